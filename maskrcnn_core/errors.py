@@ -1,0 +1,57 @@
+"""The errors that MaskDesk's core raises on purpose.
+
+    CoreError                 everything below; pages and the command line catch this one
+    +-- InputError            something a person handed in cannot be used
+    |   +-- ImageError        an image file: unknown format, broken, too large, too thin
+    |   +-- ArchiveError      a zip: a member or the whole archive is refused
+    |   +-- DatasetError      a data set file (COCO JSON ...): names the place in the file
+    +-- WeightsError          a weights file is absent, broken, of another model, or cannot be fetched
+    +-- InferenceError        the network gave NaN or ran out of memory on every fallback
+    +-- ExportError           an export could not be written, or did not read back exactly
+
+A message says where, what was wanted, what was found, and what helps, in one sentence or two that
+can be shown to a person as they are. Anything else that is raised is a bug and shows as one.
+"""
+
+__all__ = [
+    "ArchiveError",
+    "CoreError",
+    "DatasetError",
+    "ExportError",
+    "ImageError",
+    "InferenceError",
+    "InputError",
+    "WeightsError",
+]
+
+
+class CoreError(Exception):
+    """Base of all errors that the core raises on purpose."""
+
+
+class InputError(CoreError):
+    """Something a person handed in cannot be used."""
+
+
+class ImageError(InputError):
+    """An image file that is refused, and why."""
+
+
+class ArchiveError(InputError):
+    """A zip archive, or a member of one, that is refused, and why."""
+
+
+class DatasetError(InputError):
+    """A data set file that is refused; the message names the place, as ``annotations[17].bbox``."""
+
+
+class WeightsError(CoreError):
+    """A weights file that is absent, broken, of another model, or cannot be fetched."""
+
+
+class InferenceError(CoreError):
+    """The network gave no usable answer for an image; never the same as 'no objects'."""
+
+
+class ExportError(CoreError):
+    """An export could not be written, or did not read back as it was."""
