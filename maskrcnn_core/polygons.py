@@ -1,0 +1,209 @@
+"""Polygons of masks, in pixel-corner coordinates, that rasterise to the very same pixels.
+
+A ring runs along the outer edges of the mask's pixels, so its points are pixel *corners*: the pixel
+``(x, y)`` covers the square from ``(x, y)`` to ``(x + 1, y + 1)``. Contour tools that join pixel
+*centres* lose a row and a column of every object. Foreground is 4-connected (pixels that touch only at
+a corner are two parts), background therefore 8-connected: the usual dual pair, under which outer rings
+and holes are told apart by the side on which the foreground lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import shapely
+from pycocotools import mask as coco_mask
+
+from maskrcnn_core.compiled import compiled
+from maskrcnn_core.errors import DatasetError
+from maskrcnn_core.masks import BoolMask, Rle, mask_iou
+
+__all__ = ["Polygons", "mask_to_polygons", "polygons_to_rle", "rasterise", "simplify_polygons"]
+
+Ring = npt.NDArray[np.float64]
+"""One closed ring: float64 ``[V, 2]``, x y in pixel corners; the first point is not repeated."""
+
+
+@dataclass(frozen=True, eq=False)
+class Polygons:
+    """The rings of one mask.
+
+    Args:
+        parts: outer rings, one for each 4-connected part.
+        holes: inner rings. COCO's polygon form has no holes: most readers fill them.
+    """
+
+    parts: tuple[Ring, ...]
+    holes: tuple[Ring, ...] = ()
+
+    @property
+    def vertex_count(self) -> int:
+        """Number of points of all rings."""
+        return sum(len(ring) for ring in (*self.parts, *self.holes))
+
+
+def mask_to_polygons(mask: Rle) -> Polygons:
+    """Traces a mask's pixel edges exactly; corners only, no points on straight stretches.
+
+    Returns:
+        Parts and holes, each in the order of its topmost-leftmost pixel row by row; nothing for an
+        empty mask.
+    """
+    x, y, width, _ = mask.box_xywh
+    if width == 0:
+        return Polygons(())
+    points, ends, is_hole = _trace(np.pad(mask.crop(), 1))
+    offset = np.array([x, y], np.float64)
+    rings = [ring + offset for ring in np.split(points.astype(np.float64), ends[:-1])]
+    return Polygons(
+        tuple(r for r, hole in zip(rings, is_hole, strict=True) if not hole),
+        tuple(r for r, hole in zip(rings, is_hole, strict=True) if hole),
+    )
+
+
+def polygons_to_rle(parts: Sequence[Sequence[float] | Ring], size: tuple[int, int]) -> Rle:
+    """Rasterises the union of COCO polygons as COCO's own library does.
+
+    Args:
+        parts: rings, each as ``[x1, y1, x2, y2, ...]`` or float64 ``[V, 2]``.
+        size: ``(height, width)`` of the image.
+
+    Raises:
+        DatasetError: for a ring of fewer than three points, an odd number of coordinates, or
+            coordinates that are not finite or far outside the image: ``pycocotools`` takes those for
+            something else, or crashes.
+    """
+    flat = [np.asarray(part, np.float64).reshape(-1) for part in parts]
+    limit = 16.0 * max(*size, 1)
+    for index, ring in enumerate(flat):
+        if ring.size < 6 or ring.size % 2:
+            raise DatasetError(f"[{index}]: polygon needs at least 3 points, got {ring.size} numbers")
+        if not np.isfinite(ring).all() or np.abs(ring).max() > limit:
+            raise DatasetError(f"[{index}]: polygon has points far outside the image of {size}")
+    if not flat or 0 in size:
+        return Rle(size, np.array([size[0] * size[1]], np.uint32))
+    coded = coco_mask.frPyObjects([ring.tolist() for ring in flat], *size)
+    merged = coco_mask.merge(coded)
+    return Rle.from_counts(merged["counts"], size)
+
+
+def simplify_polygons(
+    polygons: Polygons, tolerance: float, mask: Rle, *, fill_holes: bool = False
+) -> tuple[Polygons, float]:
+    """Drops points that lie within ``tolerance`` pixels of the line without them (Douglas-Peucker).
+
+    Args:
+        polygons: exact rings of ``mask``.
+        tolerance: in pixels; 0 gives the rings as they are.
+        mask: what the result is compared with.
+        fill_holes: leave holes out of the comparison's raster, as readers of COCO polygons do.
+
+    Returns:
+        The simpler rings, and their mask IoU with ``mask`` after rasterising. A ring that would
+        shrink to less than a triangle is kept as it was.
+    """
+    if tolerance < 0:
+        raise ValueError(f"tolerance: wanted 0 or more pixels, got {tolerance}")
+    simpler = Polygons(
+        tuple(_simplify(ring, tolerance) for ring in polygons.parts),
+        () if fill_holes else tuple(_simplify(ring, tolerance) for ring in polygons.holes),
+    )
+    return simpler, mask_iou(rasterise(simpler, mask.size), mask)
+
+
+def rasterise(polygons: Polygons, size: tuple[int, int]) -> Rle:
+    """The mask that rings stand for: parts, less what lies in holes and not in a part inside a hole."""
+    outer = polygons_to_rle(polygons.parts, size)
+    if not polygons.holes:
+        return outer
+    # Even-odd over all rings: an island in a hole is in its own part, in the hole and in the part around.
+    x, y, width, height = outer.box_xywh
+    inside = np.zeros((height, width), np.bool_)
+    for ring in (*polygons.parts, *polygons.holes):
+        inside ^= polygons_to_rle([ring - (x, y)], (height, width)).to_mask()
+    return Rle.from_crop(inside, (y, x), size)
+
+
+def _simplify(ring: Ring, tolerance: float) -> Ring:
+    if tolerance == 0:
+        return ring
+    closed = shapely.polygons(ring)
+    simpler: Ring = np.asarray(
+        shapely.get_coordinates(shapely.simplify(closed, tolerance, preserve_topology=True))[:-1]
+    )
+    return simpler if len(simpler) >= 3 else ring
+
+
+# Directions are numbered so that turning right (on a screen, with y down) adds 1.
+_EAST, _SOUTH, _WEST, _NORTH = 0, 1, 2, 3
+
+
+@compiled
+def _trace(
+    padded: BoolMask,
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Walks along pixel edges with the foreground on the right hand.
+
+    Args:
+        padded: bool ``[h + 2, w + 2]`` with a border of background.
+
+    Returns:
+        All corners ``[V, 2]`` in crop coordinates, where each ring ends, and which rings are holes.
+    """
+    rows, columns = padded.shape
+    # Every ring, hole or not, has an edge that runs east: above a foreground pixel under background.
+    done = np.zeros((rows, columns), np.bool_)
+    points = np.empty((256, 2), np.int64)
+    ends = np.empty(16, np.int64)
+    is_hole = np.empty(16, np.bool_)
+    used, rings = 0, 0
+    for start_y in range(1, rows - 1):
+        for start_x in range(1, columns - 1):
+            if done[start_y, start_x] or not padded[start_y, start_x] or padded[start_y - 1, start_x]:
+                continue
+            x, y, direction, twice_area = start_x, start_y, _EAST, 0
+            while True:
+                # One step along the edge; x, y is a corner, the pixel (x, y) lies to its south-east.
+                if direction == _EAST:
+                    if done[y, x]:
+                        break
+                    done[y, x] = True
+                    x += 1
+                    twice_area -= y
+                    ahead_left, ahead_right = padded[y - 1, x], padded[y, x]
+                elif direction == _SOUTH:
+                    y += 1
+                    ahead_left, ahead_right = padded[y, x], padded[y, x - 1]
+                elif direction == _WEST:
+                    x -= 1
+                    twice_area += y
+                    ahead_left, ahead_right = padded[y, x - 1], padded[y - 1, x - 1]
+                else:
+                    y -= 1
+                    ahead_left, ahead_right = padded[y - 1, x - 1], padded[y - 1, x]
+                if not ahead_right:
+                    turn = 1  # also where the left pixel is foreground: parts do not join at corners
+                elif ahead_left:
+                    turn = 3
+                else:
+                    continue
+                direction = (direction + turn) % 4
+                if used == len(points):
+                    grown = np.empty((2 * len(points), 2), np.int64)
+                    grown[:used] = points
+                    points = grown
+                points[used, 0], points[used, 1] = x - 1, y - 1
+                used += 1
+            if rings == len(ends):
+                more_ends = np.empty(2 * len(ends), np.int64)
+                more_holes = np.empty(2 * len(ends), np.bool_)
+                more_ends[:rings], more_holes[:rings] = ends, is_hole
+                ends, is_hole = more_ends, more_holes
+            ends[rings] = used
+            # Clockwise on the screen encloses foreground; a hole's ring runs the other way.
+            is_hole[rings] = twice_area < 0
+            rings += 1
+    return points[:used].copy(), ends[:rings].copy(), is_hole[:rings].copy()
