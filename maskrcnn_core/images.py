@@ -24,17 +24,26 @@ import re
 import stat
 import struct
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import BmpImagePlugin, GifImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin
-from PIL import TiffImagePlugin, WebPImagePlugin  # isort: skip
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
 from maskrcnn_core.errors import ImageError, InputError
 
@@ -47,6 +56,7 @@ __all__ = [
     "decode_image",
     "encode_jpeg",
     "encode_png",
+    "image_format",
     "image_size",
     "one_line",
     "pixel_limit",
@@ -153,16 +163,13 @@ def decode_image(data: bytes, name: str, *, max_pixels: int | None = None) -> So
         _check_size(image, kind, shown, limit)
         _check_cost(image, data, kind, shown)
         notes = _origin_notes(image, data, kind)
-        orientation = 1
-        if kind.name == "TIFF":  # Pillow turns TIFF upright by itself while loading: not a second time
-            upright = _is_turned(_exif_orientation(image))
-        else:
-            orientation = _exif_orientation(image)
-            upright = _is_turned(orientation)
-        if upright:
+        orientation = _exif_orientation(image)
+        if orientation != 1:
             notes.append("turned upright as its EXIF orientation says")
         with _refusing_damage(shown, kind):
             image.load()
+        if kind.name == "TIFF":  # Pillow has turned it while loading, as it does for TIFF alone
+            orientation = 1
         pixels = _upright_rgb(image, orientation, data, kind, shown, notes)
     return SourceImage(name, hashlib.sha256(data).hexdigest(), pixels, kind.name, tuple(notes))
 
@@ -196,6 +203,15 @@ def read_image(path: str | Path, *, name: str | None = None, max_pixels: int | N
             f"{shown}: cannot read this file ({one_line(reason)}); check that it exists and may be read"
         ) from error
     return decode_image(data, name, max_pixels=max_pixels)
+
+
+def image_format(data: bytes, name: str) -> str:
+    """What an image file is by its first bytes (64 suffice), such as ``"JPEG"``; nothing is decoded.
+
+    Raises:
+        ImageError: if it is none of the formats that :func:`decode_image` reads.
+    """
+    return _kind_of(data, one_line(name)).name
 
 
 def image_size(data: bytes, name: str) -> tuple[int, int]:
@@ -249,8 +265,11 @@ def one_line(text: str) -> str:
 
 
 def _encode(pixels: npt.NDArray[np.uint8], channels: tuple[int, ...], format: str, **options: int) -> bytes:
-    if pixels.dtype != np.uint8 or pixels.size == 0 or not (pixels.ndim == 2 or pixels.shape[2:] in
-                                                            [(n,) for n in channels]):
+    if (
+        pixels.dtype != np.uint8
+        or pixels.size == 0
+        or not (pixels.ndim == 2 or pixels.shape[2:] in [(n,) for n in channels])
+    ):
         raise ValueError(
             f"encode {format}: wanted uint8 [H, W] or [H, W, {' or '.join(map(str, channels))}], "
             f"found {pixels.dtype} {list(pixels.shape)}"
@@ -405,7 +424,7 @@ def _check_size(image: ImageFile.ImageFile, kind: _Kind, shown: str, limit: int)
     if width * height > limit:
         raise ImageError(
             f"{shown}: wanted at most {limit / 1e6:g} megapixels, found {width} x {height} pixels = "
-            f"{width * height / 1e6:.4g} megapixels; make the image smaller, or raise the setting "
+            f"{width * height / 1e6:,.1f} megapixels; make the image smaller, or raise the setting "
             f"{MAX_MEGAPIXELS_SETTING}"
         )
 
@@ -461,10 +480,6 @@ def _exif_orientation(image: ImageFile.ImageFile) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _is_turned(orientation: int) -> bool:
-    return orientation != 1
-
-
 def _origin_notes(image: ImageFile.ImageFile, data: bytes, kind: _Kind) -> list[str]:
     """What people should know of the file: that it holds more frames or more depth than is shown."""
     frames = 1
@@ -479,7 +494,7 @@ def _origin_notes(image: ImageFile.ImageFile, data: bytes, kind: _Kind) -> list[
         notes.append(f"first of more than {_MAX_FRAMES_COUNTED} frames")
     elif frames > 1:
         notes.append(f"first of {frames} frames")
-    if kind.name == "PNG" and data[24] == 16 and image.mode != "I;16":
+    if kind.name == "PNG" and data[24:25] == b"\x10" and image.mode != "I;16":  # IHDR's bit depth
         notes.append("16 bits a channel reduced to 8")
     return notes
 
@@ -493,22 +508,27 @@ def _gif_frames(data: bytes) -> int:
     frames = 0
     try:
         pos = 13 + colour_table(data[10])
-        for _ in range(100 * _MAX_FRAMES_COUNTED):
-            if data[pos] == 0x2C:
+        for _ in range(100 * _MAX_FRAMES_COUNTED):  # a bound on the blocks of a file made to stall
+            if data[pos] == 0x2C:  # an image: its descriptor, then its sub-blocks
                 frames += 1
-                pos += 10 + colour_table(data[pos + 9]) + 1
-            elif data[pos] == 0x21:
+                pos += 11 + colour_table(data[pos + 9])
+            elif data[pos] == 0x21:  # an extension: its label, then its sub-blocks
                 pos += 2
-            elif data[pos] == 0 or frames > _MAX_FRAMES_COUNTED:
-                pos += 1
             else:
                 break
-            while data[pos]:  # sub-blocks of up to 255 bytes
-                pos += data[pos] + 1
-            pos += 1
+            pos = _after_sub_blocks(data, pos)
     except IndexError:
         pass  # cut short: what was seen until here counts
     return frames
+
+
+def _after_sub_blocks(data: bytes, pos: int) -> int:
+    """The position after a GIF's chain of sub-blocks of up to 255 bytes."""
+    for _ in range(100 * _MAX_FRAMES_COUNTED):
+        if not data[pos]:
+            return pos + 1
+        pos += data[pos] + 1
+    raise IndexError("more sub-blocks than any real image has")
 
 
 def _tiff_pages(data: bytes) -> int:
@@ -528,3 +548,220 @@ def _tiff_pages(data: bytes) -> int:
     except (struct.error, OverflowError):
         pass
     return len(seen)
+
+
+# -------------------------------------------------------------------------------------- modes to RGB
+
+_Band = npt.NDArray[np.uint8]  # uint8 [h, W, 3], or [h, W, 1] for grey: what fits into h rows of RGB
+
+
+def _upright_rgb(
+    image: ImageFile.ImageFile, orientation: int, data: bytes, kind: _Kind, shown: str, notes: list[str]
+) -> npt.NDArray[np.uint8]:
+    """Converts a loaded image band by band, straight into its upright place.
+
+    A whole 50 MP image converted at once, laid on white and then turned would exist four times.
+    Appends to ``notes`` what the conversion did.
+    """
+    to_rgb = _converter(image, data, kind, shown, notes)
+    width, height = image.size
+    turned = orientation in (5, 6, 7, 8)
+    upright = np.empty((width, height, 3) if turned else (height, width, 3), np.uint8)
+    stored = _as_stored(upright, orientation)
+    for top, band in _bands(image):
+        with _refusing_damage(shown, kind):
+            stored[top : top + band.height] = to_rgb(band)
+    return upright
+
+
+def _as_stored(upright: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+    """A view of the upright array in the orientation in which the file stores its rows."""
+    match orientation:
+        case 2:
+            return upright[:, ::-1]
+        case 3:
+            return upright[::-1, ::-1]
+        case 4:
+            return upright[::-1]
+        case 5:
+            return upright.transpose(1, 0, 2)
+        case 6:
+            return np.rot90(upright, 1)
+        case 7:
+            return upright[::-1, ::-1].transpose(1, 0, 2)
+        case 8:
+            return np.rot90(upright, -1)
+    return upright
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """``(top row, rows)`` from top to bottom, each of about a million pixels."""
+    rows = max(1, _BAND_PIXELS // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _converter(
+    image: ImageFile.ImageFile, data: bytes, kind: _Kind, shown: str, notes: list[str]
+) -> Callable[[Image.Image], _Band]:
+    """The function that turns bands of this image into RGB; it is chosen once for all bands."""
+    mode = image.mode
+    if mode.startswith("I") or mode == "F":
+        return _deep_grey(image, kind, shown, notes)
+    if image.has_transparency_data:
+        if kind.name == "BMP" and image.getchannel("A").getextrema() == (0, 0):
+            # 32-bit BMPs mostly leave the fourth byte 0; read as alpha, nothing would be seen
+            return lambda band: np.asarray(band)[:, :, :3]
+        _scale_transparent_colour(image, data, kind)
+        if _has_transparent_pixel(image, shown, kind):
+            notes.append("transparency laid on white")
+        return _on_white
+    if mode == "CMYK":  # Adobe's inverted JPEGs come upright from Pillow
+        notes.append("CMYK converted without its colour profile")
+    elif mode == "LAB":
+        notes.append("Lab colours converted to sRGB")
+    return lambda band: np.asarray(band.convert("RGB"))
+
+
+def _rgba(band: Image.Image) -> Image.Image:
+    """Pillow has no direct way from premultiplied grey (``La``)."""
+    return (band.convert("LA") if band.mode == "La" else band).convert("RGBA")
+
+
+def _has_transparent_pixel(image: ImageFile.ImageFile, shown: str, kind: _Kind) -> bool:
+    """Many screenshots carry an alpha channel that is opaque all over: nothing to note."""
+    with _refusing_damage(shown, kind):
+        return any(np.asarray(_rgba(band))[:, :, 3].min() < 255 for _, band in _bands(image))
+
+
+def _on_white(band: Image.Image) -> _Band:
+    rgba = np.asarray(_rgba(band))
+    alpha = rgba[:, :, 3:].astype(np.uint16)
+    if alpha.min() == 255:
+        return rgba[:, :, :3]
+    mixed: npt.NDArray[np.uint16] = (rgba[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255
+    return mixed.astype(np.uint8)
+
+
+def _scale_transparent_colour(image: ImageFile.ImageFile, data: bytes, kind: _Kind) -> None:
+    """A PNG names its transparent colour in its own depth; Pillow's pixels have 8 bit by now."""
+    colour = image.info.get("transparency")
+    if kind.name != "PNG" or image.mode not in ("L", "RGB") or colour is None:
+        return
+    depth = data[24]
+    scaled = [
+        value >> 8 if depth == 16 else value * 255 // (2**depth - 1)
+        for value in (colour if isinstance(colour, tuple) else (colour,))
+    ]
+    image.info["transparency"] = tuple(scaled) if len(scaled) > 1 else scaled[0]
+
+
+def _deep_grey(
+    image: ImageFile.ImageFile, kind: _Kind, shown: str, notes: list[str]
+) -> Callable[[Image.Image], _Band]:
+    """Scales grey of more than 8 bit to 0..255.
+
+    Pillow's ``convert`` would cut values off at 255 and show a 16-bit image all white. Integers
+    are scaled by their depth, not by their brightest pixel, so that images of one series stay
+    comparable. TIFF adds what Pillow leaves out: white-is-zero and the declared largest value.
+    """
+    tags = image.tag_v2 if isinstance(image, TiffImagePlugin.TiffImageFile) else {}
+    values = _values_of(image, tags)
+    darkest, brightest = _extremes(image, values)
+    if image.mode == "F":
+        black, white, note = _float_range(darkest, brightest, shown)
+    else:
+        black, white, note = _integer_range(darkest, brightest, image.mode, tags)
+    notes.append(note)
+    if tags.get(262) == 0:  # PhotometricInterpretation WhiteIsZero
+        black, white = white, black
+    transparent = image.info.get("transparency")
+    if isinstance(transparent, int):
+        notes.append("transparency laid on white")
+
+    def convert(band: Image.Image) -> _Band:
+        stored = values(band)
+        grey = np.clip(np.rint((stored.astype(np.float64) - black) * (255 / (white - black))), 0, 255)
+        if isinstance(transparent, int):
+            grey[stored == transparent] = 255
+        return grey.astype(np.uint8)[:, :, None]
+
+    return convert
+
+
+def _values_of(
+    image: ImageFile.ImageFile, tags: Mapping[int, object]
+) -> Callable[[Image.Image], npt.NDArray[Any]]:
+    """Reads a band's numbers; unsigned 32-bit ones reach Pillow's signed mode wrapped around."""
+    unsigned = image.mode == "I" and _first(tags.get(339), 1) == 1 and _first(tags.get(258), 0) == 32
+
+    def values(band: Image.Image) -> npt.NDArray[Any]:
+        stored = np.asarray(band)
+        return stored.view(np.uint32) if unsigned else stored
+
+    return values
+
+
+def _extremes(
+    image: ImageFile.ImageFile, values: Callable[[Image.Image], npt.NDArray[Any]]
+) -> tuple[float, float]:
+    """The smallest and largest value; NaN if any is NaN."""
+    each = [(band.min(), band.max()) for band in (values(band) for _, band in _bands(image))]
+    lows, highs = zip(*each, strict=True)
+    return float(np.min(lows)), float(np.max(highs))
+
+
+def _integer_range(
+    darkest: float, brightest: float, mode: str, tags: Mapping[int, object]
+) -> tuple[float, float, str]:
+    """The values that become 0 and 255, and a note.
+
+    16-bit modes: the bits per sample of a TIFF (12-bit cameras), else 16; a declared largest value
+    (tag 281) takes precedence if no pixel exceeds it. Mode ``I`` holds 32 bits for whatever had more
+    than 16 or a sign: the smallest of 8, 16, 31 and 32 bits that holds the brightest pixel, as
+    programs store small numbers in wide types. Negative values move black down.
+    """
+    bits = 16
+    if mode == "I":
+        bits = next(b for b in (8, 16, 31, 32) if max(brightest, -darkest - 1) < 2**b)
+    elif 1 <= _first(tags.get(258), 16) <= 16:
+        bits = _first(tags.get(258), 16)
+    if darkest < 0:  # signed: the same depth, half of it below zero
+        bits = 8 if bits <= 7 else 16 if bits <= 15 else 32
+        return (
+            float(-(2 ** (bits - 1))),
+            float(2 ** (bits - 1) - 1),
+            f"signed {bits}-bit grey scaled to 8 bit",
+        )
+    white = 2**bits - 1
+    declared = _first(tags.get(281), 0)
+    if max(brightest, 1) <= declared < white:
+        white = declared
+    return 0.0, float(white), f"{bits}-bit grey scaled to 8 bit"
+
+
+def _float_range(darkest: float, brightest: float, shown: str) -> tuple[float, float, str]:
+    """The values that become 0 and 255, and a note.
+
+    Floats declare no range. Two are customary, 0..1 and 0..255; values within one of them are taken
+    to be in it (an image of 0..255 with nothing above 1 is as good as black). All others are
+    stretched from their smallest to their largest value.
+    """
+    if not (math.isfinite(darkest) and math.isfinite(brightest)):
+        raise ImageError(
+            f"{shown}: wanted finite pixel values, found NaN or infinity; replace them and save it again"
+        )
+    if darkest >= 0 and brightest <= 1:
+        return 0.0, 1.0, "floating-point grey of 0 to 1 scaled to 8 bit"
+    if darkest >= 0 and brightest <= 255:
+        return 0.0, 255.0, "floating-point grey of 0 to 255 rounded to 8 bit"
+    if darkest == brightest:
+        return darkest - 1, darkest + 1, "floating-point grey of a single value shown as mid-grey"
+    return darkest, brightest, f"floating-point grey of {darkest:.4g} to {brightest:.4g} stretched to 8 bit"
+
+
+def _first(value: object, default: int) -> int:
+    """The first number of a TIFF tag, which may hold one, several, or something else when broken."""
+    if isinstance(value, tuple) and value:
+        value = value[0]
+    return value if isinstance(value, int) else default

@@ -135,6 +135,10 @@ class Rle:
         x, y, width, height = self.box_xywh
         return _decode_crop(self.runs, self.size[0], y, x, height, width)
 
+    def window(self, top: int, left: int, height: int, width: int) -> BoolMask:
+        """A part of the mask: bool ``[height, width]`` from row ``top`` and column ``left`` on."""
+        return _decode_crop(self.runs, self.size[0], top, left, height, width)
+
     def to_mask(self) -> BoolMask:
         """The mask at the image's size: bool ``[H, W]``."""
         height, width = self.size

@@ -1,0 +1,97 @@
+"""The table of formats: what menus, the command line, the README and the tests read."""
+
+from __future__ import annotations
+
+from maskrcnn_core.formats.arrays import npz_members
+from maskrcnn_core.formats.base import Export, Format, Member, write_folder, write_zip
+from maskrcnn_core.formats.coco import coco_members, results_members
+from maskrcnn_core.formats.pictures import label_map_members, overlay_members, segment_members
+from maskrcnn_core.formats.table import table_members
+
+__all__ = ["FORMATS", "Export", "Format", "Member", "format_by_key", "write_folder", "write_zip"]
+
+FORMATS: tuple[Format, ...] = (
+    Format(
+        key="coco",
+        title="COCO JSON",
+        scope="dataset",
+        suffix=".json",
+        mime="application/json",
+        holds="Images, categories and instances; corner polygons, run lengths for masks with holes; "
+        "read back with pycocotools before you get it.",
+        loses="",
+        members=coco_members,
+    ),
+    Format(
+        key="results",
+        title="COCO results",
+        scope="dataset",
+        suffix=".json",
+        mime="application/json",
+        holds="The bare list of detections that COCO evaluators read.",
+        loses="Image names and sizes, categories' names.",
+        members=results_members,
+    ),
+    Format(
+        key="segments",
+        title="Segments",
+        scope="image",
+        suffix=".zip",
+        mime="application/zip",
+        holds="For each instance its transparent cut-out, the image times its mask, and its mask as PNG.",
+        loses="Scores beyond two places.",
+        members=segment_members,
+    ),
+    Format(
+        key="masks",
+        title="Mask arrays",
+        scope="image",
+        suffix=".npz",
+        mime="application/octet-stream",
+        holds="NumPy arrays: masks [H, W, N], labels, scores, boxes, names.",
+        loses="",
+        members=npz_members,
+    ),
+    Format(
+        key="label-maps",
+        title="Label maps",
+        scope="image",
+        suffix=".zip",
+        mime="application/zip",
+        holds="Two PNGs: each pixel's instance number, and each pixel's category id.",
+        loses="Scores, and what lies below a better scored instance.",
+        members=label_map_members,
+    ),
+    Format(
+        key="overlay",
+        title="Overlay",
+        scope="image",
+        suffix=".png",
+        mime="image/png",
+        holds="The image at full size with what is drawn on it.",
+        loses="Everything but the look.",
+        members=overlay_members,
+    ),
+    Format(
+        key="table",
+        title="Table",
+        scope="dataset",
+        suffix=".csv",
+        mime="text/csv",
+        holds="One row an instance: category, score, area, box.",
+        loses="Masks.",
+        members=table_members,
+    ),
+)
+
+
+def format_by_key(key: str) -> Format:
+    """The row of that key.
+
+    Raises:
+        KeyError: if there is none.
+    """
+    for row in FORMATS:
+        if row.key == key:
+            return row
+    raise KeyError(key)

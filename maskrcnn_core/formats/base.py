@@ -1,0 +1,172 @@
+"""What every export format is made of: members (a name and bytes), and where they go."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+from maskrcnn_core.annotations import AnnotatedImage, unique_names
+from maskrcnn_core.categories import Category
+from maskrcnn_core.rendering import Style
+
+__all__ = ["Export", "Format", "Member", "file_stem", "replace_file", "stems_of", "write_folder", "write_zip"]
+
+_STORED_SUFFIXES = (".png", ".jpg", ".npz", ".zip")  # compressed already
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold: the same input, the same bytes
+
+
+@dataclass(frozen=True)
+class Export:
+    """What is exported: exactly what is shown.
+
+    Args:
+        images: in the file's order, those without instances, too.
+        categories: all that the data set knows, used or not.
+        style: how overlays are drawn.
+        description: one line on where it came from, for formats that have room for it.
+    """
+
+    images: tuple[AnnotatedImage, ...]
+    categories: tuple[Category, ...]
+    style: Style = field(default_factory=Style)
+    description: str = ""
+
+    @property
+    def names(self) -> dict[int, str]:
+        """Category id to name."""
+        return {category.id: category.name for category in self.categories}
+
+
+@dataclass(frozen=True)
+class Member:
+    """One file of an export.
+
+    Args:
+        name: relative, with ``/`` between folders; made of safe characters.
+        data: its bytes.
+        note: what a check of it found, for people; empty where there is nothing to say.
+    """
+
+    name: str
+    data: bytes
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Format:
+    """One row of the table of formats.
+
+    Args:
+        key: as the command line and URLs write it.
+        title: for menus.
+        scope: ``dataset`` formats put all images into one file, ``image`` formats make files for each.
+        suffix: of the file, with its dot; for ``image`` formats with one file an image, too.
+        mime: of that file.
+        holds: one sentence on what is in it.
+        loses: one sentence on what is not; empty if nothing is lost.
+        members: makes the files one by one, so that no more than one is in memory.
+    """
+
+    key: str
+    title: str
+    scope: Literal["dataset", "image"]
+    suffix: str
+    mime: str
+    holds: str
+    loses: str
+    members: Callable[[Export], Iterator[Member]]
+
+
+def file_stem(name: str, *, longest: int = 100) -> str:
+    """A file name for a name from outside: no folders, no signs that some system forbids, not too long.
+
+    Letters of every script stay.
+    """
+    stem = unicodedata.normalize("NFC", re.split(r"[\\/]", name)[-1])
+    stem = re.sub(r"\.[A-Za-z0-9]{1,5}$", "", stem)
+    # Control, format and surrogate characters (category C), and what Windows or shells take as signs.
+    stem = "".join("_" if unicodedata.category(c)[0] == "C" or c in '<>:"|?*%' else c for c in stem)
+    stem = stem.strip(" .").lstrip("-~")
+    while len(stem.encode()) > longest:
+        stem = stem[:-1]
+    return stem or "image"
+
+
+def stems_of(images: Sequence[AnnotatedImage]) -> list[str]:
+    """One file stem for each image, all different, also where a file system ignores case."""
+    stems = [file_stem(image.record.file_name) for image in images]
+    folded = [stem.casefold() for stem in stems]
+    twice = {name for name in folded if folded.count(name) > 1} if len(set(folded)) < len(folded) else set()
+    return unique_names(
+        [
+            f"{stem}_{image.record.digest[:8] or image.record.id}" if fold in twice else stem
+            for stem, fold, image in zip(stems, folded, images, strict=True)
+        ]
+    )
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Writes a file so that at any moment either the old or the whole new one is there.
+
+    Raises:
+        OSError: as the system says; the old file is then untouched and nothing is left beside it.
+    """
+    part = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_folder(members: Iterable[Member], folder: Path) -> list[str]:
+    """Writes members as files below ``folder``, each at once or not at all.
+
+    Returns:
+        The members' notes.
+    """
+    notes = []
+    for member in members:
+        path = folder / member.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, member.data)
+        if member.note:
+            notes.append(member.note)
+    return notes
+
+
+def write_zip(
+    members: Iterable[Member], target: BinaryIO, on_member: Callable[[Member], None] | None = None
+) -> list[str]:
+    """Writes members as a zip archive whose bytes depend on them alone (no clock, no umask).
+
+    Args:
+        members: made one by one, so that only one is in memory.
+        target: a writable binary file.
+        on_member: called after each.
+
+    Returns:
+        The members' notes.
+    """
+    notes = []
+    with zipfile.ZipFile(target, "w") as archive:
+        for member in members:
+            info = zipfile.ZipInfo(member.name, _EPOCH)
+            info.external_attr = 0o644 << 16
+            stored = member.name.endswith(_STORED_SUFFIXES)
+            info.compress_type = zipfile.ZIP_STORED if stored else zipfile.ZIP_DEFLATED
+            archive.writestr(info, member.data)
+            if member.note:
+                notes.append(member.note)
+            if on_member:
+                on_member(member)
+    return notes

@@ -1,0 +1,52 @@
+"""The detection table as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+
+from maskrcnn_core.formats.base import Export, Member
+
+__all__ = ["TABLE_COLUMNS", "quote_cell", "table_members"]
+
+TABLE_COLUMNS = (
+    "image", "number", "category", "category_id", "score", "area_px", "area_percent", "x", "y", "width",
+    "height",
+)  # fmt: skip
+
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def quote_cell(text: str) -> str:
+    """Text from outside as a cell that no spreadsheet takes for a formula.
+
+    https://owasp.org/www-community/attacks/CSV_Injection: a cell that starts with one of ``= + - @``, tab or
+    carriage return gets an apostrophe before it.
+    """
+    return "'" + text if text.startswith(_FORMULA_SIGNS) else text
+
+
+def table_members(export: Export) -> Iterator[Member]:
+    """One row an instance, numbered within its image from 1, by descending score."""
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(TABLE_COLUMNS)
+    names = export.names
+    for image in export.images:
+        pixels = image.record.width * image.record.height
+        for number, instance in enumerate(image.instances, start=1):
+            writer.writerow(
+                [
+                    quote_cell(image.record.file_name),
+                    number,
+                    quote_cell(names[instance.category_id]),
+                    instance.category_id,
+                    "" if instance.score is None else f"{instance.score:.6f}",
+                    instance.area,
+                    f"{100 * instance.area / pixels:.4f}",
+                    *instance.box_xywh,
+                ]
+            )
+    # With its byte order mark spreadsheets read it as UTF-8; surrogates of odd file names become "?".
+    yield Member("detections.csv", buffer.getvalue().encode("utf-8-sig", "replace"))

@@ -1,0 +1,492 @@
+"""Runs a Mask R-CNN over images and keeps what it found small: boxes and M x M masks, never canvases.
+
+The network's parts are called one after another as torchvision's ``GeneralizedRCNN.forward`` and
+``RoIHeads.forward`` call them, up to the point where stock drops what its thresholds forbid. What is
+kept there (:class:`~maskrcnn_core.detections.Candidates`) answers every later choice of thresholds; a
+survivor whose mask was not asked for before gets it from the mask head, on feature maps that stay in a
+bounded cache.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.image_list import ImageList
+from torchvision.models.detection.roi_heads import maskrcnn_inference
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
+from torchvision.ops import clip_boxes_to_image, remove_small_boxes
+
+from maskrcnn_core.detections import SCORE_FLOOR, Candidates, Detections, Thresholds
+from maskrcnn_core.errors import InferenceError
+from maskrcnn_core.models import LoadedModel
+
+__all__ = ["Failure", "Predictor", "Run", "pick_device"]
+
+Pixels = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+MASK_HEAD_CHUNK = 100
+"""Instances that go through the mask head at once: bounds its memory; stock's default limit is 100."""
+
+_SMALLER = 0.5  # of the network's input size, when memory did not suffice for all of it
+
+_device_locks: defaultdict[str, threading.RLock] = defaultdict(threading.RLock)
+
+
+def pick_device(name: str = "auto") -> torch.device:
+    """The device of that name; ``auto`` is CUDA, else Apple's MPS, else the CPU.
+
+    Raises:
+        InferenceError: if the device is unknown or not there, naming those that are.
+    """
+    present = ["cpu"]
+    if torch.backends.mps.is_available():
+        present.insert(0, "mps")
+    if torch.cuda.is_available():
+        present.insert(0, "cuda")
+    if name == "auto":
+        return torch.device(present[0])
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InferenceError(f"device {name!r}: wanted one of auto, {', '.join(present)}") from error
+    if device.type not in present:
+        raise InferenceError(f"device {name!r} is not on this machine; there is: {', '.join(present)}")
+    return device
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The network gave no usable answer for an image; not the same as an answer of no objects.
+
+    Args:
+        reason: one sentence for people.
+    """
+
+    reason: str
+
+
+@dataclass(eq=False)
+class Run:
+    """What one run of the network over one image left behind.
+
+    Args:
+        candidates: all scored boxes before non-maximum suppression.
+        mask_size: M, the side of the model's mask probabilities.
+        device: where it ran, as ``cpu`` or ``cuda``.
+        notes: what a person should know, as "out of GPU memory: ran at half the input size".
+        scale: the network's input size relative to the model's own; 1 but after a want of memory.
+    """
+
+    candidates: Candidates
+    mask_size: int
+    device: str
+    notes: tuple[str, ...] = ()
+    scale: float = 1.0
+    _mask_probs: dict[int, Floats] = field(default_factory=dict, repr=False)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """``(height, width)`` of the original image in pixels."""
+        return self.candidates.image_size
+
+    def without_mask(self, rows: Ints) -> Ints:
+        """Those of ``rows`` for which the mask head has not run yet."""
+        return np.array([row for row in rows.tolist() if row not in self._mask_probs], np.int64)
+
+    def keep_masks(self, rows: Ints, mask_probs: Floats) -> None:
+        """Keeps the mask head's answer, ``[N, M, M]``, for some rows."""
+        for row, probs in zip(rows.tolist(), mask_probs, strict=True):
+            self._mask_probs[row] = probs
+
+    def detections(self, rows: Ints) -> Detections:
+        """The chosen rows as detections; each must have its mask.
+
+        Raises:
+            KeyError: for a row without one; :meth:`Predictor.detections` sees to that.
+        """
+        size = self.mask_size
+        probs = np.empty((len(rows), size, size), np.float32)
+        for i, row in enumerate(rows.tolist()):
+            probs[i] = self._mask_probs[row]
+        return Detections(
+            boxes=self.candidates.boxes_in_image(rows),
+            labels=self.candidates.labels[rows],
+            scores=self.candidates.scores[rows],
+            mask_probs=probs,
+            rows=rows,
+            image_size=self.image_size,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Features:
+    """One image's feature maps and the size, without padding, of the input that they stand for."""
+
+    maps: OrderedDict[str, Tensor]
+    input_size: tuple[int, int]
+
+    @classmethod
+    def of(cls, maps: OrderedDict[str, Tensor], batch: ImageList, index: int) -> _Features:
+        height, width = batch.image_sizes[index]
+        if len(batch.image_sizes) > 1:  # a mere slice would keep the whole batch's memory
+            maps = OrderedDict((k, m[index : index + 1].clone()) for k, m in maps.items())
+        return cls(maps, (height, width))
+
+    @property
+    def nbytes(self) -> int:
+        return sum(m.numel() * m.element_size() for m in self.maps.values())
+
+
+class _FeatureCache:
+    """The last used feature maps, up to a number of bytes. Safe to use from several threads."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[int, tuple[Run, _Features]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def put(self, run: Run, features: _Features) -> None:
+        with self._lock:
+            # The run is held beside its maps, so that its id cannot pass to another one.
+            self._entries[id(run)] = (run, features)
+            while sum(f.nbytes for _, f in self._entries.values()) > self._max_bytes:
+                self._entries.popitem(last=False)
+
+    def get(self, run: Run) -> _Features | None:
+        with self._lock:
+            entry = self._entries.get(id(run))
+            if entry is not None:
+                self._entries.move_to_end(id(run))
+            return entry[1] if entry else None
+
+    def clear(self) -> None:
+        with self._lock:
+            self._entries.clear()
+
+
+class Predictor:
+    """A model on a device, ready to run.
+
+    Runs on one device take turns, across all predictors and threads of the process: two at once would
+    only take each other's memory and caches.
+
+    Args:
+        model: from the model table or a file.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        batch_size: images of one size that go through the network together.
+        feature_cache_bytes: bound of the feature maps kept for masks that are asked for later;
+            one image of a ResNet-50-FPN takes about 75 MB.
+    """
+
+    def __init__(
+        self,
+        model: LoadedModel,
+        device: str = "auto",
+        *,
+        batch_size: int = 1,
+        feature_cache_bytes: int = 400 * 2**20,
+    ) -> None:
+        self.model = model
+        self.device = pick_device(device)
+        self.batch_size = batch_size
+        self._network = _on_device(model.network, self.device)
+        self._cache = _FeatureCache(feature_cache_bytes)
+
+    def predict(self, images: Sequence[Pixels], thresholds: Thresholds | None = None) -> list[Detections]:
+        """Detections of each image, as stock torchvision with these thresholds gives them.
+
+        Args:
+            images: uint8 ``[H, W, 3]`` RGB, upright.
+            thresholds: by default the model's own NMS threshold and 0.5 for scores.
+
+        Raises:
+            InferenceError: if any image failed, naming it. :meth:`run` gives the others all the same.
+        """
+        thresholds = thresholds or Thresholds(nms_threshold=self.model.nms_threshold)
+        outcomes = self.run(images, thresholds)
+        for index, outcome in enumerate(outcomes):
+            if isinstance(outcome, Failure):
+                raise InferenceError(f"images[{index}]: {outcome.reason}")
+        return [
+            self.detections(run, thresholds, image)
+            for run, image in zip(outcomes, images, strict=True)
+            if isinstance(run, Run)
+        ]
+
+    def run(self, images: Sequence[Pixels], thresholds: Thresholds | None = None) -> list[Run | Failure]:
+        """Runs the network over images; one that fails does not touch the others.
+
+        Args:
+            images: uint8 ``[H, W, 3]`` RGB, upright.
+            thresholds: masks are made at once for what these keep; all other masks wait until asked
+                for. By default for all that stock would show at the lowest score.
+        """
+        thresholds = thresholds or Thresholds(SCORE_FLOOR, self.model.nms_threshold)
+        outcomes: list[Run | Failure | None] = [_unusable(image, self._network) for image in images]
+        for batch in self._batches(images, [i for i, o in enumerate(outcomes) if o is None]):
+            found = self._run_with_fallbacks([images[i] for i in batch], thresholds)
+            for index, outcome in zip(batch, found, strict=True):
+                outcomes[index] = outcome
+        return [outcome for outcome in outcomes if outcome is not None]
+
+    def detections(
+        self, run: Run, thresholds: Thresholds, image: Pixels | Callable[[], Pixels] | None = None
+    ) -> Detections:
+        """What these thresholds leave of a run; the mask head runs for those that have no mask yet.
+
+        Args:
+            run: of this predictor.
+            thresholds: any; see :meth:`Candidates.select` for what they give.
+            image: the run's image, or a way to get it: needed only where a mask is wanting and the
+                feature maps have left the cache.
+
+        Raises:
+            InferenceError: if the image is needed and not given, or the mask head gives NaN.
+        """
+        rows = run.candidates.select(thresholds)
+        known = np.array([label in self.model.label_map for label in run.candidates.labels[rows]], np.bool_)
+        # COCO's published heads have eleven outputs that no category ever took; they never win.
+        rows = rows[known] if len(rows) else rows
+        self._complete_masks(run, rows, image)
+        return run.detections(rows)
+
+    # -- one run --------------------------------------------------------------------------------
+
+    def _batches(self, images: Sequence[Pixels], usable: Iterable[int]) -> list[list[int]]:
+        """Groups of images of one size: padding would make a result depend on its neighbours."""
+        by_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        for index in usable:
+            by_size[images[index].shape].append(index)
+        step = self.batch_size
+        return [group[i : i + step] for group in by_size.values() for i in range(0, len(group), step)]
+
+    def _run_with_fallbacks(self, images: list[Pixels], thresholds: Thresholds) -> list[Run | Failure]:
+        """Tries again with less, where memory ran out: alone, at half the size, then on the CPU."""
+        try:
+            return self._run_batch(images, thresholds, self._network, self.device)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                return [Failure(f"the network stopped: {_first_line(error)}") for _ in images]
+        self._free_memory()
+        if len(images) > 1:
+            return [self._run_with_fallbacks([image], thresholds)[0] for image in images]
+        attempts: list[tuple[MaskRCNN, torch.device, float, str]] = [
+            (self._network, self.device, 1.0, ""),
+            (
+                self._network,
+                self.device,
+                _SMALLER,
+                "ran at half the input size; it may miss small ones",
+            ),
+        ]
+        if self.device.type != "cpu":
+            attempts.append((self.model.network, torch.device("cpu"), 1.0, "ran on the CPU"))
+        for network, device, scale, what in attempts:
+            try:
+                note = f"out of memory on {self.device.type}: {what}" if what else ""
+                return self._run_batch(images, thresholds, network, device, scale, note)
+            except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+                if not _is_out_of_memory(error):
+                    return [Failure(f"the network stopped: {_first_line(error)}")]
+                self._free_memory()
+        return [
+            Failure(
+                "out of memory, also at half the input size"
+                + (" and on the CPU" if self.device.type != "cpu" else "")
+                + "; a smaller image or a smaller model will do"
+            )
+        ]
+
+    def _run_batch(
+        self,
+        images: list[Pixels],
+        thresholds: Thresholds,
+        network: MaskRCNN,
+        device: torch.device,
+        scale: float = 1.0,
+        note: str = "",
+    ) -> list[Run | Failure]:
+        with _device_locks[str(device)], torch.inference_mode():
+            batch, maps = _backbone(network, images, device, scale)
+            outcomes: list[Run | Failure] = []
+            for index, candidates in enumerate(_candidates(network, batch, maps, images)):
+                if isinstance(candidates, Failure):
+                    outcomes.append(candidates)
+                    continue
+                run = Run(
+                    candidates, self.model.mask_size, device.type, notes=(note,) if note else (), scale=scale
+                )
+                features = _Features.of(maps, batch, index)
+                self._cache.put(run, features)
+                try:
+                    self._complete_masks(run, run.candidates.select(thresholds), None, features)
+                except InferenceError as error:
+                    outcomes.append(Failure(str(error)))
+                else:
+                    outcomes.append(run)
+            return outcomes
+
+    def _complete_masks(
+        self,
+        run: Run,
+        rows: Ints,
+        image: Pixels | Callable[[], Pixels] | None,
+        features: _Features | None = None,
+    ) -> None:
+        wanting = run.without_mask(rows)
+        if not len(wanting):
+            return
+        features = features or self._cache.get(run) or self._features_again(run, image)
+        device = next(iter(features.maps.values())).device
+        network = self._network if device.type == self.device.type else self.model.network
+        with torch.inference_mode():
+            for start in range(0, len(wanting), MASK_HEAD_CHUNK):
+                chunk = wanting[start : start + MASK_HEAD_CHUNK]
+                run.keep_masks(chunk, _mask_head(network, features, run.candidates, chunk, device))
+
+    def _features_again(self, run: Run, image: Pixels | Callable[[], Pixels] | None) -> _Features:
+        if image is None:
+            raise InferenceError(
+                "a mask is wanted whose feature maps are no longer kept; "
+                "give the image, so that they can be made again"
+            )
+        pixels = image() if callable(image) else image
+        on_cpu = run.device == "cpu"
+        network = self.model.network if on_cpu else self._network
+        device = torch.device("cpu") if on_cpu else self.device
+        with _device_locks[str(device)], torch.inference_mode():
+            batch, maps = _backbone(network, [pixels], device, run.scale)
+        features = _Features.of(maps, batch, 0)
+        self._cache.put(run, features)
+        return features
+
+    def _free_memory(self) -> None:
+        self._cache.clear()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self.device.type == "mps":
+            torch.mps.empty_cache()
+
+
+def _backbone(
+    network: MaskRCNN, images: Sequence[Pixels], device: torch.device, scale: float
+) -> tuple[ImageList, OrderedDict[str, Tensor]]:
+    """The resized, normalised batch and its feature maps, for images of one size."""
+    transform = network.transform if scale == 1.0 else _scaled(network.transform, scale)
+    batch, _ = transform([_to_tensor(image, device) for image in images])
+    maps = network.backbone(batch.tensors)
+    return batch, OrderedDict([("0", maps)]) if isinstance(maps, Tensor) else maps
+
+
+def _candidates(
+    network: MaskRCNN, batch: ImageList, maps: OrderedDict[str, Tensor], images: Sequence[Pixels]
+) -> list[Candidates | Failure]:
+    """The second stage up to, and without, score threshold, suppression and limit."""
+    proposals, _ = network.rpn(batch, maps)
+    heads = network.roi_heads
+    pooled = heads.box_roi_pool(maps, proposals, batch.image_sizes)
+    class_logits, box_regression = heads.box_predictor(heads.box_head(pooled))
+    counts = [len(p) for p in proposals]
+    all_boxes = heads.box_coder.decode(box_regression, proposals).split(counts)
+    all_scores = class_logits.softmax(-1).split(counts)
+    results: list[Candidates | Failure] = []
+    for index, image in enumerate(images):
+        finite = all(bool(torch.isfinite(m[index].sum())) for m in maps.values())
+        finite = finite and bool(torch.isfinite(all_scores[index]).all())
+        finite = finite and bool(torch.isfinite(all_boxes[index]).all())
+        if not finite:
+            results.append(
+                Failure("the network gave NaN or infinity; its weights may be damaged, fetch them again")
+            )
+            continue
+        height, width = image.shape[:2]
+        results.append(
+            _keep_above_floor(all_boxes[index], all_scores[index], batch.image_sizes[index], (height, width))
+        )
+    return results
+
+
+def _keep_above_floor(
+    boxes: Tensor, scores: Tensor, input_size: tuple[int, int], image_size: tuple[int, int]
+) -> Candidates:
+    """Boxes ``[R, C, 4]`` and scores ``[R, C]`` as candidates, in torchvision's order of rows."""
+    boxes = clip_boxes_to_image(boxes, input_size)
+    labels = torch.arange(scores.shape[1], device=scores.device).expand_as(scores)
+    boxes, scores, labels = boxes[:, 1:].reshape(-1, 4), scores[:, 1:].flatten(), labels[:, 1:].flatten()
+    kept = torch.where(scores > SCORE_FLOOR)[0]
+    kept = kept[remove_small_boxes(boxes[kept], min_size=1e-2)]
+    return Candidates(
+        boxes[kept].cpu().numpy(),
+        labels[kept].cpu().numpy(),
+        scores[kept].cpu().numpy(),
+        input_size,
+        image_size,
+    )
+
+
+def _mask_head(
+    network: MaskRCNN, features: _Features, candidates: Candidates, rows: Ints, device: torch.device
+) -> Floats:
+    heads = network.roi_heads
+    boxes = torch.from_numpy(candidates.boxes[rows]).to(device)
+    labels = torch.from_numpy(candidates.labels[rows]).to(device)
+    pooled = heads.mask_roi_pool(features.maps, [boxes], [features.input_size])
+    logits = heads.mask_predictor(heads.mask_head(pooled))
+    probs: Floats = maskrcnn_inference(logits, [labels])[0][:, 0].cpu().numpy()
+    if not np.isfinite(probs).all():
+        raise InferenceError("the mask head gave values that are not finite (NaN or infinity)")
+    return probs
+
+
+def _to_tensor(image: Pixels, device: torch.device) -> Tensor:
+    """float32 ``[3, H, W]`` in [0, 1], as torchvision's ``to_tensor`` makes it."""
+    return torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1).float().div(255)
+
+
+def _scaled(transform: GeneralizedRCNNTransform, scale: float) -> GeneralizedRCNNTransform:
+    smaller = copy.deepcopy(transform)
+    smaller.min_size = tuple(max(int(side * scale), 1) for side in transform.min_size)
+    smaller.max_size = max(int(transform.max_size * scale), 1)
+    return smaller
+
+
+def _unusable(image: Pixels, network: MaskRCNN) -> Failure | None:
+    """Why an image cannot go through the network at all, or nothing."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"image: wanted uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
+    height, width = image.shape[:2]
+    transform = network.transform
+    scale = min(transform.min_size[-1] / min(height, width), transform.max_size / max(height, width))
+    if int(min(height, width) * scale) < 1:
+        return Failure(
+            f"too thin: {width} x {height} pixels would be less than one across at the network's input size"
+        )
+    return None
+
+
+def _on_device(network: MaskRCNN, device: torch.device) -> MaskRCNN:
+    # The table's module stays on the CPU, for all who share it and to fall back on.
+    return network if device.type == "cpu" else copy.deepcopy(network).to(device)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

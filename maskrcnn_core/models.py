@@ -1,0 +1,525 @@
+"""The models that MaskDesk knows: one row each, where their weights are, and how they are loaded.
+
+``MODELS`` is the menu, best first. To add a model write a builder (file to network) and one row.
+
+Weights are looked for in ``$MASKDESK_WEIGHTS``, in MaskDesk's own cache folder
+(``$XDG_CACHE_HOME/maskdesk/weights``, by default ``~/.cache/...``) and where torch hub keeps what
+torchvision downloaded. A download goes to the first of them that can be written. ``$MASKDESK_MIRROR``
+replaces the address of every file by ``<mirror>/<file name>``, for places without the internet.
+
+A network is loaded once per process (:func:`get_model`) and shared by all sessions. It stays on the
+CPU, in eval mode and unchanged: whoever needs it elsewhere takes :meth:`LoadedModel.network_on`.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import torch
+from torch import nn
+from torchvision.models.detection import MaskRCNN
+
+from maskrcnn_core import maskrcnn2go
+from maskrcnn_core.categories import COCO_CATEGORIES, LabelMap
+from maskrcnn_core.checkpoints import Version, load_custom_checkpoint, load_published_checkpoint
+from maskrcnn_core.downloads import download_file, file_sha256, has_sha256
+from maskrcnn_core.errors import InputError, WeightsError
+
+__all__ = [
+    "MODELS",
+    "LoadedModel",
+    "ModelSpec",
+    "ModelSummary",
+    "default_model",
+    "get_model",
+    "load_custom_model",
+    "load_model",
+    "model_by_key",
+    "ready_models",
+    "summarise",
+    "weights_file",
+    "weights_folders",
+]
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One row of the model table.
+
+    Args:
+        key: short name for command lines, addresses and caches.
+        title: as shown in the menu.
+        knows: one sentence on what it finds and how well.
+        speed: one clause on its speed, relative to the others.
+        backbone: what computes the features.
+        licence: of the weights.
+        source: where they are described.
+        box_ap: published box AP in percent on COCO, over IoU .50 to .95.
+        mask_ap: published mask AP, likewise.
+        measured_on: the images of the two figures.
+        file: path of the weights inside a weights folder, with ``/``.
+        url: of the weights.
+        sha256: of the weights, in full or its first 8 digits or more.
+        size_bytes: of the weights.
+        nms_threshold: IoU above which the weaker of two boxes of one label goes; the published setting.
+        mask_size: side M of the square of mask probabilities.
+        label_map: labels to COCO's categories.
+        build: makes the network from the weights file, which has been checked by then.
+    """
+
+    key: str
+    title: str
+    knows: str
+    speed: str
+    backbone: str
+    licence: str
+    source: str
+    box_ap: float
+    mask_ap: float
+    measured_on: str
+    file: str
+    url: str
+    sha256: str
+    size_bytes: int
+    nms_threshold: float
+    mask_size: int
+    label_map: LabelMap
+    build: Callable[[Path], MaskRCNN]
+
+    @property
+    def file_name(self) -> str:
+        """The weights file's name without folders."""
+        return self.file.rpartition("/")[2]
+
+
+def _torchvision(version: Version) -> Callable[[Path], MaskRCNN]:
+    def build(file: Path) -> MaskRCNN:
+        return load_published_checkpoint(file, version)
+
+    return build
+
+
+_COCO_BY_ID = LabelMap.by_id(COCO_CATEGORIES)
+_COCO_CONTIGUOUS = LabelMap.contiguous(COCO_CATEGORIES)
+_TORCHVISION_LICENCE = "BSD-3-Clause (torchvision); trained on COCO 2017, whose own terms apply"
+_TORCHVISION_SOURCE = "https://docs.pytorch.org/vision/stable/models/mask_rcnn.html"
+
+MODELS: tuple[ModelSpec, ...] = (
+    ModelSpec(
+        key="coco-v2",
+        title="Mask R-CNN ResNet-50-FPN v2 (COCO)",
+        knows="Finds COCO's 80 everyday categories; the most accurate of the three.",
+        speed="slowest, about 1.7 times the work of version 1",
+        backbone="ResNet-50 with a feature pyramid (version 2: batch norm in all parts)",
+        licence=_TORCHVISION_LICENCE,
+        source=f"{_TORCHVISION_SOURCE}; Li et al. 2021, arXiv:2111.11429",
+        box_ap=47.4,
+        mask_ap=41.8,
+        measured_on="COCO val2017",
+        file="maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
+        url="https://download.pytorch.org/models/maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
+        sha256="73cbd0190fcbe3ba339921fbce2c3a0b6bb9126c9a133c85e43a2a8e060a109e",
+        size_bytes=185_828_065,
+        nms_threshold=0.5,
+        mask_size=28,
+        label_map=_COCO_BY_ID,
+        build=_torchvision("v2"),
+    ),
+    ModelSpec(
+        key="coco-v1",
+        title="Mask R-CNN ResNet-50-FPN (COCO)",
+        knows="Finds COCO's 80 everyday categories; the network of the paper.",
+        speed="about 0.6 times the work of version 2",
+        backbone="ResNet-50 with a feature pyramid (frozen batch norm)",
+        licence=_TORCHVISION_LICENCE,
+        source=f"{_TORCHVISION_SOURCE}; He et al. 2017, arXiv:1703.06870",
+        box_ap=37.9,
+        mask_ap=34.6,
+        measured_on="COCO val2017",
+        file="maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+        url="https://download.pytorch.org/models/maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+        sha256="bf2d0c1efbc936eeee2bc95a48e80ebc86b891f61b0106485937fc29f9315fc0",
+        size_bytes=178_090_079,
+        nms_threshold=0.5,
+        mask_size=28,
+        label_map=_COCO_BY_ID,
+        build=_torchvision("v1"),
+    ),
+    ModelSpec(
+        key="mobile",
+        title="MaskRCNN2Go (COCO, small and fast)",
+        knows="Finds COCO's 80 everyday categories; made for phones, misses more and small objects first.",
+        speed="fastest, dozens of times faster than version 1 on a CPU",
+        backbone="inverted residual blocks as in MobileNetV2, one feature map of stride 16",
+        licence="Apache-2.0",
+        source="https://github.com/facebookarchive/models/tree/"
+        "7e196ddaec6df39792689df71972f9f4c1314886/mask_rcnn_2go",
+        box_ap=24.8,
+        mask_ap=21.6,
+        measured_on="COCO minival",
+        file="maskrcnn2go/model_init.pb",
+        url="https://raw.githubusercontent.com/facebookarchive/models/"
+        "7e196ddaec6df39792689df71972f9f4c1314886/mask_rcnn_2go/model/int8/model_init.pb",
+        sha256=maskrcnn2go.WEIGHTS_SHA256,
+        size_bytes=maskrcnn2go.WEIGHTS_BYTES,
+        nms_threshold=maskrcnn2go.NMS_THRESHOLD,
+        mask_size=maskrcnn2go.MASK_SIZE,
+        label_map=_COCO_CONTIGUOUS,
+        build=maskrcnn2go.load_maskrcnn2go,
+    ),
+)
+"""All published models, best first: the order of menus, and of what is taken when none is named."""
+
+
+@dataclass(frozen=True, eq=False)  # networks have no useful equality
+class LoadedModel:
+    """A network ready to run, and what belongs to it.
+
+    Args:
+        key: the spec's, or ``custom-`` and the digest's first 12 digits.
+        title: for people.
+        network: torchvision's ``MaskRCNN``, eval mode, float32, on the CPU, without gradients. Shared by
+            all sessions: never change it.
+        label_map: its labels to categories.
+        nms_threshold: the setting it was made for.
+        mask_size: side M of the square of mask probabilities.
+        digest: SHA-256 of the weights file; a part of every result cache's key.
+        backbone: what computes the features, in words.
+        licence: of the weights; empty if unknown.
+        source: where they come from.
+        notes: sentences on what was decided while loading; empty for published models.
+    """
+
+    key: str
+    title: str
+    network: MaskRCNN
+    label_map: LabelMap
+    nms_threshold: float
+    mask_size: int
+    digest: str
+    backbone: str
+    licence: str
+    source: str
+    notes: tuple[str, ...] = ()
+
+    def network_on(self, device: torch.device | str) -> MaskRCNN:
+        """The network on a device: itself if it is there, else a moved copy that the caller keeps."""
+        if next(self.network.parameters()).device == torch.device(device):
+            return self.network
+        return copy.deepcopy(self.network).to(device)
+
+
+# --- where the weights are --------------------------------------------------------------------------
+
+
+def weights_folders() -> list[Path]:
+    """The folders in which weights are looked for, in this order; they need not exist."""
+    folders = [Path(os.environ["MASKDESK_WEIGHTS"])] if os.environ.get("MASKDESK_WEIGHTS") else []
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return [*folders, Path(cache) / "maskdesk" / "weights", Path(torch.hub.get_dir()) / "checkpoints"]
+
+
+def weights_file(spec: ModelSpec) -> Path | None:
+    """The first file at a place where a model's weights belong, unchecked; None if there is none."""
+    return next((file for folder in weights_folders() if (file := folder / spec.file).is_file()), None)
+
+
+def ready_models() -> list[ModelSpec]:
+    """The models whose weights are on this computer, best first; files are not opened for this."""
+    return [spec for spec in MODELS if weights_file(spec) is not None]
+
+
+def default_model() -> ModelSpec:
+    """The best model that is ready.
+
+    Raises:
+        WeightsError: if none is, naming the best one's file and the folder to put it into.
+    """
+    ready = ready_models()
+    if not ready:
+        raise _absent(MODELS[0])
+    return ready[0]
+
+
+def model_by_key(key: str) -> ModelSpec:
+    """The row with this key.
+
+    Raises:
+        InputError: with the keys that look alike, or all of them.
+    """
+    keys = [spec.key for spec in MODELS]
+    for spec in MODELS:
+        if spec.key == key:
+            return spec
+    close = get_close_matches(key.casefold(), keys, n=2)
+    help_ = f"did you mean {' or '.join(close)}?" if close else f"choose one of {', '.join(keys)}"
+    raise InputError(f"model {key!r}: there is no such model; {help_}")
+
+
+def _download_target(spec: ModelSpec) -> Path:
+    folders = weights_folders()
+    if os.environ.get("MASKDESK_WEIGHTS"):
+        return folders[0] / spec.file  # asked for by name: if it cannot be written, say so
+    return next((folder for folder in folders if _can_write(folder)), folders[0]) / spec.file
+
+
+def _can_write(folder: Path) -> bool:
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK)
+
+
+def _address(spec: ModelSpec) -> str:
+    mirror = os.environ.get("MASKDESK_MIRROR")
+    return f"{mirror.rstrip('/')}/{spec.file_name}" if mirror else spec.url
+
+
+def _absent(spec: ModelSpec) -> WeightsError:
+    target, address = _download_target(spec), _address(spec)
+    ready = ", ".join(other.key for other in ready_models()) or "none"
+    return WeightsError(
+        f"{spec.key}: its weights are not on this computer; download {target.name} "
+        f"({spec.size_bytes / 1e6:.0f} MB) from {urlsplit(address).hostname} or put it into {target.parent} "
+        f"(models that are ready now: {ready})"
+    )
+
+
+# --- loading ----------------------------------------------------------------------------------------
+
+
+def load_model(
+    model: str | ModelSpec, *, download: bool = False, on_progress: Progress | None = None
+) -> LoadedModel:
+    """Loads a published model anew; :func:`get_model` shares one instead.
+
+    Args:
+        model: a key of the table, or a row.
+        download: fetch the weights if they are not on this computer, or are damaged.
+        on_progress: called with ``(bytes_done, bytes_total)`` during a download.
+
+    Raises:
+        InputError: for an unknown key.
+        WeightsError: if the weights are absent, are not the published ones, or cannot be fetched.
+    """
+    spec = model_by_key(model) if isinstance(model, str) else model
+    file, digest = _checked_weights(spec, download=download, on_progress=on_progress)
+    return LoadedModel(
+        key=spec.key,
+        title=spec.title,
+        network=spec.build(file),
+        label_map=spec.label_map,
+        nms_threshold=spec.nms_threshold,
+        mask_size=spec.mask_size,
+        digest=digest,
+        backbone=spec.backbone,
+        licence=spec.licence,
+        source=spec.source,
+    )
+
+
+_LOADED: dict[str, LoadedModel] = {}
+_LOCKS: dict[str, threading.Lock] = {spec.key: threading.Lock() for spec in MODELS}
+
+
+def get_model(key: str, *, download: bool = False, on_progress: Progress | None = None) -> LoadedModel:
+    """The one instance of a published model in this process, loaded when it is first asked for.
+
+    Threads that ask for the same model at once wait for the first one's; other models do not wait. A
+    failure is not remembered: the next call tries again. Arguments and errors as :func:`load_model`.
+    """
+    model_by_key(key)
+    with _LOCKS[key]:
+        if key not in _LOADED:
+            _LOADED[key] = load_model(key, download=download, on_progress=on_progress)
+        return _LOADED[key]
+
+
+def load_custom_model(
+    file: Path, names: Path | Sequence[str], *, norm_eps: float | None = None
+) -> LoadedModel:
+    """Loads a person's own torchvision Mask R-CNN and its category names.
+
+    Arguments and errors as :func:`maskrcnn_core.checkpoints.load_custom_checkpoint`.
+    """
+    network, label_map, facts = load_custom_checkpoint(file, names, norm_eps=norm_eps)
+    twin = next(spec for spec in MODELS if spec.key == f"coco-{facts.version}")
+    # The same file with another epsilon gives other results, so caches must tell the two apart.
+    digest = facts.sha256 if norm_eps is None else f"{facts.sha256}-eps{norm_eps:g}"
+    return LoadedModel(
+        key=f"custom-{facts.sha256[:12]}",
+        title=file.name,
+        network=network,
+        label_map=label_map,
+        nms_threshold=twin.nms_threshold,
+        mask_size=twin.mask_size,
+        digest=digest,
+        backbone=twin.backbone,
+        licence="",
+        source=file.name,
+        notes=facts.notes,
+    )
+
+
+def _checked_weights(spec: ModelSpec, *, download: bool, on_progress: Progress | None) -> tuple[Path, str]:
+    """A file on this computer whose SHA-256 is the model's, and that SHA-256 in full."""
+    file = weights_file(spec)
+    if file is not None and has_sha256(digest := _sha256(file), spec.sha256):
+        return file, digest
+    if download:
+        fetched = download_file(
+            _address(spec),
+            _download_target(spec),
+            sha256=spec.sha256,
+            # Where only the first digits of the SHA-256 are known, the size is no better known.
+            size=spec.size_bytes if len(spec.sha256) == 64 else None,
+            on_progress=on_progress,
+        )
+        return fetched, _sha256(fetched)
+    if file is None:
+        raise _absent(spec)
+    raise WeightsError(
+        f"{file}: wanted the published weights of {spec.key} ({spec.size_bytes:,} bytes, SHA-256 "
+        f"{spec.sha256[:8]}...), found {file.stat().st_size:,} bytes of something else or damaged; "
+        "delete it, or download it again"
+    )
+
+
+def _sha256(file: Path) -> str:
+    try:
+        return file_sha256(file)
+    except OSError as error:
+        raise WeightsError(f"{file}: cannot be read ({error.strerror or error})") from error
+
+
+# --- what it is made of -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """What a model is made of, for people.
+
+    Args:
+        title: the model's.
+        backbone: in words.
+        min_size: images are scaled so that their shorter side has this many pixels,
+        max_size: unless the longer one would have more than this.
+        num_classes: with the background, as the heads count.
+        num_categories: that have a name.
+        mask_size: side M of the square of mask probabilities.
+        anchor_sizes: for each feature level, side of a square of the anchor's area in pixels.
+        anchor_ratios: for each feature level, height / width.
+        anchors_per_cell: for each feature level.
+        proposals_before_nms: kept per level.
+        proposals_after_nms: kept per image.
+        roi_size: side of the pooled square for the box head, in cells.
+        mask_roi_size: likewise for the mask head.
+        parameters: learned numbers by part; frozen batch norm is not counted, as torchvision does.
+        device: where the network is.
+        precision: its float type.
+    """
+
+    title: str
+    backbone: str
+    min_size: int
+    max_size: int
+    num_classes: int
+    num_categories: int
+    mask_size: int
+    anchor_sizes: tuple[tuple[float, ...], ...]
+    anchor_ratios: tuple[tuple[float, ...], ...]
+    anchors_per_cell: tuple[int, ...]
+    proposals_before_nms: int
+    proposals_after_nms: int
+    roi_size: int
+    mask_roi_size: int
+    parameters: dict[str, int]
+    device: str
+    precision: str
+
+    @property
+    def total_parameters(self) -> int:
+        """The sum over all parts."""
+        return sum(self.parameters.values())
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Name and value of each fact, in the order to show them in."""
+        levels = len(self.anchors_per_cell)
+        return [
+            ("Model", self.title),
+            ("Backbone", self.backbone),
+            ("Input size", f"shorter side {self.min_size} px, longer side at most {self.max_size} px"),
+            ("Classes", f"{self.num_classes} with the background, {self.num_categories} named"),
+            ("Masks", f"{self.mask_size} × {self.mask_size} probabilities for each box"),
+            ("Anchor sizes", f"{_each_level(self.anchor_sizes)} px"),
+            ("Anchor ratios (height / width)", _each_level(self.anchor_ratios)),
+            (
+                "Anchors",
+                f"{_each_level([(n,) for n in self.anchors_per_cell])} a cell on {levels} "
+                f"feature level{'s' if levels > 1 else ''}",
+            ),
+            (
+                "Proposals",
+                f"{self.proposals_before_nms:,} a level before NMS, {self.proposals_after_nms:,} after",
+            ),
+            (
+                "RoI sizes",
+                f"{self.roi_size} × {self.roi_size} for boxes, "
+                f"{self.mask_roi_size} × {self.mask_roi_size} for masks",
+            ),
+            ("Parameters", f"{self.total_parameters:,}"),
+            *((f"Parameters: {part}", f"{n:,}") for part, n in self.parameters.items() if n),
+            ("Device", self.device),
+            ("Precision", self.precision),
+        ]
+
+
+def summarise(model: LoadedModel) -> ModelSummary:
+    """Reads off a loaded network what it is made of; nothing is run."""
+    network = model.network
+    heads, anchors = network.roi_heads, network.rpn.anchor_generator
+    logits = [m for m in heads.box_predictor.cls_score.modules() if isinstance(m, nn.Linear)]
+    fpn = getattr(network.backbone, "fpn", None)
+    first = next(network.parameters())
+    return ModelSummary(
+        title=model.title,
+        backbone=model.backbone,
+        min_size=network.transform.min_size[-1],
+        max_size=network.transform.max_size,
+        num_classes=logits[-1].out_features,
+        num_categories=len(model.label_map),
+        mask_size=model.mask_size,
+        anchor_sizes=tuple(tuple(float(s) for s in level) for level in anchors.sizes),
+        anchor_ratios=tuple(tuple(float(r) for r in level) for level in anchors.aspect_ratios),
+        anchors_per_cell=tuple(anchors.num_anchors_per_location()),
+        proposals_before_nms=network.rpn.pre_nms_top_n(),
+        proposals_after_nms=network.rpn.post_nms_top_n(),
+        roi_size=heads.box_roi_pool.output_size[0],
+        mask_roi_size=heads.mask_roi_pool.output_size[0],
+        parameters={
+            "backbone": _count(network.backbone) - _count(fpn),
+            "feature pyramid": _count(fpn),
+            "RPN": _count(network.rpn),
+            "box head": _count(heads.box_head, heads.box_predictor),
+            "mask head": _count(heads.mask_head, heads.mask_predictor),
+        },
+        device=str(first.device),
+        precision=str(first.dtype).removeprefix("torch."),
+    )
+
+
+def _count(*parts: nn.Module | None) -> int:
+    return sum(p.numel() for part in parts if part is not None for p in part.parameters())
+
+
+def _each_level(levels: Sequence[Sequence[float]]) -> str:
+    """Numbers of each feature level; once if all levels are alike, else parted by bars."""
+    texts = [", ".join(f"{value:g}" for value in level) for level in levels]
+    return texts[0] if len(set(texts)) == 1 else " | ".join(texts)

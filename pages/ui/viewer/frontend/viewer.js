@@ -1,0 +1,642 @@
+// The viewer: events in, frames out. Streamlit calls the default export again, with the same parent
+// element, whenever the data changes; zoom, position and what is not yet acknowledged survive that.
+
+import { boxToScreen, clampView, fitView, panIntoView, scaleLimits, screenToImage, zoomAt } from "./geometry.js";
+import { acceptMessage, colorOf, countText, instanceOf, isShown, makeReport, selectInstance, shownInstances, stepInstance, toggleCategory } from "./state.js";
+import { ShapeCache } from "./shapes.js";
+import { Picture } from "./picture.js";
+import { Labels, Overlay, drawBoxes, drawHighlight } from "./overlay.js";
+import { Controls, areaText } from "./controls.js";
+
+/** @typedef {import("./state.js").Message} Message */
+/** @typedef {import("./state.js").Model} Model */
+/** @typedef {import("./state.js").ViewReport} ViewReport */
+/** @typedef {import("./overlay.js").Item} Item */
+
+/** The view rests after so long without change (ms): then everything is drawn in full. */
+const REST = 110;
+/** Quick changes by keyboard become one report (ms). */
+const REPORT_DELAY = 180;
+/** A pointer that moved less (CSS pixels) has clicked. */
+const CLICK_SLACK = 4;
+const KEY_ZOOM = 1.3;
+const KEY_PAN = 80;
+/** Time for reading masks in each frame (ms). */
+const READ_BUDGET = 24;
+
+class Viewer {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    this.controls = new Controls(root);
+    this.canvas = this.controls.canvas;
+    this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d", { alpha: true }));
+    this.shapes = new ShapeCache();
+    this.overlay = new Overlay();
+    this.labels = new Labels();
+    this.picture = new Picture(() => this.requestFrame());
+    /** @type {Model | null} */
+    this.model = null;
+    /** @type {(report: ViewReport) => void} */
+    this.send = () => {};
+    this.stage = { width: 1, height: 1 };
+    this.ratio = 1;
+    this.view = { scale: 1, x: 0, y: 0 };
+    this.fitted = true;
+    this.moving = false;
+    /** @type {Item[] | null} shown instances, largest first; null after a change */
+    this.items = null;
+    /** @type {number | null} */
+    this.hovered = null;
+    /** @type {[number, number] | null} */
+    this.pointer = null;
+    /** @type {Map<number, {x: number, y: number}>} */
+    this.pressed = new Map();
+    this.travelled = 0;
+    this.comparing = false;
+    this.frame = 0;
+    this.restTimer = 0;
+    this.reportTimer = 0;
+    this.leaving = new AbortController();
+    this.resizing = new ResizeObserver(() => this.resize());
+    this.resizing.observe(this.controls.stage);
+    this.listen();
+  }
+
+  // ---- data ----
+
+  /**
+   * @param {Message} data
+   * @param {(report: ViewReport) => void} send
+   */
+  accept(data, send) {
+    this.send = send;
+    const before = this.model;
+    try {
+      this.model = acceptMessage(before, data);
+    } catch (error) {
+      this.controls.showNotice(`The viewer cannot read this page’s data (${String(error)}). Reload the page.`);
+      return;
+    }
+    const { model } = this;
+    const newImage = before?.image.key !== model.image.key;
+    if (newImage) {
+      clearTimeout(this.reportTimer);
+      this.reportTimer = 0;
+      this.root.dataset.ready = "false";
+      this.hovered = null;
+      this.fitted = true;
+      this.overlay.invalidate();
+    }
+    if (data.height !== undefined) this.controls.stage.style.setProperty("--stage-height", `${data.height}px`);
+    this.shapes.expect(model.image.key, model.instances);
+    void this.picture.load(model.image.url, model.image);
+    this.labels.setFont(getComputedStyle(this.root).fontFamily);
+    this.resize();
+    if (!newImage && before !== null) this.followSelection(before, model);
+    if (model.touched && this.reportTimer === 0) this.report(REPORT_DELAY);
+    this.changed();
+  }
+
+  /**
+   * Bring an instance that Python selected into sight.
+   * @param {Model} before
+   * @param {Model} model
+   */
+  followSelection(before, model) {
+    const fresh = [...model.selected].filter((id) => !before.selected.has(id));
+    if (fresh.length > 0) this.lookAt(fresh[0]);
+  }
+
+  /** @param {number} id */
+  lookAt(id) {
+    if (this.model === null) return;
+    const view = panIntoView(this.view, instanceOf(this.model, id).box, this.stage);
+    if (view !== this.view) this.setView(view);
+  }
+
+  /** What is shown has changed. */
+  changed() {
+    this.items = null;
+    this.requestFrame();
+  }
+
+  /**
+   * Tell Python, now or after a pause in which further changes join in.
+   * @param {number} delay
+   */
+  report(delay) {
+    clearTimeout(this.reportTimer);
+    if (delay > 0) {
+      this.reportTimer = window.setTimeout(() => this.report(0), delay);
+      return;
+    }
+    this.reportTimer = 0;
+    if (this.model === null || !this.model.touched) return;
+    this.send(makeReport(this.model));
+    this.changed();
+  }
+
+  // ---- frames ----
+
+  requestFrame() {
+    if (this.frame === 0) this.frame = requestAnimationFrame(() => this.paint());
+  }
+
+  paint() {
+    this.frame = 0;
+    const { model, context, view, stage, ratio } = this;
+    if (model === null) return;
+    if (this.shapes.readSome(READ_BUDGET)) this.items = null;
+    const items = this.visibleItems(model);
+    this.overlay.update(items, model.display, view, stage, ratio, this.moving);
+
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.picture.draw(context, view, stage, ratio);
+    if (!this.comparing) this.paintInstances(context, model, items);
+    this.showFacts(model);
+    if (this.shapes.waiting.length > 0) this.requestFrame();
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {Model} model
+   * @param {Item[]} items
+   */
+  paintInstances(context, model, items) {
+    const { view, stage, ratio } = this;
+    const { display } = model;
+    const marked = (/** @type {number} */ id) => id === this.hovered || model.selected.has(id);
+    if (display.masks || display.contours) this.overlay.blit(context, view, ratio);
+    if (display.boxes) drawBoxes(context, items, view, stage, ratio);
+    const above = items.filter((item) => marked(item.instance.id));
+    for (const item of above) {
+      drawHighlight(context, item, view, ratio, model.selected.has(item.instance.id));
+    }
+    if (display.labels) this.labels.draw(context, items, view, stage, ratio, marked);
+    this.labels.draw(context, above, view, stage, ratio, marked);
+  }
+
+  /** @param {Model} model */
+  visibleItems(model) {
+    if (this.items !== null) return this.items;
+    /** @type {Item[]} */
+    const items = [];
+    for (const instance of shownInstances(model)) {
+      const shape = this.shapes.get(instance.id);
+      if (shape !== undefined) items.push({ instance, shape, color: colorOf(model, instance) });
+    }
+    items.sort((a, b) => b.shape.area - a.shape.area || a.instance.id - b.instance.id);
+    this.items = items;
+    if (this.hovered !== null && !items.some((item) => item.instance.id === this.hovered)) this.setHover(null);
+    const shown = shownInstances(model).length;
+    this.controls.showSettings(model, shown);
+    this.controls.showChips(model, (id, only) => this.toggleCategory(id, only));
+    this.controls.describe(model, shown);
+    return items;
+  }
+
+  /** @param {Model} model */
+  showFacts(model) {
+    const { view, ratio } = this;
+    const { least, most } = scaleLimits(model.image, this.stage);
+    const place = Math.log(view.scale / least) / Math.log(most / least);
+    const percent = view.scale * ratio * 100;
+    this.controls.showZoom(place, `${percent < 10 ? percent.toFixed(1) : Math.round(percent)}%`);
+    this.controls.showNotice(this.noticeText(model));
+    const { dataset } = this.root;
+    dataset.zoom = String(view.scale);
+    dataset.pan = `${view.x},${view.y}`;
+    const still = !this.overlay.stretched && this.shapes.waiting.length === 0;
+    const done = this.picture.status === "ready" || this.picture.status === "failed";
+    dataset.ready = String(still && done && this.canvas.width > 1);
+  }
+
+  /** @param {Model} model */
+  noticeText(model) {
+    if (this.picture.status === "failed") {
+      return `The image “${model.image.name}” could not be loaded. Reload the page, or open the image again.`;
+    }
+    if (this.picture.status === "loading") return "Loading…";
+    if (model.instances.length === 0) return model.message || "No instances found";
+    return "";
+  }
+
+  resize() {
+    const { stage, canvas } = this;
+    const width = this.controls.stage.clientWidth;
+    const height = this.controls.stage.clientHeight;
+    if (this.model === null || width === 0 || height === 0) return;
+    const ratio = window.devicePixelRatio || 1;
+    const dx = (width - stage.width) / 2;
+    const dy = (height - stage.height) / 2;
+    this.stage = { width, height };
+    this.ratio = ratio;
+    const wide = Math.round(width * ratio);
+    const high = Math.round(height * ratio);
+    if (canvas.width !== wide) canvas.width = wide;
+    if (canvas.height !== high) canvas.height = high;
+    if (this.fitted) this.view = fitView(this.model.image, this.stage);
+    else this.view = clampView({ ...this.view, x: this.view.x + dx, y: this.view.y + dy }, this.model.image, this.stage);
+    this.requestFrame();
+  }
+
+  // ---- the view ----
+
+  /** @param {import("./geometry.js").View} view */
+  setView(view) {
+    if (this.model === null) return;
+    this.fitted = false;
+    this.view = clampView(view, this.model.image, this.stage);
+    this.moving = true;
+    clearTimeout(this.restTimer);
+    this.restTimer = window.setTimeout(() => {
+      this.moving = false;
+      this.requestFrame();
+    }, REST);
+    this.requestFrame();
+  }
+
+  /**
+   * Move by whole device pixels, so that what is drawn can be moved along.
+   * @param {number} dx
+   * @param {number} dy
+   * @returns {[number, number]} how far it went
+   */
+  pan(dx, dy) {
+    const wholeX = Math.round(dx * this.ratio) / this.ratio;
+    const wholeY = Math.round(dy * this.ratio) / this.ratio;
+    this.setView({ scale: this.view.scale, x: this.view.x + wholeX, y: this.view.y + wholeY });
+    return [wholeX, wholeY];
+  }
+
+  /**
+   * @param {number} scale
+   * @param {number} x
+   * @param {number} y
+   */
+  zoomTo(scale, x = this.stage.width / 2, y = this.stage.height / 2) {
+    if (this.model === null) return;
+    const { least, most } = scaleLimits(this.model.image, this.stage);
+    this.setView(zoomAt(this.view, Math.min(most, Math.max(least, scale)), x, y));
+  }
+
+  fit() {
+    if (this.model === null) return;
+    this.setView(fitView(this.model.image, this.stage));
+    this.fitted = true;
+  }
+
+  // ---- choices ----
+
+  /** @param {number | null} id @param {boolean} add @param {number} delay */
+  select(id, add, delay) {
+    if (this.model === null || !selectInstance(this.model, id, add)) return;
+    this.controls.announceSelection(this.model, (one) => this.shapes.get(one)?.area ?? 0);
+    this.changed();
+    this.report(delay);
+  }
+
+  /** @param {1 | -1} step */
+  step(step) {
+    const id = this.model === null ? null : stepInstance(this.model, step);
+    if (id === null) return;
+    this.select(id, false, REPORT_DELAY);
+    this.lookAt(id);
+  }
+
+  /** @param {number} id @param {boolean} only */
+  toggleCategory(id, only) {
+    const { model } = this;
+    if (model === null) return;
+    if (only) {
+      model.hidden = new Set(model.instances.map((one) => one.category_id).filter((other) => other !== id));
+      model.touched = true;
+    } else toggleCategory(model, id);
+    this.choiceMade(0);
+  }
+
+  /** Hide the category of the selected, or else the hovered, instance. */
+  hideCategory() {
+    const { model } = this;
+    const id = model === null ? null : ([...model.selected][0] ?? this.hovered);
+    if (model === null || id === null) return;
+    const instance = instanceOf(model, id);
+    if (isShown(model, instance)) this.toggleCategory(instance.category_id, false);
+  }
+
+  showAllCategories() {
+    if (this.model === null || this.model.hidden.size === 0) return;
+    this.model.hidden.clear();
+    this.model.touched = true;
+    this.choiceMade(0);
+  }
+
+  /** @param {Partial<import("./state.js").Display>} part */
+  setDisplay(part) {
+    if (this.model === null) return;
+    Object.assign(this.model.display, part);
+    this.model.touched = true;
+    this.changed();
+  }
+
+  /** @param {import("./controls.js").Toggle} name */
+  toggleDisplay(name) {
+    if (this.model === null) return;
+    this.setDisplay({ [name]: !this.model.display[name] });
+    this.report(0);
+  }
+
+  /** @param {number} delay */
+  choiceMade(delay) {
+    if (this.model === null) return;
+    this.controls.announce(countText(this.model, shownInstances(this.model).length));
+    this.changed();
+    this.report(delay);
+  }
+
+  /** @param {boolean} on */
+  setCompare(on) {
+    if (this.comparing === on) return;
+    this.comparing = on;
+    this.controls.compare.setAttribute("aria-pressed", String(on));
+    this.requestFrame();
+  }
+
+  /** @param {number | null} id */
+  setHover(id) {
+    const { model, controls, pointer } = this;
+    if (id !== this.hovered) this.requestFrame();
+    this.hovered = id;
+    controls.stage.classList.toggle("over", id !== null);
+    if (id === null || model === null || pointer === null) {
+      controls.showTip(null, "", "", 0, 0);
+      return;
+    }
+    const instance = instanceOf(model, id);
+    const area = this.shapes.get(id)?.area ?? 0;
+    const share = (100 * area) / (model.image.width * model.image.height);
+    const facts = `${instance.score.toFixed(3)} · ${areaText(area)} · ${share < 0.1 ? "<0.1" : share.toFixed(1)}%`;
+    controls.showTip(instance, colorOf(model, instance), facts, pointer[0], pointer[1]);
+  }
+
+  /** @param {number} x @param {number} y */
+  instanceAt(x, y) {
+    if (this.model === null) return null;
+    const [imageX, imageY] = screenToImage(this.view, x, y);
+    const within = this.visibleItems(this.model)
+      .map((item) => item.instance)
+      .filter((instance) => {
+        const box = this.shapes.get(instance.id)?.extent ?? instance.box;
+        return imageX >= box[0] && imageX < box[2] && imageY >= box[1] && imageY < box[3];
+      });
+    return this.shapes.topmostAt(within, imageX, imageY)?.id ?? null;
+  }
+
+  // ---- events ----
+
+  listen() {
+    const { controls, root } = this;
+    const { stage } = controls;
+    const { signal } = this.leaving;
+    /**
+     * @template {keyof HTMLElementEventMap} K
+     * @param {EventTarget} target
+     * @param {K} name
+     * @param {(event: HTMLElementEventMap[K]) => void} handle
+     */
+    const on = (target, name, handle) => {
+      target.addEventListener(name, /** @type {EventListener} */ (handle), { signal, passive: false });
+    };
+    on(stage, "wheel", (event) => this.onWheel(event));
+    on(stage, "pointerdown", (event) => this.onPointerDown(event));
+    on(stage, "pointermove", (event) => this.onPointerMove(event));
+    on(stage, "pointerup", (event) => this.onPointerUp(event));
+    on(stage, "pointercancel", (event) => this.onPointerUp(event));
+    on(stage, "pointerleave", () => this.setHover(null));
+    on(stage, "dblclick", (event) => {
+      if (this.onPanel(event)) return;
+      const [x, y] = this.place(event);
+      this.zoomTo(this.view.scale * (event.shiftKey ? 0.5 : 2), x, y);
+    });
+    on(root, "keydown", (event) => this.onKey(event));
+    on(root, "keyup", (event) => {
+      event.stopPropagation();
+      if (event.key.toLowerCase() === "b") this.setCompare(false);
+    });
+    on(root, "focusout", () => this.setCompare(false));
+
+    on(controls.score, "input", () => {
+      if (this.model === null) return;
+      this.model.threshold = Number(controls.score.value);
+      this.model.touched = true;
+      this.changed();
+    });
+    on(controls.score, "change", () => this.choiceMade(REPORT_DELAY));
+    on(controls.opacity, "input", () => this.setDisplay({ opacity: Number(controls.opacity.value) }));
+    on(controls.opacity, "change", () => this.report(REPORT_DELAY));
+    for (const name of /** @type {const} */ (["masks", "contours", "boxes", "labels"])) {
+      on(controls.toggle(name), "click", () => this.toggleDisplay(name));
+    }
+    for (const name of /** @type {const} */ (["instance", "category"])) {
+      on(controls.colorBy(name), "click", () => {
+        this.setDisplay({ color_by: name });
+        this.report(0);
+      });
+    }
+    const click = (/** @type {string} */ part, /** @type {() => void} */ act) => {
+      on(controls.part(part, HTMLElement), "click", act);
+    };
+    click("zoom-in", () => this.zoomTo(this.view.scale * KEY_ZOOM));
+    click("zoom-out", () => this.zoomTo(this.view.scale / KEY_ZOOM));
+    click("fit", () => this.fit());
+    click("actual", () => this.zoomTo(1 / this.ratio));
+    click("help", () => controls.showHelp(controls.sheet.hidden));
+    click("close-help", () => controls.showHelp(false));
+    on(controls.zoom, "input", () => {
+      if (this.model === null) return;
+      const { least, most } = scaleLimits(this.model.image, this.stage);
+      this.zoomTo(least * (most / least) ** Number(controls.zoom.value));
+    });
+    on(controls.compare, "pointerdown", () => this.setCompare(true));
+    for (const name of /** @type {const} */ (["pointerup", "pointerleave", "pointercancel"])) {
+      on(controls.compare, name, () => this.setCompare(false));
+    }
+    on(controls.compare, "keydown", (event) => {
+      if (event.key === " " || event.key === "Enter") this.setCompare(true);
+    });
+    on(controls.compare, "keyup", () => this.setCompare(false));
+
+    document.addEventListener("visibilitychange", () => document.hidden && this.report(0), { signal });
+    window.addEventListener("pagehide", () => this.report(0), { signal });
+  }
+
+  /** Whether an event on the stage belongs to a panel that lies on it. @param {Event} event */
+  onPanel(event) {
+    return event.target instanceof Element && event.target.closest(".float, .sheet") !== null;
+  }
+
+  /** @param {MouseEvent} event @returns {[number, number]} */
+  place(event) {
+    const frame = this.canvas.getBoundingClientRect();
+    return [event.clientX - frame.left, event.clientY - frame.top];
+  }
+
+  /** @param {WheelEvent} event */
+  onWheel(event) {
+    if (this.onPanel(event)) return;
+    event.preventDefault();
+    const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
+    const way = Math.max(-240, Math.min(240, event.deltaY * unit));
+    const [x, y] = this.place(event);
+    this.zoomTo(this.view.scale * Math.exp(-way * (event.ctrlKey ? 0.01 : 0.0016)), x, y);
+  }
+
+  /** @param {PointerEvent} event */
+  onPointerDown(event) {
+    if (this.onPanel(event) || event.button > 1) return;
+    if (event.button === 1) event.preventDefault(); // no autoscroll
+    const [x, y] = this.place(event);
+    if (this.pressed.size === 0) this.travelled = 0;
+    else this.travelled = CLICK_SLACK; // a second finger: never a click
+    this.pressed.set(event.pointerId, { x, y });
+    this.controls.stage.setPointerCapture(event.pointerId);
+  }
+
+  /** @param {PointerEvent} event */
+  onPointerMove(event) {
+    const [x, y] = this.place(event);
+    const last = this.pressed.get(event.pointerId);
+    if (last === undefined) {
+      this.pointer = [x, y];
+      this.setHover(event.pointerType === "touch" || this.onPanel(event) ? null : this.instanceAt(x, y));
+      return;
+    }
+    this.travelled = Math.max(this.travelled, Math.hypot(x - last.x, y - last.y));
+    if (this.travelled < CLICK_SLACK) return;
+    this.setHover(null);
+    this.controls.stage.classList.add("dragging");
+    if (this.pressed.size > 1) {
+      this.pinch(event.pointerId, x, y);
+      this.pressed.set(event.pointerId, { x, y });
+    } else {
+      const [dx, dy] = this.pan(x - last.x, y - last.y);
+      this.pressed.set(event.pointerId, { x: last.x + dx, y: last.y + dy });
+    }
+  }
+
+  /**
+   * One of two fingers moved: zoom by the change of their distance, about the other one.
+   * @param {number} id
+   * @param {number} x
+   * @param {number} y
+   */
+  pinch(id, x, y) {
+    const last = this.pressed.get(id);
+    const other = [...this.pressed].find(([one]) => one !== id)?.[1];
+    if (last === undefined || other === undefined) return;
+    const before = Math.hypot(last.x - other.x, last.y - other.y);
+    const now = Math.hypot(x - other.x, y - other.y);
+    if (before > 8 && now > 8) this.zoomTo((this.view.scale * now) / before, other.x, other.y);
+  }
+
+  /** @param {PointerEvent} event */
+  onPointerUp(event) {
+    if (!this.pressed.delete(event.pointerId)) return;
+    if (this.pressed.size > 0) return;
+    this.controls.stage.classList.remove("dragging");
+    if (event.type !== "pointerup" || event.button !== 0 || this.travelled >= CLICK_SLACK) return;
+    const [x, y] = this.place(event);
+    this.select(this.instanceAt(x, y), event.shiftKey || event.ctrlKey || event.metaKey, 0);
+  }
+
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
+    event.stopPropagation(); // R and C would rerun the page and clear its caches
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const inSlider = event.target instanceof HTMLInputElement;
+    const onButton = event.target instanceof HTMLButtonElement;
+    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
+    if (inSlider && (key.startsWith("Arrow") || /^[0-9+-]$/.test(key))) return;
+    if (onButton && (key === " " || key === "Enter")) return;
+    if (this.actOn(key, event.shiftKey)) event.preventDefault();
+  }
+
+  /**
+   * @param {string} key
+   * @param {boolean} shift
+   * @returns {boolean} whether the key means something here
+   */
+  actOn(key, shift) {
+    if (shift && key.startsWith("Arrow")) {
+      const [dx, dy] = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[key] ?? [0, 0];
+      this.pan(dx * KEY_PAN, dy * KEY_PAN);
+      return true;
+    }
+    /** @type {Record<string, () => void>} */
+    const actions = {
+      n: () => this.step(1),
+      "]": () => this.step(1),
+      ArrowRight: () => this.step(1),
+      ArrowDown: () => this.step(1),
+      p: () => this.step(-1),
+      "[": () => this.step(-1),
+      ArrowLeft: () => this.step(-1),
+      ArrowUp: () => this.step(-1),
+      f: () => this.fit(),
+      0: () => this.fit(),
+      1: () => this.zoomTo(1 / this.ratio),
+      "+": () => this.zoomTo(this.view.scale * KEY_ZOOM),
+      "=": () => this.zoomTo(this.view.scale * KEY_ZOOM),
+      "-": () => this.zoomTo(this.view.scale / KEY_ZOOM),
+      h: () => (shift ? this.showAllCategories() : this.hideCategory()),
+      b: () => this.setCompare(true),
+      m: () => this.toggleDisplay("masks"),
+      c: () => this.toggleDisplay("contours"),
+      x: () => this.toggleDisplay("boxes"),
+      l: () => this.toggleDisplay("labels"),
+      "?": () => this.controls.showHelp(this.controls.sheet.hidden),
+      Escape: () => (this.controls.sheet.hidden ? this.select(null, false, 0) : this.controls.showHelp(false)),
+      " ": () => {}, // the page would scroll
+    };
+    if (!Object.hasOwn(actions, key)) return false;
+    actions[key]();
+    return true;
+  }
+
+  destroy() {
+    this.report(0);
+    this.leaving.abort();
+    this.resizing.disconnect();
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.restTimer);
+    clearTimeout(this.controls.announcement);
+    this.picture.clear();
+  }
+}
+
+/** @type {WeakMap<object, Viewer>} */
+const viewers = new WeakMap();
+
+/**
+ * @param {{parentElement: ParentNode, data: Message, setStateValue: (name: string, value: unknown) => void}} component
+ */
+export default function mountViewer(component) {
+  const { parentElement, data, setStateValue } = component;
+  const root = parentElement.querySelector('[data-part="root"]');
+  if (!(root instanceof HTMLElement)) throw new TypeError("viewer.html is missing");
+  let viewer = viewers.get(parentElement);
+  if (viewer === undefined || viewer.root !== root) {
+    viewer?.destroy();
+    viewer = new Viewer(root);
+    viewers.set(parentElement, viewer);
+  }
+  viewer.accept(data, (report) => setStateValue("view", report));
+  const mounted = viewer;
+  return () => {
+    if (root.isConnected) return;
+    mounted.destroy();
+    viewers.delete(parentElement);
+  };
+}

@@ -1,0 +1,306 @@
+"""What the viewer is told and what it answers.
+
+`ViewerMessage` goes to the browser as JSON (`to_json`); a report comes back and is read by `read_report`, which
+distrusts it like any file: types, ranges and ids are checked, and nothing else of it is kept. The same samples in
+``tests/data/viewer`` are read by the tests of this module and by those of ``frontend/state.js``.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, NamedTuple, Protocol, get_args
+
+VERSION = 1
+
+ColorBy = Literal["instance", "category"]
+
+_COLOR = re.compile(r"#[0-9a-f]{6}")
+# JavaScript's greatest whole number that has no double (Number.MAX_SAFE_INTEGER).
+_MAX_INT = 2**53 - 1
+
+
+class RleLike(Protocol):
+    """A mask in COCO's compressed form, as the browser decodes it."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+
+    @property
+    def counts(self) -> str: ...
+
+
+class CocoRle(NamedTuple):
+    """The plainest `RleLike`."""
+
+    size: tuple[int, int]
+    counts: str
+
+
+@dataclass(frozen=True)
+class DisplayOptions:
+    """What is drawn of each instance, and how.
+
+    Args:
+        opacity: of the masks' filling, in [0, 1].
+        color_by: ``"instance"`` tells neighbours apart, ``"category"`` looks like semantic segmentation.
+
+    Raises:
+        ValueError: if a field has another type or range.
+    """
+
+    opacity: float = 0.5
+    masks: bool = True
+    contours: bool = True
+    boxes: bool = True
+    labels: bool = True
+    color_by: ColorBy = "instance"
+
+    def __post_init__(self) -> None:
+        _check_unit("display.opacity", self.opacity)
+        for name in ("masks", "contours", "boxes", "labels"):
+            if type(getattr(self, name)) is not bool:
+                raise ValueError(f"display.{name}: wanted true or false, got {_shorten(getattr(self, name))}")
+        if self.color_by not in get_args(ColorBy):
+            raise ValueError(
+                f"display.color_by: wanted one of {get_args(ColorBy)}, got {_shorten(self.color_by)}"
+            )
+
+
+@dataclass(frozen=True)
+class ViewerImage:
+    """The image behind the instances.
+
+    Args:
+        key: tells images apart, e.g. the content's digest; zoom and choices live as long as it stays.
+        url: where the browser finds it, upright; it may be a smaller copy.
+        width, height: in pixels of the original, in which boxes and masks are given.
+        name: shown as it is, never as markup.
+    """
+
+    key: str
+    url: str
+    width: int
+    height: int
+    name: str
+
+    def __post_init__(self) -> None:
+        for name in ("width", "height"):
+            _check_int(f"image.{name}", getattr(self, name), least=1)
+
+
+@dataclass(frozen=True)
+class ViewerInstance:
+    """One instance to show.
+
+    Args:
+        id: the stable number that selections name.
+        box: x1, y1, x2, y2 in pixels of the original image; it may differ from the mask's own.
+        rle: None where only the box is known.
+        color_instance, color_category: ``"#rrggbb"``, lower case.
+
+    Raises:
+        ValueError: if a number is out of range or not finite, or a colour has another form.
+    """
+
+    id: int
+    label: str
+    category_id: int
+    score: float
+    box: tuple[float, float, float, float]
+    rle: RleLike | None
+    color_instance: str
+    color_category: str
+
+    def __post_init__(self) -> None:
+        where = f"instance {self.id}"
+        _check_int(f"{where}: id", self.id, least=-_MAX_INT)
+        _check_int(f"{where}: category_id", self.category_id, least=-_MAX_INT)
+        _check_unit(f"{where}: score", self.score)
+        if len(self.box) != 4 or not all(math.isfinite(value) for value in self.box):
+            raise ValueError(f"{where}: box: wanted 4 finite numbers, got {_shorten(self.box)}")
+        for name in ("color_instance", "color_category"):
+            if not _COLOR.fullmatch(getattr(self, name)):
+                raise ValueError(f"{where}: {name}: wanted #rrggbb, got {_shorten(getattr(self, name))}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Box corners to a hundredth of a pixel; the score in full, so that both sides filter alike."""
+        rle = None if self.rle is None else {"size": [int(n) for n in self.rle.size], "counts": self.rle.counts}
+        return {
+            "id": self.id,
+            "label": self.label,
+            "category_id": self.category_id,
+            "score": float(self.score),
+            "box": [round(float(value), 2) for value in self.box],
+            "rle": rle,
+            "color_instance": self.color_instance,
+            "color_category": self.color_category,
+        }
+
+
+@dataclass(frozen=True)
+class ViewerState:
+    """What the person looking has chosen, as last reported for this image.
+
+    Args:
+        image: key of the image it belongs to.
+        seq: number of the report it came with; give it back as the next message's ``ack``. With it, the
+            message's own values win over what the browser still shows: that is how Python overrides.
+        selected: ids in rising order; only instances that are shown.
+        hidden_categories: category ids in rising order.
+    """
+
+    image: str
+    score_threshold: float
+    selected: tuple[int, ...] = ()
+    hidden_categories: tuple[int, ...] = ()
+    display: DisplayOptions = field(default_factory=DisplayOptions)
+    seq: int = 0
+
+
+@dataclass(frozen=True)
+class ViewerMessage:
+    """All that the viewer shows.
+
+    Args:
+        min_score: the score slider's lower end; instances below are not worth sending.
+        ack: number of the newest report these values already contain (`ViewerState.seq`).
+        message: said in place of instances when there are none.
+
+    Raises:
+        ValueError: if ids repeat, a mask has not the image's size, or a value is out of range.
+    """
+
+    image: ViewerImage
+    instances: tuple[ViewerInstance, ...]
+    score_threshold: float = 0.5
+    min_score: float = 0.05
+    selected: tuple[int, ...] = ()
+    hidden_categories: tuple[int, ...] = ()
+    display: DisplayOptions = field(default_factory=DisplayOptions)
+    ack: int = 0
+    message: str = "No instances found"
+
+    def __post_init__(self) -> None:
+        _check_unit("min_score", self.min_score)
+        _check_unit("score_threshold", self.score_threshold)
+        _check_int("ack", self.ack)
+        size = (self.image.height, self.image.width)
+        for instance in self.instances:
+            if instance.rle is not None and tuple(instance.rle.size) != size:
+                raise ValueError(
+                    f"instance {instance.id}: mask of size {tuple(instance.rle.size)} on an image of size {size}"
+                )
+        if len(self.ids) != len(self.instances):
+            raise ValueError("instances: ids are not unique")
+        if unknown := set(self.selected) - self.ids:
+            raise ValueError(f"selected: no instances {sorted(unknown)[:5]}")
+
+    @property
+    def ids(self) -> frozenset[int]:
+        return frozenset(instance.id for instance in self.instances)
+
+    @property
+    def categories(self) -> frozenset[int]:
+        return frozenset(instance.category_id for instance in self.instances)
+
+    @property
+    def state(self) -> ViewerState:
+        """What the message itself says has been chosen."""
+        return ViewerState(
+            image=self.image.key,
+            score_threshold=self.score_threshold,
+            selected=self.selected,
+            hidden_categories=self.hidden_categories,
+            display=self.display,
+            seq=self.ack,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "image": asdict(self.image),
+            "instances": [instance.to_json() for instance in self.instances],
+            "score_threshold": float(self.score_threshold),
+            "min_score": float(self.min_score),
+            "selected": list(self.selected),
+            "hidden_categories": list(self.hidden_categories),
+            "display": asdict(self.display),
+            "ack": self.ack,
+            "message": self.message,
+        }
+
+
+def read_report(report: object, message: ViewerMessage) -> ViewerState | None:
+    """The state a report from the browser describes, or None if it is about another image.
+
+    A person may switch images while a report is under way, so that is nothing wrong.
+
+    Raises:
+        ValueError: names the field that is missing, has another type, is out of range or names an id that
+            the message does not have.
+    """
+    fields = _check_mapping("report", report)
+    version, image = _take(fields, "version"), _take(fields, "image")
+    if version != VERSION or type(version) is not int:
+        raise ValueError(f"version: wanted {VERSION}, got {_shorten(version)}")
+    if type(image) is not str:
+        raise ValueError(f"image: wanted a text, got {_shorten(image)}")
+    if image != message.image.key:
+        return None
+    threshold = _take(fields, "score_threshold")
+    _check_unit("score_threshold", threshold)
+    seq = _take(fields, "seq")
+    _check_int("seq", seq, least=1)
+    display = _check_mapping("display", _take(fields, "display"))
+    return ViewerState(
+        image=image,
+        seq=seq,
+        score_threshold=float(threshold),
+        selected=_read_ids("selected", _take(fields, "selected"), message.ids.__contains__),
+        # A category stays hidden when its last instance goes, so these need not be known; they are only numbers.
+        hidden_categories=_read_ids("hidden_categories", _take(fields, "hidden_categories"), lambda _: True),
+        display=DisplayOptions(
+            **{name: _take(display, name, "display.") for name in DisplayOptions.__dataclass_fields__}
+        ),
+    )
+
+
+def _read_ids(name: str, value: object, is_known: Callable[[int], bool]) -> tuple[int, ...]:
+    if not isinstance(value, list) or len(value) > 100_000:
+        raise ValueError(f"{name}: wanted a list of ids, got {_shorten(value)}")
+    for i, entry in enumerate(value):
+        _check_int(f"{name}[{i}]", entry, least=-_MAX_INT)
+        if not is_known(entry):
+            raise ValueError(f"{name}[{i}]: no such id {entry}")
+    return tuple(sorted(set(value)))
+
+
+def _take(fields: Mapping[str, Any], name: str, prefix: str = "") -> Any:
+    if name not in fields:
+        raise ValueError(f"{prefix}{name}: missing")
+    return fields[name]
+
+
+def _check_mapping(name: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{name}: wanted named fields, got {_shorten(value)}")
+    return value
+
+
+def _check_unit(name: str, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"{name}: wanted a number from 0 to 1, got {_shorten(value)}")
+
+
+def _check_int(name: str, value: object, *, least: int = 0) -> None:
+    if type(value) is not int or not least <= value <= _MAX_INT:
+        raise ValueError(f"{name}: wanted a whole number from {least}, got {_shorten(value)}")
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
