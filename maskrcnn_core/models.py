@@ -8,12 +8,11 @@ torchvision downloaded. A download goes to the first of them that can be written
 replaces the address of every file by ``<mirror>/<file name>``, for places without the internet.
 
 A network is loaded once per process (:func:`get_model`) and shared by all sessions. It stays on the
-CPU, in eval mode and unchanged: whoever needs it elsewhere takes :meth:`LoadedModel.network_on`.
+CPU, in eval mode and unchanged: whoever needs it on another device moves a copy.
 """
 
 from __future__ import annotations
 
-import copy
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -210,12 +209,6 @@ class LoadedModel:
     licence: str
     source: str
     notes: tuple[str, ...] = ()
-
-    def network_on(self, device: torch.device | str) -> MaskRCNN:
-        """The network on a device: itself if it is there, else a moved copy that the caller keeps."""
-        if next(self.network.parameters()).device == torch.device(device):
-            return self.network
-        return copy.deepcopy(self.network).to(device)
 
 
 # --- where the weights are --------------------------------------------------------------------------

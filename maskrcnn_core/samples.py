@@ -106,6 +106,10 @@ class _Canvas:
         scaled = [(x * _OVER, y * _OVER) for x, y in points]
         return self.mask(lambda d: d.polygon(scaled, fill=255), blur=blur)
 
+    def line(self, points: Sequence[tuple[float, float]], wide: float) -> Floats:
+        scaled = [(x * _OVER, y * _OVER) for x, y in points]
+        return self.mask(lambda d: d.line(scaled, fill=255, width=round(wide * _OVER)))
+
     def near(self, x: float, y: float, reach: float) -> Window:
         """The part of the canvas within ``reach`` of a point; small things need not cost a whole one."""
         top, left = max(0, round((y - reach) * _OVER)), max(0, round((x - reach) * _OVER))
@@ -145,14 +149,18 @@ class _Canvas:
     def finish(self, *, grain: float = 0.0, blur: float = 0.0) -> npt.NDArray[np.uint8]:
         """Halves the canvas to the final size, and adds the camera's blur and noise."""
         pixels = np.clip(self.rgb, 0, 1)
-        h, w = self.shape[0] // _OVER, self.shape[1] // _OVER
-        small = pixels.reshape(h, _OVER, w, _OVER, 3).mean(axis=(1, 3))
+        small: Floats = pixels.reshape(_HEIGHT, _OVER, _WIDTH, _OVER, 3).mean(axis=(1, 3))
         if blur:
             image = Image.fromarray(np.rint(small * 255).astype(np.uint8))
             small = np.asarray(image.filter(ImageFilter.GaussianBlur(blur)), dtype=np.float32) / 255
         if grain:
             small = small + self.rng.normal(0, grain, small.shape)
-        return np.rint(np.clip(small, 0, 1) * 255).astype(np.uint8)
+        return _to_bytes(small)
+
+
+def _to_bytes(pixels: Floats) -> npt.NDArray[np.uint8]:
+    rounded: npt.NDArray[np.uint8] = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    return rounded
 
 
 def _ball(c: _Canvas, x: float, y: float, r: float, colour: Floats | Colour, *, gloss: float = 0.5) -> Floats:
@@ -218,7 +226,7 @@ def _fluorescence() -> npt.NDArray[np.uint8]:
     pixels = c.finish(blur=0.7).astype(np.float32) / 255
     # one camera, one channel: shot noise grows with the root of the signal, and is equal in R, G, B
     noise = c.rng.normal(0, 1, pixels.shape[:2])[..., None] * (0.008 + 0.035 * np.sqrt(pixels))
-    return np.rint(np.clip(pixels + noise, 0, 1) * 255).astype(np.uint8)
+    return _to_bytes(pixels + noise)
 
 
 def _histology() -> npt.NDArray[np.uint8]:
@@ -267,15 +275,9 @@ def _shapes() -> npt.NDArray[np.uint8]:
     for _ in range(46):  # clutter: thin strokes that belong to nothing
         x, y = c.rng.uniform(0, _WIDTH), c.rng.uniform(0, _HEIGHT)
         angle, length = c.rng.uniform(0, math.pi), c.rng.uniform(20, 130)
-        ends = [
-            (x * _OVER, y * _OVER),
-            ((x + length * np.cos(angle)) * _OVER, (y + length * np.sin(angle)) * _OVER),
-        ]
-        wide = int(c.rng.integers(1, 6))
-        c.paint(
-            0.55 * c.mask(lambda d, ends=ends, wide=wide: d.line(ends, fill=255, width=wide)),
-            c.rng.uniform(0.2, 0.8, 3).astype(np.float32),
-        )
+        ends = [(x, y), (x + length * math.cos(angle), y + length * math.sin(angle))]
+        wide = int(c.rng.integers(1, 6)) / _OVER
+        c.paint(0.55 * c.line(ends, wide), c.rng.uniform(0.2, 0.8, 3).astype(np.float32))
     for index, (x, y, r) in enumerate(_scatter(c.rng, 30, (24, 58), 0.55)):
         turn = float(c.rng.uniform(0, 2 * math.pi))
         corners = (0, 4, 3)[index % 3]

@@ -1,7 +1,7 @@
 """The viewer: an image with its instances, filtered, zoomed and picked in the browser.
 
-Moving the score slider redraws within a frame, as no server takes part; Python learns of it on release. A page
-builds a `ViewerMessage`, calls `viewer` and keeps the `ViewerState` it gets for the next run::
+Moving the score slider redraws within a frame, as no server takes part; Python learns of it on release.
+A page builds a `ViewerMessage`, calls `viewer` and keeps the `ViewerState` it gets for the next run::
 
     state = viewer(message, key="predict")
     ui.score_threshold, ui.selected, ui.ack = state.score_threshold, state.selected, state.seq
@@ -100,7 +100,7 @@ def viewer(message: ViewerMessage, *, key: str, height: int = 560) -> ViewerStat
 def _newest_state(message: ViewerMessage, report: object) -> ViewerState:
     """The report's state if it is a good one and newer than the message, or else the message's own."""
     seq = report.get("seq") if isinstance(report, Mapping) else None
-    if report is None or (type(seq) is int and seq <= message.ack):
+    if report is None or (type(seq) is int and 0 < seq <= message.ack):
         return message.state  # already taken in: the ids it names may have gone since
     try:
         return read_report(report, message) or message.state

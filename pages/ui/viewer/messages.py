@@ -1,8 +1,8 @@
 """What the viewer is told and what it answers.
 
-`ViewerMessage` goes to the browser as JSON (`to_json`); a report comes back and is read by `read_report`, which
-distrusts it like any file: types, ranges and ids are checked, and nothing else of it is kept. The same samples in
-``tests/data/viewer`` are read by the tests of this module and by those of ``frontend/state.js``.
+`ViewerMessage` goes to the browser as JSON (`to_json`); a report comes back and is read by `read_report`,
+which distrusts it like any file: types, ranges and ids are checked, and nothing else of it is kept. The same
+samples in ``tests/data/viewer`` are read by the tests of this module and by those of ``frontend/state.js``.
 """
 
 from __future__ import annotations
@@ -128,7 +128,9 @@ class ViewerInstance:
 
     def to_json(self) -> dict[str, Any]:
         """Box corners to a hundredth of a pixel; the score in full, so that both sides filter alike."""
-        rle = None if self.rle is None else {"size": [int(n) for n in self.rle.size], "counts": self.rle.counts}
+        rle = (
+            None if self.rle is None else {"size": [int(n) for n in self.rle.size], "counts": self.rle.counts}
+        )
         return {
             "id": self.id,
             "label": self.label,
@@ -190,10 +192,9 @@ class ViewerMessage:
         _check_int("ack", self.ack)
         size = (self.image.height, self.image.width)
         for instance in self.instances:
-            if instance.rle is not None and tuple(instance.rle.size) != size:
-                raise ValueError(
-                    f"instance {instance.id}: mask of size {tuple(instance.rle.size)} on an image of size {size}"
-                )
+            found = size if instance.rle is None else tuple(instance.rle.size)
+            if found != size:
+                raise ValueError(f"instance {instance.id}: mask of size {found} on an image of size {size}")
         if len(self.ids) != len(self.instances):
             raise ValueError("instances: ids are not unique")
         if unknown := set(self.selected) - self.ids:
@@ -261,7 +262,7 @@ def read_report(report: object, message: ViewerMessage) -> ViewerState | None:
         seq=seq,
         score_threshold=float(threshold),
         selected=_read_ids("selected", _take(fields, "selected"), message.ids.__contains__),
-        # A category stays hidden when its last instance goes, so these need not be known; they are only numbers.
+        # A category stays hidden when its last instance goes, so these need not be known.
         hidden_categories=_read_ids("hidden_categories", _take(fields, "hidden_categories"), lambda _: True),
         display=DisplayOptions(
             **{name: _take(display, name, "display.") for name in DisplayOptions.__dataclass_fields__}

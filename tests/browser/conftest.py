@@ -1,0 +1,109 @@
+"""A real Chromium and a real Streamlit server for the tests marked ``browser``."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+FLAGS += ["--disable-sync"]
+SYSTEM_CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+
+
+def find_chromium(playwright):
+    """``MASKDESK_CHROMIUM``, else Playwright's own, else the system's; None if there is none."""
+    wanted = os.environ.get("MASKDESK_CHROMIUM")
+    for path in [wanted] if wanted else [playwright.chromium.executable_path, *SYSTEM_CHROMIUM]:
+        if Path(path).exists():
+            return path
+    return None
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium for the whole run."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with api.sync_playwright() as playwright:
+        path = find_chromium(playwright)
+        if path is None:
+            pytest.skip("no Chromium: run `playwright install chromium` or set MASKDESK_CHROMIUM")
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def serve_app(tmp_path_factory):
+    """Start ``serve_app(script_path, env)`` on a free loopback port; returns its address."""
+    started = []
+
+    def serve(script_path, env=None):
+        with closing(socket.socket()) as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        options = {
+            "server.address": "127.0.0.1",
+            "server.port": port,
+            "server.headless": "true",
+            "server.fileWatcherType": "none",
+            "browser.gatherUsageStats": "false",
+        }
+        command = [sys.executable, "-m", "streamlit", "run", str(script_path)]
+        command += [f"--{name}={value}" for name, value in options.items()]
+        log = tmp_path_factory.mktemp("server") / "log.txt"
+        paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                cwd=log.parent,
+                env={**os.environ, "PYTHONPATH": paths, **(env or {})},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+            )
+        started.append(process)
+        address = f"http://127.0.0.1:{port}"
+        wait_for_health(address, process, log)
+        return address
+
+    yield serve
+    for process in started:
+        process.terminate()
+    for process in started:
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+
+def wait_for_health(address, process, log):
+    """Until the server answers; fails with its output when it ends or takes a minute."""
+    end = time.monotonic() + 60
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.1)
+    pytest.fail(f"the app did not start:\n{log.read_text('utf-8', 'replace')[-3000:]}")
+
+
+@pytest.fixture
+def page(browser):
+    """A fresh page 1360 pixels wide; a script error in it fails the test."""
+    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    page = context.new_page()
+    errors = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert errors == []
+

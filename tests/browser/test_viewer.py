@@ -1,0 +1,408 @@
+"""The viewer in a real browser, driven as a person would."""
+
+import io
+import json
+import textwrap
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+SCRIPT = """
+    import functools, io, json
+    import numpy as np
+    import streamlit as st
+    from PIL import Image, ImageDraw
+    from pycocotools import mask as coco_mask
+    from pages.ui.viewer import CocoRle, ViewerImage, ViewerInstance, ViewerMessage, media_url, viewer
+
+    HOSTILE = '<img src=x onerror="window.hacked=1">**x** ![y](http://127.0.0.1:9/z)'
+    COLORS = ["#e6194b", "#3cb44b", "#ffe119", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f032e6"]
+    NAMES = ["person", "bicycle", "traffic light", HOSTILE]
+
+    @functools.cache
+    def picture(width, height):
+        x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
+        image = Image.fromarray(np.dstack([90 + 90 * y, 130 + 60 * x, 190 - 80 * y]).astype(np.uint8))
+        draw = ImageDraw.Draw(image)
+        rng = np.random.default_rng(1)
+        for _ in range(60):
+            cx, cy, r = rng.integers(0, width), rng.integers(0, height), rng.integers(width // 60, width // 12)
+            draw.ellipse([cx - r, cy - r, cx + r, cy + r], fill=tuple(int(v) for v in rng.integers(60, 220, 3)))
+        file = io.BytesIO()
+        image.save(file, "JPEG", quality=85)
+        return file.getvalue()
+
+    def blob(width, height, cx, cy, r, i):
+        # A flower: round, with dents and, for every fourth, a hole.
+        pad = int(1.3 * r) + 2
+        x1, y1, x2, y2 = max(0, cx - pad), max(0, cy - pad), min(width, cx + pad), min(height, cy + pad)
+        ys, xs = np.mgrid[y1:y2, x1:x2]
+        angle, distance = np.arctan2(ys - cy, xs - cx), np.hypot(ys - cy, xs - cx)
+        part = distance < r * (1 + 0.2 * np.sin((3 + i % 5) * angle))
+        if i % 4 == 3:
+            part &= distance > 0.4 * r
+        mask = np.zeros((height, width), np.uint8, "F")
+        mask[y1:y2, x1:x2] = part
+        return coco_mask.encode(mask)
+
+    @functools.cache
+    def instances(width, height, count):
+        rng = np.random.default_rng(2)
+        found = []
+        for i in range(count):
+            r = int(rng.integers(width // 50, width // 14))
+            cx, cy = int(rng.integers(r, width - r)), int(rng.integers(r, height - r))
+            if i == 0:
+                cx, cy, r = width // 4, height // 2, width // 16
+            rle = blob(width, height, cx, cy, r, i)
+            x, y, w, h = coco_mask.toBbox(rle)
+            score = 0.99 if i == 0 else float(rng.uniform(0.06, 0.98))
+            found.append(ViewerInstance(
+                id=100 + i, label=NAMES[i % 4], category_id=1 + i % 4, score=score, box=(x, y, x + w, y + h),
+                rle=CocoRle((height, width), rle["counts"].decode()),
+                color_instance=COLORS[i % 8], color_category=COLORS[i % 4],
+            ))
+        return tuple(found)
+
+    st.set_page_config(layout="wide")
+    query = st.query_params
+    width, height = int(query.get("width", 1200)), int(query.get("height", 800))
+    count = int(query.get("count", 41))
+    kept = st.session_state.setdefault("kept", {"seq": 0, "score_threshold": 0.5, "selected": ()})
+    left, middle, right = st.columns(3)
+    if left.button("Select the last"):
+        kept["selected"] = (100 + count - 1,)
+    if middle.button("Rerun"):
+        pass
+    other = right.checkbox("Other image")
+    url = media_url(picture(width, height), "image/jpeg", "test") if not query.get("broken") else "/media/none.jpg"
+    message = ViewerMessage(
+        ViewerImage("b" if other else "a", url, width, height, HOSTILE),
+        instances(width, height, count),
+        score_threshold=kept["score_threshold"], selected=kept["selected"], ack=kept["seq"],
+        message="No objects found",
+    )
+    state = viewer(message, key="viewer")
+    kept.update(seq=state.seq, score_threshold=state.score_threshold, selected=state.selected)
+    st.text("state=" + json.dumps({
+        "seq": state.seq, "score": state.score_threshold, "selected": state.selected,
+        "hidden": state.hidden_categories, "color_by": state.display.color_by, "opacity": state.display.opacity,
+    }))
+    st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+    st.text("runs=" + str(st.session_state["runs"]))
+"""
+
+
+@pytest.fixture(scope="module")
+def address(serve_app, tmp_path_factory):
+    script = tmp_path_factory.mktemp("app") / "viewer_app.py"
+    script.write_text(textwrap.dedent(SCRIPT), "utf-8")
+    return serve_app(script)
+
+
+class ViewerPage:
+    """What a person sees of the viewer, and the state Python has."""
+
+    def __init__(self, page, address, **query):
+        self.page = page
+        page.goto(f"{address}/?{'&'.join(f'{name}={value}' for name, value in query.items())}")
+        self.root = page.locator('[data-part="root"]')
+        self.ready()
+
+    def ready(self):
+        self.page.wait_for_selector('[data-part="root"][data-ready="true"]', timeout=60_000)
+
+    def part(self, name):
+        return self.root.locator(f'[data-part="{name}"]')
+
+    def fact(self, name):
+        return self.root.get_attribute(f"data-{name}")
+
+    def wait_fact(self, name, value):
+        self.page.wait_for_selector(f'[data-part="root"][data-{name}="{value}"]')
+
+    def state(self):
+        return json.loads(self.page.get_by_text("state=").inner_text().removeprefix("state="))
+
+    def wait_state(self, **wanted):
+        for _ in range(100):
+            state = self.state()
+            if all(state[name] == value for name, value in wanted.items()):
+                return state
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"wanted {wanted}, Python has {self.state()}")
+
+    def runs(self):
+        return int(self.page.get_by_text("runs=").inner_text().removeprefix("runs="))
+
+    def on_screen(self, x, y):
+        """Where an image point is in the window."""
+        box = self.part("canvas").bounding_box()
+        scale = float(self.fact("zoom"))
+        left, top = map(float, self.fact("pan").split(","))
+        return box["x"] + left + x * scale, box["y"] + top + y * scale
+
+    def pixel(self, x, y):
+        """The window's colour at an image point."""
+        image_module = pytest.importorskip("PIL.Image")
+        shot = image_module.open(io.BytesIO(self.page.screenshot()))
+        return shot.convert("RGB").getpixel(tuple(round(value) for value in self.on_screen(x, y)))
+
+    def click(self, x, y, **options):
+        self.page.keyboard.down(options["key"]) if "key" in options else None
+        self.page.mouse.click(*self.on_screen(x, y))
+        self.page.keyboard.up(options["key"]) if "key" in options else None
+
+
+# The first instance: a flower around this point of the image.
+CENTRE = (300, 400)
+
+
+@pytest.fixture
+def viewer(page, address):
+    return ViewerPage(page, address)
+
+
+def test_score_slider_filters_while_it_is_dragged_and_reports_on_release(viewer):
+    before, runs = int(viewer.fact("shown-count")), viewer.runs()
+    box = viewer.part("score").bounding_box()
+    middle = box["y"] + box["height"] / 2
+    mouse = viewer.page.mouse
+    mouse.move(box["x"] + box["width"] * 0.47, middle)
+    mouse.down()
+    counts = []
+    for share in (0.6, 0.7, 0.8, 0.9):
+        mouse.move(box["x"] + box["width"] * share, middle)
+        viewer.page.wait_for_timeout(60)
+        counts.append(int(viewer.fact("shown-count")))
+    assert [before, *counts] == sorted([before, *counts], reverse=True)
+    assert counts[-1] < before
+    assert viewer.part("count").inner_text() == f"{counts[-1]} of 41 shown"
+    assert viewer.state()["seq"] == 0 and viewer.runs() == runs
+    mouse.up()
+    shown = float(viewer.part("score-value").inner_text())
+    assert 0.85 < shown < 0.95
+    viewer.wait_state(score=shown, seq=1)
+
+
+def test_score_slider_works_by_keyboard_and_reports_once(viewer):
+    viewer.part("score").focus()
+    for _ in range(5):
+        viewer.page.keyboard.press("ArrowRight")
+    viewer.wait_state(score=0.55, seq=1)
+    assert viewer.part("score-value").inner_text() == "0.55"
+    assert "0.55, " in viewer.part("score").get_attribute("aria-valuetext")
+
+
+def test_click_selects_by_mask_and_python_learns_of_it(viewer):
+    viewer.click(*CENTRE)
+    viewer.wait_state(selected=[100])
+    viewer.wait_fact("selected", "100")
+    viewer.page.wait_for_function(
+        """() => [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')].some(
+            (host) => host.shadowRoot.querySelector('[data-part=live]').textContent.startsWith('Selected: person 0.99'))"""
+    )
+    viewer.page.keyboard.press("Escape")
+    viewer.wait_state(selected=[])
+
+
+def test_shift_click_adds_and_removes_and_n_goes_on(viewer):
+    viewer.click(*CENTRE)
+    viewer.wait_state(selected=[100])
+    viewer.page.keyboard.press("n")
+    state = viewer.wait_state(seq=2)
+    assert state["selected"] != [100] and len(state["selected"]) == 1
+    viewer.page.keyboard.press("p")
+    viewer.wait_state(selected=[100], seq=3)
+    viewer.click(*CENTRE, key="Shift")
+    viewer.wait_state(selected=[])
+
+
+def test_hover_names_the_instance_without_markup(viewer):
+    viewer.page.mouse.move(*viewer.on_screen(*CENTRE))
+    viewer.part("tip").wait_for(state="visible")
+    assert viewer.part("tip-name").inner_text() == "person"
+    assert viewer.part("tip-facts").inner_text().startswith("0.990 · ")
+    assert viewer.page.evaluate("window.hacked") is None
+    assert viewer.root.locator("img").count() == 0
+
+
+def test_wheel_zooms_about_the_cursor(viewer):
+    x, y = viewer.on_screen(*CENTRE)
+    viewer.page.mouse.move(x, y)
+    zoom = float(viewer.fact("zoom"))
+    for _ in range(4):
+        viewer.page.mouse.wheel(0, -200)
+    viewer.page.wait_for_timeout(200)
+    assert float(viewer.fact("zoom")) > 2 * zoom
+    assert viewer.on_screen(*CENTRE) == pytest.approx((x, y), abs=0.01)
+    viewer.part("stage").press("f")
+    viewer.wait_fact("zoom", str(zoom).removesuffix(".0"))
+
+
+def test_drag_moves_the_image_and_selects_nothing(viewer):
+    x, y = viewer.on_screen(*CENTRE)
+    mouse = viewer.page.mouse
+    mouse.move(x, y)
+    mouse.down()
+    mouse.move(x + 60, y + 30, steps=6)
+    mouse.up()
+    viewer.page.wait_for_timeout(200)
+    assert viewer.on_screen(*CENTRE) == pytest.approx((x + 60, y + 30), abs=0.6)
+    assert viewer.fact("selected") == ""
+    assert viewer.state()["seq"] == 0
+
+
+def test_a_repaired_drawing_equals_a_fresh_one(viewer):
+    x, y = viewer.on_screen(*CENTRE)
+    mouse = viewer.page.mouse
+    viewer.part("stage").press("1")
+    mouse.move(x, y)
+    mouse.down()
+    for step in range(12):
+        mouse.move(x - 15 * step, y + 9 * (step % 5), steps=2)
+    mouse.up()
+    viewer.part("score").focus()
+    for key in ["ArrowRight"] * 12 + ["ArrowLeft"] * 7:
+        viewer.page.keyboard.press(key)
+    mouse.move(5, 5)
+    viewer.wait_state(score=0.55)
+    viewer.page.wait_for_timeout(300)
+    canvas_bytes = """() => {
+        const host = document.querySelector('[data-testid=stBidiComponentIsolated]');
+        const canvas = host.shadowRoot.querySelector('canvas');
+        return [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data];
+    }"""
+    repaired = viewer.page.evaluate(canvas_bytes)
+    for _ in range(2):  # off and on again: everything is drawn anew
+        viewer.root.locator('[data-toggle="masks"]').click()
+        viewer.page.wait_for_timeout(250)
+    mouse.move(5, 5)
+    viewer.page.wait_for_timeout(250)
+    fresh = viewer.page.evaluate(canvas_bytes)
+    differing = sum(abs(a - b) > 8 for a, b in zip(repaired, fresh, strict=True))
+    assert differing < 1e-4 * len(fresh)
+
+
+def test_holding_b_shows_the_bare_image(viewer):
+    viewer.page.mouse.move(5, 5)
+    drawn = viewer.pixel(*CENTRE)
+    viewer.part("stage").focus()
+    viewer.page.keyboard.down("b")
+    viewer.page.wait_for_timeout(100)
+    bare = viewer.pixel(*CENTRE)
+    viewer.page.keyboard.up("b")
+    viewer.page.wait_for_timeout(100)
+    assert viewer.pixel(*CENTRE) == drawn
+    assert max(abs(a - b) for a, b in zip(drawn, bare, strict=True)) > 20
+
+
+def test_streamlits_hot_keys_do_not_reach_it(viewer):
+    runs = viewer.runs()
+    viewer.part("stage").focus()
+    viewer.page.keyboard.press("r")
+    viewer.page.keyboard.press("Shift+?")
+    viewer.part("sheet").wait_for(state="visible")
+    viewer.page.keyboard.press("Escape")
+    viewer.part("sheet").wait_for(state="hidden")
+    viewer.page.wait_for_timeout(300)
+    assert viewer.runs() == runs
+
+
+def test_chips_and_h_hide_categories(viewer):
+    before = int(viewer.fact("shown-count"))
+    viewer.root.locator(".chip", has_text="bicycle").click()
+    viewer.wait_state(hidden=[2])
+    fewer = int(viewer.fact("shown-count"))
+    assert fewer < before
+    viewer.click(*CENTRE)
+    viewer.page.keyboard.press("h")
+    viewer.wait_state(hidden=[1, 2], selected=[])
+    viewer.page.keyboard.press("Shift+H")
+    viewer.wait_state(hidden=[])
+    viewer.wait_fact("shown-count", before)
+
+
+def test_display_choices_reach_python(viewer):
+    viewer.root.locator('[data-color-by="category"]').click()
+    viewer.wait_state(color_by="category")
+    viewer.part("opacity").focus()
+    viewer.page.keyboard.press("ArrowLeft")
+    viewer.wait_state(opacity=0.45)
+
+
+def test_zoom_and_choices_survive_reruns_and_another_image_starts_afresh(viewer):
+    viewer.page.mouse.move(*viewer.on_screen(*CENTRE))
+    viewer.page.mouse.wheel(0, -300)
+    viewer.click(*CENTRE)
+    viewer.wait_state(selected=[100])
+    zoom, pan = viewer.fact("zoom"), viewer.fact("pan")
+    runs = viewer.runs()
+    viewer.page.get_by_role("button", name="Rerun", exact=True).click()
+    viewer.page.get_by_text(f"runs={runs + 1}").wait_for()
+    assert (viewer.fact("zoom"), viewer.fact("pan"), viewer.fact("selected")) == (zoom, pan, "100")
+    viewer.page.get_by_text("Other image").click()
+    viewer.wait_fact("image", "b")
+    viewer.ready()
+    assert float(viewer.fact("zoom")) < float(zoom)
+
+
+def test_python_selects_and_the_view_goes_there(viewer):
+    for _ in range(3):
+        viewer.part("stage").press("+")
+    viewer.part("stage").press("1")
+    viewer.page.mouse.move(*viewer.on_screen(*CENTRE))
+    viewer.page.mouse.wheel(0, -600)
+    viewer.page.get_by_role("button", name="Select the last").click()
+    viewer.wait_fact("selected", "140")
+
+
+def test_quick_choices_all_arrive(viewer):
+    viewer.part("stage").focus()
+    for key in "mcxlmcxlm":
+        viewer.page.keyboard.press(key)
+    viewer.wait_state(seq=9)
+    assert viewer.root.locator('[data-toggle="masks"]').get_attribute("aria-pressed") == "false"
+    assert viewer.root.locator('[data-toggle="labels"]').get_attribute("aria-pressed") == "true"
+
+
+def test_no_instances_says_so(page, address):
+    viewer = ViewerPage(page, address, count=0)
+    assert viewer.part("notice").inner_text() == "No objects found"
+    assert viewer.part("count").inner_text() == "0 of 0 shown"
+
+
+def test_a_missing_image_is_named_in_plain_text(page, address):
+    viewer = ViewerPage(page, address, broken=1, count=3)
+    assert '“<img src=x onerror="window.hacked=1">**x**' in viewer.part("notice").inner_text()
+    assert page.evaluate("window.hacked") is None
+
+
+def test_dark_theme_has_a_dark_ground(browser, address):
+    context = browser.new_context(viewport={"width": 1360, "height": 900}, color_scheme="dark")
+    viewer = ViewerPage(context.new_page(), address)
+    color = viewer.part("stage").evaluate("(element) => getComputedStyle(element).backgroundColor")
+    assert max(int(value) for value in color.strip("rgb()").split(",")) < 80
+    context.close()
+
+
+def test_pinch_zooms(browser, address):
+    context = browser.new_context(viewport={"width": 800, "height": 1000}, has_touch=True)
+    viewer = ViewerPage(context.new_page(), address)
+    session = context.new_cdp_session(viewer.page)
+    x, y = viewer.on_screen(*CENTRE)
+    zoom = float(viewer.fact("zoom"))
+
+    def touch(kind, *points):
+        spots = [{"x": px, "y": py, "id": i} for i, (px, py) in enumerate(points)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": spots})
+
+    touch("touchStart", (x, y), (x + 50, y))
+    for distance in range(60, 160, 20):
+        touch("touchMove", (x, y), (x + distance, y))
+    touch("touchEnd")
+    viewer.page.wait_for_timeout(200)
+    assert 2 * zoom < float(viewer.fact("zoom")) < 4 * zoom
+    assert viewer.on_screen(*CENTRE) == pytest.approx((x, y), abs=3)
+    context.close()
