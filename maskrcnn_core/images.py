@@ -716,23 +716,21 @@ def _integer_range(
 ) -> tuple[float, float, str]:
     """The values that become 0 and 255, and a note.
 
-    16-bit modes: the bits per sample of a TIFF (12-bit cameras), else 16; a declared largest value
-    (tag 281) takes precedence if no pixel exceeds it. Mode ``I`` holds 32 bits for whatever had more
-    than 16 or a sign: the smallest of 8, 16, 31 and 32 bits that holds the brightest pixel, as
-    programs store small numbers in wide types. Negative values move black down.
+    16-bit modes: the bits per sample of a TIFF (12-bit cameras), else 16. Mode ``I`` is what Pillow
+    makes of signed 16 bits, read as such, and of 32 bits: there the smallest of 8, 16, 31 and 32
+    bits that holds the brightest pixel counts, as programs store small numbers in wide types. With
+    negative values zero becomes mid-grey. A declared largest value (tag 281) takes precedence if no
+    pixel exceeds it.
     """
-    bits = 16
-    if mode == "I":
-        bits = next(b for b in (8, 16, 31, 32) if max(brightest, -darkest - 1) < 2**b)
-    elif 1 <= _first(tags.get(258), 16) <= 16:
-        bits = _first(tags.get(258), 16)
-    if darkest < 0:  # signed: the same depth, half of it below zero
-        bits = 8 if bits <= 7 else 16 if bits <= 15 else 32
-        return (
-            float(-(2 ** (bits - 1))),
-            float(2 ** (bits - 1) - 1),
-            f"signed {bits}-bit grey scaled to 8 bit",
-        )
+    declared_bits = _first(tags.get(258), 16)
+    if mode != "I":
+        bits = declared_bits if 1 <= declared_bits <= 16 else 16
+    elif darkest < 0:
+        reach = max(brightest, -darkest - 1)
+        bits = 15 if declared_bits == 16 else next(b for b in (7, 15, 31) if reach < 2**b)
+        return -(2.0**bits), 2.0**bits - 1, f"signed {bits + 1}-bit grey scaled to 8 bit"
+    else:
+        bits = 15 if declared_bits == 16 else next(b for b in (8, 16, 31, 32) if brightest < 2**b)
     white = 2**bits - 1
     declared = _first(tags.get(281), 0)
     if max(brightest, 1) <= declared < white:

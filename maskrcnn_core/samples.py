@@ -127,8 +127,14 @@ class _Canvas:
         self, mask: Floats | npt.NDArray[np.bool_], colour: Floats | Colour, *, at: Window = _ALL
     ) -> None:
         """Lays a colour, or an image of colours, over the canvas where the mask says."""
-        alpha = np.asarray(mask, np.float32)[..., None]
-        self.rgb[at] += (np.asarray(colour, np.float32) - self.rgb[at]) * alpha
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        if not rows.size:
+            return
+        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)  # most masks are small
+        alpha = mask[box].astype(np.float32)[..., None]
+        colours = np.asarray(colour, np.float32)
+        under = self.rgb[at][box]
+        under += ((colours[box] if colours.ndim == 3 else colours) - under) * alpha
 
     def shade(self, factor: Floats) -> None:
         self.rgb *= factor[..., None]

@@ -106,4 +106,3 @@ def page(browser):
     yield page
     context.close()
     assert errors == []
-

@@ -6,8 +6,10 @@ import numpy as np
 import torch
 from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn
 
+from maskrcnn_core.categories import LabelMap
 from maskrcnn_core.detections import Candidates, Detections
 from maskrcnn_core.masks import Rle
+from maskrcnn_core.models import LoadedModel
 
 
 def make_mask(seed: int, height: int = 30, width: int = 40, share: float = 0.4) -> np.ndarray:
@@ -76,7 +78,7 @@ def make_network(classes: int = 6, seed: int = 0) -> MaskRCNN:
     """A small-input random Mask R-CNN whose scores spread, in eval mode."""
     torch.manual_seed(seed)
     network = maskrcnn_resnet50_fpn(
-        weights=None, weights_backbone=None, num_classes=classes, min_size=160, max_size=240
+        weights=None, weights_backbone=None, num_classes=classes, min_size=96, max_size=144
     )
     with torch.no_grad():
         network.roi_heads.box_predictor.cls_score.weight.mul_(60)
@@ -84,3 +86,29 @@ def make_network(classes: int = 6, seed: int = 0) -> MaskRCNN:
         network.rpn.head.bbox_pred.weight.mul_(10)
         network.roi_heads.mask_predictor.mask_fcn_logits.weight.mul_(30)
     return network.eval()
+
+
+def make_model(classes: int = 6, seed: int = 0) -> LoadedModel:
+    """:func:`make_network` as the model table would give it, categories a, b, c ..."""
+    return LoadedModel(
+        key="tiny",
+        title="Tiny",
+        network=make_network(classes, seed),
+        label_map=LabelMap.from_names("abcdefgh"[: classes - 1]),
+        nms_threshold=0.5,
+        mask_size=28,
+        digest="0" * 64,
+        backbone="ResNet-50-FPN",
+        licence="",
+        source="random",
+    )
+
+
+def make_image(height: int = 90, width: int = 120, seed: int = 0) -> np.ndarray:
+    """Noise with a few flat patches, uint8 [H, W, 3]."""
+    rng = np.random.default_rng(seed)
+    image = rng.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    for _ in range(4):
+        y, x = rng.integers(0, height), rng.integers(0, width)
+        image[y : y + height // 3, x : x + width // 3] = rng.integers(0, 256, 3)
+    return image

@@ -190,7 +190,7 @@ def test_a_refusal_of_the_server_names_file_host_and_folder(server, tmp_path, st
 
 def test_a_refused_connection_is_said(server, tmp_path):
     url = server.url.replace(server.url.split(":")[2].split("/")[0], "9")  # nobody listens on "discard"
-    with pytest.raises(WeightsError, match="127.0.0.1 cannot be reached"):
+    with pytest.raises(WeightsError, match=r"127\.0\.0\.1 cannot be reached"):
         download_file(url, tmp_path / "weights.pth", sha256=SHA256)
 
 

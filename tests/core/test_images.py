@@ -199,8 +199,7 @@ def test_white_is_zero_is_turned_round_in_sixteen_bit_too():
 def test_wide_integers_are_scaled_by_the_depth_their_values_need(dtype, bits, sample_format, top):
     array = np.linspace(0, top, 65536).round().astype(dtype).reshape(256, 256)
     pixels = decode_image(make_tiff(array, bits=bits, sample_format=sample_format), "a.tif").pixels
-    expected = 63.75 if dtype == "<i2" else 127.5  # 15 bits in use count as the 16 they are stored in
-    assert pixels.mean() == pytest.approx(expected, abs=0.5)
+    assert pixels.mean() == pytest.approx(127.5, abs=0.5)
 
 
 def test_signed_values_have_their_zero_in_the_middle():
@@ -534,6 +533,17 @@ def test_a_small_tiff_with_huge_tiles_is_refused_before_they_are_decoded():
     assert "tiles of 60000 x 60000" in refusal(data, "tiles.tif")
 
 
+def test_run_length_bitmaps_are_read_up_to_a_size_as_their_decoder_is_slow(monkeypatch):
+    body = b"\4\1\0\0" * 3 + b"\0\1"
+    head = struct.pack("<LllHHLLllLL", 40, 4, 3, 1, 8, 1, len(body), 0, 0, 2, 0) + bytes(
+        [0, 0, 0, 0, 30, 20, 10, 0]
+    )
+    data = b"BM" + struct.pack("<LHHL", 14 + len(head) + len(body), 0, 0, 14 + len(head)) + head + body
+    assert (decode_image(data, "a.bmp").pixels == (10, 20, 30)).all()
+    monkeypatch.setattr(images, "_MAX_RLE_BYTES", 20)
+    assert "run-length coded BMP" in refusal(data, "a.bmp")
+
+
 def test_a_progressive_jpeg_of_endless_scans_is_refused():
     data = save(Image.fromarray(make_pixels(32, 32)), "JPEG", progressive=True)
     assert decode_image(data, "good.jpg").size == (32, 32)
@@ -686,7 +696,8 @@ def sweep():
     )
     lines = [json.loads(line) for line in run.stdout.splitlines()]
     assert run.returncode == 0, f"{lines[-1:]}: {run.stderr[-2000:]}"
-    assert "Warning" not in run.stderr.replace("ResourceWarning", "")
+    # libtiff itself writes a line about a broken file now and then; Python must not
+    assert not re.search(r"Warning: |Traceback|Exception ignored", run.stderr)
     return [line for line in lines if "name" in line]
 
 
