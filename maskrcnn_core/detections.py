@@ -11,7 +11,7 @@ Arrays are NumPy's: nothing behind this module needs torch, and they travel betw
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -112,6 +112,19 @@ class Candidates:
         if thresholds.labels is not None:
             rows = rows[np.isin(self.labels[rows], list(thresholds.labels))]
         return rows
+
+    def select_for_slider(self, thresholds: Thresholds) -> Ints:
+        """Rows for a viewer that moves the score threshold by itself, by descending score.
+
+        Above the present score threshold they are exactly :meth:`select`'s. Below it come those that the
+        lowest threshold keeps: suppression goes by descending score, so dropping rows below a higher
+        score equals a run with that score, but for a tie in float rounding, which the next call of
+        :meth:`select` decides.
+        """
+        shown = self.select(thresholds)
+        floor = self.select(replace(thresholds, score_threshold=SCORE_FLOOR))
+        below = floor[self.scores[floor] <= np.float32(thresholds.score_threshold)]
+        return np.concatenate([shown, below])
 
     def boxes_in_image(self, rows: Ints) -> Floats:
         """Boxes of some rows in pixels of the original image: float32 ``[N, 4]``.

@@ -254,10 +254,15 @@ class Predictor:
         Raises:
             InferenceError: if the image is needed and not given, or the mask head gives NaN.
         """
-        rows = run.candidates.select(thresholds)
-        known = np.array([label in self.model.label_map for label in run.candidates.labels[rows]], np.bool_)
-        # COCO's published heads have eleven outputs that no category ever took; they never win.
-        rows = rows[known] if len(rows) else rows
+        return self.detections_of(run, run.candidates.select(thresholds), image)
+
+    def detections_of(
+        self, run: Run, rows: Ints, image: Pixels | Callable[[], Pixels] | None = None
+    ) -> Detections:
+        """Some candidate rows of a run as detections; see :meth:`detections` for the rest."""
+        # COCO's published heads have eleven outputs that no category ever took: those are no detections.
+        known = [label in self.model.label_map for label in run.candidates.labels[rows].tolist()]
+        rows = rows[np.array(known, np.bool_)]
         self._complete_masks(run, rows, image)
         return run.detections(rows)
 

@@ -18,7 +18,7 @@ LAYERS = (
     {"maskrcnn2go", "checkpoints", "rendering"},
     {"models", "formats", "evaluation"},
     {"inference"},
-    {"batch"},
+    {"batch", "workspace"},
     {"cli"},
     {"__main__"},
 )

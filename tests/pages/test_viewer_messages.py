@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pycocotools import mask as coco_mask
+from streamlit.testing.v1 import AppTest
 
 from pages.ui.viewer import (
     MODULES,
@@ -243,6 +244,42 @@ def test_four_hundred_instances_are_sent_compactly():
     image = ViewerImage("k", "u", 2000, 1500, "n")
     text = json.dumps(ViewerMessage(image, tuple(instances)).to_json())
     assert len(text) < 400 * 700
+
+
+def page_with_viewer():
+    import streamlit as st
+
+    from pages.ui.viewer import ViewerImage, ViewerInstance, ViewerMessage, media_url, viewer
+
+    url = media_url(b"no picture, but bytes", "image/png", "test")
+    instance = ViewerInstance(3, "person", 44, 0.75, (2, 1, 5, 4), None, "#3cb44b", "#4363d8")
+    message = ViewerMessage(ViewerImage("sha256-5f1d", url, 6, 4, "a.png"), (instance,))
+    state = viewer(message, key="v")
+    st.text(f"{state.seq} {state.score_threshold} {state.selected} {url}")
+
+
+def test_a_page_has_the_reported_state_in_the_same_run():
+    app = AppTest.from_function(page_with_viewer).run()
+    assert not app.exception
+    assert app.text[0].value.startswith("0 0.5 () /media/")
+    assert app.text[0].value.endswith(".png")
+    app.session_state["v"] = {"view": sample("report.json")}
+    assert app.run().text[0].value.startswith("5 0.62 (3,) ")
+    app.session_state["v"] = {"view": {**sample("report.json"), "selected": [4]}}
+    assert app.run().text[0].value.startswith("0 0.5 () ")
+
+
+def test_images_that_streamlit_takes_for_the_same_have_urls_of_their_own():
+    def page():
+        import streamlit as st
+
+        from pages.ui.viewer import media_url
+
+        one, other = bytearray(3_000_000), bytearray(3_000_000)
+        other[500_000] = 1  # beyond the head, the middle and the tail, which are all that Streamlit hashes
+        st.text(media_url(bytes(one), "image/png", "one") == media_url(bytes(other), "image/png", "other"))
+
+    assert AppTest.from_function(page).run().text[0].value == "False"
 
 
 def test_bundle_joins_modules_in_order():

@@ -128,9 +128,9 @@ class ViewerInstance:
 
     def to_json(self) -> dict[str, Any]:
         """Box corners to a hundredth of a pixel; the score in full, so that both sides filter alike."""
-        rle = (
-            None if self.rle is None else {"size": [int(n) for n in self.rle.size], "counts": self.rle.counts}
-        )
+        rle = None
+        if self.rle is not None:
+            rle = {"size": [int(length) for length in self.rle.size], "counts": self.rle.counts}
         return {
             "id": self.id,
             "label": self.label,

@@ -279,12 +279,15 @@ export function drawHighlight(context, item, view, ratio, strong) {
     const [x1, y1, x2, y2] = item.instance.box;
     path.rect(x1, y1, x2 - x1, y2 - y1);
   }
-  context.globalAlpha = strong ? 0.28 : 0.18;
+  context.globalAlpha = strong ? 0.1 : 0.18;
   context.fillStyle = "#ffffff";
   context.fill(path, "evenodd");
   context.globalAlpha = 1;
-  const lines = /** @type {const} */ (strong ? [[6, "#000000b0"], [4, "#ffffff"], [1.5, item.color]] : [[4, "#00000080"], [2, "#ffffff"]]);
-  for (const [width, color] of lines) {
+  /** @type {[number, string][]} */
+  const hoverLines = [[4, "#00000080"], [2, "#ffffff"]];
+  /** @type {[number, string][]} */
+  const selectedLines = [[6, "#000000b0"], [4, "#ffffff"], [1.5, item.color]];
+  for (const [width, color] of strong ? selectedLines : hoverLines) {
     context.lineWidth = width / scale;
     context.strokeStyle = color;
     context.stroke(path);

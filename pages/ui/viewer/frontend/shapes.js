@@ -18,29 +18,14 @@ export class Shape {
   constructor(instance) {
     this.counts = instance.rle?.counts ?? null;
     this.instanceBox = instance.box;
-    /** @type {Runs | null} */
-    this.runs = null;
-    /** @type {Int32Array[]} */
-    this.rings = [];
+    this.runs = readRuns(instance);
+    this.rings = this.runs === null ? [] : traceRings(this.runs);
     /** @type {(Path2D | null)[]} exact, fine, coarse */
     this.paths = [null, null, null];
-    /** Why the mask cannot be drawn, if it cannot. */
-    this.problem = "";
-    if (instance.rle !== null) this.read(instance.rle);
     const [x1, y1, x2, y2] = instance.box;
     this.area = this.runs?.area ?? Math.max(0, x2 - x1) * Math.max(0, y2 - y1);
     /** Everything that is drawn lies within: mask and box may differ. */
     this.extent = this.runs === null || this.runs.area === 0 ? instance.box : unionBox(instance.box, this.runs.box);
-  }
-
-  /** @param {import("./rle.js").CocoRle} rle */
-  read(rle) {
-    try {
-      this.runs = decodeRle(rle);
-      this.rings = traceRings(this.runs);
-    } catch (error) {
-      this.problem = error instanceof Error ? error.message : String(error);
-    }
   }
 
   /**
@@ -67,6 +52,21 @@ export class Shape {
   /** @param {Instance} instance */
   fits(instance) {
     return this.counts === (instance.rle?.counts ?? null) && this.instanceBox.every((v, i) => v === instance.box[i]);
+  }
+}
+
+/**
+ * The mask's runs; null where there is none, or (said in the console) none that can be read.
+ * @param {Instance} instance
+ * @returns {Runs | null}
+ */
+function readRuns(instance) {
+  if (instance.rle === null) return null;
+  try {
+    return decodeRle(instance.rle);
+  } catch (error) {
+    console.warn(`instance ${instance.id}: only its box is shown:`, error);
+    return null;
   }
 }
 

@@ -238,6 +238,6 @@ export function countText(model, shown) {
  * @param {Instance} instance
  */
 export function labelText(instance) {
-  const name = instance.label.length > 40 ? `${instance.label.slice(0, 39)}…` : instance.label;
+  const name = instance.label.length > 28 ? `${instance.label.slice(0, 27)}…` : instance.label;
   return `${name} ${instance.score.toFixed(2)}`;
 }

@@ -1,0 +1,328 @@
+"""One person's open images: what was dropped in, what the network said of each, what is shown.
+
+A workspace knows nothing of the screen; a page draws it. Images are kept once, by the SHA-256 of their
+bytes, as files in a folder of the workspace's own that goes when the workspace goes, so that a hundred
+photos take disk and not memory. Nothing here is shared between two workspaces but the device's queue.
+"""
+
+from __future__ import annotations
+
+import base64
+import tempfile
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Generic, Literal, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from maskrcnn_core.annotations import AnnotatedImage, ImageRecord, Instance
+from maskrcnn_core.archives import ArchiveMember, read_zip_images
+from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
+from maskrcnn_core.errors import CoreError, ImageError
+from maskrcnn_core.images import decode_image, encode_jpeg, one_line
+from maskrcnn_core.inference import Failure, Predictor, Run
+from maskrcnn_core.queueing import Job, queue_for
+
+__all__ = ["AddReport", "ImageState", "OpenImage", "Shown", "Workspace", "data_url"]
+
+Pixels = npt.NDArray[np.uint8]
+_V = TypeVar("_V")
+
+_PIXELS_KEPT = 3  # decoded images in memory: a 12 MP photo takes 36 MB
+_INSTANCES_KEPT = 16  # images whose pasted masks are in memory
+_THUMBNAIL = 72  # pixels
+
+
+@dataclass(frozen=True)
+class OpenImage:
+    """One image of a workspace.
+
+    Args:
+        digest: SHA-256 of the file's bytes: its identity.
+        name: as it was first given.
+        width, height: upright, in pixels.
+        notes: what decoding did to it, for people.
+        thumbnail: a small JPEG as ``data:`` URL.
+    """
+
+    digest: str
+    name: str
+    width: int
+    height: int
+    notes: tuple[str, ...]
+    thumbnail: str
+
+
+@dataclass(frozen=True)
+class ImageState:
+    """Where an image stands.
+
+    Args:
+        kind: ``found`` and ``none`` are answers of the network, ``failed`` is the lack of one.
+        text: the same for people, with number, place or reason.
+    """
+
+    kind: Literal["not run", "waiting", "running", "found", "none", "failed", "cancelled"]
+    text: str
+
+    @property
+    def is_active(self) -> bool:
+        """Whether it will change by itself."""
+        return self.kind in ("waiting", "running")
+
+
+@dataclass(frozen=True)
+class AddReport:
+    """What became of files that were handed in.
+
+    Args:
+        added: digests of new images, in their order.
+        known: names of files whose content was there already.
+        refused: one sentence for each file that cannot be used.
+    """
+
+    added: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+    def __add__(self, other: AddReport) -> AddReport:
+        return AddReport(self.added + other.added, self.known + other.known, self.refused + other.refused)
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a viewer with a score slider of its own is given for one image.
+
+    Args:
+        instances: by descending score, also those below the present score threshold.
+        count: how many of them, from the first on, the present thresholds keep.
+    """
+
+    instances: tuple[Instance, ...]
+    count: int
+
+    @property
+    def kept(self) -> tuple[Instance, ...]:
+        """Those that the present thresholds keep."""
+        return self.instances[: self.count]
+
+
+class _Recent(Generic[_V]):
+    """The last used values, up to a number of them. Safe to use from several threads."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._values: OrderedDict[object, _V] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: object, make: Callable[[], _V]) -> _V:
+        with self._lock:
+            if key in self._values:
+                self._values.move_to_end(key)
+                return self._values[key]
+        value = make()  # not under the lock: others need not wait for a decoder
+        with self._lock:
+            self._values[key] = value
+            while len(self._values) > self._size:
+                self._values.popitem(last=False)
+        return value
+
+
+class Workspace:
+    """The open images of one person, in the order they came."""
+
+    def __init__(self) -> None:
+        self.client = uuid.uuid4().hex
+        self._folder = tempfile.TemporaryDirectory(prefix="maskdesk-", ignore_cleanup_errors=True)
+        self.images: dict[str, OpenImage] = {}
+        self._jobs: dict[tuple[str, str], Job[Run | Failure]] = {}
+        self._pixels: _Recent[Pixels] = _Recent(_PIXELS_KEPT)
+        self._instances: _Recent[tuple[Instance, ...]] = _Recent(_INSTANCES_KEPT)
+
+    # -- images -----------------------------------------------------------------------------
+
+    def add(self, name: str, data: bytes) -> AddReport:
+        """Takes in one file: an image, or a zip of images, told apart by content."""
+        if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+            return self._add_zip(name, data)
+        try:
+            image = decode_image(data, name)
+        except ImageError as error:
+            return AddReport(refused=(str(error),))
+        if image.digest in self.images:
+            return AddReport(known=(name,))
+        self._file(image.digest).write_bytes(data)
+        height, width = image.size
+        self._pixels.get(image.digest, lambda: image.pixels)
+        self.images[image.digest] = OpenImage(
+            image.digest, name, width, height, image.notes, _thumbnail(image.pixels)
+        )
+        return AddReport(added=(image.digest,))
+
+    def _add_zip(self, name: str, data: bytes) -> AddReport:
+        report = AddReport()
+        try:
+            for member in read_zip_images(data, name):
+                if isinstance(member, ArchiveMember):
+                    report += self.add(member.name, member.data)
+                else:
+                    report += AddReport(refused=(member.message,))
+        except CoreError as error:
+            report += AddReport(refused=(str(error),))
+        return report
+
+    def remove(self, digests: Iterable[str]) -> None:
+        """Closes images; jobs of theirs that wait are cancelled."""
+        for digest in digests:
+            if self.images.pop(digest, None) is None:
+                continue
+            for key in [key for key in self._jobs if key[0] == digest]:
+                self._jobs.pop(key).cancel()
+            self._file(digest).unlink(missing_ok=True)
+            self._file(digest).with_suffix(".jpg").unlink(missing_ok=True)
+
+    def pixels(self, digest: str) -> Pixels:
+        """An image's pixels, uint8 ``[H, W, 3]`` RGB, upright."""
+
+        def decode() -> Pixels:
+            return decode_image(self._file(digest).read_bytes(), self.images[digest].name).pixels
+
+        return self._pixels.get(digest, decode)
+
+    def picture(self, digest: str) -> bytes:
+        """An image as an upright JPEG for browsers, at its full size; made once."""
+        file = self._file(digest).with_suffix(".jpg")
+        if not file.exists():
+            file.write_bytes(encode_jpeg(self.pixels(digest), quality=90))
+        return file.read_bytes()
+
+    def _file(self, digest: str) -> Path:
+        return Path(self._folder.name) / digest
+
+    # -- the network --------------------------------------------------------------------------
+
+    def start(self, predictor: Predictor, thresholds: Thresholds, first: str | None = None) -> int:
+        """Queues every image that this model has not been asked about.
+
+        Args:
+            predictor: the model on its device.
+            thresholds: masks are made at once for what these keep at the lowest score.
+            first: digest of the image that is looked at: it goes before the others.
+
+        Returns:
+            How many were queued.
+        """
+        queue = queue_for(str(predictor.device))
+        floor = replace(thresholds, score_threshold=SCORE_FLOOR, labels=None)
+        queued = 0
+        for digest in self.images:
+            key = (digest, predictor.model.digest)
+            if key not in self._jobs:
+
+                def work(digest: str = digest) -> Run | Failure:
+                    return predictor.run([self.pixels(digest)], floor)[0]
+
+                self._jobs[key] = queue.submit(self.client, work, first=digest == first)
+                queued += 1
+        return queued
+
+    def cancel(self) -> int:
+        """Takes all waiting images out of the queue and says how many; they can be started again."""
+        return sum(job.cancel() for job in self._jobs.values())
+
+    def retry(self, model_digest: str) -> None:
+        """Forgets failures and cancelled jobs of a model, so that :meth:`start` queues them again."""
+        for key, job in list(self._jobs.items()):
+            failed = job.state in ("failed", "cancelled") or isinstance(job.result, Failure)
+            if key[1] == model_digest and failed:
+                del self._jobs[key]
+
+    def run_of(self, digest: str, model_digest: str) -> Run | None:
+        """What the network left behind for an image, if it has an answer."""
+        job = self._jobs.get((digest, model_digest))
+        return job.result if job is not None and isinstance(job.result, Run) else None
+
+    def state_of(self, digest: str, predictor: Predictor | None, thresholds: Thresholds) -> ImageState:
+        """Where an image stands with a model."""
+        job = self._jobs.get((digest, predictor.model.digest)) if predictor else None
+        if job is None or predictor is None:
+            return ImageState("not run", "not run")
+        if job.state == "waiting":
+            place = job.place
+            return ImageState("waiting", f"waiting, {place} before it" if place else "waiting, next")
+        if job.state == "running":
+            return ImageState("running", "running")
+        if job.state == "cancelled":
+            return ImageState("cancelled", "cancelled")
+        if isinstance(job.result, Run):
+            count = len(job.result.candidates.select(thresholds))
+            return ImageState("found", f"{count} found") if count else ImageState("none", "none found")
+        if isinstance(job.result, Failure):
+            return ImageState("failed", f"failed: {job.result.reason}")
+        return ImageState("failed", f"failed: {one_line(str(job.error))}")
+
+    # -- what is shown --------------------------------------------------------------------------
+
+    def shown(self, digest: str, predictor: Predictor, thresholds: Thresholds) -> Shown | None:
+        """An image's instances for a viewer, or ``None`` where the network has not answered.
+
+        Raises:
+            InferenceError: if a mask that these thresholds ask for cannot be made.
+        """
+        run = self.run_of(digest, predictor.model.digest)
+        if run is None:
+            return None
+        rows = run.candidates.select_for_slider(thresholds)
+        key = (digest, predictor.model.digest, thresholds.mask_threshold, rows.tobytes())
+
+        def make() -> tuple[Instance, ...]:
+            detections = predictor.detections_of(run, rows, lambda: self.pixels(digest))
+            label_map, mask_threshold = predictor.model.label_map, thresholds.mask_threshold
+            return Instance.from_detections(detections, label_map, self.number_of(digest), mask_threshold)
+
+        instances = self._instances.get(key, make)
+        kept = set(run.candidates.select(thresholds).tolist())
+        return Shown(instances, sum(instance.row in kept for instance in instances))
+
+    def number_of(self, digest: str) -> int:
+        """An image's number in the workspace, from 1: its id in exports."""
+        return list(self.images).index(digest) + 1
+
+    def annotated(
+        self,
+        digest: str,
+        predictor: Predictor,
+        thresholds: Thresholds,
+        hidden_categories: Iterable[int] = (),
+    ) -> AnnotatedImage | None:
+        """An image with exactly the instances that are shown, for export; ``None`` if it has no answer."""
+        shown = self.shown(digest, predictor, thresholds)
+        if shown is None:
+            return None
+        image, number, hidden = self.images[digest], self.number_of(digest), set(hidden_categories)
+        return AnnotatedImage(
+            ImageRecord(number, image.name, image.width, image.height, digest),
+            tuple(
+                replace(instance, image_id=number)
+                for instance in shown.kept
+                if instance.category_id not in hidden
+            ),
+            lambda: self.pixels(digest),
+        )
+
+
+def _thumbnail(pixels: Pixels) -> str:
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
+    return data_url(encode_jpeg(np.asarray(picture), quality=80), "image/jpeg")
+
+
+def data_url(data: bytes, mime: str) -> str:
+    """Bytes as a ``data:`` URL (RFC 2397)."""
+    return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
