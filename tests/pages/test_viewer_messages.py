@@ -261,7 +261,7 @@ def page_with_viewer():
 def test_a_page_has_the_reported_state_in_the_same_run():
     app = AppTest.from_function(page_with_viewer).run()
     assert not app.exception
-    assert app.text[0].value.startswith("0 0.5 () /media/")
+    assert app.text[0].value.startswith("0 0.5 () /")
     assert app.text[0].value.endswith(".png")
     app.session_state["v"] = {"view": sample("report.json")}
     assert app.run().text[0].value.startswith("5 0.62 (3,) ")

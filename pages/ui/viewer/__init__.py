@@ -57,6 +57,8 @@ MODULES = (
     "picture.js",
     "overlay.js",
     "controls.js",
+    "gestures.js",
+    "keys.js",
     "viewer.js",
 )
 

@@ -7,6 +7,8 @@ import { ShapeCache } from "./shapes.js";
 import { Picture } from "./picture.js";
 import { Labels, Overlay, drawBoxes, drawHighlight } from "./overlay.js";
 import { Controls, areaText } from "./controls.js";
+import { Gestures } from "./gestures.js";
+import { KEY_ZOOM, listenToKeys } from "./keys.js";
 
 /** @typedef {import("./state.js").Message} Message */
 /** @typedef {import("./state.js").Model} Model */
@@ -17,14 +19,10 @@ import { Controls, areaText } from "./controls.js";
 const REST = 110;
 /** Quick changes by keyboard become one report (ms). */
 const REPORT_DELAY = 180;
-/** A pointer that moved less (CSS pixels) has clicked. */
-const CLICK_SLACK = 4;
-const KEY_ZOOM = 1.3;
-const KEY_PAN = 80;
 /** Time for reading masks in each frame (ms). */
 const READ_BUDGET = 24;
 
-class Viewer {
+export class Viewer {
   /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
@@ -50,9 +48,6 @@ class Viewer {
     this.hovered = null;
     /** @type {[number, number] | null} */
     this.pointer = null;
-    /** @type {Map<number, {x: number, y: number}>} */
-    this.pressed = new Map();
-    this.travelled = 0;
     this.comparing = false;
     this.frame = 0;
     this.restTimer = 0;
@@ -381,6 +376,12 @@ class Viewer {
     controls.showTip(instance, colorOf(model, instance), facts, pointer[0], pointer[1]);
   }
 
+  /** @param {[number, number] | null} place on the stage; null when the pointer has left or does something else */
+  pointAt(place) {
+    this.pointer = place;
+    this.setHover(place === null ? null : this.instanceAt(place[0], place[1]));
+  }
+
   /** @param {number} x @param {number} y */
   instanceAt(x, y) {
     if (this.model === null) return null;
@@ -397,9 +398,10 @@ class Viewer {
   // ---- events ----
 
   listen() {
-    const { controls, root } = this;
-    const { stage } = controls;
+    const { controls } = this;
     const { signal } = this.leaving;
+    new Gestures(this).listen(signal);
+    listenToKeys(this, signal);
     /**
      * @template {keyof HTMLElementEventMap} K
      * @param {EventTarget} target
@@ -409,24 +411,6 @@ class Viewer {
     const on = (target, name, handle) => {
       target.addEventListener(name, /** @type {EventListener} */ (handle), { signal, passive: false });
     };
-    on(stage, "wheel", (event) => this.onWheel(event));
-    on(stage, "pointerdown", (event) => this.onPointerDown(event));
-    on(stage, "pointermove", (event) => this.onPointerMove(event));
-    on(stage, "pointerup", (event) => this.onPointerUp(event));
-    on(stage, "pointercancel", (event) => this.onPointerUp(event));
-    on(stage, "pointerleave", () => this.setHover(null));
-    on(stage, "dblclick", (event) => {
-      if (this.onPanel(event)) return;
-      const [x, y] = this.place(event);
-      this.zoomTo(this.view.scale * (event.shiftKey ? 0.5 : 2), x, y);
-    });
-    on(root, "keydown", (event) => this.onKey(event));
-    on(root, "keyup", (event) => {
-      event.stopPropagation();
-      if (event.key.toLowerCase() === "b") this.setCompare(false);
-    });
-    on(root, "focusout", () => this.setCompare(false));
-
     on(controls.score, "input", () => {
       if (this.model === null) return;
       this.model.threshold = Number(controls.score.value);
@@ -470,139 +454,6 @@ class Viewer {
 
     document.addEventListener("visibilitychange", () => document.hidden && this.report(0), { signal });
     window.addEventListener("pagehide", () => this.report(0), { signal });
-  }
-
-  /** Whether an event on the stage belongs to a panel that lies on it. @param {Event} event */
-  onPanel(event) {
-    return event.target instanceof Element && event.target.closest(".float, .sheet") !== null;
-  }
-
-  /** @param {MouseEvent} event @returns {[number, number]} */
-  place(event) {
-    const frame = this.canvas.getBoundingClientRect();
-    return [event.clientX - frame.left, event.clientY - frame.top];
-  }
-
-  /** @param {WheelEvent} event */
-  onWheel(event) {
-    if (this.onPanel(event)) return;
-    event.preventDefault();
-    const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
-    const way = Math.max(-240, Math.min(240, event.deltaY * unit));
-    const [x, y] = this.place(event);
-    this.zoomTo(this.view.scale * Math.exp(-way * (event.ctrlKey ? 0.01 : 0.0016)), x, y);
-  }
-
-  /** @param {PointerEvent} event */
-  onPointerDown(event) {
-    if (this.onPanel(event) || event.button > 1) return;
-    if (event.button === 1) event.preventDefault(); // no autoscroll
-    const [x, y] = this.place(event);
-    if (this.pressed.size === 0) this.travelled = 0;
-    else this.travelled = CLICK_SLACK; // a second finger: never a click
-    this.pressed.set(event.pointerId, { x, y });
-    this.controls.stage.setPointerCapture(event.pointerId);
-  }
-
-  /** @param {PointerEvent} event */
-  onPointerMove(event) {
-    const [x, y] = this.place(event);
-    const last = this.pressed.get(event.pointerId);
-    if (last === undefined) {
-      this.pointer = [x, y];
-      this.setHover(event.pointerType === "touch" || this.onPanel(event) ? null : this.instanceAt(x, y));
-      return;
-    }
-    this.travelled = Math.max(this.travelled, Math.hypot(x - last.x, y - last.y));
-    if (this.travelled < CLICK_SLACK) return;
-    this.setHover(null);
-    this.controls.stage.classList.add("dragging");
-    if (this.pressed.size > 1) {
-      this.pinch(event.pointerId, x, y);
-      this.pressed.set(event.pointerId, { x, y });
-    } else {
-      const [dx, dy] = this.pan(x - last.x, y - last.y);
-      this.pressed.set(event.pointerId, { x: last.x + dx, y: last.y + dy });
-    }
-  }
-
-  /**
-   * One of two fingers moved: zoom by the change of their distance, about the other one.
-   * @param {number} id
-   * @param {number} x
-   * @param {number} y
-   */
-  pinch(id, x, y) {
-    const last = this.pressed.get(id);
-    const other = [...this.pressed].find(([one]) => one !== id)?.[1];
-    if (last === undefined || other === undefined) return;
-    const before = Math.hypot(last.x - other.x, last.y - other.y);
-    const now = Math.hypot(x - other.x, y - other.y);
-    if (before > 8 && now > 8) this.zoomTo((this.view.scale * now) / before, other.x, other.y);
-  }
-
-  /** @param {PointerEvent} event */
-  onPointerUp(event) {
-    if (!this.pressed.delete(event.pointerId)) return;
-    if (this.pressed.size > 0) return;
-    this.controls.stage.classList.remove("dragging");
-    if (event.type !== "pointerup" || event.button !== 0 || this.travelled >= CLICK_SLACK) return;
-    const [x, y] = this.place(event);
-    this.select(this.instanceAt(x, y), event.shiftKey || event.ctrlKey || event.metaKey, 0);
-  }
-
-  /** @param {KeyboardEvent} event */
-  onKey(event) {
-    event.stopPropagation(); // R and C would rerun the page and clear its caches
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const inSlider = event.target instanceof HTMLInputElement;
-    const onButton = event.target instanceof HTMLButtonElement;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    if (inSlider && (key.startsWith("Arrow") || /^[0-9+-]$/.test(key))) return;
-    if (onButton && (key === " " || key === "Enter")) return;
-    if (this.actOn(key, event.shiftKey)) event.preventDefault();
-  }
-
-  /**
-   * @param {string} key
-   * @param {boolean} shift
-   * @returns {boolean} whether the key means something here
-   */
-  actOn(key, shift) {
-    if (shift && key.startsWith("Arrow")) {
-      const [dx, dy] = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[key] ?? [0, 0];
-      this.pan(dx * KEY_PAN, dy * KEY_PAN);
-      return true;
-    }
-    /** @type {Record<string, () => void>} */
-    const actions = {
-      n: () => this.step(1),
-      "]": () => this.step(1),
-      ArrowRight: () => this.step(1),
-      ArrowDown: () => this.step(1),
-      p: () => this.step(-1),
-      "[": () => this.step(-1),
-      ArrowLeft: () => this.step(-1),
-      ArrowUp: () => this.step(-1),
-      f: () => this.fit(),
-      0: () => this.fit(),
-      1: () => this.zoomTo(1 / this.ratio),
-      "+": () => this.zoomTo(this.view.scale * KEY_ZOOM),
-      "=": () => this.zoomTo(this.view.scale * KEY_ZOOM),
-      "-": () => this.zoomTo(this.view.scale / KEY_ZOOM),
-      h: () => (shift ? this.showAllCategories() : this.hideCategory()),
-      b: () => this.setCompare(true),
-      m: () => this.toggleDisplay("masks"),
-      c: () => this.toggleDisplay("contours"),
-      x: () => this.toggleDisplay("boxes"),
-      l: () => this.toggleDisplay("labels"),
-      "?": () => this.controls.showHelp(this.controls.sheet.hidden),
-      Escape: () => (this.controls.sheet.hidden ? this.select(null, false, 0) : this.controls.showHelp(false)),
-      " ": () => {}, // the page would scroll
-    };
-    if (!Object.hasOwn(actions, key)) return false;
-    actions[key]();
-    return true;
   }
 
   destroy() {

@@ -1,0 +1,38 @@
+"""The page table: a page is a file and a row here."""
+
+from dataclasses import dataclass
+
+__all__ = ["PAGES", "PageSpec"]
+
+
+@dataclass(frozen=True)
+class PageSpec:
+    """One page of the app.
+
+    Args:
+        file: relative to ``app.py``.
+        title: in the menu and the browser's tab.
+        icon: a Material symbol.
+        shows: one sentence for the README.
+    """
+
+    file: str
+    title: str
+    icon: str
+    shows: str
+
+
+PAGES: tuple[PageSpec, ...] = (
+    PageSpec(
+        "pages/annotate.py",
+        "Annotate",
+        ":material/select_all:",
+        "Images in, instances with masks, live thresholds, exact files out.",
+    ),
+    PageSpec(
+        "pages/models.py",
+        "Models",
+        ":material/neurology:",
+        "What each model is made of, its licence and accuracy; download one, or load your own.",
+    ),
+)

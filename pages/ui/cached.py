@@ -1,0 +1,40 @@
+"""Core calls whose results all sessions share, as they depend on nothing personal."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.models import get_model
+from maskrcnn_core.samples import sample_png
+from pages.ui.state import UiState
+
+__all__ = ["predictor_of", "sample_bytes"]
+
+
+@st.cache_resource(max_entries=8, show_spinner="Building the model ...")
+def _shared_predictor(key: str) -> Predictor:
+    return Predictor(get_model(key))
+
+
+@st.cache_data(max_entries=16, show_spinner="Drawing ...")
+def sample_bytes(key: str) -> bytes:
+    """A sample image as PNG; drawing one takes a second or two."""
+    return sample_png(key)
+
+
+def predictor_of(state: UiState, key: str) -> Predictor:
+    """The predictor of a model of the table, shared by all sessions, or of one of this session's own.
+
+    Raises:
+        WeightsError: if the model is not ready.
+    """
+    custom = state.custom_models.get(key)
+    if custom is None:
+        return _shared_predictor(key)
+    # Held by the session: another one must never find it in a shared cache.
+    name = f"predictor-{custom.digest}"
+    if name not in st.session_state:
+        st.session_state[name] = Predictor(custom)
+    predictor: Predictor = st.session_state[name]
+    return predictor

@@ -1,0 +1,32 @@
+"""Shows the core's errors, in one place, as plain text.
+
+Names of files and categories come from outside, and Streamlit renders most texts as Markdown: an image link
+in a file name would make the viewer's browser call a foreign host. So outside text goes through ``plain``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from maskrcnn_core.errors import CoreError
+from maskrcnn_core.images import one_line
+
+__all__ = ["plain", "show_core_errors"]
+
+
+def plain(text: str) -> str:
+    """Outside text with every sign that Markdown, Streamlit's icons and colors or LaTeX know escaped."""
+    return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&@/])", r"\\\1", one_line(text))
+
+
+@contextmanager
+def show_core_errors() -> Iterator[None]:
+    """Turns an error that the core raises on purpose into a message; anything else is a bug and shows as one."""
+    try:
+        yield
+    except CoreError as error:
+        st.error(plain(str(error)), icon=":material/error:")

@@ -1,0 +1,91 @@
+"""All of ``st.session_state``: one object a session, made when it is first asked for.
+
+Widgets read their value from here and write it back in the same line. A keyed widget alone loses its
+value while another page is open; a widget without a key loses every second change.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import streamlit as st
+
+from maskrcnn_core.detections import Thresholds
+from maskrcnn_core.models import LoadedModel
+from maskrcnn_core.workspace import AddReport, Workspace
+from pages.ui.viewer import DisplayOptions
+
+__all__ = ["UiState", "get_state"]
+
+_KEY = "maskdesk"
+
+
+@dataclass
+class Prepared:
+    """An export that was made and waits to be downloaded.
+
+    Args:
+        fingerprint: of all that decides its content; another one makes it stale.
+        file: where it lies, in the session's folder.
+        name: for the person's disk.
+        mime: its type.
+        notes: what the checks said.
+    """
+
+    fingerprint: object
+    file: str
+    name: str
+    mime: str
+    notes: tuple[str, ...]
+
+
+@dataclass
+class UiState:
+    """What one browser session knows.
+
+    Attributes:
+        workspace: the open images and what the network said of them.
+        model_key: of the chosen model; empty until one is ready.
+        custom_models: the session's own uploads, by key; nobody else sees them.
+        thresholds: as set by the sliders.
+        only_categories: names of the only categories to show; empty for all.
+        current: digest of the image that is looked at.
+        selected: candidate rows chosen in the current image.
+        hidden_categories: ids switched off in the viewer.
+        display: what the viewer draws.
+        ack: number of the last report taken from the viewer.
+        added: what became of the last files that were handed in.
+        upload_round: part of the uploader's key; a new one frees the last files' memory.
+        prepared: the export that waits to be downloaded.
+    """
+
+    workspace: Workspace = field(default_factory=Workspace)
+    model_key: str = ""
+    custom_models: dict[str, LoadedModel] = field(default_factory=dict)
+    thresholds: Thresholds = field(default_factory=Thresholds)
+    only_categories: list[str] = field(default_factory=list)
+    current: str | None = None
+    selected: tuple[int, ...] = ()
+    hidden_categories: tuple[int, ...] = ()
+    display: DisplayOptions = field(default_factory=DisplayOptions)
+    ack: int = 0
+    added: AddReport = field(default_factory=AddReport)
+    upload_round: int = 0
+    prepared: Prepared | None = None
+    table_filter: list[str] = field(default_factory=list)
+    least_area: int = 0
+    export_format: str = "coco"
+    export_all: bool = False
+
+    def look_at(self, digest: str | None) -> None:
+        """Goes to another image; what was chosen in the old one is no longer chosen."""
+        if digest != self.current:
+            self.current, self.selected = digest, ()
+
+
+def get_state() -> UiState:
+    """This session's state."""
+    if _KEY not in st.session_state:
+        st.session_state[_KEY] = UiState()
+    state: UiState = st.session_state[_KEY]
+    return state

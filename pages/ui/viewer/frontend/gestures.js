@@ -1,0 +1,118 @@
+// Wheel, mouse and fingers on the stage: zoom, drag, pinch, click, hover.
+
+/** @typedef {import("./viewer.js").Viewer} Viewer */
+
+/** A pointer that moved less (CSS pixels) has clicked. */
+const CLICK_SLACK = 4;
+/** Zoom per pixel of wheel travel; a trackpad's pinch comes as small steps with Ctrl. */
+const WHEEL_ZOOM = 0.0016;
+const TRACKPAD_ZOOM = 0.01;
+
+export class Gestures {
+  /** @param {Viewer} viewer */
+  constructor(viewer) {
+    this.viewer = viewer;
+    this.stage = viewer.controls.stage;
+    /** @type {Map<number, {x: number, y: number}>} where each pressed pointer was last */
+    this.pressed = new Map();
+    this.travelled = 0;
+  }
+
+  /** @param {AbortSignal} signal */
+  listen(signal) {
+    const { stage } = this;
+    stage.addEventListener("wheel", (event) => this.onWheel(event), { signal, passive: false });
+    stage.addEventListener("pointerdown", (event) => this.onPointerDown(event), { signal });
+    stage.addEventListener("pointermove", (event) => this.onPointerMove(event), { signal });
+    stage.addEventListener("pointerup", (event) => this.onPointerUp(event), { signal });
+    stage.addEventListener("pointercancel", (event) => this.onPointerUp(event), { signal });
+    stage.addEventListener("pointerleave", () => this.viewer.pointAt(null), { signal });
+    stage.addEventListener("dblclick", (event) => this.onDoubleClick(event), { signal });
+  }
+
+  /** @param {MouseEvent} event */
+  onDoubleClick(event) {
+    if (this.onPanel(event)) return;
+    const [x, y] = this.place(event);
+    this.viewer.zoomTo(this.viewer.view.scale * (event.shiftKey ? 0.5 : 2), x, y);
+  }
+
+  /** Whether an event on the stage belongs to a panel that lies on it. @param {Event} event */
+  onPanel(event) {
+    return event.target instanceof Element && event.target.closest(".float, .sheet") !== null;
+  }
+
+  /** @param {MouseEvent} event @returns {[number, number]} */
+  place(event) {
+    const frame = this.viewer.canvas.getBoundingClientRect();
+    return [event.clientX - frame.left, event.clientY - frame.top];
+  }
+
+  /** @param {WheelEvent} event */
+  onWheel(event) {
+    if (this.onPanel(event)) return;
+    event.preventDefault();
+    const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
+    const way = Math.max(-240, Math.min(240, event.deltaY * unit));
+    const [x, y] = this.place(event);
+    const speed = event.ctrlKey ? TRACKPAD_ZOOM : WHEEL_ZOOM;
+    this.viewer.zoomTo(this.viewer.view.scale * Math.exp(-way * speed), x, y);
+  }
+
+  /** @param {PointerEvent} event */
+  onPointerDown(event) {
+    if (this.onPanel(event) || event.button > 1) return;
+    if (event.button === 1) event.preventDefault(); // no autoscroll
+    const [x, y] = this.place(event);
+    if (this.pressed.size === 0) this.travelled = 0;
+    else this.travelled = CLICK_SLACK; // a second finger: never a click
+    this.pressed.set(event.pointerId, { x, y });
+    this.stage.setPointerCapture(event.pointerId);
+  }
+
+  /** @param {PointerEvent} event */
+  onPointerMove(event) {
+    const [x, y] = this.place(event);
+    const last = this.pressed.get(event.pointerId);
+    if (last === undefined) {
+      this.viewer.pointAt(event.pointerType === "touch" || this.onPanel(event) ? null : [x, y]);
+      return;
+    }
+    this.travelled = Math.max(this.travelled, Math.hypot(x - last.x, y - last.y));
+    if (this.travelled < CLICK_SLACK) return;
+    this.viewer.pointAt(null);
+    this.stage.classList.add("dragging");
+    if (this.pressed.size > 1) {
+      this.pinch(event.pointerId, x, y);
+      this.pressed.set(event.pointerId, { x, y });
+    } else {
+      const [dx, dy] = this.viewer.pan(x - last.x, y - last.y);
+      this.pressed.set(event.pointerId, { x: last.x + dx, y: last.y + dy });
+    }
+  }
+
+  /**
+   * One of two fingers moved: zoom by the change of their distance, about the other one.
+   * @param {number} id
+   * @param {number} x
+   * @param {number} y
+   */
+  pinch(id, x, y) {
+    const last = this.pressed.get(id);
+    const other = [...this.pressed].find(([one]) => one !== id)?.[1];
+    if (last === undefined || other === undefined) return;
+    const before = Math.hypot(last.x - other.x, last.y - other.y);
+    const now = Math.hypot(x - other.x, y - other.y);
+    if (before > 8 && now > 8) this.viewer.zoomTo((this.viewer.view.scale * now) / before, other.x, other.y);
+  }
+
+  /** @param {PointerEvent} event */
+  onPointerUp(event) {
+    if (!this.pressed.delete(event.pointerId)) return;
+    if (this.pressed.size > 0) return;
+    this.stage.classList.remove("dragging");
+    if (event.type !== "pointerup" || event.button !== 0 || this.travelled >= CLICK_SLACK) return;
+    const [x, y] = this.place(event);
+    this.viewer.select(this.viewer.instanceAt(x, y), event.shiftKey || event.ctrlKey || event.metaKey, 0);
+  }
+}
