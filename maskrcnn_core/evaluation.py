@@ -120,9 +120,7 @@ class Evaluation:
         return [(m.name, m.meaning, getattr(self.box, m.name), getattr(self.mask, m.name)) for m in METRICS]
 
 
-def evaluate(
-    ground_truth: Dataset, results: Sequence[Instance], *, max_detections: int = 100
-) -> Evaluation:
+def evaluate(ground_truth: Dataset, results: Sequence[Instance], *, max_detections: int = 100) -> Evaluation:
     """Compares detections with a ground truth as ``COCOeval`` does.
 
     Args:

@@ -338,11 +338,16 @@ def get_model(key: str, *, download: bool = False, on_progress: Progress | None 
 
 
 def load_custom_model(
-    file: Path, names: Path | Sequence[str], *, norm_eps: float | None = None
+    file: Path,
+    names: Path | Sequence[str],
+    *,
+    title: str | None = None,
+    norm_eps: float | None = None,
 ) -> LoadedModel:
     """Loads a person's own torchvision Mask R-CNN and its category names.
 
-    Arguments and errors as :func:`maskrcnn_core.checkpoints.load_custom_checkpoint`.
+    ``title`` is shown to people, by default the file's name. Other arguments and errors as
+    :func:`maskrcnn_core.checkpoints.load_custom_checkpoint`.
     """
     network, label_map, facts = load_custom_checkpoint(file, names, norm_eps=norm_eps)
     twin = next(spec for spec in MODELS if spec.key == f"coco-{facts.version}")
@@ -350,7 +355,7 @@ def load_custom_model(
     digest = facts.sha256 if norm_eps is None else f"{facts.sha256}-eps{norm_eps:g}"
     return LoadedModel(
         key=f"custom-{facts.sha256[:12]}",
-        title=file.name,
+        title=title or file.name,
         network=network,
         label_map=label_map,
         nms_threshold=twin.nms_threshold,
@@ -358,7 +363,7 @@ def load_custom_model(
         digest=digest,
         backbone=twin.backbone,
         licence="",
-        source=file.name,
+        source=title or file.name,
         notes=facts.notes,
     )
 

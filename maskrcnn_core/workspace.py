@@ -202,6 +202,12 @@ class Workspace:
             file.write_bytes(encode_jpeg(self.pixels(digest), quality=90))
         return file.read_bytes()
 
+    def scratch(self, name: str) -> Path:
+        """A file of that name, to write what is handed out; it goes when the workspace goes."""
+        folder = Path(self._folder.name) / "scratch"
+        folder.mkdir(exist_ok=True)
+        return folder / name
+
     def _file(self, digest: str) -> Path:
         return Path(self._folder.name) / digest
 

@@ -10,6 +10,11 @@ from maskrcnn_core.formats.table import table_members
 
 __all__ = ["FORMATS", "Export", "Format", "Member", "format_by_key", "write_folder", "write_zip"]
 
+
+def _one(_: Export) -> int:
+    return 1
+
+
 FORMATS: tuple[Format, ...] = (
     Format(
         key="coco",
@@ -21,6 +26,7 @@ FORMATS: tuple[Format, ...] = (
         "read back with pycocotools before you get it.",
         loses="",
         members=coco_members,
+        count=_one,
     ),
     Format(
         key="results",
@@ -31,6 +37,7 @@ FORMATS: tuple[Format, ...] = (
         holds="The bare list of detections that COCO evaluators read.",
         loses="Image names and sizes, categories' names.",
         members=results_members,
+        count=_one,
     ),
     Format(
         key="segments",
@@ -41,6 +48,7 @@ FORMATS: tuple[Format, ...] = (
         holds="For each instance its transparent cut-out, the image times its mask, and its mask as PNG.",
         loses="Scores beyond two places.",
         members=segment_members,
+        count=lambda export: 3 * sum(len(image.instances) for image in export.images),
     ),
     Format(
         key="masks",
@@ -51,6 +59,7 @@ FORMATS: tuple[Format, ...] = (
         holds="NumPy arrays: masks [H, W, N], labels, scores, boxes, names.",
         loses="",
         members=npz_members,
+        count=lambda export: len(export.images),
     ),
     Format(
         key="label-maps",
@@ -61,6 +70,7 @@ FORMATS: tuple[Format, ...] = (
         holds="Two PNGs: each pixel's instance number, and each pixel's category id.",
         loses="Scores, and what lies below a better scored instance.",
         members=label_map_members,
+        count=lambda export: 2 * len(export.images),
     ),
     Format(
         key="overlay",
@@ -71,6 +81,7 @@ FORMATS: tuple[Format, ...] = (
         holds="The image at full size with what is drawn on it.",
         loses="Everything but the look.",
         members=overlay_members,
+        count=lambda export: len(export.images),
     ),
     Format(
         key="table",
@@ -81,6 +92,7 @@ FORMATS: tuple[Format, ...] = (
         holds="One row an instance: category, score, area, box.",
         loses="Masks.",
         members=table_members,
+        count=_one,
     ),
 )
 

@@ -71,6 +71,7 @@ class Format:
         holds: one sentence on what is in it.
         loses: one sentence on what is not; empty if nothing is lost.
         members: makes the files one by one, so that no more than one is in memory.
+        count: how many files ``members`` makes, for progress.
     """
 
     key: str
@@ -81,6 +82,7 @@ class Format:
     holds: str
     loses: str
     members: Callable[[Export], Iterator[Member]]
+    count: Callable[[Export], int]
 
 
 def file_stem(name: str, *, longest: int = 100) -> str:

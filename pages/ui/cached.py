@@ -29,12 +29,4 @@ def predictor_of(state: UiState, key: str) -> Predictor:
     Raises:
         WeightsError: if the model is not ready.
     """
-    custom = state.custom_models.get(key)
-    if custom is None:
-        return _shared_predictor(key)
-    # Held by the session: another one must never find it in a shared cache.
-    name = f"predictor-{custom.digest}"
-    if name not in st.session_state:
-        st.session_state[name] = Predictor(custom)
-    predictor: Predictor = st.session_state[name]
-    return predictor
+    return state.custom.get(key) or _shared_predictor(key)

@@ -25,7 +25,7 @@ def plain(text: str) -> str:
 
 @contextmanager
 def show_core_errors() -> Iterator[None]:
-    """Turns an error that the core raises on purpose into a message; anything else is a bug and shows as one."""
+    """Shows what the core raises on purpose as a message; anything else is a bug and shows as one."""
     try:
         yield
     except CoreError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import streamlit as st
 
 from maskrcnn_core.detections import Thresholds
-from maskrcnn_core.models import LoadedModel
+from maskrcnn_core.inference import Predictor
 from maskrcnn_core.workspace import AddReport, Workspace
 from pages.ui.viewer import DisplayOptions
 
@@ -46,7 +46,7 @@ class UiState:
     Attributes:
         workspace: the open images and what the network said of them.
         model_key: of the chosen model; empty until one is ready.
-        custom_models: the session's own uploads, by key; nobody else sees them.
+        custom: the session's own models, by key; nobody else sees them.
         thresholds: as set by the sliders.
         only_categories: names of the only categories to show; empty for all.
         current: digest of the image that is looked at.
@@ -57,11 +57,15 @@ class UiState:
         added: what became of the last files that were handed in.
         upload_round: part of the uploader's key; a new one frees the last files' memory.
         prepared: the export that waits to be downloaded.
+        table_rows: candidate rows of the table as last drawn; its selection names positions in it.
+        table_categories, least_area: the table's filter.
+        seen: what the page depends on, as last drawn; the gallery renews the page when it changes.
+        export_format, export_all: what is chosen under downloads.
     """
 
     workspace: Workspace = field(default_factory=Workspace)
     model_key: str = ""
-    custom_models: dict[str, LoadedModel] = field(default_factory=dict)
+    custom: dict[str, Predictor] = field(default_factory=dict)
     thresholds: Thresholds = field(default_factory=Thresholds)
     only_categories: list[str] = field(default_factory=list)
     current: str | None = None
@@ -72,8 +76,10 @@ class UiState:
     added: AddReport = field(default_factory=AddReport)
     upload_round: int = 0
     prepared: Prepared | None = None
-    table_filter: list[str] = field(default_factory=list)
+    table_rows: tuple[int, ...] = ()
+    table_categories: list[str] = field(default_factory=list)
     least_area: int = 0
+    seen: object = None
     export_format: str = "coco"
     export_all: bool = False
 

@@ -1,7 +1,7 @@
 // The viewer: events in, frames out. Streamlit calls the default export again, with the same parent
 // element, whenever the data changes; zoom, position and what is not yet acknowledged survive that.
 
-import { boxToScreen, clampView, fitView, panIntoView, scaleLimits, screenToImage, zoomAt } from "./geometry.js";
+import { clampView, fitView, panIntoView, scaleLimits, screenToImage, zoomAt } from "./geometry.js";
 import { acceptMessage, colorOf, countText, instanceOf, isShown, makeReport, selectInstance, shownInstances, stepInstance, toggleCategory } from "./state.js";
 import { ShapeCache } from "./shapes.js";
 import { Picture } from "./picture.js";

@@ -1,0 +1,344 @@
+"""The run over many files: one image in memory at a time, its result on the disk before the next begins.
+
+What was found goes into the journal (:mod:`maskrcnn_core.batch.journal`) and, as files of their own,
+into the folders that were asked for. The COCO files are written at the very end, each at once, so that
+one that is there is whole; then the journal goes. Whether a run was broken off and resumed on the way
+cannot be seen in them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from maskrcnn_core.annotations import AnnotatedImage, Dataset, ImageRecord, Instance
+from maskrcnn_core.batch.finding import PlannedImage, plan_images
+from maskrcnn_core.batch.journal import Journal, journal_file, open_journal, writing
+from maskrcnn_core.detections import Thresholds
+from maskrcnn_core.downloads import file_sha256
+from maskrcnn_core.errors import ImageError, InferenceError, InputError
+from maskrcnn_core.formats.arrays import npz_members
+from maskrcnn_core.formats.base import Export, Member, replace_file, stems_of, write_folder
+from maskrcnn_core.formats.coco import coco_document, dump_json, least_iou, result_rows
+from maskrcnn_core.formats.pictures import label_map_members, overlay_members, segment_members
+from maskrcnn_core.images import one_line, pixel_limit, read_image
+from maskrcnn_core.inference import Failure, Predictor
+from maskrcnn_core.models import LoadedModel
+
+__all__ = ["BatchReport", "BatchSettings", "Failed", "Outcome", "annotate"]
+
+Pixels = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class BatchSettings:
+    """What a run is to do.
+
+    Args:
+        files: as :func:`~maskrcnn_core.batch.finding.find_files` gives them.
+        out: the COCO JSON file, written at the end; the journal lies beside it meanwhile.
+        thresholds: what is kept of the model's detections.
+        results: the file for COCO's results form, or none.
+        segments: the folder for each instance's cut-out and mask, or none.
+        overlays: the folder for each image with its instances drawn on it, or none.
+        masks: the folder for each image's mask arrays and label maps, or none.
+        resume: go on with a run that was broken off.
+    """
+
+    files: tuple[Path, ...]
+    out: Path
+    thresholds: Thresholds
+    results: Path | None = None
+    segments: Path | None = None
+    overlays: Path | None = None
+    masks: Path | None = None
+    resume: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one image.
+
+    Args:
+        file_name: as the output has it; from outside, so :func:`~maskrcnn_core.images.one_line` it.
+        status: ``empty`` is the model's answer that there is nothing, ``failed`` is no answer.
+        instances: how many were found.
+        reason: why it failed; empty otherwise.
+        notes: what a person should know, as that memory ran out and a smaller input was used.
+        is_reused: it was finished before the run was broken off.
+    """
+
+    file_name: str
+    status: Literal["annotated", "empty", "failed"]
+    instances: int = 0
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    is_reused: bool = False
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An image that gave nothing, and why."""
+
+    file_name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class BatchReport:
+    """What a run did.
+
+    Args:
+        total: images that were meant.
+        annotated: images with at least one instance.
+        empty: images in which the model found nothing.
+        failed: images that gave no answer.
+        reused: images of those above that had been finished before the run was broken off.
+        instances: of all images.
+        least_iou: the least mask IoU when the COCO file was read back; ``None`` if none was written.
+        files: what was written at the end; empty if the run was cancelled, or no image succeeded.
+        notes: for people.
+    """
+
+    total: int
+    annotated: int
+    empty: int
+    failed: tuple[Failed, ...]
+    reused: int
+    instances: int
+    least_iou: float | None = None
+    files: tuple[Path, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def succeeded(self) -> int:
+        """Images with an answer, be it that there is nothing."""
+        return self.annotated + self.empty
+
+    @property
+    def not_run(self) -> int:
+        """Images whose turn did not come, as the run was cancelled."""
+        return self.total - self.succeeded - len(self.failed)
+
+
+OnProgress = Callable[[int, int, Outcome], None]
+
+
+def annotate(
+    settings: BatchSettings,
+    predictor: Predictor,
+    on_progress: OnProgress | None = None,
+    *,
+    cancelled: Callable[[], bool] | None = None,
+) -> BatchReport:
+    """Runs a model over files and writes what it found.
+
+    Args:
+        settings: what is to be done.
+        predictor: the model on its device.
+        on_progress: called with ``(images_done, images_total, outcome)`` after each image.
+        cancelled: asked before each image; True stops the run, which can be resumed then.
+
+    Raises:
+        InputError: if the outputs are impossible, or a run that was another one is to be resumed.
+        ExportError: if something cannot be written; the run can be resumed then, as after any other
+            exception.
+    """
+    _check_outputs(settings)
+    pixel_limit()  # a setting that makes no sense is told once, not with every image
+    plan = plan_images(settings.files)
+    outcomes: list[Outcome] = []
+    images: list[tuple[ImageRecord, tuple[Instance, ...]]] = []
+    with open_journal(
+        journal_file(settings.out), _header(settings, predictor.model), resume=settings.resume
+    ) as (journal, notes):
+        for planned in plan:
+            if cancelled is not None and cancelled():
+                return _report(plan, outcomes, notes)
+            turn = _Turn(settings, predictor, journal, planned)
+            outcomes.append(turn.take())
+            if turn.record is not None:
+                images.append((turn.record, turn.instances))
+            if on_progress is not None:
+                on_progress(len(outcomes), len(plan), outcomes[-1])
+        report = _report(plan, outcomes, notes)
+        if images:
+            report = _write_coco(settings, predictor.model, images, report)
+        journal.remove()
+    return report
+
+
+class _Turn:
+    """One image's turn; ``record`` stays ``None`` if it fails."""
+
+    def __init__(
+        self, settings: BatchSettings, predictor: Predictor, journal: Journal, planned: PlannedImage
+    ) -> None:
+        self.settings, self.predictor, self.journal, self.planned = settings, predictor, journal, planned
+        self.real_path = os.path.realpath(planned.path)
+        self.record: ImageRecord | None = None
+        self.instances: tuple[Instance, ...] = ()
+
+    def take(self) -> Outcome:
+        """Takes the result from the journal if it is there, else runs the network."""
+        if self._reuse():
+            return self._outcome(is_reused=True)
+        try:
+            notes = self._run()
+        except (ImageError, InferenceError) as error:
+            # Messages begin with the file's own name; people tell files apart by the name with folders.
+            reason = str(error).removeprefix(f"{one_line(self.planned.file_name)}: ")
+            self.journal.add_failed(self.real_path, reason)
+            return Outcome(self.planned.file_name, "failed", reason=reason)
+        return self._outcome(notes=notes)
+
+    def _reuse(self) -> bool:
+        finished = self.journal.finished.get(self.real_path)
+        if finished is None:
+            return False
+        try:
+            if file_sha256(self.planned.path) != finished.digest:
+                return False  # the file was changed since
+        except OSError:
+            return False  # its turn will say why
+        self._keep(finished.digest, finished.size, finished.instances)
+        return True
+
+    def _run(self) -> tuple[str, ...]:
+        source = read_image(self.planned.path, name=self.planned.file_name)
+        thresholds = self.settings.thresholds
+        (run,) = self.predictor.run([source.pixels], thresholds)
+        if isinstance(run, Failure):
+            raise InferenceError(run.reason)
+        detections = self.predictor.detections(run, thresholds, source.pixels)
+        found = Instance.from_detections(
+            detections, self.predictor.model.label_map, self.planned.id, thresholds.mask_threshold
+        )
+        record = self._keep(source.digest, source.size, found)
+        self._write_folders(AnnotatedImage(record, self.instances, lambda: source.pixels))
+        # Only now: an image that is in the journal has all its files.
+        self.journal.add_finished(self.real_path, source.digest, source.size, found)
+        return run.notes
+
+    def _keep(self, digest: str, size: tuple[int, int], found: Sequence[Instance]) -> ImageRecord:
+        height, width = size
+        record = ImageRecord(self.planned.id, self.planned.file_name, width, height, digest)
+        self.record = record
+        self.instances = tuple(replace(i, image_id=record.id) for i in found)
+        return record
+
+    def _write_folders(self, image: AnnotatedImage) -> None:
+        export = Export((image,), self.predictor.model.label_map.categories)
+        settings = self.settings
+        for folder, formats in (
+            (settings.segments, (segment_members,)),
+            (settings.overlays, (overlay_members,)),
+            (settings.masks, (npz_members, label_map_members)),
+        ):
+            for members in formats if folder is not None else ():
+                with writing(Path(folder or "")):
+                    write_folder(self._renamed(export, members(export)), Path(folder or ""))
+
+    def _renamed(self, export: Export, members: Iterator[Member]) -> Iterator[Member]:
+        """A format that sees one image cannot know that another folder has one of the same name."""
+        (own,) = stems_of(export.images)
+        for member in members:
+            yield replace(member, name=self.planned.stem + member.name.removeprefix(own))
+
+    def _outcome(self, *, notes: tuple[str, ...] = (), is_reused: bool = False) -> Outcome:
+        status: Literal["annotated", "empty"] = "annotated" if self.instances else "empty"
+        return Outcome(self.planned.file_name, status, len(self.instances), "", notes, is_reused)
+
+
+def _check_outputs(settings: BatchSettings) -> None:
+    if not settings.files:
+        raise InputError("files: wanted one or more, found none")
+    files = [file for file in (settings.out, settings.results) if file is not None]
+    inputs = {os.path.realpath(file) for file in settings.files}
+    for file in files:
+        shown = one_line(str(file))
+        if file.is_dir():
+            raise InputError(f"{shown}: wanted a file to write, found a folder; add a file name to it")
+        if os.path.realpath(file) in inputs:
+            raise InputError(f"{shown}: it is one of the images; choose another output file")
+    if len({os.path.realpath(file) for file in files}) < len(files):
+        raise InputError(f"{one_line(str(settings.out))}: the two output files must be different ones")
+    for folder in (settings.segments, settings.overlays, settings.masks):
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise InputError(f"{one_line(str(folder))}: wanted a folder, found a file")
+
+
+def _header(settings: BatchSettings, model: LoadedModel) -> dict[str, object]:
+    """All that decides the results, but not the device and the files, which may grow meanwhile."""
+    thresholds = settings.thresholds
+
+    def place(path: Path | None) -> str | None:
+        return None if path is None else os.path.realpath(path)
+
+    return {
+        "model": model.key,
+        "weights (SHA-256)": model.digest,
+        "categories": [c.name for c in model.label_map],
+        "score threshold": thresholds.score_threshold,
+        "NMS threshold": thresholds.nms_threshold,
+        "mask threshold": thresholds.mask_threshold,
+        "detections per image": thresholds.max_detections,
+        "category filter": None if thresholds.labels is None else _filter_names(thresholds.labels, model),
+        "segments folder": place(settings.segments),
+        "overlays folder": place(settings.overlays),
+        "masks folder": place(settings.masks),
+    }
+
+
+def _filter_names(labels: frozenset[int], model: LoadedModel) -> list[str]:
+    return [model.label_map.category(label).name for label in sorted(labels)]
+
+
+def _report(plan: Sequence[PlannedImage], outcomes: Sequence[Outcome], notes: Sequence[str]) -> BatchReport:
+    return BatchReport(
+        total=len(plan),
+        annotated=sum(o.status == "annotated" for o in outcomes),
+        empty=sum(o.status == "empty" for o in outcomes),
+        failed=tuple(Failed(o.file_name, o.reason) for o in outcomes if o.status == "failed"),
+        reused=sum(o.is_reused for o in outcomes),
+        instances=sum(o.instances for o in outcomes),
+        notes=tuple(notes),
+    )
+
+
+def _write_coco(
+    settings: BatchSettings,
+    model: LoadedModel,
+    images: Sequence[tuple[ImageRecord, tuple[Instance, ...]]],
+    report: BatchReport,
+) -> BatchReport:
+    dataset = Dataset(
+        tuple(record for record, _ in images),
+        model.label_map.categories,
+        tuple(instance for _, instances in images for instance in instances),
+    )
+    data = dump_json(coco_document(dataset, _description(settings.thresholds, model)))
+    iou = least_iou(data, dataset.instances)
+    files = [(settings.out, data)]
+    if settings.results is not None:
+        files.insert(0, (settings.results, dump_json(result_rows(dataset.instances))))
+    for path, content in files:
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(path, content)
+    return replace(report, least_iou=iou, files=tuple(path for path, _ in reversed(files)))
+
+
+def _description(thresholds: Thresholds, model: LoadedModel) -> str:
+    only = "" if thresholds.labels is None else f", only {', '.join(_filter_names(thresholds.labels, model))}"
+    return (
+        f"Made with MaskDesk by {one_line(model.title)}: score above {thresholds.score_threshold:g}, "
+        f"NMS at IoU {thresholds.nms_threshold:g}, at most {thresholds.max_detections} an image, "
+        f"mask probability above {thresholds.mask_threshold:g}{only}"
+    )

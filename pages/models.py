@@ -1,0 +1,106 @@
+"""Models: what each is made of, its licence and accuracy; download one, or load your own."""
+
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+import streamlit as st
+
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.models import MODELS, load_custom_model, ready_models, summarise
+from pages.ui.cached import predictor_of
+from pages.ui.errors import plain, show_core_errors
+from pages.ui.settings import download_model
+from pages.ui.state import UiState, get_state
+
+MAX_NAMES_BYTES = 2**20
+
+
+def draw_table(ready: set[str]) -> None:
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "model": [spec.title for spec in MODELS],
+                "ready": [spec.key in ready for spec in MODELS],
+                "mask AP": [spec.mask_ap for spec in MODELS],
+                "box AP": [spec.box_ap for spec in MODELS],
+                "measured on": [spec.measured_on for spec in MODELS],
+                "MB": [spec.size_bytes / 1e6 for spec in MODELS],
+                "licence": [spec.licence for spec in MODELS],
+                "what it knows": [spec.knows for spec in MODELS],
+                "source": [spec.source for spec in MODELS],
+            }
+        ),
+        hide_index=True,
+        column_config={"MB": st.column_config.NumberColumn(format="%.1f")},
+        key="model-table",
+        alt="The published models with their accuracy, size and licence",
+    )
+
+
+def draw_downloads(ready: set[str]) -> None:
+    for spec in MODELS:
+        if spec.key not in ready and st.button(
+            f"Download {spec.title} ({spec.size_bytes / 1e6:.0f} MB)",
+            key=f"get-{spec.key}",
+            icon=":material/download:",
+        ):
+            with show_core_errors():
+                download_model(spec.key)
+                st.rerun()
+
+
+def draw_summary(state: UiState, ready: set[str]) -> None:
+    st.subheader("What a model is made of")
+    keys = [spec.key for spec in MODELS if spec.key in ready] + list(state.custom)
+    if not keys:
+        st.info("No model is ready yet: download one above, or load your own below.")
+        return
+    titles = {spec.key: spec.title for spec in MODELS}
+    titles |= {key: plain(predictor.model.title) for key, predictor in state.custom.items()}
+    index = keys.index(state.model_key) if state.model_key in keys else 0
+    key = st.selectbox("Model", keys, index, format_func=titles.__getitem__, key="summary-choice")
+    with show_core_errors():
+        model = predictor_of(state, key).model
+        # As text: a model's title may be the name of somebody's file.
+        st.dataframe(
+            pd.DataFrame(summarise(model).rows(), columns=["what", "value"]),
+            hide_index=True,
+            key="summary",
+            alt="Summary of the model",
+        )
+        for note in model.notes:
+            st.caption(plain(note))
+
+
+def draw_custom(state: UiState) -> None:
+    st.subheader("Your own model")
+    st.text(
+        "A torchvision Mask R-CNN state dict (ResNet-50-FPN, version 1 or 2, any number of classes) as .pth or "
+        ".safetensors, and its category names, one a line, without the background. "
+        "Only this browser session sees it."
+    )
+    weights = st.file_uploader("Weights", key="custom-weights")
+    names = st.file_uploader("Category names", key="custom-names")
+    if not st.button("Load", key="load-custom", disabled=weights is None or names is None):
+        return
+    with show_core_errors(), tempfile.TemporaryDirectory(prefix="maskdesk-") as folder:
+        # Fixed names: what a person called the file is never a path here.
+        file, lines = Path(folder) / "weights", Path(folder) / "names.txt"
+        file.write_bytes(weights.getvalue())
+        lines.write_bytes(names.getvalue()[:MAX_NAMES_BYTES])
+        model = load_custom_model(file, lines, title=weights.name)
+        state.custom[model.key] = Predictor(model)
+        state.model_key = model.key
+        st.success(
+            f"Loaded {plain(model.title)}: {len(model.label_map)} categories. It is chosen on the Annotate page."
+        )
+
+
+page_state = get_state()
+ready_keys = {spec.key for spec in ready_models()}
+st.title("Models")
+draw_table(ready_keys)
+draw_downloads(ready_keys)
+draw_summary(page_state, ready_keys)
+draw_custom(page_state)

@@ -1,0 +1,145 @@
+"""Downloads: made when asked for, with progress, of exactly what is shown."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from maskrcnn_core.annotations import AnnotatedImage
+from maskrcnn_core.formats import FORMATS, Export, Format, Member, format_by_key, write_zip
+from maskrcnn_core.formats.base import file_stem
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.rendering import Style
+from pages.ui.errors import plain, show_core_errors
+from pages.ui.state import Prepared, UiState
+
+__all__ = ["draw_downloads"]
+
+
+def draw_downloads(state: UiState, predictor: Predictor) -> None:
+    """Choice of format and extent, and the file once it is made. A fragment: making it renews nothing else."""
+    st.fragment(_draw)(state, predictor)
+
+
+def _draw(state: UiState, predictor: Predictor) -> None:
+    st.subheader("Download")
+    titles = {row.key: row.title for row in FORMATS}
+    keys = list(titles)
+    state.export_format = st.segmented_control(
+        "Format",
+        keys,
+        default=state.export_format,
+        format_func=titles.__getitem__,
+        key="export-format",
+        required=True,
+    )
+    row = format_by_key(state.export_format)
+    answered = [
+        digest
+        for digest in state.workspace.images
+        if state.workspace.run_of(digest, predictor.model.digest) is not None
+    ]
+    extents = ["This image", f"All {len(answered)} images that have run"]
+    state.export_all = (
+        st.radio(
+            "Of", extents, index=int(state.export_all), horizontal=True, key=f"export-extent-{len(answered)}"
+        )
+        == extents[1]
+    )
+    digests = answered if state.export_all else [d for d in answered if d == state.current]
+    st.caption(_sentence(state, row, len(state.workspace.images) - len(answered)))
+    fingerprint = (
+        row.key,
+        tuple(digests),
+        predictor.model.digest,
+        state.thresholds,
+        state.hidden_categories,
+        state.display,
+    )
+    if st.button("Prepare", key="prepare", icon=":material/build:", disabled=not digests):
+        with show_core_errors():
+            state.prepared = _prepare(state, predictor, row, digests, fingerprint)
+    _offer(state, fingerprint)
+
+
+def _sentence(state: UiState, row: Format, left_out: int) -> str:
+    """What will be in the file, and what will not."""
+    parts = [row.holds]
+    if row.loses:
+        parts.append(f"Not in it: {row.loses[0].lower()}{row.loses[1:]}")
+    parts.append(f"It holds what is shown: scores above {state.thresholds.score_threshold:.2f}.")
+    if state.hidden_categories:
+        parts.append(f"{len(state.hidden_categories)} hidden categories are left out.")
+    if left_out and state.export_all:
+        parts.append(f"{left_out} images without an answer of the network are left out.")
+    return " ".join(parts)
+
+
+def _prepare(
+    state: UiState, predictor: Predictor, row: Format, digests: list[str], fingerprint: object
+) -> Prepared:
+    bar = st.progress(0.0, text="Collecting ...")
+    st.button("Cancel", key="cancel-prepare", icon=":material/stop:")
+    images: list[AnnotatedImage] = []
+    for done, digest in enumerate(digests):
+        bar.progress(done / len(digests), text=f"Collecting {done + 1} of {len(digests)}")
+        image = state.workspace.annotated(digest, predictor, state.thresholds, state.hidden_categories)
+        if image is not None:
+            images.append(image)
+    display = state.display
+    export = Export(
+        tuple(images),
+        predictor.model.label_map.categories,
+        Style(
+            display.opacity,
+            display.masks,
+            display.contours,
+            display.boxes,
+            display.labels,
+            display.color_by,
+        ),
+        description=f"Proposed by {predictor.model.title} in MaskDesk",
+    )
+    total = row.count(export)
+    done_names: list[str] = []
+
+    def show(member: Member) -> None:
+        done_names.append(member.name)
+        bar.progress(min(len(done_names) / max(total, 1), 1.0), text=f"{len(done_names)} of {total} files")
+
+    stem = file_stem(images[0].record.file_name) if len(images) == 1 else f"{len(images)}_images"
+    if total == 1:
+        member = next(row.members(export))
+        file = state.workspace.scratch("export")
+        file.write_bytes(member.data)
+        notes, suffix, mime = ([member.note] if member.note else []), row.suffix, row.mime
+        # The suffix of a format with several files a picture is the archive's.
+        suffix = "." + member.name.rpartition(".")[2]
+    else:
+        file = state.workspace.scratch("export")
+        with file.open("wb") as target:
+            notes = write_zip(row.members(export), target, show)
+        suffix, mime = ".zip", "application/zip"
+    bar.empty()
+    return Prepared(fingerprint, str(file), f"{stem}_{row.key}{suffix}", mime, tuple(notes))
+
+
+def _offer(state: UiState, fingerprint: object) -> None:
+    prepared = state.prepared
+    if prepared is None:
+        return
+    if prepared.fingerprint != fingerprint:
+        st.caption("What is shown has changed since the last file was made: prepare it again.")
+        return
+    with open(prepared.file, "rb") as file:
+        st.download_button(
+            f"Download {plain(prepared.name)}",
+            file,
+            file_name=prepared.name,
+            mime=prepared.mime,
+            key="download-prepared",
+            on_click="ignore",
+            type="primary",
+            icon=":material/download:",
+        )
+    for note in prepared.notes:
+        st.caption(plain(note))

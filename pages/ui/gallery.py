@@ -1,0 +1,103 @@
+"""The list of open images: each with its state, and which one is looked at."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.workspace import ImageState
+from pages.ui.state import UiState
+
+__all__ = ["draw_gallery"]
+
+_POLL_SECONDS = 0.7
+
+
+def draw_gallery(state: UiState, predictor: Predictor | None) -> None:
+    """The list. While images wait or run it renews itself, and the page once the current one is done."""
+    states = _states(state, predictor)
+    state.seen = _what_the_page_shows(state, states)
+    active = any(s.is_active for s in states)
+    st.fragment(_draw, run_every=_POLL_SECONDS if active else None)(state, predictor)
+
+
+def _states(state: UiState, predictor: Predictor | None) -> list[ImageState]:
+    workspace = state.workspace
+    return [workspace.state_of(digest, predictor, state.thresholds) for digest in workspace.images]
+
+
+def _draw(state: UiState, predictor: Predictor | None) -> None:
+    workspace = state.workspace
+    states = _states(state, predictor)
+    digests = list(workspace.images)
+    _draw_progress(state, predictor, states)
+
+    def choose() -> None:
+        rows = st.session_state["gallery"]["selection"]["rows"]
+        if rows:
+            state.look_at(digests[rows[0]])
+
+    table = pd.DataFrame(
+        {
+            "": [image.thumbnail for image in workspace.images.values()],
+            "image": [image.name for image in workspace.images.values()],
+            "state": [s.text for s in states],
+        }
+    )
+    if state.current in digests:
+        st.session_state["gallery"] = {"selection": {"rows": [digests.index(state.current)], "columns": []}}
+    st.dataframe(
+        table,
+        key="gallery",
+        hide_index=True,
+        height=min(38 + 48 * len(table), 620),
+        row_height=48,
+        on_select=choose,
+        selection_mode="single-row-required",
+        column_config={"": st.column_config.ImageColumn(width=56)},
+        alt="Open images, each with its state; choose a row to look at it",
+    )
+    _draw_buttons(state, states)
+    if _what_the_page_shows(state, states) != state.seen:
+        st.rerun()
+
+
+def _draw_progress(state: UiState, predictor: Predictor | None, states: list[ImageState]) -> None:
+    active = sum(s.is_active for s in states)
+    if active:
+        done = len(states) - active
+        st.progress(done / len(states), text=f"{done} of {len(states)} done")
+        if st.button("Cancel waiting", key="cancel-waiting", icon=":material/stop:"):
+            state.workspace.cancel()
+            st.rerun()
+    stopped = sum(s.kind in ("failed", "cancelled") for s in states)
+    if stopped and predictor is not None:
+        if st.button(f"Run {stopped} failed or cancelled again", key="retry", icon=":material/refresh:"):
+            state.workspace.retry(predictor.model.digest)
+            st.rerun()
+
+
+def _draw_buttons(state: UiState, states: list[ImageState]) -> None:
+    digests = list(state.workspace.images)
+    at = digests.index(state.current) if state.current in digests else 0
+    before, after, close = st.columns(3)
+    if before.button("Previous", key="previous", disabled=at == 0, shortcut="alt+left", width="stretch"):
+        state.look_at(digests[at - 1])
+        st.rerun()
+    last = at >= len(digests) - 1
+    if after.button("Next", key="next", disabled=last, shortcut="alt+right", width="stretch"):
+        state.look_at(digests[at + 1])
+        st.rerun()
+    if close.button("Close", key="close", help="Takes this image off the list.", width="stretch"):
+        state.workspace.remove([digests[at]])
+        rest = list(state.workspace.images)
+        state.look_at(rest[min(at, len(rest) - 1)] if rest else None)
+        st.rerun()
+
+
+def _what_the_page_shows(state: UiState, states: list[ImageState]) -> object:
+    """What the page outside this list depends on."""
+    digests = list(state.workspace.images)
+    current = states[digests.index(state.current)].kind if state.current in digests else ""
+    return state.current, current, any(s.is_active for s in states)

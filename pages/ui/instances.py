@@ -1,0 +1,250 @@
+"""The image that is looked at: viewer, detection table and charts, which share selection and thresholds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+from PIL import Image
+
+from maskrcnn_core.annotations import Instance
+from maskrcnn_core.detections import SCORE_FLOOR
+from maskrcnn_core.images import encode_png
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.palette import category_color, hex_color
+from maskrcnn_core.rendering import colors_of, cut_out
+from maskrcnn_core.workspace import OpenImage, Shown, data_url
+from pages.ui.errors import plain, show_core_errors
+from pages.ui.state import UiState
+from pages.ui.viewer import ViewerImage, ViewerInstance, ViewerMessage, media_url, viewer
+
+__all__ = ["draw_image"]
+
+_CUT_OUT = 40  # pixels, in the table
+_MESSAGES = {
+    "not run": "This image has not been run yet: choose a model that is ready.",
+    "waiting": "In the queue: {}.",
+    "running": "The network is looking at this image ...",
+    "cancelled": "Cancelled before it ran.",
+    "failed": "{}",
+    "none": "No objects above the score threshold.",
+    "found": "",
+}
+
+
+def draw_image(state: UiState, predictor: Predictor | None) -> None:
+    """Everything about the current image. A fragment: moving a slider in it renews nothing else."""
+    st.fragment(_draw)(state, predictor)
+
+
+def _draw(state: UiState, predictor: Predictor | None) -> None:
+    image = state.workspace.images.get(state.current or "")
+    if image is None:
+        return
+    with show_core_errors():
+        shown = state.workspace.shown(image.digest, predictor, state.thresholds) if predictor else None
+        shown = _draw_viewer(state, predictor, image, shown)
+        if shown is None or predictor is None:
+            return
+        visible = tuple(i for i in shown.kept if i.category_id not in state.hidden_categories)
+        _draw_table(state, predictor, image, visible)
+        _draw_charts(state, predictor, shown, visible)
+
+
+# -- viewer -------------------------------------------------------------------------------------
+
+
+def _draw_viewer(
+    state: UiState, predictor: Predictor | None, image: OpenImage, shown: Shown | None
+) -> Shown | None:
+    """Mounts the viewer and takes in what was done in it since."""
+    where = state.workspace.state_of(image.digest, predictor, state.thresholds)
+    instances = shown.instances if shown else ()
+    names = _names(predictor)
+    rows = {instance.row for instance in instances}
+    message = ViewerMessage(
+        image=ViewerImage(
+            image.digest,
+            media_url(state.workspace.picture(image.digest), "image/jpeg", "current"),
+            image.width,
+            image.height,
+            image.name,
+        ),
+        instances=_viewer_instances(instances, names),
+        score_threshold=state.thresholds.score_threshold,
+        min_score=SCORE_FLOOR,
+        selected=tuple(row for row in state.selected if row in rows),
+        hidden_categories=state.hidden_categories,
+        display=state.display,
+        ack=state.ack,
+        message=_MESSAGES[where.kind].format(where.text),
+    )
+    answer = viewer(message, key="viewer")
+    threshold = min(max(answer.score_threshold, SCORE_FLOOR), 1.0)
+    state.thresholds = replace(state.thresholds, score_threshold=threshold)
+    state.selected, state.hidden_categories = answer.selected, answer.hidden_categories
+    state.display, state.ack = answer.display, answer.seq
+    for note in image.notes + _run_notes(state, predictor, image):
+        st.caption(plain(note))
+    if shown is None or predictor is None:
+        return None
+    return state.workspace.shown(image.digest, predictor, state.thresholds)
+
+
+def _viewer_instances(instances: tuple[Instance, ...], names: dict[int, str]) -> tuple[ViewerInstance, ...]:
+    return tuple(
+        ViewerInstance(
+            id=instance.row,
+            label=names[instance.category_id],
+            category_id=instance.category_id,
+            score=instance.score or 0.0,
+            box=instance.given_box or (0.0, 0.0, 0.0, 0.0),
+            rle=instance.mask,
+            color_instance=hex_color(color),
+            color_category=hex_color(category_color(instance.category_id)),
+        )
+        for instance, color in zip(instances, colors_of(instances, "instance"), strict=True)
+    )
+
+
+def _run_notes(state: UiState, predictor: Predictor | None, image: OpenImage) -> tuple[str, ...]:
+    run = state.workspace.run_of(image.digest, predictor.model.digest) if predictor else None
+    return run.notes if run else ()
+
+
+def _names(predictor: Predictor | None) -> dict[int, str]:
+    return {category.id: category.name for category in predictor.model.label_map} if predictor else {}
+
+
+# -- table ----------------------------------------------------------------------------------------
+
+
+def _draw_table(
+    state: UiState, predictor: Predictor, image: OpenImage, visible: tuple[Instance, ...]
+) -> None:
+    names = _names(predictor)
+    rows = _filter(state, visible, names)
+    state.table_rows = tuple(instance.row for _, instance in rows)
+    # Another set of rows is another table: positions of the old one mean nothing in it.
+    key = f"table-{image.digest[:12]}-{hash(state.table_rows)}"
+
+    def choose() -> None:
+        chosen = st.session_state[key]["selection"]["rows"]
+        state.selected = tuple(sorted(state.table_rows[n] for n in chosen if n < len(state.table_rows)))
+
+    positions = [n for n, row in enumerate(state.table_rows) if row in state.selected]
+    st.session_state[key] = {"selection": {"rows": positions, "columns": []}}
+    st.dataframe(
+        _table(state, image, rows, names),
+        key=key,
+        hide_index=True,
+        on_select=choose,
+        selection_mode="multi-row",
+        row_height=44,
+        height=min(40 + 44 * max(len(rows), 1), 440),
+        placeholder="No instances",
+        column_config={
+            "cut-out": st.column_config.ImageColumn(width=60),
+            "score": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="%.3f"),
+            "area %": st.column_config.NumberColumn(format="%.2f"),
+        },
+        alt="Detections of this image; chosen rows are highlighted in the viewer",
+    )
+
+
+def _filter(
+    state: UiState, visible: tuple[Instance, ...], names: dict[int, str]
+) -> list[tuple[int, Instance]]:
+    """The table's rows with their numbers; a filter hides rows, and does not renumber them."""
+    present = sorted({names[instance.category_id] for instance in visible})
+    left, right = st.columns([2, 1])
+    chosen = left.multiselect(
+        "Rows of these categories",
+        present,
+        [name for name in state.table_categories if name in present],
+        key=f"table-filter-{hash(tuple(present))}",
+        placeholder="all",
+    )
+    state.table_categories = chosen
+    state.least_area = right.number_input("Area from (px)", 0, None, state.least_area, 100, key="least-area")
+    return [
+        (number, instance)
+        for number, instance in enumerate(visible, start=1)
+        if (not chosen or names[instance.category_id] in chosen) and instance.area >= state.least_area
+    ]
+
+
+def _table(
+    state: UiState, image: OpenImage, rows: list[tuple[int, Instance]], names: dict[int, str]
+) -> pd.DataFrame:
+    pixels = state.workspace.pixels(image.digest) if rows else np.zeros((1, 1, 3), np.uint8)
+    boxes = [instance.box_xywh for _, instance in rows]
+    return pd.DataFrame(
+        {
+            "no.": [number for number, _ in rows],
+            "cut-out": [_cut_out_url(pixels, instance) for _, instance in rows],
+            "category": [names[instance.category_id] for _, instance in rows],
+            "score": [instance.score for _, instance in rows],
+            "area px": [instance.area for _, instance in rows],
+            "area %": [100 * instance.area / (image.width * image.height) for _, instance in rows],
+            "x": [box[0] for box in boxes],
+            "y": [box[1] for box in boxes],
+            "width": [box[2] for box in boxes],
+            "height": [box[3] for box in boxes],
+        }
+    )
+
+
+def _cut_out_url(pixels: np.ndarray, instance: Instance) -> str:
+    picture = Image.fromarray(cut_out(pixels, instance))
+    picture.thumbnail((_CUT_OUT, _CUT_OUT))
+    return data_url(encode_png(np.asarray(picture), compress_level=1), "image/png")
+
+
+# -- charts ---------------------------------------------------------------------------------------
+
+
+def _draw_charts(state: UiState, predictor: Predictor, shown: Shown, visible: tuple[Instance, ...]) -> None:
+    left, right = st.columns(2)
+    left.plotly_chart(_counts_figure(visible, _names(predictor)), key="counts", width="stretch")
+    right.plotly_chart(_scores_figure(shown, state.thresholds.score_threshold), key="scores", width="stretch")
+
+
+def _counts_figure(visible: tuple[Instance, ...], names: dict[int, str]) -> go.Figure:
+    counts = Counter(instance.category_id for instance in visible).most_common()[::-1]
+    # Plotly takes some HTML in labels for formatting: outside names are shown as they are.
+    labels = [names[i].replace("&", "&amp;").replace("<", "&lt;") for i, _ in counts]
+    bars = go.Bar(
+        x=[count for _, count in counts],
+        y=labels,
+        orientation="h",
+        marker_color=[hex_color(category_color(i)) for i, _ in counts],
+        text=[count for _, count in counts],
+    )
+    return _laid_out(go.Figure(bars), "Instances per category", height=max(220, 60 + 24 * len(counts)))
+
+
+def _scores_figure(shown: Shown, score_threshold: float) -> go.Figure:
+    bins = {"start": 0.0, "end": 1.0, "size": 0.05}
+    kept = [instance.score for instance in shown.kept]
+    below = [instance.score for instance in shown.instances[shown.count :]]
+    figure = go.Figure(
+        [
+            go.Histogram(x=kept, xbins=bins, name="shown"),
+            go.Histogram(x=below, xbins=bins, name="below the threshold", opacity=0.35),
+        ]
+    )
+    figure.add_vline(score_threshold, line_dash="dash", annotation_text=f"threshold {score_threshold:.2f}")
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(range=[0, 1], title="score")
+    return _laid_out(figure, "Scores, and where the threshold cuts", height=260)
+
+
+def _laid_out(figure: go.Figure, title: str, *, height: int) -> go.Figure:
+    return figure.update_layout(
+        title=title, height=height, margin={"l": 10, "r": 10, "t": 40, "b": 10}, legend={"orientation": "h"}
+    )

@@ -1,0 +1,114 @@
+"""The sidebar: which model, and the thresholds that the viewer does not hold itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import streamlit as st
+
+from maskrcnn_core.errors import CoreError
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.models import MODELS, default_model, get_model, model_by_key, ready_models
+from pages.ui.cached import predictor_of
+from pages.ui.errors import plain, show_core_errors
+from pages.ui.state import UiState
+
+__all__ = ["download_model", "draw_model_choice", "draw_thresholds"]
+
+
+def draw_model_choice(state: UiState) -> Predictor | None:
+    """The model menu; a model that is not ready offers its download.
+
+    Returns:
+        The chosen model's predictor, or ``None`` where there is none yet.
+    """
+    keys = [spec.key for spec in MODELS] + list(state.custom)
+    if state.model_key not in keys:
+        state.model_key = _best_ready()
+    ready = {spec.key for spec in ready_models()} | set(state.custom)
+
+    def label(key: str) -> str:
+        title = plain(state.custom[key].model.title) if key in state.custom else model_by_key(key).title
+        return title if key in ready else f"{title} (not downloaded)"
+
+    state.model_key = st.selectbox(
+        "Model", keys, keys.index(state.model_key), format_func=label, key="model-choice"
+    )
+    if state.model_key not in ready:
+        _offer_download(state.model_key)
+        return None
+    try:
+        return predictor_of(state, state.model_key)
+    except CoreError as error:
+        st.error(plain(str(error)))
+        _offer_download(state.model_key)
+        return None
+
+
+def _best_ready() -> str:
+    try:
+        return default_model().key
+    except CoreError:
+        return MODELS[-1].key  # the smallest download
+
+
+def _offer_download(key: str) -> None:
+    spec = model_by_key(key)
+    st.info(f"{spec.knows} {spec.size_bytes / 1e6:.0f} MB, {spec.licence}.")
+    if st.button("Download", key=f"download-{key}", icon=":material/download:", width="stretch"):
+        with show_core_errors():
+            download_model(key)
+            st.rerun()
+
+
+def download_model(key: str) -> None:
+    """Fetches a model's weights with a progress bar; pressing Cancel keeps what is there for later."""
+    bar = st.progress(0.0, text="Connecting ...")
+    st.button("Cancel", key=f"cancel-download-{key}", help="What is there so far is kept and resumed.")
+
+    def show(done: int, total: int | None) -> None:
+        share = done / total if total else 0.0
+        of = f" of {total / 1e6:.1f}" if total else ""
+        bar.progress(min(share, 1.0), text=f"{done / 1e6:.1f}{of} MB")
+
+    get_model(key, download=True, on_progress=show)
+
+
+def draw_thresholds(state: UiState, predictor: Predictor | None) -> None:
+    """The sliders; none of them runs the network again."""
+    old = state.thresholds
+    nms = st.slider(
+        "NMS IoU",
+        0.0,
+        1.0,
+        old.nms_threshold,
+        0.05,
+        key="nms",
+        help="Of two boxes of one category that overlap more than this (intersection over union), "
+        "the lower scored one is dropped.",
+    )
+    mask = st.slider(
+        "Mask threshold",
+        0.05,
+        0.95,
+        old.mask_threshold,
+        0.05,
+        key="mask-threshold",
+        help="A pixel belongs to a mask if the network gives it a greater probability: "
+        "lower grows masks, higher shrinks them.",
+    )
+    limit = st.number_input(
+        "Detections per image, at most", 1, 1000, old.max_detections, 10, key="max-detections"
+    )
+    labels = None
+    if predictor is not None:
+        names = [category.name for category in predictor.model.label_map]
+        chosen = [name for name in state.only_categories if name in names]
+        state.only_categories = st.multiselect(
+            "Only these categories", names, chosen, key=f"only-{predictor.model.key}", placeholder="all"
+        )
+        if state.only_categories:
+            labels = predictor.model.label_map.labels_of(state.only_categories)
+    state.thresholds = replace(
+        old, nms_threshold=nms, mask_threshold=mask, max_detections=int(limit), labels=labels
+    )
