@@ -8,9 +8,11 @@ photos take disk and not memory. Nothing here is shared between two workspaces b
 from __future__ import annotations
 
 import base64
+import shutil
 import tempfile
 import threading
 import uuid
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -139,7 +141,9 @@ class Workspace:
 
     def __init__(self) -> None:
         self.client = uuid.uuid4().hex
-        self._folder = tempfile.TemporaryDirectory(prefix="maskdesk-", ignore_cleanup_errors=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="maskdesk-"))
+        # A session ends without a word: its files go with the last reference, or with the process.
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self.images: dict[str, OpenImage] = {}
         self._jobs: dict[tuple[str, str], Job[Run | Failure]] = {}
         self._pixels: _Recent[Pixels] = _Recent(_PIXELS_KEPT)
@@ -204,12 +208,12 @@ class Workspace:
 
     def scratch(self, name: str) -> Path:
         """A file of that name, to write what is handed out; it goes when the workspace goes."""
-        folder = Path(self._folder.name) / "scratch"
+        folder = self._folder / "scratch"
         folder.mkdir(exist_ok=True)
         return folder / name
 
     def _file(self, digest: str) -> Path:
-        return Path(self._folder.name) / digest
+        return self._folder / digest
 
     # -- the network --------------------------------------------------------------------------
 

@@ -76,8 +76,8 @@ def draw_summary(state: UiState, ready: set[str]) -> None:
 def draw_custom(state: UiState) -> None:
     st.subheader("Your own model")
     st.text(
-        "A torchvision Mask R-CNN state dict (ResNet-50-FPN, version 1 or 2, any number of classes) as .pth or "
-        ".safetensors, and its category names, one a line, without the background. "
+        "A torchvision Mask R-CNN state dict (ResNet-50-FPN, version 1 or 2, any number of classes) "
+        "as .pth or .safetensors, and its category names, one a line, without the background. "
         "Only this browser session sees it."
     )
     weights = st.file_uploader("Weights", key="custom-weights")
@@ -93,7 +93,7 @@ def draw_custom(state: UiState) -> None:
         state.custom[model.key] = Predictor(model)
         state.model_key = model.key
         st.success(
-            f"Loaded {plain(model.title)}: {len(model.label_map)} categories. It is chosen on the Annotate page."
+            f"Loaded {plain(model.title)}: {len(model.label_map)} categories. The Annotate page uses it now."
         )
 
 

@@ -16,7 +16,7 @@ __all__ = ["draw_downloads"]
 
 
 def draw_downloads(state: UiState, predictor: Predictor) -> None:
-    """Choice of format and extent, and the file once it is made. A fragment: making it renews nothing else."""
+    """Choice of format and extent, and the file once it is made. A fragment: it renews nothing else."""
     st.fragment(_draw)(state, predictor)
 
 
@@ -107,15 +107,12 @@ def _prepare(
         bar.progress(min(len(done_names) / max(total, 1), 1.0), text=f"{len(done_names)} of {total} files")
 
     stem = file_stem(images[0].record.file_name) if len(images) == 1 else f"{len(images)}_images"
+    file = state.workspace.scratch("export")
     if total == 1:
         member = next(row.members(export))
-        file = state.workspace.scratch("export")
         file.write_bytes(member.data)
         notes, suffix, mime = ([member.note] if member.note else []), row.suffix, row.mime
-        # The suffix of a format with several files a picture is the archive's.
-        suffix = "." + member.name.rpartition(".")[2]
     else:
-        file = state.workspace.scratch("export")
         with file.open("wb") as target:
             notes = write_zip(row.members(export), target, show)
         suffix, mime = ".zip", "application/zip"

@@ -41,8 +41,8 @@ def _draw(state: UiState, predictor: Predictor | None) -> None:
     table = pd.DataFrame(
         {
             "": [image.thumbnail for image in workspace.images.values()],
-            "image": [image.name for image in workspace.images.values()],
             "state": [s.text for s in states],
+            "image": [image.name for image in workspace.images.values()],
         }
     )
     if state.current in digests:
@@ -55,7 +55,10 @@ def _draw(state: UiState, predictor: Predictor | None) -> None:
         row_height=48,
         on_select=choose,
         selection_mode="single-row-required",
-        column_config={"": st.column_config.ImageColumn(width=56)},
+        column_config={
+            "": st.column_config.ImageColumn(width=56),
+            "state": st.column_config.TextColumn(width=90),
+        },
         alt="Open images, each with its state; choose a row to look at it",
     )
     _draw_buttons(state, states)
@@ -81,15 +84,15 @@ def _draw_progress(state: UiState, predictor: Predictor | None, states: list[Ima
 def _draw_buttons(state: UiState, states: list[ImageState]) -> None:
     digests = list(state.workspace.images)
     at = digests.index(state.current) if state.current in digests else 0
-    before, after, close = st.columns(3)
-    if before.button("Previous", key="previous", disabled=at == 0, shortcut="alt+left", width="stretch"):
+    before, after = st.columns(2)
+    if before.button("Back", key="previous", disabled=at == 0, shortcut="alt+left", width="stretch"):
         state.look_at(digests[at - 1])
         st.rerun()
     last = at >= len(digests) - 1
     if after.button("Next", key="next", disabled=last, shortcut="alt+right", width="stretch"):
         state.look_at(digests[at + 1])
         st.rerun()
-    if close.button("Close", key="close", help="Takes this image off the list.", width="stretch"):
+    if st.button("Close this image", key="close", icon=":material/close:", width="stretch"):
         state.workspace.remove([digests[at]])
         rest = list(state.workspace.images)
         state.look_at(rest[min(at, len(rest) - 1)] if rest else None)

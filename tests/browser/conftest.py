@@ -41,10 +41,13 @@ def browser():
 
 @pytest.fixture(scope="session")
 def serve_app(tmp_path_factory):
-    """Start ``serve_app(script_path, env)`` on a free loopback port; returns its address."""
+    """Start ``serve_app(script_path, env, cwd)`` on a free loopback port; returns its address.
+
+    Streamlit reads ``.streamlit/config.toml`` of the folder it starts in: by default one without any.
+    """
     started = []
 
-    def serve(script_path, env=None):
+    def serve(script_path, env=None, cwd=None):
         with closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -62,7 +65,7 @@ def serve_app(tmp_path_factory):
         with log.open("wb") as output:
             process = subprocess.Popen(
                 command,
-                cwd=log.parent,
+                cwd=cwd or log.parent,
                 env={**os.environ, "PYTHONPATH": paths, **(env or {})},
                 stdout=output,
                 stderr=subprocess.STDOUT,

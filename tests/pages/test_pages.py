@@ -1,0 +1,151 @@
+"""Every page, driven without a browser by Streamlit's own AppTest."""
+
+import json
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from maskrcnn_core.formats import FORMATS
+from maskrcnn_core.models import MODELS
+from pages import PAGES
+from tests.shared_data import shared_path
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def no_weights(monkeypatch, tmp_path):
+    """A computer that has no model yet."""
+    monkeypatch.setenv("MASKDESK_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def mobile(monkeypatch):
+    monkeypatch.setenv("MASKDESK_WEIGHTS", str(shared_path("weights")))
+
+
+def open_app():
+    return AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+
+
+def state_of(app):
+    return app.session_state["maskdesk"]
+
+
+def with_sample(app, key="street"):
+    """The app after a sample was taken and the network has answered."""
+    app.button(key=f"sample-{key}").click().run()
+    workspace = state_of(app).workspace
+    for job in list(workspace._jobs.values()):
+        assert job.wait(120)
+    return app.run()
+
+
+def assert_fine(app):
+    assert not app.exception
+    assert not app.error
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.title)
+def test_every_page_opens_on_a_computer_without_any_model(page, no_weights):
+    app = open_app().switch_page(page.file).run()
+    assert_fine(app)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.title)
+def test_every_page_opens_with_an_image_and_its_instances(page, mobile):
+    app = with_sample(open_app())
+    app.switch_page(page.file).run()
+    assert_fine(app)
+
+
+def test_without_a_model_the_page_offers_a_download_and_keeps_the_images(no_weights):
+    app = open_app()
+    app.button(key="sample-street").click().run()
+    assert_fine(app)
+    assert any(button.key.startswith("download-") for button in app.button)
+    assert len(state_of(app).workspace.images) == 1
+
+
+def test_a_download_that_cannot_be_is_one_sentence(no_weights, monkeypatch):
+    monkeypatch.setenv("MASKDESK_MIRROR", "http://127.0.0.1:9")
+    app = open_app()
+    app.selectbox(key="model-choice").set_value("coco-v1").run()
+    app.button(key="download-coco-v1").click().run()
+    assert not app.exception
+    assert len(app.error) == 1
+
+
+def test_the_table_lists_what_is_above_the_threshold(mobile):
+    app = with_sample(open_app(), "table")
+    workspace, state = state_of(app).workspace, state_of(app)
+    table = next(frame for frame in app.dataframe if "cut-out" in frame.value)
+    assert (table.value["score"] > state.thresholds.score_threshold).all()
+    assert workspace.state_of(state.current, None, state.thresholds).kind == "not run"
+    assert len(table.value)
+
+
+def test_thresholds_survive_a_visit_to_another_page(mobile):
+    app = with_sample(open_app())
+    app.slider(key="nms").set_value(0.3).run()
+    app.slider(key="mask-threshold").set_value(0.7).run()
+    app.number_input(key="max-detections").set_value(7).run()
+    app.switch_page(PAGES[1].file).run()
+    app.switch_page(PAGES[0].file).run()
+    assert_fine(app)
+    thresholds = state_of(app).thresholds
+    assert (thresholds.nms_threshold, thresholds.mask_threshold, thresholds.max_detections) == (0.3, 0.7, 7)
+    assert app.slider(key="nms").value == 0.3
+
+
+def test_only_chosen_categories_are_shown(mobile):
+    app = with_sample(open_app(), "table")
+    app.multiselect(key="only-mobile").set_value(["clock", "vase"]).run()
+    assert_fine(app)
+    table = next(frame for frame in app.dataframe if "cut-out" in frame.value)
+    assert set(table.value["category"]) <= {"clock", "vase"}
+    assert len(table.value)
+
+
+@pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.key)
+def test_every_format_is_prepared_and_offered(row, mobile):
+    app = with_sample(open_app())
+    app.session_state["export-format"] = row.key
+    app.run()
+    app.button(key="prepare").click().run()
+    assert_fine(app)
+    prepared = state_of(app).prepared
+    assert prepared.name.endswith(row.suffix)
+    assert Path(prepared.file).stat().st_size > 0
+
+
+def test_the_exported_file_holds_what_the_table_shows(mobile):
+    app = with_sample(open_app(), "table")
+    table = next(frame for frame in app.dataframe if "cut-out" in frame.value)
+    app.button(key="prepare").click().run()
+    document = json.loads(Path(state_of(app).prepared.file).read_text())
+    assert [a["score"] for a in document["annotations"]] == pytest.approx(list(table.value["score"]))
+    assert [a["area"] for a in document["annotations"]] == list(table.value["area px"])
+
+
+def test_a_changed_threshold_makes_a_prepared_file_stale(mobile):
+    app = with_sample(open_app())
+    app.button(key="prepare").click().run()
+    app.slider(key="mask-threshold").set_value(0.7).run()
+    assert any("has changed" in caption.value for caption in app.caption)
+
+
+def test_the_models_page_lists_the_table_and_a_summary(mobile):
+    app = open_app().switch_page(PAGES[1].file).run()
+    assert list(app.dataframe[0].value["model"]) == [spec.title for spec in MODELS]
+    assert "Parameters" in list(app.dataframe[1].value["what"])
+
+
+def test_two_sessions_never_see_each_others_images(mobile):
+    one, other = with_sample(open_app()), open_app()
+    assert len(state_of(one).workspace.images) == 1
+    assert state_of(other).workspace.images == {}
+    assert state_of(one).workspace.client != state_of(other).workspace.client
