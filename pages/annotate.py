@@ -2,19 +2,31 @@
 
 import streamlit as st
 
+from maskrcnn_core.inference import Predictor
 from pages.ui.downloads import draw_downloads
 from pages.ui.gallery import draw_gallery
 from pages.ui.instances import draw_image
 from pages.ui.intake import draw_report, draw_samples, draw_uploader
 from pages.ui.settings import draw_model_choice, draw_thresholds
-from pages.ui.state import get_state
+from pages.ui.state import UiState, get_state
 
-state = get_state()
-with st.sidebar:
-    predictor = draw_model_choice(state)
-    draw_thresholds(state, predictor)
 
-if not state.workspace.images:
+@st.fragment
+def draw_desk(state: UiState, predictor: Predictor | None) -> None:
+    """All that the viewer's choices decide.
+
+    One fragment, as Streamlit sends choices made in quick succession in two fragments as one: releasing the
+    slider and pressing Prepare at once would lose the press.
+    """
+    before = state.choices
+    draw_image(state, predictor)
+    if predictor is not None:
+        draw_downloads(state, predictor)
+    if state.choices != before:
+        st.rerun()  # the list of images counts by the same thresholds
+
+
+def draw_start(state: UiState) -> None:
     st.title("Drop in a picture, get its objects")
     st.text(
         "Every object gets a mask. Move the thresholds and see the result at once; leave with exact files."
@@ -23,19 +35,26 @@ if not state.workspace.images:
     draw_report(state)
     st.subheader("Or try a drawn one")
     draw_samples(state)
+
+
+page_state = get_state()
+with st.sidebar:
+    chosen = draw_model_choice(page_state)
+    draw_thresholds(page_state, chosen)
+
+if not page_state.workspace.images:
+    draw_start(page_state)
     st.stop()
 
-if predictor is not None:
-    state.workspace.start(predictor, state.thresholds, first=state.current)
+if chosen is not None:
+    page_state.workspace.start(chosen, page_state.thresholds, first=page_state.current)
 
-left, right = st.columns([1, 3], gap="medium")
+left, right = st.columns([2, 5], gap="medium")
 with left:
-    draw_gallery(state, predictor)
-    draw_report(state)
+    draw_gallery(page_state, chosen)
+    draw_report(page_state)
     with st.expander("Add images", icon=":material/add_photo_alternate:"):
-        draw_uploader(state)
-        draw_samples(state)
+        draw_uploader(page_state)
+        draw_samples(page_state)
 with right:
-    draw_image(state, predictor)
-    if predictor is not None:
-        draw_downloads(state, predictor)
+    draw_desk(page_state, chosen)

@@ -16,11 +16,7 @@ __all__ = ["draw_downloads"]
 
 
 def draw_downloads(state: UiState, predictor: Predictor) -> None:
-    """Choice of format and extent, and the file once it is made. A fragment: it renews nothing else."""
-    st.fragment(_draw)(state, predictor)
-
-
-def _draw(state: UiState, predictor: Predictor) -> None:
+    """Choice of format and extent, and the file once it is made."""
     st.subheader("Download")
     titles = {row.key: row.title for row in FORMATS}
     keys = list(titles)

@@ -85,11 +85,15 @@ def _draw_buttons(state: UiState, states: list[ImageState]) -> None:
     digests = list(state.workspace.images)
     at = digests.index(state.current) if state.current in digests else 0
     before, after = st.columns(2)
-    if before.button("Back", key="previous", disabled=at == 0, shortcut="alt+left", width="stretch"):
+    if before.button(
+        ":material/arrow_back:", key="previous", disabled=at == 0, shortcut="alt+left", width="stretch"
+    ):
         state.look_at(digests[at - 1])
         st.rerun()
     last = at >= len(digests) - 1
-    if after.button("Next", key="next", disabled=last, shortcut="alt+right", width="stretch"):
+    if after.button(
+        ":material/arrow_forward:", key="next", disabled=last, shortcut="alt+right", width="stretch"
+    ):
         state.look_at(digests[at + 1])
         st.rerun()
     if st.button("Close this image", key="close", icon=":material/close:", width="stretch"):

@@ -20,7 +20,14 @@ from maskrcnn_core.rendering import colors_of, cut_out
 from maskrcnn_core.workspace import OpenImage, Shown, data_url
 from pages.ui.errors import plain, show_core_errors
 from pages.ui.state import UiState
-from pages.ui.viewer import ViewerImage, ViewerInstance, ViewerMessage, media_url, viewer
+from pages.ui.viewer import (
+    ViewerImage,
+    ViewerInstance,
+    ViewerMessage,
+    ViewerState,
+    media_url,
+    viewer,
+)
 
 __all__ = ["draw_image"]
 
@@ -37,11 +44,7 @@ _MESSAGES = {
 
 
 def draw_image(state: UiState, predictor: Predictor | None) -> None:
-    """Everything about the current image. A fragment: moving a slider in it renews nothing else."""
-    st.fragment(_draw)(state, predictor)
-
-
-def _draw(state: UiState, predictor: Predictor | None) -> None:
+    """Viewer, table and charts of the current image."""
     image = state.workspace.images.get(state.current or "")
     if image is None:
         return
@@ -83,16 +86,19 @@ def _draw_viewer(
         ack=state.ack,
         message=_MESSAGES[where.kind].format(where.text),
     )
-    answer = viewer(message, key="viewer")
-    threshold = min(max(answer.score_threshold, SCORE_FLOOR), 1.0)
-    state.thresholds = replace(state.thresholds, score_threshold=threshold)
-    state.selected, state.hidden_categories = answer.selected, answer.hidden_categories
-    state.display, state.ack = answer.display, answer.seq
+    _take_answer(state, viewer(message, key="viewer"))
     for note in image.notes + _run_notes(state, predictor, image):
         st.caption(plain(note))
     if shown is None or predictor is None:
         return None
     return state.workspace.shown(image.digest, predictor, state.thresholds)
+
+
+def _take_answer(state: UiState, answer: ViewerState) -> None:
+    threshold = min(max(answer.score_threshold, SCORE_FLOOR), 1.0)
+    state.thresholds = replace(state.thresholds, score_threshold=threshold)
+    state.selected, state.hidden_categories = answer.selected, answer.hidden_categories
+    state.display, state.ack = answer.display, answer.seq
 
 
 def _viewer_instances(instances: tuple[Instance, ...], names: dict[int, str]) -> tuple[ViewerInstance, ...]:

@@ -83,6 +83,11 @@ class UiState:
     export_format: str = "coco"
     export_all: bool = False
 
+    @property
+    def choices(self) -> object:
+        """What decides which instances are shown, and how."""
+        return self.thresholds, self.hidden_categories, self.display
+
     def look_at(self, digest: str | None) -> None:
         """Goes to another image; what was chosen in the old one is no longer chosen."""
         if digest != self.current:

@@ -452,6 +452,9 @@ export class Viewer {
     });
     on(controls.compare, "keyup", () => this.setCompare(false));
 
+    // Whoever turns to another part of the page acts on what is seen here: Python must know of it first.
+    document.addEventListener("pointerdown", () => this.report(0), { signal, capture: true });
+    on(this.root, "focusout", () => this.report(0));
     document.addEventListener("visibilitychange", () => document.hidden && this.report(0), { signal });
     window.addEventListener("pagehide", () => this.report(0), { signal });
   }

@@ -1,0 +1,211 @@
+"""The Annotate page in a real Chromium: from a photo to checked files, as a person does it."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pycocotools import mask as coco_mask
+
+from tests.shared_data import shared_path
+
+ROOT = Path(__file__).parents[2]
+PHOTO = ("data", "photos", "18124840932_e42b3e377c_k.jpg")
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def address(serve_app):
+    weights = shared_path("weights")
+    return serve_app(ROOT / "app.py", {"MASKDESK_WEIGHTS": str(weights)}, cwd=ROOT)
+
+
+class Desk:
+    """What a person sees of the page, and does to it."""
+
+    def __init__(self, page, address):
+        self.page = page
+        page.goto(address)
+        page.get_by_text("Drop in a picture").wait_for(timeout=60_000)
+
+    def drop(self, *files):
+        self.page.set_input_files("input[type=file]", list(files))
+        self.page.locator("[data-ready=true]").wait_for(timeout=120_000)
+        self.page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
+
+    @property
+    def root(self):
+        return self.page.locator(".viewer[data-part=root]")
+
+    @property
+    def shown(self):
+        return int(self.root.get_attribute("data-shown-count"))
+
+    @property
+    def selected(self):
+        return json.loads(f"[{self.root.get_attribute('data-selected')}]")
+
+    def set_score(self, value):
+        slider = self.page.get_by_role("slider", name="Score")
+        slider.evaluate(
+            """(input, value) => {
+                input.value = value;
+                input.dispatchEvent(new Event('input', {bubbles: true}));
+                input.dispatchEvent(new Event('change', {bubbles: true}));
+            }""",
+            str(value),
+        )
+        # Two frames: one to filter, one to be on the screen.
+        self.page.evaluate(
+            "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
+
+    def wait_until(self, check, what):
+        for _ in range(150):
+            if check():
+                return
+            self.page.wait_for_timeout(100)
+        pytest.fail(f"waited 15 s for: {what}")
+
+    def download(self, title, every=False):
+        self.page.get_by_role("radiogroup", name="Format").get_by_text(title, exact=True).click()
+        if every:
+            self.page.get_by_text("images that have run").click()
+        self.page.get_by_role("button", name="Prepare").click()
+        button = self.page.get_by_role("button", name="Download", exact=False).filter(has_text="Download")
+        with self.page.expect_download(timeout=60_000) as started:
+            button.last.click(timeout=60_000)
+        return started.value.suggested_filename, Path(started.value.path()).read_bytes()
+
+
+@pytest.fixture
+def desk(page, address):
+    return Desk(page, address)
+
+
+def test_from_a_photo_to_a_checked_coco_file(desk):
+    desk.drop(shared_path(*PHOTO))
+    before = desk.shown
+    desk.set_score(0.9)
+    assert 0 < desk.shown < before, "the slider filters in the browser, at once"
+    count = desk.shown
+    name, data = desk.download("COCO JSON")
+    assert name == "18124840932_e42b3e377c_k_coco.json"
+    document = json.loads(data)
+    annotations = document["annotations"]
+    assert len(annotations) == count, "the file holds what is shown"
+    assert all(a["score"] > 0.9 and a["iscrowd"] == 0 and a["id"] >= 1 for a in annotations)
+    size = (document["images"][0]["height"], document["images"][0]["width"])
+    for annotation in annotations:
+        segmentation = annotation["segmentation"]
+        if isinstance(segmentation, list):
+            segmentation = coco_mask.merge(coco_mask.frPyObjects(segmentation, *size))
+        assert coco_mask.area(segmentation) == annotation["area"]
+        assert coco_mask.toBbox(segmentation).tolist() == annotation["bbox"]
+    assert desk.page.get_by_text("least mask IoU").is_visible()
+
+
+def test_segments_of_a_photo_are_what_the_mask_cuts_out(desk):
+    photo = shared_path(*PHOTO)
+    desk.drop(photo)
+    desk.set_score(0.9)
+    count = desk.shown
+    name, data = desk.download("Segments")
+    assert name.endswith("_segments.zip")
+    pixels = np.asarray(Image.open(photo))
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        names = sorted(archive.namelist())
+        assert len(names) == 3 * count
+        for cut, mask, masked in zip(names[::3], names[1::3], names[2::3], strict=True):
+            assert (
+                cut.endswith("_cutout.png") and mask.endswith("_mask.png") and masked.endswith("_masked.png")
+            )
+            inside = np.asarray(Image.open(io.BytesIO(archive.read(mask))))
+            whole = np.asarray(Image.open(io.BytesIO(archive.read(masked))))
+            assert np.array_equal(whole, pixels * inside[:, :, None])
+            alpha = np.asarray(Image.open(io.BytesIO(archive.read(cut))))[:, :, 3]
+            assert (alpha > 0).sum() == inside.sum()
+
+
+def test_a_click_in_the_viewer_chooses_the_row_and_a_row_the_instance(desk):
+    desk.drop(shared_path(*PHOTO))
+    desk.root.get_by_role("application").focus()
+    desk.page.keyboard.press("n")
+    desk.wait_until(lambda: len(desk.selected) == 1, "one instance chosen by key")
+    first = desk.selected
+    chosen = desk.page.locator("[data-testid=stDataFrame]").last
+    chosen.scroll_into_view_if_needed()
+    desk.page.wait_for_timeout(1500)  # the table takes in what the viewer chose
+    # The table is drawn on a canvas: a click on the mark beside its second row is a click at a place.
+    box = chosen.bounding_box()
+    desk.page.mouse.click(box["x"] + 18, box["y"] + 40 + 44 + 22)
+    desk.wait_until(lambda: desk.selected != first and len(desk.selected) == 2, "a second one from the table")
+    assert set(first) < set(desk.selected)
+
+
+def test_thresholds_survive_another_page_and_a_bad_file_harms_nothing(desk, tmp_path):
+    bad = tmp_path / "![x](http://127.0.0.1:9/x.png).jpg"
+    # A slash cannot be in a file name: the browser is told the name instead.
+    good = shared_path(*PHOTO).read_bytes()
+    desk.page.set_input_files(
+        "input[type=file]",
+        [
+            {"name": bad.name, "mimeType": "image/jpeg", "buffer": b"not an image"},
+            {"name": "good.jpg", "mimeType": "image/jpeg", "buffer": good},
+        ],
+    )
+    desk.page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
+    assert desk.page.get_by_text("1 refused").is_visible()
+    assert desk.page.locator("img[src*='127.0.0.1:9']").count() == 0
+    desk.set_score(0.8)
+    count = desk.shown
+    desk.page.wait_for_timeout(1000)
+    desk.page.get_by_role("link", name="Models").click()
+    desk.page.get_by_text("Your own model").wait_for()
+    desk.page.get_by_role("link", name="Annotate").click()
+    desk.page.locator("[data-ready=true]").wait_for(timeout=60_000)
+    desk.wait_until(lambda: desk.shown == count, "the same instances as before")
+
+
+def test_a_zip_brings_many_images_and_all_go_into_one_file(desk, tmp_path):
+    archive = tmp_path / "photos.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        for name in ("000000000139.jpg", "000000000802.jpg", "000000005001.jpg"):
+            file.write(shared_path("data", "coco_val2017", "images", name), name)
+        file.writestr("../evil.jpg", b"x")
+        file.writestr("notes.txt", b"x")
+    desk.drop(archive)
+    desk.page.get_by_text("refused").wait_for()
+    desk.page.get_by_text("All 3 images that have run").wait_for(timeout=60_000)
+    name, data = desk.download("COCO JSON", every=True)
+    document = json.loads(data)
+    assert [i["file_name"] for i in document["images"]] == [
+        "000000000139.jpg",
+        "000000000802.jpg",
+        "000000005001.jpg",
+    ]
+    assert document["annotations"]
+
+
+def test_two_browsers_never_see_each_others_images(browser, desk, address):
+    desk.drop(shared_path(*PHOTO))
+    context = browser.new_context()
+    try:
+        other = Desk(context.new_page(), address)
+        assert other.page.get_by_text("18124840932").count() == 0
+        assert other.page.locator("[data-shown-count]").count() == 0
+    finally:
+        context.close()
+
+
+def test_no_foreign_host_is_called(page, address):
+    own = (address, address.replace("http", "ws"), "data:", "blob:")
+    foreign = []
+    page.on("request", lambda request: request.url.startswith(own) or foreign.append(request.url))
+    desk = Desk(page, address)
+    desk.drop(shared_path(*PHOTO))
+    assert foreign == []
