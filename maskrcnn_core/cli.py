@@ -24,7 +24,7 @@ from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import CoreError, InputError
 from maskrcnn_core.evaluation import Evaluation
 from maskrcnn_core.evaluation import evaluate as compare
-from maskrcnn_core.formats.coco import Refusal, read_coco, read_results
+from maskrcnn_core.formats.coco_reader import Refusal, read_coco, read_results
 from maskrcnn_core.images import one_line
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.models import (

@@ -17,28 +17,14 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pycocotools import coco as coco_module
-from pycocotools import cocoeval as cocoeval_module
-from pycocotools.coco import COCO
-from pycocotools.cocoeval import COCOeval
 
 from maskrcnn_core.annotations import Dataset, Instance
 from maskrcnn_core.errors import DatasetError
+from maskrcnn_core.pycoco import COCO, COCOeval
 
 __all__ = ["METRICS", "Evaluation", "Metric", "Scores", "evaluate"]
 
 _Row = dict[str, Any]  # an annotation as pycocotools wants it; made here and seen by it alone
-
-
-def _say_nothing(*_values: object, **_options: object) -> None:
-    """Stands in for ``print`` inside pycocotools, which tells of each of its steps.
-
-    Redirecting ``sys.stdout`` instead would do it to all threads, and two at once would not put it back.
-    """
-
-
-for _module in (coco_module, cocoeval_module):
-    vars(_module)["print"] = _say_nothing
 
 
 @dataclass(frozen=True)

@@ -191,7 +191,7 @@ class LoadedModel:
         network: torchvision's ``MaskRCNN``, eval mode, float32, on the CPU, without gradients. Shared by
             all sessions: never change it.
         label_map: its labels to categories.
-        nms_threshold: the setting it was made for.
+        nms_threshold: what to take unless a person says.
         mask_size: side M of the square of mask probabilities.
         digest: SHA-256 of the weights file; a part of every result cache's key.
         backbone: what computes the features, in words.

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import shapely
-from pycocotools import mask as coco_mask
 
 from maskrcnn_core.compiled import compiled
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.masks import BoolMask, Rle, mask_iou
+from maskrcnn_core.pycoco import coco_mask
 
 __all__ = ["Polygons", "mask_to_polygons", "polygons_to_rle", "rasterise", "simplify_polygons"]
 

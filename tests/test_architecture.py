@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent.parent
 CORE = ROOT / "maskrcnn_core"
 
 LAYERS = (
-    {"errors", "compiled", "palette", "queueing"},
+    {"errors", "compiled", "palette", "pycoco", "queueing"},
     {"categories", "images", "masks", "downloads", "torch_files"},
     {"archives", "samples", "pasting", "polygons"},
     {"detections"},

@@ -6,6 +6,7 @@ import os
 import re
 import unicodedata
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,7 +105,7 @@ def stems_of(images: Sequence[AnnotatedImage]) -> list[str]:
     """One file stem for each image, all different, also where a file system ignores case."""
     stems = [file_stem(image.record.file_name) for image in images]
     folded = [stem.casefold() for stem in stems]
-    twice = {name for name in folded if folded.count(name) > 1} if len(set(folded)) < len(folded) else set()
+    twice = {stem for stem, count in Counter(folded).items() if count > 1}
     return unique_names(
         [
             f"{stem}_{image.record.digest[:8] or image.record.id}" if fold in twice else stem

@@ -10,7 +10,7 @@ import torch
 from maskrcnn_core.batch import BatchSettings, annotate, find_files, journal_file, plan_images
 from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.errors import ExportError, InferenceError, InputError
-from maskrcnn_core.formats.coco import read_coco, read_results
+from maskrcnn_core.formats.coco_reader import read_coco, read_results
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.inference import Failure, Predictor
 from tests.core.builders import make_image, make_model

@@ -12,7 +12,8 @@ from maskrcnn_core.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.categories import Category
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.evaluation import METRICS, evaluate
-from maskrcnn_core.formats.coco import coco_document, dump_json, read_coco, read_results, result_rows
+from maskrcnn_core.formats.coco import coco_document, dump_json, result_rows
+from maskrcnn_core.formats.coco_reader import read_coco, read_results
 from maskrcnn_core.masks import Rle
 from tests.core.builders import disc, make_mask
 from tests.shared_data import shared_path
