@@ -11,19 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.chromium import find_chromium
+
 ROOT = Path(__file__).parents[2]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 FLAGS += ["--disable-sync"]
-SYSTEM_CHROMIUM = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
-
-
-def find_chromium(playwright):
-    """``MASKDESK_CHROMIUM``, else Playwright's own, else the system's; None if there is none."""
-    wanted = os.environ.get("MASKDESK_CHROMIUM")
-    for path in [wanted] if wanted else [playwright.chromium.executable_path, *SYSTEM_CHROMIUM]:
-        if Path(path).exists():
-            return path
-    return None
 
 
 @pytest.fixture(scope="session")
