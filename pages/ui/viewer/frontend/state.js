@@ -142,11 +142,20 @@ export function instanceOf(model, id) {
 }
 
 /**
+ * As Python decides: scores are float32, greater than the threshold rounded likewise.
+ * @param {Model} model
+ * @param {number} score
+ */
+function isAbove(model, score) {
+  return score > Math.fround(model.threshold);
+}
+
+/**
  * @param {Model} model
  * @param {Instance} instance
  */
 export function isShown(model, instance) {
-  return instance.score >= model.threshold && !model.hidden.has(instance.category_id);
+  return isAbove(model, instance.score) && !model.hidden.has(instance.category_id);
 }
 
 /**
@@ -167,7 +176,7 @@ export function categoryCounts(model) {
   for (const { category_id: id, label, color_category: color, score } of model.instances) {
     const row = rows.get(id) ?? { id, label, color, above: 0, total: 0 };
     row.total += 1;
-    if (score >= model.threshold) row.above += 1;
+    if (isAbove(model, score)) row.above += 1;
     rows.set(id, row);
   }
   return [...rows.values()].sort((a, b) => b.total - a.total || a.id - b.id);
