@@ -34,7 +34,8 @@ def draw_downloads(state: UiState, predictor: Predictor) -> None:
         for digest in state.workspace.images
         if state.workspace.run_of(digest, predictor.model.digest) is not None
     ]
-    extents = ["This image", f"All {len(answered)} images that have run"]
+    many = f"All {len(answered)} images that have run" if len(answered) > 1 else "All images that have run"
+    extents = ["This image", many]
     state.export_all = (
         st.radio(
             "Of", extents, index=int(state.export_all), horizontal=True, key=f"export-extent-{len(answered)}"

@@ -230,6 +230,7 @@ def _counts_figure(visible: tuple[Instance, ...], names: dict[int, str]) -> go.F
         orientation="h",
         marker_color=[hex_color(category_color(i)) for i, _ in counts],
         text=[count for _, count in counts],
+        textangle=0,
     )
     return _laid_out(go.Figure(bars), "Instances per category", height=max(220, 60 + 24 * len(counts)))
 
@@ -252,5 +253,8 @@ def _scores_figure(shown: Shown, score_threshold: float) -> go.Figure:
 
 def _laid_out(figure: go.Figure, title: str, *, height: int) -> go.Figure:
     return figure.update_layout(
-        title=title, height=height, margin={"l": 10, "r": 10, "t": 40, "b": 10}, legend={"orientation": "h"}
+        title=title,
+        height=height,
+        margin={"l": 10, "r": 10, "t": 60, "b": 40},
+        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
     )
