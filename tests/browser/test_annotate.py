@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from tests.browser.desk import Desk
 from tests.shared_data import shared_path
 
 ROOT = Path(__file__).parents[2]
@@ -22,64 +23,6 @@ pytestmark = pytest.mark.browser
 def address(serve_app):
     weights = shared_path("weights")
     return serve_app(ROOT / "app.py", {"MASKDESK_WEIGHTS": str(weights)}, cwd=ROOT)
-
-
-class Desk:
-    """What a person sees of the page, and does to it."""
-
-    def __init__(self, page, address):
-        self.page = page
-        page.goto(address)
-        page.get_by_text("Drop in a picture").wait_for(timeout=60_000)
-
-    def drop(self, *files):
-        self.page.set_input_files("input[type=file]", list(files))
-        self.page.locator("[data-ready=true]").wait_for(timeout=120_000)
-        self.page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
-
-    @property
-    def root(self):
-        return self.page.locator(".viewer[data-part=root]")
-
-    @property
-    def shown(self):
-        return int(self.root.get_attribute("data-shown-count"))
-
-    @property
-    def selected(self):
-        return json.loads(f"[{self.root.get_attribute('data-selected')}]")
-
-    def set_score(self, value):
-        slider = self.page.get_by_role("slider", name="Score")
-        slider.evaluate(
-            """(input, value) => {
-                input.value = value;
-                input.dispatchEvent(new Event('input', {bubbles: true}));
-                input.dispatchEvent(new Event('change', {bubbles: true}));
-            }""",
-            str(value),
-        )
-        # Two frames: one to filter, one to be on the screen.
-        self.page.evaluate(
-            "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-        )
-
-    def wait_until(self, check, what):
-        for _ in range(150):
-            if check():
-                return
-            self.page.wait_for_timeout(100)
-        pytest.fail(f"waited 15 s for: {what}")
-
-    def download(self, title, every=False):
-        self.page.get_by_role("radiogroup", name="Format").get_by_text(title, exact=True).click()
-        if every:
-            self.page.get_by_text("images that have run").click()
-        self.page.get_by_role("button", name="Prepare").click()
-        button = self.page.get_by_role("button", name="Download", exact=False).filter(has_text="Download")
-        with self.page.expect_download(timeout=60_000) as started:
-            button.last.click(timeout=60_000)
-        return started.value.suggested_filename, Path(started.value.path()).read_bytes()
 
 
 @pytest.fixture
