@@ -47,22 +47,19 @@ def pick_device(name: str = "auto") -> torch.device:
     """The device of that name; ``auto`` is CUDA, else Apple's MPS, else the CPU.
 
     Raises:
-        InferenceError: if the device is unknown or not there, naming those that are.
+        InferenceError: if the device is unknown or not there, naming those that are there.
     """
-    present = ["cpu"]
+    present = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
-        present.insert(0, "mps")
-    if torch.cuda.is_available():
-        present.insert(0, "cuda")
+        present.append("mps")
+    present.append("cpu")
     if name == "auto":
         return torch.device(present[0])
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise InferenceError(f"device {name!r}: wanted one of auto, {', '.join(present)}") from error
-    if device.type not in present:
+    # One name for one device: queues and locks go by it.
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in present:
         raise InferenceError(f"device {name!r} is not on this machine; there is: {', '.join(present)}")
-    return device
+    return torch.device(wanted)
 
 
 @dataclass(frozen=True)

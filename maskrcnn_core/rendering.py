@@ -14,7 +14,7 @@ from maskrcnn_core.annotations import Instance
 from maskrcnn_core.masks import BoolMask
 from maskrcnn_core.palette import Color, category_color, instance_color
 
-__all__ = ["ColorBy", "Style", "colors_of", "cut_out", "render"]
+__all__ = ["ColorBy", "Style", "colors_of", "cut_out", "cut_out_thumbnail", "render"]
 
 Pixels = npt.NDArray[np.uint8]
 ColorBy = Literal["instance", "category"]
@@ -81,6 +81,21 @@ def cut_out(pixels: Pixels, instance: Instance) -> Pixels:
     crop = pixels[y : y + height, x : x + width]
     alpha = instance.mask.crop().astype(np.uint8) * 255
     return np.dstack([crop, alpha])
+
+
+def cut_out_thumbnail(pixels: Pixels, instance: Instance, side: int) -> Pixels:
+    """The cut-out, at most ``side`` pixels wide and high: uint8 ``[h, w, 4]`` RGBA.
+
+    Large objects are thinned out to twice that first: nobody sees it at this size, and it takes a
+    hundredth of the time.
+    """
+    x, y, width, height = instance.box_xywh
+    step = max(1, max(width, height) // (2 * side))
+    crop = pixels[y : y + height : step, x : x + width : step]
+    alpha = instance.mask.crop()[::step, ::step].astype(np.uint8) * 255
+    picture = Image.fromarray(np.dstack([crop, alpha]))
+    picture.thumbnail((side, side))
+    return np.asarray(picture)
 
 
 def _draw_mask(canvas: Pixels, instance: Instance, color: Color, style: Style, width: int) -> None:

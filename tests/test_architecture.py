@@ -10,7 +10,10 @@ ROOT = Path(__file__).parent.parent
 CORE = ROOT / "maskrcnn_core"
 
 LAYERS = (
-    {"errors", "compiled", "palette", "pycoco", "queueing"},
+    {"errors", "compiled", "messages", "palette", "pycoco", "queueing"},
+    {"image_formats"},
+    {"image_headers", "image_modes"},
+    {"image_guards"},
     {"categories", "images", "masks", "downloads", "torch_files"},
     {"archives", "samples", "pasting", "polygons"},
     {"detections"},

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
-from PIL import Image
 
 from maskrcnn_core.annotations import Instance
 from maskrcnn_core.detections import SCORE_FLOOR
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.palette import category_color, hex_color
-from maskrcnn_core.rendering import colors_of, cut_out
+from maskrcnn_core.rendering import colors_of, cut_out_thumbnail
 from maskrcnn_core.workspace import OpenImage, Shown, data_url
 from pages.ui.errors import plain, show_core_errors
 from pages.ui.state import UiState
@@ -32,6 +30,7 @@ from pages.ui.viewer import (
 __all__ = ["draw_image"]
 
 _CUT_OUT = 40  # pixels, in the table
+_CUT_OUTS_KEPT = 3000  # of about 3 kB
 _MESSAGES = {
     "not run": "This image has not been run yet: choose a model that is ready.",
     "waiting": "In the queue: {}.",
@@ -187,12 +186,11 @@ def _filter(
 def _table(
     state: UiState, image: OpenImage, rows: list[tuple[int, Instance]], names: dict[int, str]
 ) -> pd.DataFrame:
-    pixels = state.workspace.pixels(image.digest) if rows else np.zeros((1, 1, 3), np.uint8)
     boxes = [instance.box_xywh for _, instance in rows]
     return pd.DataFrame(
         {
             "no.": [number for number, _ in rows],
-            "cut-out": [_cut_out_url(pixels, instance) for _, instance in rows],
+            "cut-out": [_cut_out_url(state, image, instance) for _, instance in rows],
             "category": [names[instance.category_id] for _, instance in rows],
             "score": [instance.score for _, instance in rows],
             "area px": [instance.area for _, instance in rows],
@@ -205,10 +203,15 @@ def _table(
     )
 
 
-def _cut_out_url(pixels: np.ndarray, instance: Instance) -> str:
-    picture = Image.fromarray(cut_out(pixels, instance))
-    picture.thumbnail((_CUT_OUT, _CUT_OUT))
-    return data_url(encode_png(np.asarray(picture), compress_level=1), "image/png")
+def _cut_out_url(state: UiState, image: OpenImage, instance: Instance) -> str:
+    """Kept by the session: each choice in the viewer draws the table again."""
+    key = (image.digest, instance.mask)
+    if key not in state.cut_outs:
+        picture = cut_out_thumbnail(state.workspace.pixels(image.digest), instance, _CUT_OUT)
+        while len(state.cut_outs) >= _CUT_OUTS_KEPT:
+            state.cut_outs.pop(next(iter(state.cut_outs)))
+        state.cut_outs[key] = data_url(encode_png(picture, compress_level=1), "image/png")
+    return state.cut_outs[key]
 
 
 # -- charts ---------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import streamlit as st
 
 from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.inference import Predictor
+from maskrcnn_core.masks import Rle
 from maskrcnn_core.workspace import AddReport, Workspace
 from pages.ui.viewer import DisplayOptions
 
@@ -59,6 +60,7 @@ class UiState:
         prepared: the export that waits to be downloaded.
         table_rows: candidate rows of the table as last drawn; its selection names positions in it.
         table_categories, least_area: the table's filter.
+        cut_outs: the table's pictures, by image and mask.
         seen: what the page depends on, as last drawn; the gallery renews the page when it changes.
         export_format, export_all: what is chosen under downloads.
     """
@@ -79,6 +81,7 @@ class UiState:
     table_rows: tuple[int, ...] = ()
     table_categories: list[str] = field(default_factory=list)
     least_area: int = 0
+    cut_outs: dict[tuple[str, Rle], str] = field(default_factory=dict)
     seen: object = None
     export_format: str = "coco"
     export_all: bool = False

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, TiffImagePlugin
 
-from maskrcnn_core import images
+from maskrcnn_core import image_guards, image_modes, images
 from maskrcnn_core.errors import ImageError, InputError
 from maskrcnn_core.images import (
     DEFAULT_MAX_PIXELS,
@@ -38,10 +38,22 @@ def make_pixels(height=6, width=9, seed=0):
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+
+
 def save(image, format, **options):
+    """A file as Pillow writes it; WebP keeps every pixel unless told otherwise."""
+    exactly = {"lossless": True, "exact": True} if format == "WEBP" else {}
     out = io.BytesIO()
-    image.save(out, format, **options)
+    image.save(out, format, **{**exactly, **options})
     return out.getvalue()
+
+
+def make_palette_image():
+    """4 x 4 pixels of the palette's second colour, 10 200 30."""
+    image = Image.new("P", (4, 4), 1)
+    image.putpalette([0, 0, 0, 10, 200, 30])
+    return image
 
 
 def ramp(dtype, top):
@@ -67,27 +79,36 @@ def make_png(width, height, depth, colour_type, rows, *extra):
     )
 
 
-def make_tiff(array, *, bits, sample_format=1, photometric=1, extra=()):
-    """A little-endian, uncompressed, one-strip grey TIFF written by hand."""
-    data = array.tobytes()
-    tags = sorted(
-        [
-            (256, 4, array.shape[1]),
-            (257, 4, array.shape[0]),
-            (258, 3, bits),
-            (259, 3, 1),
-            (262, 3, photometric),
-            (273, 4, 8),
-            (277, 3, 1),
-            (278, 4, array.shape[0]),
-            (279, 4, len(data)),
-            (339, 3, sample_format),
-            *extra,
-        ]
+def tiff_of(tags, body=b""):
+    """A little-endian TIFF: the body at 8, then one directory of ``(tag, type, value[, count])``."""
+    entries = b"".join(
+        struct.pack("<HHLL", tag, kind, count[0] if count else 1, value) for tag, kind, value, *count in tags
     )
-    entries = b"".join(struct.pack("<HHLL", tag, kind, 1, value) for tag, kind, value in tags)
     ifd = struct.pack("<H", len(tags)) + entries + struct.pack("<L", 0)
-    return b"II*\0" + struct.pack("<L", 8 + len(data)) + data + ifd
+    return b"II*\0" + struct.pack("<L", 8 + len(body)) + body + ifd
+
+
+def make_tiff(array, *, bits, sample_format=1, photometric=1, extra=()):
+    """An uncompressed, one-strip grey TIFF; ``extra`` tags replace those of the same number."""
+    tags = [
+        (256, 4, array.shape[1]),
+        (257, 4, array.shape[0]),
+        (258, 3, bits),
+        (259, 3, 1),
+        (262, 3, photometric),
+        (273, 4, 8),
+        (277, 3, 1),
+        (278, 4, array.shape[0]),
+        (279, 4, array.nbytes),
+        (339, 3, sample_format),
+    ]
+    by_number = {tag[0]: tag for tag in (*tags, *extra)}
+    return tiff_of(sorted(by_number.values()), array.tobytes())
+
+
+def make_bmp(head, body):
+    """A bitmap of a header (from its own length on) and all that follows it."""
+    return b"BM" + struct.pack("<LHHL", 14 + len(head) + len(body), 0, 0, 14 + len(head)) + head + body
 
 
 def refusal(data, name="photo.png", **options):
@@ -96,6 +117,13 @@ def refusal(data, name="photo.png", **options):
     message = str(caught.value)
     assert message.startswith(f"{name}: ") and "\n" not in message
     return message
+
+
+def assert_decoded_or_refused(data, **options):
+    try:
+        decode_image(data, "broken", **options)
+    except ImageError as error:
+        assert str(error).startswith("broken: ") and "\n" not in str(error)
 
 
 # ------------------------------------------------------------------------------------------- the type
@@ -127,12 +155,11 @@ def test_a_source_image_is_checked_at_birth(pixels, digest):
         SourceImage("a.png", digest, pixels, "PNG")
 
 
-@pytest.mark.parametrize("format", ["PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG"])
+@pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (2, 3000), (7, 3)])
 def test_thin_and_tiny_images_decode_in_every_format(format, size):
     grey = np.full((*size, 3), 77, np.uint8)
-    options = {"lossless": True} if format == "WEBP" else {}
-    image = decode_image(save(Image.fromarray(grey), format, **options), "thin")
+    image = decode_image(save(Image.fromarray(grey), format), "thin")
     assert image.size == size
     assert abs(image.pixels.astype(int) - 77).max() <= 1
 
@@ -146,7 +173,7 @@ def test_a_large_image_converts_the_same_in_bands(monkeypatch):
     rgba = np.random.default_rng(3).integers(0, 256, (40, 30, 4), dtype=np.uint8)
     data = save(Image.fromarray(rgba), "PNG")
     whole = decode_image(data, "a.png").pixels
-    monkeypatch.setattr(images, "_BAND_PIXELS", 100)
+    monkeypatch.setattr(image_modes, "_BAND_PIXELS", 100)
     assert np.array_equal(decode_image(data, "a.png").pixels, whole)
 
 
@@ -265,19 +292,13 @@ def test_one_bit_images_are_black_and_white():
 
 
 def test_palette_images_take_the_palette_colours():
-    image = Image.new("P", (4, 4), 1)
-    image.putpalette([0, 0, 0, 10, 200, 30])
     for format in ("PNG", "GIF", "BMP", "TIFF"):
-        assert decode_image(save(image, format), "p").pixels.reshape(-1, 3).mean(axis=0) == pytest.approx(
-            [10, 200, 30]
-        )
+        assert (decode_image(save(make_palette_image(), format), "p").pixels == (10, 200, 30)).all()
 
 
 @pytest.mark.parametrize("transparency", [1, bytes([255, 0]), bytes([255, 128])])
 def test_palette_transparency_is_laid_on_white(transparency):
-    image = Image.new("P", (4, 4), 1)
-    image.putpalette([0, 0, 0, 10, 200, 30])
-    decoded = decode_image(save(image, "PNG", transparency=transparency), "p.png")
+    decoded = decode_image(save(make_palette_image(), "PNG", transparency=transparency), "p.png")
     alpha = 128 / 255 if transparency == bytes([255, 128]) else 0.0
     expected = np.array([10, 200, 30]) * alpha + 255 * (1 - alpha)
     assert decoded.pixels.reshape(-1, 3).mean(axis=0) == pytest.approx(expected, abs=0.51)
@@ -287,8 +308,7 @@ def test_palette_transparency_is_laid_on_white(transparency):
 @pytest.mark.parametrize(("mode", "colour"), [("RGBA", (10, 200, 30, 51)), ("LA", (100, 51))])
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP"])
 def test_alpha_is_laid_on_white_and_said(mode, colour, format):
-    options = {"lossless": True, "exact": True} if format == "WEBP" else {}
-    decoded = decode_image(save(Image.new(mode, (5, 4), colour), format, **options), "a")
+    decoded = decode_image(save(Image.new(mode, (5, 4), colour), format), "a")
     bands = colour[:3] if mode == "RGBA" else (100, 100, 100)
     expected = [value * 0.2 + 255 * 0.8 for value in bands]
     assert decoded.pixels.reshape(-1, 3).mean(axis=0) == pytest.approx(expected, abs=0.51)
@@ -305,8 +325,7 @@ def test_an_opaque_alpha_channel_changes_nothing_and_is_not_noted():
 def test_a_bitmap_whose_alpha_is_zero_all_over_is_shown_as_opaque():
     head = struct.pack("<LllHHLLllLL", 124, 2, 2, 1, 32, 3, 16, 0, 0, 0, 0)
     head += struct.pack("<LLLL", 0xFF0000, 0xFF00, 0xFF, 0xFF000000) + bytes(124 - 56)
-    body = bytes([30, 200, 10, 0]) * 4  # blue, green, red, unused
-    data = b"BM" + struct.pack("<LHHL", 14 + 124 + 16, 0, 0, 14 + 124) + head + body
+    data = make_bmp(head, bytes([30, 200, 10, 0]) * 4)  # blue, green, red, unused
     assert (decode_image(data, "a.bmp").pixels == (10, 200, 30)).all()
 
 
@@ -350,12 +369,12 @@ def exif_of(orientation):
 @pytest.mark.parametrize("format", ["PNG", "TIFF", "WEBP", "TIFF-LZW"])
 def test_orientation_is_applied_exactly_once(format, orientation):
     pixels = make_pixels(5, 9)
-    options = {"WEBP": {"lossless": True}, "TIFF-LZW": {"compression": "tiff_lzw"}}.get(format, {})
-    exif = exif_of(orientation)
     if format.startswith("TIFF"):
-        options = {**options, "tiffinfo": {0x0112: orientation}}
+        options = {"tiffinfo": {0x0112: orientation}}
     else:
-        options = {**options, "exif": exif}
+        options = {"exif": exif_of(orientation)}
+    if format == "TIFF-LZW":
+        options["compression"] = "tiff_lzw"
     data = save(as_stored(pixels, orientation), format.split("-")[0], **options)
     image = decode_image(data, "turned")
     assert np.array_equal(image.pixels, pixels)
@@ -375,6 +394,17 @@ def test_orientation_of_jpeg_and_mpo_is_applied_exactly_once(format, orientation
     assert image.pixels.shape == pixels.shape
     assert abs(image.pixels.astype(int) - pixels).mean() < 3
     assert image_size(data, "camera.jpg") == (48, 80)
+
+
+def test_exif_behind_the_pixels_of_a_png_counts_and_its_size_is_told_without_decoding():
+    pixels = make_pixels(5, 9)
+    early = save(as_stored(pixels, 6), "PNG", exif=exif_of(6))
+    begin = early.index(b"eXIf") - 4
+    end = begin + 12 + int.from_bytes(early[begin : begin + 4], "big")
+    late = early[:begin] + early[end:-12] + early[begin:end] + early[-12:]
+    assert np.array_equal(decode_image(late, "a.png").pixels, pixels)
+    assert image_size(late, "a.png") == (5, 9)
+    assert image_size(make_png(20000, 10000, 8, 2, b"no pixels"), "a.png") == (10000, 20000)
 
 
 def test_deep_grey_is_turned_too():
@@ -414,8 +444,7 @@ def test_photos_of_real_cameras_stand_upright():
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "TIFF"])
 def test_of_several_frames_the_first_is_taken_and_the_rest_counted(format):
     frames = [Image.new("RGB", (8, 6), (value, 0, 0)) for value in (250, 100, 0)]
-    options = {"lossless": True} if format == "WEBP" else {}
-    data = save(frames[0], format, save_all=True, append_images=frames[1:], **options)
+    data = save(frames[0], format, save_all=True, append_images=frames[1:])
     image = decode_image(data, "film")
     assert (image.pixels == (250, 0, 0)).all()
     assert image.notes == ("first of 3 frames",)
@@ -436,7 +465,7 @@ def test_too_many_pixels_are_refused_from_the_header_with_their_number():
     assert "at most 50 megapixels" in message and "20000 x 20000 pixels = 400.0" in message
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"])
+@pytest.mark.parametrize("format", FORMATS)
 def test_every_format_is_held_to_the_limit_and_reads_at_it(format):
     data = save(Image.new("RGB", (30, 20)), format)
     assert decode_image(data, "a", max_pixels=600).size == (20, 30)
@@ -466,28 +495,22 @@ def test_a_truncated_jpeg_is_refused_and_not_half_grey():
     assert "JPEG" in refusal(data[: len(data) // 2], "cut.jpg")
 
 
-@pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"])
+@pytest.mark.parametrize("format", FORMATS)
 def test_a_file_cut_short_anywhere_is_decoded_or_refused_in_one_line(format):
-    data = save(Image.fromarray(make_pixels(24, 24)), format)
+    data = save(Image.fromarray(make_pixels(24, 24)), format, lossless=False)
     for length in range(0, len(data), max(1, len(data) // 60)):
-        try:
-            decode_image(data[:length], "cut")
-        except ImageError as error:
-            assert str(error).startswith("cut: ") and "\n" not in str(error)
+        assert_decoded_or_refused(data[:length])
 
 
 def test_a_file_with_flipped_bytes_is_decoded_or_refused_in_one_line():
     rng = np.random.default_rng(5)
-    for format in ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF"):
-        data = save(Image.fromarray(make_pixels(24, 24)), format)
+    for format in FORMATS:
+        data = save(Image.fromarray(make_pixels(24, 24)), format, lossless=False)
         for _ in range(80):
             broken = bytearray(data)
             for at in rng.integers(0, min(len(data), 400), 3):
                 broken[at] = rng.integers(256)
-            try:
-                decode_image(bytes(broken), "broken", max_pixels=10**6)
-            except ImageError as error:
-                assert str(error).startswith("broken: ") and "\n" not in str(error)
+            assert_decoded_or_refused(bytes(broken), max_pixels=10**6)
 
 
 @pytest.mark.parametrize(
@@ -528,9 +551,48 @@ def test_a_small_tiff_with_huge_tiles_is_refused_before_they_are_decoded():
         (324, 4, 8),
         (325, 4, 4),
     ]
-    entries = b"".join(struct.pack("<HHLL", tag, kind, 1, value) for tag, kind, value in tags)
-    data = b"II*\0" + struct.pack("<L", 12) + bytes(4) + struct.pack("<H", len(tags)) + entries + bytes(4)
+    data = tiff_of(tags)
     assert "tiles of 60000 x 60000" in refusal(data, "tiles.tif")
+
+
+def make_striped_tiff(strips):
+    """One column of that many one-row strips. Their offsets are of type BYTE: a byte of file each."""
+    column = np.full((strips, 1), 8, np.uint8)  # its bytes are the pixels, and the offsets too
+    return make_tiff(column, bits=8, extra=[(273, 1, 8, strips), (278, 4, 1)])
+
+
+def test_a_tiff_of_many_strips_is_read_up_to_what_pillow_can_list():
+    assert (decode_image(make_striped_tiff(3000), "s.tif").pixels == 8).all()
+    assert "at most 100,000 strips or tiles in a TIFF, found 100,001" in refusal(make_striped_tiff(100_001))
+
+
+def test_values_of_a_tiff_tag_are_bounded_where_they_become_numbers():
+    pixels = np.zeros((1000, 1000), np.uint8)
+    for kind, read in [(3, False), (7, True)]:  # SHORT, and UNDEFINED as colour profiles are
+        data = make_tiff(pixels, bits=8, extra=[(34675, kind, 8, 300_000)])
+        if read:
+            assert decode_image(data, "a.tif").size == (1000, 1000)
+        else:
+            assert "262,144 values in a TIFF tag, found 300,000 in tag 34675" in refusal(data)
+    claimed = make_tiff(pixels, bits=8, extra=[(34675, 3, 8, 2**30)])  # more than the file holds
+    assert decode_image(claimed, "a.tif").size == (1000, 1000)
+
+
+def test_a_big_tiff_of_endless_tags_is_refused():
+    big = b"II+\0" + struct.pack("<HHQQ", 8, 0, 16, 2**40)
+    assert "at most 65,536 TIFF tags" in refusal(big + bytes(100))
+    assert "found a big-endian BigTIFF" in refusal(b"MM\0+" + bytes(100))
+
+
+def test_exif_of_endless_segments_is_refused_and_of_a_huge_chunk_not_read():
+    pixels = make_pixels()
+    segment = b"\xff\xe1\xff\xffExif\0\0" + bytes(65535 - 8)
+    jpeg = encode_jpeg(pixels)
+    assert decode_image(jpeg[:2] + segment * 3 + jpeg[2:], "a.jpg").size == (6, 9)
+    assert "at most 4 MiB of EXIF" in refusal(jpeg[:2] + segment * 65 + jpeg[2:])
+    many = tiff_of([(0x0112, 3, 8, 2**21)], struct.pack("<H", 6) * 2**21)  # 2 million orientations
+    png = encode_png(pixels)
+    assert decode_image(png[:33] + png_chunk(b"eXIf", many) + png[33:], "a.png").size == (6, 9)
 
 
 def test_run_length_bitmaps_are_read_up_to_a_size_as_their_decoder_is_slow(monkeypatch):
@@ -538,9 +600,9 @@ def test_run_length_bitmaps_are_read_up_to_a_size_as_their_decoder_is_slow(monke
     head = struct.pack("<LllHHLLllLL", 40, 4, 3, 1, 8, 1, len(body), 0, 0, 2, 0) + bytes(
         [0, 0, 0, 0, 30, 20, 10, 0]
     )
-    data = b"BM" + struct.pack("<LHHL", 14 + len(head) + len(body), 0, 0, 14 + len(head)) + head + body
+    data = make_bmp(head, body)
     assert (decode_image(data, "a.bmp").pixels == (10, 20, 30)).all()
-    monkeypatch.setattr(images, "_MAX_RLE_BYTES", 20)
+    monkeypatch.setattr(image_guards, "_MAX_RLE_BYTES", 20)
     assert "run-length coded BMP" in refusal(data, "a.bmp")
 
 
@@ -556,17 +618,12 @@ def test_what_follows_a_jpegs_end_does_not_count_as_scans():
     assert decode_image(data + b"\xff\xda\0\2" * 1000, "with_video.jpg").size == (32, 32)
 
 
-def test_odd_metadata_raises_no_warning_here_and_still_does_elsewhere():
-    data = make_tiff(np.zeros((4, 4), "<u2"), bits=16)
-    broken = data.replace(struct.pack("<HHL", 277, 3, 1), struct.pack("<HHL", 277, 3, 2))
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+def test_odd_metadata_is_no_reason_to_refuse_and_its_warning_is_pillows():
+    broken = make_tiff(np.zeros((4, 4), "<u2"), bits=16, extra=[(277, 3, 1 + (1 << 16), 2)])
+    assert decode_image(broken, "a.tif").size == (4, 4)  # pytest's own filters let it pass
+    with pytest.warns(UserWarning, match="too many entries") as caught:
         decode_image(broken, "a.tif")
-        assert caught == []
-        with Image.open(io.BytesIO(broken)) as image:
-            image.load()
-    assert any("too many entries" in str(w.message) for w in caught)
-    assert caught[0].filename == TiffImagePlugin.__file__
+    assert {w.filename for w in caught} == {TiffImagePlugin.__file__}  # what the filter goes by
 
 
 def test_many_threads_decode_at_once_without_disturbing_each_other():
@@ -604,7 +661,6 @@ def test_read_image_names_the_file_and_gives_its_pixels(tmp_path):
 
 
 def test_read_image_refuses_what_it_cannot_read(tmp_path, monkeypatch):
-    os.mkfifo(tmp_path / "pipe")
     for path, words in [
         (tmp_path / "none.png", "No such file"),
         (tmp_path, "a folder"),
@@ -617,6 +673,14 @@ def test_read_image_refuses_what_it_cannot_read(tmp_path, monkeypatch):
     (tmp_path / "big.png").write_bytes(bytes(11))
     with pytest.raises(ImageError, match=r"big\.png: wanted a file of at most"):
         read_image(tmp_path / "big.png")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has no named pipes")
+@pytest.mark.timeout(20)
+def test_read_image_does_not_wait_for_the_writer_of_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ImageError, match=r"pipe\.png: wanted an image file, found something that is no"):
+        read_image(tmp_path / "pipe.png")
 
 
 @pytest.mark.parametrize("suffix_shape", [(5, 7), (5, 7, 3), (5, 7, 4)])
@@ -661,6 +725,7 @@ SWEEP = """
 import json, resource, sys, time, warnings
 from pathlib import Path
 warnings.simplefilter("error")
+warnings.filterwarnings("ignore", "", UserWarning, "PIL[.](Png|Tiff)ImagePlugin")  # as in pyproject.toml
 from maskrcnn_core.errors import ImageError
 from maskrcnn_core.images import decode_image, encode_png
 import numpy as np

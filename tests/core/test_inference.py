@@ -7,7 +7,9 @@ import torch
 
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import InferenceError
+from maskrcnn_core.images import read_image
 from maskrcnn_core.inference import Failure, Predictor, Run, pick_device
+from maskrcnn_core.masks import mask_iou
 from maskrcnn_core.models import get_model
 from tests.core.builders import make_image, make_model
 from tests.shared_data import shared_path
@@ -66,8 +68,6 @@ def test_one_run_answers_every_threshold_as_a_fresh_stock_run_does(model, shape)
 
 
 def test_one_run_answers_every_threshold_on_a_real_photo(mobile):
-    from maskrcnn_core.images import read_image
-
     photo = shared_path("data", "photos", "18124840932_e42b3e377c_k.jpg")
     pixels = read_image(photo).pixels
     predictor = Predictor(mobile, "cpu")
@@ -249,3 +249,17 @@ def test_an_unknown_device_is_refused_with_those_that_are_there():
     with pytest.raises(InferenceError, match="cpu"):
         pick_device("abacus")
     assert pick_device("auto").type in ("cpu", "cuda", "mps")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU on this machine")
+def test_a_gpu_gives_what_the_cpu_gives(mobile):
+    pixels = read_image(shared_path("data", "photos", "18124840932_e42b3e377c_k.jpg")).pixels
+    thresholds = Thresholds(0.5)
+    on_gpu = Predictor(mobile, "cuda", batch_size=2).predict([pixels, pixels], thresholds)
+    on_cpu = Predictor(mobile, "cpu").predict([pixels], thresholds)[0]
+    for detections in on_gpu:
+        assert detections.labels.tolist() == on_cpu.labels.tolist()
+        assert detections.boxes == pytest.approx(on_cpu.boxes, abs=1.0)
+        assert detections.scores == pytest.approx(on_cpu.scores, abs=0.01)
+        for ours, wanted in zip(detections.masks(), on_cpu.masks(), strict=True):
+            assert mask_iou(ours, wanted) > 0.98

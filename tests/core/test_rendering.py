@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from maskrcnn_core.rendering import Style, colors_of, cut_out, render
+from maskrcnn_core.rendering import Style, colors_of, cut_out, cut_out_thumbnail, render
 from tests.core.builders import disc
 from tests.formats.builders import HEIGHT, WIDTH, make_instances
 
@@ -68,3 +68,13 @@ def test_a_cut_out_is_transparent_outside_the_mask():
     instance = make_instances()[1]
     cut = cut_out(GREY, instance)
     assert np.array_equal(cut[:, :, 3] == 255, instance.mask.crop())
+
+
+def test_a_thumbnail_is_the_cut_out_made_small():
+    large = replace(make_instances()[0], mask=disc(600, 900, 300, 400, 280))
+    picture = cut_out_thumbnail(np.full((600, 900, 3), 100, np.uint8), large, 40)
+    assert picture.shape == (40, 40, 4)
+    assert picture[20, 20].tolist() == [100, 100, 100, 255]
+    assert picture[0, 0, 3] == 0
+    small = cut_out_thumbnail(GREY, make_instances()[3], 40)
+    assert small.shape == (1, 1, 4)
