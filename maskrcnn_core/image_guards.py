@@ -14,7 +14,7 @@ from PIL import ImageFile, TiffImagePlugin
 
 from maskrcnn_core.errors import ImageError, InputError
 from maskrcnn_core.image_formats import EncodedImage
-from maskrcnn_core.image_headers import jpeg_segments, tiff_directories, tiff_tags
+from maskrcnn_core.image_headers import jpeg_segments, png_chunks, tiff_directories, tiff_tags
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -33,6 +33,8 @@ MAX_MEGAPIXELS_SETTING = "MASKDESK_MAX_MEGAPIXELS"
 
 _MAX_RLE_BYTES = 16 * 2**20  # Pillow expands BMP run lengths in Python: 16 MiB take some seconds
 _MAX_JPEG_SCANS = 200  # a progressive JPEG has about 10; each scan is a pass over the whole image
+_MAX_JPEG_SEGMENTS = 10_000  # before the first scan; 64 KiB each hold any profile, preview or depth map
+_MAX_PNG_CHUNKS = 250_000  # 50 MP in the usual chunks of 8 KiB are 20,000; Pillow reads them in Python
 _MAX_JPEG_EXIF_BYTES = 4 * 2**20  # one segment has up to 64 KiB; Pillow joins them in quadratic time
 _MAX_TILE_PIXELS = 2**24  # TIFF tiles are decoded whole, even where they hang out of the image
 _MAX_TIFF_PARTS = 100_000  # 50 MP in tiles of 32 x 32 are half of that; Pillow keeps 0.5 kB of each
@@ -65,20 +67,30 @@ def check_tables(source: EncodedImage) -> None:
     """Before Pillow reads the header: refuses tables that it would turn into millions of objects.
 
     Raises:
-        ImageError: for too many strips, tiles, tags or values of a TIFF, or too much EXIF of a JPEG.
+        ImageError: for too many strips, tiles, tags or values of a TIFF, segments or bytes of EXIF of
+            a JPEG, or chunks of a PNG.
     """
     if source.format == "TIFF":
         _check_tiff_tables(source)
-    if source.format == "JPEG":
-        exif = 0
-        for marker, content in jpeg_segments(source.data):
-            if marker == 0xDA:
-                break
-            exif += len(content) if marker == 0xE1 and content.startswith(b"Exif\0") else 0
-        if exif > _MAX_JPEG_EXIF_BYTES:
-            raise _refusal(
-                source, f"at most {_MAX_JPEG_EXIF_BYTES / 2**20:g} MiB of EXIF", f"{exif / 2**20:.1f} MiB"
-            )
+    elif source.format == "JPEG":
+        _check_jpeg_segments(source)
+    elif source.format == "PNG":
+        if next(islice(png_chunks(source.data), _MAX_PNG_CHUNKS, None), None) is not None:
+            raise _refusal(source, f"a PNG of at most {_MAX_PNG_CHUNKS:,} chunks", "more")
+
+
+def _check_jpeg_segments(source: EncodedImage) -> None:
+    exif = 0
+    for number, (marker, content) in enumerate(jpeg_segments(source.data)):
+        if marker == 0xDA:
+            break
+        if number >= _MAX_JPEG_SEGMENTS:
+            raise _refusal(source, f"a JPEG of at most {_MAX_JPEG_SEGMENTS:,} segments", "more")
+        exif += len(content) if marker == 0xE1 and content.startswith(b"Exif\0") else 0
+    if exif > _MAX_JPEG_EXIF_BYTES:
+        raise _refusal(
+            source, f"at most {_MAX_JPEG_EXIF_BYTES / 2**20:g} MiB of EXIF", f"{exif / 2**20:.1f} MiB"
+        )
 
 
 def _check_tiff_tables(source: EncodedImage) -> None:

@@ -17,7 +17,7 @@ from PIL import ImageFile
 
 from maskrcnn_core.image_formats import EncodedImage
 
-__all__ = ["exif_orientation", "jpeg_segments", "origin_notes", "tiff_directories", "tiff_tags"]
+__all__ = ["exif_orientation", "jpeg_segments", "origin_notes", "png_chunks", "tiff_directories", "tiff_tags"]
 
 _MAX_FRAMES_COUNTED = 10_000
 _MAX_EXIF_BYTES = 4 * 2**20  # a JPEG's fits into 64 KiB; Pillow makes numbers of all that a tag holds
@@ -61,15 +61,18 @@ def origin_notes(image: ImageFile.ImageFile, source: EncodedImage) -> list[str]:
 # --------------------------------------------------------------------------------------------- PNG, JPEG
 
 
-def _png_exif(data: bytes) -> bytes:
-    """The content of the ``eXIf`` chunk, which may stand behind the pixels; empty if there is none."""
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """``(type, begin, end)`` of the content of each chunk of a PNG."""
     pos = 8
     while pos + 8 <= len(data):
         length, kind = struct.unpack_from(">I4s", data, pos)
-        if kind == b"eXIf":
-            return data[pos + 8 : pos + 8 + length]
+        yield kind, pos + 8, pos + 8 + length
         pos += 12 + length
-    return b""
+
+
+def _png_exif(data: bytes) -> bytes:
+    """The content of the ``eXIf`` chunk, which may stand behind the pixels; empty if there is none."""
+    return next((data[begin:end] for kind, begin, end in png_chunks(data) if kind == b"eXIf"), b"")
 
 
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")  # not stuffing, restart or fill

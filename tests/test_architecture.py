@@ -2,9 +2,13 @@
 
 import ast
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from maskrcnn_core.formats import FORMATS
+from maskrcnn_core.models import MODELS
 
 ROOT = Path(__file__).parent.parent
 CORE = ROOT / "maskrcnn_core"
@@ -98,3 +102,22 @@ def test_what_must_never_be_written_is_not(path):
 
 def test_no_user_file_lies_where_streamlit_serves_files():
     assert not (ROOT / "static").exists()
+
+
+def test_the_app_is_safe_as_it_comes():
+    config = tomllib.loads((ROOT / ".streamlit" / "config.toml").read_text())
+    assert config["server"]["address"] == "127.0.0.1"
+    assert config["server"]["enableXsrfProtection"] is True
+    assert config["server"]["enableStaticServing"] is False
+    assert config["server"]["maxUploadSize"] <= 500
+    assert config["client"]["showErrorDetails"] == "none"
+    assert config["browser"]["gatherUsageStats"] is False
+
+
+def test_every_table_is_in_the_readme():
+    readme = (ROOT / "README.md").read_text()
+    for spec in MODELS:
+        assert f"`{spec.key}`" in readme and f"{spec.mask_ap}" in readme
+    for row in FORMATS:
+        assert f"| {row.title} |" in readme
+    assert "(docs/images/annotate.png)" in readme

@@ -584,6 +584,15 @@ def test_a_big_tiff_of_endless_tags_is_refused():
     assert "found a big-endian BigTIFF" in refusal(b"MM\0+" + bytes(100))
 
 
+def test_endless_empty_segments_and_chunks_are_refused():
+    jpeg, png = encode_jpeg(make_pixels()), encode_png(make_pixels())
+    comments = b"\xff\xfe\0\2" * 10_000
+    assert "at most 10,000 segments" in refusal(jpeg[:2] + comments + jpeg[2:])
+    chunk = png_chunk(b"teSt", b"")
+    assert decode_image(png[:33] + chunk * 1000 + png[33:], "a.png").size == (6, 9)
+    assert "at most 250,000 chunks" in refusal(png[:33] + chunk * 250_000 + png[33:])
+
+
 def test_exif_of_endless_segments_is_refused_and_of_a_huge_chunk_not_read():
     pixels = make_pixels()
     segment = b"\xff\xe1\xff\xffExif\0\0" + bytes(65535 - 8)
