@@ -24,6 +24,7 @@ from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import CoreError, InputError
 from maskrcnn_core.evaluation import Evaluation
 from maskrcnn_core.evaluation import evaluate as compare
+from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.formats.coco_reader import Refusal, read_coco, read_results
 from maskrcnn_core.images import one_line
 from maskrcnn_core.inference import Predictor
@@ -106,6 +107,9 @@ def annotate(
     categories: Annotated[
         str | None, typer.Option(help="Only these, by name, with commas: person,car. [default: all]")
     ] = None,
+    simplify: Annotated[
+        float, typer.Option(help="Polygons may leave the mask's edge by so many pixels; 0 keeps every pixel.")
+    ] = 0.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off.")] = False,
     download: Annotated[
@@ -122,6 +126,8 @@ def annotate(
         thresholds = _thresholds(
             score_threshold, 0.5 if nms_threshold is None else nms_threshold, max_detections, mask_threshold
         )
+        if not 0 <= simplify <= MAX_TOLERANCE:
+            raise InputError(f"--simplify: wanted 0 to {MAX_TOLERANCE:g} pixels, found {simplify}")
         outputs = [folder for folder in (segments, overlays, masks) if folder is not None]
         files = find_files(paths, outputs=outputs)
         loaded = _load(model, names, download=download, quiet=quiet)
@@ -133,7 +139,7 @@ def annotate(
             None if categories is None else loaded.label_map.labels_of(_listed(categories)),
         )
         settings = BatchSettings(
-            tuple(files), out, thresholds, results, segments, overlays, masks, resume=resume
+            tuple(files), out, thresholds, results, segments, overlays, masks, resume, simplify
         )
         report = _annotate_with_bar(settings, Predictor(loaded, device), quiet=quiet)
     for note in report.notes:

@@ -49,6 +49,7 @@ class BatchSettings:
         overlays: the folder for each image with its instances drawn on it, or none.
         masks: the folder for each image's mask arrays and label maps, or none.
         resume: go on with a run that was broken off.
+        tolerance: in pixels, by which the COCO file's polygons may be simplified; 0 keeps every pixel.
     """
 
     files: tuple[Path, ...]
@@ -59,6 +60,7 @@ class BatchSettings:
     overlays: Path | None = None
     masks: Path | None = None
     resume: bool = False
+    tolerance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -323,8 +325,9 @@ def _write_coco(
         model.label_map.categories,
         tuple(instance for _, instances in images for instance in instances),
     )
-    data = dump_json(coco_document(dataset, _description(settings.thresholds, model)))
-    iou = least_iou(data, dataset.instances)
+    description = _description(settings.thresholds, model)
+    data = dump_json(coco_document(dataset, description, settings.tolerance))
+    iou = least_iou(data, dataset.instances, exact=settings.tolerance == 0)
     files = [(settings.out, data)]
     if settings.results is not None:
         files.insert(0, (settings.results, dump_json(result_rows(dataset.instances))))

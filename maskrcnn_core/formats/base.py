@@ -31,12 +31,14 @@ class Export:
         categories: all that the data set knows, used or not.
         style: how overlays are drawn.
         description: one line on where it came from, for formats that have room for it.
+        tolerance: in pixels, by which polygons may be simplified; 0 keeps every pixel.
     """
 
     images: tuple[AnnotatedImage, ...]
     categories: tuple[Category, ...]
     style: Style = field(default_factory=Style)
     description: str = ""
+    tolerance: float = 0.0
 
     @property
     def names(self) -> dict[int, str]:

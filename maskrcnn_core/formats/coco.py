@@ -15,10 +15,11 @@ from maskrcnn_core.annotations import Dataset, Instance
 from maskrcnn_core.errors import ExportError
 from maskrcnn_core.formats.base import Export, Member
 from maskrcnn_core.masks import Rle
-from maskrcnn_core.polygons import mask_to_polygons, polygons_to_rle
+from maskrcnn_core.polygons import mask_to_polygons, polygons_to_rle, simplify_polygons
 from maskrcnn_core.pycoco import COCO, coco_mask
 
 __all__ = [
+    "MAX_TOLERANCE",
     "coco_document",
     "coco_members",
     "least_iou",
@@ -29,12 +30,15 @@ __all__ = [
 Json = Any
 """A value as ``json`` writes it."""
 
+MAX_TOLERANCE = 20.0
+"""Pixels; with more a polygon has little to do with its mask."""
+
 
 def coco_members(export: Export) -> Iterator[Member]:
     """The data set as one JSON file, read back with ``pycocotools`` before it is handed over."""
     dataset = Dataset.of_images(export.images, export.categories)
-    data = dump_json(coco_document(dataset, export.description))
-    iou = least_iou(data, dataset.instances)
+    data = dump_json(coco_document(dataset, export.description, export.tolerance))
+    iou = least_iou(data, dataset.instances, exact=export.tolerance == 0)
     yield Member("annotations.json", data, read_back_note(len(dataset.instances), iou))
 
 
@@ -51,11 +55,17 @@ def results_members(export: Export) -> Iterator[Member]:
     yield Member("results.json", dump_json(rows))
 
 
-def coco_document(dataset: Dataset, description: str = "") -> dict[str, Json]:
+def coco_document(dataset: Dataset, description: str = "", tolerance: float = 0.0) -> dict[str, Json]:
     """The data set form as JSON values, in the exact profile.
 
     Annotation ids count from 1 (``COCOeval`` takes id 0 for "no match"), ``area`` and ``bbox`` are the
     mask's own, ``iscrowd`` is always there. Scores of model proposals stay beside their annotation.
+
+    Args:
+        dataset: what is written.
+        description: for the file's ``info``.
+        tolerance: polygons may leave out points that lie so near to the line without them, in pixels;
+            ``area`` and ``bbox`` are then those of the polygons. 0 keeps every pixel.
     """
     return {
         "info": {"description": description or "Made with MaskDesk", "version": "1.0"},
@@ -65,7 +75,7 @@ def coco_document(dataset: Dataset, description: str = "") -> dict[str, Json]:
             | ({"sha256": i.digest} if i.digest else {})
             for i in dataset.images
         ],
-        "annotations": [_annotation(n, i) for n, i in enumerate(dataset.instances, start=1)],
+        "annotations": [_annotation(n, i, tolerance) for n, i in enumerate(dataset.instances, start=1)],
         "categories": [
             {"id": c.id, "name": c.name, "supercategory": c.supercategory} for c in dataset.categories
         ],
@@ -102,8 +112,13 @@ def dump_json(document: Json) -> bytes:
         return json.dumps(document, allow_nan=False, separators=(",", ":")).encode()
 
 
-def least_iou(data: bytes, instances: Iterable[Instance]) -> float:
+def least_iou(data: bytes, instances: Iterable[Instance], *, exact: bool = True) -> float:
     """Reads a data set file with ``pycocotools`` and compares every mask with what was meant.
+
+    Args:
+        data: the file's bytes.
+        instances: what was meant, in the file's order.
+        exact: whether every pixel must come back; not where polygons were simplified on request.
 
     Returns:
         The least mask IoU of all instances; 1 where there are none.
@@ -120,7 +135,7 @@ def least_iou(data: bytes, instances: Iterable[Instance]) -> float:
     for annotation, instance in zip(annotations, instances, strict=True):
         meant = {"size": list(instance.mask.size), "counts": instance.mask.counts.encode()}
         iou = float(coco_mask.iou([coco.annToRLE(annotation)], [meant], [0])[0][0])
-        if iou < 1.0:
+        if exact and iou < 1.0:
             raise ExportError(
                 f"annotations[{annotation['id'] - 1}]: reads back with a mask IoU of {iou:.6f}, wanted 1; "
                 "the file was not handed over"
@@ -136,26 +151,33 @@ def _as_coco(document: dict[str, Json]) -> COCO:
     return coco
 
 
-def _annotation(number: int, instance: Instance) -> dict[str, Json]:
+def _annotation(number: int, instance: Instance, tolerance: float) -> dict[str, Json]:
+    segmentation, mask = _segmentation(instance, tolerance)
     return {
         "id": number,
         "image_id": instance.image_id,
         "category_id": instance.category_id,
-        "segmentation": _segmentation(instance),
-        "area": instance.area,
-        "bbox": [float(v) for v in instance.box_xywh],
+        "segmentation": segmentation,
+        "area": mask.area,
+        "bbox": [float(v) for v in mask.box_xywh],
         "iscrowd": int(instance.is_crowd),
     } | ({} if instance.score is None else {"score": instance.score})
 
 
-def _segmentation(instance: Instance) -> Json:
-    polygons = mask_to_polygons(instance.mask)
-    # Crowds are run lengths by definition of the format.
+def _segmentation(instance: Instance, tolerance: float) -> tuple[Json, Rle]:
+    """The segmentation's JSON, and the mask that readers make of it."""
+    mask = instance.mask
+    polygons = mask_to_polygons(mask)
+    # Crowds are run lengths by definition of the format; a hole would be filled as a polygon.
     if polygons.holes or not polygons.parts or instance.is_crowd:
-        return _rle_json(instance.mask)
-    if polygons_to_rle(polygons.parts, instance.mask.size) != instance.mask:
-        return _rle_json(instance.mask)
-    return [ring.reshape(-1).tolist() for ring in polygons.parts]
+        return _rle_json(mask), mask
+    if tolerance:
+        polygons, _ = simplify_polygons(polygons, tolerance, mask)
+    read = polygons_to_rle(polygons.parts, mask.size)
+    # A part can shrink to nothing between pixel centres; and exactly means exactly.
+    if not read.area or (tolerance == 0 and read != mask):
+        return _rle_json(mask), mask
+    return [ring.reshape(-1).tolist() for ring in polygons.parts], read
 
 
 def _rle_json(mask: Rle) -> dict[str, Json]:

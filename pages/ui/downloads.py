@@ -7,6 +7,7 @@ import streamlit as st
 from maskrcnn_core.annotations import AnnotatedImage
 from maskrcnn_core.formats import FORMATS, Export, Format, Member, format_by_key, write_zip
 from maskrcnn_core.formats.base import file_stem
+from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.rendering import Style
 from pages.ui.errors import plain, show_core_errors
@@ -44,8 +45,19 @@ def draw_downloads(state: UiState, predictor: Predictor) -> None:
     )
     digests = answered if state.export_all else [d for d in answered if d == state.current]
     st.caption(_sentence(state, row, len(state.workspace.images) - len(answered)))
+    if row.key == "coco":
+        state.tolerance = st.number_input(
+            "Simplify polygons by up to (px)",
+            0.0,
+            MAX_TOLERANCE,
+            state.tolerance,
+            0.5,
+            key="tolerance",
+            help="Fewer points, at a cost in mask IoU that the file's check reports. 0 keeps every pixel.",
+        )
     fingerprint = (
         row.key,
+        state.tolerance,
         tuple(digests),
         predictor.model.digest,
         state.thresholds,
@@ -95,6 +107,7 @@ def _prepare(
             display.color_by,
         ),
         description=f"Proposed by {predictor.model.title} in MaskDesk",
+        tolerance=state.tolerance,
     )
     total = row.count(export)
     done_names: list[str] = []

@@ -62,7 +62,7 @@ class UiState:
         table_categories, least_area: the table's filter.
         cut_outs: the table's pictures, by image and mask.
         seen: what the page depends on, as last drawn; the gallery renews the page when it changes.
-        export_format, export_all: what is chosen under downloads.
+        export_format, export_all, tolerance: what is chosen under downloads.
     """
 
     workspace: Workspace = field(default_factory=Workspace)
@@ -85,6 +85,7 @@ class UiState:
     seen: object = None
     export_format: str = "coco"
     export_all: bool = False
+    tolerance: float = 0.0
 
     @property
     def choices(self) -> object:

@@ -248,6 +248,7 @@ def test_control_characters_never_reach_the_terminal(tiny, drawn, tmp_path):
     [
         (["--score-threshold", "0.01"], "score threshold: wanted 0.05 to 1, got 0.01"),
         (["--score-threshold", "nan"], "score threshold"),
+        (["--simplify", "-1"], "--simplify: wanted 0 to 20 pixels, found -1.0"),
         (["--score-threshold", "high"], "--score-threshold"),
         (["--nms-threshold", "2"], "NMS threshold: wanted 0 to 1, got 2.0"),
         (["--mask-threshold", "1"], "mask threshold"),

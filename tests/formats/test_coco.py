@@ -16,7 +16,7 @@ from maskrcnn_core.errors import DatasetError, ExportError
 from maskrcnn_core.formats.coco import coco_document, coco_members, dump_json, least_iou, results_members
 from maskrcnn_core.formats.coco_reader import read_coco, read_results
 from maskrcnn_core.masks import Rle
-from tests.core.builders import make_mask
+from tests.core.builders import disc, make_mask
 from tests.formats.builders import HEIGHT, WIDTH, make_export, make_image_with, make_instances
 from tests.shared_data import shared_path
 
@@ -89,6 +89,25 @@ def test_a_file_that_would_not_read_back_is_not_handed_over():
         least_iou(data, (instances[3], *instances[1:]))
     with pytest.raises(ExportError, match="wrote 4, pycocotools reads 5"):
         least_iou(data, instances[:4])
+
+
+@pytest.mark.parametrize("tolerance", [0.5, 2.0, 20.0])
+def test_simplified_polygons_say_what_they_cost_and_agree_with_their_area_and_box(tolerance):
+    large = replace(make_instances()[0], mask=disc(HEIGHT, WIDTH, 30, 40, 25))
+    export = make_export(images=(make_image_with([large, *make_instances()[1:]]),))
+    exact, simpler = write(export), write(replace(export, tolerance=tolerance))
+    assert len(simpler.data) < len(exact.data)
+    annotations = json.loads(simpler.data)["annotations"]
+    ious = []
+    for annotation, instance in zip(annotations, export.images[0].instances, strict=True):
+        segmentation = annotation["segmentation"]
+        if isinstance(segmentation, list):
+            segmentation = coco_mask.merge(coco_mask.frPyObjects(segmentation, HEIGHT, WIDTH))
+        assert coco_mask.area(segmentation) == annotation["area"] > 0
+        assert coco_mask.toBbox(segmentation).tolist() == annotation["bbox"]
+        meant = {"size": [HEIGHT, WIDTH], "counts": instance.mask.counts.encode()}
+        ious.append(coco_mask.iou([segmentation], [meant], [0])[0][0])
+    assert f"least mask IoU {min(ious):.6f}" in simpler.note
 
 
 def test_file_names_that_occur_twice_are_told_apart():
