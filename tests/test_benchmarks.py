@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from benchmarks import after_network, end_to_end
 from benchmarks.__main__ import BENCHMARKS, main
 from benchmarks.memory import peak_extra_bytes
 from benchmarks.report import Claim, Report, seconds
@@ -20,6 +21,14 @@ def test_a_quick_run_prints_a_table_and_finds_everything_equal(benchmark, tmp_pa
     assert len(table) >= 3
     assert len({line.count("|") for line in table}) == 1
     assert "- Held: " in text and "Not held" not in text
+
+
+@pytest.mark.parametrize("module", [after_network, end_to_end])
+def test_stock_is_left_out_where_its_memory_does_not_suffice(module, monkeypatch):
+    monkeypatch.setattr(module, "has_memory_for", lambda expected_bytes: False)
+    report = next(b for b in BENCHMARKS if b.name == module.__name__.split(".")[1]).run(True)
+    assert "left out: needs" in report.markdown()
+    assert not report.claims
 
 
 def test_a_claim_that_does_not_hold_is_shown():
