@@ -453,7 +453,7 @@ def _mask_head(
 
 def _to_tensor(image: Pixels, device: torch.device) -> Tensor:
     """float32 ``[3, H, W]`` in [0, 1], as torchvision's ``to_tensor`` makes it."""
-    return torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1).float().div(255)
+    return torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1).float().div_(255)
 
 
 def _scaled(transform: GeneralizedRCNNTransform, scale: float) -> GeneralizedRCNNTransform:

@@ -10,9 +10,9 @@ The result is bit-identical to ``torchvision.models.detection.roi_heads.paste_ma
 mask_threshold`` on the CPU, whatever that build of torch does with its roundings:
 
 - the interpolation weights are torch's own, asked from ``interpolate`` itself on unit vectors;
-- what remains are two sums of two products, which may be fused or not. That moves a value by at most
-  a few units in the last place, so a pixel nearer to the threshold than :data:`ROUNDING_BAND` is
-  undecided, and that one mask is then pasted by torch (a few in a hundred are).
+- what remains are two sums of two products in float32, which may be fused or not. A pixel whose exact
+  value lies nearer to the threshold than :data:`ROUNDING_BAND` is undecided by that; torch is asked for
+  its value (in one or two masks of a hundred there is such a pixel, in huge ones more often).
 """
 
 from __future__ import annotations
@@ -23,16 +23,20 @@ import torch
 import torch.nn.functional as F
 
 from maskrcnn_core.compiled import compiled
-from maskrcnn_core.masks import BoolMask, Rle, Runs
+from maskrcnn_core.masks import Rle, Runs
 
 __all__ = ["ROUNDING_BAND", "paste_mask", "paste_masks"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
-ROUNDING_BAND = 1e-6
-"""Distance from the threshold within which float32 rounding could decide: 8 units in the last place of
-1.0, where two fused or unfused products and sums of probabilities differ by 3 at most."""
+ROUNDING_BAND = 2.5e-7
+"""Distance of a pixel's exact value from the threshold within which float32 rounding could decide.
+
+Interpolating once along each axis rounds six times at most (two products and a sum each, fewer if fused),
+each time by up to 2**-25 for values below 1: together 1.8e-7."""
+
+_UNKNOWN = np.zeros((0, 0), np.float32)
 
 
 def paste_masks(
@@ -95,26 +99,22 @@ def _paste_padded(probs: Floats, box: Ints, image_size: tuple[int, int], mask_th
     right, bottom = min(x2 + 1, width), min(y2 + 1, height)
     if left >= right or top >= bottom:
         return Rle(image_size, np.array([height * width], np.uint32))
-    runs, decided = _paste_runs(
-        probs,
-        _interpolation_weights(probs.shape[1], out_w)[:, left - x1 : right - x1],
-        _interpolation_weights(probs.shape[0], out_h)[:, top - y1 : bottom - y1],
-        np.float32(mask_threshold),
-        np.float32(ROUNDING_BAND),
-        (top, left, height, width),
-    )
-    if decided:
-        return Rle(image_size, runs)
-    crop = _paste_with_torch(probs, (out_h, out_w), mask_threshold)
-    return Rle.from_crop(crop[top - y1 : bottom - y1, left - x1 : right - x1], (top, left), image_size)
+    weights_x = _interpolation_weights(probs.shape[1], out_w)[:, left - x1 : right - x1]
+    weights_y = _interpolation_weights(probs.shape[0], out_h)[:, top - y1 : bottom - y1]
+    place = (top, left, height, width)
+    runs, is_decided = _paste_runs(probs, weights_x, weights_y, np.float32(mask_threshold), _UNKNOWN, place)
+    if not is_decided:
+        asked = _paste_with_torch(probs, (out_h, out_w))[top - y1 : bottom - y1, left - x1 : right - x1]
+        runs, _ = _paste_runs(probs, weights_x, weights_y, np.float32(mask_threshold), asked, place)
+    return Rle(image_size, runs)
 
 
-def _paste_with_torch(probs: Floats, size: tuple[int, int], mask_threshold: float) -> BoolMask:
+def _paste_with_torch(probs: Floats, size: tuple[int, int]) -> Floats:
     scaled = F.interpolate(
         torch.from_numpy(probs)[None, None], size=size, mode="bilinear", align_corners=False
     )
-    decided: BoolMask = (scaled[0, 0] > mask_threshold).numpy()
-    return decided
+    values: Floats = scaled[0, 0].numpy()
+    return values
 
 
 def _interpolation_weights(cells: int, pixels: int) -> Floats:
@@ -144,10 +144,16 @@ def _paste_runs(
     weights_x: Floats,
     weights_y: Floats,
     threshold: np.float32,
-    band: np.float32,
+    known: Floats,
     place: tuple[int, int, int, int],
 ) -> tuple[Runs, bool]:
-    """Runs of the thresholded paste, and whether every pixel could be decided without torch."""
+    """Runs of the thresholded paste, and whether every pixel could be decided.
+
+    ``known`` are torch's own values of the box's pixels, looked up for those within
+    :data:`ROUNDING_BAND`; an empty array if it has not been asked yet.
+    """
+    # What is decided by float32 values of our own keeps the roundings of both, ours and torch's.
+    margin = np.float32(2 * ROUNDING_BAND)
     top, left, height, width = place
     cells, rows = weights_y.shape
     columns = weights_x.shape[1]
@@ -163,7 +169,7 @@ def _paste_runs(
         any_foreground = False
         for cell in range(cells):
             values[cell] = probs[cell, left_cell] * left_weight + probs[cell, right_cell] * right_weight
-            any_foreground = any_foreground or values[cell] > threshold - band
+            any_foreground = any_foreground or values[cell] > threshold - margin
         base = (left + x) * height + top
         y = 0
         while y <= rows:
@@ -181,17 +187,27 @@ def _paste_runs(
                 lower = min(upper + 1, cells - 1)
                 least = min(values[upper], values[lower])
                 most = max(values[upper], values[lower])
-                if least > threshold + band or most < threshold - band:
+                if least > threshold + margin or most < threshold - margin:
                     value = least > threshold
                     while end < rows and cell_y[end] == upper:
                         end += 1
                 else:
-                    exact = values[upper] * weights_y[upper, y]
-                    if lower > upper:
-                        exact += values[lower] * weights_y[lower, y]
-                    if abs(exact - threshold) <= band:
-                        return runs[:0].copy(), False
-                    value = exact > threshold
+                    lower_weight = weights_y[lower, y] if lower > upper else np.float32(0)
+                    near = values[upper] * weights_y[upper, y] + values[lower] * lower_weight
+                    value = near > threshold
+                    if abs(near - threshold) <= margin:
+                        exact = np.float64(weights_y[upper, y]) * (
+                            np.float64(probs[upper, left_cell]) * left_weight
+                            + np.float64(probs[upper, right_cell]) * right_weight
+                        ) + np.float64(lower_weight) * (
+                            np.float64(probs[lower, left_cell]) * left_weight
+                            + np.float64(probs[lower, right_cell]) * right_weight
+                        )
+                        value = exact > threshold
+                        if abs(exact - threshold) <= ROUNDING_BAND:
+                            if known.size == 0:
+                                return runs[:0].copy(), False
+                            value = known[y, x] > threshold
             if value != inside:
                 if count + 2 > runs.size:
                     grown = np.empty(2 * runs.size, np.uint32)
