@@ -26,7 +26,7 @@ from torchvision.models.detection.transform import GeneralizedRCNNTransform
 from torchvision.ops import clip_boxes_to_image, remove_small_boxes
 
 from maskrcnn_core.detections import SCORE_FLOOR, Candidates, Detections, Thresholds
-from maskrcnn_core.errors import InferenceError
+from maskrcnn_core.errors import InferenceError, InputError
 from maskrcnn_core.models import LoadedModel
 
 __all__ = ["Failure", "Predictor", "Run", "pick_device"]
@@ -47,7 +47,7 @@ def pick_device(name: str = "auto") -> torch.device:
     """The device of that name; ``auto`` is CUDA, else Apple's MPS, else the CPU.
 
     Raises:
-        InferenceError: if the device is unknown or not there, naming those that are there.
+        InputError: if the device is unknown or not there, naming those that are there.
     """
     present = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
@@ -58,7 +58,7 @@ def pick_device(name: str = "auto") -> torch.device:
     # One name for one device: queues and locks go by it.
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in present:
-        raise InferenceError(f"device {name!r} is not on this machine; there is: {', '.join(present)}")
+        raise InputError(f"device {name!r} is not on this machine; there is: {', '.join(present)}")
     return torch.device(wanted)
 
 

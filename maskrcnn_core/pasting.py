@@ -25,7 +25,7 @@ import torch.nn.functional as F
 from maskrcnn_core.compiled import compiled
 from maskrcnn_core.masks import Rle, Runs
 
-__all__ = ["ROUNDING_BAND", "paste_mask", "paste_masks"]
+__all__ = ["ROUNDING_BAND", "have_pixels", "paste_mask", "paste_masks"]
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
@@ -69,6 +69,25 @@ def paste_masks(
         _paste_padded(probs, box, image_size, mask_threshold)
         for probs, box in zip(padded, grown, strict=True)
     ]
+
+
+def have_pixels(
+    mask_probs: Floats, boxes: Floats, image_size: tuple[int, int], mask_threshold: float = 0.5
+) -> npt.NDArray[np.bool_]:
+    """Whether each of N masks has any pixel: bool ``[N]``, as the areas of :func:`paste_masks` say.
+
+    Nearly all are decided without a paste. With no probability above the threshold there is no pixel;
+    with four neighbouring ones above it, and a box of at least a pixel for each cell, there is one.
+    """
+    cells = mask_probs.shape[-1]
+    some: npt.NDArray[np.bool_] = np.asarray((mask_probs > mask_threshold).any(axis=(1, 2)))
+    above = mask_probs > mask_threshold + 2 * ROUNDING_BAND
+    blocks = above[:, :-1, :-1] & above[:, 1:, :-1] & above[:, :-1, 1:] & above[:, 1:, 1:]
+    large = (boxes[:, 2:] - boxes[:, :2] > cells + 2).all(axis=1)
+    certain = blocks.any(axis=(1, 2)) & large
+    for row in np.flatnonzero(some & ~certain):
+        some[row] = paste_mask(mask_probs[row], boxes[row], image_size, mask_threshold).area > 0
+    return some
 
 
 def paste_mask(

@@ -29,6 +29,7 @@ from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import CoreError, ImageError
 from maskrcnn_core.images import decode_image, encode_jpeg, one_line
 from maskrcnn_core.inference import Failure, Predictor, Run
+from maskrcnn_core.pasting import have_pixels
 from maskrcnn_core.queueing import Job, queue_for
 
 __all__ = ["AddReport", "ImageState", "OpenImage", "Shown", "Workspace", "data_url"]
@@ -170,16 +171,17 @@ class Workspace:
         return AddReport(added=(image.digest,))
 
     def _add_zip(self, name: str, data: bytes) -> AddReport:
-        report = AddReport()
+        report, found = AddReport(), False
         try:
             for member in read_zip_images(data, name):
+                found = True
                 if isinstance(member, ArchiveMember):
                     report += self.add(member.name, member.data)
                 else:
                     report += AddReport(refused=(member.message,))
         except CoreError as error:
-            report += AddReport(refused=(str(error),))
-        return report
+            return report + AddReport(refused=(str(error),))
+        return report if found else AddReport(refused=(f"{one_line(name)}: there are no images in it",))
 
     def remove(self, digests: Iterable[str]) -> None:
         """Closes images; jobs of theirs that wait are cancelled."""
@@ -228,6 +230,8 @@ class Workspace:
         Returns:
             How many were queued.
         """
+        if (looked_at := self._jobs.get((first or "", predictor.model.digest))) is not None:
+            looked_at.hurry()
         queue = queue_for(str(predictor.device))
         floor = replace(thresholds, score_threshold=SCORE_FLOOR, labels=None)
         queued = 0
@@ -271,7 +275,7 @@ class Workspace:
         if job.state == "cancelled":
             return ImageState("cancelled", "cancelled")
         if isinstance(job.result, Run):
-            count = len(job.result.candidates.select(thresholds))
+            count = _count(job.result, thresholds)
             return ImageState("found", f"{count} found") if count else ImageState("none", "none found")
         if isinstance(job.result, Failure):
             return ImageState("failed", f"failed: {job.result.reason}")
@@ -325,6 +329,16 @@ class Workspace:
             ),
             lambda: self.pixels(digest),
         )
+
+
+def _count(run: Run, thresholds: Thresholds) -> int:
+    """How many instances these thresholds keep; one whose mask was never asked for counts as one."""
+    rows = run.candidates.select(thresholds)
+    unknown = run.without_mask(rows)
+    known = run.detections(rows[~np.isin(rows, unknown)])
+    return len(unknown) + int(
+        have_pixels(known.mask_probs, known.boxes, known.image_size, thresholds.mask_threshold).sum()
+    )
 
 
 def _thumbnail(pixels: Pixels) -> str:

@@ -49,7 +49,7 @@ if not page_state.workspace.images:
 if chosen is not None:
     page_state.workspace.start(chosen, page_state.thresholds, first=page_state.current)
 
-left, right = st.columns([2, 5], gap="medium")
+left, right = st.columns([1, 2], gap="medium")
 with left:
     draw_gallery(page_state, chosen)
     draw_report(page_state)

@@ -9,11 +9,9 @@ import streamlit as st
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.models import MODELS, load_custom_model, ready_models, summarise
 from pages.ui.cached import predictor_of
-from pages.ui.errors import plain, show_core_errors
+from pages.ui.errors import harmless, plain, show_core_errors
 from pages.ui.settings import download_model
 from pages.ui.state import UiState, get_state
-
-MAX_NAMES_BYTES = 2**20
 
 
 def draw_table(ready: set[str]) -> None:
@@ -57,7 +55,7 @@ def draw_summary(state: UiState, ready: set[str]) -> None:
         st.info("No model is ready yet: download one above, or load your own below.")
         return
     titles = {spec.key: spec.title for spec in MODELS}
-    titles |= {key: plain(predictor.model.title) for key, predictor in state.custom.items()}
+    titles |= {key: harmless(predictor.model.title) for key, predictor in state.custom.items()}
     index = keys.index(state.model_key) if state.model_key in keys else 0
     key = st.selectbox("Model", keys, index, format_func=titles.__getitem__, key="summary-choice")
     with show_core_errors():
@@ -82,19 +80,25 @@ def draw_custom(state: UiState) -> None:
     )
     weights = st.file_uploader("Weights", key="custom-weights")
     names = st.file_uploader("Category names", key="custom-names")
+    if state.loaded:
+        st.success(plain(state.loaded))
+        state.loaded = ""
     if not st.button("Load", key="load-custom", disabled=weights is None or names is None):
         return
+    uploads = {"weights": weights, "names": names}
     with show_core_errors(), tempfile.TemporaryDirectory(prefix="maskdesk-") as folder:
-        # Fixed names: what a person called the file is never a path here.
-        file, lines = Path(folder) / "weights", Path(folder) / "names.txt"
-        file.write_bytes(weights.getvalue())
-        lines.write_bytes(names.getvalue()[:MAX_NAMES_BYTES])
+        # Messages name the files as the person did, as far as that makes a harmless path.
+        file, lines = (Path(folder) / kind / harmless(upload.name)[-80:] for kind, upload in uploads.items())
+        for path, upload in zip((file, lines), uploads.values(), strict=True):
+            path.parent.mkdir()
+            path.write_bytes(upload.getvalue())
         model = load_custom_model(file, lines, title=weights.name)
         state.custom[model.key] = Predictor(model)
         state.model_key = model.key
-        st.success(
-            f"Loaded {plain(model.title)}: {len(model.label_map)} categories. The Annotate page uses it now."
+        state.loaded = (
+            f"Loaded {model.title}: {len(model.label_map)} categories. The Annotate page uses it now."
         )
+        st.rerun()
 
 
 page_state = get_state()

@@ -67,8 +67,8 @@ def find_files(named: Iterable[str | Path], *, outputs: Sequence[Path] = ()) -> 
     if not any(os.path.lexists(path) for path in files):
         where = ", ".join(one_line(text) for text in texts[:3]) + (" ..." if len(texts) > 3 else "")
         raise InputError(
-            f"no images found in {where or 'nothing'}; name image files, folders that hold some "
-            f"({', '.join(sorted(IMAGE_SUFFIXES))}), or patterns in quotes"
+            f"no images found in {where or 'nothing'}, or there is no such file; name image files, "
+            f"folders that hold some ({', '.join(sorted(IMAGE_SUFFIXES))}), or patterns in quotes"
         )
     return files
 

@@ -267,6 +267,8 @@ def _check_outputs(settings: BatchSettings) -> None:
         shown = one_line(str(file))
         if file.is_dir():
             raise InputError(f"{shown}: wanted a file to write, found a folder; add a file name to it")
+        if file.name == "-" or (file.exists() and not file.is_file()):
+            raise InputError(f"{shown}: wanted a file to write, found a device or a pipe; name a file")
         if os.path.realpath(file) in inputs:
             raise InputError(f"{shown}: it is one of the images; choose another output file")
     if len({os.path.realpath(file) for file in files}) < len(files):

@@ -35,14 +35,9 @@ def draw_downloads(state: UiState, predictor: Predictor) -> None:
         for digest in state.workspace.images
         if state.workspace.run_of(digest, predictor.model.digest) is not None
     ]
-    many = f"All {len(answered)} images that have run" if len(answered) > 1 else "All images that have run"
-    extents = ["This image", many]
-    state.export_all = (
-        st.radio(
-            "Of", extents, index=int(state.export_all), horizontal=True, key=f"export-extent-{len(answered)}"
-        )
-        == extents[1]
-    )
+    extents = ["This image", "All images that have run"]
+    extent = st.radio("Of", extents, int(state.export_all), horizontal=True, key="export-extent")
+    state.export_all = extent == extents[1]
     digests = answered if state.export_all else [d for d in answered if d == state.current]
     st.caption(_sentence(state, row, len(state.workspace.images) - len(answered)))
     if row.key == "coco":
@@ -65,8 +60,12 @@ def draw_downloads(state: UiState, predictor: Predictor) -> None:
         state.display,
     )
     if st.button("Prepare", key="prepare", icon=":material/build:", disabled=not digests):
-        with show_core_errors():
-            state.prepared = _prepare(state, predictor, row, digests, fingerprint)
+        place = st.empty()
+        try:
+            with show_core_errors(), place.container():
+                state.prepared = _prepare(state, predictor, row, digests, fingerprint)
+        finally:
+            place.empty()
     _offer(state, fingerprint)
 
 
@@ -126,7 +125,6 @@ def _prepare(
         with file.open("wb") as target:
             notes = write_zip(row.members(export), target, show)
         suffix, mime = ".zip", "application/zip"
-    bar.empty()
     return Prepared(fingerprint, str(file), f"{stem}_{row.key}{suffix}", mime, tuple(notes))
 
 

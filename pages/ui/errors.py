@@ -15,12 +15,17 @@ import streamlit as st
 from maskrcnn_core.errors import CoreError
 from maskrcnn_core.images import one_line
 
-__all__ = ["plain", "show_core_errors"]
+__all__ = ["harmless", "plain", "show_core_errors"]
 
 
 def plain(text: str) -> str:
     """Outside text with every sign that Markdown, Streamlit's icons and colors or LaTeX know escaped."""
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&@/])", r"\\\1", one_line(text))
+
+
+def harmless(text: str) -> str:
+    """Outside text without signs, for menus: those show escapes in one place and not in another."""
+    return re.sub(r"[^\w .-]", "_", one_line(text))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ def draw_gallery(state: UiState, predictor: Predictor | None) -> None:
     state.seen = _what_the_page_shows(state, states)
     active = any(s.is_active for s in states)
     st.fragment(_draw, run_every=_POLL_SECONDS if active else None)(state, predictor)
+    _draw_buttons(state)
 
 
 def _states(state: UiState, predictor: Predictor | None) -> list[ImageState]:
@@ -33,10 +34,16 @@ def _draw(state: UiState, predictor: Predictor | None) -> None:
     digests = list(workspace.images)
     _draw_progress(state, predictor, states)
 
+    # After a move by other means the table is another one: an answer of the old one that is still under way
+    # must not take the move back.
+    key = f"gallery-{state.visit}"
+
     def choose() -> None:
-        rows = st.session_state["gallery"]["selection"]["rows"]
-        if rows:
+        rows = st.session_state[key]["selection"]["rows"]
+        if rows and rows[0] < len(digests):
+            visit = state.visit
             state.look_at(digests[rows[0]])
+            state.visit = visit
 
     table = pd.DataFrame(
         {
@@ -45,11 +52,11 @@ def _draw(state: UiState, predictor: Predictor | None) -> None:
             "image": [image.name for image in workspace.images.values()],
         }
     )
-    if state.current in digests:
-        st.session_state["gallery"] = {"selection": {"rows": [digests.index(state.current)], "columns": []}}
+    at = digests.index(state.current) if state.current in digests else 0
     st.dataframe(
         table,
-        key="gallery",
+        key=key,
+        selection_default={"selection": {"rows": [at], "columns": []}},
         hide_index=True,
         height=min(38 + 48 * len(table), 620),
         row_height=48,
@@ -61,7 +68,6 @@ def _draw(state: UiState, predictor: Predictor | None) -> None:
         },
         alt="Open images, each with its state; choose a row to look at it",
     )
-    _draw_buttons(state, states)
     if _what_the_page_shows(state, states) != state.seen:
         st.rerun()
 
@@ -81,26 +87,42 @@ def _draw_progress(state: UiState, predictor: Predictor | None, states: list[Ima
             st.rerun()
 
 
-def _draw_buttons(state: UiState, states: list[ImageState]) -> None:
+def _draw_buttons(state: UiState) -> None:
+    """Outside the part that renews itself, and as callbacks: a renewal at the same moment loses no press."""
     digests = list(state.workspace.images)
     at = digests.index(state.current) if state.current in digests else 0
-    before, after = st.columns(2)
-    if before.button(
-        ":material/arrow_back:", key="previous", disabled=at == 0, shortcut="alt+left", width="stretch"
-    ):
-        state.look_at(digests[at - 1])
-        st.rerun()
-    last = at >= len(digests) - 1
-    if after.button(
-        ":material/arrow_forward:", key="next", disabled=last, shortcut="alt+right", width="stretch"
-    ):
-        state.look_at(digests[at + 1])
-        st.rerun()
-    if st.button("Close this image", key="close", icon=":material/close:", width="stretch"):
+
+    def go(step: int) -> None:
+        here = digests.index(state.current) if state.current in digests else 0
+        state.look_at(digests[min(max(here + step, 0), len(digests) - 1)])
+
+    def close() -> None:
         state.workspace.remove([digests[at]])
         rest = list(state.workspace.images)
         state.look_at(rest[min(at, len(rest) - 1)] if rest else None)
-        st.rerun()
+
+    before, after = st.columns(2)
+    before.button(
+        ":material/arrow_back:",
+        key="previous",
+        help="The image before",
+        disabled=at == 0,
+        on_click=go,
+        args=(-1,),
+        shortcut="alt+left",
+        width="stretch",
+    )
+    after.button(
+        ":material/arrow_forward:",
+        key="next",
+        help="The next image",
+        disabled=at >= len(digests) - 1,
+        on_click=go,
+        args=(1,),
+        shortcut="alt+right",
+        width="stretch",
+    )
+    st.button("Close this image", key="close", icon=":material/close:", on_click=close, width="stretch")
 
 
 def _what_the_page_shows(state: UiState, states: list[ImageState]) -> object:

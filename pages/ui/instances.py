@@ -11,7 +11,7 @@ import streamlit as st
 
 from maskrcnn_core.annotations import Instance
 from maskrcnn_core.detections import SCORE_FLOOR
-from maskrcnn_core.images import encode_png
+from maskrcnn_core.images import encode_png, one_line
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.palette import category_color, hex_color
 from maskrcnn_core.rendering import colors_of, cut_out_thumbnail
@@ -37,7 +37,7 @@ _MESSAGES = {
     "running": "The network is looking at this image ...",
     "cancelled": "Cancelled before it ran.",
     "failed": "{}",
-    "none": "No objects above the score threshold.",
+    "none": "Nothing that these thresholds and categories keep: lower the score, or choose all categories.",
     "found": "",
 }
 
@@ -65,6 +65,7 @@ def _draw_viewer(
 ) -> Shown | None:
     """Mounts the viewer and takes in what was done in it since."""
     where = state.workspace.state_of(image.digest, predictor, state.thresholds)
+    st.text(f"{one_line(image.name)}: {where.text}")
     instances = shown.instances if shown else ()
     names = _names(predictor)
     rows = {instance.row for instance in instances}
@@ -142,7 +143,10 @@ def _draw_table(
         state.selected = tuple(sorted(state.table_rows[n] for n in chosen if n < len(state.table_rows)))
 
     positions = [n for n, row in enumerate(state.table_rows) if row in state.selected]
-    st.session_state[key] = {"selection": {"rows": positions, "columns": []}}
+    # Written only where it differs: a click that is under way would be taken back by every other write.
+    shown_by_table = st.session_state.get(key, {}).get("selection", {}).get("rows")
+    if sorted(shown_by_table or []) != positions:
+        st.session_state[key] = {"selection": {"rows": positions, "columns": []}}
     st.dataframe(
         _table(state, image, rows, names),
         key=key,
@@ -248,7 +252,12 @@ def _scores_figure(shown: Shown, score_threshold: float) -> go.Figure:
             go.Histogram(x=below, xbins=bins, name="below the threshold", opacity=0.35),
         ]
     )
-    figure.add_vline(score_threshold, line_dash="dash", annotation_text=f"threshold {score_threshold:.2f}")
+    figure.add_vline(
+        score_threshold,
+        line_dash="dash",
+        line_color="#888888",
+        annotation_text=f"threshold {score_threshold:.2f}",
+    )
     figure.update_layout(barmode="stack")
     figure.update_xaxes(range=[0, 1], title="score")
     return _laid_out(figure, "Scores, and where the threshold cuts", height=260)

@@ -10,7 +10,7 @@ from maskrcnn_core.errors import CoreError
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.models import MODELS, default_model, get_model, model_by_key, ready_models
 from pages.ui.cached import predictor_of
-from pages.ui.errors import plain, show_core_errors
+from pages.ui.errors import harmless, plain, show_core_errors
 from pages.ui.state import UiState
 
 __all__ = ["download_model", "draw_model_choice", "draw_thresholds"]
@@ -28,7 +28,7 @@ def draw_model_choice(state: UiState) -> Predictor | None:
     ready = {spec.key for spec in ready_models()} | set(state.custom)
 
     def label(key: str) -> str:
-        title = plain(state.custom[key].model.title) if key in state.custom else model_by_key(key).title
+        title = harmless(state.custom[key].model.title) if key in state.custom else model_by_key(key).title
         return title if key in ready else f"{title} (not downloaded)"
 
     state.model_key = st.selectbox(
@@ -63,15 +63,20 @@ def _offer_download(key: str) -> None:
 
 def download_model(key: str) -> None:
     """Fetches a model's weights with a progress bar; pressing Cancel keeps what is there for later."""
-    bar = st.progress(0.0, text="Connecting ...")
-    st.button("Cancel", key=f"cancel-download-{key}", help="What is there so far is kept and resumed.")
+    place = st.empty()
+    with place.container():
+        bar = st.progress(0.0, text="Connecting ...")
+        st.button("Cancel", key=f"cancel-download-{key}", help="What is there so far is kept and resumed.")
 
     def show(done: int, total: int | None) -> None:
         share = done / total if total else 0.0
         of = f" of {total / 1e6:.1f}" if total else ""
         bar.progress(min(share, 1.0), text=f"{done / 1e6:.1f}{of} MB")
 
-    get_model(key, download=True, on_progress=show)
+    try:
+        get_model(key, download=True, on_progress=show)
+    finally:
+        place.empty()
 
 
 def draw_thresholds(state: UiState, predictor: Predictor | None) -> None:

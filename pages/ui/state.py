@@ -60,6 +60,8 @@ class UiState:
         prepared: the export that waits to be downloaded.
         table_rows: candidate rows of the table as last drawn; its selection names positions in it.
         table_categories, least_area: the table's filter.
+        loaded: what the Models page says once after a model was loaded.
+        visit: counts moves to another image that were not made in the gallery's table.
         cut_outs: the table's pictures, by image and mask.
         seen: what the page depends on, as last drawn; the gallery renews the page when it changes.
         export_format, export_all, tolerance: what is chosen under downloads.
@@ -81,6 +83,8 @@ class UiState:
     table_rows: tuple[int, ...] = ()
     table_categories: list[str] = field(default_factory=list)
     least_area: int = 0
+    loaded: str = ""
+    visit: int = 0
     cut_outs: dict[tuple[str, Rle], str] = field(default_factory=dict)
     seen: object = None
     export_format: str = "coco"
@@ -96,6 +100,7 @@ class UiState:
         """Goes to another image; what was chosen in the old one is no longer chosen."""
         if digest != self.current:
             self.current, self.selected = digest, ()
+            self.visit += 1
 
 
 def get_state() -> UiState:

@@ -134,6 +134,20 @@ def test_a_zip_brings_many_images_and_all_go_into_one_file(desk, tmp_path):
     assert document["annotations"]
 
 
+def test_turning_over_images_while_others_run_loses_no_step_and_no_session(desk):
+    folder = shared_path("data", "coco_val2017", "images")
+    desk.drop(*sorted(folder.iterdir())[:30])
+    position = 0
+    for pause in (150, 300, 600, 150, 300):
+        for _ in range(3):
+            desk.page.get_by_test_id("stMain").get_by_role("button").filter(has_text="arrow_forward").click()
+            desk.page.wait_for_timeout(pause + 400)
+        position += 3
+    names = [path.name for path in sorted(folder.iterdir())[:30]]
+    desk.page.get_by_text(f"{names[position]}: ").wait_for(timeout=20_000)
+    assert desk.page.get_by_text("Connection error").count() == 0
+
+
 def test_two_browsers_never_see_each_others_images(browser, desk, address):
     desk.drop(shared_path(*PHOTO))
     context = browser.new_context()

@@ -248,6 +248,8 @@ def test_control_characters_never_reach_the_terminal(tiny, drawn, tmp_path):
     [
         (["--score-threshold", "0.01"], "score threshold: wanted 0.05 to 1, got 0.01"),
         (["--score-threshold", "nan"], "score threshold"),
+        (["--out", "-"], "wanted a file to write, found a device or a pipe"),
+        (["--out", "/dev/null"], "wanted a file to write, found a device or a pipe"),
         (["--simplify", "-1"], "--simplify: wanted 0 to 20 pixels, found -1.0"),
         (["--score-threshold", "high"], "--score-threshold"),
         (["--nms-threshold", "2"], "NMS threshold: wanted 0 to 1, got 2.0"),

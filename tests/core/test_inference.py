@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
-from maskrcnn_core.errors import InferenceError
+from maskrcnn_core.errors import InferenceError, InputError
 from maskrcnn_core.images import read_image
 from maskrcnn_core.inference import Failure, Predictor, Run, pick_device
 from maskrcnn_core.masks import mask_iou
@@ -246,7 +246,7 @@ def test_threads_share_a_predictor(model):
 
 
 def test_an_unknown_device_is_refused_with_those_that_are_there():
-    with pytest.raises(InferenceError, match="cpu"):
+    with pytest.raises(InputError, match="cpu"):
         pick_device("abacus")
     assert pick_device("auto").type in ("cpu", "cuda", "mps")
 

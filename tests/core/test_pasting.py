@@ -5,7 +5,7 @@ from pycocotools import mask as coco_mask
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
 from maskrcnn_core import pasting
-from maskrcnn_core.pasting import paste_mask, paste_masks
+from maskrcnn_core.pasting import have_pixels, paste_mask, paste_masks
 from tests.core.builders import make_boxes, make_mask_probs
 
 SIZES = [(1, 1), (1, 300), (300, 2), (64, 48), (333, 517), (720, 405)]
@@ -50,6 +50,20 @@ def test_most_masks_are_decided_without_torch(monkeypatch):
     monkeypatch.setattr(pasting, "_paste_with_torch", lambda *args: asked.append(1) or real(*args))
     paste_masks(make_mask_probs(100), make_boxes(100, (600, 800)), (600, 800))
     assert len(asked) < 8
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.5, 0.9])
+def test_have_pixels_says_what_the_areas_say(threshold):
+    rng = np.random.default_rng(3)
+    # Weak and narrow peaks on small and large boxes: some reach over the threshold, and over no pixel.
+    probs = np.concatenate([make_mask_probs(40), rng.random((60, 28, 28)).astype(np.float32) ** 8])
+    probs[::3] *= 0.55
+    boxes = make_boxes(100, (200, 300))
+    boxes[::2, 2:] = np.minimum(boxes[::2, :2] + 9, (300, 200))
+    boxes[50:, 2:] = np.minimum(boxes[50:, 2:], boxes[50:, :2] + 14)
+    areas = [rle.area for rle in paste_masks(probs, boxes, (200, 300), threshold)]
+    assert have_pixels(probs, boxes, (200, 300), threshold).tolist() == [area > 0 for area in areas]
+    assert have_pixels(probs[:0], boxes[:0], (200, 300)).shape == (0,)
 
 
 def test_no_masks_give_no_masks():

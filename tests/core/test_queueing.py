@@ -52,6 +52,17 @@ def test_the_image_that_is_looked_at_goes_first(held):
     assert order == ["looked at", "waiting"]
 
 
+def test_a_job_that_waits_can_be_put_first(held):
+    queue, gate = held
+    order = []
+    jobs = [queue.submit("a", lambda n=n: order.append(n)) for n in range(4)]
+    jobs[2].hurry()
+    assert [job.place for job in jobs] == [2, 3, 1, 4]
+    gate.set()
+    assert jobs[3].wait(10)
+    assert order == [2, 0, 1, 3]
+
+
 def test_a_cancelled_job_never_runs(held):
     queue, gate = held
     ran = []

@@ -68,6 +68,32 @@ def test_a_broken_zip_is_one_sentence():
     assert (len(report.refused), report.added) == (1, ())
 
 
+def test_an_empty_zip_is_told():
+    report = Workspace().add("empty.zip", b"PK\x05\x06" + bytes(18))
+    assert report.refused == ("empty.zip: there are no images in it",)
+
+
+@pytest.mark.parametrize("mask_threshold", [0.05, 0.5, 0.95])
+def test_the_state_counts_what_is_shown(ran, predictor, mask_threshold):
+    workspace, digests = ran
+    thresholds = Thresholds(SCORE_FLOOR, mask_threshold=mask_threshold)
+    for digest in digests:
+        count = len(workspace.shown(digest, predictor, thresholds).kept)
+        text = workspace.state_of(digest, predictor, thresholds).text
+        assert text == (f"{count} found" if count else "none found")
+
+
+def test_the_image_that_is_looked_at_is_put_first(predictor, monkeypatch):
+    workspace = Workspace()
+    digests = [workspace.add(f"{n}.png", png(n)).added[0] for n in range(4)]
+    hurried = []
+    monkeypatch.setattr("maskrcnn_core.queueing.Job.hurry", lambda job: hurried.append(job))
+    workspace.start(predictor, Thresholds())
+    workspace.start(predictor, Thresholds(), first=digests[3])
+    assert hurried == [workspace._jobs[digests[3], predictor.model.digest]]
+    finish(workspace)
+
+
 def test_pixels_and_picture_are_upright_and_whole():
     workspace = Workspace()
     digest = workspace.add("a.png", png()).added[0]

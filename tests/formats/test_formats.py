@@ -182,6 +182,15 @@ def test_letters_of_every_script_stay_in_a_stem():
     assert file_stem("фото 写真.tiff") == "фото 写真"
 
 
+def test_replace_file_writes_to_where_a_link_points(tmp_path):
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    real.write_bytes(b"old")
+    link.symlink_to(real)
+    replace_file(link, b"new")
+    assert link.is_symlink()
+    assert real.read_bytes() == b"new"
+
+
 def test_replace_file_keeps_the_old_file_when_writing_fails(tmp_path, monkeypatch):
     file = tmp_path / "a.json"
     file.write_bytes(b"old")
