@@ -38,9 +38,12 @@ def _draw(state: UiState, predictor: Predictor | None) -> None:
     # must not take the move back.
     key = f"gallery-{state.visit}"
 
+    at = digests.index(state.current) if state.current in digests else 0
+
     def choose() -> None:
         rows = st.session_state[key]["selection"]["rows"]
-        if rows and rows[0] < len(digests):
+        # A table also reports the row that it was drawn with: that is nobody's choice.
+        if rows and rows[0] != at and rows[0] < len(digests):
             visit = state.visit
             state.look_at(digests[rows[0]])
             state.visit = visit
@@ -52,7 +55,6 @@ def _draw(state: UiState, predictor: Predictor | None) -> None:
             "image": [image.name for image in workspace.images.values()],
         }
     )
-    at = digests.index(state.current) if state.current in digests else 0
     st.dataframe(
         table,
         key=key,
