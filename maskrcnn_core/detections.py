@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torchvision.ops import batched_nms
 
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.pasting import paste_masks
+from maskrcnn_core.suppression import suppress
 
 __all__ = ["SCORE_FLOOR", "Candidates", "Detections", "Thresholds"]
 
@@ -97,17 +96,12 @@ class Candidates:
         """The rows that a fresh run of stock torchvision with these thresholds would return.
 
         Returns:
-            int64 ``[N]``, by descending score. Equality with stock holds because the same function is
-            called on the same rows: its shortcut for many boxes rounds differently, so which way it
-            takes must not depend on anything that stock does not see.
+            int64 ``[N]``, by descending score. For equality with stock the suppression starts anew from
+            the rows above the threshold: torchvision's shortcut for few boxes rounds differently, so
+            which way is taken must not depend on anything that stock does not see.
         """
         above = np.flatnonzero(self.scores > np.float32(thresholds.score_threshold))
-        kept = batched_nms(
-            torch.from_numpy(self.boxes[above]),
-            torch.from_numpy(self.scores[above]),
-            torch.from_numpy(self.labels[above]),
-            thresholds.nms_threshold,
-        ).numpy()
+        kept = suppress(self.boxes[above], self.scores[above], self.labels[above], thresholds.nms_threshold)
         rows: Ints = above[kept[: thresholds.max_detections]]
         if thresholds.labels is not None:
             rows = rows[np.isin(self.labels[rows], list(thresholds.labels))]

@@ -19,7 +19,7 @@ LAYERS = (
     {"image_headers", "image_modes"},
     {"image_guards"},
     {"categories", "images", "masks", "downloads", "torch_files"},
-    {"archives", "samples", "pasting", "polygons"},
+    {"archives", "samples", "pasting", "polygons", "suppression"},
     {"detections"},
     {"annotations"},
     {"maskrcnn2go", "checkpoints", "rendering"},
