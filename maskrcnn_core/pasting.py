@@ -177,6 +177,14 @@ def _paste_runs(
     cells, rows = weights_y.shape
     columns = weights_x.shape[1]
     cell_x, cell_y = _first_cells(weights_x), _first_cells(weights_y)
+    upper_weights, lower_weights = np.empty(rows, np.float32), np.zeros(rows, np.float32)
+    cell_end = np.full(rows, rows, np.int64)  # the first row of the next cell
+    for y in range(rows - 1, -1, -1):
+        upper_weights[y] = weights_y[cell_y[y], y]
+        if cell_y[y] + 1 < cells:
+            lower_weights[y] = weights_y[cell_y[y] + 1, y]
+        if y + 1 < rows:
+            cell_end[y] = cell_end[y + 1] if cell_y[y] == cell_y[y + 1] else y + 1
     values = np.empty(cells, np.float32)
     runs = np.empty(256, np.uint32)
     count, last_change, inside = 0, 0, False
@@ -189,54 +197,52 @@ def _paste_runs(
         for cell in range(cells):
             values[cell] = probs[cell, left_cell] * left_weight + probs[cell, right_cell] * right_weight
             any_foreground = any_foreground or values[cell] > threshold - margin
+        # A run that goes on over the foot of the last column is the only one without foreground here.
+        if not any_foreground and not inside:
+            continue
+        if count + rows + 2 > runs.size:
+            grown = np.empty(2 * runs.size + rows, np.uint32)
+            grown[:count] = runs[:count]
+            runs = grown
         base = (left + x) * height + top
         y = 0
-        while y <= rows:
-            end = y + 1
-            if y == rows or not any_foreground:
-                # Below the box lies background, unless the box is as high as the image: then a run
-                # goes on from the foot of a column to the head of the next.
-                if y == rows and rows == height and x + 1 < columns:
-                    break
-                value = False
-                if y < rows:
-                    end = rows
-            else:
-                upper = cell_y[y]
-                lower = min(upper + 1, cells - 1)
-                least = min(values[upper], values[lower])
-                most = max(values[upper], values[lower])
-                if least > threshold + margin or most < threshold - margin:
-                    value = least > threshold
-                    while end < rows and cell_y[end] == upper:
-                        end += 1
-                else:
-                    lower_weight = weights_y[lower, y] if lower > upper else np.float32(0)
-                    near = values[upper] * weights_y[upper, y] + values[lower] * lower_weight
-                    value = near > threshold
-                    if abs(near - threshold) <= margin:
-                        exact = np.float64(weights_y[upper, y]) * (
-                            np.float64(probs[upper, left_cell]) * left_weight
-                            + np.float64(probs[upper, right_cell]) * right_weight
-                        ) + np.float64(lower_weight) * (
-                            np.float64(probs[lower, left_cell]) * left_weight
-                            + np.float64(probs[lower, right_cell]) * right_weight
-                        )
-                        value = exact > threshold
-                        if abs(exact - threshold) <= ROUNDING_BAND:
-                            if known.size == 0:
-                                return runs[:0].copy(), False
-                            value = known[y, x] > threshold
-            if value != inside:
-                if count + 2 > runs.size:
-                    grown = np.empty(2 * runs.size, np.uint32)
-                    grown[:count] = runs[:count]
-                    runs = grown
-                runs[count] = base + y - last_change
-                count += 1
-                last_change = base + y
-                inside = value
+        while y < rows:
+            end = cell_end[y]
+            upper = cell_y[y]
+            lower = min(upper + 1, cells - 1)
+            above, below = values[upper], values[lower]
+            if min(above, below) > threshold + margin or max(above, below) < threshold - margin:
+                # Every value between two on one side lies on that side.
+                if (above > threshold) != inside:
+                    runs[count] = base + y - last_change
+                    count, last_change, inside = count + 1, base + y, not inside
+                y = end
+                continue
+            for row in range(y, end):
+                near = above * upper_weights[row] + below * lower_weights[row]
+                value = near > threshold
+                if abs(near - threshold) <= margin:
+                    exact = np.float64(upper_weights[row]) * (
+                        np.float64(probs[upper, left_cell]) * left_weight
+                        + np.float64(probs[upper, right_cell]) * right_weight
+                    ) + np.float64(lower_weights[row]) * (
+                        np.float64(probs[lower, left_cell]) * left_weight
+                        + np.float64(probs[lower, right_cell]) * right_weight
+                    )
+                    value = exact > threshold
+                    if abs(exact - threshold) <= ROUNDING_BAND:
+                        if known.size == 0:
+                            return runs[:0].copy(), False
+                        value = known[row, x] > threshold
+                if value != inside:
+                    runs[count] = base + row - last_change
+                    count, last_change, inside = count + 1, base + row, not inside
             y = end
+        # Below the box lies background, unless the box is as high as the image: then a run goes on from
+        # the foot of a column to the head of the next.
+        if inside and (rows < height or x + 1 == columns):
+            runs[count] = base + rows - last_change
+            count, last_change, inside = count + 1, base + rows, False
     rest = height * width - last_change
     if rest or count == 0:
         runs[count] = rest
