@@ -281,7 +281,7 @@ def test_no_files_are_told_with_exit_code_2(tiny, tmp_path):
 
 def test_an_unknown_device_and_absent_weights_are_told(tiny, drawn, monkeypatch):
     result = invoke("annotate", drawn, "--device", "tpu9")
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "device 'tpu9'" in result.stderr
     monkeypatch.undo()
     monkeypatch.setenv("MASKDESK_WEIGHTS", str(drawn))
