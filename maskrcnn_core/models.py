@@ -28,7 +28,7 @@ from torchvision.models.detection import MaskRCNN
 from maskrcnn_core import maskrcnn2go
 from maskrcnn_core.categories import COCO_CATEGORIES, LabelMap
 from maskrcnn_core.checkpoints import Version, load_custom_checkpoint, load_published_checkpoint
-from maskrcnn_core.downloads import download_file, file_sha256, has_sha256
+from maskrcnn_core.downloads import DownloadCancelled, download_file, file_sha256, has_sha256
 from maskrcnn_core.errors import InputError, WeightsError
 
 __all__ = [
@@ -279,12 +279,15 @@ def _address(spec: ModelSpec) -> str:
 
 def _absent(spec: ModelSpec) -> WeightsError:
     target, address = _download_target(spec), _address(spec)
-    ready = ", ".join(other.key for other in ready_models()) or "none"
     return WeightsError(
         f"{spec.key}: its weights are not on this computer; download {target.name} "
         f"({spec.size_bytes / 1e6:.0f} MB) from {urlsplit(address).hostname} or put it into {target.parent} "
-        f"(models that are ready now: {ready})"
+        f"(models that are ready now: {_ready_keys()})"
     )
+
+
+def _ready_keys() -> str:
+    return ", ".join(spec.key for spec in ready_models()) or "none"
 
 
 # --- loading ----------------------------------------------------------------------------------------
@@ -374,6 +377,18 @@ def _checked_weights(spec: ModelSpec, *, download: bool, on_progress: Progress |
     if file is not None and has_sha256(digest := _sha256(file), spec.sha256):
         return file, digest
     if download:
+        return _fetch(spec, on_progress)
+    if file is None:
+        raise _absent(spec)
+    raise WeightsError(
+        f"{file}: wanted the published weights of {spec.key} ({spec.size_bytes:,} bytes, SHA-256 "
+        f"{spec.sha256[:8]}...), found {file.stat().st_size:,} bytes of something else or damaged; "
+        "delete it, or download it again"
+    )
+
+
+def _fetch(spec: ModelSpec, on_progress: Progress | None) -> tuple[Path, str]:
+    try:
         fetched = download_file(
             _address(spec),
             _download_target(spec),
@@ -382,14 +397,11 @@ def _checked_weights(spec: ModelSpec, *, download: bool, on_progress: Progress |
             size=spec.size_bytes if len(spec.sha256) == 64 else None,
             on_progress=on_progress,
         )
-        return fetched, _sha256(fetched)
-    if file is None:
-        raise _absent(spec)
-    raise WeightsError(
-        f"{file}: wanted the published weights of {spec.key} ({spec.size_bytes:,} bytes, SHA-256 "
-        f"{spec.sha256[:8]}...), found {file.stat().st_size:,} bytes of something else or damaged; "
-        "delete it, or download it again"
-    )
+    except DownloadCancelled:
+        raise
+    except WeightsError as error:
+        raise WeightsError(f"{error} (models that are ready now: {_ready_keys()})") from error
+    return fetched, _sha256(fetched)
 
 
 def _sha256(file: Path) -> str:

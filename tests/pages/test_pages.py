@@ -77,6 +77,7 @@ def test_a_download_that_cannot_be_is_one_sentence(no_weights, monkeypatch):
     app.button(key="download-coco-v1").click().run()
     assert not app.exception
     assert len(app.error) == 1
+    assert "models that are ready now" in app.error[0].value
 
 
 def test_the_table_lists_what_is_above_the_threshold(mobile):
