@@ -90,16 +90,13 @@ def polygons_to_rle(parts: Sequence[Sequence[float] | Ring], size: tuple[int, in
     return Rle.from_counts(merged["counts"], size)
 
 
-def simplify_polygons(
-    polygons: Polygons, tolerance: float, mask: Rle, *, fill_holes: bool = False
-) -> tuple[Polygons, float]:
+def simplify_polygons(polygons: Polygons, tolerance: float, mask: Rle) -> tuple[Polygons, float]:
     """Drops points that lie within ``tolerance`` pixels of the line without them (Douglas-Peucker).
 
     Args:
         polygons: exact rings of ``mask``.
         tolerance: in pixels; 0 gives the rings as they are.
         mask: what the result is compared with.
-        fill_holes: leave holes out of the comparison's raster, as readers of COCO polygons do.
 
     Returns:
         The simpler rings, and their mask IoU with ``mask`` after rasterising. A ring that would
@@ -109,7 +106,7 @@ def simplify_polygons(
         raise ValueError(f"tolerance: wanted 0 or more pixels, got {tolerance}")
     simpler = Polygons(
         tuple(_simplify(ring, tolerance) for ring in polygons.parts),
-        () if fill_holes else tuple(_simplify(ring, tolerance) for ring in polygons.holes),
+        tuple(_simplify(ring, tolerance) for ring in polygons.holes),
     )
     return simpler, mask_iou(rasterise(simpler, mask.size), mask)
 

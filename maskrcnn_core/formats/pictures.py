@@ -14,8 +14,8 @@ from PIL import Image
 
 from maskrcnn_core.annotations import AnnotatedImage, Instance
 from maskrcnn_core.formats.base import Export, Member, file_stem, stems_of
-from maskrcnn_core.palette import category_color, instance_color
-from maskrcnn_core.rendering import cut_out, render
+from maskrcnn_core.palette import category_color
+from maskrcnn_core.rendering import colors_of, cut_out, render
 
 __all__ = ["label_map_members", "overlay_members", "segment_members"]
 
@@ -60,7 +60,7 @@ def label_map_members(export: Export) -> Iterator[Member]:
     for stem, image in zip(stems_of(export.images), export.images, strict=True):
         numbers = list(range(1, len(image.instances) + 1))
         ids = [instance.category_id for instance in image.instances]
-        instances = [instance_color(i.row if i.row >= 0 else n) for n, i in enumerate(image.instances)]
+        instances = colors_of(image.instances, "instance")
         yield Member(
             f"{stem}_instances.png",
             _label_png(_label_map(image, numbers), dict(zip(numbers, instances, strict=True))),
