@@ -46,6 +46,7 @@ __all__ = [
     "build_resnet50_fpn",
     "load_custom_checkpoint",
     "load_published_checkpoint",
+    "load_state_into",
     "read_names",
 ]
 
@@ -136,6 +137,26 @@ def load_custom_checkpoint(
     _fill(network, tensors, file.name)
     facts = CheckpointFacts(file.name, sha256, version, num_classes, eps, tuple(notes))
     return network, LabelMap.from_names(listed), facts
+
+
+def load_state_into(network: MaskRCNN, file: Path) -> str:
+    """Puts a ``.safetensors`` or ``.pth`` state dict into a network that has no values yet.
+
+    Args:
+        network: on the meta device; afterwards in eval mode, float32, on the CPU, without gradients.
+        file: names and shapes must be the network's; half precision is widened.
+
+    Returns:
+        The file's SHA-256.
+
+    Raises:
+        WeightsError: as :func:`load_custom_checkpoint`; the network is then of no use.
+    """
+    sha256, state = _read_state(file)
+    tensors = _unwrap(state, file.name, [])
+    _check_floats(tensors, file.name, [])
+    _fill(network, tensors, file.name)
+    return sha256
 
 
 def load_published_checkpoint(file: Path, version: Version) -> MaskRCNN:

@@ -7,6 +7,7 @@
     |   +-- DatasetError      a data set file (COCO JSON ...): names the place in the file
     +-- WeightsError          a weights file is absent, broken, of another model, or cannot be fetched
     +-- InferenceError        the network gave NaN or ran out of memory on every fallback
+    +-- TrainingError         training diverged
     +-- ExportError           an export could not be written, or did not read back exactly
 
 A message says where, what was wanted, what was found, and what helps, in one sentence or two that
@@ -21,6 +22,7 @@ __all__ = [
     "ImageError",
     "InferenceError",
     "InputError",
+    "TrainingError",
     "WeightsError",
 ]
 
@@ -51,6 +53,10 @@ class WeightsError(CoreError):
 
 class InferenceError(CoreError):
     """The network gave no usable answer for an image; never the same as 'no objects'."""
+
+
+class TrainingError(CoreError):
+    """Training cannot go on: a loss is not finite."""
 
 
 class ExportError(CoreError):

@@ -50,6 +50,7 @@ __all__ = [
     "WEIGHTS_SHA256",
     "FixedAnchorGenerator",
     "InclusiveRoIAlign",
+    "build_maskrcnn2go",
     "load_maskrcnn2go",
     "read_fills",
 ]
@@ -92,6 +93,21 @@ def load_maskrcnn2go(file: Path) -> MaskRCNN:
             f"{WEIGHTS_SHA256[:8]}...), found another or a damaged file; delete it and download it again"
         )
     return _build(read_fills(data, file.name))
+
+
+def build_maskrcnn2go(anchors: Sequence[Sequence[float]], num_classes: int) -> MaskRCNN:
+    """The architecture without any values, for weights that were trained from the published ones.
+
+    Its tensors are on the "meta" device, as :func:`maskrcnn_core.checkpoints.build_resnet50_fpn` makes them.
+
+    Args:
+        anchors: x1 y1 x2 y2 in pixels around the first cell, as :attr:`FixedAnchorGenerator.cell_anchors`
+            has them; they are part of the published file and of no state dict.
+        num_classes: with the background.
+    """
+    tensors = {name: torch.empty(shape, device="meta") for name, shape in _shapes(num_classes).items()}
+    inclusive = torch.tensor(anchors, dtype=torch.float32) - torch.tensor([0.0, 0.0, 1.0, 1.0])
+    return _build(tensors | {"anchor": inclusive})
 
 
 # --- the weights file -------------------------------------------------------------------------------
@@ -328,6 +344,57 @@ _MASK = (
 _MASK_UP = (0.0246979, 0)
 _MASK_LOGITS = (0.0819323, 128)
 _MASK_LOGITS_UP = (0.0785795, 128)
+
+
+_WIDTHS: dict[str, tuple[int, int, int]] = {
+    "xif0_0": (32, 32, 16),
+    "xif1_0": (16, 96, 32),
+    "xif1_1": (32, 192, 32),
+    "xif2_0": (32, 192, 48),
+    "xif2_1": (48, 288, 48),
+    "xif2_2": (48, 288, 48),
+    "xif3_0": (48, 288, 96),
+    "xif3_1": (96, 576, 96),
+    "xif3_2": (96, 576, 96),
+    "xif3_3": (96, 576, 96),
+    "xif3_4": (96, 576, 128),
+    "_[bbox]_xif4_3": (128, 768, 160),
+    "_[mask]_xif4_3": (128, 768, 160),
+}
+"""Channels before, inside and after a block, where they are not ``_USUAL_WIDTHS``."""
+_USUAL_WIDTHS = (_CHANNELS, 6 * _CHANNELS, _CHANNELS)
+
+
+def _shapes(num_classes: int) -> dict[str, tuple[int, ...]]:
+    """The shape of each tensor in a weights file (but the anchors), in Caffe2's order of axes."""
+    last = f"{_BOX[-1].name}_bn_1x1"
+    c = num_classes
+    weights: dict[str, tuple[int, ...]] = {
+        "conv0_conv": (32, 3, 3, 3),
+        "rpn_cls_logits": (15, 1, 1, _CHANNELS),
+        "rpn_bbox_pred": (60, 1, 1, _CHANNELS),
+        f"{last}_conv": (160, 1, 1, 160),
+        "cls_score": (c, 160),
+        "bbox_pred": (4 * c, 160),
+        "conv5_mask": (160, 2, 2, _CHANNELS),
+        "mask_fcn_logits": (c, 1, 1, _CHANNELS),
+        "mask_fcn_logits_up": (c, 4, 4, c),
+    }
+    biases = {"conv0_bn": 32, "rpn_cls_logits": 15, "rpn_bbox_pred": 60, f"{last}_bn": 160, "cls_score": c}
+    biases |= {"bbox_pred": 4 * c, "conv5_mask": _CHANNELS, "mask_fcn_logits": c, "mask_fcn_logits_up": c}
+    for block in (*_TRUNK, *_RPN, *_BOX, *_MASK):
+        before, inside, after = _WIDTHS.get(block.name, _USUAL_WIDTHS)
+        projection, bias = ("pwl_conv", "pwl_bn") if block.total else ("conv", "bn")
+        weights[f"{block.name}_pw_conv"] = (inside, 1, 1, before)
+        weights[f"{block.name}_dw_conv"] = (inside, 3, 3, 1)
+        weights[f"{block.name}_{projection}"] = (after, 1, 1, inside)
+        biases |= {f"{block.name}_pw_bn": inside, f"{block.name}_{bias}": after}
+        biases[f"{block.name}_dw_conv"] = inside
+    shapes = {f"{name}_w_int8": shape for name, shape in weights.items()}
+    zeros = {f"{block.name}_dw_conv" for block in (*_TRUNK, *_RPN, *_BOX, *_MASK)}
+    for name, count in biases.items():
+        shapes[f"{name}_b_zero_generated_int8" if name in zeros else f"{name}_b_int8"] = (count,)
+    return shapes
 
 
 def _build(tensors: dict[str, Tensor]) -> MaskRCNN:

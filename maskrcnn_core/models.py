@@ -1,6 +1,9 @@
 """The models that MaskDesk knows: one row each, where their weights are, and how they are loaded.
 
-``MODELS`` is the menu, best first. To add a model write a builder (file to network) and one row.
+``MODELS`` is the table, best first: published models, and last the starter, which lies in the repository and
+is always ready. To add one write a builder (file to network) and one row. :func:`all_models` is the menu:
+the table, and what was trained here: each ``.safetensors`` with a model card
+(:mod:`maskrcnn_core.model_cards`) in the folder ``trained`` of a weights folder.
 
 Weights are looked for in ``$MASKDESK_WEIGHTS``, in MaskDesk's own cache folder
 (``$XDG_CACHE_HOME/maskdesk/weights``, by default ``~/.cache/...``) and where torch hub keeps what
@@ -13,36 +16,49 @@ CPU, in eval mode and unchanged: whoever needs it on another device moves a copy
 
 from __future__ import annotations
 
+import hashlib
 import os
 import threading
+from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import torch
-from torch import nn
 from torchvision.models.detection import MaskRCNN
 
 from maskrcnn_core import maskrcnn2go
+from maskrcnn_core.architectures import family_of
 from maskrcnn_core.categories import COCO_CATEGORIES, LabelMap
-from maskrcnn_core.checkpoints import Version, load_custom_checkpoint, load_published_checkpoint
+from maskrcnn_core.checkpoints import (
+    Version,
+    load_custom_checkpoint,
+    load_published_checkpoint,
+    load_state_into,
+)
 from maskrcnn_core.downloads import DownloadCancelled, download_file, file_sha256, has_sha256
 from maskrcnn_core.errors import InputError, WeightsError
+from maskrcnn_core.files import replace_file
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.model_cards import card_file, read_card
 
 __all__ = [
     "MODELS",
+    "STARTER_FILE",
     "LoadedModel",
     "ModelSpec",
-    "ModelSummary",
+    "add_trained_model",
+    "all_models",
     "default_model",
     "get_model",
     "load_custom_model",
     "load_model",
+    "load_trained_model",
     "model_by_key",
     "ready_models",
-    "summarise",
     "weights_file",
     "weights_folders",
 ]
@@ -62,17 +78,19 @@ class ModelSpec:
         backbone: what computes the features.
         licence: of the weights.
         source: where they are described.
-        box_ap: published box AP in percent on COCO, over IoU .50 to .95.
-        mask_ap: published mask AP, likewise.
+        box_ap: box AP in percent over IoU .50 to .95; None where nobody measured.
+        mask_ap: mask AP, likewise.
         measured_on: the images of the two figures.
-        file: path of the weights inside a weights folder, with ``/``.
-        url: of the weights.
+        file: path of the weights inside a weights folder, with ``/``; or absolute, for a model with a card.
+        url: of the weights; empty for those that are nowhere to be fetched from.
         sha256: of the weights, in full or its first 8 digits or more.
         size_bytes: of the weights.
         nms_threshold: IoU above which the weaker of two boxes of one label goes, unless a person says.
         mask_size: side M of the square of mask probabilities.
         label_map: labels to COCO's categories.
         build: makes the network from the weights file, which has been checked by then.
+        max_detections: kept in an image, unless a person says.
+        is_published: by others, for COCO; else the starter, or trained here.
     """
 
     key: str
@@ -82,8 +100,8 @@ class ModelSpec:
     backbone: str
     licence: str
     source: str
-    box_ap: float
-    mask_ap: float
+    box_ap: float | None
+    mask_ap: float | None
     measured_on: str
     file: str
     url: str
@@ -93,6 +111,8 @@ class ModelSpec:
     mask_size: int
     label_map: LabelMap
     build: Callable[[Path], MaskRCNN]
+    max_detections: int = 100
+    is_published: bool = True
 
     @property
     def file_name(self) -> str:
@@ -106,6 +126,54 @@ def _torchvision(version: Version) -> Callable[[Path], MaskRCNN]:
 
     return build
 
+
+def _from_card(file: Path, key: str, speed: str) -> ModelSpec:
+    """The row of a weights file with a card.
+
+    Raises:
+        WeightsError: if the card cannot be used.
+    """
+    card = read_card(card_file(file))
+    family = family_of(card.architecture)
+
+    def build(weights: Path) -> MaskRCNN:
+        network = family.build(card.architecture, len(card.categories) + 1)
+        load_state_into(network, weights)
+        return network
+
+    measured = [
+        f"{one_line(str(r.get('name')))}: {100 * r['mask AP']:.1f}"
+        for r in card.results
+        if isinstance(r.get("mask AP"), float)
+    ]
+    return ModelSpec(
+        key=key,
+        title=one_line(card.title),
+        knows=one_line(card.knows),
+        speed=speed,
+        backbone=family.backbone,
+        licence=one_line(card.licence),
+        source=file.name,
+        box_ap=card.mean_ap("box AP"),
+        mask_ap=card.mean_ap("mask AP"),
+        measured_on=f"the mean of {' and '.join(measured)} (mask)"
+        if len(measured) > 1
+        else "".join(measured),
+        file=str(file.absolute()),
+        url="",
+        sha256=card.sha256,
+        size_bytes=card.size_bytes,
+        nms_threshold=card.nms_threshold,
+        mask_size=family.mask_size,
+        label_map=card.label_map,
+        build=build,
+        max_detections=card.max_detections,
+        is_published=False,
+    )
+
+
+STARTER_FILE = Path(__file__).parent / "starter" / "starter.safetensors"
+"""The model in the box; ``make starter`` trains it."""
 
 _COCO_BY_ID = LabelMap.by_id(COCO_CATEGORIES)
 _COCO_CONTIGUOUS = LabelMap.contiguous(COCO_CATEGORIES)
@@ -177,8 +245,12 @@ MODELS: tuple[ModelSpec, ...] = (
         label_map=_COCO_CONTIGUOUS,
         build=maskrcnn2go.load_maskrcnn2go,
     ),
+    _from_card(STARTER_FILE, "starter", "fast: a narrow network, made for CPUs"),
 )
-"""All published models, best first: the order of menus, and of what is taken when none is named."""
+"""The models that come with MaskDesk, best first: the order of menus, and of what is taken when none is named."""
+
+_TRAINED = "trained"
+"""Sub-folder of a weights folder that holds models with cards."""
 
 
 @dataclass(frozen=True, eq=False)  # networks have no useful equality
@@ -198,6 +270,7 @@ class LoadedModel:
         licence: of the weights; empty if unknown.
         source: where they come from.
         notes: sentences on what was decided while loading; empty for published models.
+        max_detections: kept in an image unless a person says.
     """
 
     key: str
@@ -211,6 +284,7 @@ class LoadedModel:
     licence: str
     source: str
     notes: tuple[str, ...] = ()
+    max_detections: int = 100
 
 
 # --- where the weights are --------------------------------------------------------------------------
@@ -225,16 +299,36 @@ def weights_folders() -> list[Path]:
 
 def weights_file(spec: ModelSpec) -> Path | None:
     """The first file at a place where a model's weights belong, unchecked; None if there is none."""
+    # An absolute path stays itself whatever it is put under.
     return next((file for folder in weights_folders() if (file := folder / spec.file).is_file()), None)
+
+
+def all_models() -> list[ModelSpec]:
+    """The table, and behind it the models that were trained here, by title.
+
+    A card that cannot be read is left out here; :func:`load_trained_model` on its file says why.
+    """
+    trained: dict[str, ModelSpec] = {}
+    taken = {spec.key for spec in MODELS}
+    for folder in weights_folders():
+        for file in sorted((folder / _TRAINED).glob("*.safetensors")):
+            if file.stem not in taken | trained.keys():
+                with suppress(WeightsError):
+                    trained[file.stem] = _trained(file)
+    return [*MODELS, *sorted(trained.values(), key=lambda spec: spec.title.casefold())]
+
+
+def _trained(file: Path) -> ModelSpec:
+    return _from_card(file, file.stem, "as its architecture")
 
 
 def ready_models() -> list[ModelSpec]:
     """The models whose weights are on this computer, best first; files are not opened for this."""
-    return [spec for spec in MODELS if weights_file(spec) is not None]
+    return [spec for spec in all_models() if weights_file(spec) is not None]
 
 
 def default_model() -> ModelSpec:
-    """The best model that is ready.
+    """The best model that is ready; the starter if nothing better is.
 
     Raises:
         WeightsError: if none is, naming the best one's file and the folder to put it into.
@@ -251,20 +345,25 @@ def model_by_key(key: str) -> ModelSpec:
     Raises:
         InputError: with the keys that look alike, or all of them.
     """
-    keys = [spec.key for spec in MODELS]
-    for spec in MODELS:
+    models = all_models()
+    for spec in models:
         if spec.key == key:
             return spec
+    keys = [spec.key for spec in models]
     close = get_close_matches(key.casefold(), keys, n=2)
     help_ = f"did you mean {' or '.join(close)}?" if close else f"choose one of {', '.join(keys)}"
     raise InputError(f"model {key!r}: there is no such model; {help_}")
 
 
 def _download_target(spec: ModelSpec) -> Path:
+    return _download_folder() / spec.file
+
+
+def _download_folder() -> Path:
     folders = weights_folders()
     if os.environ.get("MASKDESK_WEIGHTS"):
-        return folders[0] / spec.file  # asked for by name: if it cannot be written, say so
-    return next((folder for folder in folders if _can_write(folder)), folders[0]) / spec.file
+        return folders[0]  # asked for by name: if it cannot be written, say so
+    return next((folder for folder in folders if _can_write(folder)), folders[0])
 
 
 def _can_write(folder: Path) -> bool:
@@ -278,6 +377,10 @@ def _address(spec: ModelSpec) -> str:
 
 
 def _absent(spec: ModelSpec) -> WeightsError:
+    if not spec.url:
+        return WeightsError(
+            f"{spec.key}: its weights {spec.file} are gone; put them back, or train them again"
+        )
     target, address = _download_target(spec), _address(spec)
     return WeightsError(
         f"{spec.key}: its weights are not on this computer; download {target.name} "
@@ -320,23 +423,25 @@ def load_model(
         backbone=spec.backbone,
         licence=spec.licence,
         source=spec.source,
+        max_detections=spec.max_detections,
     )
 
 
 _LOADED: dict[str, LoadedModel] = {}
-_LOCKS: dict[str, threading.Lock] = {spec.key: threading.Lock() for spec in MODELS}
+_LOCKS: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 
 def get_model(key: str, *, download: bool = False, on_progress: Progress | None = None) -> LoadedModel:
-    """The one instance of a published model in this process, loaded when it is first asked for.
+    """The one instance of a model of the menu in this process, loaded when it is first asked for.
 
     Threads that ask for the same model at once wait for the first one's; other models do not wait. A
     failure is not remembered: the next call tries again. Arguments and errors as :func:`load_model`.
     """
-    model_by_key(key)
+    spec = model_by_key(key)
     with _LOCKS[key]:
-        if key not in _LOADED:
-            _LOADED[key] = load_model(key, download=download, on_progress=on_progress)
+        # A file that was trained again has another SHA-256, and is another model under the same key.
+        if key not in _LOADED or not has_sha256(_LOADED[key].digest, spec.sha256):
+            _LOADED[key] = load_model(spec, download=download, on_progress=on_progress)
         return _LOADED[key]
 
 
@@ -371,15 +476,89 @@ def load_custom_model(
     )
 
 
+def load_trained_model(file: Path, *, card: Path | None = None, title: str | None = None) -> LoadedModel:
+    """Loads weights by their model card, wherever they lie.
+
+    Args:
+        file: ``.safetensors`` of the training command.
+        card: its card; by default the one beside it.
+        title: for people; by default the card's.
+
+    Raises:
+        WeightsError: if the card or the weights cannot be used, or do not belong together.
+    """
+    place = card or card_file(file)
+    found = read_card(place)
+    digest = _sha256(file)
+    if digest != found.sha256:
+        raise WeightsError(
+            f"{file.name}: wanted the weights that {place.name} describes (SHA-256 {found.sha256[:8]}...), found "
+            f"others ({digest[:8]}...); copy the two files together"
+        )
+    family = family_of(found.architecture)
+    network = family.build(found.architecture, len(found.categories) + 1)
+    load_state_into(network, file)
+    return LoadedModel(
+        key=f"custom-{digest[:12]}",
+        title=title or found.title,
+        network=network,
+        label_map=found.label_map,
+        nms_threshold=found.nms_threshold,
+        mask_size=family.mask_size,
+        digest=digest,
+        backbone=family.backbone,
+        licence=found.licence,
+        source=title or file.name,
+        notes=(found.knows, *found.notes),
+        max_detections=found.max_detections,
+    )
+
+
+def add_trained_model(file: Path) -> ModelSpec:
+    """Copies weights and card into a weights folder, where every menu finds them.
+
+    A model of the same name that was added before is replaced.
+
+    Returns:
+        The row in the menu.
+
+    Raises:
+        WeightsError: if the card or the weights cannot be used, or the folder cannot be written.
+    """
+    card = read_card(card_file(file))
+    if file.stem in {spec.key for spec in MODELS}:
+        raise WeightsError(f"{file.name}: {file.stem!r} is the key of a model of MaskDesk's; rename the file")
+    folder = _download_folder() / _TRAINED
+    target = folder / file.name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = file.read_bytes()
+        if hashlib.sha256(weights).hexdigest() != card.sha256:
+            raise WeightsError(f"{file.name}: its card is of other weights; copy the two files together")
+        if target.absolute() != file.absolute():
+            replace_file(target, weights)
+            replace_file(card_file(target), card_file(file).read_bytes())
+    except OSError as error:
+        raise WeightsError(
+            f"{target}: cannot be written ({error.strerror or error}); MASKDESK_WEIGHTS can name another folder"
+        ) from error
+    return _trained(target)
+
+
 def _checked_weights(spec: ModelSpec, *, download: bool, on_progress: Progress | None) -> tuple[Path, str]:
     """A file on this computer whose SHA-256 is the model's, and that SHA-256 in full."""
     file = weights_file(spec)
     if file is not None and has_sha256(digest := _sha256(file), spec.sha256):
         return file, digest
-    if download:
+    if download and spec.url:
         return _fetch(spec, on_progress)
     if file is None:
         raise _absent(spec)
+    if not spec.url:
+        raise WeightsError(
+            f"{file}: wanted the weights that its card describes (SHA-256 {spec.sha256[:8]}...), found others or "
+            "a damaged file; copy the two together, or train again"
+        )
     raise WeightsError(
         f"{file}: wanted the published weights of {spec.key} ({spec.size_bytes:,} bytes, SHA-256 "
         f"{spec.sha256[:8]}...), found {file.stat().st_size:,} bytes of something else or damaged; "
@@ -409,129 +588,3 @@ def _sha256(file: Path) -> str:
         return file_sha256(file)
     except OSError as error:
         raise WeightsError(f"{file}: cannot be read ({error.strerror or error})") from error
-
-
-# --- what it is made of -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ModelSummary:
-    """What a model is made of, for people.
-
-    Args:
-        title: the model's.
-        backbone: in words.
-        min_size: images are scaled so that their shorter side has this many pixels,
-        max_size: unless the longer one would have more than this.
-        num_classes: with the background, as the heads count.
-        num_categories: that have a name.
-        mask_size: side M of the square of mask probabilities.
-        anchor_sizes: for each feature level, side of a square of the anchor's area in pixels.
-        anchor_ratios: for each feature level, height / width.
-        anchors_per_cell: for each feature level.
-        proposals_before_nms: kept per level.
-        proposals_after_nms: kept per image.
-        roi_size: side of the pooled square for the box head, in cells.
-        mask_roi_size: likewise for the mask head.
-        parameters: learned numbers by part; frozen batch norm is not counted, as torchvision does.
-        device: where the network is.
-        precision: its float type.
-    """
-
-    title: str
-    backbone: str
-    min_size: int
-    max_size: int
-    num_classes: int
-    num_categories: int
-    mask_size: int
-    anchor_sizes: tuple[tuple[float, ...], ...]
-    anchor_ratios: tuple[tuple[float, ...], ...]
-    anchors_per_cell: tuple[int, ...]
-    proposals_before_nms: int
-    proposals_after_nms: int
-    roi_size: int
-    mask_roi_size: int
-    parameters: dict[str, int]
-    device: str
-    precision: str
-
-    @property
-    def total_parameters(self) -> int:
-        """The sum over all parts."""
-        return sum(self.parameters.values())
-
-    def rows(self) -> list[tuple[str, str]]:
-        """Name and value of each fact, in the order to show them in."""
-        levels = len(self.anchors_per_cell)
-        return [
-            ("Model", self.title),
-            ("Backbone", self.backbone),
-            ("Input size", f"shorter side {self.min_size} px, longer side at most {self.max_size} px"),
-            ("Classes", f"{self.num_classes} with the background, {self.num_categories} named"),
-            ("Masks", f"{self.mask_size} × {self.mask_size} probabilities for each box"),
-            ("Anchor sizes", f"{_each_level(self.anchor_sizes)} px"),
-            ("Anchor ratios (height / width)", _each_level(self.anchor_ratios)),
-            (
-                "Anchors",
-                f"{_each_level([(n,) for n in self.anchors_per_cell])} a cell on {levels} "
-                f"feature level{'s' if levels > 1 else ''}",
-            ),
-            (
-                "Proposals",
-                f"{self.proposals_before_nms:,} a level before NMS, {self.proposals_after_nms:,} after",
-            ),
-            (
-                "RoI sizes",
-                f"{self.roi_size} × {self.roi_size} for boxes, "
-                f"{self.mask_roi_size} × {self.mask_roi_size} for masks",
-            ),
-            ("Parameters", f"{self.total_parameters:,}"),
-            *((f"Parameters: {part}", f"{n:,}") for part, n in self.parameters.items() if n),
-            ("Device", self.device),
-            ("Precision", self.precision),
-        ]
-
-
-def summarise(model: LoadedModel) -> ModelSummary:
-    """Reads off a loaded network what it is made of; nothing is run."""
-    network = model.network
-    heads, anchors = network.roi_heads, network.rpn.anchor_generator
-    logits = [m for m in heads.box_predictor.cls_score.modules() if isinstance(m, nn.Linear)]
-    fpn = getattr(network.backbone, "fpn", None)
-    first = next(network.parameters())
-    return ModelSummary(
-        title=model.title,
-        backbone=model.backbone,
-        min_size=network.transform.min_size[-1],
-        max_size=network.transform.max_size,
-        num_classes=logits[-1].out_features,
-        num_categories=len(model.label_map),
-        mask_size=model.mask_size,
-        anchor_sizes=tuple(tuple(float(s) for s in level) for level in anchors.sizes),
-        anchor_ratios=tuple(tuple(float(r) for r in level) for level in anchors.aspect_ratios),
-        anchors_per_cell=tuple(anchors.num_anchors_per_location()),
-        proposals_before_nms=network.rpn.pre_nms_top_n(),
-        proposals_after_nms=network.rpn.post_nms_top_n(),
-        roi_size=heads.box_roi_pool.output_size[0],
-        mask_roi_size=heads.mask_roi_pool.output_size[0],
-        parameters={
-            "backbone": _count(network.backbone) - _count(fpn),
-            "feature pyramid": _count(fpn),
-            "RPN": _count(network.rpn),
-            "box head": _count(heads.box_head, heads.box_predictor),
-            "mask head": _count(heads.mask_head, heads.mask_predictor),
-        },
-        device=str(first.device),
-        precision=str(first.dtype).removeprefix("torch."),
-    )
-
-
-def _count(*parts: nn.Module | None) -> int:
-    return sum(p.numel() for part in parts if part is not None for p in part.parameters())
-
-
-def _each_level(levels: Sequence[Sequence[float]]) -> str:
-    """Numbers of each feature level; once if all levels are alike, else parted by bars."""
-    texts = [", ".join(f"{value:g}" for value in level) for level in levels]
-    return texts[0] if len(set(texts)) == 1 else " | ".join(texts)

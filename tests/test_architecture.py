@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent
 CORE = ROOT / "maskrcnn_core"
 
 LAYERS = (
-    {"errors", "compiled", "messages", "palette", "pycoco", "queueing"},
+    {"errors", "compiled", "files", "messages", "palette", "pycoco", "queueing"},
     {"image_formats"},
     {"image_headers", "image_modes"},
     {"image_guards"},
@@ -22,10 +22,13 @@ LAYERS = (
     {"archives", "samples", "pasting", "polygons", "suppression"},
     {"detections"},
     {"annotations"},
-    {"maskrcnn2go", "checkpoints", "rendering"},
+    {"maskrcnn2go", "checkpoints", "rendering", "slim"},
+    {"architectures"},
+    {"model_cards"},
     {"models", "formats", "evaluation"},
-    {"inference"},
-    {"batch", "workspace"},
+    {"inference", "model_summary", "scenes"},
+    {"batch", "console", "workspace"},
+    {"training"},
     {"cli"},
     {"__main__"},
 )

@@ -23,8 +23,9 @@ from maskrcnn_core.batch.journal import Journal, journal_file, open_journal, wri
 from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.downloads import file_sha256
 from maskrcnn_core.errors import ImageError, InferenceError, InputError
+from maskrcnn_core.files import replace_file
 from maskrcnn_core.formats.arrays import npz_members
-from maskrcnn_core.formats.base import Export, Member, replace_file, stems_of, write_folder
+from maskrcnn_core.formats.base import Export, Member, stems_of, write_folder
 from maskrcnn_core.formats.coco import coco_document, dump_json, least_iou, result_rows
 from maskrcnn_core.formats.pictures import label_map_members, overlay_members, segment_members
 from maskrcnn_core.images import one_line, pixel_limit, read_image

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
 import zipfile
@@ -14,9 +13,10 @@ from typing import BinaryIO, Literal
 
 from maskrcnn_core.annotations import AnnotatedImage, unique_names
 from maskrcnn_core.categories import Category
+from maskrcnn_core.files import replace_file
 from maskrcnn_core.rendering import Style
 
-__all__ = ["Export", "Format", "Member", "file_stem", "replace_file", "stems_of", "write_folder", "write_zip"]
+__all__ = ["Export", "Format", "Member", "file_stem", "stems_of", "write_folder", "write_zip"]
 
 _STORED_SUFFIXES = (".png", ".jpg", ".npz", ".zip")  # compressed already
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold: the same input, the same bytes
@@ -114,26 +114,6 @@ def stems_of(images: Sequence[AnnotatedImage]) -> list[str]:
             for stem, fold, image in zip(stems, folded, images, strict=True)
         ]
     )
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Writes a file so that at any moment either the old or the whole new one is there.
-
-    A symbolic link stays one: what it points to is replaced.
-
-    Raises:
-        OSError: as the system says; the old file is then untouched and nothing is left beside it.
-    """
-    path = Path(os.path.realpath(path))
-    part = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def write_folder(members: Iterable[Member], folder: Path) -> list[str]:

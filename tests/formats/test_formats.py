@@ -3,14 +3,13 @@
 import csv
 import io
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from maskrcnn_core.formats import FORMATS, format_by_key, write_folder, write_zip
-from maskrcnn_core.formats.base import file_stem, replace_file
+from maskrcnn_core.formats.base import file_stem
 from maskrcnn_core.rendering import Style
 from tests.formats.builders import HEIGHT, WIDTH, make_export, make_image_with, make_instances
 
@@ -180,26 +179,3 @@ def test_a_stem_is_always_one_usable_name(name):
 
 def test_letters_of_every_script_stay_in_a_stem():
     assert file_stem("фото 写真.tiff") == "фото 写真"
-
-
-def test_replace_file_writes_to_where_a_link_points(tmp_path):
-    real, link = tmp_path / "real.json", tmp_path / "link.json"
-    real.write_bytes(b"old")
-    link.symlink_to(real)
-    replace_file(link, b"new")
-    assert link.is_symlink()
-    assert real.read_bytes() == b"new"
-
-
-def test_replace_file_keeps_the_old_file_when_writing_fails(tmp_path, monkeypatch):
-    file = tmp_path / "a.json"
-    file.write_bytes(b"old")
-
-    def full(_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("maskrcnn_core.formats.base.os.fsync", full)
-    with pytest.raises(OSError, match="No space left"):
-        replace_file(file, b"new")
-    assert file.read_bytes() == b"old"
-    assert [p.name for p in Path(tmp_path).iterdir()] == ["a.json"]

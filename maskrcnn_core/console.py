@@ -1,0 +1,123 @@
+"""What all commands share: how they speak, and which model a person means."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+from tqdm import tqdm
+
+from maskrcnn_core.errors import CoreError, InputError
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.model_cards import card_file
+from maskrcnn_core.models import (
+    MODELS,
+    LoadedModel,
+    ModelSpec,
+    all_models,
+    default_model,
+    load_custom_model,
+    load_model,
+    load_trained_model,
+    model_by_key,
+    ready_models,
+)
+
+__all__ = ["bar_of", "errors_told", "load_named_model", "load_published", "table", "tell"]
+
+_CUSTOM_SUFFIXES = (".pth", ".pt", ".safetensors")
+
+
+def load_named_model(model: str | None, names: Path | None, *, download: bool, quiet: bool) -> LoadedModel:
+    """The model of a key or file; the best that is ready if none is named."""
+    if model is not None and _is_file(model):
+        if names is None and not card_file(Path(model)).is_file():
+            raise InputError(
+                f"{one_line(model)}: a model from a file needs its card beside it "
+                f"({one_line(card_file(Path(model)).name)}), or --names, a text file with one category a line"
+            )
+        loaded = load_trained_model(Path(model)) if names is None else load_custom_model(Path(model), names)
+        for note in loaded.notes:
+            tell(f"{one_line(model)}: {note}")
+        return loaded
+    if names is not None:
+        raise InputError("--names: it belongs to a model from a file; name that file with --model")
+    if model is not None:
+        spec = model_by_key(model)
+    else:
+        spec = MODELS[0] if download and not any(s.is_published for s in ready_models()) else default_model()
+        if not spec.is_published:
+            tell(f"no model was named, and no published one is here: taking {spec.key}. {spec.knows}")
+    return load_published(spec, download=download, quiet=quiet)
+
+
+def _is_file(model: str) -> bool:
+    known = any(spec.key == model for spec in all_models())
+    return not known and (model.casefold().endswith(_CUSTOM_SUFFIXES) or Path(model).is_file())
+
+
+def load_published(spec: ModelSpec, *, download: bool, quiet: bool) -> LoadedModel:
+    """A model of the menu, fetched with a progress bar if asked for."""
+    bar: tqdm[Any] | None = None
+
+    def on_progress(done: int, total: int | None) -> None:
+        nonlocal bar
+        if bar is None:
+            bar = bar_of(total=total, unit="B", quiet=quiet, initial=done)
+        bar.update(done - bar.n)
+
+    try:
+        return load_model(spec, download=download, on_progress=on_progress)
+    except KeyboardInterrupt:
+        if bar is not None:
+            bar.close()
+            tell("interrupted; the same command goes on from there")
+        raise typer.Exit(130) from None
+    finally:
+        if bar is not None:
+            bar.close()
+
+
+@contextmanager
+def errors_told() -> Iterator[None]:
+    """One line for what the core raises on purpose; anything else is a bug and shows as one."""
+    try:
+        yield
+    except CoreError as error:
+        tell(str(error))
+        raise typer.Exit(2 if isinstance(error, InputError) else 1) from None
+
+
+def tell(message: str) -> None:
+    """A line on the standard error, above a progress bar if there is one."""
+    tqdm.write(one_line(message), file=sys.stderr)
+
+
+def bar_of(*, total: int | None, unit: str, quiet: bool, initial: int = 0) -> tqdm[Any]:
+    """With rate and remaining time; in a file or a pipe it speaks seldom."""
+    return tqdm(
+        total=total,
+        unit=unit,
+        unit_scale=unit == "B",
+        initial=initial,
+        file=sys.stderr,
+        disable=quiet,
+        mininterval=0.1 if sys.stderr.isatty() else 10.0,
+        smoothing=0.0,
+        dynamic_ncols=True,
+    )
+
+
+def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[str]:
+    """Rows as lines with aligned columns; those in ``right`` are aligned to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  ".join(cells).rstrip()

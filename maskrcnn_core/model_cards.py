@@ -1,0 +1,185 @@
+"""The card of a trained model: a JSON file beside its weights that says what it is and how it came about.
+
+``nuclei.safetensors`` has the card ``nuclei.json``. Without it the weights are numbers without names: the
+card holds the architecture and the categories, so the two are copied together. Everything else is for
+people: data, licence, settings and results (after Mitchell et al. 2019, "Model cards for model reporting",
+arXiv:1810.03993).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from maskrcnn_core.architectures import Architecture, architecture_as_json, architecture_from_json
+from maskrcnn_core.categories import Category, LabelMap
+from maskrcnn_core.errors import CoreError, InputError, WeightsError
+
+__all__ = ["CARD_VERSION", "ModelCard", "card_file", "read_card", "write_card_bytes"]
+
+CARD_VERSION = 1
+_VERSION_KEY = "maskdesk_model_card"
+_MAX_BYTES = 4 << 20
+_MAX_CATEGORIES = 10_000
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """What is known of a trained model.
+
+    Args:
+        title: as shown in menus.
+        knows: one sentence on what it finds, for people.
+        architecture: of the network.
+        categories: in the order of the labels, which count from 1.
+        sha256: of the weights file.
+        size_bytes: of the weights file.
+        nms_threshold: IoU above which the weaker of two boxes of one label goes, unless a person says.
+        max_detections: kept in an image, likewise.
+        licence: of the weights; empty if nobody said.
+        data: what it was trained and evaluated on, as JSON values.
+        settings: of the training run, likewise.
+        results: one for each ground truth that it was evaluated on: its name, ``mask AP``, ``box AP`` ...
+        notes: sentences on what was decided on the way, as which heads were replaced.
+    """
+
+    title: str
+    knows: str
+    architecture: Architecture
+    categories: tuple[Category, ...]
+    sha256: str
+    size_bytes: int
+    nms_threshold: float = 0.5
+    max_detections: int = 100
+    licence: str = ""
+    data: Json = field(default_factory=dict)
+    settings: Json = field(default_factory=dict)
+    results: tuple[Json, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def label_map(self) -> LabelMap:
+        """Labels 1..N in the order of the categories."""
+        return LabelMap.contiguous(self.categories)
+
+    def mean_ap(self, kind: str) -> float | None:
+        """Mean of ``mask AP`` or ``box AP`` over the ground truths, in percent; None without one."""
+        values = [r[kind] for r in self.results if isinstance(r.get(kind), float) and r[kind] >= 0]
+        return 100 * sum(values) / len(values) if values else None
+
+
+def card_file(weights: Path) -> Path:
+    """Where the card of a weights file lies."""
+    return weights.with_suffix(".json")
+
+
+def write_card_bytes(card: ModelCard) -> bytes:
+    """The card as a JSON file, indented for people."""
+    document = {
+        _VERSION_KEY: CARD_VERSION,
+        "title": card.title,
+        "knows": card.knows,
+        "licence": card.licence,
+        "architecture": architecture_as_json(card.architecture),
+        "categories": [
+            {"label": label, "id": c.id, "name": c.name, "supercategory": c.supercategory}
+            for label, c in enumerate(card.categories, start=1)
+        ],
+        "nms_threshold": card.nms_threshold,
+        "max_detections": card.max_detections,
+        "weights": {"sha256": card.sha256, "bytes": card.size_bytes},
+        "results": list(card.results),
+        "data": card.data,
+        "settings": card.settings,
+        "notes": list(card.notes),
+    }
+    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "surrogateescape")
+
+
+def read_card(file: Path) -> ModelCard:
+    """Reads a card, distrusting every field.
+
+    Raises:
+        WeightsError: naming the field, what was wanted and what was found.
+    """
+    try:
+        stamp = file.stat()
+        if stamp.st_size > _MAX_BYTES:
+            raise WeightsError(f"{file.name}: wanted a model card, found a file of {stamp.st_size:,} bytes")
+        return _read(file, stamp.st_mtime_ns, stamp.st_size)
+    except OSError as error:
+        raise WeightsError(f"{file.name}: cannot be read ({error.strerror or error})") from error
+
+
+@lru_cache(maxsize=256)  # menus ask at every redraw
+def _read(file: Path, _changed: int, _size: int) -> ModelCard:
+    try:
+        document = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{file.name}: wanted a model card, found no JSON ({error})") from error
+    if not isinstance(document, dict) or _VERSION_KEY not in document:
+        raise WeightsError(f"{file.name}: this JSON file is no model card: it has no {_VERSION_KEY!r}")
+    try:
+        return _card(document)
+    except CoreError as error:
+        raise WeightsError(f"{file.name}: {error}") from error
+
+
+def _card(document: Json) -> ModelCard:
+    if document[_VERSION_KEY] != CARD_VERSION:
+        raise WeightsError(f"wanted a card of version {CARD_VERSION}, found {document[_VERSION_KEY]!r}")
+    weights = _value(document, "weights", dict)
+    categories = tuple(_category(row, at) for at, row in enumerate(_value(document, "categories", list)))
+    if not 1 <= len(categories) <= _MAX_CATEGORIES:
+        raise WeightsError(f"categories: wanted 1 to {_MAX_CATEGORIES}, found {len(categories)}")
+    try:
+        LabelMap.contiguous(categories)
+    except InputError as error:
+        raise WeightsError(str(error)) from error
+    nms = document.get("nms_threshold", 0.5)
+    limit = document.get("max_detections", 100)
+    if not isinstance(nms, int | float) or not 0 <= nms <= 1:
+        raise WeightsError(f"nms_threshold: wanted 0 to 1, found {nms!r}")
+    if type(limit) is not int or not 1 <= limit <= 10_000:
+        raise WeightsError(f"max_detections: wanted 1 to 10,000, found {limit!r}")
+    results = _value(document, "results", list)
+    return ModelCard(
+        title=_value(document, "title", str),
+        knows=_value(document, "knows", str),
+        architecture=architecture_from_json(document.get("architecture")),
+        categories=categories,
+        sha256=_value(weights, "sha256", str).lower(),
+        size_bytes=_value(weights, "bytes", int),
+        nms_threshold=float(nms),
+        max_detections=limit,
+        licence=_value(document, "licence", str),
+        data=_value(document, "data", dict),
+        settings=_value(document, "settings", dict),
+        results=tuple(r for r in results if isinstance(r, dict)),
+        notes=tuple(str(note) for note in _value(document, "notes", list)),
+    )
+
+
+def _value(row: Mapping[str, Any], name: str, wanted: type) -> Any:
+    value = row.get(name)
+    if not isinstance(value, wanted) or isinstance(value, bool):
+        raise WeightsError(f"{name}: wanted {_KINDS[wanted]}, found {value!r}"[:200])
+    return value
+
+
+_KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number"}
+
+
+def _category(row: object, at: int) -> Category:
+    if not isinstance(row, dict) or row.get("label") != at + 1:
+        raise WeightsError(f"categories[{at}]: wanted an object with label {at + 1}, found {row!r}"[:200])
+    try:
+        return Category(_value(row, "id", int), _value(row, "name", str), _value(row, "supercategory", str))
+    except WeightsError as error:
+        raise WeightsError(f"categories[{at}].{error}") from error

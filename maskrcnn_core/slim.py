@@ -1,0 +1,138 @@
+"""A slim Mask R-CNN: torchvision's own parts, with a narrow ResNet under its feature pyramid.
+
+Small enough to lie in a repository and to be trained on a CPU: by default 3.6 million parameters against
+the 44 million of a ResNet-50-FPN. Every layer but the narrow ResNet's assembly is torchvision's
+(``BasicBlock``, ``BackboneWithFPN``, the RPN and both heads), so that all of MaskDesk treats it like its
+big relatives.
+
+What was taken over from later work than He et al. 2017: batch norm in pyramid and heads, and a convolution
+in the box head (Li et al. 2021, arXiv:2111.11429), both of which training from random values needs; and a
+stem of three 3 x 3 convolutions (He et al. 2019, arXiv:1812.01187).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import partial
+
+from torch import Tensor, nn
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.backbone_utils import BackboneWithFPN
+from torchvision.models.detection.faster_rcnn import FastRCNNConvFCHead, FastRCNNPredictor
+from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredictor
+from torchvision.models.resnet import BasicBlock
+from torchvision.ops import Conv2dNormActivation, MultiScaleRoIAlign
+
+from maskrcnn_core.errors import InputError
+
+__all__ = ["SlimConfig", "build_slim"]
+
+MASK_SIZE = 28
+
+
+@dataclass(frozen=True)
+class SlimConfig:
+    """What a slim network is built from; a model card keeps it.
+
+    Args:
+        widths: channels of the four stages, with strides 4, 8, 16 and 32.
+        blocks: residual blocks in each stage.
+        pyramid: channels of the feature pyramid and of the mask head.
+        box_hidden: channels between pooled features and the box predictor.
+        min_size: images are scaled so that their shorter side has so many pixels,
+        max_size: unless the longer one would have more than this.
+        anchor_sizes: side of a square of the anchor's area in pixels, one for each of the five levels.
+
+    Raises:
+        InputError: naming a field that is not a positive whole number, or has the wrong length.
+    """
+
+    widths: tuple[int, int, int, int] = (32, 64, 128, 224)
+    blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
+    pyramid: int = 64
+    box_hidden: int = 256
+    min_size: int = 640
+    max_size: int = 1280
+    anchor_sizes: tuple[int, int, int, int, int] = (16, 32, 64, 128, 256)
+
+    def __post_init__(self) -> None:
+        for name, wanted, most in (("widths", 4, 1024), ("blocks", 4, 32), ("anchor_sizes", 5, 4096)):
+            values = getattr(self, name)
+            if len(values) != wanted or not all(type(v) is int and 1 <= v <= most for v in values):
+                raise InputError(f"slim network, {name}: wanted {wanted} whole numbers, found {values!r}")
+        for name in ("pyramid", "box_hidden", "min_size", "max_size"):
+            value = getattr(self, name)
+            if type(value) is not int or not 1 <= value <= 8192:
+                raise InputError(f"slim network, {name}: wanted a whole number above 0, found {value!r}")
+
+
+class _NarrowResNet(nn.Module):
+    """A ResNet of basic blocks (He et al. 2016) whose stages are as wide as asked; gives all four."""
+
+    def __init__(self, config: SlimConfig) -> None:
+        super().__init__()
+        first = config.widths[0]
+        half = max(first // 2, 8)
+        self.stem = nn.Sequential(
+            Conv2dNormActivation(3, half, 3, stride=2),
+            Conv2dNormActivation(half, half, 3),
+            Conv2dNormActivation(half, first, 3, stride=2),
+        )
+        inplanes = first
+        for index, (width, count) in enumerate(zip(config.widths, config.blocks, strict=True)):
+            stride = 1 if index == 0 else 2
+            blocks = []
+            for number in range(count):
+                step = stride if number == 0 else 1
+                shortcut: nn.Module | None = None
+                if step != 1 or inplanes != width:
+                    shortcut = Conv2dNormActivation(inplanes, width, 1, stride=step, activation_layer=None)
+                blocks.append(BasicBlock(inplanes, width, step, shortcut))
+                inplanes = width
+            self.add_module(f"layer{index + 1}", nn.Sequential(*blocks))
+
+    def forward(self, images: Tensor) -> OrderedDict[str, Tensor]:
+        raise NotImplementedError("its layers are called one by one")
+
+
+def build_slim(config: SlimConfig, num_classes: int) -> MaskRCNN:
+    """A slim Mask R-CNN with random values, in training mode.
+
+    Args:
+        config: its sizes.
+        num_classes: with the background.
+    """
+    norm = nn.BatchNorm2d
+    backbone = BackboneWithFPN(
+        _NarrowResNet(config),
+        return_layers={f"layer{n}": str(n - 1) for n in range(1, 5)},
+        in_channels_list=list(config.widths),
+        out_channels=config.pyramid,
+        norm_layer=norm,
+    )
+    pooled = partial(MultiScaleRoIAlign, featmap_names=["0", "1", "2", "3"], sampling_ratio=2)
+    network = MaskRCNN(
+        backbone,
+        min_size=config.min_size,
+        max_size=config.max_size,
+        rpn_anchor_generator=AnchorGenerator(
+            tuple((size,) for size in config.anchor_sizes), ((0.5, 1.0, 2.0),) * len(config.anchor_sizes)
+        ),
+        rpn_pre_nms_top_n_train=1000,
+        rpn_post_nms_top_n_train=1000,
+        rpn_pre_nms_top_n_test=1000,
+        rpn_post_nms_top_n_test=1000,
+        box_roi_pool=pooled(output_size=7),
+        box_head=FastRCNNConvFCHead(
+            (config.pyramid, 7, 7), [config.pyramid], [config.box_hidden], norm_layer=norm
+        ),
+        box_predictor=FastRCNNPredictor(config.box_hidden, num_classes),
+        box_batch_size_per_image=128,
+        mask_roi_pool=pooled(output_size=MASK_SIZE // 2),
+        mask_head=MaskRCNNHeads(config.pyramid, [config.pyramid] * 4, 1, norm_layer=norm),
+        mask_predictor=MaskRCNNPredictor(config.pyramid, config.pyramid, num_classes),
+    )
+    network.slim_config = config  # a network tells what it was built from, as its tensors do not
+    return network

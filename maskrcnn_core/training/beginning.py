@@ -1,0 +1,129 @@
+"""What a training run begins with: random values, or a model that knows something already."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
+from torchvision.ops.misc import FrozenBatchNorm2d
+
+from maskrcnn_core.architectures import (
+    Architecture,
+    MobileConfig,
+    ResNet50Config,
+    family_of,
+    replace_heads,
+)
+from maskrcnn_core.categories import Category, LabelMap
+from maskrcnn_core.models import LoadedModel
+from maskrcnn_core.slim import SlimConfig, build_slim
+from maskrcnn_core.training.data import seed_of
+
+__all__ = ["Beginning", "begin_from", "begin_from_nothing"]
+
+
+@dataclass(frozen=True, eq=False)
+class Beginning:
+    """A network to train, and what to say of it.
+
+    Args:
+        model: the network and its label map; nobody else uses them.
+        architecture: of the network, for the card.
+        origin: what the values are from, for the card and to tell runs apart.
+        notes: sentences for people.
+    """
+
+    model: LoadedModel
+    architecture: Architecture
+    origin: str
+    notes: tuple[str, ...]
+
+
+def begin_from_nothing(config: SlimConfig, categories: Sequence[Category], seed: int) -> Beginning:
+    """A slim network with random values; equal seeds give equal ones."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, "network"))
+        network = build_slim(config, len(categories) + 1)
+    parameters = sum(p.numel() for p in network.parameters())
+    note = f"Begins from random values: a slim network with {parameters:,} parameters."
+    return Beginning(_model(network, config, categories), config, "random values", (note,))
+
+
+def begin_from(model: LoadedModel, categories: Sequence[Category], seed: int) -> Beginning:
+    """A copy of a model; where its categories are others, its last layers are replaced.
+
+    What the model knows of a category of the same name (case ignored) is kept.
+
+    Args:
+        model: any that MaskDesk loads; it is not changed.
+        categories: of the ground truth; they become labels 1..N in this order.
+        seed: of new layers' random values.
+    """
+    network = copy.deepcopy(model.network)
+    architecture = _architecture(network)
+    known = {
+        category.name.casefold(): label
+        for category, label in zip(model.label_map.categories, model.label_map.labels, strict=True)
+    }
+    sources = [0, *(known.get(category.name.casefold()) for category in categories)]
+    if sources == list(range(len(known) + 1)) and len(known) == len(categories):
+        notes = (f"Begins from {model.title}: the same {len(categories)} categories, so all of it is kept.",)
+    else:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(seed, "heads"))
+            replace_heads(network, sources)
+        kept = [c.name for c, source in zip(categories, sources[1:], strict=True) if source is not None]
+        new = [c.name for c, source in zip(categories, sources[1:], strict=True) if source is None]
+        notes = (
+            f"Begins from {model.title}; its categories are others, so the last layers of its box and mask head "
+            f"are replaced. Kept for {_named(kept)}; new for {_named(new)}.",
+        )
+    return Beginning(
+        _model(network, architecture, categories), architecture, f"SHA-256 {model.digest}", notes
+    )
+
+
+def _named(names: list[str]) -> str:
+    if not names:
+        return "none"
+    shown = ", ".join(names[:8])
+    return f"{shown} and {len(names) - 8} more" if len(names) > 8 else shown
+
+
+def _model(network: MaskRCNN, architecture: Architecture, categories: Sequence[Category]) -> LoadedModel:
+    family = family_of(architecture)
+    return LoadedModel(
+        key="training",
+        title="model in training",
+        network=network,
+        label_map=LabelMap.contiguous(categories),
+        nms_threshold=0.5,
+        mask_size=family.mask_size,
+        digest="",
+        backbone=family.backbone,
+        licence="",
+        source="",
+    )
+
+
+def _architecture(network: MaskRCNN) -> Architecture:
+    """Reads off a network what it would be built from."""
+    anchors = network.rpn.anchor_generator
+    heads = network.roi_heads
+    if not isinstance(heads.mask_predictor, MaskRCNNPredictor):
+        rows = anchors.cell_anchors[0].tolist()
+        return MobileConfig(tuple(cast(tuple[float, float, float, float], tuple(row)) for row in rows))
+    config = getattr(network, "slim_config", None)
+    if isinstance(config, SlimConfig):
+        return config
+    frozen = [m for m in network.modules() if isinstance(m, FrozenBatchNorm2d)]
+    return ResNet50Config(
+        version="v1" if frozen else "v2",
+        norm_eps=frozen[0].eps if frozen else 1e-5,
+        mask_hidden=heads.mask_predictor.conv5_mask.out_channels,
+    )

@@ -1,0 +1,301 @@
+"""The commands ``train`` and ``draw-scenes`` of the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from tqdm import tqdm
+
+from maskrcnn_core.architectures import architecture_as_json
+from maskrcnn_core.console import bar_of, errors_told, load_named_model, tell
+from maskrcnn_core.errors import ExportError, InputError
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.models import MODELS, add_trained_model
+from maskrcnn_core.scenes import write_scenes
+from maskrcnn_core.slim import SlimConfig
+from maskrcnn_core.training.augmentation import Augmentation
+from maskrcnn_core.training.beginning import Beginning, begin_from, begin_from_nothing
+from maskrcnn_core.training.checkpoint import state_file
+from maskrcnn_core.training.data import (
+    GroundTruth,
+    TrainingImages,
+    joint_categories,
+    read_ground_truth,
+)
+from maskrcnn_core.training.evaluating import Result
+from maskrcnn_core.training.keeping import Keeper, Words, curves_file, log_file
+from maskrcnn_core.training.run import Progress
+from maskrcnn_core.training.run import train as run_training
+from maskrcnn_core.training.settings import TrainingSettings
+
+__all__ = ["draw_scenes", "train"]
+
+_KEYS = ", ".join(spec.key for spec in MODELS)
+_REFUSALS_SHOWN = 20
+
+_RATE_FROM_NOTHING, _RATE_FROM_MODEL = 1e-3, 1e-4
+_CROP_SLIM, _CROP = 320, 512
+
+
+def train(
+    ground_truth: Annotated[
+        list[Path], typer.Option(help="COCO JSON to learn from. May be given several times.")
+    ],
+    images: Annotated[list[Path], typer.Option(help="The folder of its images, one for each ground truth.")],
+    out: Annotated[Path, typer.Option(help="The weights to write, .safetensors; all else goes beside it.")],
+    val_ground_truth: Annotated[
+        list[Path] | None, typer.Option(help="COCO JSON to measure on; never learned from.")
+    ] = None,
+    val_images: Annotated[
+        list[Path] | None, typer.Option(help="The folders of those images. [default: those of --images]")
+    ] = None,
+    from_: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help=f"Begin from {_KEYS}, a trained one, or a file. [default: random values, a slim network]",
+        ),
+    ] = None,
+    names: Annotated[
+        Path | None, typer.Option(help="For --from a .pth file: its categories, one a line.")
+    ] = None,
+    epochs: Annotated[int, typer.Option(help="How often every image is seen.")] = 30,
+    batch_size: Annotated[int, typer.Option(help="Samples of one step.")] = 4,
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help=f"The highest learning rate. [default: {_RATE_FROM_NOTHING:g} from random values, "
+            f"{_RATE_FROM_MODEL:g} from a model]"
+        ),
+    ] = None,
+    warm_up: Annotated[int, typer.Option(help="Steps in which the rate rises from nothing.")] = 200,
+    crop: Annotated[
+        int | None,
+        typer.Option(
+            help="Side of the square that is trained on, in pixels of the network's input. "
+            f"[default: {_CROP_SLIM} for slim networks, {_CROP} for others]"
+        ),
+    ] = None,
+    smallest: Annotated[float, typer.Option(help="Images are scaled by a random factor from this")] = 0.6,
+    largest: Annotated[float, typer.Option(help="to this, on top of the network's own scale.")] = 1.5,
+    turns: Annotated[
+        bool,
+        typer.Option("--turns", help="Also turn and mirror images: where no side is up, as in microscopy."),
+    ] = False,
+    colour: Annotated[float, typer.Option(help="Strength of colour changes, 0 to 1.")] = 0.3,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes that prepare samples.")] = 1,
+    evaluate_every: Annotated[int, typer.Option(help="Epochs between two evaluations.")] = 1,
+    max_detections: Annotated[
+        int, typer.Option(help="The best so many of an image count, and are kept by the model afterwards.")
+    ] = 100,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off.")] = False,
+    title: Annotated[str | None, typer.Option(help="Shown in menus. [default: the file's name]")] = None,
+    knows: Annotated[
+        str, typer.Option(help="One sentence on what it finds. [default: made from the categories]")
+    ] = "",
+    licence: Annotated[str, typer.Option(help="Of the weights, for the model card.")] = "",
+    half: Annotated[
+        bool, typer.Option("--half", help="Store the weights in half precision: half the size.")
+    ] = False,
+    menu: Annotated[bool, typer.Option(help="Put the finished model into every menu.")] = True,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Train a model on COCO ground truth.
+
+    Beside the weights come a model card, a log (CSV) and its curves (PNG). A run that was broken off at
+    any moment goes on with the same command and --resume. Crowd regions are left out.
+    """
+    with errors_told():
+        settings = TrainingSettings(
+            out=out,
+            epochs=epochs,
+            batch_size=batch_size,
+            peak_rate=rate or (_RATE_FROM_NOTHING if from_ is None else _RATE_FROM_MODEL),
+            warm_up=warm_up,
+            seed=seed,
+            workers=workers,
+            evaluate_every=evaluate_every,
+            max_detections=max_detections,
+            augmentation=Augmentation(
+                crop=crop or _CROP_SLIM, scales=(smallest, largest), turns=turns, colour=colour
+            ),
+        )
+        _check_place(out, resume=resume)
+        training = _read_all(ground_truth, images, "--images")
+        validation = _read_all(val_ground_truth or [], val_images or images, "--val-images")
+        beginning = _beginning(from_, names, training, seed, quiet=quiet)
+        if crop is None and not isinstance(beginning.architecture, SlimConfig):
+            settings = replace(settings, augmentation=replace(settings.augmentation, crop=_CROP))
+        for note in beginning.notes:
+            tell(note)
+        _tell_unknown(validation, beginning)
+        transform = beginning.model.network.transform
+        samples = TrainingImages(
+            training,
+            beginning.model.label_map,
+            settings.augmentation,
+            (transform.min_size[-1], transform.max_size),
+            seed,
+        )
+        keeper = Keeper(
+            settings, beginning, training, validation, Words(title or out.stem, knows, licence, half)
+        )
+        _train_with_bar(
+            settings, beginning, samples, validation, keeper, device=device, resume=resume, quiet=quiet
+        )
+        typer.echo(f"wrote {one_line(str(out))}, its card, {log_file(out).name} and {curves_file(out).name}")
+        if menu:
+            spec = add_trained_model(out)
+            typer.echo(f"it is a choice in every menu now: --model {spec.key}")
+
+
+def _check_place(out: Path, *, resume: bool) -> None:
+    if resume:
+        return
+    for file in (out, state_file(out)):
+        if file.exists():
+            raise InputError(
+                f"{one_line(str(file))}: this is there already; --resume goes on with it, another --out leaves it alone"
+            )
+
+
+def _read_all(files: Sequence[Path], folders: Sequence[Path], option: str) -> tuple[GroundTruth, ...]:
+    if len(folders) != len(files) and (len(folders) != 1 or not files):
+        if not files:
+            return ()
+        raise InputError(
+            f"{option}: wanted one folder for each of {len(files)} ground truths, found {len(folders)}"
+        )
+    folders = list(folders) * len(files) if len(folders) == 1 else list(folders)
+    truths = []
+    for file, folder in zip(files, folders, strict=True):
+        truth = read_ground_truth(file, folder)
+        for refusal in truth.refusals[:_REFUSALS_SHOWN]:
+            tell(f"{one_line(str(file))}: {refusal}")
+        if len(truth.refusals) > _REFUSALS_SHOWN:
+            tell(f"{one_line(str(file))}: {len(truth.refusals) - _REFUSALS_SHOWN} more were refused")
+        truths.append(truth)
+    return tuple(truths)
+
+
+def _beginning(
+    model: str | None, names: Path | None, training: Sequence[GroundTruth], seed: int, *, quiet: bool
+) -> Beginning:
+    categories = joint_categories(training)
+    if model is None:
+        if names is not None:
+            raise InputError("--names: it belongs to a model from a file; name that file with --from")
+        return begin_from_nothing(SlimConfig(), categories, seed)
+    return begin_from(load_named_model(model, names, download=False, quiet=quiet), categories, seed)
+
+
+def _tell_unknown(validation: Sequence[GroundTruth], beginning: Beginning) -> None:
+    known = {category.name for category in beginning.model.label_map}
+    for truth in validation:
+        unknown = [c.name for c in truth.dataset.categories if c.name not in known]
+        if unknown:
+            tell(
+                f"{truth.name}: {', '.join(unknown[:8])}: not in the training data, so these count as missed"
+            )
+
+
+def _train_with_bar(
+    settings: TrainingSettings,
+    beginning: Beginning,
+    samples: TrainingImages,
+    validation: Sequence[GroundTruth],
+    keeper: Keeper,
+    *,
+    device: str,
+    resume: bool,
+    quiet: bool,
+) -> None:
+    start: dict[str, Any] = {
+        "data": [truth.digest for truth in keeper.training],
+        "validation": [truth.digest for truth in keeper.validation],
+        "beginning": beginning.origin,
+        "architecture": architecture_as_json(beginning.architecture),
+    }
+    with bar_of(
+        total=samples.count() // settings.batch_size * settings.epochs, unit="step", quiet=quiet
+    ) as bar:
+        try:
+            run_training(
+                beginning.model,
+                samples,
+                validation,
+                settings,
+                start=json.dumps(start, sort_keys=True),
+                keep=keeper,
+                device=device,
+                resume=resume,
+                on_progress=lambda progress: _show(bar, progress),
+            )
+        except KeyboardInterrupt:
+            bar.close()
+            if state_file(settings.out).exists():
+                tell("interrupted; the same command with --resume goes on from the last checkpoint")
+            raise typer.Exit(130) from None
+        except OSError as error:
+            raise ExportError(
+                f"{one_line(str(settings.out))}: cannot write ({error.strerror or error}); free some space, then "
+                "--resume goes on from the last checkpoint"
+            ) from error
+
+
+def _show(bar: tqdm[Any], progress: Progress) -> None:
+    if progress.losses is not None:
+        if bar.n == 0 and progress.step > 1:
+            bar.initial = progress.step - 1  # steps of an earlier session took no time in this one
+            bar.n = progress.step - 1
+        losses = {name.removeprefix("loss_"): f"{value:.2f}" for name, value in progress.losses.items()}
+        total = sum(progress.losses.values())
+        bar.set_postfix(
+            {"epoch": progress.epoch, "rate": f"{progress.rate:.1e}", "loss": f"{total:.2f}"} | losses,
+            refresh=False,
+        )
+        bar.update(1)
+    if progress.evaluating is not None:
+        bar.set_postfix_str(f"evaluating {progress.evaluating[0]} of {progress.evaluating[1]} images")
+    for result in progress.results:
+        tell(f"epoch {progress.epoch}: {_sentence(result)}")
+
+
+def _sentence(result: Result) -> str:
+    mask, box = result.evaluation.mask, result.evaluation.box
+    return (
+        f"{one_line(result.name)}: mask AP {mask.AP:.3f} (AP50 {mask.AP50:.3f}, AP75 {mask.AP75:.3f}), "
+        f"box AP {box.AP:.3f}, up to {result.max_detections} detections an image"
+    )
+
+
+def draw_scenes(
+    out: Annotated[Path, typer.Argument(help="The folder to write images/ and instances.json into.")],
+    count: Annotated[int, typer.Option(help="How many scenes.")] = 300,
+    first_seed: Annotated[int, typer.Option(help="Scenes have this seed and the following ones.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Draw scenes of circles, squares and triangles with their exact COCO ground truth."""
+    with errors_told():
+        if not 1 <= count <= 1_000_000 or not 0 <= first_seed < 2**31:
+            raise InputError(
+                f"draw-scenes: wanted a count and a seed above 0, found {count} and {first_seed}"
+            )
+        with bar_of(total=count, unit="scene", quiet=quiet) as bar:
+            try:
+                dataset = write_scenes(
+                    out, range(first_seed, first_seed + count), lambda done, total: bar.update(1)
+                )
+            except OSError as error:
+                raise ExportError(
+                    f"{one_line(str(out))}: cannot write ({error.strerror or error}); free some space or choose "
+                    "another place"
+                ) from error
+    typer.echo(f"{len(dataset.images)} scenes with {len(dataset.instances)} shapes in {one_line(str(out))}")

@@ -1,0 +1,293 @@
+"""What is trained on: COCO files with their images, as one list of samples in an order that a seed decides."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from maskrcnn_core.annotations import Dataset, ImageRecord
+from maskrcnn_core.categories import Category, LabelMap
+from maskrcnn_core.errors import CoreError, DatasetError, ImageError, InputError
+from maskrcnn_core.formats.coco_reader import Refusal, read_coco
+from maskrcnn_core.images import MAX_FILE_BYTES, image_size, one_line, read_image
+from maskrcnn_core.training.augmentation import Augmentation, Pixels, Sample, Target, input_scale
+
+__all__ = [
+    "GroundTruth",
+    "TrainingImages",
+    "batches",
+    "joint_categories",
+    "read_ground_truth",
+    "seed_of",
+]
+
+Key = tuple[int, int, int]
+"""Epoch, place in it, and which image: all that decides a sample, beside the run's seed."""
+
+_CACHE_BYTES = 2 << 30
+"""Decoded images kept by each process that loads them."""
+
+
+@dataclass(frozen=True, eq=False)
+class GroundTruth:
+    """A COCO file and the folder of its images.
+
+    Args:
+        name: for logs and model cards: the file's folder and name.
+        digest: SHA-256 of the file.
+        folder: where its images lie.
+        dataset: what the file says.
+        refusals: what was left out of it, and why.
+        licences: names that the file gives; empty if it gives none.
+    """
+
+    name: str
+    digest: str
+    folder: Path
+    dataset: Dataset
+    refusals: tuple[Refusal, ...] = ()
+    licences: tuple[str, ...] = ()
+
+
+def read_ground_truth(file: Path, folder: Path) -> GroundTruth:
+    """Reads a COCO file and checks that its images are there; they are decoded when their turn comes.
+
+    Raises:
+        InputError: if the file or the folder cannot be read, the file holds no image, or none of its
+            images is in the folder.
+    """
+    shown = one_line(str(file))
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise InputError(f"{shown}: cannot read this file ({error.strerror or error})") from error
+    if not folder.is_dir():
+        raise InputError(f"{one_line(str(folder))}: wanted the folder of {shown}'s images, found none")
+    try:
+        dataset, refusals = read_coco(data)
+    except InputError as error:
+        raise DatasetError(f"{shown}: {error}") from error
+    present, unusable = [], []
+    for record in dataset.images:
+        reason = _why_unusable(folder, record)
+        if reason:
+            unusable.append(Refusal(one_line(record.file_name), reason))
+        else:
+            present.append(record)
+    if not present:
+        first = f"; {unusable[0]}" if unusable else ""
+        raise InputError(
+            f"{one_line(str(folder))}: none of the {len(unusable)} images of {shown} can be used{first}; "
+            "name the folder that holds them"
+        )
+    refusals += unusable
+    kept = {record.id for record in present}
+    return GroundTruth(
+        "/".join(file.absolute().parts[-2:]),
+        hashlib.sha256(data).hexdigest(),
+        folder,
+        Dataset(
+            tuple(present), dataset.categories, tuple(i for i in dataset.instances if i.image_id in kept)
+        ),
+        tuple(refusals),
+        _licences(data),
+    )
+
+
+def _why_unusable(folder: Path, record: ImageRecord) -> str:
+    """What is wrong with an image as far as its header tells; empty if nothing is."""
+    file = _image_file(folder, record)
+    if file is None:
+        return "the image is not in the folder"
+    try:
+        with file.open("rb") as stream:
+            size = image_size(stream.read(MAX_FILE_BYTES), record.file_name)
+    except OSError as error:
+        return f"the image cannot be read ({error.strerror or error})"
+    except ImageError as error:
+        return str(error)
+    return "" if size == record.size else _other_size(record, size)
+
+
+def _other_size(record: ImageRecord, size: tuple[int, int]) -> str:
+    return f"the file says {record.width} x {record.height} pixels, the image has {size[1]} x {size[0]}"
+
+
+def _licences(data: bytes) -> tuple[str, ...]:
+    """Names of the licences that a COCO file lists, for the model card."""
+    rows = json.loads(data).get("licenses")
+    names = [row.get("name") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    return tuple(dict.fromkeys(one_line(name) for name in names if isinstance(name, str) and name))
+
+
+def _image_file(folder: Path, record: ImageRecord) -> Path | None:
+    """The image's file below the folder; None if it is not there, or would lie elsewhere."""
+    try:
+        file = (folder / record.file_name).resolve()
+        return file if file.is_relative_to(folder.resolve()) and file.is_file() else None
+    except (OSError, ValueError):  # a name that no system takes
+        return None
+
+
+def joint_categories(truths: Sequence[GroundTruth]) -> tuple[Category, ...]:
+    """The categories of several files, joined by name; ids count from 1 where the files disagree.
+
+    Raises:
+        InputError: if there is none.
+    """
+    first: OrderedDict[str, Category] = OrderedDict()
+    for truth in truths:
+        for category in truth.dataset.categories:
+            first.setdefault(category.name, category)
+    if not first:
+        raise InputError("ground truth: wanted at least one category, found none")
+    categories = tuple(first.values())
+    ids = [category.id for category in categories]
+    if len(set(ids)) == len(ids) and min(ids) > 0:
+        return categories
+    return tuple(Category(n, c.name, c.supercategory) for n, c in enumerate(categories, start=1))
+
+
+class TrainingImages(TorchDataset[tuple[Tensor, Target]]):
+    """Samples by key; the same key and seed give the same sample, in any process and any order.
+
+    Args:
+        truths: what to train on.
+        label_map: the network's labels; categories are found in it by name.
+        augmentation: what is left to chance.
+        input_size: the network's ``(min_size, max_size)``.
+        seed: of the run.
+
+    Raises:
+        InputError: if no image holds an instance.
+    """
+
+    def __init__(
+        self,
+        truths: Sequence[GroundTruth],
+        label_map: LabelMap,
+        augmentation: Augmentation,
+        input_size: tuple[int, int],
+        seed: int,
+    ) -> None:
+        self.augmentation = augmentation
+        self.seed = seed
+        self._samples = [s for truth in truths for s in _without_pixels(truth, label_map, input_size)]
+        if not any(sample.masks for _, _, sample in self._samples):
+            raise InputError("training data: none of the images holds an instance to learn from")
+        self._cache: OrderedDict[int, Pixels] = OrderedDict()
+        self._cache_bytes = 0
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, Target]:
+        file, record, bare = self._samples[key[2]]
+        pixels = self._pixels(key[2], file, record)
+        sample = Sample(pixels, bare.masks, bare.labels, bare.scale)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(self.seed, "sample", *key))
+            return self.augmentation(sample)
+
+    def order(self, epoch: int) -> list[Key]:
+        """One epoch: every image once, larger ones as often as crops are needed to see most of them."""
+        repeated = [
+            index
+            for index, (_, record, sample) in enumerate(self._samples)
+            for _ in range(self._crops(record, sample.scale))
+        ]
+        generator = torch.Generator().manual_seed(seed_of(self.seed, "order", epoch))
+        places = torch.randperm(len(repeated), generator=generator).tolist()
+        return [(epoch, n, repeated[place]) for n, place in enumerate(places)]
+
+    def count(self) -> int:
+        """Samples in an epoch."""
+        return sum(self._crops(record, sample.scale) for _, record, sample in self._samples)
+
+    def _crops(self, record: ImageRecord, scale: float) -> int:
+        # The root of how many would cover it: parts of one image are more alike than different images.
+        return max(1, round(math.sqrt(record.height * record.width) * scale / self.augmentation.crop))
+
+    def _pixels(self, index: int, file: Path, record: ImageRecord) -> Pixels:
+        if index in self._cache:
+            self._cache.move_to_end(index)
+            return self._cache[index]
+        pixels = read_image(file).pixels
+        if pixels.shape[:2] != record.size:
+            raise DatasetError(
+                f"{one_line(record.file_name)}: {_other_size(record, (pixels.shape[0], pixels.shape[1]))}"
+            )
+        self._cache[index] = pixels
+        self._cache_bytes += pixels.nbytes
+        while self._cache_bytes > _CACHE_BYTES and len(self._cache) > 1:
+            self._cache_bytes -= self._cache.popitem(last=False)[1].nbytes
+        return pixels
+
+
+_NO_PIXELS: Pixels = torch.zeros((0, 0, 3), dtype=torch.uint8).numpy()
+
+
+def _without_pixels(
+    truth: GroundTruth, label_map: LabelMap, input_size: tuple[int, int]
+) -> Iterator[tuple[Path, ImageRecord, Sample]]:
+    labels = {c.name: label for c, label in zip(label_map.categories, label_map.labels, strict=True)}
+    names = {c.id: c.name for c in truth.dataset.categories}
+    by_image: dict[int, list[tuple[int, int]]] = {}
+    for number, instance in enumerate(truth.dataset.instances):
+        # A crowd has no one mask, and an empty mask no place.
+        if not instance.is_crowd and instance.area:
+            label = labels[names[instance.category_id]]
+            by_image.setdefault(instance.image_id, []).append((number, label))
+    for record in truth.dataset.images:
+        file = _image_file(truth.folder, record)
+        if file is None:
+            raise InputError(f"{one_line(record.file_name)}: the image has left its folder")
+        rows = by_image.get(record.id, [])
+        yield (
+            file,
+            record,
+            Sample(
+                _NO_PIXELS,
+                tuple(truth.dataset.instances[number].mask for number, _ in rows),
+                tuple(label for _, label in rows),
+                input_scale(record.size, *input_size),
+            ),
+        )
+
+
+def seed_of(*parts: int | str) -> int:
+    """A seed that depends on all parts and is as good as independent of every other seed."""
+    digest = hashlib.sha256(repr(parts).encode()).digest()
+    return int.from_bytes(digest[:7], "big")
+
+
+def batches(
+    images: TrainingImages, epoch: int, first: int, batch_size: int, workers: int
+) -> Iterator[tuple[list[Tensor], list[Target]]]:
+    """The batches of an epoch from the ``first`` on; what does not fill a whole one waits for the next epoch.
+
+    Raises:
+        CoreError: if an image cannot be read; also if a worker process met it.
+    """
+    order = images.order(epoch)
+    whole = [order[i : i + batch_size] for i in range(0, len(order) - batch_size + 1, batch_size)]
+    loader: DataLoader[tuple[Tensor, Target]] = DataLoader(
+        images, batch_sampler=whole[first:], num_workers=workers, collate_fn=_collate
+    )
+    try:
+        yield from loader
+    except CoreError as error:
+        # A worker's error comes with its traceback as text; what a person needs is its last line.
+        lines = str(error).strip().splitlines()
+        raise type(error)(lines[-1].partition("Error: ")[2] or lines[-1]) from error
+
+
+def _collate(samples: list[tuple[Tensor, Target]]) -> tuple[list[Tensor], list[Target]]:
+    return [image for image, _ in samples], [target for _, target in samples]

@@ -1,0 +1,187 @@
+"""What a run leaves behind: weights with their card, a log as CSV, and the curves as a picture.
+
+``nuclei.safetensors`` gets ``nuclei.json`` (the card), ``nuclei.last.safetensors`` (where training is now,
+against the best so far), ``nuclei.csv`` and ``nuclei.png`` beside it.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save
+from torch import Tensor
+
+from maskrcnn_core.files import replace_file
+from maskrcnn_core.model_cards import ModelCard, card_file, write_card_bytes
+from maskrcnn_core.training.beginning import Beginning
+from maskrcnn_core.training.data import GroundTruth
+from maskrcnn_core.training.evaluating import Result
+from maskrcnn_core.training.run import LOSSES, Snapshot
+from maskrcnn_core.training.settings import TrainingSettings
+
+__all__ = ["Keeper", "Words", "curves_file", "last_file", "log_file"]
+
+
+@dataclass(frozen=True)
+class Words:
+    """What only the person who trains can say of a model.
+
+    Args:
+        title: for menus.
+        knows: one sentence on what it finds; empty for one that is made from the categories.
+        licence: of the weights.
+        half: store matrices as float16, half the size; norms and biases stay float32.
+    """
+
+    title: str
+    knows: str = ""
+    licence: str = ""
+    half: bool = False
+
+
+def last_file(out: Path) -> Path:
+    """Weights after the last epoch."""
+    return out.with_suffix(".last.safetensors")
+
+
+def log_file(out: Path) -> Path:
+    """The log: one row for each epoch."""
+    return out.with_suffix(".csv")
+
+
+def curves_file(out: Path) -> Path:
+    """The log as a picture."""
+    return out.with_suffix(".png")
+
+
+@dataclass(frozen=True, eq=False)
+class Keeper:
+    """Writes what is worth keeping; called by the run with each snapshot."""
+
+    settings: TrainingSettings
+    beginning: Beginning
+    training: tuple[GroundTruth, ...]
+    validation: tuple[GroundTruth, ...]
+    words: Words
+
+    def __call__(self, snapshot: Snapshot) -> None:
+        """Writes the snapshot's files, each at once or not at all.
+
+        Raises:
+            OSError: as the system says.
+        """
+        out = self.settings.out
+        file = out if snapshot.kind == "best" else last_file(out)
+        weights = _serialise(snapshot.state, half=self.words.half)
+        # The weights first: a card that has no weights yet is worse than weights whose card is the old one.
+        replace_file(file, weights)
+        replace_file(card_file(file), write_card_bytes(self._card(snapshot, weights)))
+        replace_file(log_file(out), _csv(snapshot.rows))
+        replace_file(curves_file(out), _draw_curves(snapshot.rows, self.words.title))
+
+    def _card(self, snapshot: Snapshot, weights: bytes) -> ModelCard:
+        label_map = self.beginning.model.label_map
+        settings = {k: v for k, v in asdict(self.settings).items() if k not in ("out", "workers")}
+        return ModelCard(
+            title=self.words.title,
+            knows=self.words.knows or f"Finds {_listed([c.name for c in label_map])}.",
+            architecture=self.beginning.architecture,
+            categories=label_map.categories,
+            sha256=hashlib.sha256(weights).hexdigest(),
+            size_bytes=len(weights),
+            nms_threshold=self.beginning.model.nms_threshold,
+            max_detections=self.settings.max_detections,
+            licence=self.words.licence,
+            data={
+                "training": [_facts(truth) for truth in self.training],
+                "validation": [_facts(truth) for truth in self.validation],
+            },
+            settings=settings | {"begins from": self.beginning.origin, "steps": snapshot.step},
+            results=tuple(_numbers(result) for result in snapshot.results),
+            notes=self.beginning.notes,
+        )
+
+
+def _serialise(state: dict[str, Tensor], *, half: bool) -> bytes:
+    tensors = {}
+    for name, tensor in state.items():
+        kept = tensor.detach().to("cpu").contiguous()
+        # Variances of batch norm may be too small for float16; they and the biases take next to nothing.
+        tensors[name] = kept.half() if half and kept.ndim > 1 and kept.is_floating_point() else kept
+    return save(tensors)
+
+
+def _facts(truth: GroundTruth) -> dict[str, Any]:
+    instances = [i for i in truth.dataset.instances if not i.is_crowd]
+    return {
+        "file": truth.name,
+        "sha256": truth.digest,
+        "images": len(truth.dataset.images),
+        "instances": len(instances),
+        "categories": [c.name for c in truth.dataset.categories],
+        "licences": list(truth.licences),
+    }
+
+
+def _numbers(result: Result) -> dict[str, Any]:
+    evaluation = result.evaluation
+    return {
+        "name": result.name,
+        "images": evaluation.images,
+        "instances": evaluation.ground_truths,
+        "max_detections": result.max_detections,
+        **{f"mask {name}": round(value, 4) for name, value in asdict(evaluation.mask).items()},
+        **{f"box {name}": round(value, 4) for name, value in asdict(evaluation.box).items()},
+    }
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names[:6])
+    if len(names) > 6:
+        return f"{', '.join(shown)} and {len(names) - 6} more categories"
+    return " and ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]
+
+
+def _csv(rows: Sequence[dict[str, float]]) -> bytes:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, columns, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: f"{value:.6g}" for name, value in row.items()})
+    return stream.getvalue().encode()
+
+
+def _draw_curves(rows: Sequence[dict[str, float]], title: str) -> bytes:
+    """Losses and APs over the epochs, as PNG."""
+    # Its object form draws without a screen and without the state that pyplot shares between threads.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    losses, scores = figure.subplots(1, 2)
+    epochs = [row["epoch"] for row in rows]
+    for name in LOSSES:
+        losses.plot(epochs, [row[name] for row in rows], marker=".", label=name.removeprefix("loss_"))
+    losses.set(xlabel="epoch", ylabel="mean loss", title="Training")
+    losses.legend()
+    for name in dict.fromkeys(n for row in rows for n in row if n.endswith(" AP")):
+        known = [(row["epoch"], row[name]) for row in rows if row.get(name, -1) >= 0]
+        scores.plot([e for e, _ in known], [v for _, v in known], marker=".", label=name)
+    scores.set(xlabel="epoch", ylabel="AP (IoU .50 to .95)", ylim=(0, 1), title="Validation")
+    if scores.lines:
+        scores.legend()
+    figure.suptitle(title.replace("$", r"\$"))
+    stream = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # titles in any script
+        figure.savefig(stream, format="png", dpi=110, metadata={"Software": None})
+    return stream.getvalue()

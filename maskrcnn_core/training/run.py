@@ -1,0 +1,347 @@
+"""The training loop: steps that depend on nothing but the seed and the step before.
+
+Before each step the random generators are set from the run's seed and the step's number, and each sample
+from its own key. So a run that was killed and taken up again from its checkpoint ends, on the CPU with
+the same number of threads, with the very same weights as one that nobody disturbed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+from torchvision.models.detection import MaskRCNN
+
+from maskrcnn_core.errors import InputError, TrainingError
+from maskrcnn_core.images import one_line
+from maskrcnn_core.inference import Predictor, pick_device
+from maskrcnn_core.models import LoadedModel
+from maskrcnn_core.training.checkpoint import TrainingState, read_state, state_file, write_state
+from maskrcnn_core.training.data import GroundTruth, TrainingImages, batches, seed_of
+from maskrcnn_core.training.evaluating import Result, evaluate_on, mean_mask_ap
+from maskrcnn_core.training.settings import TrainingSettings, learning_rate
+
+__all__ = ["LOSSES", "Progress", "Snapshot", "train"]
+
+LOSSES = ("loss_objectness", "loss_rpn_box_reg", "loss_classifier", "loss_box_reg", "loss_mask")
+"""As torchvision names them; their plain sum is what is minimised (He et al. 2017, section 3)."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is, after a step or during an evaluation.
+
+    Args:
+        step, steps: done and wanted.
+        epoch, epochs: the present one, from 1, and all.
+        rate: the learning rate.
+        losses: of the last step, by name.
+        seconds_left: at the pace of the last steps; evaluations are not counted in.
+        evaluating: ``(images done, all)`` while an evaluation runs.
+        results: of an evaluation that has just ended.
+    """
+
+    step: int
+    steps: int
+    epoch: int
+    epochs: int
+    rate: float = 0.0
+    losses: dict[str, float] | None = None
+    seconds_left: float | None = None
+    evaluating: tuple[int, int] | None = None
+    results: tuple[Result, ...] = ()
+
+
+OnProgress = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """Weights worth keeping.
+
+    Args:
+        kind: ``best`` of those that were evaluated (without an evaluation the last are the best), or ``last``.
+        state: the network's state dict.
+        results: of these weights on each ground truth; empty without one.
+        rows: the log up to here: one for each epoch.
+        step: after which they were taken.
+    """
+
+    kind: Literal["best", "last"]
+    state: dict[str, Tensor]
+    results: tuple[Result, ...]
+    rows: list[dict[str, float]]
+    step: int
+
+
+def train(
+    model: LoadedModel,
+    images: TrainingImages,
+    truths: Sequence[GroundTruth],
+    settings: TrainingSettings,
+    *,
+    start: str,
+    keep: Callable[[Snapshot], None],
+    device: str = "auto",
+    resume: bool = False,
+    on_progress: OnProgress | None = None,
+) -> None:
+    """Trains a network in place.
+
+    Args:
+        model: the network, as it is at the beginning, and its label map. It belongs to the run: nobody
+            else may use it.
+        images: what to train on.
+        truths: what to evaluate on after each ``settings.evaluate_every`` epochs; may be empty.
+        settings: everything else that decides the result.
+        start: what the data and the beginning were, as text; a checkpoint is only taken up with the same.
+        keep: called with the best weights whenever there are better ones, and with the last of each epoch.
+        device: see :func:`maskrcnn_core.inference.pick_device`.
+        resume: go on from the checkpoint beside ``settings.out``; begin if there is none.
+        on_progress: called after each step, and after each image of an evaluation. If it raises, the run
+            ends; what it had reached at its last checkpoint is kept.
+
+    Raises:
+        InputError: if the checkpoint is of another run, or there is less than one batch of samples.
+        TrainingError: if a loss is no longer finite.
+        CoreError: naming an image that cannot be read.
+        OSError: if the checkpoint cannot be written.
+    """
+    _Run(model, images, truths, settings, start, keep, pick_device(device), on_progress).go(resume=resume)
+
+
+class _Run:
+    def __init__(
+        self,
+        model: LoadedModel,
+        images: TrainingImages,
+        truths: Sequence[GroundTruth],
+        settings: TrainingSettings,
+        start: str,
+        keep: Callable[[Snapshot], None],
+        device: torch.device,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self.model, self.images, self.truths, self.settings = model, images, truths, settings
+        self.keep, self.device = keep, device
+        self.on_progress = on_progress or (lambda _: None)
+        self.header = _header(settings, start)
+        self.file = state_file(settings.out)
+        self.network: MaskRCNN = model.network.to(device, memory_format=torch.channels_last)
+        self.network.requires_grad_(True)
+        self.average = AveragedModel(
+            self.network, multi_avg_fn=_running_mean(settings.ema_decay), use_buffers=True
+        )
+        self.optimiser = _optimiser(self.network, settings)
+        self.precision = _precision(device)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
+        self.steps_per_epoch = images.count() // settings.batch_size
+        if not self.steps_per_epoch:
+            raise InputError(
+                f"batch-size: wanted at most {images.count()}, which is how many samples there are, "
+                f"found {settings.batch_size}"
+            )
+        self.steps = self.steps_per_epoch * settings.epochs
+        self.step, self.best = 0, -1.0
+        self.rows: list[dict[str, float]] = []
+        self.sums: dict[str, float] = {}
+        self.pace: float | None = None
+
+    def go(self, *, resume: bool) -> None:
+        if resume and self.file.exists():
+            self._take_up(read_state(self.file))
+        while self.step < self.steps:
+            epoch, first = divmod(self.step, self.steps_per_epoch)
+            self._epoch(epoch, first)
+            self._finish_epoch(epoch)
+            self._write()
+
+    def _epoch(self, epoch: int, first: int) -> None:
+        self.network.train()
+        # What torchvision's own transform would resize, augmentation has brought to its size.
+        self.network.transform._skip_resize = True
+        began = time.monotonic()
+        prepared = batches(self.images, epoch, first, self.settings.batch_size, self.settings.workers)
+        for pictures, targets in prepared:
+            losses = self._step(pictures, targets)
+            took = time.monotonic() - began
+            began = time.monotonic()
+            self.pace = took if self.pace is None else 0.95 * self.pace + 0.05 * took
+            for name, value in (losses | {"seconds": took}).items():
+                self.sums[name] = self.sums.get(name, 0.0) + value
+            self.on_progress(self._progress(losses=losses))
+            inside = self.step % self.steps_per_epoch
+            if inside and self.step % self.settings.checkpoint_every == 0:
+                self._write()
+
+    def _step(self, pictures: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, float]:
+        torch.manual_seed(seed_of(self.settings.seed, "step", self.step))
+        rate = learning_rate(self.settings, self.step, self.steps)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        pictures = [picture.to(self.device, non_blocking=True) for picture in pictures]
+        targets = [{k: v.to(self.device, non_blocking=True) for k, v in t.items()} for t in targets]
+        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
+            losses: dict[str, Tensor] = self.network(pictures, targets)
+            total = torch.stack(list(losses.values())).sum()
+        told = {name: float(loss.detach()) for name, loss in losses.items()}
+        if not all(math.isfinite(value) for value in told.values()):
+            raise TrainingError(
+                f"step {self.step + 1}: a loss is no longer finite ({told}); "
+                "begin again with a lower rate, or a longer warm-up"
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+        self.scaler.unscale_(self.optimiser)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.settings.clip)
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        if self.settings.ema_decay:
+            self.average.update_parameters(self.network)
+        self.step += 1
+        return told
+
+    def _finish_epoch(self, epoch: int) -> None:
+        count = self.steps_per_epoch
+        row = {"epoch": epoch + 1.0, "step": float(self.step)}
+        row["rate"] = learning_rate(self.settings, self.step - 1, self.steps)
+        row |= {name: self.sums.get(name, 0.0) / count for name in LOSSES}
+        row["seconds"] = self.sums.get("seconds", 0.0)
+        self.sums = {}
+        is_last = self.step >= self.steps
+        results: tuple[Result, ...] = ()
+        if self.truths and (is_last or (epoch + 1) % self.settings.evaluate_every == 0):
+            results = self._evaluate()
+            for result in results:
+                row |= {
+                    f"{result.name}: mask AP": result.evaluation.mask.AP,
+                    f"{result.name}: box AP": result.evaluation.box.AP,
+                }
+        self.rows.append(row)
+        last = Snapshot("last", self._kept().state_dict(), results, list(self.rows), self.step)
+        self.keep(last)
+        score = mean_mask_ap(results)
+        if score > self.best or (is_last and not self.truths):
+            self.best = max(score, self.best)
+            self.keep(replace(last, kind="best"))
+        self.on_progress(self._progress(results=results))
+
+    def _evaluate(self) -> tuple[Result, ...]:
+        network = self._kept()
+        network.eval()
+        try:
+            predictor = Predictor(replace(self.model, network=network), str(self.device))
+            results = evaluate_on(
+                predictor,
+                self.truths,
+                max_detections=self.settings.max_detections,
+                on_image=lambda done, total: self.on_progress(self._progress(evaluating=(done, total))),
+            )
+        finally:
+            network.train()
+        return tuple(results)
+
+    def _kept(self) -> MaskRCNN:
+        """The network whose weights are evaluated and kept."""
+        return cast(MaskRCNN, self.average.module) if self.settings.ema_decay else self.network
+
+    def _progress(self, **more: Any) -> Progress:
+        done_epochs = min(max(self.step - 1, 0) // self.steps_per_epoch, self.settings.epochs - 1)
+        return Progress(
+            step=self.step,
+            steps=self.steps,
+            epoch=done_epochs + 1,
+            epochs=self.settings.epochs,
+            rate=learning_rate(self.settings, max(self.step - 1, 0), self.steps),
+            seconds_left=None if self.pace is None else self.pace * (self.steps - self.step),
+            **more,
+        )
+
+    # -- the checkpoint -----------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        write_state(
+            self.file,
+            TrainingState(
+                header=self.header,
+                step=self.step,
+                network=self.network.state_dict(),
+                average=self.average.state_dict(),
+                optimiser=self.optimiser.state_dict() | {"scaler": self.scaler.state_dict()},
+                rows=self.rows,
+                sums=self.sums,
+                best=self.best,
+            ),
+        )
+
+    def _take_up(self, state: TrainingState) -> None:
+        if state.header != self.header:
+            raise InputError(
+                f"{one_line(str(self.file))}: this checkpoint is of another run ({_differences(state.header, self.header)}); "
+                "give the same settings, or leave --resume away to start anew"
+            )
+        optimiser = dict(state.optimiser)
+        self.scaler.load_state_dict(optimiser.pop("scaler"))
+        self.network.load_state_dict(state.network)
+        self.average.load_state_dict(state.average)
+        self.optimiser.load_state_dict(optimiser)
+        self.step, self.rows, self.sums, self.best = state.step, state.rows, state.sums, state.best
+
+
+def _header(settings: TrainingSettings, start: str) -> str:
+    """What decides a run's result, as JSON."""
+    deciding = asdict(settings)
+    for name in ("out", "workers", "checkpoint_every"):
+        del deciding[name]
+    return json.dumps({"settings": deciding, "start": start}, sort_keys=True)
+
+
+def _differences(found: str, wanted: str) -> str:
+    ours, theirs = json.loads(wanted), json.loads(found)
+    told = [
+        f"{name.replace('_', '-')} was {theirs['settings'].get(name)}, now {value}"
+        for name, value in ours["settings"].items()
+        if theirs["settings"].get(name) != value
+    ]
+    if ours["start"] != theirs["start"]:
+        told.append("the data or the beginning were others")
+    return "; ".join(told)
+
+
+def _running_mean(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor], None]:
+    """An exponential mean that follows quickly at first, when there is little to remember."""
+
+    def update(mean: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
+        seen = float(count)
+        weight = 1 - min(decay, (1 + seen) / (10 + seen))
+        for old, new in zip(mean, current, strict=True):
+            if old.is_floating_point():
+                old.lerp_(new.to(old.dtype), weight)
+            else:
+                old.copy_(new)
+
+    return update
+
+
+def _optimiser(network: MaskRCNN, settings: TrainingSettings) -> torch.optim.AdamW:
+    """Norms and biases are not decayed: they have no direction in which they could grow for nothing."""
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    others = [p for p in network.parameters() if p.ndim <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": settings.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=settings.peak_rate)
+
+
+def _precision(device: torch.device) -> torch.dtype:
+    if device.type != "cuda":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
