@@ -194,7 +194,6 @@ def replace_heads(network: MaskRCNN, sources: list[int | None]) -> None:
             getattr(box, name)[0] = new
         logits = nn.Conv2d(mask[1][0].in_channels, count, 1)
         nn.init.kaiming_normal_(logits.weight)
-        nn.init.zeros_(logits.bias)
         pairs.append((mask[1][0], logits, 1))
         enlarge = _bilinear(count)
         _copy_pairs_of_classes(mask[2][0], enlarge, sources)

@@ -247,7 +247,7 @@ MODELS: tuple[ModelSpec, ...] = (
     ),
     _from_card(STARTER_FILE, "starter", "fast: a narrow network, made for CPUs"),
 )
-"""The models that come with MaskDesk, best first: the order of menus, and of what is taken when none is named."""
+"""What comes with MaskDesk, best first: the order of menus, and of what is taken when none is named."""
 
 _TRAINED = "trained"
 """Sub-folder of a weights folder that holds models with cards."""
@@ -492,8 +492,8 @@ def load_trained_model(file: Path, *, card: Path | None = None, title: str | Non
     digest = _sha256(file)
     if digest != found.sha256:
         raise WeightsError(
-            f"{file.name}: wanted the weights that {place.name} describes (SHA-256 {found.sha256[:8]}...), found "
-            f"others ({digest[:8]}...); copy the two files together"
+            f"{file.name}: wanted the weights that {place.name} describes (SHA-256 {found.sha256[:8]}...), "
+            f"found others ({digest[:8]}...); copy the two files together"
         )
     family = family_of(found.architecture)
     network = family.build(found.architecture, len(found.categories) + 1)
@@ -540,7 +540,8 @@ def add_trained_model(file: Path) -> ModelSpec:
             replace_file(card_file(target), card_file(file).read_bytes())
     except OSError as error:
         raise WeightsError(
-            f"{target}: cannot be written ({error.strerror or error}); MASKDESK_WEIGHTS can name another folder"
+            f"{target}: cannot be written ({error.strerror or error}); "
+            "MASKDESK_WEIGHTS can name another folder"
         ) from error
     return _trained(target)
 
@@ -556,8 +557,8 @@ def _checked_weights(spec: ModelSpec, *, download: bool, on_progress: Progress |
         raise _absent(spec)
     if not spec.url:
         raise WeightsError(
-            f"{file}: wanted the weights that its card describes (SHA-256 {spec.sha256[:8]}...), found others or "
-            "a damaged file; copy the two together, or train again"
+            f"{file}: wanted the weights that its card describes (SHA-256 {spec.sha256[:8]}...), "
+            "found others or a damaged file; copy the two together, or train again"
         )
     raise WeightsError(
         f"{file}: wanted the published weights of {spec.key} ({spec.size_bytes:,} bytes, SHA-256 "

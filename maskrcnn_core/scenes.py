@@ -44,7 +44,7 @@ _ROUND = 0.85
 _FULL_AREA = {1: math.pi * _ROUND**2, 2: 2.0, 3: 0.75 * math.sqrt(3)}
 """In squares of the radius."""
 _LEAST_VISIBLE = 0.4
-"""Of its full area; a shape that would hide more of another is put elsewhere: nobody could name what is left."""
+"""Of its full area. A shape that would hide more of another goes elsewhere: nobody could name the rest."""
 _LEAST_PIXELS = 50
 _TRIES = 12
 
@@ -89,7 +89,7 @@ def draw_scene(seed: int) -> Scene:
 def write_scenes(
     folder: Path,
     seeds: Sequence[int],
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: Callable[[int, int], object] | None = None,
 ) -> Dataset:
     """Writes scenes as PNG files into ``folder/images``, and their ground truth as ``instances.json``.
 

@@ -127,7 +127,7 @@ class Augmentation:
         if self.turns:
             pair = v2.RandomVerticalFlip()(*pair)
             quarter = int(torch.randint(2, ()))
-            pair = tuple(torch.rot90(t, quarter, (-2, -1)) for t in pair)
+            pair = (torch.rot90(pair[0], quarter, (-2, -1)), torch.rot90(pair[1], quarter, (-2, -1)))
         return pair[0].as_subclass(torch.Tensor), pair[1].as_subclass(torch.Tensor)
 
     def _recolour(self, image: Tensor) -> Tensor:
@@ -188,7 +188,6 @@ def _resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
     """
     if not len(masks):
         return torch.zeros((0, *size), dtype=torch.uint8)
-    height, width = masks.shape[-2:]
     rows = torch.arange(size[0]) * (2 / size[0]) - 1
     columns = torch.arange(size[1]) * (2 / size[1]) - 1
     grid = torch.stack([columns.expand(size[0], -1), rows[:, None].expand(-1, size[1])], -1)[

@@ -80,8 +80,8 @@ def begin_from(model: LoadedModel, categories: Sequence[Category], seed: int) ->
         kept = [c.name for c, source in zip(categories, sources[1:], strict=True) if source is not None]
         new = [c.name for c, source in zip(categories, sources[1:], strict=True) if source is None]
         notes = (
-            f"Begins from {model.title}; its categories are others, so the last layers of its box and mask head "
-            f"are replaced. Kept for {_named(kept)}; new for {_named(new)}.",
+            f"Begins from {model.title}; its categories are others, so the last layers of its box and mask "
+            f"head are replaced. Kept for {_named(kept)}; new for {_named(new)}.",
         )
     return Beginning(
         _model(network, architecture, categories), architecture, f"SHA-256 {model.digest}", notes

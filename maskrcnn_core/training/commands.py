@@ -162,7 +162,8 @@ def _check_place(out: Path, *, resume: bool) -> None:
     for file in (out, state_file(out)):
         if file.exists():
             raise InputError(
-                f"{one_line(str(file))}: this is there already; --resume goes on with it, another --out leaves it alone"
+                f"{one_line(str(file))}: this is there already; --resume goes on with it, "
+                "another --out leaves it alone"
             )
 
 
@@ -245,8 +246,8 @@ def _train_with_bar(
             raise typer.Exit(130) from None
         except OSError as error:
             raise ExportError(
-                f"{one_line(str(settings.out))}: cannot write ({error.strerror or error}); free some space, then "
-                "--resume goes on from the last checkpoint"
+                f"{one_line(str(settings.out))}: cannot write ({error.strerror or error}); free some space, "
+                "then --resume goes on from the last checkpoint"
             ) from error
 
 
@@ -295,7 +296,7 @@ def draw_scenes(
                 )
             except OSError as error:
                 raise ExportError(
-                    f"{one_line(str(out))}: cannot write ({error.strerror or error}); free some space or choose "
-                    "another place"
+                    f"{one_line(str(out))}: cannot write ({error.strerror or error}); free some space "
+                    "or choose another place"
                 ) from error
     typer.echo(f"{len(dataset.images)} scenes with {len(dataset.instances)} shapes in {one_line(str(out))}")

@@ -1,4 +1,4 @@
-"""What is trained on: COCO files with their images, as one list of samples in an order that a seed decides."""
+"""What is trained on: COCO files with their images, as samples in an order that a seed decides."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from maskrcnn_core.training.data import GroundTruth
 
 __all__ = ["Result", "evaluate_on", "mean_mask_ap"]
 
-OnImage = Callable[[int, int], None]
+OnImage = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)

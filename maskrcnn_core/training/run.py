@@ -12,7 +12,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeAlias, cast
 
 import torch
 from torch import Tensor, nn
@@ -59,6 +59,7 @@ class Progress:
     results: tuple[Result, ...] = ()
 
 
+Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]
 OnProgress = Callable[[Progress], None]
 
 
@@ -67,7 +68,7 @@ class Snapshot:
     """Weights worth keeping.
 
     Args:
-        kind: ``best`` of those that were evaluated (without an evaluation the last are the best), or ``last``.
+        kind: ``best`` of those evaluated (where none are, the last are the best), or ``last``.
         state: the network's state dict.
         results: of these weights on each ground truth; empty without one.
         rows: the log up to here: one for each epoch.
@@ -283,8 +284,9 @@ class _Run:
 
     def _take_up(self, state: TrainingState) -> None:
         if state.header != self.header:
+            differences = _differences(state.header, self.header)
             raise InputError(
-                f"{one_line(str(self.file))}: this checkpoint is of another run ({_differences(state.header, self.header)}); "
+                f"{one_line(str(self.file))}: this checkpoint is of another run ({differences}); "
                 "give the same settings, or leave --resume away to start anew"
             )
         optimiser = dict(state.optimiser)
@@ -315,10 +317,10 @@ def _differences(found: str, wanted: str) -> str:
     return "; ".join(told)
 
 
-def _running_mean(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor], None]:
+def _running_mean(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:
     """An exponential mean that follows quickly at first, when there is little to remember."""
 
-    def update(mean: Sequence[Tensor], current: Sequence[Tensor], count: Tensor | int) -> None:
+    def update(mean: Tensors, current: Tensors, count: Tensor | int) -> None:
         seen = float(count)
         weight = 1 - min(decay, (1 + seen) / (10 + seen))
         for old, new in zip(mean, current, strict=True):

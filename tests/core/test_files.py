@@ -23,4 +23,4 @@ def test_replace_file_keeps_the_old_file_when_writing_fails(tmp_path, monkeypatc
     with pytest.raises(OSError, match="No space left"):
         replace_file(file, b"new")
     assert file.read_bytes() == b"old"
-    assert [p.name for p in Path(tmp_path).iterdir()] == ["a.json"]
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
