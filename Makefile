@@ -4,9 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
+# The Data Science Bowl 2018's images (CC0) as COCO files, for `make starter`.
+NUCLEI ?= $(or $(MASKDESK_SHARED),../shared)/data/nuclei
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench setup setup-dev browser clean
+.PHONY: help run test lint format bench starter setup setup-dev browser clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -28,6 +30,26 @@ format: setup-dev ## put the source into its form
 
 bench: setup-dev ## measure against the stock library and print the README's tables
 	$(BIN)/python -m benchmarks
+
+STARTER_DATA := --ground-truth $(NUCLEI)/instances_train.json --images $(NUCLEI)/train \
+	--val-ground-truth $(NUCLEI)/instances_val.json --val-images $(NUCLEI)/val \
+	--val-ground-truth build/scenes/val/instances.json --val-images build/scenes/val/images \
+	--turns --max-detections 500 --no-menu --resume
+
+starter: setup ## train the model in the box anew, from nothing (hours on a CPU; go on with the same command)
+	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/first --count 300
+	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/train --count 1200
+	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/val --count 40 --first-seed 100000
+	$(BIN)/python -m maskrcnn_core train $(STARTER_DATA) --out build/stage-1.safetensors \
+		--ground-truth build/scenes/first/instances.json --images build/scenes/first/images \
+		--epochs 6 --stop-after 3 --evaluate-every 2
+	$(BIN)/python -m maskrcnn_core train $(STARTER_DATA) --out build/starter.safetensors \
+		--ground-truth build/scenes/train/instances.json --images build/scenes/train/images \
+		--from build/stage-1.last.safetensors --epochs 2 --evaluate-every 2 --rate 6e-4 \
+		--smallest 0.5 --largest 1.3 --half --licence CC0-1.0 \
+		--title "Starter (nuclei and drawn shapes)" \
+		--knows "Knows nuclei and drawn shapes; for photos get coco-v2."
+	cp build/starter.safetensors build/starter.json maskrcnn_core/starter/
 
 setup: $(VENV)/run.stamp ## virtual environment with what the app needs
 

@@ -19,7 +19,7 @@ from maskrcnn_core.architectures import Architecture, architecture_as_json, arch
 from maskrcnn_core.categories import Category, LabelMap
 from maskrcnn_core.errors import CoreError, InputError, WeightsError
 
-__all__ = ["CARD_VERSION", "ModelCard", "card_file", "read_card", "write_card_bytes"]
+__all__ = ["CARD_VERSION", "ModelCard", "card_file", "is_card", "read_card", "write_card_bytes"]
 
 CARD_VERSION = 1
 _VERSION_KEY = "maskdesk_model_card"
@@ -77,6 +77,15 @@ class ModelCard:
 def card_file(weights: Path) -> Path:
     """Where the card of a weights file lies."""
     return weights.with_suffix(".json")
+
+
+def is_card(file: Path) -> bool:
+    """Whether a file means to be a model card, by its content."""
+    try:
+        head = file.read_bytes()[:4096]
+    except OSError:
+        return False
+    return head.lstrip().startswith(b"{") and _VERSION_KEY.encode() in head
 
 
 def write_card_bytes(card: ModelCard) -> bytes:

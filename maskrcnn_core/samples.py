@@ -40,12 +40,14 @@ class Sample:
         key: what code and addresses call it.
         title: what people see, a few words.
         description: what is on it and what it is good for, one sentence.
+        shows: names of the categories that are on it.
         draw: draws it, uint8 ``[480, 640, 3]``.
     """
 
     key: str
     title: str
     description: str
+    shows: tuple[str, ...]
     draw: Callable[[], npt.NDArray[np.uint8]]
 
 
@@ -609,30 +611,35 @@ SAMPLES: tuple[Sample, ...] = (
         "table",
         "Things on a table",
         "A bottle, a vase, a clock, fruit and a ball: things that a COCO model knows, drawn and shaded.",
+        ("bottle", "vase", "clock", "bowl", "apple", "orange", "sports ball"),
         _table,
     ),
     Sample(
         "street",
         "Street signs",
         "A stop sign and a traffic light before houses and trees, for a COCO model.",
+        ("stop sign", "traffic light"),
         _street,
     ),
     Sample(
         "fluorescence",
         "Nuclei, fluorescence",
         "Bright nuclei of many sizes on a dark field, some of them touching, as a microscope shows them.",
+        ("nucleus",),
         _fluorescence,
     ),
     Sample(
         "histology",
         "Nuclei, stained tissue",
         "Purple nuclei on pink tissue, as in a section stained with haematoxylin and eosin.",
+        ("nucleus",),
         _histology,
     ),
     Sample(
         "shapes",
         "Overlapping shapes",
         "Circles, squares and triangles that cover each other on a cluttered, noisy ground.",
+        ("circle", "square", "triangle"),
         _shapes,
     ),
 )

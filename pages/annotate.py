@@ -26,7 +26,7 @@ def draw_desk(state: UiState, predictor: Predictor | None) -> None:
         st.rerun()  # the list of images counts by the same thresholds
 
 
-def draw_start(state: UiState) -> None:
+def draw_start(state: UiState, predictor: Predictor | None) -> None:
     st.title("Drop in a picture, get its objects")
     st.text(
         "Every object gets a mask. Move the thresholds and see the result at once; leave with exact files."
@@ -34,7 +34,7 @@ def draw_start(state: UiState) -> None:
     draw_uploader(state)
     draw_report(state)
     st.subheader("Or try a drawn one")
-    draw_samples(state)
+    draw_samples(state, predictor.model.label_map if predictor else None)
 
 
 page_state = get_state()
@@ -43,7 +43,7 @@ with st.sidebar:
     draw_thresholds(page_state, chosen)
 
 if not page_state.workspace.images:
-    draw_start(page_state)
+    draw_start(page_state, chosen)
     st.stop()
 
 if chosen is not None:
@@ -55,6 +55,6 @@ with left:
     draw_report(page_state)
     with st.expander("Add images", icon=":material/add_photo_alternate:"):
         draw_uploader(page_state)
-        draw_samples(page_state)
+        draw_samples(page_state, chosen.model.label_map if chosen else None)
 with right:
     draw_desk(page_state, chosen)

@@ -7,54 +7,57 @@ import pandas as pd
 import streamlit as st
 
 from maskrcnn_core.inference import Predictor
-from maskrcnn_core.models import MODELS, load_custom_model, ready_models, summarise
+from maskrcnn_core.model_cards import is_card
+from maskrcnn_core.model_summary import summarise
+from maskrcnn_core.models import ModelSpec, all_models, load_custom_model, load_trained_model, ready_models
 from pages.ui.cached import predictor_of
 from pages.ui.errors import harmless, plain, show_core_errors
-from pages.ui.settings import download_model
+from pages.ui.settings import download_model, shown_title
 from pages.ui.state import UiState, get_state
 
 
-def draw_table(ready: set[str]) -> None:
+def draw_table(specs: list[ModelSpec], ready: set[str]) -> None:
     st.dataframe(
         pd.DataFrame(
             {
-                "model": [spec.title for spec in MODELS],
-                "ready": [spec.key in ready for spec in MODELS],
-                "mask AP": [spec.mask_ap for spec in MODELS],
-                "box AP": [spec.box_ap for spec in MODELS],
-                "measured on": [spec.measured_on for spec in MODELS],
-                "MB": [spec.size_bytes / 1e6 for spec in MODELS],
-                "licence": [spec.licence for spec in MODELS],
-                "what it knows": [spec.knows for spec in MODELS],
-                "source": [spec.source for spec in MODELS],
+                "model": [spec.title for spec in specs],
+                "ready": [spec.key in ready for spec in specs],
+                "mask AP": [spec.mask_ap for spec in specs],
+                "box AP": [spec.box_ap for spec in specs],
+                "measured on": [spec.measured_on for spec in specs],
+                "MB": [spec.size_bytes / 1e6 for spec in specs],
+                "licence": [spec.licence for spec in specs],
+                "what it knows": [spec.knows for spec in specs],
+                "source": [spec.source for spec in specs],
             }
         ),
         hide_index=True,
         column_config={"MB": st.column_config.NumberColumn(format="%.1f")},
         key="model-table",
-        alt="The published models with their accuracy, size and licence",
+        alt="The models with their accuracy, size and licence",
     )
 
 
-def draw_downloads(ready: set[str]) -> None:
-    for spec in MODELS:
-        if spec.key not in ready and st.button(
-            f"Download {spec.title} ({spec.size_bytes / 1e6:.0f} MB)",
-            key=f"get-{spec.key}",
-            icon=":material/download:",
+def draw_downloads(specs: list[ModelSpec], ready: set[str]) -> None:
+    for spec in specs:
+        if (
+            spec.key not in ready
+            and spec.url
+            and st.button(
+                f"Download {spec.title} ({spec.size_bytes / 1e6:.0f} MB)",
+                key=f"get-{spec.key}",
+                icon=":material/download:",
+            )
         ):
             with show_core_errors():
                 download_model(spec.key)
                 st.rerun()
 
 
-def draw_summary(state: UiState, ready: set[str]) -> None:
+def draw_summary(state: UiState, specs: list[ModelSpec], ready: set[str]) -> None:
     st.subheader("What a model is made of")
-    keys = [spec.key for spec in MODELS if spec.key in ready] + list(state.custom)
-    if not keys:
-        st.info("No model is ready yet: download one above, or load your own below.")
-        return
-    titles = {spec.key: spec.title for spec in MODELS}
+    keys = [spec.key for spec in specs if spec.key in ready] + list(state.custom)
+    titles = {spec.key: shown_title(spec) for spec in specs}
     titles |= {key: harmless(predictor.model.title) for key, predictor in state.custom.items()}
     index = keys.index(state.model_key) if state.model_key in keys else 0
     key = st.selectbox("Model", keys, index, format_func=titles.__getitem__, key="summary-choice")
@@ -74,12 +77,13 @@ def draw_summary(state: UiState, ready: set[str]) -> None:
 def draw_custom(state: UiState) -> None:
     st.subheader("Your own model")
     st.text(
-        "A torchvision Mask R-CNN state dict (ResNet-50-FPN, version 1 or 2, any number of classes) "
-        "as .pth or .safetensors, and its category names, one a line, without the background. "
-        "Only this browser session sees it."
+        "What the train command wrote: the .safetensors file and its model card (.json). Or a torchvision "
+        "Mask R-CNN state dict (ResNet-50-FPN, version 1 or 2, any number of classes) as .pth or "
+        ".safetensors, and its category names, one a line, without the background. Only this browser "
+        "session sees it."
     )
     weights = st.file_uploader("Weights", key="custom-weights")
-    names = st.file_uploader("Category names", key="custom-names")
+    names = st.file_uploader("Model card, or category names", key="custom-names")
     if state.loaded:
         st.success(plain(state.loaded))
         state.loaded = ""
@@ -92,7 +96,10 @@ def draw_custom(state: UiState) -> None:
         for path, upload in zip((file, lines), uploads.values(), strict=True):
             path.parent.mkdir()
             path.write_bytes(upload.getvalue())
-        model = load_custom_model(file, lines, title=weights.name)
+        if is_card(lines):
+            model = load_trained_model(file, card=lines)
+        else:
+            model = load_custom_model(file, lines, title=weights.name)
         state.custom[model.key] = Predictor(model)
         state.model_key = model.key
         state.loaded = (
@@ -102,9 +109,10 @@ def draw_custom(state: UiState) -> None:
 
 
 page_state = get_state()
+models = all_models()
 ready_keys = {spec.key for spec in ready_models()}
 st.title("Models")
-draw_table(ready_keys)
-draw_downloads(ready_keys)
-draw_summary(page_state, ready_keys)
+draw_table(models, ready_keys)
+draw_downloads(models, ready_keys)
+draw_summary(page_state, models, ready_keys)
 draw_custom(page_state)

@@ -88,9 +88,22 @@ def train(
         typer.Option("--turns", help="Also turn and mirror images: where no side is up, as in microscopy."),
     ] = False,
     colour: Annotated[float, typer.Option(help="Strength of colour changes, 0 to 1.")] = 0.3,
+    freeze_norms: Annotated[
+        bool | None,
+        typer.Option(
+            help="Batch norm keeps the statistics that it has. [default: yes from a model, no from nothing]"
+        ),
+    ] = None,
+    stop_after: Annotated[
+        int | None,
+        typer.Option(help="End after so many epochs, the rate still high: a first stage for another run."),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes that prepare samples.")] = 1,
     evaluate_every: Annotated[int, typer.Option(help="Epochs between two evaluations.")] = 1,
+    checkpoint_every: Annotated[
+        int, typer.Option(help="Steps between two checkpoints, beside those at the end of each epoch.")
+    ] = 100,
     max_detections: Annotated[
         int, typer.Option(help="The best so many of an image count, and are kept by the model afterwards.")
     ] = 100,
@@ -119,9 +132,12 @@ def train(
             batch_size=batch_size,
             peak_rate=rate or (_RATE_FROM_NOTHING if from_ is None else _RATE_FROM_MODEL),
             warm_up=warm_up,
+            freeze_norms=from_ is not None if freeze_norms is None else freeze_norms,
+            stop_after=stop_after,
             seed=seed,
             workers=workers,
             evaluate_every=evaluate_every,
+            checkpoint_every=checkpoint_every,
             max_detections=max_detections,
             augmentation=Augmentation(
                 crop=crop or _CROP_SLIM, scales=(smallest, largest), turns=turns, colour=colour
@@ -224,9 +240,8 @@ def _train_with_bar(
         "beginning": beginning.origin,
         "architecture": architecture_as_json(beginning.architecture),
     }
-    with bar_of(
-        total=samples.count() // settings.batch_size * settings.epochs, unit="step", quiet=quiet
-    ) as bar:
+    steps = samples.count() // settings.batch_size * (settings.stop_after or settings.epochs)
+    with bar_of(total=steps, unit="step", quiet=quiet) as bar:
         try:
             run_training(
                 beginning.model,

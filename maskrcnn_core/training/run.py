@@ -150,6 +150,7 @@ class _Run:
                 f"found {settings.batch_size}"
             )
         self.steps = self.steps_per_epoch * settings.epochs
+        self.end = self.steps_per_epoch * (settings.stop_after or settings.epochs)
         self.step, self.best = 0, -1.0
         self.rows: list[dict[str, float]] = []
         self.sums: dict[str, float] = {}
@@ -158,7 +159,7 @@ class _Run:
     def go(self, *, resume: bool) -> None:
         if resume and self.file.exists():
             self._take_up(read_state(self.file))
-        while self.step < self.steps:
+        while self.step < self.end:
             epoch, first = divmod(self.step, self.steps_per_epoch)
             self._epoch(epoch, first)
             self._finish_epoch(epoch)
@@ -166,6 +167,10 @@ class _Run:
 
     def _epoch(self, epoch: int, first: int) -> None:
         self.network.train()
+        if self.settings.freeze_norms:
+            for module in self.network.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
         # What torchvision's own transform would resize, augmentation has brought to its size.
         self.network.transform._skip_resize = True
         began = time.monotonic()
@@ -216,7 +221,7 @@ class _Run:
         row |= {name: self.sums.get(name, 0.0) / count for name in LOSSES}
         row["seconds"] = self.sums.get("seconds", 0.0)
         self.sums = {}
-        is_last = self.step >= self.steps
+        is_last = self.step >= self.end
         results: tuple[Result, ...] = ()
         if self.truths and (is_last or (epoch + 1) % self.settings.evaluate_every == 0):
             results = self._evaluate()
@@ -257,11 +262,11 @@ class _Run:
         done_epochs = min(max(self.step - 1, 0) // self.steps_per_epoch, self.settings.epochs - 1)
         return Progress(
             step=self.step,
-            steps=self.steps,
+            steps=self.end,
             epoch=done_epochs + 1,
             epochs=self.settings.epochs,
             rate=learning_rate(self.settings, max(self.step - 1, 0), self.steps),
-            seconds_left=None if self.pace is None else self.pace * (self.steps - self.step),
+            seconds_left=None if self.pace is None else self.pace * (self.end - self.step),
             **more,
         )
 
@@ -300,7 +305,7 @@ class _Run:
 def _header(settings: TrainingSettings, start: str) -> str:
     """What decides a run's result, as JSON."""
     deciding = asdict(settings)
-    for name in ("out", "workers", "checkpoint_every"):
+    for name in ("out", "workers", "checkpoint_every", "stop_after"):
         del deciding[name]
     return json.dumps({"settings": deciding, "start": start}, sort_keys=True)
 

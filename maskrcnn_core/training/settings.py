@@ -26,6 +26,11 @@ class TrainingSettings:
         weight_decay: of all weights but norms and biases.
         clip: the gradient's norm is cut to this.
         ema_decay: of the running mean of the weights that is evaluated and kept; 0 keeps the last ones.
+        freeze_norms: batch norm uses the statistics that it has, as in use, and not the batch's. With small
+            batches of images that differ much the two are far apart. Right for a network that knows
+            something; one that begins from random values needs the batch's.
+        stop_after: epochs after which the run ends, its rate still high; for a first stage that another run
+            begins from. None goes to the end.
         augmentation: what is left to chance in the samples.
         seed: of everything random.
         workers: processes that prepare samples.
@@ -46,12 +51,14 @@ class TrainingSettings:
     weight_decay: float = 0.05
     clip: float = 5.0
     ema_decay: float = 0.998
+    freeze_norms: bool = False
+    stop_after: int | None = None
     augmentation: Augmentation = field(default_factory=Augmentation)
     seed: int = 0
     workers: int = 1
     evaluate_every: int = 1
     max_detections: int = 100
-    checkpoint_every: int = 200
+    checkpoint_every: int = 100
 
     def __post_init__(self) -> None:
         if self.out.suffix != ".safetensors":
@@ -61,6 +68,11 @@ class TrainingSettings:
             value = getattr(owner, name)
             if not least <= value <= most:  # also NaN
                 raise InputError(f"{name.replace('_', '-')}: wanted {least:g} to {most:g}, found {value:g}")
+        if self.stop_after is not None and not 1 <= self.stop_after <= self.epochs:
+            raise InputError(
+                f"stop-after: wanted 1 to {self.epochs}, which is how many epochs there are, "
+                f"found {self.stop_after}"
+            )
         low, high = self.augmentation.scales
         if not 0.05 <= low <= high <= 20:
             raise InputError(f"scales: wanted two factors from 0.05 to 20, found {low:g} and {high:g}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from maskrcnn_core.inference import Predictor
-from maskrcnn_core.models import get_model
+from maskrcnn_core.models import get_model, model_by_key
 from maskrcnn_core.samples import sample_png
 from pages.ui.state import UiState
 
@@ -13,7 +13,8 @@ __all__ = ["predictor_of", "sample_bytes"]
 
 
 @st.cache_resource(max_entries=8, show_spinner="Building the model ...")
-def _shared_predictor(key: str) -> Predictor:
+def _shared_predictor(key: str, sha256: str) -> Predictor:
+    # The digest is a part of the cache's key: a model that was trained again is another one.
     return Predictor(get_model(key))
 
 
@@ -29,4 +30,4 @@ def predictor_of(state: UiState, key: str) -> Predictor:
     Raises:
         WeightsError: if the model is not ready.
     """
-    return state.custom.get(key) or _shared_predictor(key)
+    return state.custom.get(key) or _shared_predictor(key, model_by_key(key).sha256)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from maskrcnn_core.categories import LabelMap
 from maskrcnn_core.samples import SAMPLES
 from maskrcnn_core.workspace import AddReport
 from pages.ui.cached import sample_bytes
@@ -40,10 +41,12 @@ def draw_uploader(state: UiState) -> None:
     st.rerun()
 
 
-def draw_samples(state: UiState) -> None:
-    """One button for each drawn sample."""
+def draw_samples(state: UiState, label_map: LabelMap | None) -> None:
+    """One button for each drawn sample; those on which the model knows something come first."""
+    known = {category.name for category in label_map or ()}
     columns = st.columns(len(SAMPLES))
-    for column, sample in zip(columns, SAMPLES, strict=True):
+    ordered = sorted(SAMPLES, key=lambda sample: known.isdisjoint(sample.shows))  # sorted keeps ties in order
+    for column, sample in zip(columns, ordered, strict=True):
         with column:
             st.image(sample_bytes(sample.key), width="stretch")
             if st.button(sample.title, key=f"sample-{sample.key}", help=sample.description, width="stretch"):

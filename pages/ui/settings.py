@@ -8,12 +8,22 @@ import streamlit as st
 
 from maskrcnn_core.errors import CoreError
 from maskrcnn_core.inference import Predictor
-from maskrcnn_core.models import MODELS, default_model, get_model, model_by_key, ready_models
+from maskrcnn_core.models import (
+    MODELS,
+    ModelSpec,
+    all_models,
+    default_model,
+    get_model,
+    model_by_key,
+    ready_models,
+)
 from pages.ui.cached import predictor_of
 from pages.ui.errors import harmless, plain, show_core_errors
 from pages.ui.state import UiState
 
-__all__ = ["download_model", "draw_model_choice", "draw_thresholds"]
+__all__ = ["download_model", "draw_model_choice", "draw_thresholds", "shown_title"]
+
+_MOST_DETECTIONS = 2000
 
 
 def draw_model_choice(state: UiState) -> Predictor | None:
@@ -22,13 +32,14 @@ def draw_model_choice(state: UiState) -> Predictor | None:
     Returns:
         The chosen model's predictor, or ``None`` where there is none yet.
     """
-    keys = [spec.key for spec in MODELS] + list(state.custom)
+    specs = {spec.key: spec for spec in all_models()}
+    keys = [*specs, *state.custom]
     if state.model_key not in keys:
-        state.model_key = _best_ready()
+        state.model_key = default_model().key
     ready = {spec.key for spec in ready_models()} | set(state.custom)
 
     def label(key: str) -> str:
-        title = harmless(state.custom[key].model.title) if key in state.custom else model_by_key(key).title
+        title = harmless(state.custom[key].model.title) if key in state.custom else shown_title(specs[key])
         return title if key in ready else f"{title} (not downloaded)"
 
     state.model_key = st.selectbox(
@@ -37,19 +48,20 @@ def draw_model_choice(state: UiState) -> Predictor | None:
     if state.model_key not in ready:
         _offer_download(state.model_key)
         return None
+    if state.model_key in specs:
+        st.caption(plain(specs[state.model_key].knows))
     try:
         return predictor_of(state, state.model_key)
     except CoreError as error:
         st.error(plain(str(error)))
-        _offer_download(state.model_key)
+        if state.model_key in specs and specs[state.model_key].url:
+            _offer_download(state.model_key)
         return None
 
 
-def _best_ready() -> str:
-    try:
-        return default_model().key
-    except CoreError:
-        return MODELS[-1].key  # the smallest download
+def shown_title(spec: ModelSpec) -> str:
+    """A model's title for menus; that of a trained one is what somebody wrote into a file."""
+    return spec.title if spec in MODELS else harmless(spec.title)
 
 
 def _offer_download(key: str) -> None:
@@ -102,9 +114,18 @@ def draw_thresholds(state: UiState, predictor: Predictor | None) -> None:
         help="A pixel belongs to a mask if the network gives it a greater probability: "
         "lower grows masks, higher shrinks them.",
     )
+    # Each model has a limit of its own: one of nuclei has to find more in an image than one of photos.
+    model = predictor.model if predictor else None
+    key = model.key if model else ""
     limit = st.number_input(
-        "Detections per image, at most", 1, 1000, old.max_detections, 10, key="max-detections"
+        "Detections per image, at most",
+        1,
+        _MOST_DETECTIONS,
+        state.limits.get(key, model.max_detections if model else old.max_detections),
+        10,
+        key=f"max-detections-{key}",
     )
+    state.limits[key] = int(limit)
     labels = None
     if predictor is not None:
         names = [category.name for category in predictor.model.label_map]

@@ -49,6 +49,7 @@ class UiState:
         model_key: of the chosen model; empty until one is ready.
         custom: the session's own models, by key; nobody else sees them.
         thresholds: as set by the sliders.
+        limits: detections per image, for each model that was chosen so far.
         only_categories: names of the only categories to show; empty for all.
         current: digest of the image that is looked at.
         selected: candidate rows chosen in the current image.
@@ -71,6 +72,7 @@ class UiState:
     model_key: str = ""
     custom: dict[str, Predictor] = field(default_factory=dict)
     thresholds: Thresholds = field(default_factory=Thresholds)
+    limits: dict[str, int] = field(default_factory=dict)
     only_categories: list[str] = field(default_factory=list)
     current: str | None = None
     selected: tuple[int, ...] = ()

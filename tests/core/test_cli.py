@@ -12,7 +12,7 @@ import pytest
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-from maskrcnn_core import cli
+from maskrcnn_core import cli, console
 from maskrcnn_core.batch import journal_file
 from maskrcnn_core.formats.coco import coco_document, dump_json, result_rows
 from maskrcnn_core.images import encode_png
@@ -74,8 +74,8 @@ def pictures(tmp_path_factory):
 def tiny(monkeypatch):
     """A random model in place of every published one, for tests in which the command line is at stake."""
     loaded = make_model()
-    monkeypatch.setattr(cli, "load_model", lambda spec, **options: loaded)
-    monkeypatch.setattr(cli, "default_model", lambda: MODELS[0])
+    monkeypatch.setattr(console, "load_model", lambda spec, **options: loaded)
+    monkeypatch.setattr(console, "default_model", lambda: MODELS[0])
 
 
 @pytest.fixture
@@ -363,8 +363,8 @@ def test_models_are_listed_from_the_table(monkeypatch, tmp_path):
     for spec in MODELS:
         assert spec.title in result.stdout and spec.licence in result.stdout
         assert f"{spec.box_ap:.1f}" in result.stdout and f"{spec.mask_ap:.1f}" in result.stdout
-    states = [line.split()[-1] for line in result.stdout.splitlines()[1:4]]
-    assert states == ["no", "no", "yes"]
+    states = [line.split()[-1] for line in result.stdout.splitlines()[1:5]]
+    assert states == ["no", "no", "yes", "yes"], "the starter is in the box"
     assert f"weights  {ready}" in result.stdout
     assert f"'download {MODELS[0].key}' fetches {MODELS[0].url}" in result.stdout
 
@@ -388,7 +388,7 @@ def test_download_shows_progress_and_where_the_weights_are(monkeypatch):
         for done in (400_000, 2_000_000, spec.size_bytes):
             on_progress(done, spec.size_bytes)
 
-    monkeypatch.setattr(cli, "load_model", load_model)
+    monkeypatch.setattr(console, "load_model", load_model)
     monkeypatch.setattr(cli, "weights_file", lambda spec: Path("here/model.pb"))
     result = invoke("download", "mobile")
     assert result.exit_code == 0

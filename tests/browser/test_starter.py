@@ -1,0 +1,82 @@
+"""A fresh machine: no hub, no weights, no file from elsewhere. The model in the box does the main job."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from maskrcnn_core.formats.coco_reader import read_coco
+from maskrcnn_core.images import encode_png
+from maskrcnn_core.masks import mask_iou
+from maskrcnn_core.scenes import SCENE_CATEGORIES, draw_scene
+from tests.browser.desk import Desk
+
+ROOT = Path(__file__).parents[2]
+UNSEEN = 200_000  # seeds from here on are in no data set that anything was trained on
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def address(serve_app, tmp_path_factory):
+    empty = str(tmp_path_factory.mktemp("no-weights"))
+    nowhere = {"MASKDESK_WEIGHTS": empty, "XDG_CACHE_HOME": empty, "TORCH_HOME": empty}
+    return serve_app(ROOT / "app.py", nowhere | {"MASKDESK_MIRROR": "http://127.0.0.1:9"}, cwd=ROOT)
+
+
+@pytest.fixture
+def desk(page, address):
+    return Desk(page, address)
+
+
+def test_the_starter_is_chosen_and_says_what_it_knows(desk):
+    sidebar = desk.page.get_by_test_id("stSidebar")
+    sidebar.get_by_text("for photos get coco-v2").wait_for()
+    assert sidebar.get_by_text("Starter").count() >= 1
+    buttons = desk.page.get_by_test_id("stMain").get_by_role("button")
+    titles = [text for text in buttons.all_inner_texts() if text in {"Overlapping shapes", "Street signs"}]
+    assert titles == ["Overlapping shapes", "Street signs"], "what it knows comes first"
+
+
+def test_a_drawn_scene_becomes_a_checked_coco_file(desk, tmp_path):
+    scene = draw_scene(UNSEEN)
+    picture = tmp_path / "scene.png"
+    picture.write_bytes(encode_png(scene.pixels))
+    desk.drop(picture)
+    count = desk.shown
+    name, data = desk.download("COCO JSON")
+    assert name == "scene_coco.json"
+    dataset, refusals = read_coco(data)
+    assert refusals == [] and len(dataset.instances) == count
+    names = {category.id: category.name for category in dataset.categories}
+    assert set(names.values()) == {"nucleus", "circle", "square", "triangle"}
+    wanted = {category.id: category.name for category in SCENE_CATEGORIES}
+    found = sum(
+        any(
+            names[i.category_id] == wanted[category_id] and mask_iou(i.mask, mask) > 0.7
+            for i in dataset.instances
+        )
+        for mask, category_id in zip(scene.masks, scene.category_ids, strict=True)
+    )
+    assert found >= 0.7 * len(scene.masks)
+
+
+@pytest.mark.parametrize(
+    ("title", "category", "least"),
+    [
+        ("Nuclei, fluorescence", "nucleus", 40),
+        ("Nuclei, stained tissue", "nucleus", 40),
+        ("Overlapping shapes", "", 18),
+    ],
+)
+def test_samples_are_found(desk, title, category, least):
+    desk.page.get_by_role("button", name=title).click()
+    desk.page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
+    count = desk.shown
+    assert count >= least
+    _, data = desk.download("COCO JSON")
+    document = json.loads(data)
+    assert len(document["annotations"]) == count
+    names = {c["id"]: c["name"] for c in document["categories"]}
+    found = [names[a["category_id"]] for a in document["annotations"]]
+    assert found.count(category) > 0.9 * count if category else "nucleus" not in found[: count // 2]

@@ -1,0 +1,61 @@
+"""The model in the box: small, its card true, and as good as the README says."""
+
+import os
+
+import pytest
+
+from maskrcnn_core.categories import LabelMap
+from maskrcnn_core.downloads import file_sha256
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.model_cards import card_file, read_card
+from maskrcnn_core.models import STARTER_FILE, get_model, model_by_key
+from maskrcnn_core.scenes import SCENE_CATEGORIES, write_scenes
+from maskrcnn_core.training.data import read_ground_truth
+from maskrcnn_core.training.evaluating import evaluate_on
+from tests.shared_data import shared_path
+
+UNSEEN = 200_000
+"""Seeds from here on are in no data set that anything was trained or chosen on."""
+
+
+@pytest.fixture(scope="module")
+def predictor():
+    return Predictor(get_model("starter"), "cpu")
+
+
+def mask_ap(predictor, truth):
+    return evaluate_on(predictor, [truth], max_detections=500)[0].evaluation.mask.AP
+
+
+def test_it_is_small_and_its_card_belongs_to_it():
+    card = read_card(card_file(STARTER_FILE))
+    assert os.path.getsize(STARTER_FILE) == card.size_bytes <= 12_000_000
+    assert file_sha256(STARTER_FILE) == card.sha256
+    assert card.settings["begins from"] == "random values"
+    assert card.licence == "CC0-1.0"
+    assert {row["file"] for row in card.data["training"]} == {
+        "nuclei/instances_train.json",
+        "train/instances.json",
+    }
+    assert all(licence.startswith("CC0") for row in card.data["training"] for licence in row["licences"])
+
+
+def test_it_says_what_it_knows():
+    spec = model_by_key("starter")
+    assert "nuclei and drawn shapes; for photos get coco-v2" in spec.knows
+    assert isinstance(spec.label_map, LabelMap)
+    assert [c.name for c in spec.label_map] == ["nucleus", *(c.name for c in SCENE_CATEGORIES)]
+    assert spec.max_detections == 500
+
+
+def test_it_finds_shapes_in_scenes_that_it_never_saw(predictor, tmp_path):
+    write_scenes(tmp_path, range(UNSEEN, UNSEEN + 20))
+    truth = read_ground_truth(tmp_path / "instances.json", tmp_path / "images")
+    assert mask_ap(predictor, truth) >= 0.80
+
+
+def test_it_finds_nuclei_as_well_as_the_readme_says(predictor):
+    folder = shared_path("data", "nuclei")
+    truth = read_ground_truth(folder / "instances_val.json", folder / "val")
+    assert len(truth.dataset.images) == 100
+    assert mask_ap(predictor, truth) >= 0.45

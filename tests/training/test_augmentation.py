@@ -1,0 +1,150 @@
+"""Samples for training: laws that every augmented sample obeys, and targets that paste back exactly."""
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models.detection.roi_heads import project_masks_on_boxes
+
+from maskrcnn_core.detections import Detections
+from maskrcnn_core.masks import Rle, mask_iou
+from maskrcnn_core.scenes import draw_scene
+from maskrcnn_core.training.augmentation import Augmentation, Sample, input_scale
+from tests.core.builders import disc
+
+
+def make_sample(seed=0, scale=1.5):
+    scene = draw_scene(seed)
+    return Sample(scene.pixels, scene.masks, scene.category_ids, scale)
+
+
+def augmented(augmentation, sample, seed=0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return augmentation(sample)
+
+
+@pytest.mark.parametrize("turns", [False, True])
+@pytest.mark.parametrize("seed", range(8))
+def test_every_sample_is_what_torchvision_wants(seed, turns):
+    image, target = augmented(Augmentation(crop=160, turns=turns), make_sample(seed), seed)
+    height, width = image.shape[1:]
+    assert image.dtype == torch.float32 and 0 <= image.min() and image.max() <= 1
+    assert max(height, width) <= 160
+    n = len(target["labels"])
+    assert target["boxes"].shape == (n, 4) and target["masks"].shape == (n, height, width)
+    assert (target["boxes"].dtype, target["labels"].dtype, target["masks"].dtype) == (
+        torch.float32,
+        torch.int64,
+        torch.uint8,
+    )
+    boxes = target["boxes"]
+    assert (boxes[:, 2:] > boxes[:, :2]).all() and (boxes >= 0).all()
+    assert (boxes[:, 0::2] <= width).all() and (boxes[:, 1::2] <= height).all()
+    for box, mask in zip(boxes, target["masks"], strict=True):
+        rows, columns = torch.nonzero(mask.any(1))[:, 0], torch.nonzero(mask.any(0))[:, 0]
+        # The mask runs through pixel centres as its box does, up to the rounding of one sample.
+        assert columns[0] >= box[0] - 1 and columns[-1] <= box[2] + 1
+        assert rows[0] >= box[1] - 1 and rows[-1] <= box[3] + 1
+
+
+def test_the_same_seed_gives_the_same_sample_and_another_one_another():
+    augmentation, sample = Augmentation(crop=128), make_sample()
+    one, other = augmented(augmentation, sample, 3), augmented(augmentation, sample, 3)
+    assert torch.equal(one[0], other[0]) and torch.equal(one[1]["boxes"], other[1]["boxes"])
+    assert not torch.equal(one[0], augmented(augmentation, sample, 4)[0])
+
+
+def test_crops_are_made_where_instances_are():
+    mask = disc(2000, 2000, 1700, 300, 12)
+    sample = Sample(np.zeros((2000, 2000, 3), np.uint8), (mask,), (1,), 1.0)
+    found = [len(augmented(Augmentation(crop=128), sample, seed)[1]["labels"]) for seed in range(20)]
+    assert sum(found) >= 15, "its middle is always in the crop; now and then too little of the rest"
+
+
+def test_an_image_without_instances_gives_an_empty_target():
+    sample = Sample(np.zeros((50, 70, 3), np.uint8), (), (), 2.0)
+    image, target = augmented(Augmentation(crop=64), sample)
+    assert image.shape[0] == 3
+    assert target["boxes"].shape == (0, 4) and len(target["labels"]) == 0
+    assert target["masks"].shape == (0, *image.shape[1:])
+
+
+def test_what_is_hardly_in_the_crop_is_left_out():
+    # One disc in the middle, one of which a sliver reaches into the image's corner.
+    corner = np.zeros((60, 60), np.bool_)
+    corner[:2, :3] = True
+    whole = Rle.from_mask(corner)
+    sample = Sample(np.zeros((60, 60, 3), np.uint8), (disc(60, 60, 30, 30, 15), whole), (1, 2), 1.0)
+    keep = Augmentation(crop=60, scales=(1, 1), least_visible=2.0, least_pixels=100, colour=0)
+    assert augmented(keep, sample)[1]["labels"].tolist() == [1], "6 pixels are neither 200 % nor 100"
+    keep = Augmentation(crop=60, scales=(1, 1), least_visible=0.1, least_pixels=100, colour=0)
+    assert sorted(augmented(keep, sample)[1]["labels"].tolist()) == [1, 2]
+
+
+def test_turning_moves_image_and_masks_alike():
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    mask = np.zeros((40, 60), np.bool_)
+    mask[5:20, 8:20] = True
+    pixels[mask] = 255
+    sample = Sample(pixels, (Rle.from_mask(mask),), (1,), 1.0)
+    for seed in range(12):
+        plain = Augmentation(crop=60, scales=(1, 1), turns=True, colour=0)
+        image, target = augmented(plain, sample, seed)
+        inside = target["masks"][0].bool()
+        assert (image[0][inside] > 0.9).all(), "the mask lies on what is bright"
+        x1, y1, x2, y2 = target["boxes"][0].round().int().tolist()
+        outside = image[0].clone()
+        outside[y1 - 1 : y2 + 1, x1 - 1 : x2 + 1] = 0
+        assert outside.max() < 0.1, "and nothing bright lies outside its box"
+
+
+@pytest.mark.parametrize("radius", [5, 8, 20, 60])
+def test_perfect_predictions_of_the_targets_paste_back_better_than_those_along_corners(radius):
+    """What the module's text claims: pasted as torchvision pastes, such targets have next to no bias."""
+    size, scale = (180, 200), 2.5
+    rng = np.random.default_rng(radius)
+    plain = Augmentation(crop=500, scales=(1, 1), colour=0)
+    seed = next(s for s in range(50) if not _flips(s))
+    centres, corners, areas = [], [], []
+    for _ in range(12):
+        y, x = rng.uniform(radius + 2, 178 - radius), rng.uniform(radius + 2, 198 - radius)
+        truth = disc(*size, y, x, radius)
+        _, target = augmented(plain, Sample(np.zeros((*size, 3), np.uint8), (truth,), (1,), scale), seed)
+        pasted = _paste(target["masks"], target["boxes"], scale, size)
+        centres.append(mask_iou(truth, pasted))
+        areas.append(pasted.area / truth.area)
+        left, top, width, height = truth.box_xywh
+        box = torch.tensor([[left, top, left + width, top + height]]) * scale
+        enlarged = torch.from_numpy(truth.to_mask())[None, None].float()
+        nearest = torch.nn.functional.interpolate(enlarged, scale_factor=scale, mode="nearest-exact")[0]
+        corners.append(mask_iou(truth, _paste(nearest, box, scale, size)))
+    assert np.mean(centres) > np.mean(corners)
+    assert np.mean(areas) == pytest.approx(1, abs=0.08)
+
+
+def _paste(masks, boxes, scale, size):
+    """The mask of a network that predicts these targets perfectly."""
+    probs = project_masks_on_boxes(masks, boxes, torch.zeros(1, dtype=torch.int64), 28)
+    found = Detections(
+        boxes=(boxes / scale).numpy(),
+        labels=np.ones(1, np.int64),
+        scores=np.ones(1, np.float32),
+        mask_probs=probs.numpy().astype(np.float32),
+        rows=np.zeros(1, np.int64),
+        image_size=size,
+    )
+    return found.masks()[0]
+
+
+def _flips(seed):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        pixels = np.zeros((20, 20, 3), np.uint8)
+        pixels[:, 0] = 255
+        image, _ = Augmentation(crop=20, scales=(1, 1), colour=0)(Sample(pixels, (), (), 1.0))
+    return bool(image[0, 0, 0] < 0.5)
+
+
+def test_input_scale_is_torchvisions():
+    assert input_scale((480, 640), 800, 1333) == pytest.approx(800 / 480)
+    assert input_scale((480, 1640), 800, 1333) == pytest.approx(1333 / 1640)

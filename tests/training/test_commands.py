@@ -1,0 +1,233 @@
+"""``train``, ``draw-scenes``, ``add`` and ``evaluate --images``, as a person calls them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from maskrcnn_core import cli, models
+from maskrcnn_core.images import encode_png
+from maskrcnn_core.model_cards import card_file, read_card
+from maskrcnn_core.models import all_models, load_model, model_by_key
+from maskrcnn_core.samples import draw_sample
+from maskrcnn_core.slim import SlimConfig
+from maskrcnn_core.training import commands
+from maskrcnn_core.training.keeping import curves_file, last_file, log_file
+from tests.training.builders import TINY, make_scenes
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def weights(tmp_path, monkeypatch):
+    """An empty place for weights."""
+    folder = tmp_path / "weights"
+    for name in ("MASKDESK_WEIGHTS", "XDG_CACHE_HOME", "TORCH_HOME"):
+        monkeypatch.setenv(name, str(folder))
+    return folder
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """Slim networks of the command are as small as can be."""
+    monkeypatch.setattr(commands, "SlimConfig", lambda: TINY)
+    assert isinstance(TINY, SlimConfig)
+
+
+@pytest.fixture
+def drawn(tmp_path):
+    make_scenes(tmp_path / "train", count=3)
+    make_scenes(tmp_path / "val", count=2, first=50)
+    return tmp_path
+
+
+def invoke(*arguments):
+    result = CliRunner().invoke(cli.app, [str(a) for a in arguments], catch_exceptions=False)
+    assert "Traceback" not in result.output
+    return result
+
+
+def options(folder, out, *, epochs=1, validation=True):
+    rows = ["train", "--ground-truth", folder / "train/instances.json", "--images", folder / "train/images"]
+    if validation:
+        rows += ["--val-ground-truth", folder / "val/instances.json", "--val-images", folder / "val/images"]
+    rows += ["--out", out, "--epochs", epochs, "--batch-size", 2, "--crop", 96, "--workers", 0]
+    return [*rows, "--device", "cpu"]
+
+
+def test_a_trained_model_is_one_choice_more_in_every_menu(drawn, weights, tiny):
+    out = drawn / "my-shapes.safetensors"
+    result = invoke(*options(drawn, out), "--title", "My shapes", "--licence", "CC0-1.0", "--half")
+    assert result.exit_code == 0, result.output
+    assert "mask AP" in result.stderr and "Begins from random values" in result.stderr
+    assert "it is a choice in every menu now: --model my-shapes" in result.stdout
+    for file in (out, card_file(out), last_file(out), log_file(out), curves_file(out)):
+        assert file.stat().st_size > 0
+    spec = model_by_key("my-shapes")
+    assert spec in all_models() and spec.title == "My shapes" and spec.licence == "CC0-1.0"
+    assert not spec.is_published and Path(spec.file).is_relative_to(weights)
+    assert "my-shapes" in invoke("models").stdout
+    assert [c.name for c in load_model("my-shapes").label_map] == ["circle", "square", "triangle"]
+    assert "Begins from random values" in invoke("summary", out).stdout
+    image = drawn / "val/images"
+    result = invoke("annotate", image, "--model", "my-shapes", "--out", drawn / "a.json")
+    assert result.exit_code == 0 and json.loads((drawn / "a.json").read_text())["images"]
+    truth = drawn / "val/instances.json"
+    told = invoke(
+        "evaluate", "--ground-truth", truth, "--images", image, "--model", "my-shapes", "--json", "--quiet"
+    )
+    measured = json.loads(told.stdout)
+    assert measured["images"] == 2
+    assert measured["mask"]["AP"] == pytest.approx(read_card(card_file(out)).results[0]["mask AP"], abs=0.02)
+
+
+def test_training_goes_on_from_a_trained_model(drawn, weights, tiny):
+    first = drawn / "first.safetensors"
+    assert invoke(*options(drawn, first, validation=False), "--no-menu", "--quiet").exit_code == 0
+    assert [spec.key for spec in all_models()] == [spec.key for spec in models.MODELS]
+    second = drawn / "second.safetensors"
+    result = invoke(*options(drawn, second, validation=False), "--from", first, "--no-menu", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert "the same 3 categories, so all of it is kept" in result.stderr
+    card = read_card(card_file(second))
+    assert card.settings["begins from"] == f"SHA-256 {read_card(card_file(first)).sha256}"
+    assert card.settings["peak_rate"] == pytest.approx(1e-4)
+
+
+def test_a_killed_command_goes_on_with_resume_and_ends_with_the_same_bytes(drawn, weights):
+    def command(out, *more):
+        return [sys.executable, "-c", _TINY_COMMAND, *map(str, [*options(drawn, out, epochs=2), *more])]
+
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    whole, broken = drawn / "whole" / "m.safetensors", drawn / "broken" / "m.safetensors"
+    for out in (whole, broken):
+        out.parent.mkdir()
+    common = ("--no-menu", "--quiet", "--checkpoint-every", 2)
+    subprocess.run(command(whole, *common), env=environment, check=True, timeout=300)
+    process = subprocess.Popen(command(broken, *common), env=environment)
+    state = broken.with_name(broken.name + ".training")
+    end = time.monotonic() + 200
+    while not state.exists() and time.monotonic() < end and process.poll() is None:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not broken.exists(), "killed in the first epoch"
+    refused = subprocess.run(command(broken, *common), env=environment, capture_output=True, timeout=300)
+    assert refused.returncode == 2 and b"--resume goes on with it" in refused.stderr
+    subprocess.run(command(broken, *common, "--resume"), env=environment, check=True, timeout=300)
+    assert broken.read_bytes() == whole.read_bytes()
+    assert card_file(broken).read_bytes() == card_file(whole).read_bytes()
+
+
+_TINY_COMMAND = """
+from maskrcnn_core import cli
+from maskrcnn_core.training import commands
+from tests.training.builders import TINY
+commands.SlimConfig = lambda: TINY
+cli.app()
+"""
+
+
+def test_one_trains_on_what_maskdesk_exported(tmp_path, weights, tiny):
+    """The README's five lines, with the starter in place of a person's own corrections."""
+    (tmp_path / "pictures").mkdir()
+    for key in ("fluorescence", "shapes"):
+        (tmp_path / "pictures" / f"{key}.png").write_bytes(encode_png(draw_sample(key)))
+    exported = tmp_path / "annotations.json"
+    result = invoke("annotate", tmp_path / "pictures", "--model", "starter", "--out", exported, "--quiet")
+    assert result.exit_code == 0 and json.loads(exported.read_text())["annotations"]
+    out = tmp_path / "mine.safetensors"
+    result = invoke(
+        *("train", "--ground-truth", exported, "--images", tmp_path / "pictures", "--out", out),
+        *("--from", "starter", "--epochs", 1, "--batch-size", 1, "--crop", 96, "--workers", 0, "--quiet"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "the same 4 categories, so all of it is kept" in result.stderr
+    assert model_by_key("mine").title == "mine"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--out", "a.pth"], "ends with .safetensors"),
+        (["--epochs", "0"], "epochs: wanted 1"),
+        (["--from", "mobil"], "did you mean mobile"),
+        (["--names", "x.txt"], "name that file with --from"),
+        (["--images", "a", "--images", "b"], "--images: wanted one folder for each of 1 ground truths"),
+        (["--device", "tpu"], "is not on this machine"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line(change, message, drawn, weights, tiny):
+    result = invoke(*options(drawn, drawn / "a.safetensors"), "--quiet", *change)
+    assert result.exit_code == 2
+    assert message in result.stderr and len(result.stderr.strip().splitlines()) <= 2
+
+
+def test_what_is_there_already_is_never_overwritten(drawn, weights, tiny):
+    out = drawn / "a.safetensors"
+    out.write_bytes(b"precious")
+    result = invoke(*options(drawn, out))
+    assert result.exit_code == 2 and "is there already" in result.stderr
+    assert out.read_bytes() == b"precious"
+
+
+def test_scenes_are_drawn_by_the_command(tmp_path):
+    result = invoke("draw-scenes", tmp_path / "drawn", "--count", 2, "--first-seed", 7, "--quiet")
+    assert result.exit_code == 0 and result.stdout.startswith("2 scenes with ")
+    assert sorted(p.name for p in (tmp_path / "drawn/images").iterdir()) == [
+        "scene_000007.png",
+        "scene_000008.png",
+    ]
+    assert invoke("draw-scenes", tmp_path, "--count", 0).exit_code == 2
+
+
+# -- add --------------------------------------------------------------------------------------------
+
+
+def copy_starter(folder, name):
+    file = folder / name
+    file.write_bytes(models.STARTER_FILE.read_bytes())
+    card_file(file).write_bytes(card_file(models.STARTER_FILE).read_bytes())
+    return file
+
+
+def test_a_model_is_added_from_anywhere_and_its_copy_lives_on(tmp_path, weights):
+    file = copy_starter(tmp_path, "cells.safetensors")
+    result = invoke("add", file)
+    assert result.exit_code == 0 and "cells is a choice in every menu now" in result.stdout
+    file.unlink()
+    assert load_model("cells").label_map == model_by_key("starter").label_map
+    assert models.ready_models()[-1].key == "cells"
+
+
+def test_what_cannot_be_added_is_told(tmp_path, weights):
+    assert (
+        "is the key of a model of MaskDesk's"
+        in invoke("add", copy_starter(tmp_path, "mobile.safetensors")).stderr
+    )
+    file = copy_starter(tmp_path, "cells.safetensors")
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    assert "its card is of other weights" in invoke("add", file).stderr
+    card_file(file).unlink()
+    assert "cells.json: cannot be read" in invoke("add", file).stderr
+    assert [spec.key for spec in all_models()] == [spec.key for spec in models.MODELS]
+
+
+def test_a_changed_weights_file_is_refused_when_it_is_loaded(tmp_path, weights):
+    invoke("add", copy_starter(tmp_path, "cells.safetensors"))
+    file = Path(model_by_key("cells").file)
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    result = invoke("summary", "cells")
+    assert result.exit_code == 1 and "wanted the weights that its card describes" in result.stderr
+
+
+def test_a_card_that_cannot_be_read_does_not_spoil_the_menu(tmp_path, weights):
+    invoke("add", copy_starter(tmp_path, "cells.safetensors"))
+    card_file(Path(model_by_key("cells").file)).write_text("{")
+    assert [spec.key for spec in all_models()] == [spec.key for spec in models.MODELS]

@@ -1,0 +1,216 @@
+"""The training loop: what it leaves behind, and that it can be killed at any moment."""
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from maskrcnn_core.errors import InputError, TrainingError
+from maskrcnn_core.images import read_image
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.model_cards import card_file, read_card
+from maskrcnn_core.models import load_trained_model
+from maskrcnn_core.training import run as training_run
+from maskrcnn_core.training.augmentation import Augmentation
+from maskrcnn_core.training.checkpoint import read_state, state_file
+from maskrcnn_core.training.keeping import curves_file, last_file, log_file
+from maskrcnn_core.training.run import LOSSES
+from maskrcnn_core.training.settings import TrainingSettings, learning_rate
+from tests.training.builders import TINY, make_scenes, make_settings, run_training
+
+
+class Killed(BaseException):
+    """Stands in for whatever ends a process."""
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    """Four scenes to learn from and two to measure on."""
+    folder = tmp_path_factory.mktemp("scenes")
+    return make_scenes(folder / "train"), make_scenes(folder / "val", count=2, first=90)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(scenes, tmp_path_factory):
+    """The settings of a run from beginning to end, and what it told."""
+    settings = make_settings(tmp_path_factory.mktemp("whole"))
+    told = []
+    run_training([scenes[0]], [scenes[1]], settings, on_progress=told.append)
+    return settings, told
+
+
+def rows_of(settings):
+    rows = list(csv.DictReader(io.StringIO(log_file(settings.out).read_text())))
+    for row in rows:
+        assert float(row.pop("seconds")) > 0  # differs from run to run
+    return rows
+
+
+def test_a_run_leaves_weights_card_log_and_curves(undisturbed, scenes):
+    settings, told = undisturbed
+    card = read_card(card_file(settings.out))
+    assert card.architecture == TINY and [c.name for c in card.categories] == ["circle", "square", "triangle"]
+    assert card.knows == "Finds circle, square and triangle."
+    assert card.size_bytes == settings.out.stat().st_size
+    assert card.data["training"][0]["images"] == 4 and card.data["validation"][0]["images"] == 2
+    assert card.settings["epochs"] == 2 and card.settings["begins from"] == "random values"
+    assert card.results[0]["name"] == scenes[1].name and 0 <= card.results[0]["mask AP"] <= 1
+    rows = rows_of(settings)
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert all(float(row[name]) > 0 for row in rows for name in LOSSES)
+    with Image.open(curves_file(settings.out)) as picture:
+        assert picture.format == "PNG" and picture.width > 800
+    assert read_card(card_file(last_file(settings.out))).categories == card.categories
+    steps = [p.step for p in told if p.losses]
+    assert steps == list(range(1, told[-1].steps + 1))
+    assert all(p.losses.keys() == set(LOSSES) for p in told if p.losses)
+    assert [p.evaluating for p in told if p.evaluating] == [(1, 2), (2, 2)] * 2
+    assert all(p.seconds_left >= 0 for p in told if p.losses) and told[-1].results
+
+
+def test_what_was_trained_loads_by_its_card_and_finds_things(undisturbed, scenes):
+    settings, _ = undisturbed
+    model = load_trained_model(settings.out)
+    assert not model.network.training
+    assert all(p.dtype == torch.float32 and not p.requires_grad for p in model.network.parameters())
+    stored = load_file(settings.out)
+    assert torch.equal(stored["rpn.head.cls_logits.weight"], model.network.rpn.head.cls_logits.weight)
+    image = read_image(scenes[1].folder / scenes[1].dataset.images[0].file_name).pixels
+    assert Predictor(model, "cpu").run([image])[0].image_size == image.shape[:2]
+
+
+def test_training_teaches(scenes, tmp_path):
+    settings = make_settings(tmp_path, epochs=5, peak_rate=3e-3)
+    told = []
+    run_training([scenes[0]], [], settings, on_progress=told.append)
+    losses = [sum(p.losses.values()) for p in told if p.losses]
+    n = len(losses) // 5
+    assert np.mean(losses[-n:]) < 0.8 * np.mean(losses[:n])
+
+
+@pytest.mark.parametrize("moment", [1, 4, "in the evaluation"])
+def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(moment, undisturbed, scenes, tmp_path):
+    whole, told = undisturbed
+    settings = make_settings(tmp_path)
+    per_epoch = told[-1].steps // 2
+    assert per_epoch > 4
+
+    def kill(progress):
+        at = progress.evaluating is not None if moment == "in the evaluation" else progress.step == moment
+        if at:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run_training([scenes[0]], [scenes[1]], settings, on_progress=kill)
+    seen = []
+    run_training([scenes[0]], [scenes[1]], settings, resume=True, on_progress=seen.append)
+    assert seen[0].step > 1 or moment == 1, "nothing that was kept is done again"
+    for file in (whole.out, last_file(whole.out)):
+        assert (tmp_path / file.name).read_bytes() == file.read_bytes()
+    assert rows_of(settings) == rows_of(whole)
+    card, other = read_card(card_file(settings.out)), read_card(card_file(whole.out))
+    assert card == other
+
+
+def test_the_number_of_workers_changes_nothing(undisturbed, scenes, tmp_path):
+    whole, _ = undisturbed
+    settings = make_settings(tmp_path, workers=2)
+    run_training([scenes[0]], [scenes[1]], settings)
+    assert settings.out.read_bytes() == whole.out.read_bytes()
+
+
+def test_resume_without_a_checkpoint_begins_and_after_the_end_does_nothing(scenes, tmp_path):
+    settings = make_settings(tmp_path, epochs=1)
+    run_training([scenes[0]], [], settings, resume=True)
+    before = settings.out.read_bytes()
+    seen = []
+    run_training([scenes[0]], [], settings, resume=True, on_progress=seen.append)
+    assert seen == [] and settings.out.read_bytes() == before
+
+
+def test_a_checkpoint_of_another_run_is_refused(scenes, tmp_path):
+    settings = make_settings(tmp_path, epochs=1)
+    run_training([scenes[0]], [], settings)
+    with pytest.raises(InputError, match=r"of another run \(peak-rate was 0\.001, now 0\.01\)"):
+        run_training([scenes[0]], [], replace(settings, peak_rate=0.01), resume=True)
+    with pytest.raises(InputError, match="the data or the beginning were others"):
+        run_training([scenes[1]], [], settings, resume=True)
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"x" * 100])
+def test_a_damaged_checkpoint_is_told(content, tmp_path):
+    file = state_file(tmp_path / "a.safetensors")
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.safetensors\.training: this is no checkpoint"):
+        read_state(file)
+
+
+def test_the_best_weights_are_kept_when_the_last_are_worse(scenes, tmp_path, monkeypatch):
+    scores = iter([0.5, 0.7, 0.6])
+    monkeypatch.setattr(training_run, "mean_mask_ap", lambda results: next(scores))
+    settings = make_settings(tmp_path, epochs=3, ema_decay=0)
+    kept = {}
+
+    def remember(progress):
+        if progress.results:
+            kept[progress.epoch] = settings.out.read_bytes()
+
+    run_training([scenes[0]], [scenes[1]], settings, on_progress=remember)
+    assert kept[1] != kept[2] == kept[3]
+    assert last_file(settings.out).read_bytes() != settings.out.read_bytes()
+
+
+def test_a_loss_that_is_not_finite_is_told(scenes, tmp_path):
+    with pytest.raises(TrainingError, match=r"step \d+: a loss is no longer finite"):
+        run_training([scenes[0]], [], make_settings(tmp_path, peak_rate=10, clip=1e6, warm_up=0, epochs=40))
+
+
+def test_too_few_samples_for_a_batch_are_told(scenes, tmp_path):
+    with pytest.raises(InputError, match=r"batch-size: wanted at most \d+"):
+        run_training([scenes[0]], [], make_settings(tmp_path, batch_size=500))
+
+
+def test_an_image_without_instances_can_be_trained_on(tmp_path):
+    truth = make_scenes(tmp_path / "a", count=2)
+    first = truth.dataset.images[0].id
+    bare = replace(truth.dataset, instances=tuple(i for i in truth.dataset.instances if i.image_id != first))
+    run_training([replace(truth, dataset=bare)], [], make_settings(tmp_path, epochs=1))
+    assert (tmp_path / "tiny.safetensors").exists()
+
+
+# -- settings ---------------------------------------------------------------------------------------
+
+
+def test_the_rate_warms_up_and_comes_down_along_a_cosine(tmp_path):
+    settings = make_settings(tmp_path, peak_rate=1.0, final_rate=0.1, warm_up=10)
+    rates = [learning_rate(settings, step, 110) for step in range(110)]
+    assert rates[:10] == pytest.approx([0.1 * n for n in range(1, 11)])
+    assert rates[10] == 1 and rates[60] == pytest.approx(0.55) and rates[-1] == pytest.approx(0.1, abs=0.001)
+    assert rates[10:] == sorted(rates[10:], reverse=True)
+    assert learning_rate(settings, 0, 1) == 1, "a run shorter than the warm-up has a rate, too"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, "epochs: wanted 1 to 100000, found 0"),
+        ({"peak_rate": float("nan")}, "peak-rate: wanted"),
+        ({"batch_size": -1}, "batch-size"),
+        ({"augmentation": Augmentation(crop=8)}, "crop: wanted 32"),
+        ({"augmentation": Augmentation(scales=(2, 1))}, "scales: wanted"),
+        ({"augmentation": Augmentation(colour=2)}, "colour"),
+    ],
+)
+def test_settings_are_checked_by_name(change, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        make_settings(tmp_path, **change)
+
+
+def test_the_weights_file_has_its_suffix(tmp_path):
+    with pytest.raises(InputError, match=r"ends with \.safetensors, found 'a\.pth'"):
+        TrainingSettings(tmp_path / "a.pth")
