@@ -38,7 +38,7 @@ STARTER_DATA := --ground-truth $(NUCLEI)/instances_train.json --images $(NUCLEI)
 
 starter: setup ## train the model in the box anew, from nothing (hours on a CPU; go on with the same command)
 	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/first --count 300
-	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/train --count 1200
+	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/train --count 900
 	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/val --count 40 --first-seed 100000
 	$(BIN)/python -m maskrcnn_core train $(STARTER_DATA) --out build/stage-1.safetensors \
 		--ground-truth build/scenes/first/instances.json --images build/scenes/first/images \

@@ -32,7 +32,9 @@ def draw_table(specs: list[ModelSpec], ready: set[str]) -> None:
             }
         ),
         hide_index=True,
-        column_config={"MB": st.column_config.NumberColumn(format="%.1f")},
+        column_config={
+            name: st.column_config.NumberColumn(format="%.1f") for name in ("mask AP", "box AP", "MB")
+        },
         key="model-table",
         alt="The models with their accuracy, size and licence",
     )

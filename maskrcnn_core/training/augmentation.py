@@ -33,8 +33,9 @@ __all__ = ["Augmentation", "Sample", "Target", "input_scale"]
 Pixels = npt.NDArray[np.uint8]
 Target = dict[str, Tensor]
 
-_INSIDE = 0.999
-"""Bilinear interpolation of a mask is above this only where all neighbours are foreground."""
+_INSIDE = 0.8
+"""A sample is inside where the mask, interpolated bilinearly, is at least this: nearly half a pixel within on
+straight edges. At 1 slanted edges would lose more than those; measured best for discs of 4 to 60 pixels."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,11 +115,10 @@ class Augmentation:
         place_y, place_x, pick = torch.rand(3).tolist()
         top, left = round(place_y * (height - h)), round(place_x * (width - w))
         if sample.masks:
-            # Where nothing is, nothing is learned: the crop is moved so that it holds one instance's middle.
+            # Where nothing is, nothing is learned: some instance's middle lies anywhere in the crop.
             x, y, box_width, box_height = sample.masks[int(pick * len(sample.masks))].box_xywh
-            middle_y, middle_x = y + box_height // 2, x + box_width // 2
-            top = min(max(top, middle_y - h + 1), middle_y)
-            left = min(max(left, middle_x - w + 1), middle_x)
+            top = round(y + box_height / 2 - place_y * h)
+            left = round(x + box_width / 2 - place_x * w)
         return min(max(top, 0), height - h), min(max(left, 0), width - w), h, w
 
     def _turn(self, image: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:

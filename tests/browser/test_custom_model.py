@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from maskrcnn_core.model_cards import card_file
+from maskrcnn_core.models import STARTER_FILE
 from tests.browser.desk import Desk
 from tests.core.builders import make_network
 
@@ -50,3 +52,18 @@ def test_a_model_of_ones_own_annotates_a_sample_and_its_file_can_be_read(page, a
     assert len(document["annotations"]) == count > 0
     assert [c["name"] for c in document["categories"]] == ["left", "right", "![x](http://127.0.0.1:9/x.png)"]
     assert page.locator("img[src*='127.0.0.1:9']").count() == 0
+
+
+def test_a_trained_model_is_loaded_by_its_card_from_anywhere(page, address, tmp_path):
+    """Weights and card under other names, as they come from a colleague."""
+    weights, card = tmp_path / "cells.safetensors", tmp_path / "from a colleague.json"
+    weights.write_bytes(STARTER_FILE.read_bytes())
+    card.write_bytes(card_file(STARTER_FILE).read_bytes())
+    Desk(page, address)
+    page.get_by_role("link", name="Models").click()
+    page.get_by_text("Your own model").wait_for()
+    inputs = page.locator("input[type=file]")
+    inputs.nth(0).set_input_files(weights)
+    inputs.nth(1).set_input_files(card)
+    page.get_by_role("button", name="Load", exact=True).click(timeout=120_000)
+    page.get_by_text("4 categories. The Annotate page uses it now.").wait_for(timeout=120_000)

@@ -93,7 +93,7 @@ def test_thresholds_survive_a_visit_to_another_page(mobile):
     app = with_sample(open_app())
     app.slider(key="nms").set_value(0.3).run()
     app.slider(key="mask-threshold").set_value(0.7).run()
-    app.number_input(key="max-detections").set_value(7).run()
+    app.number_input(key="max-detections-mobile").set_value(7).run()
     app.switch_page(PAGES[1].file).run()
     app.switch_page(PAGES[0].file).run()
     assert_fine(app)
@@ -143,6 +143,26 @@ def test_the_models_page_lists_the_table_and_a_summary(mobile):
     app = open_app().switch_page(PAGES[1].file).run()
     assert list(app.dataframe[0].value["model"]) == [spec.title for spec in MODELS]
     assert "Parameters" in list(app.dataframe[1].value["what"])
+
+
+def test_a_fresh_computer_has_the_starter_and_says_what_it_knows(no_weights):
+    app = with_sample(open_app(), "shapes")
+    assert_fine(app)
+    state = state_of(app)
+    assert state.model_key == "starter" and state.thresholds.max_detections == 500
+    assert any("for photos get coco" in caption.value for caption in app.caption)
+    table = next(frame for frame in app.dataframe if "cut-out" in frame.value)
+    assert {"circle", "square", "triangle"} <= set(table.value["category"])
+
+
+def test_each_model_keeps_its_own_limit_of_detections(mobile):
+    app = open_app()
+    app.number_input(key="max-detections-mobile").set_value(33).run()
+    app.selectbox(key="model-choice").set_value("starter").run()
+    assert app.number_input(key="max-detections-starter").value == 500
+    app.selectbox(key="model-choice").set_value("mobile").run()
+    assert app.number_input(key="max-detections-mobile").value == 33
+    assert state_of(app).thresholds.max_detections == 33
 
 
 def test_two_sessions_never_see_each_others_images(mobile):

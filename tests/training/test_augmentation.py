@@ -98,18 +98,19 @@ def test_turning_moves_image_and_masks_alike():
         assert outside.max() < 0.1, "and nothing bright lies outside its box"
 
 
-@pytest.mark.parametrize("radius", [5, 8, 20, 60])
-def test_perfect_predictions_of_the_targets_paste_back_better_than_those_along_corners(radius):
+@pytest.mark.parametrize("scale", [1.3, 2.5])
+def test_perfect_predictions_paste_back_better_than_those_along_corners(scale):
     """What the module's text claims: pasted as torchvision pastes, such targets have next to no bias."""
-    size, scale = (180, 200), 2.5
-    rng = np.random.default_rng(radius)
+    size = (180, 200)
+    rng = np.random.default_rng(0)
     plain = Augmentation(crop=500, scales=(1, 1), colour=0)
     seed = next(s for s in range(50) if not _flips(s))
     centres, corners, areas = [], [], []
-    for _ in range(12):
+    for radius in (4, 5, 8, 12, 20, 60):
         y, x = rng.uniform(radius + 2, 178 - radius), rng.uniform(radius + 2, 198 - radius)
         truth = disc(*size, y, x, radius)
-        _, target = augmented(plain, Sample(np.zeros((*size, 3), np.uint8), (truth,), (1,), scale), seed)
+        sample = Sample(np.zeros((*size, 3), np.uint8), (truth,), (1,), scale)
+        _, target = augmented(plain, sample, seed)
         pasted = _paste(target["masks"], target["boxes"], scale, size)
         centres.append(mask_iou(truth, pasted))
         areas.append(pasted.area / truth.area)
@@ -118,8 +119,8 @@ def test_perfect_predictions_of_the_targets_paste_back_better_than_those_along_c
         enlarged = torch.from_numpy(truth.to_mask())[None, None].float()
         nearest = torch.nn.functional.interpolate(enlarged, scale_factor=scale, mode="nearest-exact")[0]
         corners.append(mask_iou(truth, _paste(nearest, box, scale, size)))
-    assert np.mean(centres) > np.mean(corners)
-    assert np.mean(areas) == pytest.approx(1, abs=0.08)
+    assert np.mean(centres) > 0.95 > np.mean(corners)
+    assert np.mean(areas) == pytest.approx(1, abs=0.03)
 
 
 def _paste(masks, boxes, scale, size):
