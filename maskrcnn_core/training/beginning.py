@@ -123,7 +123,7 @@ def _architecture(network: MaskRCNN) -> Architecture:
         return config
     frozen = [m for m in network.modules() if isinstance(m, FrozenBatchNorm2d)]
     return ResNet50Config(
-        version="v1" if frozen else "v2",
+        version="v1" if hasattr(heads.box_head, "fc6") else "v2",
         norm_eps=frozen[0].eps if frozen else 1e-5,
         mask_hidden=heads.mask_predictor.conv5_mask.out_channels,
     )

@@ -28,10 +28,11 @@ def make_scenes(folder: Path, count: int = 4, first: int = 0):
 
 
 def make_settings(folder: Path, **changes) -> TrainingSettings:
+    folder.mkdir(exist_ok=True)
     settings = TrainingSettings(
         out=folder / "tiny.safetensors",
         epochs=2,
-        batch_size=2,
+        batch_size=1,
         warm_up=2,
         workers=0,
         augmentation=Augmentation(crop=96),

@@ -1,5 +1,7 @@
 """What training begins with: the same values for the same seed, and heads that keep what they knew."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -12,7 +14,7 @@ from maskrcnn_core.training.beginning import begin_from, begin_from_nothing
 from maskrcnn_core.training.data import TrainingImages, joint_categories
 from tests.core.builders import make_model
 from tests.shared_data import shared_path
-from tests.training.builders import TINY, make_scenes, make_settings
+from tests.training.builders import TINY, make_scenes
 
 ABC = tuple(Category(n, name) for n, name in enumerate("abcde", start=1))
 
@@ -57,16 +59,14 @@ def test_other_categories_get_new_heads_and_it_is_said():
 
 
 def test_a_network_tells_what_it_would_be_built_from(tmp_path):
-    begun = begin_from(make_model(), ABC, seed=0)
-    assert isinstance(begun.architecture, ResNet50Config)
-    fresh = family_of(begun.architecture).build(begun.architecture, 6)
-    assert fresh.state_dict().keys() == begun.model.network.state_dict().keys()
     torch.save(make_model().network.state_dict(), tmp_path / "own.pth")
     network, _, facts = load_custom_checkpoint(tmp_path / "own.pth", list("abcde"))
-    from_file = begin_from(
-        make_model().__class__(**{**vars(make_model()), "network": network}), ABC, seed=0
-    ).architecture
-    assert from_file == ResNet50Config(facts.version, facts.norm_eps, 256)
+    begun = begin_from(replace(make_model(), network=network), ABC, seed=0)
+    assert begun.architecture == ResNet50Config(facts.version, facts.norm_eps, 256)
+    fresh = family_of(begun.architecture).build(begun.architecture, 6)
+    assert fresh.state_dict().keys() == network.state_dict().keys()
+    slim = begin_from_nothing(TINY, ABC, seed=0)
+    assert begin_from(slim.model, ABC, seed=0).architecture == TINY
 
 
 @pytest.mark.parametrize("names", [("person", "dog"), ("nucleus",)])
@@ -98,7 +98,3 @@ def test_the_mobile_model_can_be_trained(names, monkeypatch, tmp_path):
 def _renamed(categories, label_map):
     """A label map of the scenes' categories, as the model's own are others."""
     return type(label_map).contiguous(categories)
-
-
-def test_settings_of_the_tests_are_what_they_seem(tmp_path):
-    assert make_settings(tmp_path).out.parent == tmp_path

@@ -93,12 +93,11 @@ def test_training_teaches(scenes, tmp_path):
     assert np.mean(losses[-n:]) < 0.8 * np.mean(losses[:n])
 
 
-@pytest.mark.parametrize("moment", [1, 4, "in the evaluation"])
+@pytest.mark.parametrize("moment", [1, 3, 6, "in the evaluation"])
 def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(moment, undisturbed, scenes, tmp_path):
     whole, told = undisturbed
     settings = make_settings(tmp_path)
-    per_epoch = told[-1].steps // 2
-    assert per_epoch > 4
+    assert told[-1].steps == 8, "four steps in each of two epochs"
 
     def kill(progress):
         at = progress.evaluating is not None if moment == "in the evaluation" else progress.step == moment
@@ -165,9 +164,31 @@ def test_the_best_weights_are_kept_when_the_last_are_worse(scenes, tmp_path, mon
     assert last_file(settings.out).read_bytes() != settings.out.read_bytes()
 
 
-def test_a_loss_that_is_not_finite_is_told(scenes, tmp_path):
+def test_a_loss_that_is_not_finite_is_told(scenes, tmp_path, monkeypatch):
+    monkeypatch.setattr(training_run, "learning_rate", lambda settings, step, steps: 1e30)
     with pytest.raises(TrainingError, match=r"step \d+: a loss is no longer finite"):
-        run_training([scenes[0]], [], make_settings(tmp_path, peak_rate=10, clip=1e6, warm_up=0, epochs=40))
+        run_training([scenes[0]], [], make_settings(tmp_path))
+
+
+def test_a_first_stage_ends_early_with_its_rate_still_high(scenes, tmp_path):
+    settings = make_settings(tmp_path, epochs=4, stop_after=1)
+    told = []
+    run_training([scenes[0]], [], settings, on_progress=told.append)
+    assert told[-1].step == told[-1].steps == 4
+    assert told[-1].rate == learning_rate(settings, 3, 16) > settings.peak_rate / 2
+    assert [row["epoch"] for row in rows_of(settings)] == ["1"]
+    longer = replace(settings, stop_after=2)
+    run_training([scenes[0]], [], longer, resume=True)
+    assert [row["epoch"] for row in rows_of(settings)] == ["1", "2"], "a longer first stage goes on from it"
+
+
+def test_frozen_norms_keep_their_statistics(scenes, tmp_path):
+    def statistics(begun):
+        return begun.model.network.backbone.body.stem[0][1].running_mean
+
+    frozen = run_training([scenes[0]], [], make_settings(tmp_path / "a", epochs=1, freeze_norms=True))
+    free = run_training([scenes[0]], [], make_settings(tmp_path / "b", epochs=1))
+    assert not statistics(frozen).any() and statistics(free).any()
 
 
 def test_too_few_samples_for_a_batch_are_told(scenes, tmp_path):
@@ -201,6 +222,7 @@ def test_the_rate_warms_up_and_comes_down_along_a_cosine(tmp_path):
         ({"epochs": 0}, "epochs: wanted 1 to 100000, found 0"),
         ({"peak_rate": float("nan")}, "peak-rate: wanted"),
         ({"batch_size": -1}, "batch-size"),
+        ({"stop_after": 3}, "stop-after: wanted 1 to 2"),
         ({"augmentation": Augmentation(crop=8)}, "crop: wanted 32"),
         ({"augmentation": Augmentation(scales=(2, 1))}, "scales: wanted"),
         ({"augmentation": Augmentation(colour=2)}, "colour"),
