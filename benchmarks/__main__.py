@@ -20,6 +20,7 @@ import torchvision
 
 from benchmarks.after_network import run_after_network
 from benchmarks.end_to_end import run_end_to_end
+from benchmarks.many_instances import run_many_instances
 from benchmarks.report import Report
 from benchmarks.thresholds import run_thresholds
 
@@ -63,6 +64,12 @@ BENCHMARKS = (
         "A whole image: pixels to run lengths, areas and boxes",
         "What is left for a person to wait for, and that nothing said of the image changes.",
         run_end_to_end,
+    ),
+    Benchmark(
+        "many_instances",
+        "Hundreds of instances: the page, its table and the exports",
+        "The viewer keeps the pace of the screen, and no export takes long or much memory.",
+        run_many_instances,
     ),
 )
 

@@ -18,6 +18,10 @@ __all__ = ["ColorBy", "Style", "colors_of", "cut_out", "cut_out_thumbnail", "ren
 
 Pixels = npt.NDArray[np.uint8]
 ColorBy = Literal["instance", "category"]
+Box = tuple[int, int, int, int]
+Font = ImageFont.ImageFont | ImageFont.FreeTypeFont
+
+_HIDDEN_SHARE = 0.2  # of a neighbour's box that a label may hide
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Style:
 
     Args:
         opacity: of the mask's fill, 0 to 1.
-        masks, contours, boxes, labels: whether each is drawn.
+        masks, contours, boxes, labels: whether each is drawn; labels only where there is room.
         color_by: ``instance`` tells objects apart (instance segmentation), ``category`` gives all
             objects of a kind one color (semantic segmentation).
     """
@@ -131,32 +135,85 @@ def _draw_boxes(
     picture = Image.fromarray(canvas)
     draw = ImageDraw.Draw(picture)
     font = ImageFont.load_default(size=10 + 3 * width)
-    for instance, color in reversed(list(zip(instances, colors, strict=True))):
-        x, y, box_width, box_height = instance.box_xywh
-        if style.boxes:
-            draw.rectangle((x, y, x + box_width - 1, y + box_height - 1), outline=color, width=width)
-        if style.labels:
-            text = names[instance.category_id]
-            if instance.score is not None:
-                text += f" {instance.score:.2f}"
-            _draw_label(draw, text, (x, y), color, font)
+    places: list[Box | None] = [None] * len(instances)
+    texts = [_label_text(instance, names) for instance in instances]
+    if style.labels:
+        sizes = [_label_size(draw, text, font) for text in texts]
+        places = _label_places([_corners(instance) for instance in instances], sizes, picture.height)
+    drawn = list(zip(instances, colors, texts, places, strict=True))
+    if style.boxes:
+        for instance, color, _, _ in reversed(drawn):
+            x1, y1, x2, y2 = _corners(instance)
+            draw.rectangle((x1, y1, x2 - 1, y2 - 1), outline=color, width=width)
+    for _, color, text, place in reversed(drawn):
+        if place is not None:
+            _draw_label(draw, text, place, color, font)
     return np.asarray(picture).copy()
 
 
-def _draw_label(
-    draw: ImageDraw.ImageDraw,
-    text: str,
-    corner: tuple[int, int],
-    color: Color,
-    font: ImageFont.ImageFont | ImageFont.FreeTypeFont,
-) -> None:
+def _corners(instance: Instance) -> Box:
+    x, y, width, height = instance.box_xywh
+    return (x, y, x + width, y + height)
+
+
+def _label_text(instance: Instance, names: Mapping[int, str]) -> str:
+    score = "" if instance.score is None else f" {instance.score:.2f}"
+    return names[instance.category_id] + score
+
+
+def _label_size(draw: ImageDraw.ImageDraw, text: str, font: Font) -> tuple[int, int]:
+    """Width and height of a label with the space around its text."""
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
-    x, y = corner
-    y = max(y - int(bottom - top) - 4, 0)  # above the box, or inside it at the image's upper border
-    draw.rectangle((x, y, x + right - left + 5, y + bottom - top + 4), fill=color)
+    return (int(right - left) + 6, int(bottom - top) + 5)
+
+
+def _label_places(
+    boxes: Sequence[Box], sizes: Sequence[tuple[int, int]], picture_height: int
+) -> list[Box | None]:
+    """Where each label lies, above its box or else below it; ``None`` where there is no room.
+
+    Hundreds of labels would hide the picture. So one is drawn only where it lies on no label of a better
+    scored instance, and hides at most a fifth of any other's box. The viewer's rule is the same.
+
+    Args:
+        boxes: x1 y1 x2 y2 in whole pixels, ends exclusive.
+        sizes: width and height of each label.
+        picture_height: in pixels.
+    """
+    every = np.array(boxes, np.int64).reshape(-1, 4)
+    areas = (every[:, 2] - every[:, 0]) * (every[:, 3] - every[:, 1])
+    taken = np.empty((0, 4), np.int64)
+    places: list[Box | None] = []
+    for number, ((x, y1, _, y2), (width, height)) in enumerate(zip(boxes, sizes, strict=True)):
+        above = max(y1 - height + 1, 0)  # inside the box at the image's upper border
+        found: Box | None = None
+        for y in (above, y2):
+            label = (x, y, x + width, y + height)
+            hidden = _shared_areas(every, label) > _HIDDEN_SHARE * areas
+            hidden[number] = False
+            if y + height <= picture_height and not hidden.any() and not _shared_areas(taken, label).any():
+                found = label
+                taken = np.vstack([taken, [label]])
+                break
+        places.append(found)
+    return places
+
+
+def _shared_areas(boxes: npt.NDArray[np.int64], box: Box) -> npt.NDArray[np.int64]:
+    """Pixels that each of some boxes, ``[N, 4]``, shares with one."""
+    wide = np.minimum(boxes[:, 2], box[2]) - np.maximum(boxes[:, 0], box[0])
+    high = np.minimum(boxes[:, 3], box[3]) - np.maximum(boxes[:, 1], box[1])
+    shared: npt.NDArray[np.int64] = np.maximum(wide, 0) * np.maximum(high, 0)
+    return shared
+
+
+def _draw_label(draw: ImageDraw.ImageDraw, text: str, place: Box, color: Color, font: Font) -> None:
+    left, top, _, _ = draw.textbbox((0, 0), text, font=font)
+    x1, y1, x2, y2 = place
+    draw.rectangle((x1, y1, x2 - 1, y2 - 1), fill=color)
     red, green, blue = color
     bright = 0.299 * red + 0.587 * green + 0.114 * blue > 140  # luma of ITU-R BT.601
-    draw.text((x + 3 - left, y + 2 - top), text, fill="black" if bright else "white", font=font)
+    draw.text((x1 + 3 - left, y1 + 2 - top), text, fill="black" if bright else "white", font=font)
 
 
 def _line_width(pixels: Pixels) -> int:

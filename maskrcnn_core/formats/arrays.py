@@ -42,26 +42,34 @@ def _npz(image: AnnotatedImage, names: dict[int, str]) -> bytes:
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        with archive.open(zipfile.ZipInfo("masks.npy"), "w", force_zip64=True) as file:
+        # By name: a ZipInfo of one's own would be stored as it is, gigabytes of zeros.
+        with archive.open("masks.npy", "w", force_zip64=True) as file:
             shape = (*image.record.size, len(instances))
             header = {"descr": "|b1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
             for band in _bands(image):
-                file.write(band.tobytes())
+                file.write(band.data)
         for name, array in small.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w") as file:
+            with archive.open(f"{name}.npy", "w") as file:
                 np.lib.format.write_array(file, array, allow_pickle=False)
     return buffer.getvalue()
 
 
 def _bands(image: AnnotatedImage) -> Iterator[BoolMask]:
-    """The array ``[H, W, N]`` some rows at a time."""
+    """The array ``[H, W, N]`` some rows at a time; each is overwritten by the next."""
     height, width = image.record.size
     count = len(image.instances)
-    rows = max(1, _BAND_BYTES // max(width * count, 1))
+    rows = min(height, max(1, _BAND_BYTES // max(width * count, 1)))
+    band = np.zeros((rows, width, count), np.bool_)
     for top in range(0, height if count else 0, rows):
-        shape = (min(rows, height - top), width, count)
-        band = np.zeros(shape, np.bool_)
+        written = []
         for n, instance in enumerate(image.instances):
-            band[:, :, n] = instance.mask.window(top, 0, *shape[:2])
-        yield band
+            x, y, box_width, box_height = instance.box_xywh
+            first, last = max(y, top), min(y + box_height, top + rows)
+            if first < last:
+                place = (slice(first - top, last - top), slice(x, x + box_width), n)
+                band[place] = instance.mask.window(first, x, last - first, box_width)
+                written.append(place)
+        yield band[: height - top]
+        for place in written:  # only what was set: the band is megabytes of zeros
+            band[place] = False

@@ -14,6 +14,7 @@ from PIL import Image
 
 from maskrcnn_core.annotations import AnnotatedImage, Instance
 from maskrcnn_core.formats.base import Export, Member, file_stem, stems_of
+from maskrcnn_core.formats.placed_png import placed_png
 from maskrcnn_core.palette import category_color
 from maskrcnn_core.rendering import colors_of, cut_out, render
 
@@ -34,14 +35,18 @@ def segment_members(export: Export) -> Iterator[Member]:
         if not image.instances:
             continue
         pixels = image.load_pixels()
+        digits = max(3, len(str(len(image.instances))))
         for number, instance in enumerate(image.instances, start=1):
             score = "" if instance.score is None else f"_{instance.score:.2f}"
             category = file_stem(names[instance.category_id], longest=40)
-            prefix = f"{stem}/{number:03d}_{category}{score}"
-            mask = instance.mask.to_mask()
+            prefix = f"{stem}/{number:0{digits}d}_{category}{score}"
+            x, y, width, height = instance.box_xywh
+            mask = instance.mask.crop()
+            masked = pixels[y : y + height, x : x + width] * mask[:, :, None]
+            size = image.record.size
             yield Member(f"{prefix}_cutout.png", _png(cut_out(pixels, instance)))
-            yield Member(f"{prefix}_masked.png", _png(pixels * mask[:, :, None]))
-            yield Member(f"{prefix}_mask.png", _png(mask))
+            yield Member(f"{prefix}_masked.png", placed_png(masked, (y, x), size))
+            yield Member(f"{prefix}_mask.png", placed_png(mask, (y, x), size))
 
 
 def overlay_members(export: Export) -> Iterator[Member]:

@@ -143,6 +143,7 @@ class _Run:
         self.optimiser = _optimiser(self.network, settings)
         self.precision = _precision(device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
+        self.least_objectness = self.network.rpn.score_thresh
         self.steps_per_epoch = images.count() // settings.batch_size
         if not self.steps_per_epoch:
             raise InputError(
@@ -173,6 +174,8 @@ class _Run:
                     module.eval()
         # What torchvision's own transform would resize, augmentation has brought to its size.
         self.network.transform._skip_resize = True
+        # The box head learns what background is from proposals of every objectness.
+        self.network.rpn.score_thresh = 0.0
         began = time.monotonic()
         prepared = batches(self.images, epoch, first, self.settings.batch_size, self.settings.workers)
         for pictures, targets in prepared:
@@ -242,6 +245,7 @@ class _Run:
     def _evaluate(self) -> tuple[Result, ...]:
         network = self._kept()
         network.eval()
+        network.rpn.score_thresh = self.least_objectness
         try:
             predictor = Predictor(replace(self.model, network=network), str(self.device))
             results = evaluate_on(

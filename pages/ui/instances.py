@@ -10,9 +10,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from maskrcnn_core.annotations import Instance
-from maskrcnn_core.detections import SCORE_FLOOR
+from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.images import encode_png, one_line
-from maskrcnn_core.inference import Predictor
+from maskrcnn_core.inference import Predictor, Run
 from maskrcnn_core.palette import category_color, hex_color
 from maskrcnn_core.rendering import colors_of, cut_out_thumbnail
 from maskrcnn_core.workspace import OpenImage, Shown, data_url
@@ -27,10 +27,11 @@ from pages.ui.viewer import (
     viewer,
 )
 
-__all__ = ["draw_image"]
+__all__ = ["detection_table", "draw_image"]
 
 _CUT_OUT = 40  # pixels, in the table
 _CUT_OUTS_KEPT = 3000  # of about 3 kB
+_NUMBERS_NAMED = 10
 _MESSAGES = {
     "not run": "This image has not been run yet: choose a model that is ready.",
     "waiting": "In the queue: {}.",
@@ -119,7 +120,17 @@ def _viewer_instances(instances: tuple[Instance, ...], names: dict[int, str]) ->
 
 def _run_notes(state: UiState, predictor: Predictor | None, image: OpenImage) -> tuple[str, ...]:
     run = state.workspace.run_of(image.digest, predictor.model.digest) if predictor else None
-    return run.notes if run else ()
+    return run.notes + _limit_notes(run, state.thresholds) if run else ()
+
+
+def _limit_notes(run: Run, thresholds: Thresholds) -> tuple[str, ...]:
+    """Says what the limit leaves out, which nothing else would tell: a count of 100 looks like any other."""
+    every = len(run.candidates.select(replace(thresholds, max_detections=len(run.candidates) or 1)))
+    left_out = every - len(run.candidates.select(thresholds))
+    if not left_out:
+        return ()
+    limit = thresholds.max_detections
+    return (f"{left_out} more pass these thresholds, but not the limit of {limit} detections per image.",)
 
 
 def _names(predictor: Predictor | None) -> dict[int, str]:
@@ -139,16 +150,18 @@ def _draw_table(
     key = f"table-{image.digest[:12]}-{hash(state.table_rows)}"
 
     def choose() -> None:
-        chosen = st.session_state[key]["selection"]["rows"]
-        state.selected = tuple(sorted(state.table_rows[n] for n in chosen if n < len(state.table_rows)))
+        marked = st.session_state[key]["selection"]["rows"]
+        state.selected = tuple(sorted(state.table_rows[n] for n in marked if n < len(state.table_rows)))
 
-    positions = [n for n, row in enumerate(state.table_rows) if row in state.selected]
+    chosen = set(state.selected)
+    positions = [n for n, row in enumerate(state.table_rows) if row in chosen]
+    st.caption(_chosen_sentence([rows[n][0] for n in positions], len(rows)))
     # Written only where it differs: a click that is under way would be taken back by every other write.
     shown_by_table = st.session_state.get(key, {}).get("selection", {}).get("rows")
     if sorted(shown_by_table or []) != positions:
         st.session_state[key] = {"selection": {"rows": positions, "columns": []}}
     st.dataframe(
-        _table(state, image, rows, names),
+        detection_table(state, image, rows, names),
         key=key,
         hide_index=True,
         on_select=choose,
@@ -163,6 +176,16 @@ def _draw_table(
         },
         alt="Detections of this image; chosen rows are highlighted in the viewer",
     )
+
+
+def _chosen_sentence(numbers: list[int], count: int) -> str:
+    """Which rows are chosen: among hundreds the table may have them far out of sight."""
+    rows = "1 row" if count == 1 else f"{count} rows"
+    if not numbers:
+        return f"{rows}, none chosen"
+    named = ", ".join(map(str, numbers[:_NUMBERS_NAMED]))
+    more = len(numbers) - _NUMBERS_NAMED
+    return f"{rows}, chosen: no. {named}" + (f" and {more} more" if more > 0 else "")
 
 
 def _filter(
@@ -187,9 +210,10 @@ def _filter(
     ]
 
 
-def _table(
+def detection_table(
     state: UiState, image: OpenImage, rows: list[tuple[int, Instance]], names: dict[int, str]
 ) -> pd.DataFrame:
+    """The table's data: one row for each numbered instance, its cut-out as ``data:`` URL."""
     boxes = [instance.box_xywh for _, instance in rows]
     return pd.DataFrame(
         {

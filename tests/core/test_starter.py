@@ -51,11 +51,11 @@ def test_it_says_what_it_knows():
 def test_it_finds_shapes_in_scenes_that_it_never_saw(predictor, tmp_path):
     write_scenes(tmp_path, range(UNSEEN, UNSEEN + 20))
     truth = read_ground_truth(tmp_path / "instances.json", tmp_path / "images")
-    assert mask_ap(predictor, truth) >= 0.80
+    assert mask_ap(predictor, truth) >= 0.70
 
 
 def test_it_finds_nuclei_as_well_as_the_readme_says(predictor):
     folder = shared_path("data", "nuclei")
     truth = read_ground_truth(folder / "instances_val.json", folder / "val")
     assert len(truth.dataset.images) == 100
-    assert mask_ap(predictor, truth) >= 0.45
+    assert mask_ap(predictor, truth) >= 0.50

@@ -56,6 +56,7 @@ MODULES = (
     "shapes.js",
     "picture.js",
     "overlay.js",
+    "labels.js",
     "controls.js",
     "gestures.js",
     "keys.js",

@@ -142,3 +142,46 @@ export function mergeBoxes(boxes) {
   }
   return merged;
 }
+
+/**
+ * The part two rectangles share; it has no area where they do not meet.
+ * @param {readonly number[]} a
+ * @param {readonly number[]} b
+ */
+export function overlapOf(a, b) {
+  return [Math.max(a[0], b[0]), Math.max(a[1], b[1]), Math.min(a[2], b[2]), Math.min(a[3], b[3])];
+}
+
+/**
+ * Width times height, 0 for a rectangle that ends before it begins.
+ * @param {readonly number[]} box
+ */
+export function areaOf(box) {
+  return Math.max(0, box[2] - box[0]) * Math.max(0, box[3] - box[1]);
+}
+
+/**
+ * Whether the inner rectangle lies wholly in the outer one.
+ * @param {readonly number[]} outer
+ * @param {readonly number[]} inner
+ */
+export function holds(outer, inner) {
+  return outer[0] <= inner[0] && outer[1] <= inner[1] && outer[2] >= inner[2] && outer[3] >= inner[3];
+}
+
+/**
+ * What a rectangle has beyond a part of it, as rectangles that do not meet.
+ * @param {number[]} part lies in the whole, or has no area
+ * @param {number[]} whole
+ * @returns {number[][]}
+ */
+export function partsOutside(part, whole) {
+  if (areaOf(part) === 0) return [whole];
+  const [x1, y1, x2, y2] = part;
+  return [
+    [whole[0], whole[1], whole[2], y1],
+    [whole[0], y2, whole[2], whole[3]],
+    [whole[0], y1, x1, y2],
+    [x2, y1, whole[2], y2],
+  ].filter((rest) => areaOf(rest) > 0);
+}

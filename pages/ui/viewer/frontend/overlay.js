@@ -1,12 +1,12 @@
-// Masks, contours, boxes and labels.
+// Masks, contours and boxes.
 //
-// Masks and contours cost most, so they live in a canvas of their own that is repaired rather than
-// redrawn: when the view is dragged only the strips that come into sight are drawn, and when the score
-// threshold moves only the places where an instance comes or goes. While zooming the last drawing is
-// stretched if a fresh one would take too long, and drawn again as soon as the view rests.
+// They cost most, so they live in a canvas of their own that is repaired rather than redrawn. It reaches
+// beyond the stage: while the view is dragged it is only put elsewhere, and once its border would show it
+// is shifted and the strips that come into sight are drawn. When the score threshold moves only the places
+// where an instance comes or goes are drawn. While zooming the last drawing is stretched if a fresh one
+// would take too long, and drawn again as soon as the view rests.
 
-import { boxToScreen, boxesMeet, mergeBoxes } from "./geometry.js";
-import { labelText } from "./state.js";
+import { areaOf, boxToScreen, boxesMeet, holds, mergeBoxes, overlapOf, partsOutside } from "./geometry.js";
 
 /** @typedef {import("./geometry.js").View} View */
 /** @typedef {import("./geometry.js").Size} Size */
@@ -23,12 +23,10 @@ import { labelText } from "./state.js";
 
 /** A fresh drawing that takes longer than this (ms) is put off while the view is zoomed. */
 const SLOW_DRAWING = 7;
+/** How far the drawing reaches beyond the stage on each side (CSS pixels). */
+const MARGIN = 160;
 const CONTOUR_WIDTH = 1.5;
 const BOX_WIDTH = 1.5;
-const LABEL_FONT = "600 11px";
-const LABEL_HEIGHT = 17;
-/** Labels of instances smaller than this on screen (CSS pixels) would only hide them. */
-const LABEL_FROM = 14;
 
 export class Overlay {
   constructor() {
@@ -39,9 +37,17 @@ export class Overlay {
     this.spareContext = /** @type {CanvasRenderingContext2D} */ (this.spare.getContext("2d"));
     /** @type {View | null} the view the canvas was drawn for; null if it must be drawn anew */
     this.drawn = null;
-    /** @type {Map<number, Item>} what the canvas shows */
+    /** The part of the canvas that is drawn, in its pixels. */
+    this.valid = [0, 0, 0, 0];
+    /** Device pixels between the canvas's border and the stage's, for the view it was drawn for. */
+    this.edge = 0;
+    /** @type {Item[]} what the canvas shows, as it was given */
+    this.shown = [];
+    /** @type {Map<number, Item>} the same by id */
     this.items = new Map();
     this.look = "";
+    /** @type {number | null} when the drawing under way was begun, if it is a fresh one */
+    this.began = null;
     this.lastCost = 0;
     this.stretched = false;
   }
@@ -53,7 +59,7 @@ export class Overlay {
 
   /**
    * Bring the canvas up to date.
-   * @param {Item[]} items largest area first
+   * @param {Item[]} items largest area first; the same array as long as nothing in it changes
    * @param {Display} display
    * @param {View} view
    * @param {Size} stage
@@ -61,69 +67,81 @@ export class Overlay {
    * @param {boolean} moving whether the view is still being changed
    */
   update(items, display, view, stage, ratio, moving) {
-    const width = Math.max(1, Math.round(stage.width * ratio));
-    const height = Math.max(1, Math.round(stage.height * ratio));
-    const look = `${display.masks} ${display.contours} ${display.opacity} ${ratio}`;
-    if (this.canvas.width !== width || this.canvas.height !== height || look !== this.look) {
+    const wide = Math.max(1, Math.round(stage.width * ratio));
+    const high = Math.max(1, Math.round(stage.height * ratio));
+    const edge = Math.round(MARGIN * ratio);
+    const whole = [0, 0, wide + 2 * edge, high + 2 * edge];
+    const { masks, contours, boxes, opacity } = display;
+    const look = `${masks} ${contours} ${boxes} ${opacity} ${ratio}`;
+    if (this.canvas.width !== whole[2] || this.canvas.height !== whole[3] || look !== this.look) {
       for (const canvas of [this.canvas, this.spare]) {
-        if (canvas.width !== width) canvas.width = width;
-        if (canvas.height !== height) canvas.height = height;
+        if (canvas.width !== whole[2]) canvas.width = whole[2];
+        if (canvas.height !== whole[3]) canvas.height = whole[3];
       }
       this.look = look;
+      this.edge = edge;
       this.drawn = null;
     }
-    this.stretched = false;
     const old = this.drawn;
-    if (old !== null && old.scale !== view.scale && moving && this.lastCost > SLOW_DRAWING) {
-      this.stretched = true;
-      return;
+    this.stretched = old !== null && old.scale !== view.scale && moving && this.lastCost > SLOW_DRAWING;
+    if (this.stretched) return;
+    const way = old === null ? null : wholeWay(old, view, ratio);
+    /** @type {number[][]} */
+    const damage = [];
+    this.began = null;
+    if (way === null) {
+      this.began = performance.now();
+      this.drawn = { ...view };
+      // While the zoom changes no drawing lasts: no more of it than is seen.
+      this.valid = moving ? [edge, edge, edge + wide, edge + high] : whole;
+      damage.push(this.valid);
+    } else {
+      let seen = [edge - way[0], edge - way[1], edge - way[0] + wide, edge - way[1] + high];
+      if (!holds(whole, seen)) {
+        this.shift(way[0], way[1]);
+        this.drawn = { ...view };
+        seen = [edge, edge, edge + wide, edge + high];
+      }
+      if (!moving || !holds(this.valid, seen)) {
+        damage.push(...partsOutside(this.valid, whole));
+        this.valid = whole;
+      }
+      if (items !== this.shown) damage.push(...this.changes(items, ratio));
     }
-    const everything = [[0, 0, width, height]];
-    let damage = everything;
-    if (old !== null && old.scale === view.scale) {
-      const dx = (view.x - old.x) * ratio;
-      const dy = (view.y - old.y) * ratio;
-      const whole = Math.abs(dx - Math.round(dx)) < 0.01 && Math.abs(dy - Math.round(dy)) < 0.01;
-      if (whole) damage = this.shift(Math.round(dx), Math.round(dy)).concat(this.changes(items, view, ratio));
-    }
-    this.items = new Map(items.map((item) => [item.instance.id, item]));
-    this.drawn = { ...view };
-    if (!display.masks && !display.contours) damage = everything;
-    this.repair(damage, items, display, view, ratio);
+    if (items !== this.shown) this.items = new Map(items.map((item) => [item.instance.id, item]));
+    this.shown = items;
+    this.repair(damage, items, display, ratio);
   }
 
   /**
-   * Move the drawing and say which parts are now missing, in device pixels.
+   * Move the drawing by device pixels.
    * @param {number} dx
    * @param {number} dy
-   * @returns {number[][]}
    */
   shift(dx, dy) {
-    if (dx === 0 && dy === 0) return [];
     const { width, height } = this.canvas;
-    if (Math.abs(dx) >= width || Math.abs(dy) >= height) return [[0, 0, width, height]];
+    const [x1, y1, x2, y2] = this.valid;
+    this.valid = [
+      Math.max(0, x1 + dx),
+      Math.max(0, y1 + dy),
+      Math.min(width, x2 + dx),
+      Math.min(height, y2 + dy),
+    ];
     this.spareContext.setTransform(1, 0, 0, 1, 0, 0);
     this.spareContext.globalCompositeOperation = "copy";
     this.spareContext.drawImage(this.canvas, dx, dy);
     this.spareContext.globalCompositeOperation = "source-over";
     [this.canvas, this.spare] = [this.spare, this.canvas];
     [this.context, this.spareContext] = [this.spareContext, this.context];
-    const strips = [];
-    if (dx > 0) strips.push([0, 0, dx, height]);
-    if (dx < 0) strips.push([width + dx, 0, width, height]);
-    if (dy > 0) strips.push([0, 0, width, dy]);
-    if (dy < 0) strips.push([0, height + dy, width, height]);
-    return strips;
   }
 
   /**
-   * Where an instance came, went or changed its colour or mask, in device pixels.
+   * Where an instance came, went or changed its colour or mask, in the canvas's pixels.
    * @param {Item[]} items
-   * @param {View} view
    * @param {number} ratio
    * @returns {number[][]}
    */
-  changes(items, view, ratio) {
+  changes(items, ratio) {
     const gone = new Map(this.items);
     /** @type {number[][]} */
     const places = [];
@@ -132,27 +150,26 @@ export class Overlay {
       const before = gone.get(id);
       gone.delete(id);
       if (before !== undefined && before.shape === item.shape && before.color === item.color) continue;
-      places.push(this.place(item, view, ratio));
-      if (before !== undefined) places.push(this.place(before, view, ratio));
+      places.push(this.place(item, ratio));
+      if (before !== undefined) places.push(this.place(before, ratio));
     }
-    for (const item of gone.values()) places.push(this.place(item, view, ratio));
+    for (const item of gone.values()) places.push(this.place(item, ratio));
     return places;
   }
 
   /**
-   * Device pixels that an item's mask and contour may touch.
+   * The canvas's pixels that an item's mask, contour and box may touch.
    * @param {Item} item
-   * @param {View} view
    * @param {number} ratio
    */
-  place(item, view, ratio) {
-    const [x1, y1, x2, y2] = boxToScreen(view, item.shape.extent);
+  place(item, ratio) {
+    const [x1, y1, x2, y2] = boxToScreen(/** @type {View} */ (this.drawn), item.shape.extent);
     const grow = CONTOUR_WIDTH + 1;
     return [
-      Math.floor((x1 - grow) * ratio),
-      Math.floor((y1 - grow) * ratio),
-      Math.ceil((x2 + grow) * ratio),
-      Math.ceil((y2 + grow) * ratio),
+      Math.floor((x1 - grow) * ratio) + this.edge,
+      Math.floor((y1 - grow) * ratio) + this.edge,
+      Math.ceil((x2 + grow) * ratio) + this.edge,
+      Math.ceil((y2 + grow) * ratio) + this.edge,
     ];
   }
 
@@ -160,38 +177,44 @@ export class Overlay {
    * @param {number[][]} damage
    * @param {Item[]} items
    * @param {Display} display
-   * @param {View} view
    * @param {number} ratio
    */
-  repair(damage, items, display, view, ratio) {
-    const { context } = this;
-    const { width, height } = this.canvas;
-    const stage = [0, 0, width, height];
-    let parts = mergeBoxes(damage.filter((part) => boxesMeet(part, stage)));
-    const share = parts.reduce((sum, p) => sum + clippedArea(p, stage), 0) / (width * height);
-    const whole = share > 0.7 || parts.length > 24;
-    if (whole) parts = [stage];
-    const places = items.map((item) => this.place(item, view, ratio));
-    const began = performance.now();
+  repair(damage, items, display, ratio) {
+    const { context, valid, edge } = this;
+    const { scale, x, y } = /** @type {View} */ (this.drawn);
+    let parts = mergeBoxes(damage.map((part) => overlapOf(part, valid)).filter((part) => areaOf(part) > 0));
+    if (parts.length === 0) return;
+    const share = parts.reduce((sum, part) => sum + areaOf(part), 0) / areaOf(valid);
+    if (share > 0.7 || parts.length > 24) parts = [valid];
+    const places = items.map((item) => this.place(item, ratio));
     for (const part of parts) {
       const [x1, y1, x2, y2] = part;
       context.setTransform(1, 0, 0, 1, 0, 0);
       context.clearRect(x1, y1, x2 - x1, y2 - y1);
-      if (!display.masks && !display.contours) continue;
+      const touched = items.filter((_, i) => boxesMeet(places[i], part));
       context.save();
       context.beginPath();
       context.rect(x1, y1, x2 - x1, y2 - y1);
       context.clip();
-      const { scale, x, y } = view;
-      context.setTransform(scale * ratio, 0, 0, scale * ratio, x * ratio, y * ratio);
+      context.setTransform(scale * ratio, 0, 0, scale * ratio, x * ratio + edge, y * ratio + edge);
       context.lineJoin = "round";
       context.lineWidth = CONTOUR_WIDTH / scale;
-      items.forEach((item, i) => {
-        if (boxesMeet(places[i], part) && boxesMeet(places[i], stage)) this.drawItem(item, display, scale * ratio);
-      });
+      for (const item of touched) this.drawItem(item, display, scale * ratio);
+      if (display.boxes) {
+        context.globalAlpha = 1;
+        context.lineJoin = "miter";
+        context.lineWidth = BOX_WIDTH / scale;
+        for (const item of touched) this.drawBox(item);
+      }
       context.restore();
     }
-    if (whole) this.lastCost = performance.now() - began;
+  }
+
+  /** @param {Item} item */
+  drawBox(item) {
+    const [x1, y1, x2, y2] = item.instance.box;
+    this.context.strokeStyle = item.color;
+    this.context.strokeRect(x1, y1, x2 - x1, y2 - y1);
   }
 
   /**
@@ -223,40 +246,32 @@ export class Overlay {
   blit(context, view, ratio) {
     const drawn = this.drawn ?? view;
     const k = view.scale / drawn.scale;
+    const [x1, y1, x2, y2] = this.valid;
+    const left = view.x * ratio - (drawn.x * ratio + this.edge) * k;
+    const top = view.y * ratio - (drawn.y * ratio + this.edge) * k;
     context.imageSmoothingEnabled = k !== 1;
-    context.setTransform(k, 0, 0, k, (view.x - drawn.x * k) * ratio, (view.y - drawn.y * k) * ratio);
-    context.drawImage(this.canvas, 0, 0);
+    context.setTransform(k, 0, 0, k, left, top);
+    context.drawImage(this.canvas, x1, y1, x2 - x1, y2 - y1, x1, y1, x2 - x1, y2 - y1);
+    if (this.began === null) return;
+    // Only here, where its pixels are asked for, does a browser without a GPU fill them: that is most of the cost.
+    const stage = (this.canvas.width - 2 * this.edge) * (this.canvas.height - 2 * this.edge);
+    this.lastCost = ((performance.now() - this.began) * stage) / areaOf(this.valid);
+    this.began = null;
   }
 }
 
 /**
- * @param {readonly number[]} part
- * @param {readonly number[]} stage
- */
-function clippedArea(part, stage) {
-  const width = Math.min(part[2], stage[2]) - Math.max(part[0], stage[0]);
-  const height = Math.min(part[3], stage[3]) - Math.max(part[1], stage[1]);
-  return Math.max(0, width) * Math.max(0, height);
-}
-
-/**
- * @param {CanvasRenderingContext2D} context
- * @param {Item[]} items
- * @param {View} view
- * @param {Size} stage
+ * How far a view has moved in whole device pixels; null if the zoom changed or it lies between pixels.
+ * @param {View} from
+ * @param {View} to
  * @param {number} ratio
+ * @returns {[number, number] | null}
  */
-export function drawBoxes(context, items, view, stage, ratio) {
-  context.setTransform(ratio, 0, 0, ratio, 0, 0);
-  context.lineWidth = BOX_WIDTH;
-  context.lineJoin = "miter";
-  const bounds = [-4, -4, stage.width + 4, stage.height + 4];
-  for (const item of items) {
-    const box = boxToScreen(view, item.instance.box);
-    if (!boxesMeet(box, bounds)) continue;
-    context.strokeStyle = item.color;
-    context.strokeRect(box[0], box[1], box[2] - box[0], box[3] - box[1]);
-  }
+function wholeWay(from, to, ratio) {
+  const dx = (to.x - from.x) * ratio;
+  const dy = (to.y - from.y) * ratio;
+  const whole = Math.abs(dx - Math.round(dx)) < 0.01 && Math.abs(dy - Math.round(dy)) < 0.01;
+  return whole && from.scale === to.scale ? [Math.round(dx), Math.round(dy)] : null;
 }
 
 /**
@@ -292,85 +307,4 @@ export function drawHighlight(context, item, view, ratio, strong) {
     context.strokeStyle = color;
     context.stroke(path);
   }
-}
-
-/** Label tags, each drawn once into a small canvas of its own. */
-export class Labels {
-  constructor() {
-    /** @type {Map<string, HTMLCanvasElement>} */
-    this.tags = new Map();
-    this.font = "sans-serif";
-  }
-
-  /** @param {string} font */
-  setFont(font) {
-    if (font === this.font) return;
-    this.font = font;
-    this.tags.clear();
-  }
-
-  /**
-   * @param {CanvasRenderingContext2D} context
-   * @param {Item[]} items
-   * @param {View} view
-   * @param {Size} stage
-   * @param {number} ratio
-   * @param {(id: number) => boolean} always whether an instance has its label however small it is
-   */
-  draw(context, items, view, stage, ratio, always) {
-    context.setTransform(1, 0, 0, 1, 0, 0);
-    for (const item of items) {
-      const [x1, y1, x2, y2] = boxToScreen(view, item.instance.box);
-      if (x2 < 0 || y2 < 0 || x1 > stage.width || y1 > stage.height) continue;
-      if (Math.max(x2 - x1, y2 - y1) < LABEL_FROM && !always(item.instance.id)) continue;
-      const tag = this.tag(labelText(item.instance), item.color, ratio);
-      const above = y1 - LABEL_HEIGHT;
-      const x = Math.max(0, x1 - BOX_WIDTH / 2);
-      const y = above >= 0 ? above : Math.max(0, Math.min(y1, y2 - LABEL_HEIGHT));
-      context.drawImage(tag, Math.round(x * ratio), Math.round(y * ratio));
-    }
-  }
-
-  /**
-   * @param {string} text
-   * @param {string} color
-   * @param {number} ratio
-   */
-  tag(text, color, ratio) {
-    const key = `${ratio} ${color} ${text}`;
-    const known = this.tags.get(key);
-    if (known !== undefined) return known;
-    if (this.tags.size > 3000) this.tags.clear();
-    const canvas = document.createElement("canvas");
-    const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    const font = `${LABEL_FONT} ${this.font}`;
-    context.font = font;
-    const width = Math.ceil(context.measureText(text).width) + 10;
-    canvas.width = Math.ceil(width * ratio);
-    canvas.height = Math.ceil(LABEL_HEIGHT * ratio);
-    context.scale(ratio, ratio);
-    context.fillStyle = color;
-    context.beginPath();
-    context.roundRect(0, 0, width, LABEL_HEIGHT, 3);
-    context.fill();
-    context.font = font;
-    context.fillStyle = readableOn(color);
-    context.textBaseline = "middle";
-    context.fillText(text, 5, LABEL_HEIGHT / 2 + 0.5);
-    this.tags.set(key, canvas);
-    return canvas;
-  }
-}
-
-/**
- * Black or white, whichever contrasts more with a "#rrggbb" colour (WCAG 2.2 relative luminance).
- * @param {string} color
- */
-export function readableOn(color) {
-  const [r, g, b] = [1, 3, 5].map((at) => {
-    const part = parseInt(color.slice(at, at + 2), 16) / 255;
-    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-  });
-  const luminance = 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  return luminance > 0.179 ? "#000000" : "#ffffff";
 }

@@ -5,7 +5,8 @@ import { clampView, fitView, panIntoView, scaleLimits, screenToImage, zoomAt } f
 import { acceptMessage, colorOf, countText, instanceOf, isShown, makeReport, selectInstance, shownInstances, stepInstance, toggleCategory } from "./state.js";
 import { ShapeCache } from "./shapes.js";
 import { Picture } from "./picture.js";
-import { Labels, Overlay, drawBoxes, drawHighlight } from "./overlay.js";
+import { Overlay, drawHighlight } from "./overlay.js";
+import { Labels } from "./labels.js";
 import { Controls, areaText } from "./controls.js";
 import { Gestures } from "./gestures.js";
 import { KEY_ZOOM, listenToKeys } from "./keys.js";
@@ -163,14 +164,12 @@ export class Viewer {
     const { view, stage, ratio } = this;
     const { display } = model;
     const marked = (/** @type {number} */ id) => id === this.hovered || model.selected.has(id);
-    if (display.masks || display.contours) this.overlay.blit(context, view, ratio);
-    if (display.boxes) drawBoxes(context, items, view, stage, ratio);
+    if (display.masks || display.contours || display.boxes) this.overlay.blit(context, view, ratio);
     const above = items.filter((item) => marked(item.instance.id));
     for (const item of above) {
       drawHighlight(context, item, view, ratio, model.selected.has(item.instance.id));
     }
-    if (display.labels) this.labels.draw(context, items, view, stage, ratio, marked);
-    this.labels.draw(context, above, view, stage, ratio, marked);
+    this.labels.draw(context, display.labels ? items : above, view, stage, ratio, marked);
   }
 
   /** @param {Model} model */

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { acceptMessage, categoryCounts, countText, labelText, makeReport, selectInstance, shownInstances, stepInstance, toggleCategory } from "../frontend/state.js";
-import { readableOn } from "../frontend/overlay.js";
+import { readableOn } from "../frontend/labels.js";
 
 /** @param {string} name */
 const read = (name) => JSON.parse(readFileSync(new URL(`../../../../tests/data/viewer/${name}`, import.meta.url), "utf8"));
