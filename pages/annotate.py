@@ -55,6 +55,6 @@ with left:
     draw_report(page_state)
     with st.expander("Add images", icon=":material/add_photo_alternate:"):
         draw_uploader(page_state)
-        draw_samples(page_state, chosen.model.label_map if chosen else None)
+        draw_samples(page_state, chosen.model.label_map if chosen else None, across=2)
 with right:
     draw_desk(page_state, chosen)

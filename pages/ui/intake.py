@@ -41,12 +41,12 @@ def draw_uploader(state: UiState) -> None:
     st.rerun()
 
 
-def draw_samples(state: UiState, label_map: LabelMap | None) -> None:
-    """One button for each drawn sample; those on which the model knows something come first."""
+def draw_samples(state: UiState, label_map: LabelMap | None, *, across: int = len(SAMPLES)) -> None:
+    """One button for each drawn sample, so many in a row; what the model knows something of comes first."""
     known = {category.name for category in label_map or ()}
-    columns = st.columns(len(SAMPLES))
+    columns = [column for _ in range(0, len(SAMPLES), across) for column in st.columns(across)]
     ordered = sorted(SAMPLES, key=lambda sample: known.isdisjoint(sample.shows))  # sorted keeps ties in order
-    for column, sample in zip(columns, ordered, strict=True):
+    for column, sample in zip(columns, ordered, strict=False):
         with column:
             st.image(sample_bytes(sample.key), width="stretch")
             if st.button(sample.title, key=f"sample-{sample.key}", help=sample.description, width="stretch"):

@@ -32,7 +32,8 @@ def desk(page, address):
 def test_the_starter_is_chosen_and_says_what_it_knows(desk):
     sidebar = desk.page.get_by_test_id("stSidebar")
     sidebar.get_by_text("for photos get coco-v2").wait_for()
-    assert sidebar.get_by_text("Starter").count() >= 1
+    for title in ("Overlapping shapes", "Street signs"):  # samples are drawn one after another
+        desk.page.get_by_role("button", name=title).wait_for(timeout=60_000)
     buttons = desk.page.get_by_test_id("stMain").get_by_role("button")
     titles = [text for text in buttons.all_inner_texts() if text in {"Overlapping shapes", "Street signs"}]
     assert titles == ["Overlapping shapes", "Street signs"], "what it knows comes first"
@@ -65,7 +66,6 @@ def test_a_drawn_scene_becomes_a_checked_coco_file(desk, tmp_path):
     ("title", "category", "least"),
     [
         ("Nuclei, fluorescence", "nucleus", 40),
-        ("Nuclei, stained tissue", "nucleus", 40),
         ("Overlapping shapes", "", 18),
     ],
 )
