@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import math
 import threading
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -185,10 +186,10 @@ def test_eight_threads_share_one_network(folders, monkeypatch):
     made = []
     barrier = threading.Barrier(8)
 
-    def slow_load(key, **_):
-        made.append(key)
+    def slow_load(spec, **_):
+        made.append(spec.key)
         threading.Event().wait(0.05)
-        return object()
+        return SimpleNamespace(digest=spec.sha256)
 
     monkeypatch.setattr(models, "load_model", slow_load)
     got = []

@@ -31,7 +31,7 @@ def test_it_is_small_and_its_card_belongs_to_it():
     card = read_card(card_file(STARTER_FILE))
     assert os.path.getsize(STARTER_FILE) == card.size_bytes <= 12_000_000
     assert file_sha256(STARTER_FILE) == card.sha256
-    assert card.settings["begins from"] == "random values"
+    assert card.notes == ("Begins from Starter, first stage: the same 4 categories, so all of it is kept.",)
     assert card.licence == "CC0-1.0"
     assert {row["file"] for row in card.data["training"]} == {
         "nuclei/instances_train.json",

@@ -64,6 +64,7 @@ def test_every_page_opens_with_an_image_and_its_instances(page, mobile):
 
 def test_without_a_model_the_page_offers_a_download_and_keeps_the_images(no_weights):
     app = open_app()
+    app.selectbox(key="model-choice").set_value("mobile").run()
     app.button(key="sample-street").click().run()
     assert_fine(app)
     assert any(button.key.startswith("download-") for button in app.button)
