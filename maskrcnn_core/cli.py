@@ -9,7 +9,7 @@ files are escaped, as they could carry a terminal's control characters.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -17,7 +17,15 @@ import typer
 
 from maskrcnn_core.batch import BatchReport, BatchSettings, Outcome, find_files, journal_file
 from maskrcnn_core.batch import annotate as run_batch
-from maskrcnn_core.console import bar_of, errors_told, load_named_model, load_published, table, tell
+from maskrcnn_core.console import (
+    bar_of,
+    errors_told,
+    load_named_model,
+    load_row,
+    table,
+    tell,
+    tell_refusals,
+)
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.evaluation import Evaluation
@@ -35,8 +43,6 @@ from maskrcnn_core.training.evaluating import evaluate_on
 __all__ = ["app"]
 
 _T = TypeVar("_T")
-
-_REFUSALS_SHOWN = 20
 
 _KEYS = ", ".join(spec.key for spec in MODELS)
 _OWN_LIMITS = ", ".join(f"{spec.key} {spec.max_detections}" for spec in MODELS)
@@ -138,7 +144,7 @@ def annotate(
         settings = BatchSettings(
             tuple(files), out, thresholds, results, segments, overlays, masks, resume, simplify
         )
-        report = _annotate_withbar_of(settings, Predictor(loaded, device), quiet=quiet)
+        report = _annotate_with_bar(settings, Predictor(loaded, device), quiet=quiet)
     for note in report.notes:
         tell(note)
     typer.echo(_summary_line(report))
@@ -163,7 +169,7 @@ def _listed(categories: str) -> list[str]:
     return listed
 
 
-def _annotate_withbar_of(settings: BatchSettings, predictor: Predictor, *, quiet: bool) -> BatchReport:
+def _annotate_with_bar(settings: BatchSettings, predictor: Predictor, *, quiet: bool) -> BatchReport:
     with bar_of(total=len(settings.files), unit="image", quiet=quiet) as bar:
 
         def on_progress(done: int, total: int, outcome: Outcome) -> None:
@@ -274,7 +280,7 @@ def download(
     """Fetch a model's weights; a download that was broken off goes on where it was."""
     with errors_told():
         spec = model_by_key(model)
-        load_published(spec, download=True, quiet=quiet)
+        load_row(spec, download=True, quiet=quiet)
     typer.echo(f"{spec.key} is ready: {one_line(str(weights_file(spec)))}")
 
 
@@ -311,13 +317,13 @@ def evaluate(
             raise InputError("evaluate: wanted either --results or --images, found both or none")
         if results is not None:
             dataset, refusals = _read(ground_truth, read_coco)
-            _tell_refusals(ground_truth, refusals)
+            tell_refusals(ground_truth, refusals)
             found, refusals = _read(results, lambda data: read_results(data, dataset))
-            _tell_refusals(results, refusals)
+            tell_refusals(results, refusals)
             evaluation = compare(dataset, found, max_detections=max_detections)
         elif images is not None:
             truth = read_ground_truth(ground_truth, images)
-            _tell_refusals(ground_truth, truth.refusals)
+            tell_refusals(ground_truth, truth.refusals)
             predictor = Predictor(load_named_model(model, names, download=False, quiet=quiet), device)
             with bar_of(total=len(truth.dataset.images), unit="image", quiet=quiet) as bar:
                 evaluation = evaluate_on(
@@ -352,13 +358,6 @@ def _read(file: Path, read: Callable[[bytes], tuple[_T, list[Refusal]]]) -> tupl
         return read(data)
     except InputError as error:
         raise InputError(f"{shown}: {error}") from error
-
-
-def _tell_refusals(file: Path, refusals: Sequence[Refusal]) -> None:
-    for refusal in refusals[:_REFUSALS_SHOWN]:
-        tell(f"{one_line(str(file))}: {refusal}")
-    if len(refusals) > _REFUSALS_SHOWN:
-        tell(f"{one_line(str(file))}: {len(refusals) - _REFUSALS_SHOWN} more were refused")
 
 
 def _as_json(evaluation: Evaluation) -> dict[str, object]:

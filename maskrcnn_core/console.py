@@ -12,6 +12,7 @@ import typer
 from tqdm import tqdm
 
 from maskrcnn_core.errors import CoreError, InputError
+from maskrcnn_core.formats.coco_reader import Refusal
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.model_cards import card_file
 from maskrcnn_core.models import (
@@ -27,8 +28,9 @@ from maskrcnn_core.models import (
     ready_models,
 )
 
-__all__ = ["bar_of", "errors_told", "load_named_model", "load_published", "table", "tell"]
+__all__ = ["bar_of", "errors_told", "load_named_model", "load_row", "table", "tell", "tell_refusals"]
 
+_REFUSALS_SHOWN = 20
 _CUSTOM_SUFFIXES = (".pth", ".pt", ".safetensors")
 
 
@@ -52,7 +54,7 @@ def load_named_model(model: str | None, names: Path | None, *, download: bool, q
         spec = MODELS[0] if download and not any(s.is_published for s in ready_models()) else default_model()
         if not spec.is_published:
             tell(f"no model was named, and no published one is here: taking {spec.key}. {spec.knows}")
-    return load_published(spec, download=download, quiet=quiet)
+    return load_row(spec, download=download, quiet=quiet)
 
 
 def _is_file(model: str) -> bool:
@@ -60,7 +62,7 @@ def _is_file(model: str) -> bool:
     return not known and (model.casefold().endswith(_CUSTOM_SUFFIXES) or Path(model).is_file())
 
 
-def load_published(spec: ModelSpec, *, download: bool, quiet: bool) -> LoadedModel:
+def load_row(spec: ModelSpec, *, download: bool, quiet: bool) -> LoadedModel:
     """A model of the menu, fetched with a progress bar if asked for."""
     bar: tqdm[Any] | None = None
 
@@ -95,6 +97,14 @@ def errors_told() -> Iterator[None]:
 def tell(message: str) -> None:
     """A line on the standard error, above a progress bar if there is one."""
     tqdm.write(one_line(message), file=sys.stderr)
+
+
+def tell_refusals(file: Path, refusals: Sequence[Refusal]) -> None:
+    """What cannot be used of a data set file, the first of it by name."""
+    for refusal in refusals[:_REFUSALS_SHOWN]:
+        tell(f"{one_line(str(file))}: {refusal}")
+    if len(refusals) > _REFUSALS_SHOWN:
+        tell(f"{one_line(str(file))}: {len(refusals) - _REFUSALS_SHOWN} more were refused")
 
 
 def bar_of(*, total: int | None, unit: str, quiet: bool, initial: int = 0) -> tqdm[Any]:

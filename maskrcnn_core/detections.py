@@ -107,6 +107,11 @@ class Candidates:
             rows = rows[np.isin(self.labels[rows], list(thresholds.labels))]
         return rows
 
+    def beyond_limit(self, thresholds: Thresholds) -> int:
+        """How many rows pass all of the thresholds but the limit of detections in an image."""
+        unlimited = replace(thresholds, max_detections=max(len(self.scores), 1))
+        return len(self.select(unlimited)) - len(self.select(thresholds))
+
     def select_for_slider(self, thresholds: Thresholds) -> Ints:
         """Rows for a viewer that moves the score threshold by itself, by descending score.
 

@@ -9,6 +9,7 @@ arXiv:1810.03993).
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -163,7 +164,7 @@ def _card(document: Json) -> ModelCard:
         knows=_value(document, "knows", str),
         architecture=architecture_from_json(document.get("architecture")),
         categories=categories,
-        sha256=_value(weights, "sha256", str).lower(),
+        sha256=_sha256(weights),
         size_bytes=_value(weights, "bytes", int),
         nms_threshold=float(nms),
         max_detections=limit,
@@ -180,6 +181,14 @@ def _value(row: Mapping[str, Any], name: str, wanted: type) -> Any:
     if not isinstance(value, wanted) or isinstance(value, bool):
         raise WeightsError(f"{name}: wanted {_KINDS[wanted]}, found {value!r}"[:200])
     return value
+
+
+def _sha256(weights: Json) -> str:
+    digest: str = _value(weights, "sha256", str)
+    # All of it: a card with its first digits only would fit other files, too.
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise WeightsError(f"sha256: wanted 64 lower-case hexadecimal digits, found {digest!r}"[:200])
+    return digest
 
 
 _KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number"}

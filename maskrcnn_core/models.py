@@ -22,7 +22,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -128,15 +128,9 @@ def _torchvision(version: Version) -> Callable[[Path], MaskRCNN]:
     return build
 
 
-def _from_card(file: Path, key: str, speed: str) -> ModelSpec:
-    """The row of a weights file with a card.
-
-    Raises:
-        WeightsError: if the card cannot be used.
-    """
-    card = read_card(card_file(file))
+def _row_of(card: ModelCard, file: Path, key: str, speed: str = "as its architecture") -> ModelSpec:
+    """The row of a weights file that has a card."""
     family = family_of(card.architecture)
-
     measured = [
         f"{one_line(str(r.get('name')))}: {100 * r['mask AP']:.1f}"
         for r in card.results
@@ -248,7 +242,9 @@ MODELS: tuple[ModelSpec, ...] = (
         label_map=_COCO_CONTIGUOUS,
         build=maskrcnn2go.load_maskrcnn2go,
     ),
-    _from_card(STARTER_FILE, "starter", "fast: a narrow network, made for CPUs"),
+    _row_of(
+        read_card(card_file(STARTER_FILE)), STARTER_FILE, "starter", "fast: a narrow network, made for CPUs"
+    ),
 )
 """What comes with MaskDesk, best first: the order of menus, and of what is taken when none is named."""
 
@@ -322,7 +318,7 @@ def all_models() -> list[ModelSpec]:
 
 
 def _trained(file: Path) -> ModelSpec:
-    return _from_card(file, file.stem, "as its architecture")
+    return _row_of(read_card(card_file(file)), file, file.stem)
 
 
 def ready_models() -> list[ModelSpec]:
@@ -402,7 +398,7 @@ def _ready_keys() -> str:
 def load_model(
     model: str | ModelSpec, *, download: bool = False, on_progress: Progress | None = None
 ) -> LoadedModel:
-    """Loads a published model anew; :func:`get_model` shares one instead.
+    """Loads a model of the menu anew; :func:`get_model` shares one instead.
 
     Args:
         model: a key of the table, or a row.
@@ -411,7 +407,7 @@ def load_model(
 
     Raises:
         InputError: for an unknown key.
-        WeightsError: if the weights are absent, are not the published ones, or cannot be fetched.
+        WeightsError: if the weights are absent, are not those of the row, or cannot be fetched.
     """
     spec = model_by_key(model) if isinstance(model, str) else model
     file, digest = _checked_weights(spec, download=download, on_progress=on_progress)
@@ -479,40 +475,19 @@ def load_custom_model(
     )
 
 
-def load_trained_model(file: Path, *, card: Path | None = None, title: str | None = None) -> LoadedModel:
+def load_trained_model(file: Path, *, card: Path | None = None) -> LoadedModel:
     """Loads weights by their model card, wherever they lie.
 
     Args:
         file: ``.safetensors`` of the training command.
         card: its card; by default the one beside it.
-        title: for people; by default the card's.
 
     Raises:
         WeightsError: if the card or the weights cannot be used, or do not belong together.
     """
-    place = card or card_file(file)
-    found = read_card(place)
-    digest = _sha256(file)
-    if digest != found.sha256:
-        raise WeightsError(
-            f"{file.name}: wanted the weights that {place.name} describes (SHA-256 {found.sha256[:8]}...), "
-            f"found others ({digest[:8]}...); copy the two files together"
-        )
-    family = family_of(found.architecture)
-    return LoadedModel(
-        key=f"custom-{digest[:12]}",
-        title=title or found.title,
-        network=_network_of(found, file),
-        label_map=found.label_map,
-        nms_threshold=found.nms_threshold,
-        mask_size=family.mask_size,
-        digest=digest,
-        backbone=family.backbone,
-        licence=found.licence,
-        source=title or file.name,
-        notes=(found.knows, *found.notes),
-        max_detections=found.max_detections,
-    )
+    found = read_card(card or card_file(file))
+    loaded = load_model(_row_of(found, file, f"custom-{found.sha256[:12]}"))
+    return replace(loaded, notes=(found.knows, *found.notes))
 
 
 def add_trained_model(file: Path) -> ModelSpec:

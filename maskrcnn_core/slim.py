@@ -16,7 +16,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from functools import partial
 
-from torch import Tensor, nn
+from torch import nn
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.models.detection.backbone_utils import BackboneWithFPN
@@ -72,33 +72,28 @@ class SlimConfig:
                 raise InputError(f"slim network, {name}: wanted a whole number above 0, found {value!r}")
 
 
-class _NarrowResNet(nn.Module):
-    """A ResNet of basic blocks (He et al. 2016) whose stages are as wide as asked; gives all four."""
-
-    def __init__(self, config: SlimConfig) -> None:
-        super().__init__()
-        first = config.widths[0]
-        half = max(first // 2, 8)
-        self.stem = nn.Sequential(
-            Conv2dNormActivation(3, half, 3, stride=2),
-            Conv2dNormActivation(half, half, 3),
-            Conv2dNormActivation(half, first, 3, stride=2),
-        )
-        inplanes = first
-        for index, (width, count) in enumerate(zip(config.widths, config.blocks, strict=True)):
-            stride = 1 if index == 0 else 2
-            blocks = []
-            for number in range(count):
-                step = stride if number == 0 else 1
-                shortcut: nn.Module | None = None
-                if step != 1 or inplanes != width:
-                    shortcut = Conv2dNormActivation(inplanes, width, 1, stride=step, activation_layer=None)
-                blocks.append(BasicBlock(inplanes, width, step, shortcut))
-                inplanes = width
-            self.add_module(f"layer{index + 1}", nn.Sequential(*blocks))
-
-    def forward(self, images: Tensor) -> OrderedDict[str, Tensor]:
-        raise NotImplementedError("its layers are called one by one")
+def _narrow_resnet(config: SlimConfig) -> nn.Sequential:
+    """A ResNet of basic blocks (He et al. 2016): ``stem``, and ``layer1`` to ``layer4`` as wide as asked."""
+    first = config.widths[0]
+    half = max(first // 2, 8)
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    parts["stem"] = nn.Sequential(
+        Conv2dNormActivation(3, half, 3, stride=2),
+        Conv2dNormActivation(half, half, 3),
+        Conv2dNormActivation(half, first, 3, stride=2),
+    )
+    inplanes = first
+    for index, (width, count) in enumerate(zip(config.widths, config.blocks, strict=True)):
+        blocks = []
+        for number in range(count):
+            stride = 2 if index > 0 and number == 0 else 1
+            shortcut: nn.Module | None = None
+            if stride != 1 or inplanes != width:
+                shortcut = Conv2dNormActivation(inplanes, width, 1, stride=stride, activation_layer=None)
+            blocks.append(BasicBlock(inplanes, width, stride, shortcut))
+            inplanes = width
+        parts[f"layer{index + 1}"] = nn.Sequential(*blocks)
+    return nn.Sequential(parts)
 
 
 def build_slim(config: SlimConfig, num_classes: int) -> MaskRCNN:
@@ -110,7 +105,7 @@ def build_slim(config: SlimConfig, num_classes: int) -> MaskRCNN:
     """
     norm = nn.BatchNorm2d
     backbone = BackboneWithFPN(
-        _NarrowResNet(config),
+        _narrow_resnet(config),
         return_layers={f"layer{n}": str(n - 1) for n in range(1, 5)},
         in_channels_list=list(config.widths),
         out_channels=config.pyramid,

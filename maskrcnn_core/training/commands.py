@@ -12,7 +12,7 @@ import typer
 from tqdm import tqdm
 
 from maskrcnn_core.architectures import architecture_as_json
-from maskrcnn_core.console import bar_of, errors_told, load_named_model, tell
+from maskrcnn_core.console import bar_of, errors_told, load_named_model, tell, tell_refusals
 from maskrcnn_core.errors import ExportError, InputError
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.models import MODELS, add_trained_model
@@ -36,7 +36,6 @@ from maskrcnn_core.training.settings import TrainingSettings
 __all__ = ["draw_scenes", "train"]
 
 _KEYS = ", ".join(spec.key for spec in MODELS)
-_REFUSALS_SHOWN = 20
 
 _RATE_FROM_NOTHING, _RATE_FROM_MODEL = 1e-3, 1e-4
 _CROP_SLIM, _CROP = 320, 512
@@ -125,12 +124,14 @@ def train(
     Beside the weights come a model card, a log (CSV) and its curves (PNG). A run that was broken off at
     any moment goes on with the same command and --resume. Crowd regions are left out.
     """
+    if rate is None:
+        rate = _RATE_FROM_NOTHING if from_ is None else _RATE_FROM_MODEL
     with errors_told():
         settings = TrainingSettings(
             out=out,
             epochs=epochs,
             batch_size=batch_size,
-            peak_rate=rate or (_RATE_FROM_NOTHING if from_ is None else _RATE_FROM_MODEL),
+            peak_rate=rate,
             warm_up=warm_up,
             freeze_norms=from_ is not None if freeze_norms is None else freeze_norms,
             stop_after=stop_after,
@@ -140,7 +141,10 @@ def train(
             checkpoint_every=checkpoint_every,
             max_detections=max_detections,
             augmentation=Augmentation(
-                crop=crop or _CROP_SLIM, scales=(smallest, largest), turns=turns, colour=colour
+                crop=_CROP_SLIM if crop is None else crop,
+                scales=(smallest, largest),
+                turns=turns,
+                colour=colour,
             ),
         )
         _check_place(out, resume=resume)
@@ -194,10 +198,7 @@ def _read_all(files: Sequence[Path], folders: Sequence[Path], option: str) -> tu
     truths = []
     for file, folder in zip(files, folders, strict=True):
         truth = read_ground_truth(file, folder)
-        for refusal in truth.refusals[:_REFUSALS_SHOWN]:
-            tell(f"{one_line(str(file))}: {refusal}")
-        if len(truth.refusals) > _REFUSALS_SHOWN:
-            tell(f"{one_line(str(file))}: {len(truth.refusals) - _REFUSALS_SHOWN} more were refused")
+        tell_refusals(file, truth.refusals)
         truths.append(truth)
     return tuple(truths)
 

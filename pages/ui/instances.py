@@ -125,8 +125,7 @@ def _run_notes(state: UiState, predictor: Predictor | None, image: OpenImage) ->
 
 def _limit_notes(run: Run, thresholds: Thresholds) -> tuple[str, ...]:
     """Says what the limit leaves out, which nothing else would tell: a count of 100 looks like any other."""
-    every = len(run.candidates.select(replace(thresholds, max_detections=len(run.candidates) or 1)))
-    left_out = every - len(run.candidates.select(thresholds))
+    left_out = run.candidates.beyond_limit(thresholds)
     if not left_out:
         return ()
     limit = thresholds.max_detections

@@ -86,6 +86,7 @@ def test_a_card_lies_beside_its_weights(tmp_path):
         ),
         ({"weights": []}, "weights: wanted an object"),
         ({"weights": {"sha256": 1, "bytes": 3}}, "sha256: wanted a text"),
+        ({"weights": {"sha256": "ab" * 4, "bytes": 3}}, "sha256: wanted 64 lower-case"),
         ({"nms_threshold": 2}, "nms_threshold: wanted 0 to 1"),
         ({"max_detections": 0}, "max_detections: wanted 1"),
         ({"architecture": None}, "architecture: wanted an object"),

@@ -159,6 +159,8 @@ def test_one_trains_on_what_maskdesk_exported(tmp_path, weights, tiny):
         (["--out", "a.pth"], "ends with .safetensors"),
         (["--epochs", "0"], "epochs: wanted 1"),
         (["--from", "mobil"], "did you mean mobile"),
+        (["--rate", "0"], "peak-rate: wanted"),
+        (["--crop", "0"], "crop: wanted 32"),
         (["--names", "x.txt"], "name that file with --from"),
         (["--images", "a", "--images", "b"], "--images: wanted one folder for each of 1 ground truths"),
         (["--device", "tpu"], "is not on this machine"),
