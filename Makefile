@@ -34,18 +34,29 @@ bench: setup-dev ## measure against the stock library and print the README's tab
 STARTER_DATA := --ground-truth $(NUCLEI)/instances_train.json --images $(NUCLEI)/train \
 	--val-ground-truth $(NUCLEI)/instances_val.json --val-images $(NUCLEI)/val \
 	--val-ground-truth build/scenes/val/instances.json --val-images build/scenes/val/images \
+	--val-ground-truth build/scenes/val-tissue/instances.json --val-images build/scenes/val-tissue/images \
 	--turns --max-detections 500 --no-menu --resume
 
 starter: setup ## train the model in the box anew, from nothing (hours on a CPU; go on with the same command)
 	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/first --count 300
 	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/train --count 900
+	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/shapes --count 2500 --first-seed 2000
+	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/tissue --kind tissue --count 240
+	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/fluorescence --kind fluorescence --count 120
 	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/val --count 40 --first-seed 100000
+	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/val-tissue --kind tissue --count 10 --first-seed 100000
 	$(BIN)/python -m maskrcnn_core train $(STARTER_DATA) --out build/stage-1.safetensors \
 		--ground-truth build/scenes/first/instances.json --images build/scenes/first/images \
 		--epochs 6 --stop-after 3 --evaluate-every 2
-	$(BIN)/python -m maskrcnn_core train $(STARTER_DATA) --out build/starter.safetensors \
+	$(BIN)/python -m maskrcnn_core train $(STARTER_DATA) --out build/stage-2.safetensors \
 		--ground-truth build/scenes/train/instances.json --images build/scenes/train/images \
 		--from build/stage-1.last.safetensors --epochs 2 --evaluate-every 2 --rate 6e-4 \
+		--smallest 0.5 --largest 1.3
+	$(BIN)/python -m maskrcnn_core train $(STARTER_DATA) --out build/starter.safetensors \
+		--ground-truth build/scenes/shapes/instances.json --images build/scenes/shapes/images \
+		--ground-truth build/scenes/tissue/instances.json --images build/scenes/tissue/images \
+		--ground-truth build/scenes/fluorescence/instances.json --images build/scenes/fluorescence/images \
+		--from build/stage-2.safetensors --epochs 2 --evaluate-every 2 --rate 8e-4 \
 		--smallest 0.5 --largest 1.3 --half --licence CC0-1.0 \
 		--title "Starter (nuclei and drawn shapes)" \
 		--knows "Knows nuclei and drawn shapes; for photos get coco-v2."

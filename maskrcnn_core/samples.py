@@ -3,9 +3,6 @@
 They are drawn rather than shipped so that no photograph's licence is involved and no binary lies in
 the repository. Everything random comes from a fixed seed: the same versions of NumPy and Pillow give
 the same pixels, on any machine and in any order of calls.
-
-Scenes are built on a float canvas in [0, 1] at twice the final size; halving it at the end is what
-smooths the edges.
 """
 
 from __future__ import annotations
@@ -13,23 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from maskrcnn_core.canvas import OVER, Canvas, Colour, Floats, scatter
 from maskrcnn_core.images import encode_png
+from maskrcnn_core.microscopy import FLUORESCENCE, TISSUE, draw_fluorescence, draw_tissue
 
 __all__ = ["SAMPLES", "Sample", "draw_sample", "sample_png"]
 
-Floats = npt.NDArray[np.floating[Any]]
-Colour = tuple[float, float, float]
-Window = tuple[slice, slice]
-
 _HEIGHT, _WIDTH = 480, 640
-_OVER = 2  # supersampling
-_ALL: Window = (slice(None), slice(None))
 
 
 @dataclass(frozen=True)
@@ -76,102 +67,7 @@ def _by_key(key: str) -> Sample:
     raise KeyError(f"sample {key!r}: wanted one of {', '.join(s.key for s in SAMPLES)}")
 
 
-# ------------------------------------------------------------------------------------------ the canvas
-
-
-class _Canvas:
-    """Float RGB ``[H, W, 3]`` in [0, 1] at ``_OVER`` times the final size; coordinates are final pixels."""
-
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.shape = (_HEIGHT * _OVER, _WIDTH * _OVER)
-        self.rgb: Floats = np.zeros((*self.shape, 3), np.float32)
-        rows, columns = np.mgrid[: self.shape[0], : self.shape[1]].astype(np.float32)
-        self.y: Floats = (rows + 0.5) / _OVER
-        self.x: Floats = (columns + 0.5) / _OVER
-
-    def noise(self, grain: float) -> Floats:
-        """Smooth noise, roughly in [-1, 1], whose blobs are ``grain`` pixels wide."""
-        small = (max(2, round(_HEIGHT / grain)), max(2, round(_WIDTH / grain)))
-        coarse = Image.fromarray(self.rng.uniform(-1.0, 1.0, small).astype(np.float32))
-        return np.asarray(coarse.resize(self.shape[::-1], Image.Resampling.BICUBIC), dtype=np.float32)
-
-    def mask(self, draw: Callable[[ImageDraw.ImageDraw], None], *, blur: float = 0.0) -> Floats:
-        """What ``draw`` paints (in final pixels times ``_OVER``), 0..1, optionally blurred."""
-        image = Image.new("L", self.shape[::-1])
-        draw(ImageDraw.Draw(image))
-        if blur:
-            image = image.filter(ImageFilter.GaussianBlur(blur * _OVER))
-        return np.asarray(image, dtype=np.float32) / 255
-
-    def polygon(self, points: Sequence[tuple[float, float]], *, blur: float = 0.0) -> Floats:
-        scaled = [(x * _OVER, y * _OVER) for x, y in points]
-        return self.mask(lambda d: d.polygon(scaled, fill=255), blur=blur)
-
-    def line(self, points: Sequence[tuple[float, float]], wide: float) -> Floats:
-        scaled = [(x * _OVER, y * _OVER) for x, y in points]
-        return self.mask(lambda d: d.line(scaled, fill=255, width=round(wide * _OVER)))
-
-    def near(self, x: float, y: float, reach: float) -> Window:
-        """The part of the canvas within ``reach`` of a point; small things need not cost a whole one."""
-        top, left = max(0, round((y - reach) * _OVER)), max(0, round((x - reach) * _OVER))
-        return slice(top, round((y + reach) * _OVER)), slice(left, round((x + reach) * _OVER))
-
-    def ellipse(
-        self, x: float, y: float, rx: float, ry: float, angle: float = 0.0, *, at: Window = _ALL
-    ) -> Floats:
-        """The distance from the centre in radii: 0 there, 1 on the edge."""
-        c, s = math.cos(angle), math.sin(angle)
-        dx, dy = self.x[at] - x, self.y[at] - y
-        return np.hypot((dx * c + dy * s) / rx, (dy * c - dx * s) / ry)
-
-    def paint(
-        self, mask: Floats | npt.NDArray[np.bool_], colour: Floats | Colour, *, at: Window = _ALL
-    ) -> None:
-        """Lays a colour, or an image of colours, over the canvas where the mask says."""
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-        if not rows.size:
-            return
-        box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)  # most masks are small
-        alpha = mask[box].astype(np.float32)[..., None]
-        colours = np.asarray(colour, np.float32)
-        under = self.rgb[at][box]
-        under += ((colours[box] if colours.ndim == 3 else colours) - under) * alpha
-
-    def shade(self, factor: Floats) -> None:
-        self.rgb *= factor[..., None]
-
-    def shadow(self, x: float, y: float, rx: float, ry: float, strength: float = 0.55) -> None:
-        """A soft shadow on the ground."""
-        self.shade(1 - strength * np.clip(1.25 - self.ellipse(x, y, rx, ry), 0, 1) ** 0.8)
-
-    def text(self, text: str, x: float, y: float, size: float, colour: Colour) -> None:
-        """Text centred at a point, in the font that comes with Pillow."""
-        font = ImageFont.load_default(size * _OVER)
-        # the font has no bold face: a stroke stands in for it
-        mask = self.mask(
-            lambda d: d.text((x * _OVER, y * _OVER), text, 255, font, "mm", stroke_width=size * _OVER / 28)
-        )
-        self.paint(mask, colour)
-
-    def finish(self, *, grain: float = 0.0, blur: float = 0.0) -> npt.NDArray[np.uint8]:
-        """Halves the canvas to the final size, and adds the camera's blur and noise."""
-        pixels = np.clip(self.rgb, 0, 1)
-        small: Floats = pixels.reshape(_HEIGHT, _OVER, _WIDTH, _OVER, 3).mean(axis=(1, 3))
-        if blur:
-            image = Image.fromarray(np.rint(small * 255).astype(np.uint8))
-            small = np.asarray(image.filter(ImageFilter.GaussianBlur(blur)), dtype=np.float32) / 255
-        if grain:
-            small = small + self.rng.normal(0, grain, small.shape)
-        return _to_bytes(small)
-
-
-def _to_bytes(pixels: Floats) -> npt.NDArray[np.uint8]:
-    rounded: npt.NDArray[np.uint8] = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
-    return rounded
-
-
-def _ball(c: _Canvas, x: float, y: float, r: float, colour: Floats | Colour, *, gloss: float = 0.5) -> Floats:
+def _ball(c: Canvas, x: float, y: float, r: float, colour: Floats | Colour, *, gloss: float = 0.5) -> Floats:
     """A lit sphere with its shadow; returns the mask, so that patterns can be laid on before.
 
     Lambert's cosine law with some ambient light, and a Blinn-Phong highlight.
@@ -189,94 +85,11 @@ def _ball(c: _Canvas, x: float, y: float, r: float, colour: Floats | Colour, *, 
     return mask
 
 
-# ---------------------------------------------------------------------------------------- microscopy
-
-
-def _scatter(
-    rng: np.random.Generator, wanted: int, radii: tuple[float, float], gap: float
-) -> list[tuple[float, float, float]]:
-    """Random discs ``(x, y, r)`` that keep ``gap`` times the sum of their radii; some reach the border."""
-    discs: list[tuple[float, float, float]] = []
-    for _ in range(wanted * 40):
-        r = float(rng.uniform(*radii))
-        x, y = float(rng.uniform(0, _WIDTH)), float(rng.uniform(0, _HEIGHT))
-        if all(math.hypot(x - a, y - b) > gap * (r + q) for a, b, q in discs):
-            discs.append((x, y, r))
-            if len(discs) == wanted:
-                break
-    return discs
-
-
-def _fluorescence() -> npt.NDArray[np.uint8]:
-    c = _Canvas(seed=11)
-    texture = 0.6 * c.noise(9) + 0.4 * c.noise(4)
-    wobble = 0.07 * c.noise(16)
-    light = np.zeros(c.shape, np.float32)
-    nuclei = _scatter(c.rng, 46, (11, 25), 1.12)
-    for x, y, r in nuclei[:12]:  # a dozen gets a twin that touches it
-        angle = float(c.rng.uniform(0, 2 * math.pi))
-        twin = r * float(c.rng.uniform(0.75, 1.0))
-        reach = 0.93 * (r + twin)
-        nuclei.append((x + reach * math.cos(angle), y + reach * math.sin(angle), twin))
-    for x, y, r in nuclei:
-        stretch = float(c.rng.uniform(0.74, 1.0))
-        angle = float(c.rng.uniform(0, math.pi))
-        bright = float(c.rng.uniform(0.30, 0.92))
-        here = c.near(x, y, 5 * r)
-        distance = c.ellipse(x, y, r, r * stretch, angle, at=here) + wobble[here]
-        body = 1 / (1 + np.exp(np.minimum((distance - 1) * r / 1.1, 50)))
-        dome = 0.72 + 0.28 * np.sqrt(np.clip(1 - np.minimum(distance, 1) ** 2, 0, 1))
-        light[here] = np.maximum(light[here], bright * body * dome * (1 + 0.22 * texture[here]))
-        light[here] += 0.05 * bright * np.exp(-((distance / 2.1) ** 2))  # out-of-focus glow
-    vignette = 1 - 0.25 * c.ellipse(_WIDTH / 2, _HEIGHT / 2, _WIDTH / 1.6, _HEIGHT / 1.6) ** 2
-    grey = (0.035 + 0.012 * c.noise(120) + light) * vignette
-    c.rgb[:] = grey[..., None] * np.array([0.97, 1.0, 1.03], np.float32)
-    pixels = c.finish(blur=0.7).astype(np.float32) / 255
-    # one camera, one channel: shot noise grows with the root of the signal, and is equal in R, G, B
-    noise = c.rng.normal(0, 1, pixels.shape[:2])[..., None] * (0.008 + 0.035 * np.sqrt(pixels))
-    return _to_bytes(pixels + noise)
-
-
-def _histology() -> npt.NDArray[np.uint8]:
-    c = _Canvas(seed=23)
-    # eosin: pink ground with fibres, drawn by stretching noise along a bent direction
-    flow = np.sin((c.y + 40 * c.noise(160)) / 7 + 3 * c.noise(60)) * 0.5 + 0.5
-    patch = c.noise(45)
-    ground = np.stack(
-        [
-            0.915 - 0.03 * flow + 0.03 * patch,
-            0.70 - 0.09 * flow + 0.075 * patch,
-            0.80 - 0.05 * flow + 0.045 * patch,
-        ],
-        axis=-1,
-    )
-    c.rgb[:] = ground + 0.025 * c.noise(3)[..., None]
-    for x, y, r in _scatter(c.rng, 7, (16, 34), 1.6):  # gaps in the tissue
-        gap = np.clip((1 - c.ellipse(x, y, r, r * 0.7, r) - 0.12 * patch) * 9, 0, 1)
-        c.paint(0.9 * gap, (0.965, 0.945, 0.955))
-    chromatin = 0.55 * c.noise(5) + 0.45 * c.noise(2.5)
-    wobble = 0.08 * c.noise(14)
-    for x, y, r in _scatter(c.rng, 105, (8, 15), 1.0):
-        angle = float(c.rng.uniform(0, math.pi))
-        stretch = float(c.rng.uniform(0.55, 0.98))
-        depth = float(c.rng.uniform(0.7, 1.0))
-        here = c.near(x, y, 3 * r)
-        distance = c.ellipse(x, y, r, r * stretch, angle, at=here) + wobble[here]
-        halo = np.exp(-(((distance - 1.25) / 0.35) ** 2)) * 0.18
-        c.paint(halo, (0.80, 0.56, 0.74), at=here)
-        body = np.clip((1 - distance) * r * 0.8 + 0.5, 0, 1)
-        rim = np.exp(-(((distance - 0.93) / 0.14) ** 2))
-        tone = np.array([0.44, 0.28, 0.60], np.float32) + np.float32(0.16 * (1 - depth))
-        colour = tone * (1 + 0.24 * chromatin[here] - 0.30 * rim)[..., None]
-        c.paint(body * (0.72 + 0.28 * depth), colour, at=here)
-    return c.finish(blur=0.6, grain=0.012)
-
-
 # -------------------------------------------------------------------------------------------- shapes
 
 
 def _shapes() -> npt.NDArray[np.uint8]:
-    c = _Canvas(seed=37)
+    c = Canvas(37, (_HEIGHT, _WIDTH))
     common = 0.13 * c.noise(130) + 0.07 * c.noise(30) + 0.04 * c.noise(5)
     for channel, base in enumerate((0.50, 0.51, 0.49)):
         c.rgb[..., channel] = base + common + 0.06 * c.noise(110) + 0.03 * c.noise(25)
@@ -284,9 +97,9 @@ def _shapes() -> npt.NDArray[np.uint8]:
         x, y = c.rng.uniform(0, _WIDTH), c.rng.uniform(0, _HEIGHT)
         angle, length = c.rng.uniform(0, math.pi), c.rng.uniform(20, 130)
         ends = [(x, y), (x + length * math.cos(angle), y + length * math.sin(angle))]
-        wide = int(c.rng.integers(1, 6)) / _OVER
+        wide = int(c.rng.integers(1, 6)) / OVER
         c.paint(0.55 * c.line(ends, wide), c.rng.uniform(0.2, 0.8, 3).astype(np.float32))
-    for index, (x, y, r) in enumerate(_scatter(c.rng, 30, (24, 58), 0.55)):
+    for index, (x, y, r) in enumerate(scatter(c, 30, (24, 58), 0.55)):
         turn = float(c.rng.uniform(0, 2 * math.pi))
         corners = (0, 4, 3)[index % 3]
         if corners:
@@ -314,7 +127,7 @@ def _shapes() -> npt.NDArray[np.uint8]:
 
 
 def _table() -> npt.NDArray[np.uint8]:
-    c = _Canvas(seed=41)
+    c = Canvas(41, (_HEIGHT, _WIDTH))
     horizon = 235
     wall = (
         np.array([0.80, 0.84, 0.83], np.float32)
@@ -332,7 +145,7 @@ def _table() -> npt.NDArray[np.uint8]:
     return c.finish(blur=0.5, grain=0.012)
 
 
-def _wood(c: _Canvas, horizon: float) -> None:
+def _wood(c: Canvas, horizon: float) -> None:
     depth = np.clip((c.y - horizon) / (_HEIGHT - horizon), 0.001, 1)
     across = (c.x - _WIDTH / 2) / (0.55 + 0.6 * depth)  # planks run away from the viewer
     plank = np.floor(across / 88)
@@ -345,7 +158,7 @@ def _wood(c: _Canvas, horizon: float) -> None:
     c.shade(1 - 0.25 * np.exp(-(((c.y - horizon) / 7) ** 2)))
 
 
-def _clock(c: _Canvas, x: float, y: float, r: float) -> None:
+def _clock(c: Canvas, x: float, y: float, r: float) -> None:
     c.shade(1 - 0.35 * np.clip(1.2 - c.ellipse(x + 7, y + 10, r * 1.05, r * 1.05), 0, 0.2) / 0.2)
     d = c.ellipse(x, y, r, r)
     lit = 1 - 0.3 * ((c.x - x) + (c.y - y)) / r
@@ -365,7 +178,7 @@ def _clock(c: _Canvas, x: float, y: float, r: float) -> None:
 
 
 def _stroke(
-    c: _Canvas, x: float, y: float, angle: float, start: float, end: float, wide: float, colour: Colour
+    c: Canvas, x: float, y: float, angle: float, start: float, end: float, wide: float, colour: Colour
 ) -> None:
     """A bar from the centre outwards, clockwise from 12 o'clock."""
     ux, uy = math.sin(angle), -math.cos(angle)
@@ -380,7 +193,7 @@ def _stroke(
 
 
 def _turned(
-    c: _Canvas, x: float, profile: Sequence[tuple[float, float]], colour: Colour, *, gloss: float = 0.5
+    c: Canvas, x: float, profile: Sequence[tuple[float, float]], colour: Colour, *, gloss: float = 0.5
 ) -> Floats:
     """A turned body (bottle, vase) from ``(y, half width)`` pairs, lit like a cylinder from the left."""
     ys = [p[0] for p in profile]
@@ -404,7 +217,7 @@ def _smooth(widths: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.convolve(padded, kernel / kernel.sum(), mode="valid")
 
 
-def _bottle(c: _Canvas, x: float, base: float) -> None:
+def _bottle(c: Canvas, x: float, base: float) -> None:
     c.shadow(x + 34, base - 4, 62, 13)
     profile = [(base - 228, 11), (base - 178, 12), (base - 150, 20), (base - 122, 31), (base, 31)]
     _turned(c, x, profile, (0.10, 0.38, 0.19), gloss=0.75)
@@ -414,7 +227,7 @@ def _bottle(c: _Canvas, x: float, base: float) -> None:
     c.text("oil", x, base - 56, 13, (0.5, 0.25, 0.1))
 
 
-def _vase(c: _Canvas, x: float, base: float) -> None:
+def _vase(c: Canvas, x: float, base: float) -> None:
     c.shadow(x + 38, base - 4, 74, 15)
     for dx, top, hue in ((-52, 92, 0), (-20, 58, 1), (14, 80, 2), (50, 100, 0), (32, 46, 1)):
         steps = [(x + dx * t**1.6, base - 140 - (base - 140 - top) * t) for t in np.linspace(0, 1, 24)]
@@ -436,7 +249,7 @@ def _vase(c: _Canvas, x: float, base: float) -> None:
         c.paint(mask * np.clip(wide - np.abs(c.y - y), 0, 1) * 0.85, (0.92, 0.93, 0.96))
 
 
-def _flower(c: _Canvas, x: float, y: float, hue: int) -> None:
+def _flower(c: Canvas, x: float, y: float, hue: int) -> None:
     colour = np.array(((0.93, 0.35, 0.45), (0.98, 0.80, 0.25), (0.80, 0.55, 0.88))[hue], np.float32)
     for k in range(7):
         a = k * 2 * math.pi / 7
@@ -445,7 +258,7 @@ def _flower(c: _Canvas, x: float, y: float, hue: int) -> None:
     c.paint(np.clip(7 - np.hypot(c.x - x, c.y - y), 0, 1), (0.55, 0.32, 0.10))
 
 
-def _orange(c: _Canvas, x: float, y: float, r: float, *, on_ground: bool = True) -> None:
+def _orange(c: Canvas, x: float, y: float, r: float, *, on_ground: bool = True) -> None:
     if on_ground:
         c.shadow(x + 0.45 * r, y + 0.86 * r, 1.15 * r, 0.32 * r)
     pores = 1 + 0.10 * c.noise(2.4)
@@ -453,7 +266,7 @@ def _orange(c: _Canvas, x: float, y: float, r: float, *, on_ground: bool = True)
     c.paint(np.clip(3.4 - np.hypot(c.x - x - 0.2 * r, (c.y - y + 0.72 * r) * 1.8), 0, 1), (0.30, 0.36, 0.12))
 
 
-def _apple(c: _Canvas, x: float, y: float, r: float, *, on_ground: bool = True) -> None:
+def _apple(c: Canvas, x: float, y: float, r: float, *, on_ground: bool = True) -> None:
     if on_ground:
         c.shadow(x + 0.45 * r, y + 0.86 * r, 1.1 * r, 0.32 * r)
     streaks = c.noise(7)
@@ -468,7 +281,7 @@ def _apple(c: _Canvas, x: float, y: float, r: float, *, on_ground: bool = True) 
     c.paint(np.clip((1 - leaf) * 6, 0, 1), (0.30, 0.56, 0.20))
 
 
-def _tennis_ball(c: _Canvas, x: float, y: float, r: float) -> None:
+def _tennis_ball(c: Canvas, x: float, y: float, r: float) -> None:
     c.shadow(x + 0.45 * r, y + 0.86 * r, 1.1 * r, 0.32 * r)
     fuzz = 1 + 0.10 * c.noise(1.6) + 0.05 * c.noise(5)
     mask = _ball(c, x, y, r, np.array([0.80, 0.90, 0.22], np.float32) * fuzz[..., None], gloss=0.05)
@@ -477,7 +290,7 @@ def _tennis_ball(c: _Canvas, x: float, y: float, r: float) -> None:
         c.paint(mask * np.clip(2.2 - seam, 0, 1) * 0.9, (0.95, 0.96, 0.90))
 
 
-def _bowl_of_fruit(c: _Canvas, x: float, base: float) -> None:
+def _bowl_of_fruit(c: Canvas, x: float, base: float) -> None:
     c.shadow(x + 30, base + 2, 104, 18)
     inner = c.ellipse(x, base - 66, 88, 20)
     c.paint(np.clip((1 - inner) * 30, 0, 1), (0.52, 0.54, 0.57))
@@ -497,7 +310,7 @@ def _bowl_of_fruit(c: _Canvas, x: float, base: float) -> None:
     c.paint(mask * np.clip(4 - stripe, 0, 1) * 0.8, (0.25, 0.42, 0.70))
 
 
-def _banana(c: _Canvas, x: float, y: float) -> None:
+def _banana(c: Canvas, x: float, y: float) -> None:
     along = np.linspace(0.12, 1, 40)
     outer = [(x - 70 + 140 * t, y - 10 - 34 * (1 - (2 * t - 1) ** 2) + 26) for t in along]
     inner = [(x - 70 + 140 * t, y - 10 - 12 * (1 - (2 * t - 1) ** 2) + 30) for t in along]
@@ -506,7 +319,7 @@ def _banana(c: _Canvas, x: float, y: float) -> None:
 
 
 def _street() -> npt.NDArray[np.uint8]:
-    c = _Canvas(seed=53)
+    c = Canvas(53, (_HEIGHT, _WIDTH))
     horizon = 318
     up = np.clip(1 - c.y / horizon, 0, 1)
     for channel, (low, high) in enumerate(((0.86, 0.36), (0.90, 0.60), (0.95, 0.90))):
@@ -522,7 +335,7 @@ def _street() -> npt.NDArray[np.uint8]:
     return c.finish(blur=0.5, grain=0.014)
 
 
-def _trees_and_houses(c: _Canvas, horizon: float) -> None:
+def _trees_and_houses(c: Canvas, horizon: float) -> None:
     for x, wide, top, tone in ((50, 130, 190, 0.66), (330, 120, 205, 0.74), (588, 130, 180, 0.60)):
         front = (np.abs(c.x - x) < wide / 2) & (c.y > top) & (c.y < horizon + 6)
         brick = 1 - 0.07 * ((c.y % 7 < 1.1) | ((c.x + 7 * np.floor(c.y / 7)) % 15 < 1.1))
@@ -544,7 +357,7 @@ def _trees_and_houses(c: _Canvas, horizon: float) -> None:
         c.paint(crown, np.clip(np.array([0.28, 0.45, 0.19], np.float32) * light[..., None], 0, 1))
 
 
-def _road(c: _Canvas, horizon: float) -> None:
+def _road(c: Canvas, horizon: float) -> None:
     grass = np.array([0.42, 0.56, 0.28], np.float32) * (1 + 0.12 * c.noise(4) + 0.1 * c.noise(25))[..., None]
     c.paint(np.clip((c.y - horizon) * 2, 0, 1), grass)
     asphalt = (
@@ -560,7 +373,7 @@ def _road(c: _Canvas, horizon: float) -> None:
         )
 
 
-def _pole(c: _Canvas, x: float, top: float, base: float, half: float) -> None:
+def _pole(c: Canvas, x: float, top: float, base: float, half: float) -> None:
     c.shadow(x + 22, base, 40, 6, 0.4)
     across = np.clip((c.x - x) / half, -1, 1)
     inside = (np.abs(c.x - x) < half) & (c.y > top) & (c.y < base)
@@ -575,7 +388,7 @@ def _octagon(x: float, y: float, r: float) -> list[tuple[float, float]]:
     ]
 
 
-def _stop_sign(c: _Canvas, x: float, y: float, r: float) -> None:
+def _stop_sign(c: Canvas, x: float, y: float, r: float) -> None:
     sheen = (1.04 - 0.12 * (c.y - y) / r - 0.05 * (c.x - x) / r + 0.015 * c.noise(10))[..., None]
     c.paint(c.polygon(_octagon(x, y, r)), np.clip(np.array([0.94, 0.94, 0.94], np.float32) * sheen, 0, 1))
     c.paint(
@@ -584,12 +397,12 @@ def _stop_sign(c: _Canvas, x: float, y: float, r: float) -> None:
     c.text("STOP", x, y, r * 0.62, (0.96, 0.96, 0.96))
 
 
-def _traffic_light(c: _Canvas, x: float, y: float) -> None:
+def _traffic_light(c: Canvas, x: float, y: float) -> None:
     half, tall = 34, 94
-    box = [((x - half) * _OVER, (y - tall) * _OVER), ((x + half) * _OVER, (y + tall) * _OVER)]
-    body = c.mask(lambda d: d.rounded_rectangle([*box[0], *box[1]], radius=12 * _OVER, fill=255))
+    box = [((x - half) * OVER, (y - tall) * OVER), ((x + half) * OVER, (y + tall) * OVER)]
+    body = c.mask(lambda d: d.rounded_rectangle([*box[0], *box[1]], radius=12 * OVER, fill=255))
     edge = c.mask(
-        lambda d: d.rounded_rectangle([*box[0], *box[1]], radius=12 * _OVER, outline=255, width=3 * _OVER)
+        lambda d: d.rounded_rectangle([*box[0], *box[1]], radius=12 * OVER, outline=255, width=3 * OVER)
     )
     light = (1 - 0.3 * (c.x - x) / half)[..., None]
     c.paint(body, np.array([0.12, 0.13, 0.12], np.float32) * light)
@@ -626,14 +439,14 @@ SAMPLES: tuple[Sample, ...] = (
         "Nuclei, fluorescence",
         "Bright nuclei of many sizes on a dark field, some of them touching, as a microscope shows them.",
         ("nucleus",),
-        _fluorescence,
+        lambda: draw_fluorescence(Canvas(11, (_HEIGHT, _WIDTH)), FLUORESCENCE).pixels,
     ),
     Sample(
         "histology",
         "Nuclei, stained tissue",
         "Purple nuclei on pink tissue, as in a section stained with haematoxylin and eosin.",
         ("nucleus",),
-        _histology,
+        lambda: draw_tissue(Canvas(23, (_HEIGHT, _WIDTH)), TISSUE).pixels,
     ),
     Sample(
         "shapes",

@@ -1,8 +1,8 @@
-"""Drawn scenes with exact ground truth: circles, squares and triangles on cluttered backgrounds.
+"""Drawn scenes with exact ground truth: shapes on cluttered backgrounds, and drawn microscopy.
 
 A seed is a scene: the same versions of NumPy and Pillow give the same pixels and masks on any machine and
 in any order. So a data set of any size needs no file from elsewhere, and scenes never seen in training are
-a matter of other seeds.
+a matter of other seeds. The kinds of scenes are the rows of :data:`SCENE_KINDS`.
 
 Shapes overlap, and the mask of one is what can be seen of it. Each is drawn at four times its size and
 averaged down; a pixel belongs to the topmost shape that covers half of it or more.
@@ -14,22 +14,27 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
 from maskrcnn_core.annotations import Dataset, ImageRecord, Instance
+from maskrcnn_core.canvas import Canvas, Floats
 from maskrcnn_core.categories import Category
 from maskrcnn_core.files import replace_file
 from maskrcnn_core.formats.coco import coco_document, dump_json
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.masks import BoolMask, Rle
+from maskrcnn_core.microscopy import (
+    Micrograph,
+    draw_fluorescence,
+    draw_tissue,
+    some_fluorescence,
+    some_tissue,
+)
 
-__all__ = ["SCENE_CATEGORIES", "Scene", "draw_scene", "write_scenes"]
-
-Floats = npt.NDArray[np.floating[Any]]
+__all__ = ["SCENE_CATEGORIES", "SCENE_KINDS", "Scene", "SceneKind", "draw_scene", "write_scenes"]
 
 SCENE_CATEGORIES = (
     Category(1, "circle", "shape"),
@@ -55,7 +60,7 @@ class Scene:
 
     Args:
         pixels: uint8 ``[H, W, 3]`` RGB, both sides from 256 to 512 pixels.
-        category_ids: of :data:`SCENE_CATEGORIES`, one for each instance, from the lowest to the topmost.
+        category_ids: of its kind's categories, one for each instance; shapes from the lowest to the topmost.
         masks: what can be seen of each.
     """
 
@@ -64,10 +69,50 @@ class Scene:
     masks: tuple[Rle, ...]
 
 
-def draw_scene(seed: int) -> Scene:
-    """The scene of a seed (0 or more); equal seeds give equal scenes."""
-    rng = np.random.default_rng([20170320, seed])  # apart from all other uses of small seeds
-    size = (int(rng.integers(256, 513)), int(rng.integers(256, 513)))
+@dataclass(frozen=True)
+class SceneKind:
+    """A row of the table of kinds.
+
+    Args:
+        key: what commands call it.
+        title: what is on such scenes, a few words.
+        categories: of the instances.
+        draw: the scene of a seed.
+    """
+
+    key: str
+    title: str
+    categories: tuple[Category, ...]
+    draw: Callable[[int], Scene]
+
+
+def draw_scene(seed: int, kind: str = "shapes") -> Scene:
+    """The scene of a seed (0 or more); equal seeds give equal scenes.
+
+    Raises:
+        KeyError: for a kind that is not in :data:`SCENE_KINDS`.
+    """
+    return _kind(kind).draw(seed)
+
+
+def _kind(key: str) -> SceneKind:
+    for kind in SCENE_KINDS:
+        if kind.key == key:
+            return kind
+    raise KeyError(f"kind {key!r}: wanted one of {', '.join(k.key for k in SCENE_KINDS)}")
+
+
+_SEED = 20170320
+"""Keeps scenes apart from all other uses of small seeds."""
+
+
+def _some_size(rng: np.random.Generator) -> tuple[int, int]:
+    return int(rng.integers(256, 513)), int(rng.integers(256, 513))
+
+
+def _draw_shapes(seed: int) -> Scene:
+    rng = np.random.default_rng([_SEED, seed])
+    size = _some_size(rng)
     canvas = _background(rng, size)
     _clutter(rng, canvas)
     shapes = _place(rng, size)
@@ -86,10 +131,41 @@ def draw_scene(seed: int) -> Scene:
     )
 
 
+def _draw_micrograph(seed: int, of: str, draw: Callable[[Canvas], Micrograph]) -> Scene:
+    parts = [_SEED, seed, *of.encode()]
+    image = draw(Canvas(parts, _some_size(np.random.default_rng(parts))))
+    masks = tuple(Rle.from_mask(mask) for mask in image.masks())
+    return Scene(image.pixels, (_NUCLEUS.id,) * len(masks), masks)
+
+
+_NUCLEUS = Category(1, "nucleus", "cell")
+
+SCENE_KINDS = (
+    SceneKind("shapes", "circles, squares and triangles", SCENE_CATEGORIES, _draw_shapes),
+    SceneKind(
+        "fluorescence",
+        "bright nuclei on a dark field",
+        (_NUCLEUS,),
+        lambda seed: _draw_micrograph(
+            seed, "fluorescence", lambda c: draw_fluorescence(c, some_fluorescence(c.rng))
+        ),
+    ),
+    SceneKind(
+        "tissue",
+        "purple nuclei in pink tissue",
+        (_NUCLEUS,),
+        lambda seed: _draw_micrograph(seed, "tissue", lambda c: draw_tissue(c, some_tissue(c.rng))),
+    ),
+)
+"""The kinds of scenes, the first of which is meant where none is named."""
+
+
 def write_scenes(
     folder: Path,
     seeds: Sequence[int],
     on_progress: Callable[[int, int], object] | None = None,
+    *,
+    kind: str = "shapes",
 ) -> Dataset:
     """Writes scenes as PNG files into ``folder/images``, and their ground truth as ``instances.json``.
 
@@ -97,14 +173,17 @@ def write_scenes(
         folder: made if it is not there; files of the same names are replaced.
         seeds: one scene each; image ids count from 1 in this order.
         on_progress: called with ``(done, total)`` after each.
+        kind: a key of :data:`SCENE_KINDS`.
 
     Raises:
+        KeyError: for another kind.
         OSError: if a file cannot be written.
     """
+    row = _kind(kind)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     records, instances = [], []
     for number, seed in enumerate(seeds, start=1):
-        scene = draw_scene(seed)
+        scene = row.draw(seed)
         name = f"scene_{seed:06}.png"
         replace_file(folder / "images" / name, encode_png(scene.pixels, compress_level=1))
         height, width = scene.pixels.shape[:2]
@@ -115,7 +194,7 @@ def write_scenes(
         ]
         if on_progress:
             on_progress(number, len(seeds))
-    dataset = Dataset(tuple(records), SCENE_CATEGORIES, tuple(instances))
+    dataset = Dataset(tuple(records), row.categories, tuple(instances))
     document = coco_document(dataset, "Scenes drawn by MaskDesk (CC0)")
     replace_file(folder / "instances.json", dump_json(document))
     return dataset

@@ -16,7 +16,7 @@ from maskrcnn_core.console import bar_of, errors_told, load_named_model, tell, t
 from maskrcnn_core.errors import ExportError, InputError
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.models import MODELS, add_trained_model
-from maskrcnn_core.scenes import write_scenes
+from maskrcnn_core.scenes import SCENE_KINDS, write_scenes
 from maskrcnn_core.slim import SlimConfig
 from maskrcnn_core.training.augmentation import Augmentation
 from maskrcnn_core.training.beginning import Beginning, begin_from, begin_from_nothing
@@ -36,6 +36,8 @@ from maskrcnn_core.training.settings import TrainingSettings
 __all__ = ["draw_scenes", "train"]
 
 _KEYS = ", ".join(spec.key for spec in MODELS)
+
+_KINDS = ", ".join(kind.key for kind in SCENE_KINDS)
 
 _RATE_FROM_NOTHING, _RATE_FROM_MODEL = 1e-3, 1e-4
 _CROP_SLIM, _CROP = 320, 512
@@ -297,22 +299,30 @@ def draw_scenes(
     out: Annotated[Path, typer.Argument(help="The folder to write images/ and instances.json into.")],
     count: Annotated[int, typer.Option(help="How many scenes.")] = 300,
     first_seed: Annotated[int, typer.Option(help="Scenes have this seed and the following ones.")] = 0,
+    kind: Annotated[str, typer.Option(help=f"What is on them: {_KINDS}.")] = SCENE_KINDS[0].key,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
-    """Draw scenes of circles, squares and triangles with their exact COCO ground truth."""
+    """Draw scenes, of shapes or of nuclei, with their exact COCO ground truth."""
     with errors_told():
         if not 1 <= count <= 1_000_000 or not 0 <= first_seed < 2**31:
             raise InputError(
                 f"draw-scenes: wanted a count and a seed above 0, found {count} and {first_seed}"
             )
+        if kind not in {row.key for row in SCENE_KINDS}:
+            raise InputError(f"--kind: wanted one of {_KINDS}, found {one_line(kind)!r}")
         with bar_of(total=count, unit="scene", quiet=quiet) as bar:
             try:
                 dataset = write_scenes(
-                    out, range(first_seed, first_seed + count), lambda done, total: bar.update(1)
+                    out,
+                    range(first_seed, first_seed + count),
+                    lambda done, total: bar.update(1),
+                    kind=kind,
                 )
             except OSError as error:
                 raise ExportError(
                     f"{one_line(str(out))}: cannot write ({error.strerror or error}); free some space "
                     "or choose another place"
                 ) from error
-    typer.echo(f"{len(dataset.images)} scenes with {len(dataset.instances)} shapes in {one_line(str(out))}")
+    typer.echo(
+        f"{len(dataset.images)} scenes with {len(dataset.instances)} instances in {one_line(str(out))}"
+    )

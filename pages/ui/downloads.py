@@ -59,14 +59,18 @@ def draw_downloads(state: UiState, predictor: Predictor) -> None:
         state.hidden_categories,
         state.display,
     )
-    if st.button("Prepare", key="prepare", icon=":material/build:", disabled=not digests):
-        place = st.empty()
+    asked = st.button("Prepare", key="prepare", icon=":material/build:", disabled=not digests)
+    # The file before stays on the screen until its place is drawn anew: while another one is made, nobody
+    # shall take it for that.
+    place = st.empty()
+    if asked:
         try:
             with show_core_errors(), place.container():
                 state.prepared = _prepare(state, predictor, row, digests, fingerprint)
         finally:
             place.empty()
-    _offer(state, fingerprint)
+    with place.container():
+        _offer(state, fingerprint)
 
 
 def _sentence(state: UiState, row: Format, left_out: int) -> str:

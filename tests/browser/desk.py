@@ -53,12 +53,22 @@ class Desk:
             self.page.wait_for_timeout(100)
         pytest.fail(f"waited 15 s for: {what}")
 
+    @property
+    def offered(self):
+        """The file that is ready to be downloaded."""
+        return self.page.get_by_test_id("stDownloadButton")
+
+    def settle(self):
+        """Waits until the script has run with all that was done so far, and no run is asked for."""
+        self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+
     def download(self, title, every=False):
         self.page.get_by_role("radiogroup", name="Format").get_by_text(title, exact=True).click()
         if every:
             self.page.get_by_text("images that have run").click()
+        self.settle()  # until then, what is offered may be a file of what was shown before
         self.page.get_by_role("button", name="Prepare").click()
-        button = self.page.get_by_role("button", name="Download", exact=False).filter(has_text="Download")
+        self.settle()
         with self.page.expect_download(timeout=60_000) as started:
-            button.last.click(timeout=60_000)
+            self.offered.get_by_role("button").click(timeout=60_000)
         return started.value.suggested_filename, Path(started.value.path()).read_bytes()

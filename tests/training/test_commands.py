@@ -188,6 +188,18 @@ def test_scenes_are_drawn_by_the_command(tmp_path):
         "scene_000008.png",
     ]
     assert invoke("draw-scenes", tmp_path, "--count", 0).exit_code == 2
+    drawn = json.loads((tmp_path / "drawn/instances.json").read_text())
+    assert {c["name"] for c in drawn["categories"]} == {"circle", "square", "triangle"}
+
+
+def test_scenes_of_another_kind_are_drawn_by_the_command(tmp_path):
+    result = invoke("draw-scenes", tmp_path, "--kind", "tissue", "--count", 1, "--quiet")
+    assert result.exit_code == 0 and result.stdout.startswith("1 scenes with ")
+    drawn = json.loads((tmp_path / "instances.json").read_text())
+    assert [c["name"] for c in drawn["categories"]] == ["nucleus"]
+    result = invoke("draw-scenes", tmp_path, "--kind", "cats")
+    assert result.exit_code == 2
+    assert "wanted one of shapes, fluorescence, tissue, found 'cats'" in result.stderr
 
 
 # -- add --------------------------------------------------------------------------------------------
