@@ -14,13 +14,13 @@ ROOT = Path(__file__).parent.parent
 CORE = ROOT / "maskrcnn_core"
 
 LAYERS = (
-    {"errors", "compiled", "files", "messages", "palette", "pycoco", "queueing"},
+    {"errors", "canvas", "compiled", "files", "messages", "palette", "pycoco", "queueing"},
     {"image_formats"},
     {"image_headers", "image_modes"},
     {"image_guards"},
     {"categories", "images", "masks", "downloads", "torch_files"},
-    {"archives", "samples", "pasting", "polygons", "suppression"},
-    {"detections"},
+    {"archives", "microscopy", "pasting", "polygons", "suppression"},
+    {"detections", "samples"},
     {"annotations"},
     {"maskrcnn2go", "checkpoints", "rendering", "slim"},
     {"architectures"},
