@@ -8,7 +8,7 @@ PORT ?= 8501
 NUCLEI ?= $(or $(MASKDESK_SHARED),../shared)/data/nuclei
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench starter setup setup-dev browser clean
+.PHONY: help run test lint format bench starter setup setup-dev browser postgres clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -16,7 +16,7 @@ help: ## list these targets
 run: setup ## start the app on http://127.0.0.1:8501 (PORT=... for another one)
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
 
-test: setup-dev browser ## run every test, also in a real browser where one can be had
+test: setup-dev browser postgres ## run every test, also in a real browser and on a real PostgreSQL where they can be had
 	$(BIN)/python -m pytest
 
 lint: setup-dev ## ruff and mypy --strict
@@ -68,6 +68,9 @@ setup-dev: $(VENV)/dev.stamp ## the same, with what tests need
 
 browser: setup-dev ## a Chromium for the browser tests
 	@$(BIN)/python -m tests.browser.install
+
+postgres: setup-dev ## a PostgreSQL for the store's tests
+	@$(BIN)/python -m tests.store.install
 
 clean: ## remove the virtual environment and all caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -9,6 +9,8 @@
     +-- InferenceError        the network gave NaN or ran out of memory on every fallback
     +-- TrainingError         training diverged
     +-- ExportError           an export could not be written, or did not read back exactly
+    +-- StoreError            a project's database or files cannot be used, or are damaged
+        +-- ConflictError     somebody else changed it meanwhile; both versions are kept
 
 A message says where, what was wanted, what was found, and what helps, in one sentence or two that
 can be shown to a person as they are. Anything else that is raised is a bug and shows as one.
@@ -16,12 +18,14 @@ can be shown to a person as they are. Anything else that is raised is a bug and 
 
 __all__ = [
     "ArchiveError",
+    "ConflictError",
     "CoreError",
     "DatasetError",
     "ExportError",
     "ImageError",
     "InferenceError",
     "InputError",
+    "StoreError",
     "TrainingError",
     "WeightsError",
 ]
@@ -61,3 +65,11 @@ class TrainingError(CoreError):
 
 class ExportError(CoreError):
     """An export could not be written, or did not read back as it was."""
+
+
+class StoreError(CoreError):
+    """A project's database or files cannot be opened, read or written; what was saved before stays."""
+
+
+class ConflictError(StoreError):
+    """Somebody else changed the same thing meanwhile. Theirs stands, the refused one is in the journal."""

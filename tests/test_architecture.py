@@ -26,7 +26,7 @@ LAYERS = (
     {"architectures"},
     {"model_cards"},
     {"models", "formats", "evaluation"},
-    {"inference", "model_summary", "scenes"},
+    {"inference", "model_summary", "scenes", "store"},
     {"batch", "console", "workspace"},
     {"training"},
     {"cli"},

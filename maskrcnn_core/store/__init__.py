@@ -1,0 +1,1 @@
+"""Projects on disk: images, categories, instances, and a journal of every decision."""

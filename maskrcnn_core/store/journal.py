@@ -1,0 +1,375 @@
+"""The one way in which rows are changed: decisions, each with its line in the journal, in one transaction.
+
+A change names the version that its author saw. If the row has moved on since, nothing of the decision is
+carried out, and the journal keeps what was wanted as a refused line, so neither version is lost.
+
+Undo looks at content instead: a change can be taken back if the row still holds what the change wrote. So a
+person's own later changes can be undone one after another, and nobody else's is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, Table, bindparam, insert, select, update
+
+from maskrcnn_core.errors import ConflictError, StoreError
+from maskrcnn_core.store.records import Entry
+from maskrcnn_core.store.tables import CHANGEABLE, JOURNAL
+
+__all__ = ["Change", "New", "Refusal", "decide", "entries", "redo", "refuse", "undo"]
+
+_T = TypeVar("_T")
+
+_CHUNK = 500  # ids in one statement
+_FIXED = frozenset({"id", "version", "project_id"})
+
+
+@dataclass(frozen=True)
+class Change:
+    """New values for some columns of a row.
+
+    Args:
+        table: a key of :data:`~maskrcnn_core.store.tables.CHANGEABLE`.
+        id: the row's.
+        version: that its author saw.
+        values: by column.
+    """
+
+    table: str
+    id: int
+    version: int
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class New:
+    """A row to be made.
+
+    Args:
+        table: a key of :data:`~maskrcnn_core.store.tables.CHANGEABLE`.
+        values: of all columns without a default.
+    """
+
+    table: str
+    values: Mapping[str, Any]
+
+
+class Refusal(ConflictError):
+    """A decision that came second.
+
+    Args:
+        message: for people.
+        wanted: what would have been changed, as the journal keeps it.
+    """
+
+    def __init__(self, message: str, wanted: Sequence[Mapping[str, Any]]) -> None:
+        super().__init__(message)
+        self.wanted = tuple(wanted)
+
+
+def decide(
+    connection: Connection,
+    project_id: int,
+    who: str,
+    kind: str,
+    changes: Iterable[Change | New],
+    *,
+    image_id: int | None = None,
+    target_id: int | None = None,
+) -> Entry | None:
+    """Carries out a decision and writes it into the journal.
+
+    Args:
+        connection: in a writing transaction, which commits both or neither.
+        project_id: rows of other projects cannot be changed.
+        who, kind: for the journal.
+        changes: all or none are carried out.
+        image_id, target_id: for the journal.
+
+    Returns:
+        The journal's line; ``None`` if everything was so already.
+
+    Raises:
+        Refusal: if somebody changed one of the rows meanwhile.
+        StoreError: if a row is not there.
+    """
+    changes = list(changes)
+    lines = _change(connection, project_id, [c for c in changes if isinstance(c, Change)])
+    lines += _make(connection, project_id, [c for c in changes if isinstance(c, New)])
+    if not lines:
+        return None
+    return _write(connection, project_id, who, kind, lines, image_id=image_id, target_id=target_id)
+
+
+def refuse(connection: Connection, project_id: int, who: str, kind: str, refusal: Refusal) -> Entry:
+    """Keeps what was refused, in a transaction of its own."""
+    return _write(connection, project_id, who, kind, refusal.wanted, is_refused=True)
+
+
+def undo(connection: Connection, project_id: int, who: str) -> Entry | None:
+    """Takes back the last decision of a person that still stands; ``None`` if there is none.
+
+    Raises:
+        Refusal: if somebody else has changed it since.
+    """
+    entry = _last_standing(connection, project_id, who)
+    return entry and _take_back(connection, project_id, who, "undo", entry)
+
+
+def redo(connection: Connection, project_id: int, who: str) -> Entry | None:
+    """Carries out again what a person has last undone; ``None`` if there is nothing, or they went on since.
+
+    Raises:
+        Refusal: if somebody else has changed it since.
+    """
+    entry = _last_undone(connection, project_id, who)
+    return entry and _take_back(connection, project_id, who, "redo", entry)
+
+
+def entries(
+    connection: Connection,
+    project_id: int,
+    *,
+    who: str | None = None,
+    before: int | None = None,
+    limit: int = 100,
+) -> list[Entry]:
+    """Lines of the journal, the newest first.
+
+    Args:
+        connection: any.
+        project_id: whose journal.
+        who: only this person's.
+        before: only lines with a smaller id: the next page.
+        limit: at most so many.
+    """
+    query = select(JOURNAL).where(JOURNAL.c.project_id == project_id)
+    if who is not None:
+        query = query.where(JOURNAL.c.who == who)
+    if before is not None:
+        query = query.where(JOURNAL.c.id < before)
+    rows = connection.execute(query.order_by(JOURNAL.c.id.desc()).limit(limit))
+    return [_entry(row) for row in rows]
+
+
+# -- changing -------------------------------------------------------------------------------------
+
+
+def _change(connection: Connection, project_id: int, changes: Sequence[Change]) -> list[dict[str, Any]]:
+    lines, moved = [], []
+    rows = _rows(connection, project_id, changes)
+    for change in changes:
+        row = rows[change.table, change.id]
+        before = {name: row[name] for name, value in change.values.items() if row[name] != value}
+        after = {name: change.values[name] for name in before}
+        line = {"table": change.table, "id": change.id, "before": before, "after": after}
+        if not before:
+            continue  # it is so already, whoever made it so
+        lines.append(line)
+        if row["version"] != change.version:
+            moved.append(row)
+    if moved:
+        raise Refusal(_sentence(len(moved), len(changes)), lines)
+    _update(connection, lines)
+    return lines
+
+
+def _rows(
+    connection: Connection, project_id: int, changes: Sequence[Change]
+) -> dict[tuple[str, int], Mapping[str, Any]]:
+    """The rows that are to be changed, held against other writers until the transaction ends."""
+    wanted: dict[str, list[int]] = defaultdict(list)
+    for change in changes:
+        forbidden = _FIXED & set(change.values)
+        if forbidden:
+            raise ValueError(f"{change.table}: {', '.join(sorted(forbidden))} cannot be changed")
+        wanted[change.table].append(change.id)
+    found: dict[tuple[str, int], Mapping[str, Any]] = {}
+    for name, ids in wanted.items():
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"{name}: a decision changes each row once")
+        table = CHANGEABLE[name]
+        for chunk in _chunks(sorted(ids)):
+            query = select(table).where(table.c.id.in_(chunk), _owner(table) == project_id)
+            for row in connection.execute(query.with_for_update()):
+                found[name, row.id] = dict(row._mapping)
+    for change in changes:
+        if (change.table, change.id) not in found:
+            raise StoreError(f"{change.table} {change.id}: there is no such thing in this project")
+    return found
+
+
+def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+    remaining = iter(items)
+    while chunk := list(islice(remaining, _CHUNK)):
+        yield chunk
+
+
+def _owner(table: Table) -> Any:
+    return table.c.project_id if "project_id" in table.c else table.c.id
+
+
+def _update(connection: Connection, lines: Sequence[Mapping[str, Any]]) -> None:
+    groups: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = defaultdict(list)
+    for line in lines:
+        after = line["after"]
+        values = {f"new_{name}": value for name, value in after.items()}
+        groups[line["table"], tuple(sorted(after))].append({"row_id": line["id"]} | values)
+    for (name, columns), rows in groups.items():
+        table = CHANGEABLE[name]
+        statement = (
+            update(table)
+            .where(table.c.id == bindparam("row_id"))
+            .values({c: bindparam(f"new_{c}", type_=table.c[c].type) for c in columns})
+            .values(version=table.c.version + 1)
+        )
+        connection.execute(statement, rows)
+
+
+def _make(connection: Connection, project_id: int, news: Sequence[New]) -> list[dict[str, Any]]:
+    lines = []
+    by_table: dict[str, list[New]] = defaultdict(list)
+    for new in news:
+        by_table[new.table].append(new)
+    for name, group in by_table.items():
+        table = CHANGEABLE[name]
+        if "project_id" not in table.c:
+            raise ValueError(f"{name}: it is made outside of a project")
+        values = [dict(new.values) | {"project_id": project_id} for new in group]
+        returning = insert(table).returning(table.c.id, sort_by_parameter_order=True)
+        ids = connection.execute(returning, values).scalars().all()
+        for chunk in _chunks(ids):
+            made = {
+                row.id: dict(row._mapping)
+                for row in connection.execute(select(table).where(table.c.id.in_(chunk)))
+            }
+            lines += [{"table": name, "id": id_, "made": _content(made[id_])} for id_ in chunk]
+    return lines
+
+
+def _content(row: Mapping[str, Any]) -> str:
+    """A digest of all that people can change in a row."""
+    values = {name: value for name, value in row.items() if name not in _FIXED}
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _sentence(moved: int, all_: int) -> str:
+    which = "this" if all_ == 1 else f"{moved} of these {all_}"
+    return (
+        f"somebody else changed {which} meanwhile; nothing of yours was carried out, and it is in the journal"
+    )
+
+
+# -- undo and redo --------------------------------------------------------------------------------
+
+
+def _take_back(connection: Connection, project_id: int, who: str, kind: str, entry: Entry) -> Entry:
+    """Writes back what was before an entry, if what it wrote is still there."""
+    standing = [
+        Change(line["table"], line["id"], 0, {} if "made" in line else line["after"])
+        for line in entry.changes
+    ]
+    rows = _rows(connection, project_id, standing)
+    lines, moved = [], 0
+    for line in entry.changes:
+        row = rows[line["table"], line["id"]]
+        if "made" in line:
+            is_so = _content(row) == line["made"]
+            before, after = {"gone": False}, {"gone": True}
+        else:
+            is_so = all(row[name] == value for name, value in line["after"].items())
+            before, after = line["after"], line["before"]
+        moved += not is_so
+        lines.append({"table": line["table"], "id": line["id"], "before": before, "after": after})
+    if moved:
+        raise Refusal(_sentence(moved, len(lines)), lines)
+    _update(connection, lines)
+    return _write(connection, project_id, who, kind, lines, image_id=entry.image_id, target_id=entry.id)
+
+
+def _last_standing(connection: Connection, project_id: int, who: str) -> Entry | None:
+    undone = 0
+    for row in _backwards(connection, project_id, who):
+        if row.kind == "undo":
+            undone += 1
+        elif undone:
+            undone -= 1
+        else:
+            return _by_id(connection, row.id)
+    return None
+
+
+def _last_undone(connection: Connection, project_id: int, who: str) -> Entry | None:
+    redone = 0
+    for row in _backwards(connection, project_id, who):
+        if row.kind == "redo":
+            redone += 1
+        elif row.kind != "undo":
+            return None
+        elif redone:
+            redone -= 1
+        else:
+            return _by_id(connection, row.id)
+    return None
+
+
+def _backwards(connection: Connection, project_id: int, who: str) -> Iterator[Any]:
+    """A person's decisions without their changes, which may be long, the newest first."""
+    columns = select(JOURNAL.c.id, JOURNAL.c.kind).where(
+        JOURNAL.c.project_id == project_id, JOURNAL.c.who == who, ~JOURNAL.c.is_refused
+    )
+    before: int | None = None
+    while True:
+        query = columns if before is None else columns.where(JOURNAL.c.id < before)
+        rows = connection.execute(query.order_by(JOURNAL.c.id.desc()).limit(200)).all()
+        if not rows:
+            return
+        yield from rows
+        before = rows[-1].id
+
+
+# -- lines ----------------------------------------------------------------------------------------
+
+
+def _write(
+    connection: Connection,
+    project_id: int,
+    who: str,
+    kind: str,
+    lines: Sequence[Mapping[str, Any]],
+    *,
+    image_id: int | None = None,
+    target_id: int | None = None,
+    is_refused: bool = False,
+) -> Entry:
+    values = {
+        "project_id": project_id,
+        "image_id": image_id,
+        "at": datetime.now(UTC),
+        "who": who,
+        "kind": kind,
+        "target_id": target_id,
+        "is_refused": is_refused,
+        "changes": list(lines),
+    }
+    id_ = connection.execute(insert(JOURNAL).returning(JOURNAL.c.id), values).scalar_one()
+    return _by_id(connection, id_)
+
+
+def _by_id(connection: Connection, id_: int) -> Entry:
+    return _entry(connection.execute(select(JOURNAL).where(JOURNAL.c.id == id_)).one())
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(
+        row.id, row.at, row.who, row.kind, row.target_id, row.image_id, row.is_refused, tuple(row.changes)
+    )

@@ -1,0 +1,279 @@
+"""Opens a store's database: checks before anything is written, migrates, and never overwrites.
+
+SQLite runs with a write-ahead log, so readers never wait, and every writing transaction begins with ``BEGIN
+IMMEDIATE``: one that began as a reader and wants to write later is refused at once when another writer was
+faster, whatever the timeout (https://www.sqlite.org/lang_transaction.html). ``synchronous=FULL`` flushes each
+commit to the disk before it counts as saved.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from maskrcnn_core.errors import StoreError
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.store.places import StorePlace
+
+__all__ = ["APPLICATION_ID", "open_engine", "reading", "writing"]
+
+APPLICATION_ID = 0x4D44534B
+"""``MDSK``, in the SQLite file's header: tells our files from those of other programs."""
+
+BUSY_SECONDS = 10.0
+"""So long a writer waits for another one before it gives up."""
+
+_MAGIC = b"SQLite format 3\x00"
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_ONE_AT_A_TIME = threading.Lock()
+"""Alembic keeps what it works on in its modules, for all threads."""
+
+
+def open_engine(place: StorePlace) -> Engine:
+    """An engine on a database of the present form; made if there is none, migrated if it is older.
+
+    Before an SQLite database is migrated, a copy is put beside it.
+
+    Raises:
+        StoreError: if the database belongs to another program, is empty, damaged, locked, newer than this
+            program, or cannot be reached or written. It is then as it was before.
+    """
+    file = place.sqlite_file
+    with told(place):
+        if file is None:
+            engine = _postgresql(place.database)
+        else:
+            if not os.path.lexists(file):
+                _make(file, place)
+            _check_file(file)
+            engine = _sqlite(file)
+        try:
+            if file is None:
+                with writing(engine) as connection:
+                    # Of several programs that start at once, one migrates and the others wait.
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({APPLICATION_ID})")
+                    _migrate(connection, place)
+            else:
+                _check_and_migrate(engine, file, place)
+        except BaseException:
+            engine.dispose()
+            raise
+        return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that sees one state of the database throughout."""
+    with engine.connect() as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that may write; when the block has ended, what it wrote is on the disk."""
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        yield connection
+
+
+@contextmanager
+def told(place: StorePlace) -> Iterator[None]:
+    """Says in a person's words what a database refuses."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise StoreError(f"{one_line(place.shown)}: {_reason(error)}") from error
+    except sqlite3.Error as error:
+        raise StoreError(f"{one_line(place.shown)}: {_advice(str(error))}") from error
+    except OSError as error:
+        raise StoreError(
+            f"{one_line(place.shown)}: the project database cannot be used ({error.strerror or error}); "
+            "check the folder's rights and free space, or name another folder with MASKDESK_DATA"
+        ) from error
+
+
+def _reason(error: DBAPIError) -> str:
+    return _advice(one_line(str(error.orig).strip()))
+
+
+_ADVICE = (
+    ("locked", "another program is writing to it; try again, and close the other one if this goes on"),
+    ("disk is full", "the disk is full, nothing was saved; free some space and try again"),
+    ("readonly", "it cannot be written; check the rights of the file and of its folder"),
+    ("unable to open", "it cannot be opened; check the rights of its folder"),
+    ("malformed", "it is damaged; put back a copy, or save what is left with `sqlite3 FILE .recover`"),
+    ("not a database", "this file is not a database; put back a copy, or move it away to begin anew"),
+)
+
+
+def _advice(reason: str) -> str:
+    for part, advice in _ADVICE:
+        if part in reason:
+            return f"{advice} ({reason})"
+    return f"the project database refused this ({reason})"
+
+
+# -- SQLite ---------------------------------------------------------------------------------------
+
+
+def _sqlite(file: Path) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(file)),
+        connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        hide_parameters=True,  # what people annotate is in no log
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say, see ``begin``
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine
+
+
+def _make(file: Path, place: StorePlace) -> None:
+    """Makes a new database beside its place and links it in: whoever comes second uses the first one's."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".new-", dir=file.parent) as folder:
+        fresh = Path(folder) / "maskdesk.db"
+        connection = sqlite3.connect(fresh)
+        try:
+            connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        finally:
+            connection.close()
+        engine = _sqlite(fresh)
+        try:
+            with writing(engine) as work:
+                _migrate(work, place)
+            # What is in the log must be in the file before the file stands alone.
+            with engine.connect() as connected:
+                connected.exec_driver_sql("COMMIT")
+                connected.exec_driver_sql("PRAGMA journal_mode=DELETE")
+        finally:
+            engine.dispose()
+        try:
+            os.link(fresh, file)
+        except FileExistsError:
+            return
+
+
+def _check_file(file: Path) -> None:
+    """What can be told without SQLite, which would take an empty file for a new database."""
+    with file.open("rb") as stream:
+        head = stream.read(100)
+    if not head:
+        raise StoreError(
+            f"{one_line(str(file))}: the project database is empty (0 bytes), something went wrong with it; "
+            "put back a copy, or move the file away to begin anew"
+        )
+    if head[:16] != _MAGIC:
+        raise StoreError(
+            f"{one_line(str(file))}: this is not an SQLite database; put back a copy, or move the file "
+            "away to begin anew"
+        )
+    found = int.from_bytes(head[68:72], "big")
+    if found != APPLICATION_ID:
+        raise StoreError(
+            f"{one_line(str(file))}: this database belongs to another program (application id {found:#x}); "
+            "name another folder with MASKDESK_DATA"
+        )
+
+
+def _check_and_migrate(engine: Engine, file: Path, place: StorePlace) -> None:
+    with reading(engine) as connection:
+        problems = connection.exec_driver_sql("PRAGMA quick_check(3)").scalars().all()
+        if problems != ["ok"]:
+            raise StoreError(
+                f"{one_line(str(file))}: the project database is damaged ({one_line('; '.join(problems))}); "
+                "put back a copy, or save what is left with `sqlite3 FILE .recover`"
+            )
+        revision = _revision(connection)
+    if revision == _newest():
+        return
+    _refuse_unknown(revision, place)
+    copy = file.with_name(f"{file.name}.before-{_newest()}")
+    if not copy.exists():
+        with engine.connect() as connection:
+            connection.exec_driver_sql("COMMIT")  # VACUUM runs outside transactions
+            connection.exec_driver_sql("VACUUM INTO ?", (str(copy),))
+    with writing(engine) as connection:
+        _migrate(connection, place)
+
+
+# -- PostgreSQL -----------------------------------------------------------------------------------
+
+
+def _postgresql(url: URL) -> Engine:
+    engine = create_engine(
+        url, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": 10}
+    )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Connection) -> None:
+        if not connection.get_execution_options().get("writes"):
+            # A reader sees one state throughout, as with SQLite.
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+
+    return engine
+
+
+# -- migrations -----------------------------------------------------------------------------------
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+@cache
+def _revisions() -> tuple[str, ...]:
+    """All forms that this program knows, the newest first."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def _newest() -> str:
+    return _revisions()[0]
+
+
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_unknown(revision: str | None, place: StorePlace) -> None:
+    if revision is not None and revision not in _revisions():
+        raise StoreError(
+            f"{one_line(place.shown)}: this project database was made by a newer MaskDesk (form "
+            f"{one_line(revision)}, this one knows {_newest()}); use that one"
+        )
+
+
+def _migrate(connection: Connection, place: StorePlace) -> None:
+    """Brings the database of a connection to the newest form, in the connection's transaction."""
+    revision = _revision(connection)
+    if revision == _newest():
+        return
+    _refuse_unknown(revision, place)
+    config = _config()
+    config.attributes["connection"] = connection
+    with _ONE_AT_A_TIME:
+        command.upgrade(config, "head")

@@ -1,0 +1,175 @@
+"""What a store hands out: its rows, as frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Literal
+
+from maskrcnn_core.masks import Rle
+
+__all__ = [
+    "Box",
+    "CategoryRow",
+    "Entry",
+    "Extra",
+    "ImageRow",
+    "ImageStatus",
+    "InstanceRow",
+    "ProjectRow",
+    "Status",
+]
+
+Status = Literal["proposed", "accepted", "rejected"]
+"""Of an instance: what the network or a file offered, and what a person said of it."""
+
+ImageStatus = Literal["new", "opened", "reviewed"]
+"""Of an image: nobody has seen it, somebody has, somebody has said that it is finished."""
+
+Extra = Mapping[str, Any]
+"""Keys of an imported file that MaskDesk does not know, with their JSON values, to be written again."""
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class ProjectRow:
+    """One project.
+
+    Args:
+        id: the store's own; it never changes.
+        name: unique among the projects that are there.
+        description: for people.
+        made_at, made_by: when, in UTC, and by whom.
+        version: rises by one with every change.
+    """
+
+    id: int
+    name: str
+    description: str
+    made_at: datetime
+    made_by: str
+    version: int
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CategoryRow:
+    """One category of a project.
+
+    Args:
+        id: the store's own.
+        coco_id: as in the data set's files; unique in the project and never given twice.
+        name: unique among the project's present categories.
+        supercategory: COCO's grouping, or empty.
+        colour: ``#rrggbb``, or empty for the palette's.
+        version: rises by one with every change.
+    """
+
+    id: int
+    coco_id: int
+    name: str
+    supercategory: str
+    colour: str
+    version: int
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """One image of a project.
+
+    Args:
+        id: the store's own.
+        coco_id: as in the data set's files.
+        file_name: as it was given, unique among the project's present images.
+        width, height: of the upright image in pixels.
+        digest: SHA-256 of the file's bytes; empty where a data set names an image that nobody has brought.
+        status: how far review is.
+        version: rises by one with every change.
+    """
+
+    id: int
+    coco_id: int
+    file_name: str
+    width: int
+    height: int
+    digest: str
+    status: ImageStatus
+    version: int
+    extra: Extra = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class InstanceRow:
+    """One instance of an image.
+
+    Args:
+        id: the store's own.
+        image_id, category_id: the store's ids.
+        coco_id: as in the data set's files; unique in the project.
+        size: height and width of its image in pixels.
+        counts: the mask's run lengths in COCO's compressed form.
+        polygons: corner coordinates as a person drew them or a file gave them; ``None`` for masks.
+        area: the mask's pixels.
+        box_xywh: the mask's tight box in pixels.
+        score: the model's, or ``None`` for what people drew and ground truth.
+        status: what a person said of it.
+        source: a model's key, ``person``, or ``file``.
+        is_crowd: a region of many objects, which evaluators leave out.
+        given_box: x1 y1 x2 y2 as regressed or as a file says; ``None`` for the mask's own.
+        given_area: as a file says.
+        candidate: its row among the network's candidates.
+        version: rises by one with every change.
+    """
+
+    id: int
+    image_id: int
+    category_id: int
+    coco_id: int
+    size: tuple[int, int]
+    counts: str
+    polygons: list[list[float]] | None
+    area: int
+    box_xywh: tuple[int, int, int, int]
+    score: float | None
+    status: Status
+    source: str
+    is_crowd: bool
+    given_box: Box | None
+    given_area: float | None
+    candidate: int | None
+    version: int
+    extra: Extra = field(default_factory=dict)
+
+    @cached_property
+    def mask(self) -> Rle:
+        """Its pixels."""
+        return Rle.from_counts(self.counts, self.size)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the journal.
+
+    Args:
+        id: rises with time within a project.
+        at, who: when, in UTC, and who.
+        kind: what was decided, as ``accept``; ``undo`` and ``redo`` are entries, too.
+        target_id: the entry that an undo or redo is about.
+        image_id: where it is about one image.
+        is_refused: it came second and was not carried out; what was wanted is kept in ``changes``.
+        changes: for each row ``table``, ``id``, and ``before`` and ``after`` of what changed, or ``made``, a
+            digest of a new row's values.
+    """
+
+    id: int
+    at: datetime
+    who: str
+    kind: str
+    target_id: int | None
+    image_id: int | None
+    is_refused: bool
+    changes: tuple[Mapping[str, Any], ...]

@@ -1,0 +1,383 @@
+"""A store: projects with their images, categories, instances and journal, in a database and a folder.
+
+Nothing here knows the screen. Whoever calls names who decides; when a call that changes something has
+returned, it is on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from maskrcnn_core.categories import Category
+from maskrcnn_core.errors import StoreError
+from maskrcnn_core.masks import Rle
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.store import journal
+from maskrcnn_core.store.blobs import Blobs
+from maskrcnn_core.store.journal import Change, New, Refusal
+from maskrcnn_core.store.opening import open_engine, reading, told, writing
+from maskrcnn_core.store.places import StorePlace, find_place
+from maskrcnn_core.store.records import (
+    Box,
+    CategoryRow,
+    Entry,
+    Extra,
+    ImageRow,
+    InstanceRow,
+    ProjectRow,
+    Status,
+)
+from maskrcnn_core.store.tables import CATEGORY, IMAGE, INSTANCE, PROJECT
+
+__all__ = ["Store", "new_category", "new_image", "new_instance"]
+
+
+class Store:
+    """All projects of one place. Safe to use from several threads; other processes may use the place, too.
+
+    Args:
+        place: where; by default what the environment says.
+
+    Raises:
+        StoreError: if the place cannot be used; see :func:`~maskrcnn_core.store.opening.open_engine`.
+    """
+
+    def __init__(self, place: StorePlace | None = None) -> None:
+        self.place = place or find_place()
+        self._engine = open_engine(self.place)
+        self.blobs = Blobs(self.place.files)
+
+    def close(self) -> None:
+        """Gives the database's connections back."""
+        self._engine.dispose()
+
+    # -- projects ---------------------------------------------------------------------------------
+
+    def create_project(
+        self,
+        name: str,
+        who: str,
+        *,
+        description: str = "",
+        categories: Sequence[Category] = (),
+        extra: Extra | None = None,
+    ) -> ProjectRow:
+        """Makes a project.
+
+        Raises:
+            StoreError: if the name is empty, or a project has it already.
+        """
+        name = name.strip()
+        if not name:
+            raise StoreError("project: wanted a name, found nothing")
+        values = {
+            "name": name,
+            "description": description,
+            "made_at": datetime.now(UTC),
+            "made_by": who,
+            "extra": dict(extra or {}),
+        }
+        with self._writing() as connection:
+            id_ = connection.execute(insert(PROJECT).returning(PROJECT.c.id), values).scalar_one()
+            journal.decide(connection, id_, who, "make project", [new_category(c) for c in categories])
+            return self._project(connection, id_)
+
+    def projects(self) -> list[ProjectRow]:
+        """All projects that are there, by name."""
+        with self._reading() as connection:
+            query = select(PROJECT).where(~PROJECT.c.gone)
+            rows = [_project_row(row) for row in connection.execute(query)]
+        return sorted(rows, key=lambda row: row.name.casefold())
+
+    def project(self, project_id: int) -> ProjectRow:
+        """One project.
+
+        Raises:
+            StoreError: if there is none.
+        """
+        with self._reading() as connection:
+            return self._project(connection, project_id)
+
+    def _project(self, connection: Connection, project_id: int) -> ProjectRow:
+        row = connection.execute(
+            select(PROJECT).where(PROJECT.c.id == project_id, ~PROJECT.c.gone)
+        ).one_or_none()
+        if row is None:
+            raise StoreError(f"project {project_id}: there is no such project")
+        return _project_row(row)
+
+    # -- what is in them --------------------------------------------------------------------------
+
+    def categories(self, project_id: int) -> list[CategoryRow]:
+        """A project's categories, in the order of their ids in files."""
+        query = select(CATEGORY).where(CATEGORY.c.project_id == project_id, ~CATEGORY.c.gone)
+        with self._reading() as connection:
+            return [_category_row(row) for row in connection.execute(query.order_by(CATEGORY.c.coco_id))]
+
+    def images(self, project_id: int, *, digests: Iterable[str] | None = None) -> list[ImageRow]:
+        """A project's images, in the order in which they came.
+
+        Args:
+            project_id: whose.
+            digests: only those with these contents.
+        """
+        query = select(IMAGE).where(IMAGE.c.project_id == project_id, ~IMAGE.c.gone)
+        if digests is not None:
+            query = query.where(IMAGE.c.digest.in_(list(digests)))
+        with self._reading() as connection:
+            return [_image_row(row) for row in connection.execute(query.order_by(IMAGE.c.id))]
+
+    def instances(self, project_id: int, *, image_id: int | None = None) -> list[InstanceRow]:
+        """A project's instances, or those of one image, in the order in which they came."""
+        with self._reading() as connection:
+            query = _instances_query(project_id)
+            if image_id is not None:
+                query = query.where(INSTANCE.c.image_id == image_id)
+            return [_instance_row(row) for row in connection.execute(query)]
+
+    def next_coco_id(self, project_id: int, table: str) -> int:
+        """The next free id for files, of a ``category``, ``image`` or ``instance``; none is given twice."""
+        of = {"category": CATEGORY, "image": IMAGE, "instance": INSTANCE}[table]
+        with self._reading() as connection:
+            query = select(func.max(of.c.coco_id)).where(of.c.project_id == project_id)
+            return max(connection.execute(query).scalar() or 0, 0) + 1
+
+    # -- decisions --------------------------------------------------------------------------------
+
+    def decide(
+        self,
+        project_id: int,
+        who: str,
+        kind: str,
+        changes: Iterable[Change | New],
+        *,
+        image_id: int | None = None,
+    ) -> Entry | None:
+        """Carries out a decision, wholly or not at all; see :func:`~maskrcnn_core.store.journal.decide`.
+
+        Raises:
+            ConflictError: if somebody else changed one of the rows meanwhile; what was wanted is kept in
+                the journal as refused.
+            StoreError: if a row is not there, a name is taken, or the database refuses.
+        """
+        changes = list(changes)
+        return self._decided(
+            project_id,
+            who,
+            kind,
+            lambda connection: journal.decide(connection, project_id, who, kind, changes, image_id=image_id),
+        )
+
+    def undo(self, project_id: int, who: str) -> Entry | None:
+        """Takes back this person's last decision; ``None`` if there is none.
+
+        Raises:
+            ConflictError: if somebody else has changed it since; it then stands.
+        """
+        return self._decided(project_id, who, "undo", lambda c: journal.undo(c, project_id, who))
+
+    def redo(self, project_id: int, who: str) -> Entry | None:
+        """Carries out again what this person has last undone; ``None`` if there is nothing.
+
+        Raises:
+            ConflictError: if somebody else has changed it since.
+        """
+        return self._decided(project_id, who, "redo", lambda c: journal.redo(c, project_id, who))
+
+    def journal(
+        self, project_id: int, *, who: str | None = None, before: int | None = None, limit: int = 100
+    ) -> list[Entry]:
+        """The newest lines of a project's journal; see :func:`~maskrcnn_core.store.journal.entries`."""
+        with self._reading() as connection:
+            return journal.entries(connection, project_id, who=who, before=before, limit=limit)
+
+    def _decided(self, project_id: int, who: str, kind: str, act: Any) -> Entry | None:
+        try:
+            with self._writing() as connection:
+                entry: Entry | None = act(connection)
+                return entry
+        except Refusal as refusal:
+            with self._writing() as connection:
+                journal.refuse(connection, project_id, who, kind, refusal)
+            raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        with told(self.place), reading(self._engine) as connection:
+            yield connection
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        try:
+            with told(self.place), writing(self._engine) as connection:
+                yield connection
+        except StoreError as error:
+            if isinstance(error.__cause__, IntegrityError):
+                raise StoreError(_taken(error.__cause__)) from error.__cause__
+            raise
+
+
+_TAKEN = (
+    ("project", "name", "a project of this name is there already; choose another name"),
+    ("category", "name", "a category of this name is there already; merge the two, or choose another name"),
+    ("image", "file_name", "an image of this file name is there already; rename one of them"),
+)
+
+
+def _taken(error: IntegrityError) -> str:
+    reason = str(error.orig)
+    for table, column, sentence in _TAKEN:
+        # SQLite names the columns, PostgreSQL the index.
+        if f"{table}.{column}" in reason or f"uq_{table}_{column}" in reason:
+            return sentence
+    return f"the project database refused this ({one_line(reason)})"
+
+
+# -- new rows -------------------------------------------------------------------------------------
+
+
+def new_category(category: Category, *, colour: str = "", extra: Extra | None = None) -> New:
+    """A category to be made."""
+    return New(
+        "category",
+        {
+            "coco_id": category.id,
+            "name": category.name,
+            "supercategory": category.supercategory,
+            "colour": colour,
+            "extra": dict(extra or {}),
+        },
+    )
+
+
+def new_image(
+    coco_id: int,
+    file_name: str,
+    size: tuple[int, int],
+    digest: str,
+    *,
+    extra: Extra | None = None,
+) -> New:
+    """An image to be made; ``size`` is height and width."""
+    return New(
+        "image",
+        {
+            "coco_id": coco_id,
+            "file_name": file_name,
+            "width": size[1],
+            "height": size[0],
+            "digest": digest,
+            "status": "new",
+            "extra": dict(extra or {}),
+        },
+    )
+
+
+def new_instance(
+    image_id: int,
+    category_id: int,
+    coco_id: int,
+    mask: Rle,
+    *,
+    source: str,
+    status: Status = "proposed",
+    score: float | None = None,
+    polygons: list[list[float]] | None = None,
+    is_crowd: bool = False,
+    given_box: Box | None = None,
+    given_area: float | None = None,
+    candidate: int | None = None,
+    extra: Extra | None = None,
+) -> New:
+    """An instance to be made; the arguments are those of :class:`InstanceRow`."""
+    return New(
+        "instance",
+        mask_values(mask, polygons)
+        | {
+            "image_id": image_id,
+            "category_id": category_id,
+            "coco_id": coco_id,
+            "score": score,
+            "status": status,
+            "source": source,
+            "is_crowd": is_crowd,
+            "given_box": None if given_box is None else list(given_box),
+            "given_area": given_area,
+            "candidate": candidate,
+            "extra": dict(extra or {}),
+        },
+    )
+
+
+def mask_values(mask: Rle, polygons: list[list[float]] | None = None) -> dict[str, Any]:
+    """What a mask is in the table of instances: for new ones, and to mend one."""
+    return {
+        "counts": mask.counts,
+        "polygons": polygons,
+        "area": mask.area,
+        "box": list(mask.box_xywh),
+    }
+
+
+# -- rows as values -------------------------------------------------------------------------------
+
+
+def _instances_query(project_id: int) -> Select[Any]:
+    return (
+        select(INSTANCE, IMAGE.c.height, IMAGE.c.width)
+        .join(IMAGE, IMAGE.c.id == INSTANCE.c.image_id)
+        .where(INSTANCE.c.project_id == project_id, ~INSTANCE.c.gone, ~IMAGE.c.gone)
+        .order_by(INSTANCE.c.id)
+    )
+
+
+def _project_row(row: Row[Any]) -> ProjectRow:
+    return ProjectRow(row.id, row.name, row.description, row.made_at, row.made_by, row.version, row.extra)
+
+
+def _category_row(row: Row[Any]) -> CategoryRow:
+    return CategoryRow(row.id, row.coco_id, row.name, row.supercategory, row.colour, row.version, row.extra)
+
+
+def _image_row(row: Row[Any]) -> ImageRow:
+    return ImageRow(
+        row.id,
+        row.coco_id,
+        row.file_name,
+        row.width,
+        row.height,
+        row.digest,
+        row.status,
+        row.version,
+        row.extra,
+    )
+
+
+def _instance_row(row: Row[Any]) -> InstanceRow:
+    x, y, width, height = row.box
+    return InstanceRow(
+        id=row.id,
+        image_id=row.image_id,
+        category_id=row.category_id,
+        coco_id=row.coco_id,
+        size=(row.height, row.width),
+        counts=row.counts,
+        polygons=row.polygons,
+        area=row.area,
+        box_xywh=(x, y, width, height),
+        score=row.score,
+        status=row.status,
+        source=row.source,
+        is_crowd=row.is_crowd,
+        given_box=None if row.given_box is None else tuple(row.given_box),
+        given_area=row.given_area,
+        candidate=row.candidate,
+        version=row.version,
+        extra=row.extra,
+    )

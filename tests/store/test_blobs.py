@@ -1,0 +1,64 @@
+"""Bytes by content, in a folder and in a bucket."""
+
+import hashlib
+import os
+
+import fsspec
+import pytest
+
+from maskrcnn_core.errors import StoreError
+from maskrcnn_core.store.blobs import Blobs
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def blobs(request, tmp_path):
+    if request.param == "folder":
+        yield Blobs(str(tmp_path / "files"))
+        return
+    bucket = fsspec.filesystem("memory")
+    bucket.makedirs("/bucket", exist_ok=True)
+    yield Blobs("memory://bucket/files/")
+    bucket.rm("/bucket", recursive=True)
+
+
+@pytest.mark.parametrize("data", [b"", b"a", os.urandom(300_000)])
+def test_what_is_kept_comes_back(blobs, data):
+    digest = hashlib.sha256(data).hexdigest()
+    assert digest not in blobs or not data
+    assert blobs.put(data) == digest == blobs.put(data)
+    assert digest in blobs and blobs.get(digest) == data
+
+
+def test_what_is_not_there_is_named(blobs):
+    blobs.put(b"other")
+    with pytest.raises(StoreError, match=f"{'0' * 64}: this file of the project is gone"):
+        blobs.get("0" * 64)
+
+
+@pytest.mark.parametrize("digest", ["", "../../etc/passwd", "A" * 64, "0" * 63])
+def test_only_digests_are_names(blobs, digest):
+    with pytest.raises(ValueError, match="wanted 64 hexadecimal digits"):
+        blobs.get(digest)
+
+
+def test_damage_is_noticed_and_mended_by_the_original(tmp_path):
+    blobs = Blobs(str(tmp_path))
+    digest = blobs.put(b"precious")
+    file = tmp_path / digest[:2] / digest
+    file.write_bytes(b"precioux")
+    with pytest.raises(StoreError, match="is damaged; put back a copy"):
+        blobs.get(digest)
+    file.write_bytes(b"prec")
+    blobs.put(b"precious")
+    assert blobs.get(digest) == b"precious"
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "files").write_text("a file")
+    with pytest.raises(StoreError, match=r"cannot write .*; free some space or check the folder's rights"):
+        Blobs(str(tmp_path / "files")).put(b"data")
+
+
+def test_an_unknown_kind_of_address_is_named():
+    with pytest.raises(StoreError, match=r"nowhere://bucket: .*[Pp]rotocol"):
+        Blobs("nowhere://bucket")

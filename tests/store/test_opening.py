@@ -1,0 +1,286 @@
+"""What a store does with a database that is new, old, newer, foreign, damaged, locked or read-only."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import make_url
+
+from maskrcnn_core.errors import StoreError
+from maskrcnn_core.store import opening
+from maskrcnn_core.store.opening import APPLICATION_ID, open_engine, reading, writing
+from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace, find_place
+from maskrcnn_core.store.store import Store
+from maskrcnn_core.store.tables import METADATA
+from tests.store.builders import change, make_project
+
+
+@pytest.fixture
+def lite(tmp_path):
+    return StorePlace.in_folder(tmp_path / "data")
+
+
+def database_of(place):
+    return place.sqlite_file
+
+
+# -- where ----------------------------------------------------------------------------------------
+
+
+def test_the_environment_says_where(monkeypatch, tmp_path):
+    monkeypatch.delenv(DATABASE_VARIABLE, raising=False)
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "here"))
+    assert find_place() == StorePlace.in_folder(tmp_path / "here")
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv(DATA_VARIABLE, " ")
+    assert find_place().sqlite_file == tmp_path / "home/maskdesk/maskdesk.db"
+    monkeypatch.setenv(DATABASE_VARIABLE, "postgresql+psycopg://ann:secret@db/desk")
+    place = find_place()
+    assert place.sqlite_file is None and place.files == str(tmp_path / "home/maskdesk/files")
+    assert "secret" not in place.shown and "ann" in place.shown
+    monkeypatch.setenv(DATA_VARIABLE, "s3://bucket/desk/")
+    assert find_place().files == "s3://bucket/desk/files"
+
+
+@pytest.mark.parametrize(
+    ("database", "data", "message"),
+    [
+        ("mysql://a:secret@b/c", "", "wanted sqlite or postgresql.psycopg"),
+        ("postgresql+psycopg://a:secret@b", "", "the name of a database"),
+        ("no url: secret", "", "wanted a database's URL"),
+        ("", "s3://bucket", "a bucket holds files, not a database"),
+    ],
+)
+def test_a_place_that_cannot_be_used_is_told_without_its_password(monkeypatch, database, data, message):
+    monkeypatch.setenv(DATABASE_VARIABLE, database)
+    monkeypatch.setenv(DATA_VARIABLE, data)
+    with pytest.raises(StoreError, match=message) as raised:
+        find_place()
+    assert "secret" not in str(raised.value)
+
+
+# -- the form -------------------------------------------------------------------------------------
+
+
+def test_migrations_lead_to_the_tables_as_they_are_written(place):
+    engine = open_engine(place)
+    with reading(engine) as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, METADATA) == []
+    engine.dispose()
+
+
+def test_a_new_database_is_set_up_for_safety(lite):
+    engine = open_engine(lite)
+    with engine.connect() as connection:
+
+        def pragma(name):
+            return connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+
+        assert pragma("application_id") == APPLICATION_ID
+        assert pragma("journal_mode") == "wal"
+        assert (pragma("synchronous"), pragma("foreign_keys"), pragma("busy_timeout")) == (2, 1, 10_000)
+    engine.dispose()
+    assert [p.name for p in database_of(lite).parent.iterdir()] == ["maskdesk.db"], "no litter is left"
+
+
+def test_many_who_open_a_new_place_at_once_share_one_database(place):
+    def open_and_make(number):
+        store = Store(place)
+        made = store.create_project(f"P{number}", "ann").id
+        store.close()
+        return made
+
+    with ThreadPoolExecutor(8) as pool:
+        ids = list(pool.map(open_and_make, range(8)))
+    assert len(set(ids)) == 8
+    store = Store(place)
+    assert [p.name for p in store.projects()] == [f"P{n}" for n in range(8)]
+    store.close()
+
+
+def test_an_older_database_is_migrated_and_a_copy_kept(lite, monkeypatch):
+    store = Store(lite)
+    project = make_project(store)
+    store.close()
+    with sqlite3.connect(database_of(lite)) as connection:
+        connection.execute("DELETE FROM alembic_version")
+        connection.execute("INSERT INTO alembic_version VALUES ('0000')")
+    connection.close()
+    migrated = []
+    monkeypatch.setattr(opening, "_refuse_unknown", lambda revision, place: None)
+    monkeypatch.setattr(opening, "_migrate", lambda connection, place: migrated.append(place))
+    engine = open_engine(lite)
+    engine.dispose()
+    assert migrated == [lite]
+    copy = database_of(lite).with_name("maskdesk.db.before-0001")
+    with sqlite3.connect(copy) as connection:
+        assert connection.execute("SELECT count(*) FROM instance").fetchone() == (6,)
+        assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+    connection.close()
+    assert project == 1
+
+
+def test_a_newer_database_is_left_alone(place):
+    engine = open_engine(place)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    engine.dispose()
+    with pytest.raises(StoreError, match=r"made by a newer MaskDesk \(form 9999, this one knows 0001\)"):
+        open_engine(place)
+
+
+# -- what is wrong with it ------------------------------------------------------------------------
+
+
+def _empty(file):
+    file.write_bytes(b"")
+
+
+def _text(file):
+    file.write_text("dear diary\n" * 40)
+
+
+def _foreign(file):
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+    connection.close()
+
+
+def _cut(file):
+    file.write_bytes(file.read_bytes()[:-5000])
+
+
+def _scratched(file):
+    data = bytearray(file.read_bytes())
+    data[4096 : 4096 * 4] = os.urandom(4096 * 3)
+    file.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (_empty, r"is empty \(0 bytes\)"),
+        (_text, "is not an SQLite database"),
+        (_cut, "damaged"),
+        (_scratched, "damaged"),
+    ],
+)
+def test_a_spoilt_database_is_named_and_left_as_it_is(lite, spoil, message):
+    store = Store(lite)
+    make_project(store, images=3, instances=40)
+    store.close()
+    spoil(database_of(lite))
+    before = database_of(lite).read_bytes()
+    with pytest.raises(StoreError, match=message) as raised:
+        open_engine(lite)
+    assert str(database_of(lite)) in str(raised.value) and "put back a copy" in str(raised.value)
+    assert database_of(lite).read_bytes() == before
+
+
+def test_another_programs_database_is_left_as_it_is(lite):
+    database_of(lite).parent.mkdir()
+    _foreign(database_of(lite))
+    before = database_of(lite).read_bytes()
+    with pytest.raises(StoreError, match=r"belongs to another program \(application id 0x0\)"):
+        open_engine(lite)
+    assert database_of(lite).read_bytes() == before
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "data").write_text("a file")
+    with pytest.raises(StoreError, match=r"cannot be used .*; check the folder's rights"):
+        open_engine(StorePlace.in_folder(tmp_path / "data"))
+
+
+def test_a_server_that_does_not_answer_is_named_without_its_password():
+    url = make_url("postgresql+psycopg://ann:secret@127.0.0.1:9/desk")
+    with pytest.raises(StoreError, match=r"ann:\*\*\*@127") as raised:
+        open_engine(StorePlace(url, "/nowhere"))
+    assert "secret" not in str(raised.value)
+
+
+def test_a_locked_database_is_said_to_be_and_nothing_is_lost(lite, monkeypatch):
+    monkeypatch.setattr(opening, "BUSY_SECONDS", 0.2)
+    store = Store(lite)
+    project = make_project(store)
+    row = store.instances(project)[0]
+    other = sqlite3.connect(database_of(lite), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(
+        StoreError, match=r"another program is writing to it; try again, .*\(database is locked\)"
+    ):
+        store.decide(project, "ann", "accept", [change(row, status="accepted")])
+    assert store.instances(project)[0].status == "proposed", "readers do not wait"
+    other.execute("ROLLBACK")
+    other.close()
+    store.decide(project, "ann", "accept", [change(row, status="accepted")])
+    assert store.instances(project)[0].status == "accepted"
+    store.close()
+
+
+def test_a_full_disk_is_said_to_be_and_nothing_is_lost(lite):
+    store = Store(lite)
+    project = make_project(store, images=1)
+    rows = store.instances(project)
+    with store._engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count={pages + 8}")
+    with pytest.raises(StoreError, match="the disk is full, nothing was saved; free some space"):
+        for n in range(200):
+            row = store.instances(project)[0]
+            status = "accepted" if n % 2 == 0 else "rejected"
+            store.decide(project, "ann", "x" * 4000, [change(row, status=status)])
+    said = store.instances(project)[0]
+    assert [e.kind for e in store.journal(project, limit=1)] == ["x" * 4000]
+    assert store.journal(project, limit=1)[0].changes[0]["after"]["status"] == said.status
+    with store._engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count=1000000")
+    store.decide(project, "ann", "accept", [change(row, status="accepted") for row in rows[1:]])
+    store.close()
+
+
+READ_ONLY = """
+import os, sys
+from maskrcnn_core.errors import StoreError
+from maskrcnn_core.store.places import StorePlace
+from maskrcnn_core.store.store import Store
+from pathlib import Path
+os.setgid(65534); os.setuid(65534)
+try:
+    store = Store(StorePlace.in_folder(Path(sys.argv[1])))
+    print(len(store.projects()), "projects")
+    store.create_project("New", "ann")
+except StoreError as error:
+    print(error)
+"""
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become somebody who may not write")
+    folder = tmp_path / "data"
+    Store(StorePlace.in_folder(folder)).close()
+    for part in (folder, *folder.parents):
+        if part != part.parent and part.is_relative_to("/tmp"):
+            part.chmod(0o755)
+    run = subprocess.run(
+        [sys.executable, "-c", READ_ONLY, folder],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": "."},
+    )
+    assert "check the rights" in run.stdout, run.stdout + run.stderr
+    missing = folder / "deeper"
+    run = subprocess.run(
+        [sys.executable, "-c", READ_ONLY, missing],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": "."},
+    )
+    assert "check the folder's rights" in run.stdout, run.stdout + run.stderr
