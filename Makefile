@@ -38,13 +38,13 @@ STARTER_DATA := --ground-truth $(NUCLEI)/instances_train.json --images $(NUCLEI)
 	--turns --max-detections 500 --no-menu --resume
 
 starter: setup ## train the model in the box anew, from nothing (hours on a CPU; go on with the same command)
-	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/first --count 300
-	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/train --count 900
-	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/shapes --count 2500 --first-seed 2000
-	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/tissue --kind tissue --count 240
-	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/fluorescence --kind fluorescence --count 120
-	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/val --count 40 --first-seed 100000
-	$(BIN)/python -m maskrcnn_core draw-scenes build/scenes/val-tissue --kind tissue --count 10 --first-seed 100000
+	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/first --count 300
+	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/train --count 900
+	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/shapes --count 2500 --first-seed 2000
+	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/tissue --kind tissue --count 240
+	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/fluorescence --kind fluorescence --count 120
+	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/val --count 40 --first-seed 100000
+	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/val-tissue --kind tissue --count 10 --first-seed 100000
 	$(BIN)/python -m maskrcnn_core train $(STARTER_DATA) --out build/stage-1.safetensors \
 		--ground-truth build/scenes/first/instances.json --images build/scenes/first/images \
 		--epochs 6 --stop-after 3 --evaluate-every 2

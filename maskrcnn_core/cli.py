@@ -37,7 +37,6 @@ from maskrcnn_core.inference import Predictor
 from maskrcnn_core.model_summary import summarise
 from maskrcnn_core.models import MODELS, ModelSpec, add_trained_model, all_models, model_by_key, weights_file
 from maskrcnn_core.training import commands as training
-from maskrcnn_core.training.data import read_ground_truth
 from maskrcnn_core.training.evaluating import evaluate_on
 
 __all__ = ["app"]
@@ -226,7 +225,8 @@ def models() -> None:
         typer.echo(f"\n{spec.key}: {spec.knows}")
         typer.echo(f"  speed    {spec.speed}")
         published = ", as published" if spec.is_published else ""
-        typer.echo(f"  AP on    {spec.measured_on or 'nothing'}, in percent{published}")
+        measured = f"on {spec.measured_on}, in percent{published}" if spec.measured_on else "not measured"
+        typer.echo(f"  AP       {measured}")
         typer.echo(f"  licence  {spec.licence or 'unknown'}")
         typer.echo(f"  source   {spec.source}")
         file = weights_file(spec)
@@ -322,7 +322,7 @@ def evaluate(
             tell_refusals(results, refusals)
             evaluation = compare(dataset, found, max_detections=max_detections)
         elif images is not None:
-            truth = read_ground_truth(ground_truth, images)
+            truth = training.read_with_bar(ground_truth, images, quiet=quiet)
             tell_refusals(ground_truth, truth.refusals)
             predictor = Predictor(load_named_model(model, names, download=False, quiet=quiet), device)
             with bar_of(total=len(truth.dataset.images), unit="image", quiet=quiet) as bar:

@@ -31,6 +31,8 @@ class ModelSummary:
         proposals_after_nms: kept per image.
         roi_size: side of the pooled square for the box head, in cells.
         mask_roi_size: likewise for the mask head.
+        nms_threshold: IoU above which the weaker of two boxes of one label goes, unless a person says.
+        max_detections: kept in an image, likewise.
         parameters: learned numbers by part; frozen batch norm is not counted, as torchvision does.
         device: where the network is.
         precision: its float type.
@@ -50,6 +52,8 @@ class ModelSummary:
     proposals_after_nms: int
     roi_size: int
     mask_roi_size: int
+    nms_threshold: float
+    max_detections: int
     parameters: dict[str, int]
     device: str
     precision: str
@@ -84,6 +88,7 @@ class ModelSummary:
                 f"{self.roi_size} × {self.roi_size} for boxes, "
                 f"{self.mask_roi_size} × {self.mask_roi_size} for masks",
             ),
+            ("Detections", f"at most {self.max_detections} an image, NMS at IoU {self.nms_threshold:g}"),
             ("Parameters", f"{self.total_parameters:,}"),
             *((f"Parameters: {part}", f"{n:,}") for part, n in self.parameters.items() if n),
             ("Device", self.device),
@@ -113,6 +118,8 @@ def summarise(model: LoadedModel) -> ModelSummary:
         proposals_after_nms=network.rpn.post_nms_top_n(),
         roi_size=heads.box_roi_pool.output_size[0],
         mask_roi_size=heads.mask_roi_pool.output_size[0],
+        nms_threshold=model.nms_threshold,
+        max_detections=model.max_detections,
         parameters={
             "backbone": _count(network.backbone) - _count(fpn),
             "feature pyramid": _count(fpn),

@@ -128,7 +128,7 @@ def _torchvision(version: Version) -> Callable[[Path], MaskRCNN]:
     return build
 
 
-def _row_of(card: ModelCard, file: Path, key: str, speed: str = "as its architecture") -> ModelSpec:
+def _row_of(card: ModelCard, file: Path, key: str, speed: str = "not measured") -> ModelSpec:
     """The row of a weights file that has a card."""
     family = family_of(card.architecture)
     measured = [
@@ -181,7 +181,7 @@ MODELS: tuple[ModelSpec, ...] = (
     ModelSpec(
         key="coco-v2",
         title="Mask R-CNN ResNet-50-FPN v2 (COCO)",
-        knows="Finds COCO's 80 everyday categories; the most accurate of the three.",
+        knows="Finds COCO's 80 everyday categories; the most accurate of these.",
         speed="slowest, about 1.7 times the work of version 1",
         backbone="ResNet-50 with a feature pyramid (version 2: batch norm in all parts)",
         licence=_TORCHVISION_LICENCE,
@@ -490,6 +490,22 @@ def load_trained_model(file: Path, *, card: Path | None = None) -> LoadedModel:
     return replace(loaded, notes=(found.knows, *found.notes))
 
 
+def trained_model_of(file: Path) -> ModelSpec | None:
+    """The model in the menu whose place :func:`add_trained_model` would give to these weights, if any.
+
+    Raises:
+        InputError: if it is one of MaskDesk's own, whose key nobody else can have.
+    """
+    if file.stem in {spec.key for spec in MODELS}:
+        raise InputError(f"{file.name}: {file.stem!r} is the key of a model of MaskDesk's; rename the file")
+    target = _trained_file(file).absolute()
+    return next((spec for spec in all_models() if spec.key == file.stem and spec.file == str(target)), None)
+
+
+def _trained_file(file: Path) -> Path:
+    return _download_folder() / _TRAINED / file.name
+
+
 def add_trained_model(file: Path) -> ModelSpec:
     """Copies weights and card into a weights folder, where every menu finds them.
 
@@ -499,15 +515,14 @@ def add_trained_model(file: Path) -> ModelSpec:
         The row in the menu.
 
     Raises:
+        InputError: if the name is that of one of MaskDesk's own models.
         WeightsError: if the card or the weights cannot be used, or the folder cannot be written.
     """
     card = read_card(card_file(file))
-    if file.stem in {spec.key for spec in MODELS}:
-        raise WeightsError(f"{file.name}: {file.stem!r} is the key of a model of MaskDesk's; rename the file")
-    folder = _download_folder() / _TRAINED
-    target = folder / file.name
+    trained_model_of(file)
+    target = _trained_file(file)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         weights = file.read_bytes()
         if hashlib.sha256(weights).hexdigest() != card.sha256:
             raise WeightsError(f"{file.name}: its card is of other weights; copy the two files together")

@@ -118,7 +118,7 @@ def _load(data: bytes) -> Json:
     except RecursionError as error:
         raise DatasetError("JSON: nested too deep to be a COCO file") from error
     except ValueError as error:  # also what is not UTF-8
-        raise DatasetError(f"JSON: {error}") from error
+        raise DatasetError(f"this is no JSON, or only a part of a file ({error})") from error
 
 
 def _read_rows(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -83,9 +83,12 @@ def begin_from(model: LoadedModel, categories: Sequence[Category], seed: int) ->
             f"Begins from {model.title}; its categories are others, so the last layers of its box and mask "
             f"head are replaced. Kept for {_named(kept)}; new for {_named(new)}.",
         )
-    return Beginning(
-        _model(network, architecture, categories), architecture, f"SHA-256 {model.digest}", notes
+    begun = replace(
+        _model(network, architecture, categories),
+        nms_threshold=model.nms_threshold,
+        max_detections=model.max_detections,
     )
+    return Beginning(begun, architecture, f"SHA-256 {model.digest}", notes)
 
 
 def _named(names: list[str]) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +13,12 @@ from typing import Annotated, Any
 import typer
 from tqdm import tqdm
 
+from maskrcnn_core.annotations import unique_names
 from maskrcnn_core.architectures import architecture_as_json
 from maskrcnn_core.console import bar_of, errors_told, load_named_model, tell, tell_refusals
 from maskrcnn_core.errors import ExportError, InputError
 from maskrcnn_core.messages import one_line
-from maskrcnn_core.models import MODELS, add_trained_model
+from maskrcnn_core.models import MODELS, add_trained_model, trained_model_of
 from maskrcnn_core.scenes import SCENE_KINDS, write_scenes
 from maskrcnn_core.slim import SlimConfig
 from maskrcnn_core.training.augmentation import Augmentation
@@ -28,7 +31,7 @@ from maskrcnn_core.training.data import (
     read_ground_truth,
 )
 from maskrcnn_core.training.evaluating import Result
-from maskrcnn_core.training.keeping import Keeper, Words, curves_file, log_file
+from maskrcnn_core.training.keeping import Keeper, Words, curves_file, log_file, written_files
 from maskrcnn_core.training.run import Progress
 from maskrcnn_core.training.run import train as run_training
 from maskrcnn_core.training.settings import TrainingSettings
@@ -41,6 +44,7 @@ _KINDS = ", ".join(kind.key for kind in SCENE_KINDS)
 
 _RATE_FROM_NOTHING, _RATE_FROM_MODEL = 1e-3, 1e-4
 _CROP_SLIM, _CROP = 320, 512
+_LIMIT = 100
 
 
 def train(
@@ -106,8 +110,12 @@ def train(
         int, typer.Option(help="Steps between two checkpoints, beside those at the end of each epoch.")
     ] = 100,
     max_detections: Annotated[
-        int, typer.Option(help="The best so many of an image count, and are kept by the model afterwards.")
-    ] = 100,
+        int | None,
+        typer.Option(
+            help="The best so many of an image count, and are kept by the model afterwards. "
+            f"[default: as the model of --from; {_LIMIT} from random values]"
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off.")] = False,
     title: Annotated[str | None, typer.Option(help="Shown in menus. [default: the file's name]")] = None,
@@ -141,7 +149,7 @@ def train(
             workers=workers,
             evaluate_every=evaluate_every,
             checkpoint_every=checkpoint_every,
-            max_detections=max_detections,
+            max_detections=_LIMIT if max_detections is None else max_detections,
             augmentation=Augmentation(
                 crop=_CROP_SLIM if crop is None else crop,
                 scales=(smallest, largest),
@@ -149,12 +157,20 @@ def train(
                 colour=colour,
             ),
         )
-        _check_place(out, resume=resume)
-        training = _read_all(ground_truth, images, "--images")
-        validation = _read_all(val_ground_truth or [], val_images or images, "--val-images")
+        inputs = [*ground_truth, *(val_ground_truth or []), *([Path(from_)] if from_ else []), names]
+        _check_place(out, [file for file in inputs if file], resume=resume)
+        if menu:
+            _check_name(out)
+        if val_images and not val_ground_truth:
+            raise InputError("--val-images: wanted --val-ground-truth with it, found none")
+        training = _read_all(ground_truth, images, "--images", quiet=quiet)
+        validation = _read_all(val_ground_truth or [], val_images or images, "--val-images", quiet=quiet)
         beginning = _beginning(from_, names, training, seed, quiet=quiet)
+        if max_detections is None and from_ is not None:
+            settings = replace(settings, max_detections=beginning.model.max_detections)
         if crop is None and not isinstance(beginning.architecture, SlimConfig):
             settings = replace(settings, augmentation=replace(settings.augmentation, crop=_CROP))
+        _tell_crowded([*training, *validation], settings.max_detections)
         for note in beginning.notes:
             tell(note)
         _tell_unknown(validation, beginning)
@@ -178,18 +194,46 @@ def train(
             typer.echo(f"it is a choice in every menu now: --model {spec.key}")
 
 
-def _check_place(out: Path, *, resume: bool) -> None:
-    if resume:
-        return
-    for file in (out, state_file(out)):
-        if file.exists():
+def _check_place(out: Path, inputs: Sequence[Path], *, resume: bool) -> None:
+    """Nothing that a person has is ever written over: not what they learn from, nor anything else."""
+    ours = written_files(out)
+    read = {os.path.realpath(file) for file in inputs}
+    for file in ours:
+        if os.path.realpath(file) in read:
             raise InputError(
-                f"{one_line(str(file))}: this is there already; --resume goes on with it, "
-                "another --out leaves it alone"
+                f"{one_line(str(file))}: the run would read this file and write over it; choose another --out"
+            )
+    if resume and state_file(out).exists():
+        return
+    for file in (state_file(out), *ours):
+        if os.path.lexists(file):
+            help_ = "--resume goes on with it, another" if file == state_file(out) else "another"
+            raise InputError(f"{one_line(str(file))}: this is there already; {help_} --out leaves it alone")
+
+
+def _check_name(out: Path) -> None:
+    """What the menu would refuse after hours is refused now."""
+    taken = trained_model_of(out)
+    if taken is not None:
+        tell(
+            f"{out.stem}: a model of this name is in the menus; this one takes its place when it is ready "
+            "(--no-menu leaves the menus alone)"
+        )
+
+
+def _tell_crowded(truths: Sequence[GroundTruth], limit: int) -> None:
+    for truth in truths:
+        most = max(Counter(i.image_id for i in truth.dataset.instances if not i.is_crowd).values(), default=0)
+        if most > limit:
+            tell(
+                f"{truth.name}: up to {most} instances in an image, and the model keeps at most {limit}; "
+                f"--max-detections {most} keeps them all"
             )
 
 
-def _read_all(files: Sequence[Path], folders: Sequence[Path], option: str) -> tuple[GroundTruth, ...]:
+def _read_all(
+    files: Sequence[Path], folders: Sequence[Path], option: str, *, quiet: bool
+) -> tuple[GroundTruth, ...]:
     if len(folders) != len(files) and (len(folders) != 1 or not files):
         if not files:
             return ()
@@ -199,10 +243,23 @@ def _read_all(files: Sequence[Path], folders: Sequence[Path], option: str) -> tu
     folders = list(folders) * len(files) if len(folders) == 1 else list(folders)
     truths = []
     for file, folder in zip(files, folders, strict=True):
-        truth = read_ground_truth(file, folder)
+        truth = read_with_bar(file, folder, quiet=quiet)
         tell_refusals(file, truth.refusals)
         truths.append(truth)
-    return tuple(truths)
+    names = unique_names([truth.name for truth in truths])
+    return tuple(replace(truth, name=name) for truth, name in zip(truths, names, strict=True))
+
+
+def read_with_bar(file: Path, folder: Path, *, quiet: bool) -> GroundTruth:
+    """Ground truth whose images are all decoded once, with a bar."""
+    with bar_of(total=None, unit="image", quiet=quiet) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.set_description("reading", refresh=False)
+            bar.update(done - bar.n)
+
+        return read_ground_truth(file, folder, on_progress=show)
 
 
 def _beginning(
@@ -299,6 +356,7 @@ def draw_scenes(
     out: Annotated[Path, typer.Argument(help="The folder to write images/ and instances.json into.")],
     count: Annotated[int, typer.Option(help="How many scenes.")] = 300,
     first_seed: Annotated[int, typer.Option(help="Scenes have this seed and the following ones.")] = 0,
+    over: Annotated[bool, typer.Option("--over", help="Write over the scenes that are there.")] = False,
     kind: Annotated[str, typer.Option(help=f"What is on them: {_KINDS}.")] = SCENE_KINDS[0].key,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
@@ -306,10 +364,16 @@ def draw_scenes(
     with errors_told():
         if not 1 <= count <= 1_000_000 or not 0 <= first_seed < 2**31:
             raise InputError(
-                f"draw-scenes: wanted a count and a seed above 0, found {count} and {first_seed}"
+                f"draw-scenes: wanted a count above 0 and a seed of 0 or more, found {count} and {first_seed}"
             )
         if kind not in {row.key for row in SCENE_KINDS}:
             raise InputError(f"--kind: wanted one of {_KINDS}, found {one_line(kind)!r}")
+        there = next((f for f in (out / "instances.json", out / "images") if os.path.lexists(f)), None)
+        if there is not None and not over:
+            raise InputError(
+                f"{one_line(str(there))}: this is there already; choose another folder, or --over to "
+                "write over it"
+            )
         with bar_of(total=count, unit="scene", quiet=quiet) as bar:
             try:
                 dataset = write_scenes(

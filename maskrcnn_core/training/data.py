@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from maskrcnn_core.annotations import Dataset, ImageRecord
 from maskrcnn_core.categories import Category, LabelMap
 from maskrcnn_core.errors import CoreError, DatasetError, ImageError, InputError
 from maskrcnn_core.formats.coco_reader import Refusal, read_coco
-from maskrcnn_core.images import MAX_FILE_BYTES, image_size, one_line, read_image
+from maskrcnn_core.images import one_line, read_image
 from maskrcnn_core.training.augmentation import Augmentation, Pixels, Sample, Target, input_scale
 
 __all__ = [
@@ -59,8 +59,15 @@ class GroundTruth:
     licences: tuple[str, ...] = ()
 
 
-def read_ground_truth(file: Path, folder: Path) -> GroundTruth:
-    """Reads a COCO file and checks that its images are there; they are decoded when their turn comes.
+def read_ground_truth(
+    file: Path, folder: Path, *, on_progress: Callable[[int, int], object] | None = None
+) -> GroundTruth:
+    """Reads a COCO file and decodes each of its images once, so that no broken one ends a run in its middle.
+
+    Args:
+        file: the COCO file.
+        folder: of its images.
+        on_progress: called with ``(done, total)`` after each image.
 
     Raises:
         InputError: if the file or the folder cannot be read, the file holds no image, or none of its
@@ -78,8 +85,10 @@ def read_ground_truth(file: Path, folder: Path) -> GroundTruth:
     except InputError as error:
         raise DatasetError(f"{shown}: {error}") from error
     present, unusable = [], []
-    for record in dataset.images:
+    for done, record in enumerate(dataset.images, start=1):
         reason = _why_unusable(folder, record)
+        if on_progress:
+            on_progress(done, len(dataset.images))
         if reason:
             unusable.append(Refusal(one_line(record.file_name), reason))
         else:
@@ -105,17 +114,14 @@ def read_ground_truth(file: Path, folder: Path) -> GroundTruth:
 
 
 def _why_unusable(folder: Path, record: ImageRecord) -> str:
-    """What is wrong with an image as far as its header tells; empty if nothing is."""
+    """What is wrong with an image; empty if nothing is."""
     file = _image_file(folder, record)
     if file is None:
         return "the image is not in the folder"
     try:
-        with file.open("rb") as stream:
-            size = image_size(stream.read(MAX_FILE_BYTES), record.file_name)
-    except OSError as error:
-        return f"the image cannot be read ({error.strerror or error})"
+        size = read_image(file).size
     except ImageError as error:
-        return str(error)
+        return str(error).removeprefix(f"{one_line(file.name)}: ")
     return "" if size == record.size else _other_size(record, size)
 
 

@@ -26,7 +26,7 @@ from maskrcnn_core.training.evaluating import Result
 from maskrcnn_core.training.run import LOSSES, Snapshot
 from maskrcnn_core.training.settings import TrainingSettings
 
-__all__ = ["Keeper", "Words", "curves_file", "last_file", "log_file"]
+__all__ = ["Keeper", "Words", "curves_file", "last_file", "log_file", "written_files"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,12 @@ def log_file(out: Path) -> Path:
 def curves_file(out: Path) -> Path:
     """The log as a picture."""
     return out.with_suffix(".png")
+
+
+def written_files(out: Path) -> tuple[Path, ...]:
+    """All that a run writes which writes ``out``, but for its checkpoint."""
+    last = last_file(out)
+    return out, card_file(out), last, card_file(last), log_file(out), curves_file(out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +170,7 @@ def _draw_curves(rows: Sequence[dict[str, float]], title: str) -> bytes:
     # Its object form draws without a screen and without the state that pyplot shares between threads.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(10, 4), layout="constrained")
     FigureCanvasAgg(figure)
@@ -179,6 +186,12 @@ def _draw_curves(rows: Sequence[dict[str, float]], title: str) -> bytes:
     scores.set(xlabel="epoch", ylabel="AP (IoU .50 to .95)", ylim=(0, 1), title="Validation")
     if scores.lines:
         scores.legend()
+    else:
+        middle = {"ha": "center", "va": "center", "transform": scores.transAxes}
+        scores.text(0.5, 0.5, "nothing was measured: there is no --val-ground-truth", **middle)
+    for axes in (losses, scores):
+        axes.set_xlim(min(epochs) - 0.5, max(epochs) + 0.5)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.suptitle(title.replace("$", r"\$"))
     stream = io.BytesIO()
     with warnings.catch_warnings():

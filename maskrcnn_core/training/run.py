@@ -160,6 +160,9 @@ class _Run:
     def go(self, *, resume: bool) -> None:
         if resume and self.file.exists():
             self._take_up(read_state(self.file))
+        else:
+            # Before anything else is written: what lies beside a checkpoint is the run's own.
+            self._write()
         while self.step < self.end:
             epoch, first = divmod(self.step, self.steps_per_epoch)
             self._epoch(epoch, first)
@@ -237,7 +240,8 @@ class _Run:
         last = Snapshot("last", self._kept().state_dict(), results, list(self.rows), self.step)
         self.keep(last)
         score = mean_mask_ap(results)
-        if score > self.best or (is_last and not self.truths):
+        # Where nothing could be measured, the last are the best.
+        if score > self.best or (is_last and self.best < 0):
             self.best = max(score, self.best)
             self.keep(replace(last, kind="best"))
         self.on_progress(self._progress(results=results))
@@ -296,7 +300,7 @@ class _Run:
             differences = _differences(state.header, self.header)
             raise InputError(
                 f"{one_line(str(self.file))}: this checkpoint is of another run ({differences}); "
-                "give the same settings, or leave --resume away to start anew"
+                "give the same settings and data, or another --out to begin anew"
             )
         optimiser = dict(state.optimiser)
         self.scaler.load_state_dict(optimiser.pop("scaler"))
@@ -321,9 +325,17 @@ def _differences(found: str, wanted: str) -> str:
         for name, value in ours["settings"].items()
         if theirs["settings"].get(name) != value
     ]
-    if ours["start"] != theirs["start"]:
-        told.append("the data or the beginning were others")
+    now, then = json.loads(ours["start"]), json.loads(theirs["start"])
+    told += [f"{words} was another" for name, words in _STARTS.items() if now.get(name) != then.get(name)]
     return "; ".join(told)
+
+
+_STARTS = {
+    "data": "the ground truth",
+    "validation": "the validation data",
+    "beginning": "the model it begins from",
+    "architecture": "the architecture",
+}
 
 
 def _running_mean(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:

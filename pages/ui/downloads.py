@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import uuid
+from pathlib import Path
+
 import streamlit as st
 
 from maskrcnn_core.annotations import AnnotatedImage
@@ -14,6 +17,14 @@ from pages.ui.errors import plain, show_core_errors
 from pages.ui.state import Prepared, UiState
 
 __all__ = ["draw_downloads"]
+
+# From the moment when the page is asked for anew until this button is drawn again it would hand out a file of
+# what was shown before: dead, and seen to be.
+_STALE_IS_DEAD = """<style>
+[data-testid="stElementContainer"][data-stale="true"] [data-testid="stDownloadButton"] {
+    pointer-events: none; opacity: 0.4;
+}
+</style>"""
 
 
 def draw_downloads(state: UiState, predictor: Predictor) -> None:
@@ -60,16 +71,17 @@ def draw_downloads(state: UiState, predictor: Predictor) -> None:
         state.display,
     )
     asked = st.button("Prepare", key="prepare", icon=":material/build:", disabled=not digests)
-    # The file before stays on the screen until its place is drawn anew: while another one is made, nobody
-    # shall take it for that.
-    place = st.empty()
+    # What was offered before goes at once: while a file is made nobody shall take another one for it.
+    making, offer = st.empty(), st.empty()
     if asked:
+        _forget(state)
         try:
-            with show_core_errors(), place.container():
+            with show_core_errors(), making.container():
                 state.prepared = _prepare(state, predictor, row, digests, fingerprint)
         finally:
-            place.empty()
-    with place.container():
+            making.empty()
+    st.html(_STALE_IS_DEAD)
+    with offer.container():
         _offer(state, fingerprint)
 
 
@@ -84,6 +96,13 @@ def _sentence(state: UiState, row: Format, left_out: int) -> str:
     if left_out and state.export_all:
         parts.append(f"{left_out} images without an answer of the network are left out.")
     return " ".join(parts)
+
+
+def _forget(state: UiState) -> None:
+    """The file that was made before goes first: one that is cancelled or fails must not stand for it."""
+    if state.prepared is not None:
+        Path(state.prepared.file).unlink(missing_ok=True)
+        state.prepared = None
 
 
 def _prepare(
@@ -120,15 +139,19 @@ def _prepare(
         bar.progress(min(len(done_names) / max(total, 1), 1.0), text=f"{len(done_names)} of {total} files")
 
     stem = file_stem(images[0].record.file_name) if len(images) == 1 else f"{len(images)}_images"
-    file = state.workspace.scratch("export")
-    if total == 1:
-        member = next(row.members(export))
-        file.write_bytes(member.data)
-        notes, suffix, mime = ([member.note] if member.note else []), row.suffix, row.mime
-    else:
-        with file.open("wb") as target:
-            notes = write_zip(row.members(export), target, show)
-        suffix, mime = ".zip", "application/zip"
+    file = state.workspace.scratch(f"export-{uuid.uuid4().hex}")
+    try:
+        if total == 1:
+            member = next(row.members(export))
+            file.write_bytes(member.data)
+            notes, suffix, mime = ([member.note] if member.note else []), row.suffix, row.mime
+        else:
+            with file.open("wb") as target:
+                notes = write_zip(row.members(export), target, show)
+            suffix, mime = ".zip", "application/zip"
+    except BaseException:  # also Streamlit's way to end a run that somebody cancels
+        file.unlink(missing_ok=True)
+        raise
     return Prepared(fingerprint, str(file), f"{stem}_{row.key}{suffix}", mime, tuple(notes))
 
 

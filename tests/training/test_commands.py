@@ -18,7 +18,8 @@ from maskrcnn_core.models import all_models, load_model, model_by_key
 from maskrcnn_core.samples import draw_sample
 from maskrcnn_core.slim import SlimConfig
 from maskrcnn_core.training import commands
-from maskrcnn_core.training.keeping import curves_file, last_file, log_file
+from maskrcnn_core.training.checkpoint import state_file
+from maskrcnn_core.training.keeping import curves_file, last_file, log_file, written_files
 from tests.training.builders import TINY, make_scenes
 
 ROOT = Path(__file__).parents[2]
@@ -114,7 +115,9 @@ def test_a_killed_command_goes_on_with_resume_and_ends_with_the_same_bytes(drawn
     process = subprocess.Popen(command(broken, *common), env=environment)
     state = broken.with_name(broken.name + ".training")
     end = time.monotonic() + 200
-    while not state.exists() and time.monotonic() < end and process.poll() is None:
+    seen = set()
+    while len(seen) < 3 and time.monotonic() < end and process.poll() is None:
+        seen |= {state.stat().st_mtime_ns} if state.exists() else set()  # the first is from before any step
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
@@ -164,6 +167,7 @@ def test_one_trains_on_what_maskdesk_exported(tmp_path, weights, tiny):
         (["--names", "x.txt"], "name that file with --from"),
         (["--images", "a", "--images", "b"], "--images: wanted one folder for each of 1 ground truths"),
         (["--device", "tpu"], "is not on this machine"),
+        (["--out", "starter.safetensors"], "'starter' is the key of a model of MaskDesk's"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(change, message, drawn, weights, tiny):
@@ -180,6 +184,70 @@ def test_what_is_there_already_is_never_overwritten(drawn, weights, tiny):
     assert out.read_bytes() == b"precious"
 
 
+@pytest.mark.parametrize("resume", [(), ("--resume",)])
+@pytest.mark.parametrize("file", [*written_files(Path("a.safetensors")), state_file(Path("a.safetensors"))])
+def test_nor_is_anything_that_a_run_would_write(drawn, weights, tiny, file, resume):
+    if resume and file == state_file(Path("a.safetensors")):
+        pytest.skip("that is what --resume goes on with")
+    (drawn / file).write_bytes(b"precious")
+    result = invoke(*options(drawn, drawn / "a.safetensors"), *resume)
+    assert result.exit_code == 2 and f"{file}: this is there already" in result.stderr
+    assert (drawn / file).read_bytes() == b"precious"
+    assert [p.name for p in drawn.glob("a.*")] == [file.name]
+
+
+@pytest.mark.parametrize("resume", [(), ("--resume",)])
+def test_what_is_learned_from_is_never_written_over(drawn, weights, tiny, resume):
+    truth = drawn / "train" / "instances.json"
+    before = truth.read_bytes()
+    if resume:
+        state_file(truth.with_suffix(".safetensors")).write_bytes(b"")
+    result = invoke(*options(drawn, truth.with_suffix(".safetensors")), *resume)
+    assert result.exit_code == 2
+    assert "instances.json: the run would read this file and write over it" in result.stderr
+    assert truth.read_bytes() == before
+
+
+def test_validation_images_need_their_truth(drawn, weights, tiny):
+    given = options(drawn, drawn / "a.safetensors", validation=False)
+    result = invoke(*given, "--val-images", drawn / "val/images")
+    assert result.exit_code == 2 and "wanted --val-ground-truth with it" in result.stderr
+
+
+def test_the_limit_of_the_model_before_is_kept_and_a_crowd_is_told(drawn, weights, tiny):
+    first, second = drawn / "first.safetensors", drawn / "second.safetensors"
+    result = invoke(*options(drawn, first, validation=False), "--max-detections", 3, "--quiet", "--no-menu")
+    assert result.exit_code == 0, result.output
+    assert "instances in an image, and the model keeps at most 3; --max-detections" in result.stderr
+    again = invoke(*options(drawn, second, validation=False), "--from", first, "--quiet", "--no-menu")
+    assert again.exit_code == 0, again.output
+    assert read_card(card_file(second)).max_detections == 3
+    assert "at most 3 an image" in invoke("summary", second).stdout
+
+
+def test_two_validation_sets_of_one_name_are_told_apart(drawn, weights, tiny):
+    make_scenes(drawn / "more" / "val", count=2, first=70)
+    folder = drawn / "more" / "val"
+    out = drawn / "a.safetensors"
+    more = ("--val-ground-truth", folder / "instances.json", "--val-images", folder / "images")
+    result = invoke(*options(drawn, out), *more, "--quiet", "--no-menu")
+    assert result.exit_code == 0, result.output
+    head = log_file(out).read_text().splitlines()[0].split(",")
+    assert [c for c in head if c.endswith("mask AP")] == [
+        "val/instances.json: mask AP",
+        "val/instances (2).json: mask AP",
+    ]
+
+
+def test_a_name_that_is_in_the_menus_already_is_told_before_the_run(drawn, weights, tiny):
+    for place in ("one", "two"):
+        (drawn / place).mkdir()
+        given = options(drawn, drawn / place / "mine.safetensors", validation=False)
+        result = invoke(*given, "--quiet")
+        assert result.exit_code == 0
+        assert ("takes its place when it is ready" in result.stderr) == (place == "two")
+
+
 def test_scenes_are_drawn_by_the_command(tmp_path):
     result = invoke("draw-scenes", tmp_path / "drawn", "--count", 2, "--first-seed", 7, "--quiet")
     assert result.exit_code == 0 and result.stdout.startswith("2 scenes with ")
@@ -188,7 +256,13 @@ def test_scenes_are_drawn_by_the_command(tmp_path):
         "scene_000008.png",
     ]
     assert invoke("draw-scenes", tmp_path, "--count", 0).exit_code == 2
+    again = invoke("draw-scenes", tmp_path / "drawn", "--count", 1, "--quiet")
+    assert again.exit_code == 2 and "instances.json: this is there already" in again.stderr
     drawn = json.loads((tmp_path / "drawn/instances.json").read_text())
+    assert len(drawn["images"]) == 2
+    over = invoke("draw-scenes", tmp_path / "drawn", "--count", 1, "--over", "--quiet")
+    assert over.exit_code == 0
+    assert len(json.loads((tmp_path / "drawn/instances.json").read_text())["images"]) == 1
     assert {c["name"] for c in drawn["categories"]} == {"circle", "square", "triangle"}
 
 

@@ -46,16 +46,21 @@ def images_of(truths, crop=64, seed=0):
 
 
 def test_images_that_cannot_be_used_are_named_and_the_rest_is_kept(tmp_path):
-    file = write(tmp_path / "a", make_dataset(count=4), {"2.png": (33, 44)})
+    file = write(tmp_path / "a", make_dataset(count=5), {"2.png": (33, 44)})
     (tmp_path / "a" / "3.png").unlink()
     (tmp_path / "a" / "4.png").write_bytes(b"no image")
-    truth = read_ground_truth(file, tmp_path / "a")
+    whole = (tmp_path / "a" / "5.png").read_bytes()
+    (tmp_path / "a" / "5.png").write_bytes(whole[: len(whole) // 2])
+    seen = []
+    truth = read_ground_truth(file, tmp_path / "a", on_progress=lambda *at: seen.append(at))
+    assert seen == [(n, 5) for n in range(1, 6)]
     assert [record.file_name for record in truth.dataset.images] == ["1.png"]
     assert {i.image_id for i in truth.dataset.instances} == {1}
     told = "\n".join(map(str, truth.refusals))
     assert "2.png: the file says 80 x 60 pixels, the image has 44 x 33" in told
     assert "3.png: the image is not in the folder" in told
-    assert "4.png: " in told
+    assert "4.png: " in told and "4.png: 4.png" not in told
+    assert "5.png: " in told, "half a file is noticed before training begins"
 
 
 @pytest.mark.parametrize("name", ["../1.png", "/etc/passwd", "a\0b.png", "x" * 5000])
@@ -80,7 +85,7 @@ def test_what_cannot_be_read_at_all_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"none of the 3 images .* can be used; 1\.png: the image is not"):
         read_ground_truth(file, tmp_path / "empty")
     file.write_text("{")
-    with pytest.raises(DatasetError, match=r"truth\.json: JSON"):
+    with pytest.raises(DatasetError, match=r"truth\.json: this is no JSON, or only a part of a file"):
         read_ground_truth(file, tmp_path / "a")
 
 

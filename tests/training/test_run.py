@@ -137,7 +137,7 @@ def test_a_checkpoint_of_another_run_is_refused(scenes, tmp_path):
     run_training([scenes[0]], [], settings)
     with pytest.raises(InputError, match=r"of another run \(peak-rate was 0\.001, now 0\.01\)"):
         run_training([scenes[0]], [], replace(settings, peak_rate=0.01), resume=True)
-    with pytest.raises(InputError, match="the data or the beginning were others"):
+    with pytest.raises(InputError, match="the ground truth was another; give the same settings and data"):
         run_training([scenes[1]], [], settings, resume=True)
 
 
@@ -162,6 +162,29 @@ def test_the_best_weights_are_kept_when_the_last_are_worse(scenes, tmp_path, mon
     run_training([scenes[0]], [scenes[1]], settings, on_progress=remember)
     assert kept[1] != kept[2] == kept[3]
     assert last_file(settings.out).read_bytes() != settings.out.read_bytes()
+
+
+def test_where_nothing_can_be_measured_the_last_weights_are_the_best(scenes, tmp_path):
+    crowd = tuple(replace(instance, is_crowd=True) for instance in scenes[1].dataset.instances)
+    unmeasured = replace(scenes[1], dataset=replace(scenes[1].dataset, instances=crowd))
+    settings = make_settings(tmp_path)
+    run_training([scenes[0]], [unmeasured], settings)
+    assert settings.out.read_bytes() == last_file(settings.out).read_bytes()
+
+
+def test_a_run_that_was_killed_before_its_first_step_goes_on(scenes, tmp_path):
+    settings = make_settings(tmp_path, epochs=1)
+
+    def stop(progress):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_training([scenes[0]], [], settings, on_progress=stop)
+    assert state_file(settings.out).exists()
+    run_training([scenes[0]], [], settings, resume=True)
+    other = make_settings(tmp_path / "other", epochs=1)
+    run_training([scenes[0]], [], other)
+    assert settings.out.read_bytes() == other.out.read_bytes()
 
 
 def test_a_loss_that_is_not_finite_is_told(scenes, tmp_path, monkeypatch):
