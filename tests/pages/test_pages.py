@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from maskrcnn_core.errors import ExportError
 from maskrcnn_core.formats import FORMATS
 from maskrcnn_core.models import MODELS
 from pages import PAGES
@@ -138,6 +139,30 @@ def test_a_changed_threshold_makes_a_prepared_file_stale(mobile):
     app.button(key="prepare").click().run()
     app.slider(key="mask-threshold").set_value(0.7).run()
     assert any("has changed" in caption.value for caption in app.caption)
+
+
+def test_an_export_that_breaks_off_leaves_no_file_that_could_stand_for_another(no_weights, monkeypatch):
+    app = with_sample(open_app(), "shapes")
+    app.button(key="prepare").click().run()
+    first = Path(state_of(app).prepared.file)
+    assert first.exists()
+
+    def half_written(members, target, on_member):
+        target.write(b"PK")
+        raise ExportError("the disk is full")
+
+    monkeypatch.setattr("pages.ui.downloads.write_zip", half_written)
+    app.session_state["export-format"] = "segments"
+    app.run()
+    app.button(key="prepare").click().run()
+    assert [error.value for error in app.error] == ["the disk is full"]
+    assert state_of(app).prepared is None
+    assert list(first.parent.iterdir()) == []
+    app.session_state["export-format"] = "coco"
+    app.run()
+    assert not app.get("download_button")
+    app.button(key="prepare").click().run()
+    assert app.get("download_button")
 
 
 def test_the_models_page_lists_the_table_and_a_summary(mobile):
