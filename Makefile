@@ -47,11 +47,11 @@ starter: setup ## train the model in the box anew, from nothing (hours on a CPU;
 	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/val-tissue --kind tissue --count 10 --first-seed 100000
 	$(BIN)/python -m maskrcnn_core train $(STARTER_DATA) --out build/stage-1.safetensors \
 		--ground-truth build/scenes/first/instances.json --images build/scenes/first/images \
-		--epochs 6 --stop-after 3 --evaluate-every 2
+		--epochs 6 --stop-after 3 --evaluate-every 2 --title "Starter, first stage"
 	$(BIN)/python -m maskrcnn_core train $(STARTER_DATA) --out build/stage-2.safetensors \
 		--ground-truth build/scenes/train/instances.json --images build/scenes/train/images \
 		--from build/stage-1.last.safetensors --epochs 2 --evaluate-every 2 --rate 6e-4 \
-		--smallest 0.5 --largest 1.3
+		--smallest 0.5 --largest 1.3 --title "Starter, second stage"
 	$(BIN)/python -m maskrcnn_core train $(STARTER_DATA) --out build/starter.safetensors \
 		--ground-truth build/scenes/shapes/instances.json --images build/scenes/shapes/images \
 		--ground-truth build/scenes/tissue/instances.json --images build/scenes/tissue/images \

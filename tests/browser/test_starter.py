@@ -66,6 +66,7 @@ def test_a_drawn_scene_becomes_a_checked_coco_file(desk, tmp_path):
     ("title", "category", "least"),
     [
         ("Nuclei, fluorescence", "nucleus", 40),
+        ("Nuclei, stained tissue", "nucleus", 70),
         ("Overlapping shapes", "", 18),
     ],
 )

@@ -31,11 +31,13 @@ def test_it_is_small_and_its_card_belongs_to_it():
     card = read_card(card_file(STARTER_FILE))
     assert os.path.getsize(STARTER_FILE) == card.size_bytes <= 12_000_000
     assert file_sha256(STARTER_FILE) == card.sha256
-    assert card.notes == ("Begins from Starter, first stage: the same 4 categories, so all of it is kept.",)
+    assert len(card.notes) == 1 and "the same 4 categories, so all of it is kept" in card.notes[0]
     assert card.licence == "CC0-1.0"
     assert {row["file"] for row in card.data["training"]} == {
         "nuclei/instances_train.json",
-        "train/instances.json",
+        "shapes/instances.json",
+        "tissue/instances.json",
+        "fluorescence/instances.json",
     }
     assert all(licence.startswith("CC0") for row in card.data["training"] for licence in row["licences"])
 
@@ -49,13 +51,20 @@ def test_it_says_what_it_knows():
 
 
 def test_it_finds_shapes_in_scenes_that_it_never_saw(predictor, tmp_path):
-    write_scenes(tmp_path, range(UNSEEN, UNSEEN + 20))
+    write_scenes(tmp_path, range(UNSEEN, UNSEEN + 40))
     truth = read_ground_truth(tmp_path / "instances.json", tmp_path / "images")
-    assert mask_ap(predictor, truth) >= 0.70
+    assert mask_ap(predictor, truth) >= 0.80
+
+
+def test_it_finds_nuclei_in_drawn_microscopy_that_it_never_saw(predictor, tmp_path):
+    for kind, least in (("tissue", 0.85), ("fluorescence", 0.75)):
+        write_scenes(tmp_path / kind, range(UNSEEN, UNSEEN + 5), kind=kind)
+        truth = read_ground_truth(tmp_path / kind / "instances.json", tmp_path / kind / "images")
+        assert mask_ap(predictor, truth) >= least, kind
 
 
 def test_it_finds_nuclei_as_well_as_the_readme_says(predictor):
     folder = shared_path("data", "nuclei")
     truth = read_ground_truth(folder / "instances_val.json", folder / "val")
     assert len(truth.dataset.images) == 100
-    assert mask_ap(predictor, truth) >= 0.50
+    assert mask_ap(predictor, truth) >= 0.52
