@@ -20,6 +20,7 @@ from maskrcnn_core.pycoco import COCO, coco_mask
 
 __all__ = [
     "MAX_TOLERANCE",
+    "annotation_row",
     "coco_document",
     "coco_members",
     "least_iou",
@@ -75,7 +76,7 @@ def coco_document(dataset: Dataset, description: str = "", tolerance: float = 0.
             | ({"sha256": i.digest} if i.digest else {})
             for i in dataset.images
         ],
-        "annotations": [_annotation(n, i, tolerance) for n, i in enumerate(dataset.instances, start=1)],
+        "annotations": [annotation_row(n, i, tolerance) for n, i in enumerate(dataset.instances, start=1)],
         "categories": [
             {"id": c.id, "name": c.name, "supercategory": c.supercategory} for c in dataset.categories
         ],
@@ -151,7 +152,8 @@ def _as_coco(document: dict[str, Json]) -> COCO:
     return coco
 
 
-def _annotation(number: int, instance: Instance, tolerance: float) -> dict[str, Json]:
+def annotation_row(number: int, instance: Instance, tolerance: float = 0.0) -> dict[str, Json]:
+    """One row of ``annotations``, in the exact profile; ``number`` becomes its id."""
     segmentation, mask = _segmentation(instance, tolerance)
     return {
         "id": number,

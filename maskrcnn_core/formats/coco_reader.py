@@ -6,8 +6,9 @@ What cannot be read is refused by name, as ``annotations[17].segmentation``, and
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from maskrcnn_core.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.categories import Category
@@ -15,10 +16,12 @@ from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.polygons import polygons_to_rle
 
-__all__ = ["Refusal", "read_coco", "read_results"]
+__all__ = ["CocoFile", "CocoRow", "Refusal", "read_coco", "read_coco_file", "read_results"]
 
 Json = Any
 """A value as ``json`` reads it; nothing past this module has this type."""
+
+_T = TypeVar("_T", ImageRecord, Category, Instance)
 
 
 @dataclass(frozen=True)
@@ -37,11 +40,56 @@ class Refusal:
         return f"{self.place}: {self.reason}"
 
 
+@dataclass(frozen=True)
+class CocoRow(Generic[_T]):
+    """One row of a file.
+
+    Args:
+        value: what was understood of it.
+        raw: the row as it is in the file.
+    """
+
+    value: _T
+    raw: Mapping[str, Json]
+
+
+@dataclass(frozen=True)
+class CocoFile:
+    """A whole file, with what MaskDesk does not know of it.
+
+    Args:
+        images, categories, annotations: the rows that can be used, in the file's order.
+        extra: the file's other keys, as ``info`` and ``licenses``.
+        refusals: what cannot be used, by name.
+    """
+
+    images: tuple[CocoRow[ImageRecord], ...]
+    categories: tuple[CocoRow[Category], ...]
+    annotations: tuple[CocoRow[Instance], ...]
+    extra: Mapping[str, Json]
+    refusals: tuple[Refusal, ...]
+
+
 def read_coco(data: bytes) -> tuple[Dataset, list[Refusal]]:
     """Reads the data set form, checking everything before any library sees it.
 
     Returns:
         The data set, and what was refused of it, by name.
+
+    Raises:
+        DatasetError: if the file as a whole is not COCO JSON.
+    """
+    file = read_coco_file(data)
+    dataset = Dataset(
+        tuple(row.value for row in file.images),
+        tuple(row.value for row in file.categories),
+        tuple(row.value for row in file.annotations),
+    )
+    return dataset, list(file.refusals)
+
+
+def read_coco_file(data: bytes) -> CocoFile:
+    """Reads the data set form with all that is in it, checked as :func:`read_coco` does.
 
     Raises:
         DatasetError: if the file as a whole is not COCO JSON.
@@ -61,10 +109,17 @@ def read_coco(data: bytes) -> tuple[Dataset, list[Refusal]]:
     def read(row: dict[str, Json]) -> Instance:
         return _read_annotation(row, by_id, category_ids)
 
-    instances = _read_rows(document, "annotations", read, refusals)
-    return Dataset(
-        tuple(i for _, i in images), tuple(c for _, c in categories), tuple(a for _, a in instances)
-    ), refusals
+    annotations = _read_rows(document, "annotations", read, refusals)
+    return CocoFile(
+        tuple(CocoRow(value, document["images"][index]) for index, value in images),
+        tuple(CocoRow(value, document["categories"][index]) for index, value in categories),
+        tuple(CocoRow(value, document["annotations"][index]) for index, value in annotations),
+        {key: value for key, value in document.items() if key not in _LISTS},
+        tuple(refusals),
+    )
+
+
+_LISTS = ("images", "categories", "annotations")
 
 
 def read_results(data: bytes, dataset: Dataset) -> tuple[list[Instance], list[Refusal]]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -24,7 +24,7 @@ from maskrcnn_core.errors import ConflictError, StoreError
 from maskrcnn_core.store.records import Entry
 from maskrcnn_core.store.tables import CHANGEABLE, JOURNAL
 
-__all__ = ["Change", "New", "Refusal", "decide", "entries", "redo", "refuse", "undo"]
+__all__ = ["Change", "New", "Ref", "Refusal", "decide", "entries", "redo", "refuse", "undo"]
 
 _T = TypeVar("_T")
 
@@ -50,16 +50,29 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Ref:
+    """Stands for the id of a row that the same decision makes, in the values of another new row.
+
+    Args:
+        key: that of the :class:`New`.
+    """
+
+    key: Hashable
+
+
+@dataclass(frozen=True)
 class New:
     """A row to be made.
 
     Args:
         table: a key of :data:`~maskrcnn_core.store.tables.CHANGEABLE`.
         values: of all columns without a default.
+        key: what a :class:`Ref` of the same decision calls it.
     """
 
     table: str
     values: Mapping[str, Any]
+    key: Hashable = None
 
 
 class Refusal(ConflictError):
@@ -239,13 +252,21 @@ def _make(connection: Connection, project_id: int, news: Sequence[New]) -> list[
     by_table: dict[str, list[New]] = defaultdict(list)
     for new in news:
         by_table[new.table].append(new)
-    for name, group in by_table.items():
-        table = CHANGEABLE[name]
+    ids_of: dict[Hashable, int] = {}
+    for name, table in CHANGEABLE.items():  # what others refer to comes first
+        group = by_table.get(name)
+        if not group:
+            continue
         if "project_id" not in table.c:
             raise ValueError(f"{name}: it is made outside of a project")
-        values = [dict(new.values) | {"project_id": project_id} for new in group]
+        values = [
+            {c: ids_of[v.key] if isinstance(v, Ref) else v for c, v in new.values.items()}
+            | {"project_id": project_id}
+            for new in group
+        ]
         returning = insert(table).returning(table.c.id, sort_by_parameter_order=True)
         ids = connection.execute(returning, values).scalars().all()
+        ids_of |= {new.key: id_ for new, id_ in zip(group, ids, strict=True) if new.key is not None}
         for chunk in _chunks(ids):
             made = {
                 row.id: dict(row._mapping)

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from maskrcnn_core.masks import Rle
 
 __all__ = [
+    "IMAGE_STATUSES",
+    "STATUSES",
     "Box",
     "CategoryRow",
     "Entry",
@@ -27,6 +29,9 @@ Status = Literal["proposed", "accepted", "rejected"]
 
 ImageStatus = Literal["new", "opened", "reviewed"]
 """Of an image: nobody has seen it, somebody has, somebody has said that it is finished."""
+
+STATUSES: tuple[Status, ...] = get_args(Status)
+IMAGE_STATUSES: tuple[ImageStatus, ...] = get_args(ImageStatus)
 
 Extra = Mapping[str, Any]
 """Keys of an imported file that MaskDesk does not know, with their JSON values, to be written again."""

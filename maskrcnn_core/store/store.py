@@ -6,7 +6,7 @@ returned, it is on the disk.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,7 @@ from maskrcnn_core.masks import Rle
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store import journal
 from maskrcnn_core.store.blobs import Blobs
-from maskrcnn_core.store.journal import Change, New, Refusal
+from maskrcnn_core.store.journal import Change, New, Ref, Refusal
 from maskrcnn_core.store.opening import open_engine, reading, told, writing
 from maskrcnn_core.store.places import StorePlace, find_place
 from maskrcnn_core.store.records import (
@@ -29,6 +29,7 @@ from maskrcnn_core.store.records import (
     Entry,
     Extra,
     ImageRow,
+    ImageStatus,
     InstanceRow,
     ProjectRow,
     Status,
@@ -242,8 +243,10 @@ def _taken(error: IntegrityError) -> str:
 # -- new rows -------------------------------------------------------------------------------------
 
 
-def new_category(category: Category, *, colour: str = "", extra: Extra | None = None) -> New:
-    """A category to be made."""
+def new_category(
+    category: Category, *, colour: str = "", extra: Extra | None = None, key: Hashable = None
+) -> New:
+    """A category to be made; a :class:`Ref` of the same decision calls it ``key``."""
     return New(
         "category",
         {
@@ -253,6 +256,7 @@ def new_category(category: Category, *, colour: str = "", extra: Extra | None = 
             "colour": colour,
             "extra": dict(extra or {}),
         },
+        key,
     )
 
 
@@ -262,9 +266,11 @@ def new_image(
     size: tuple[int, int],
     digest: str,
     *,
+    status: ImageStatus = "new",
     extra: Extra | None = None,
+    key: Hashable = None,
 ) -> New:
-    """An image to be made; ``size`` is height and width."""
+    """An image to be made; ``size`` is height and width, and a :class:`Ref` calls it ``key``."""
     return New(
         "image",
         {
@@ -273,15 +279,16 @@ def new_image(
             "width": size[1],
             "height": size[0],
             "digest": digest,
-            "status": "new",
+            "status": status,
             "extra": dict(extra or {}),
         },
+        key,
     )
 
 
 def new_instance(
-    image_id: int,
-    category_id: int,
+    image_id: int | Ref,
+    category_id: int | Ref,
     coco_id: int,
     mask: Rle,
     *,
