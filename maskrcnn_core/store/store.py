@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from maskrcnn_core.categories import Category
@@ -34,7 +34,7 @@ from maskrcnn_core.store.records import (
     ProjectRow,
     Status,
 )
-from maskrcnn_core.store.tables import CATEGORY, IMAGE, INSTANCE, PROJECT
+from maskrcnn_core.store.tables import ANSWER, CATEGORY, IMAGE, INSTANCE, PROJECT
 
 __all__ = ["Store", "new_category", "new_image", "new_instance"]
 
@@ -148,6 +148,56 @@ class Store:
         with self._reading() as connection:
             query = select(func.max(of.c.coco_id)).where(of.c.project_id == project_id)
             return max(connection.execute(query).scalar() or 0, 0) + 1
+
+    # -- answers of networks ----------------------------------------------------------------------
+
+    def save_answer(
+        self, image_id: int, model_key: str, model_digest: str, *, candidates: str = "", failure: str = ""
+    ) -> None:
+        """Keeps what a model said of an image, in place of what it said before.
+
+        Args:
+            image_id, model_key, model_digest: of what, and by whom.
+            candidates: digest of the packed run, or empty.
+            failure: why there is no answer, or empty.
+        """
+        values = {
+            "model_key": model_key,
+            "candidates": candidates,
+            "failure": failure,
+            "is_offered": False,
+            "made_at": datetime.now(UTC),
+        }
+        with self._writing() as connection:
+            of = (ANSWER.c.image_id == image_id, ANSWER.c.model_digest == model_digest)
+            connection.execute(delete(ANSWER).where(*of))
+            connection.execute(insert(ANSWER), values | {"image_id": image_id, "model_digest": model_digest})
+
+    def answer(self, image_id: int, model_digest: str) -> str | None:
+        """The digest of a model's packed run for an image; ``None`` if it has no answer."""
+        query = select(ANSWER.c.candidates).where(
+            ANSWER.c.image_id == image_id, ANSWER.c.model_digest == model_digest, ANSWER.c.candidates != ""
+        )
+        with self._reading() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def mark_offered(self, image_id: int, model_digest: str) -> None:
+        """Notes that what a model found in an image has been offered as instances."""
+        of = (ANSWER.c.image_id == image_id, ANSWER.c.model_digest == model_digest)
+        with self._writing() as connection:
+            connection.execute(update(ANSWER).where(*of).values(is_offered=True))
+
+    def offered_images(self, project_id: int, model_digest: str) -> set[int]:
+        """Ids of the images in which what a model found has been offered."""
+        query = (
+            select(ANSWER.c.image_id)
+            .join(IMAGE, IMAGE.c.id == ANSWER.c.image_id)
+            .where(
+                IMAGE.c.project_id == project_id, ANSWER.c.model_digest == model_digest, ANSWER.c.is_offered
+            )
+        )
+        with self._reading() as connection:
+            return set(connection.execute(query).scalars())
 
     # -- decisions --------------------------------------------------------------------------------
 

@@ -185,10 +185,12 @@ ANSWER = Table(
     Column("model_digest", Text, nullable=False),
     Column("candidates", Text, nullable=False),
     Column("failure", Text, nullable=False),
+    Column("is_offered", Boolean, nullable=False),
     Column("made_at", UtcTime, nullable=False),
     UniqueConstraint("image_id", "model_digest"),
 )
-"""What a network said of an image: the digest of its candidates' file, or why there is none."""
+"""What a network said of an image: the digest of its candidates' file, or why there is none; and whether what
+it found has been offered as instances."""
 
 JOURNAL = Table(
     "journal",

@@ -97,6 +97,7 @@ def upgrade() -> None:
         sa.Column("model_digest", sa.Text(), nullable=False),
         sa.Column("candidates", sa.Text(), nullable=False),
         sa.Column("failure", sa.Text(), nullable=False),
+        sa.Column("is_offered", sa.Boolean(), nullable=False),
         sa.Column("made_at", sa.DateTime(), nullable=False),
         sa.ForeignKeyConstraint(
             ["image_id"], ["image.id"], name=op.f("fk_answer_image_id"), ondelete="CASCADE"

@@ -1,0 +1,243 @@
+"""Runs a model over a project, image by image, and offers what it found.
+
+Each image's answer and its proposals are saved before the next image begins: whoever stops, is killed or
+restarts goes on where it was. What people have decided is never touched: an accepted, rejected or drawn
+instance stays, and nothing is offered on top of it. Proposals of an earlier run that nobody has decided on
+make room for the new ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from maskrcnn_core.annotations import Instance
+from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
+from maskrcnn_core.errors import ConflictError, CoreError, InputError
+from maskrcnn_core.images import decode_image
+from maskrcnn_core.inference import Failure, Predictor, Run
+from maskrcnn_core.masks import mask_iou
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.store.answers import pack_run, unpack_run
+from maskrcnn_core.store.journal import Change, New
+from maskrcnn_core.store.records import ImageRow, InstanceRow
+from maskrcnn_core.store.store import Store, new_instance
+
+__all__ = ["ProposeReport", "category_mapping", "propose"]
+
+Pixels = npt.NDArray[np.uint8]
+
+_TRIES = 5
+SAME_OBJECT = 0.5
+"""Mask IoU from which on a detection is the object that somebody has decided on already."""
+
+OnImage = Callable[[int, int, str], object]
+
+
+@dataclass(frozen=True)
+class ProposeReport:
+    """What a run over a project did.
+
+    Args:
+        images: that have an answer now, of this run or an earlier one.
+        answered: of them in this run.
+        proposed: instances that are new.
+        decided: detections that were left out, as people had decided on that object.
+        failed: one sentence for each image without an answer.
+        was_cancelled: whether it ended before the last image.
+    """
+
+    images: int
+    answered: int
+    proposed: int
+    decided: int
+    failed: tuple[str, ...]
+    was_cancelled: bool
+
+
+def category_mapping(
+    store: Store, project_id: int, predictor: Predictor, given: Mapping[str, str] | None = None
+) -> dict[int, int]:
+    """From a model's labels to a project's categories, by name; all other labels are off.
+
+    Args:
+        store: where.
+        project_id: whose categories.
+        predictor: the model's.
+        given: from the model's names to the project's, as ``{"car": "vehicle"}``; by default equal names,
+            case ignored.
+
+    Returns:
+        The store's category id of each label that is on.
+
+    Raises:
+        InputError: for a name that is not there, or if no label is on.
+    """
+    label_map = predictor.model.label_map
+    ours = {row.name.casefold(): row.id for row in store.categories(project_id)}
+    labels = {c.name.casefold(): label for c, label in zip(label_map, label_map.labels, strict=True)}
+    wanted = given if given is not None else {name: name for name in labels if name in ours}
+    mapping = {}
+    for name, category in wanted.items():
+        for kind, known, value in (("the model's", labels, name), ("the project's", ours, category)):
+            if value.casefold() not in known:
+                raise InputError(
+                    f"category {one_line(value)!r}: wanted one of {kind}, {one_line(_listed(list(known)))}"
+                )
+        mapping[labels[name.casefold()]] = ours[category.casefold()]
+    if not mapping:
+        raise InputError(
+            f"categories: none of the project's ({one_line(_listed(list(ours)))}) is one of the model's "
+            f"({one_line(_listed(list(labels)))}); say which is which"
+        )
+    return mapping
+
+
+def _listed(names: Sequence[str]) -> str:
+    return (", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")) or "none"
+
+
+def propose(
+    store: Store,
+    project_id: int,
+    predictor: Predictor,
+    thresholds: Thresholds,
+    mapping: Mapping[int, int],
+    *,
+    on_image: OnImage | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> ProposeReport:
+    """Asks a model about every image of a project, and offers what it finds.
+
+    Args:
+        store: where.
+        project_id: which project.
+        predictor: the model.
+        thresholds: what is offered. All candidates are kept with the answer.
+        mapping: from the model's labels to the store's category ids; other labels are off.
+        on_image: called with ``(done, total, file name)`` after each image.
+        cancelled: asked before each image; what was done stays.
+
+    Raises:
+        StoreError: if the store cannot be written.
+    """
+    images = [row for row in store.images(project_id) if row.digest]
+    model = predictor.model
+    answered = proposed = decided = done = 0
+    failed: list[str] = []
+    finished = store.offered_images(project_id, model.digest)
+    was_cancelled = False
+    for image in images:
+        if cancelled():
+            was_cancelled = True
+            break
+        if image.id not in finished:
+            outcome = _answer(store, image, predictor, thresholds)
+            if isinstance(outcome, Failure):
+                failed.append(f"{one_line(image.file_name)}: {outcome.reason}")
+            else:
+                new, left = _offer(store, project_id, image, predictor, outcome, thresholds, mapping)
+                answered, proposed, decided = answered + 1, proposed + new, decided + left
+        done += 1
+        if on_image:
+            on_image(done, len(images), image.file_name)
+    return ProposeReport(done - len(failed), answered, proposed, decided, tuple(failed), was_cancelled)
+
+
+def _answer(store: Store, image: ImageRow, predictor: Predictor, thresholds: Thresholds) -> Run | Failure:
+    """The network's answer, from an earlier run if there is one."""
+    model = predictor.model
+    kept = store.answer(image.id, model.digest)
+    if kept is not None:
+        return unpack_run(store.blobs.get(kept))
+    try:
+        pixels = decode_image(store.blobs.get(image.digest), image.file_name).pixels
+    except CoreError as error:
+        return Failure(str(error))
+    floor = Thresholds(
+        SCORE_FLOOR, thresholds.nms_threshold, thresholds.max_detections, thresholds.mask_threshold
+    )
+    outcome = predictor.run([pixels], floor)[0]
+    store.save_answer(
+        image.id,
+        model.key,
+        model.digest,
+        candidates=store.blobs.put(pack_run(outcome)) if isinstance(outcome, Run) else "",
+        failure=outcome.reason if isinstance(outcome, Failure) else "",
+    )
+    return outcome
+
+
+def _offer(
+    store: Store,
+    project_id: int,
+    image: ImageRow,
+    predictor: Predictor,
+    run: Run,
+    thresholds: Thresholds,
+    mapping: Mapping[int, int],
+) -> tuple[int, int]:
+    """Saves proposals as one decision of the model's; how many are new, and how many were decided before."""
+    model = predictor.model
+
+    def pixels() -> Pixels:
+        return decode_image(store.blobs.get(image.digest), image.file_name).pixels
+
+    detections = predictor.detections(run, thresholds, pixels)
+    found = Instance.from_detections(detections, model.label_map, image.coco_id, thresholds.mask_threshold)
+    of_label = {model.label_map.category(label).id: category for label, category in mapping.items()}
+    wanted = [(i, of_label[i.category_id]) for i in found if i.category_id in of_label]
+    for attempt in range(_TRIES):
+        changes, left = _changes(store, project_id, image, model.key, wanted)
+        try:
+            store.decide(project_id, f"model {model.key}", "propose", changes, image_id=image.id)
+            break
+        except ConflictError:
+            # Somebody is reviewing this very image: look again at what they have decided.
+            if attempt == _TRIES - 1:
+                raise
+    store.mark_offered(image.id, model.digest)
+    return sum(isinstance(change, New) for change in changes), left
+
+
+def _changes(
+    store: Store,
+    project_id: int,
+    image: ImageRow,
+    source: str,
+    wanted: Sequence[tuple[Instance, int]],
+) -> tuple[list[Change | New], int]:
+    """What an offer changes, and how many detections are of objects that people have decided on."""
+    rows = store.instances(project_id, image_id=image.id)
+    standing = [row for row in rows if not _is_open(row)]
+    number = store.next_coco_id(project_id, "instance")
+    changes: list[Change | New] = [
+        Change("instance", row.id, row.version, {"gone": True}) for row in rows if _is_open(row)
+    ]
+    left = 0
+    for instance, category_id in wanted:
+        if any(mask_iou(instance.mask, row.mask) >= SAME_OBJECT for row in standing):
+            left += 1
+            continue
+        changes.append(
+            new_instance(
+                image.id,
+                category_id,
+                number,
+                instance.mask,
+                source=source,
+                score=instance.score,
+                given_box=instance.given_box,
+                candidate=instance.row,
+            )
+        )
+        number += 1
+    return changes, left
+
+
+def _is_open(row: InstanceRow) -> bool:
+    """Offered by a model, and nobody has said anything of it."""
+    return row.status == "proposed" and row.source not in ("person", "file")
