@@ -29,7 +29,7 @@ LAYERS = (
     {"inference", "model_summary", "scenes"},
     {"store"},
     {"batch", "console", "workspace"},
-    {"training"},
+    {"project_commands", "training"},
     {"cli"},
     {"__main__"},
 )

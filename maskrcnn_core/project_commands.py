@@ -1,0 +1,295 @@
+"""The commands ``project ...`` of the command line: what the store can do, without a browser."""
+
+from __future__ import annotations
+
+import getpass
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from maskrcnn_core.batch import find_files
+from maskrcnn_core.categories import Category
+from maskrcnn_core.console import bar_of, errors_told, load_named_model, table, tell
+from maskrcnn_core.detections import Thresholds
+from maskrcnn_core.errors import ExportError, InputError
+from maskrcnn_core.files import replace_file
+from maskrcnn_core.formats.coco import least_iou, read_back_note
+from maskrcnn_core.formats.coco_reader import read_coco
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.store.exchange import ImportReport, export_coco, import_coco, import_images
+from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE
+from maskrcnn_core.store.proposing import category_mapping, propose
+from maskrcnn_core.store.records import STATUSES, ProjectRow, Status
+from maskrcnn_core.store.store import Store
+
+__all__ = ["app"]
+
+_SHOWN = 20
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Projects: data sets that stay, with a journal of every decision. They lie where "
+    f"{DATA_VARIABLE} and {DATABASE_VARIABLE} say, by default in your data folder.",
+)
+
+_Name = Annotated[str, typer.Argument(help="The project's name.")]
+_Who = Annotated[str | None, typer.Option("--who", help="Who decides, for the journal. [default: you]")]
+_Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+
+
+@contextmanager
+def _open_store() -> Iterator[Store]:
+    with errors_told():
+        store = Store()
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def _project(store: Store, name: str) -> ProjectRow:
+    projects = store.projects()
+    for project in projects:
+        if project.name == name:
+            return project
+    known = ", ".join(one_line(p.name) for p in projects[:_SHOWN]) or "none yet; make one with 'project new'"
+    raise InputError(f"project {one_line(name)!r}: there is no such project; there is: {known}")
+
+
+def _me(who: str | None) -> str:
+    return who or getpass.getuser()
+
+
+@app.command("list")
+def list_projects() -> None:
+    """List the projects with what is in them."""
+    with _open_store() as store:
+        rows = [("project", "images", "reviewed", "instances", "accepted", "proposed", "rejected")]
+        for project in store.projects():
+            images = store.images(project.id)
+            counts = Counter(row.status for row in store.instances(project.id))
+            numbers = (
+                len(images),
+                sum(image.status == "reviewed" for image in images),
+                counts.total(),
+                *(counts[status] for status in ("accepted", "proposed", "rejected")),
+            )
+            rows.append((one_line(project.name), *map(str, numbers)))  # type: ignore[arg-type]
+        for line in table(rows, right=range(1, 7)):
+            typer.echo(line)
+
+
+@app.command("new")
+def new_project(
+    name: _Name,
+    categories: Annotated[str, typer.Option(help="Their names, with commas: cell,nucleus.")] = "",
+    who: _Who = None,
+) -> None:
+    """Make a project."""
+    names = [part.strip() for part in categories.split(",") if part.strip()]
+    with _open_store() as store:
+        made = store.create_project(
+            name, _me(who), categories=[Category(n, c) for n, c in enumerate(names, start=1)]
+        )
+        typer.echo(
+            f"made {one_line(made.name)} with {len(names)} categories in {one_line(store.place.shown)}"
+        )
+
+
+@app.command("add")
+def add_images(
+    name: _Name,
+    paths: Annotated[list[str], typer.Argument(help="Image files, folders, patterns in quotes.")],
+    who: _Who = None,
+    quiet: _Quiet = False,
+) -> None:
+    """Take images into a project. What it has already is not taken twice."""
+    with _open_store() as store:
+        project = _project(store, name)
+        files = find_files(paths)
+        with bar_of(total=len(files), unit="image", quiet=quiet) as bar:
+
+            def read() -> Iterator[tuple[str, bytes]]:
+                for file in files:
+                    yield file.name, file.read_bytes()
+                    bar.update(1)
+
+            report = import_images(store, project.id, _me(who), read())
+        _tell_report(report)
+
+
+@app.command("import")
+def import_ground_truth(
+    name: _Name,
+    ground_truth: Annotated[Path, typer.Option(help="COCO JSON.")],
+    images: Annotated[Path, typer.Option(help="The folder of its images.")],
+    who: _Who = None,
+) -> None:
+    """Take a COCO file with its images into a project; the project is made if there is none of the name."""
+    with _open_store() as store:
+        folder = images.resolve()
+
+        def find(file_name: str) -> bytes | None:
+            try:
+                file = (folder / file_name).resolve()
+                return file.read_bytes() if file.is_relative_to(folder) and file.is_file() else None
+            except (OSError, ValueError):  # a name that no system takes
+                return None
+
+        try:
+            data = ground_truth.read_bytes()
+        except OSError as error:
+            raise InputError(
+                f"{one_line(str(ground_truth))}: cannot read this file ({error.strerror or error})"
+            ) from error
+        read_coco(data)  # a file that is none makes no project
+        if name not in {project.name for project in store.projects()}:
+            store.create_project(name, _me(who))
+        project = _project(store, name)
+        _tell_report(import_coco(store, project.id, _me(who), data, find))
+
+
+@app.command("annotate")
+def annotate_project(
+    name: _Name,
+    model: Annotated[
+        str | None, typer.Option(help="Of the menu, or a file. [default: the best that is ready]")
+    ] = None,
+    score_threshold: Annotated[float, typer.Option(help="Offer scores above this.")] = 0.5,
+    map_: Annotated[
+        str,
+        typer.Option(
+            "--map",
+            help="From the model's categories to the project's: car=vehicle,bus=vehicle; all others are off. "
+            "[default: equal names]",
+        ),
+    ] = "",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    quiet: _Quiet = False,
+) -> None:
+    """Run a model over a project and offer what it finds. What people decided stays.
+
+    Stopped at any moment, the same command goes on from there.
+    """
+    with _open_store() as store:
+        project = _project(store, name)
+        loaded = load_named_model(model, None, download=False, quiet=quiet)
+        predictor = Predictor(loaded, device)
+        given = dict(_pair(part) for part in map_.split(",") if part.strip()) or None
+        mapping = category_mapping(store, project.id, predictor, given)
+        try:
+            thresholds = Thresholds(score_threshold, loaded.nms_threshold, loaded.max_detections)
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        with bar_of(total=None, unit="image", quiet=quiet) as bar:
+
+            def show(done: int, total: int, _: str) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            try:
+                report = propose(store, project.id, predictor, thresholds, mapping, on_image=show)
+            except KeyboardInterrupt:
+                bar.close()
+                tell("interrupted; the same command goes on from there")
+                raise typer.Exit(130) from None
+        for reason in report.failed:
+            tell(reason)
+        typer.echo(
+            f"{report.images} images have an answer, {report.answered} of them new; "
+            f"{report.proposed} instances proposed, {report.decided} were decided before, "
+            f"{len(report.failed)} images failed"
+        )
+
+
+def _pair(part: str) -> tuple[str, str]:
+    name, equals, category = part.partition("=")
+    if not (equals and name.strip() and category.strip()):
+        raise InputError(f"--map: wanted model=project with commas between, found {one_line(part)!r}")
+    return name.strip(), category.strip()
+
+
+@app.command("export")
+def export_project(
+    name: _Name,
+    out: Annotated[Path, typer.Option(help="The COCO JSON file to write.")],
+    status: Annotated[
+        str, typer.Option(help=f"Of the instances to write: {', '.join(STATUSES)}.")
+    ] = "accepted,proposed",
+    only_reviewed: Annotated[
+        bool, typer.Option("--only-reviewed", help="Leave out images that nobody has called finished.")
+    ] = False,
+) -> None:
+    """Write a project as COCO JSON, read back with pycocotools."""
+    statuses = [part.strip() for part in status.split(",") if part.strip()]
+    with _open_store() as store:
+        unknown = [s for s in statuses if s not in STATUSES]
+        if unknown or not statuses:
+            raise InputError(f"--status: wanted some of {', '.join(STATUSES)}, found {one_line(status)!r}")
+        project = _project(store, name)
+        data = export_coco(
+            store, project.id, statuses=cast(list[Status], statuses), only_reviewed=only_reviewed
+        )
+        dataset, refusals = read_coco(data)
+        if refusals:
+            raise ExportError(f"{one_line(name)}: does not read back: {refusals[0]}; nothing was written")
+        note = read_back_note(len(dataset.instances), least_iou(data, dataset.instances))
+        try:
+            replace_file(out, data)
+        except OSError as error:
+            raise ExportError(f"{one_line(str(out))}: cannot write ({error.strerror or error})") from error
+        typer.echo(f"{len(dataset.images)} images; {note}; wrote {one_line(str(out))}")
+
+
+@app.command("journal")
+def show_journal(
+    name: _Name, limit: Annotated[int, typer.Option(help="The newest so many lines.")] = 20
+) -> None:
+    """Show who decided what, the newest first."""
+    with _open_store() as store:
+        rows = [("when (UTC)", "who", "what", "rows", "")]
+        for entry in store.journal(_project(store, name).id, limit=max(limit, 1)):
+            refused = "refused, somebody else was first" if entry.is_refused else ""
+            when = f"{entry.at:%Y-%m-%d %H:%M:%S}"
+            rows.append((when, one_line(entry.who), one_line(entry.kind), str(len(entry.changes)), refused))
+        for line in table(rows, right=(3,)):
+            typer.echo(line)
+
+
+@app.command("undo")
+def undo_decision(name: _Name, who: _Who = None) -> None:
+    """Take back your last decision."""
+    with _open_store() as store:
+        entry = store.undo(_project(store, name).id, _me(who))
+        typer.echo(f"taken back: {len(entry.changes)} rows" if entry else "there is nothing to take back")
+
+
+@app.command("redo")
+def redo_decision(name: _Name, who: _Who = None) -> None:
+    """Carry out again what you have last taken back."""
+    with _open_store() as store:
+        entry = store.redo(_project(store, name).id, _me(who))
+        typer.echo(f"done again: {len(entry.changes)} rows" if entry else "there is nothing to do again")
+
+
+def _tell_report(report: ImportReport) -> None:
+    for sentences in (report.refused, report.notes):
+        for sentence in sentences[:_SHOWN]:
+            tell(sentence)
+        if len(sentences) > _SHOWN:
+            tell(f"{len(sentences) - _SHOWN} more of these")
+    parts = [
+        f"{report.images} images, {report.categories} categories and {report.instances} instances taken in"
+    ]
+    if report.known:
+        parts.append(f"{len(report.known)} images were there already")
+    if report.missing:
+        parts.append(f"{len(report.missing)} images are listed and were not found; 'project add' brings them")
+    if report.refused:
+        parts.append(f"{len(report.refused)} refused")
+    typer.echo("; ".join(parts))

@@ -1,0 +1,142 @@
+"""``project ...`` as a person calls it, on SQLite in a folder of its own."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from maskrcnn_core import cli
+from maskrcnn_core.formats.coco_reader import read_coco
+from maskrcnn_core.images import encode_png
+from maskrcnn_core.scenes import draw_scene, write_scenes
+from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE
+from maskrcnn_core.store.store import Store
+
+
+@pytest.fixture(autouse=True)
+def data_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
+    monkeypatch.delenv(DATABASE_VARIABLE, raising=False)
+    for name in ("MASKDESK_WEIGHTS", "XDG_CACHE_HOME", "TORCH_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "no-weights"))
+    return tmp_path / "data"
+
+
+def invoke(*arguments):
+    result = CliRunner().invoke(cli.app, ["project", *map(str, arguments)], catch_exceptions=False)
+    assert "Traceback" not in result.output
+    return result
+
+
+def told(*arguments):
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_from_pictures_to_a_file(tmp_path):
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    for n in range(2):
+        (pictures / f"{n}.png").write_bytes(encode_png(draw_scene(200_000 + n).pixels))
+    (pictures / "broken.png").write_bytes(b"no image")
+    assert "made Shapes with 3 categories" in told("new", "Shapes", "--categories", "circle,square, triangle")
+    added = invoke("add", "Shapes", pictures, "--quiet")
+    assert added.stdout.startswith("2 images, 0 categories and 0 instances taken in; 1 refused")
+    assert "broken.png" in added.stderr
+    assert "0 images, 0 categories and 0 instances taken in; 2 images were there" in told(
+        "add", "Shapes", pictures / "0.png", pictures / "1.png", "--quiet"
+    )
+    annotated = told("annotate", "Shapes", "--model", "starter", "--quiet")
+    assert annotated.startswith("2 images have an answer, 2 of them new; ")
+    assert "2 images have an answer, 0 of them new; 0 instances proposed" in told(
+        "annotate", "Shapes", "--model", "starter", "--quiet"
+    )
+    out = tmp_path / "out.json"
+    assert "least mask IoU 1.000000; wrote" in told("export", "Shapes", "--out", out)
+    dataset, refusals = read_coco(out.read_bytes())
+    assert refusals == [] and len(dataset.images) == 2 and len(dataset.instances) > 5
+    head, row = told("list").splitlines()
+    assert head.split() == ["project", "images", "reviewed", "instances", "accepted", "proposed", "rejected"]
+    count = str(len(dataset.instances))
+    assert row.split() == ["Shapes", "2", "0", count, "0", count, "0"]
+    assert "0 images; " not in told("export", "Shapes", "--out", out, "--status", "accepted")
+    assert json.loads(out.read_text())["annotations"] == []
+
+
+def test_a_data_set_comes_in_goes_out_and_comes_back_the_same(tmp_path):
+    write_scenes(tmp_path / "drawn", [1, 2])
+    given = ("--ground-truth", tmp_path / "drawn/instances.json", "--images", tmp_path / "drawn/images")
+    assert told("import", "One", *given).startswith("2 images, 3 categories and ")
+    told("export", "One", "--out", tmp_path / "one.json")
+    again = ("--ground-truth", tmp_path / "one.json", "--images", tmp_path / "drawn/images")
+    told("import", "Two", *again)
+    told("export", "Two", "--out", tmp_path / "two.json")
+    assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
+    assert "0 images, 0 categories and 0 instances taken in; 2 images were there" in told(
+        "import", "One", *given
+    )
+
+
+def test_decisions_are_listed_taken_back_and_done_again(tmp_path):
+    told("new", "Mine", "--categories", "a", "--who", "ann")
+    picture = tmp_path / "p.png"
+    picture.write_bytes(encode_png(draw_scene(3).pixels))
+    told("add", "Mine", picture, "--who", "ann", "--quiet")
+    assert told("undo", "Mine", "--who", "bob") == "there is nothing to take back\n"
+    assert told("undo", "Mine", "--who", "ann") == "taken back: 1 rows\n"
+    assert told("redo", "Mine", "--who", "ann") == "done again: 1 rows\n"
+    assert told("redo", "Mine", "--who", "ann") == "there is nothing to do again\n"
+    lines = [line.split(maxsplit=3)[2:] for line in told("journal", "Mine").splitlines()[1:]]
+    assert [words[0] for words in lines] == ["ann"] * 4
+    assert [words[1].rsplit(maxsplit=1)[0] for words in lines] == [
+        "redo",
+        "undo",
+        "add images",
+        "make project",
+    ]
+    assert len(told("journal", "Mine", "--limit", 1).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["add", "None", "x.png"], "project 'None': there is no such project; there is: Mine"),
+        (["export", "Mine", "--out", "o.json", "--status", "good"], "--status: wanted some of proposed"),
+        (["annotate", "Mine", "--model", "mobil"], "did you mean mobile"),
+        (["annotate", "Mine", "--model", "starter"], "none of the project's (cat) is one of the model's"),
+        (["annotate", "Mine", "--model", "starter", "--map", "nucleus"], "--map: wanted model=project"),
+        (["annotate", "Mine", "--model", "starter", "--map", "dog=cat"], "category 'dog': wanted one of"),
+        (["import", "New", "--ground-truth", "none.json", "--images", "."], "none.json: cannot read"),
+        (["add", "Mine", "none.png"], "no images found in none.png"),
+    ],
+)
+def test_wrong_usage_is_told_in_one_line_and_makes_nothing(arguments, message):
+    told("new", "Mine", "--categories", "cat")
+    result = invoke(*arguments)
+    assert result.exit_code == 2
+    assert message in result.stderr and len(result.stderr.strip().splitlines()) == 1
+    assert [line.split()[0] for line in told("list").splitlines()[1:]] == ["Mine"]
+
+
+def test_a_name_is_given_once():
+    told("new", "Mine")
+    result = invoke("new", "Mine")
+    assert result.exit_code == 1 and "a project of this name is there already" in result.stderr
+
+
+def test_a_damaged_database_is_told_in_one_line(data_folder):
+    told("new", "Mine")
+    (data_folder / "maskdesk.db").write_bytes(b"")
+    result = invoke("list")
+    assert result.exit_code == 1
+    assert "is empty (0 bytes)" in result.stderr and len(result.stderr.strip().splitlines()) == 1
+
+
+def test_what_the_commands_did_is_in_the_store():
+    told("new", "Mine", "--categories", "cat,dog", "--who", "ann")
+    store = Store()
+    (project,) = store.projects()
+    assert (project.name, project.made_by) == ("Mine", "ann")
+    assert [c.name for c in store.categories(project.id)] == ["cat", "dog"]
+    store.close()
