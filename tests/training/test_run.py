@@ -137,7 +137,7 @@ def test_a_checkpoint_of_another_run_is_refused(scenes, tmp_path):
     run_training([scenes[0]], [], settings)
     with pytest.raises(InputError, match=r"of another run \(peak-rate was 0\.001, now 0\.01\)"):
         run_training([scenes[0]], [], replace(settings, peak_rate=0.01), resume=True)
-    with pytest.raises(InputError, match="the ground truth was another; give the same settings and data"):
+    with pytest.raises(InputError, match=r"the ground truth was another\); give the same settings and data"):
         run_training([scenes[1]], [], settings, resume=True)
 
 
