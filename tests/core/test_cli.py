@@ -175,7 +175,7 @@ def test_ctrl_c_tells_how_to_go_on(pictures, model, undisturbed, tmp_path):
         wait_for_images(process, journal_file(folder / "a.json"), 1)
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=60)
-        if "8 of 8" not in err and "8/8" not in err:
+        if process.returncode:
             break
     tmp_path = folder
     assert process.returncode == 130, err
