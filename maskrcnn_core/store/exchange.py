@@ -186,7 +186,7 @@ class _CocoImport:
     def plan_categories(self) -> None:
         rows = self.store.categories(self.project_id)
         by_name = {row.name: row.id for row in rows}
-        ids = _FreeIds(self.store.next_coco_id(self.project_id, "category"), (row.coco_id for row in rows))
+        ids = _FreeIds(self.store.given_coco_ids(self.project_id, "category"))
         for row in self.file.categories:
             category, ours = row.value, _ours(row.raw)
             if category.name in by_name:
@@ -213,7 +213,7 @@ class _CocoImport:
         by_digest = {row.digest: row for row in rows if row.digest}
         by_name = {row.file_name: row for row in rows}
         taken = set(by_name)
-        ids = _FreeIds(self.store.next_coco_id(self.project_id, "image"), (row.coco_id for row in rows))
+        ids = _FreeIds(self.store.given_coco_ids(self.project_id, "image"))
         for row in self.file.images:
             record = row.value
             digest = self._bring(record)
@@ -277,7 +277,7 @@ class _CocoImport:
     def plan_instances(self) -> None:
         rows = self.store.instances(self.project_id)
         there = {(row.image_id, row.category_id, row.counts) for row in rows}
-        ids = _FreeIds(self.store.next_coco_id(self.project_id, "instance"), (row.coco_id for row in rows))
+        ids = _FreeIds(self.store.given_coco_ids(self.project_id, "instance"))
         without = Counter[str]()
         for row in self.file.annotations:
             instance, raw, ours = row.value, row.raw, _ours(row.raw)
@@ -325,10 +325,10 @@ class _CocoImport:
 
 
 class _FreeIds:
-    """Ids of a file where they are free in the project, else the next ones."""
+    """Ids of a file where the project never gave them, else the next ones."""
 
-    def __init__(self, following: int, taken: Iterable[int]) -> None:
-        self.following, self.taken = following, set(taken)
+    def __init__(self, taken: set[int]) -> None:
+        self.following, self.taken = max(taken, default=0) + 1, taken
 
     def take(self, wanted: int) -> int:
         # COCO's evaluators take id 0 for "no match".

@@ -34,7 +34,7 @@ from maskrcnn_core.store.records import (
     ProjectRow,
     Status,
 )
-from maskrcnn_core.store.tables import ANSWER, CATEGORY, IMAGE, INSTANCE, PROJECT
+from maskrcnn_core.store.tables import ANSWER, CATEGORY, CHANGEABLE, IMAGE, INSTANCE, PROJECT
 
 __all__ = ["Store", "new_category", "new_image", "new_instance"]
 
@@ -144,10 +144,17 @@ class Store:
 
     def next_coco_id(self, project_id: int, table: str) -> int:
         """The next free id for files, of a ``category``, ``image`` or ``instance``; none is given twice."""
-        of = {"category": CATEGORY, "image": IMAGE, "instance": INSTANCE}[table]
+        of = CHANGEABLE[table]
         with self._reading() as connection:
             query = select(func.max(of.c.coco_id)).where(of.c.project_id == project_id)
             return max(connection.execute(query).scalar() or 0, 0) + 1
+
+    def given_coco_ids(self, project_id: int, table: str) -> set[int]:
+        """All ids for files that were ever given, also those of rows that are gone and may come back."""
+        of = CHANGEABLE[table]
+        with self._reading() as connection:
+            query = select(of.c.coco_id).where(of.c.project_id == project_id)
+            return set(connection.execute(query).scalars())
 
     # -- answers of networks ----------------------------------------------------------------------
 

@@ -157,6 +157,10 @@ def test_an_import_is_one_decision_that_can_be_undone(store, project):
     assert export_coco(store, project) == empty
     store.redo(project, "ann")
     assert export_coco(store, project) == full
+    store.undo(project, "ann")
+    report = import_coco(store, project, "ann", as_bytes(FILE), PICTURES.get)
+    assert (report.images, report.instances) == (2, 3), "what was undone can be handed in again"
+    assert [i.mask for i in store.instances(project)][1:] == [RING, DISC]
 
 
 def test_into_a_standing_project_ids_are_kept_where_they_are_free(store, project):
