@@ -269,18 +269,11 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     for part in (folder, *folder.parents):
         if part != part.parent and part.is_relative_to("/tmp"):
             part.chmod(0o755)
-    run = subprocess.run(
-        [sys.executable, "-c", READ_ONLY, folder],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": "."},
-    )
-    assert "check the rights" in run.stdout, run.stdout + run.stderr
-    missing = folder / "deeper"
-    run = subprocess.run(
-        [sys.executable, "-c", READ_ONLY, missing],
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": "."},
-    )
-    assert "check the folder's rights" in run.stdout, run.stdout + run.stderr
+    for place, words in ((folder, "check the rights"), (folder / "deeper", "check the folder's rights")):
+        run = subprocess.run(
+            [sys.executable, "-c", READ_ONLY, place],
+            capture_output=True,
+            text=True,
+            env=os.environ | {"PYTHONPATH": "."},
+        )
+        assert words in run.stdout, run.stdout + run.stderr
