@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from maskrcnn_core.annotations import ImageRecord, Instance, unique_names
@@ -105,7 +105,7 @@ def import_images(
         waiting = names.get(name)
         if waiting is not None and not waiting.digest and image.size == (waiting.height, waiting.width):
             changes.append(Change("image", waiting.id, waiting.version, {"digest": image.digest}))
-            names[name] = _with_pixels(waiting, image.digest)
+            names[name] = replace(waiting, digest=image.digest)
             continue
         fresh = unique_names([*names, name])[-1]
         if fresh != name:
@@ -118,12 +118,6 @@ def import_images(
         changes.append(new)
     store.decide(project_id, who, "add images", changes)
     return ImportReport(images=len(changes), known=tuple(known), refused=tuple(refused), notes=tuple(notes))
-
-
-def _with_pixels(row: ImageRow, digest: str) -> ImageRow:
-    return ImageRow(
-        row.id, row.coco_id, row.file_name, row.width, row.height, digest, row.status, row.version, row.extra
-    )
 
 
 # -- COCO in --------------------------------------------------------------------------------------
