@@ -24,12 +24,13 @@ from maskrcnn_core.errors import ConflictError, StoreError
 from maskrcnn_core.store.records import Entry
 from maskrcnn_core.store.tables import CHANGEABLE, JOURNAL
 
-__all__ = ["Change", "New", "Ref", "Refusal", "decide", "entries", "redo", "refuse", "undo"]
+__all__ = ["Change", "New", "Ref", "Refusal", "decide", "entries", "entry_of", "redo", "refuse", "undo"]
 
 _T = TypeVar("_T")
 
 _CHUNK = 500  # ids in one statement
 _FIXED = frozenset({"id", "version", "project_id"})
+_DERIVED = frozenset({"doubt"})  # computed once for a new row: nothing that people change
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,7 @@ def decide(
     *,
     image_id: int | None = None,
     target_id: int | None = None,
+    operation: str | None = None,
 ) -> Entry | None:
     """Carries out a decision and writes it into the journal.
 
@@ -105,7 +107,7 @@ def decide(
         project_id: rows of other projects cannot be changed.
         who, kind: for the journal.
         changes: all or none are carried out.
-        image_id, target_id: for the journal.
+        image_id, target_id, operation: for the journal.
 
     Returns:
         The journal's line; ``None`` if everything was so already.
@@ -119,32 +121,56 @@ def decide(
     lines += _make(connection, project_id, [c for c in changes if isinstance(c, New)])
     if not lines:
         return None
-    return _write(connection, project_id, who, kind, lines, image_id=image_id, target_id=target_id)
+    return _write(
+        connection,
+        project_id,
+        who,
+        kind,
+        lines,
+        image_id=image_id,
+        target_id=target_id,
+        operation=operation,
+    )
 
 
-def refuse(connection: Connection, project_id: int, who: str, kind: str, refusal: Refusal) -> Entry:
+def refuse(
+    connection: Connection,
+    project_id: int,
+    who: str,
+    kind: str,
+    refusal: Refusal,
+    *,
+    operation: str | None = None,
+) -> Entry:
     """Keeps what was refused, in a transaction of its own."""
-    return _write(connection, project_id, who, kind, refusal.wanted, is_refused=True)
+    return _write(connection, project_id, who, kind, refusal.wanted, is_refused=True, operation=operation)
 
 
-def undo(connection: Connection, project_id: int, who: str) -> Entry | None:
+def entry_of(connection: Connection, project_id: int, operation: str) -> Entry | None:
+    """The line of an operation, if it has been carried out or refused."""
+    query = select(JOURNAL).where(JOURNAL.c.project_id == project_id, JOURNAL.c.operation == operation)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _entry(row)
+
+
+def undo(connection: Connection, project_id: int, who: str, *, operation: str | None = None) -> Entry | None:
     """Takes back the last decision of a person that still stands; ``None`` if there is none.
 
     Raises:
         Refusal: if somebody else has changed it since.
     """
     entry = _last_standing(connection, project_id, who)
-    return entry and _take_back(connection, project_id, who, "undo", entry)
+    return entry and _take_back(connection, project_id, who, "undo", entry, operation)
 
 
-def redo(connection: Connection, project_id: int, who: str) -> Entry | None:
+def redo(connection: Connection, project_id: int, who: str, *, operation: str | None = None) -> Entry | None:
     """Carries out again what a person has last undone; ``None`` if there is nothing, or they went on since.
 
     Raises:
         Refusal: if somebody else has changed it since.
     """
     entry = _last_undone(connection, project_id, who)
-    return entry and _take_back(connection, project_id, who, "redo", entry)
+    return entry and _take_back(connection, project_id, who, "redo", entry, operation)
 
 
 def entries(
@@ -278,7 +304,7 @@ def _make(connection: Connection, project_id: int, news: Sequence[New]) -> list[
 
 def _content(row: Mapping[str, Any]) -> str:
     """A digest of all that people can change in a row."""
-    values = {name: value for name, value in row.items() if name not in _FIXED}
+    values = {name: value for name, value in row.items() if name not in _FIXED | _DERIVED}
     text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
@@ -293,7 +319,9 @@ def _sentence(moved: int, all_: int) -> str:
 # -- undo and redo --------------------------------------------------------------------------------
 
 
-def _take_back(connection: Connection, project_id: int, who: str, kind: str, entry: Entry) -> Entry:
+def _take_back(
+    connection: Connection, project_id: int, who: str, kind: str, entry: Entry, operation: str | None
+) -> Entry:
     """Writes back what was before an entry, if what it wrote is still there."""
     standing = [
         Change(line["table"], line["id"], 0, {} if "made" in line else line["after"])
@@ -314,7 +342,16 @@ def _take_back(connection: Connection, project_id: int, who: str, kind: str, ent
     if moved:
         raise Refusal(_sentence(moved, len(lines)), lines)
     _update(connection, lines)
-    return _write(connection, project_id, who, kind, lines, image_id=entry.image_id, target_id=entry.id)
+    return _write(
+        connection,
+        project_id,
+        who,
+        kind,
+        lines,
+        image_id=entry.image_id,
+        target_id=entry.id,
+        operation=operation,
+    )
 
 
 def _last_standing(connection: Connection, project_id: int, who: str) -> Entry | None:
@@ -371,6 +408,7 @@ def _write(
     image_id: int | None = None,
     target_id: int | None = None,
     is_refused: bool = False,
+    operation: str | None = None,
 ) -> Entry:
     values = {
         "project_id": project_id,
@@ -381,6 +419,7 @@ def _write(
         "target_id": target_id,
         "is_refused": is_refused,
         "changes": list(lines),
+        "operation": operation,
     }
     id_ = connection.execute(insert(JOURNAL).returning(JOURNAL.c.id), values).scalar_one()
     return _by_id(connection, id_)
@@ -392,5 +431,13 @@ def _by_id(connection: Connection, id_: int) -> Entry:
 
 def _entry(row: Row[Any]) -> Entry:
     return Entry(
-        row.id, row.at, row.who, row.kind, row.target_id, row.image_id, row.is_refused, tuple(row.changes)
+        row.id,
+        row.at,
+        row.who,
+        row.kind,
+        row.target_id,
+        row.image_id,
+        row.is_refused,
+        tuple(row.changes),
+        row.operation,
     )

@@ -276,4 +276,4 @@ def _migrate(connection: Connection, place: StorePlace) -> None:
     config = _config()
     config.attributes["connection"] = connection
     with _ONE_AT_A_TIME:
-        command.upgrade(config, "head")
+        command.upgrade(config, _newest())

@@ -128,6 +128,7 @@ class InstanceRow:
         given_area: as a file says.
         candidate: its row among the network's candidates.
         version: rises by one with every change.
+        doubt: what speaks against it, see :mod:`maskrcnn_core.store.doubts`; empty for what no network found.
     """
 
     id: int
@@ -148,6 +149,7 @@ class InstanceRow:
     candidate: int | None
     version: int
     extra: Extra = field(default_factory=dict)
+    doubt: Mapping[str, float] = field(default_factory=dict)
 
     @cached_property
     def mask(self) -> Rle:
@@ -168,6 +170,7 @@ class Entry:
         is_refused: it came second and was not carried out; what was wanted is kept in ``changes``.
         changes: for each row ``table``, ``id``, and ``before`` and ``after`` of what changed, or ``made``, a
             digest of a new row's values.
+        operation: the name that the one who asked for it gave it, or ``None``.
     """
 
     id: int
@@ -178,3 +181,4 @@ class Entry:
     image_id: int | None
     is_refused: bool
     changes: tuple[Mapping[str, Any], ...]
+    operation: str | None = None

@@ -6,7 +6,7 @@ returned, it is on the disk.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, Select, delete, func, insert, select, up
 from sqlalchemy.exc import IntegrityError
 
 from maskrcnn_core.categories import Category
-from maskrcnn_core.errors import StoreError
+from maskrcnn_core.errors import ConflictError, StoreError
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store import journal
@@ -34,9 +34,11 @@ from maskrcnn_core.store.records import (
     ProjectRow,
     Status,
 )
-from maskrcnn_core.store.tables import ANSWER, CATEGORY, CHANGEABLE, IMAGE, INSTANCE, PROJECT
+from maskrcnn_core.store.tables import ANSWER, CATEGORY, CHANGEABLE, IMAGE, INSTANCE, JOURNAL, PROJECT
 
-__all__ = ["Store", "new_category", "new_image", "new_instance"]
+__all__ = ["Store", "mask_values", "new_category", "new_image", "new_instance"]
+
+_Act = Callable[[Connection], Entry | None]
 
 
 class Store:
@@ -216,8 +218,14 @@ class Store:
         changes: Iterable[Change | New],
         *,
         image_id: int | None = None,
+        operation: str | None = None,
     ) -> Entry | None:
         """Carries out a decision, wholly or not at all; see :func:`~maskrcnn_core.store.journal.decide`.
+
+        Args:
+            project_id, who, kind, changes, image_id: for that function.
+            operation: a name for it, unique in the project: asked for again under the same name, as after a
+                lost connection, it is not done twice, and what became of it the first time comes back.
 
         Raises:
             ConflictError: if somebody else changed one of the rows meanwhile; what was wanted is kept in
@@ -229,24 +237,45 @@ class Store:
             project_id,
             who,
             kind,
-            lambda connection: journal.decide(connection, project_id, who, kind, changes, image_id=image_id),
+            lambda connection: journal.decide(
+                connection, project_id, who, kind, changes, image_id=image_id, operation=operation
+            ),
+            operation,
         )
 
-    def undo(self, project_id: int, who: str) -> Entry | None:
+    def undo(self, project_id: int, who: str, *, operation: str | None = None) -> Entry | None:
         """Takes back this person's last decision; ``None`` if there is none.
 
         Raises:
             ConflictError: if somebody else has changed it since; it then stands.
         """
-        return self._decided(project_id, who, "undo", lambda c: journal.undo(c, project_id, who))
+        return self._decided(
+            project_id,
+            who,
+            "undo",
+            lambda c: journal.undo(c, project_id, who, operation=operation),
+            operation,
+        )
 
-    def redo(self, project_id: int, who: str) -> Entry | None:
+    def redo(self, project_id: int, who: str, *, operation: str | None = None) -> Entry | None:
         """Carries out again what this person has last undone; ``None`` if there is nothing.
 
         Raises:
             ConflictError: if somebody else has changed it since.
         """
-        return self._decided(project_id, who, "redo", lambda c: journal.redo(c, project_id, who))
+        return self._decided(
+            project_id,
+            who,
+            "redo",
+            lambda c: journal.redo(c, project_id, who, operation=operation),
+            operation,
+        )
+
+    def revision(self, project_id: int) -> int:
+        """A number that is another one whenever anything in the project has been decided."""
+        query = select(func.max(JOURNAL.c.id)).where(JOURNAL.c.project_id == project_id)
+        with self._reading() as connection:
+            return connection.execute(query).scalar() or 0
 
     def journal(
         self, project_id: int, *, who: str | None = None, before: int | None = None, limit: int = 100
@@ -255,15 +284,20 @@ class Store:
         with self._reading() as connection:
             return journal.entries(connection, project_id, who=who, before=before, limit=limit)
 
-    def _decided(self, project_id: int, who: str, kind: str, act: Any) -> Entry | None:
+    def _decided(
+        self, project_id: int, who: str, kind: str, act: _Act, operation: str | None
+    ) -> Entry | None:
         try:
             with self._writing() as connection:
-                entry: Entry | None = act(connection)
-                return entry
+                before = operation and journal.entry_of(connection, project_id, operation)
+                entry = before or act(connection)
         except Refusal as refusal:
             with self._writing() as connection:
-                journal.refuse(connection, project_id, who, kind, refusal)
+                journal.refuse(connection, project_id, who, kind, refusal, operation=operation)
             raise
+        if entry is not None and entry.is_refused:
+            raise ConflictError("this was refused before, as somebody else came first; it is in the journal")
+        return entry
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
@@ -358,6 +392,7 @@ def new_instance(
     given_area: float | None = None,
     candidate: int | None = None,
     extra: Extra | None = None,
+    doubt: Mapping[str, float] | None = None,
 ) -> New:
     """An instance to be made; the arguments are those of :class:`InstanceRow`."""
     return New(
@@ -375,6 +410,7 @@ def new_instance(
             "given_area": given_area,
             "candidate": candidate,
             "extra": dict(extra or {}),
+            "doubt": dict(doubt) if doubt else None,
         },
     )
 
@@ -444,4 +480,5 @@ def _instance_row(row: Row[Any]) -> InstanceRow:
         candidate=row.candidate,
         version=row.version,
         extra=row.extra,
+        doubt=row.doubt or {},
     )

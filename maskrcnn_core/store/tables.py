@@ -23,6 +23,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -37,9 +38,11 @@ __all__ = [
     "CHANGEABLE",
     "IMAGE",
     "INSTANCE",
+    "JOB",
     "JOURNAL",
     "METADATA",
     "PROJECT",
+    "THUMBNAIL",
     "UtcTime",
 ]
 
@@ -170,6 +173,7 @@ INSTANCE = Table(
     Column("given_box", JSON(none_as_null=True)),
     Column("given_area", Float(53)),
     Column("candidate", Integer),
+    Column("doubt", JSON(none_as_null=True)),
     *_changeable(),
     UniqueConstraint("project_id", "coco_id"),
     Index("ix_instance_status", "project_id", "status"),
@@ -204,9 +208,45 @@ JOURNAL = Table(
     Column("target_id", BigInteger, ForeignKey("journal.id")),
     Column("is_refused", Boolean, nullable=False),
     Column("changes", JSON, nullable=False),
+    Column("operation", Text),
     Index("ix_journal_who", "project_id", "who", "id"),
+    Index("uq_journal_operation", "project_id", "operation", unique=True),
 )
-"""Every decision; ``target_id`` is the entry that an undo or redo is about."""
+"""Every decision; ``target_id`` is the entry that an undo or redo is about, ``operation`` a name that the one
+who asked for it gave it, so that asking twice does it once."""
+
+JOB = Table(
+    "job",
+    METADATA,
+    _key(),
+    _of("project", index=True),
+    Column("model_key", Text, nullable=False),
+    Column("settings", JSON, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("total", Integer, nullable=False),
+    Column("done", Integer, nullable=False),
+    Column("proposed", Integer, nullable=False),
+    Column("decided", Integer, nullable=False),
+    Column("failures", JSON, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("made_at", UtcTime, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("started_at", UtcTime),
+    Column("beat_at", UtcTime),
+    Column("ended_at", UtcTime),
+    Index("ix_job_state", "state"),
+    CheckConstraint("state IN ('waiting', 'running', 'paused', 'cancelled', 'done', 'failed')", name="state"),
+)
+"""Runs of a model over a project, in the background; ``beat_at`` is the last sign of life of its worker."""
+
+THUMBNAIL = Table(
+    "thumbnail",
+    METADATA,
+    Column("digest", Text, primary_key=True),
+    Column("jpeg", LargeBinary, nullable=False),
+)
+"""Small pictures of images, by the digest of the image's bytes."""
 
 CHANGEABLE: dict[str, Table] = {table.name: table for table in (PROJECT, CATEGORY, IMAGE, INSTANCE)}
 """Tables whose rows people change, by name."""

@@ -235,3 +235,35 @@ def test_a_change_of_a_row_that_is_gone_or_never_was(store):
     project = make_project(store)
     with pytest.raises(StoreError, match="instance 999999: there is no such thing"):
         store.decide(project, "ann", "accept", [Change("instance", 999_999, 1, {"status": "accepted"})])
+
+
+def test_an_operation_asked_for_twice_is_carried_out_once(store):
+    project = make_project(store)
+    row = store.instances(project)[0]
+    wanted = [change(row, status="accepted")]
+    first = store.decide(project, "ann", "accept", wanted, operation="tab-1:1")
+    store.decide(project, "ann", "reject", [change(store.instances(project)[0], status="rejected")])
+    assert store.decide(project, "ann", "accept", wanted, operation="tab-1:1") == first
+    assert store.instances(project)[0].status == "rejected"
+    undone = store.undo(project, "ann", operation="tab-1:2")
+    assert store.undo(project, "ann", operation="tab-1:2") == undone
+    assert store.instances(project)[0].status == "accepted", "taken back once"
+
+
+def test_a_refused_operation_stays_refused(store):
+    project = make_project(store)
+    row = store.instances(project)[0]
+    store.decide(project, "bob", "reject", [change(row, status="rejected")])
+    lines = []
+    for _ in range(2):
+        with pytest.raises(ConflictError):
+            store.decide(project, "ann", "accept", [change(row, status="accepted")], operation="tab-1:1")
+        lines.append(len(store.journal(project)))
+    assert lines[0] == lines[1], "it is in the journal once"
+
+
+def test_the_revision_moves_with_every_decision(store):
+    project = make_project(store)
+    before = store.revision(project)
+    store.decide(project, "ann", "accept", [change(store.instances(project)[0], status="accepted")])
+    assert store.revision(project) > before

@@ -104,26 +104,42 @@ def test_many_who_open_a_new_place_at_once_share_one_database(place):
     store.close()
 
 
-def test_an_older_database_is_migrated_and_a_copy_kept(lite, monkeypatch):
-    store = Store(lite)
-    project = make_project(store)
-    store.close()
-    with sqlite3.connect(database_of(lite)) as connection:
-        connection.execute("DELETE FROM alembic_version")
-        connection.execute("INSERT INTO alembic_version VALUES ('0000')")
-    connection.close()
-    migrated = []
-    monkeypatch.setattr(opening, "_refuse_unknown", lambda revision, place: None)
-    monkeypatch.setattr(opening, "_migrate", lambda connection, place: migrated.append(place))
-    engine = open_engine(lite)
+def make_older_place(place, monkeypatch):
+    """A database as the first release made it, with a project and an image."""
+    with monkeypatch.context() as patched:
+        patched.setattr(opening, "_newest", lambda: "0001")
+        engine = open_engine(place)
+    with writing(engine) as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO project (name, description, made_at, made_by, extra) "
+            "VALUES ('Cells', '', '2026-01-01 00:00:00', 'ann', '{}')"
+        )
+        connection.exec_driver_sql(
+            "INSERT INTO image (project_id, coco_id, file_name, width, height, digest, status, extra) "
+            "VALUES (1, 1, 'a.png', 80, 60, '', 'new', '{}')"
+        )
     engine.dispose()
-    assert migrated == [lite]
-    copy = database_of(lite).with_name("maskdesk.db.before-0001")
+
+
+def test_an_older_database_is_migrated_and_can_be_used(place, monkeypatch):
+    make_older_place(place, monkeypatch)
+    store = Store(place)
+    assert [p.name for p in store.projects()] == ["Cells"]
+    assert [i.file_name for i in store.images(1)] == ["a.png"]
+    entry = store.decide(1, "ann", "look", [change(store.images(1)[0], "image", status="opened")])
+    assert entry is not None and store.undo(1, "ann").target_id == entry.id
+    store.close()
+
+
+def test_a_copy_of_an_older_sqlite_file_is_kept(lite, monkeypatch):
+    make_older_place(lite, monkeypatch)
+    open_engine(lite).dispose()
+    copy = database_of(lite).with_name(f"maskdesk.db.before-{opening._newest()}")
     with sqlite3.connect(copy) as connection:
-        assert connection.execute("SELECT count(*) FROM instance").fetchone() == (6,)
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchone() == ("0001",)
+        assert connection.execute("SELECT count(*) FROM image").fetchone() == (1,)
         assert connection.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
     connection.close()
-    assert project == 1
 
 
 def test_a_newer_database_is_left_alone(place):
@@ -131,7 +147,7 @@ def test_a_newer_database_is_left_alone(place):
     with writing(engine) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
     engine.dispose()
-    with pytest.raises(StoreError, match=r"made by a newer MaskDesk \(form 9999, this one knows 0001\)"):
+    with pytest.raises(StoreError, match=r"made by a newer MaskDesk \(form 9999, this one knows \d+\)"):
         open_engine(place)
 
 
