@@ -86,14 +86,14 @@ class Store:
             "made_by": who,
             "extra": dict(extra or {}),
         }
-        with self._writing() as connection:
+        with self.writing() as connection:
             id_ = connection.execute(insert(PROJECT).returning(PROJECT.c.id), values).scalar_one()
             journal.decide(connection, id_, who, "make project", [new_category(c) for c in categories])
             return self._project(connection, id_)
 
     def projects(self) -> list[ProjectRow]:
         """All projects that are there, by name."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             query = select(PROJECT).where(~PROJECT.c.gone)
             rows = [_project_row(row) for row in connection.execute(query)]
         return sorted(rows, key=lambda row: row.name.casefold())
@@ -104,7 +104,7 @@ class Store:
         Raises:
             StoreError: if there is none.
         """
-        with self._reading() as connection:
+        with self.reading() as connection:
             return self._project(connection, project_id)
 
     def _project(self, connection: Connection, project_id: int) -> ProjectRow:
@@ -120,7 +120,7 @@ class Store:
     def categories(self, project_id: int) -> list[CategoryRow]:
         """A project's categories, in the order of their ids in files."""
         query = select(CATEGORY).where(CATEGORY.c.project_id == project_id, ~CATEGORY.c.gone)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [_category_row(row) for row in connection.execute(query.order_by(CATEGORY.c.coco_id))]
 
     def images(self, project_id: int, *, digests: Iterable[str] | None = None) -> list[ImageRow]:
@@ -133,12 +133,12 @@ class Store:
         query = select(IMAGE).where(IMAGE.c.project_id == project_id, ~IMAGE.c.gone)
         if digests is not None:
             query = query.where(IMAGE.c.digest.in_(list(digests)))
-        with self._reading() as connection:
+        with self.reading() as connection:
             return [_image_row(row) for row in connection.execute(query.order_by(IMAGE.c.id))]
 
     def instances(self, project_id: int, *, image_id: int | None = None) -> list[InstanceRow]:
         """A project's instances, or those of one image, in the order in which they came."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             query = _instances_query(project_id)
             if image_id is not None:
                 query = query.where(INSTANCE.c.image_id == image_id)
@@ -147,14 +147,14 @@ class Store:
     def next_coco_id(self, project_id: int, table: str) -> int:
         """The next free id for files, of a ``category``, ``image`` or ``instance``; none is given twice."""
         of = CHANGEABLE[table]
-        with self._reading() as connection:
+        with self.reading() as connection:
             query = select(func.max(of.c.coco_id)).where(of.c.project_id == project_id)
             return max(connection.execute(query).scalar() or 0, 0) + 1
 
     def given_coco_ids(self, project_id: int, table: str) -> set[int]:
         """All ids for files that were ever given, also those of rows that are gone and may come back."""
         of = CHANGEABLE[table]
-        with self._reading() as connection:
+        with self.reading() as connection:
             query = select(of.c.coco_id).where(of.c.project_id == project_id)
             return set(connection.execute(query).scalars())
 
@@ -177,7 +177,7 @@ class Store:
             "is_offered": False,
             "made_at": datetime.now(UTC),
         }
-        with self._writing() as connection:
+        with self.writing() as connection:
             of = (ANSWER.c.image_id == image_id, ANSWER.c.model_digest == model_digest)
             connection.execute(delete(ANSWER).where(*of))
             connection.execute(insert(ANSWER), values | {"image_id": image_id, "model_digest": model_digest})
@@ -187,13 +187,13 @@ class Store:
         query = select(ANSWER.c.candidates).where(
             ANSWER.c.image_id == image_id, ANSWER.c.model_digest == model_digest, ANSWER.c.candidates != ""
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             return connection.execute(query).scalar_one_or_none()
 
     def mark_offered(self, image_id: int, model_digest: str) -> None:
         """Notes that what a model found in an image has been offered as instances."""
         of = (ANSWER.c.image_id == image_id, ANSWER.c.model_digest == model_digest)
-        with self._writing() as connection:
+        with self.writing() as connection:
             connection.execute(update(ANSWER).where(*of).values(is_offered=True))
 
     def offered_images(self, project_id: int, model_digest: str) -> set[int]:
@@ -205,7 +205,7 @@ class Store:
                 IMAGE.c.project_id == project_id, ANSWER.c.model_digest == model_digest, ANSWER.c.is_offered
             )
         )
-        with self._reading() as connection:
+        with self.reading() as connection:
             return set(connection.execute(query).scalars())
 
     # -- decisions --------------------------------------------------------------------------------
@@ -274,25 +274,25 @@ class Store:
     def revision(self, project_id: int) -> int:
         """A number that is another one whenever anything in the project has been decided."""
         query = select(func.max(JOURNAL.c.id)).where(JOURNAL.c.project_id == project_id)
-        with self._reading() as connection:
+        with self.reading() as connection:
             return connection.execute(query).scalar() or 0
 
     def journal(
         self, project_id: int, *, who: str | None = None, before: int | None = None, limit: int = 100
     ) -> list[Entry]:
         """The newest lines of a project's journal; see :func:`~maskrcnn_core.store.journal.entries`."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             return journal.entries(connection, project_id, who=who, before=before, limit=limit)
 
     def _decided(
         self, project_id: int, who: str, kind: str, act: _Act, operation: str | None
     ) -> Entry | None:
         try:
-            with self._writing() as connection:
+            with self.writing() as connection:
                 before = operation and journal.entry_of(connection, project_id, operation)
                 entry = before or act(connection)
         except Refusal as refusal:
-            with self._writing() as connection:
+            with self.writing() as connection:
                 journal.refuse(connection, project_id, who, kind, refusal, operation=operation)
             raise
         if entry is not None and entry.is_refused:
@@ -300,12 +300,14 @@ class Store:
         return entry
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that reads one state of the database throughout; for this package's modules."""
         with told(self.place), reading(self._engine) as connection:
             yield connection
 
     @contextmanager
-    def _writing(self) -> Iterator[Connection]:
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that may write and is on the disk once the block has ended; for this package's modules."""
         try:
             with told(self.place), writing(self._engine) as connection:
                 yield connection
