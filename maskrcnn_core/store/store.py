@@ -307,7 +307,7 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """A transaction that may write and is on the disk once the block has ended; for this package's modules."""
+        """A transaction that may write; on the disk once its block has ended. For this package's modules."""
         try:
             with told(self.place), writing(self._engine) as connection:
                 yield connection
