@@ -49,6 +49,7 @@ __all__ = [
     "one_line",
     "pixel_limit",
     "read_image",
+    "thumbnail_jpeg",
 ]
 
 MAX_FILE_BYTES = 2**30
@@ -188,6 +189,13 @@ def encode_jpeg(pixels: npt.NDArray[np.uint8], *, quality: int = 90) -> bytes:
         ValueError: for an array of another form.
     """
     return _encode(pixels, (3,), "JPEG", quality=quality)
+
+
+def thumbnail_jpeg(pixels: npt.NDArray[np.uint8], side: int) -> bytes:
+    """A small JPEG of uint8 ``[H, W, 3]``, neither side longer than ``side`` pixels."""
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((side, side))
+    return encode_jpeg(np.asarray(picture), quality=80)
 
 
 def encode_png(pixels: npt.NDArray[np.uint8], *, compress_level: int = 6) -> bytes:

@@ -166,6 +166,18 @@ def mask_iou(a: Rle, b: Rle) -> float:
     return both / either if either else 1.0
 
 
+def mask_containment(a: Rle, b: Rle) -> float:
+    """How much of the smaller of two masks of one image lies within the other, in [0, 1]; 0 for an empty one.
+
+    Raises:
+        ValueError: for masks of images of different sizes.
+    """
+    if a.size != b.size:
+        raise ValueError(f"mask_containment: masks of {a.size} and {b.size} belong to different images")
+    smaller = min(a.area, b.area)
+    return int(_overlap(a.runs, b.runs)) / smaller if smaller else 0.0
+
+
 def _encode_crop(crop: BoolMask, top: int, left: int, height: int, width: int) -> Runs:
     rows, columns = crop.shape
     # A pixel of background under each column ends its runs, unless the crop is as high as the image:

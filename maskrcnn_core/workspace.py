@@ -21,13 +21,12 @@ from typing import Generic, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from maskrcnn_core.annotations import AnnotatedImage, ImageRecord, Instance
 from maskrcnn_core.archives import ArchiveMember, read_zip_images
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import CoreError, ImageError
-from maskrcnn_core.images import decode_image, encode_jpeg, one_line
+from maskrcnn_core.images import decode_image, encode_jpeg, one_line, thumbnail_jpeg
 from maskrcnn_core.inference import Failure, Predictor, Run
 from maskrcnn_core.pasting import have_pixels
 from maskrcnn_core.queueing import Job, queue_for
@@ -166,7 +165,12 @@ class Workspace:
         height, width = image.size
         self._pixels.get(image.digest, lambda: image.pixels)
         self.images[image.digest] = OpenImage(
-            image.digest, name, width, height, image.notes, _thumbnail(image.pixels)
+            image.digest,
+            name,
+            width,
+            height,
+            image.notes,
+            data_url(thumbnail_jpeg(image.pixels, _THUMBNAIL), "image/jpeg"),
         )
         return AddReport(added=(image.digest,))
 
@@ -339,12 +343,6 @@ def _count(run: Run, thresholds: Thresholds) -> int:
     return len(unknown) + int(
         have_pixels(known.mask_probs, known.boxes, known.image_size, thresholds.mask_threshold).sum()
     )
-
-
-def _thumbnail(pixels: Pixels) -> str:
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((_THUMBNAIL, _THUMBNAIL))
-    return data_url(encode_jpeg(np.asarray(picture), quality=80), "image/jpeg")
 
 
 def data_url(data: bytes, mime: str) -> str:

@@ -30,6 +30,7 @@ from maskrcnn_core.store.records import (
     Status,
 )
 from maskrcnn_core.store.store import Store, new_category, new_image, new_instance
+from maskrcnn_core.store.thumbnails import make_thumbnail
 
 __all__ = ["ImportReport", "export_coco", "import_coco", "import_images"]
 
@@ -64,6 +65,17 @@ class ImportReport:
     refused: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def __add__(self, other: ImportReport) -> ImportReport:
+        return ImportReport(
+            self.images + other.images,
+            self.categories + other.categories,
+            self.instances + other.instances,
+            self.known + other.known,
+            self.missing + other.missing,
+            self.refused + other.refused,
+            self.notes + other.notes,
+        )
+
 
 # -- images ---------------------------------------------------------------------------------------
 
@@ -92,6 +104,7 @@ def import_images(
     number = store.next_coco_id(project_id, "image")
     changes: list[Change | New] = []
     known, refused, notes = [], [], []
+    thumbnails: dict[str, bytes] = {}
     for name, data in files:
         try:
             image = decode_image(data, name)
@@ -102,6 +115,7 @@ def import_images(
             known.append(name)
             continue
         digests.add(store.blobs.put(data))
+        thumbnails[image.digest] = make_thumbnail(image.pixels)
         waiting = names.get(name)
         if waiting is not None and not waiting.digest and image.size == (waiting.height, waiting.width):
             changes.append(Change("image", waiting.id, waiting.version, {"digest": image.digest}))
@@ -117,6 +131,7 @@ def import_images(
         number += 1
         changes.append(new)
     store.decide(project_id, who, "add images", changes)
+    store.keep_thumbnails(thumbnails)
     return ImportReport(images=len(changes), known=tuple(known), refused=tuple(refused), notes=tuple(notes))
 
 
@@ -147,6 +162,7 @@ def import_coco(store: Store, project_id: int, who: str, data: bytes, find_image
     work.plan_instances()
     work.plan_extra()
     store.decide(project_id, who, "import COCO", work.changes)
+    store.keep_thumbnails(work.thumbnails)
     return ImportReport(
         work.made["image"],
         work.made["category"],
@@ -169,6 +185,7 @@ class _CocoImport:
         self.missing: list[str] = []
         self.refused: list[str] = []
         self.notes: list[str] = []
+        self.thumbnails: dict[str, bytes] = {}
         # From the file's ids to the store's, or to rows that this decision makes.
         self.category_ids: dict[int, int | Ref] = {}
         self.image_ids: dict[int, int | Ref] = {}
@@ -266,6 +283,7 @@ class _CocoImport:
                 f"image has {image.size[1]} x {image.size[0]}"
             )
             return None
+        self.thumbnails[image.digest] = make_thumbnail(image.pixels)
         return self.store.blobs.put(data)
 
     def plan_instances(self) -> None:
@@ -363,6 +381,8 @@ def export_coco(
     *,
     statuses: Collection[Status] = ("accepted", "proposed"),
     only_reviewed: bool = False,
+    image_ids: Collection[int] | None = None,
+    keep: Callable[[InstanceRow], bool] = lambda row: True,
 ) -> bytes:
     """A project as COCO JSON, with all that was imported with it.
 
@@ -371,26 +391,35 @@ def export_coco(
         project_id: which project.
         statuses: of the instances that are written. Images are written all, also those without any.
         only_reviewed: leave out images that nobody has called finished, with their instances.
+        image_ids: the store's ids of the only images to write; all where ``None``.
+        keep: whether an instance is written, after all else.
 
     Returns:
         The file; the same project gives the same bytes.
     """
     project = store.project(project_id)
-    images = [i for i in store.images(project_id) if not only_reviewed or i.status == "reviewed"]
+    images = [
+        image
+        for image in store.images(project_id)
+        if (not only_reviewed or image.status == "reviewed") and (image_ids is None or image.id in image_ids)
+    ]
     categories = store.categories(project_id)
-    image_ids = {row.id: row.coco_id for row in images}
+    coco_ids = {row.id: row.coco_id for row in images}
     category_ids = {row.id: row.coco_id for row in categories}
     rows = [
         row
         for row in store.instances(project_id)
-        if row.status in statuses and row.image_id in image_ids and row.category_id in category_ids
+        if row.status in statuses
+        and row.image_id in coco_ids
+        and row.category_id in category_ids
+        and keep(row)
     ]
     document = dict(project.extra)
     document.setdefault("info", {"description": project.name, "version": "1.0"})
     document.setdefault("licenses", [])
     document["images"] = [_image_json(row) for row in images]
     document["annotations"] = [
-        _annotation_json(row, image_ids[row.image_id], category_ids[row.category_id]) for row in rows
+        _annotation_json(row, coco_ids[row.image_id], category_ids[row.category_id]) for row in rows
     ]
     document["categories"] = [_category_json(row) for row in categories]
     return dump_json(document)

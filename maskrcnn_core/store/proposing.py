@@ -15,18 +15,20 @@ import numpy as np
 import numpy.typing as npt
 
 from maskrcnn_core.annotations import Instance
+from maskrcnn_core.categories import LabelMap
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
-from maskrcnn_core.errors import ConflictError, CoreError, InputError
+from maskrcnn_core.errors import ConflictError, CoreError, ImageError, InferenceError, InputError
 from maskrcnn_core.images import decode_image
 from maskrcnn_core.inference import Failure, Predictor, Run
 from maskrcnn_core.masks import mask_iou
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store.answers import pack_run, unpack_run
+from maskrcnn_core.store.doubts import doubts_of_run
 from maskrcnn_core.store.journal import Change, New
-from maskrcnn_core.store.records import ImageRow, InstanceRow
+from maskrcnn_core.store.records import Doubts, ImageRow, InstanceRow
 from maskrcnn_core.store.store import Store, new_instance
 
-__all__ = ["ProposeReport", "category_mapping", "propose"]
+__all__ = ["ProposeReport", "category_mapping", "match_categories", "propose"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -39,9 +41,10 @@ OnImage = Callable[[int, int, str], object]
 
 @dataclass(frozen=True)
 class ProposeReport:
-    """What a run over a project did.
+    """What a run over a project did, or has done so far.
 
     Args:
+        total: images of the project that can be run.
         images: that have an answer now, of this run or an earlier one.
         answered: of them in this run.
         proposed: instances that are new.
@@ -50,12 +53,22 @@ class ProposeReport:
         was_cancelled: whether it ended before the last image.
     """
 
+    total: int
     images: int
     answered: int
     proposed: int
     decided: int
     failed: tuple[str, ...]
     was_cancelled: bool
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """A detection on its way into a project."""
+
+    instance: Instance
+    category_id: int
+    doubts: Doubts
 
 
 def category_mapping(
@@ -77,23 +90,39 @@ def category_mapping(
         InputError: for a name that is not there, or if no label is on.
     """
     label_map = predictor.model.label_map
+    names = match_categories(store, project_id, label_map, given)
+    labels = zip(label_map, label_map.labels, strict=True)
+    return {label: names[category.name] for category, label in labels if category.name in names}
+
+
+def match_categories(
+    store: Store, project_id: int, label_map: LabelMap, given: Mapping[str, str] | None = None
+) -> dict[str, int]:
+    """As :func:`category_mapping`, for a model that need not be loaded.
+
+    Returns:
+        The store's category id by the model's name of each category that is on.
+
+    Raises:
+        InputError: for a name that is not there, or if no category is on.
+    """
     ours = {row.name.casefold(): row.id for row in store.categories(project_id)}
-    labels = {c.name.casefold(): label for c, label in zip(label_map, label_map.labels, strict=True)}
-    wanted = given if given is not None else {name: name for name in labels if name in ours}
-    mapping = {}
+    theirs = {category.name.casefold(): category.name for category in label_map}
+    wanted = given if given is not None else {name: name for name in theirs if name in ours}
+    names: dict[str, int] = {}
     for name, category in wanted.items():
-        for kind, known, value in (("the model's", labels, name), ("the project's", ours, category)):
+        for kind, known, value in (("the model's", theirs, name), ("the project's", ours, category)):
             if value.casefold() not in known:
                 raise InputError(
                     f"category {one_line(value)!r}: wanted one of {kind}, {one_line(_listed(list(known)))}"
                 )
-        mapping[labels[name.casefold()]] = ours[category.casefold()]
-    if not mapping:
+        names[theirs[name.casefold()]] = ours[category.casefold()]
+    if not names:
         raise InputError(
             f"categories: none of the project's ({one_line(_listed(list(ours)))}) is one of the model's "
-            f"({one_line(_listed(list(labels)))}); say which is which"
+            f"({one_line(_listed(list(theirs)))}); say which is which"
         )
-    return mapping
+    return names
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -108,9 +137,12 @@ def propose(
     mapping: Mapping[int, int],
     *,
     on_image: OnImage | None = None,
+    on_report: Callable[[ProposeReport], object] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> ProposeReport:
-    """Asks a model about every image of a project, and offers what it finds.
+    """Asks a model about every image of a project that it has not answered yet, and offers what it finds.
+
+    An image without an answer is named, and the others are done.
 
     Args:
         store: where.
@@ -118,7 +150,8 @@ def propose(
         predictor: the model.
         thresholds: what is offered. All candidates are kept with the answer.
         mapping: from the model's labels to the store's category ids; other labels are off.
-        on_image: called with ``(done, total, file name)`` after each image.
+        on_image: called with ``(done, total, file name)`` after each of these images.
+        on_report: called with the report so far, before the first of them and after each.
         cancelled: asked before each image; what was done stays.
 
     Raises:
@@ -126,25 +159,43 @@ def propose(
     """
     images = [row for row in store.images(project_id) if row.digest]
     model = predictor.model
-    answered = proposed = decided = done = 0
-    failed: list[str] = []
     finished = store.offered_images(project_id, model.digest)
-    was_cancelled = False
-    for image in images:
+    open_ = [image for image in images if image.id not in finished]
+    answered = proposed = decided = 0
+    done = len(images) - len(open_)
+    failed: list[str] = []
+
+    def report(*, was_cancelled: bool = False) -> ProposeReport:
+        return ProposeReport(
+            len(images), done - len(failed), answered, proposed, decided, tuple(failed), was_cancelled
+        )
+
+    if on_report:
+        on_report(report())
+    for image in open_:
         if cancelled():
-            was_cancelled = True
-            break
-        if image.id not in finished:
+            return report(was_cancelled=True)
+        try:
             outcome = _answer(store, image, predictor, thresholds)
             if isinstance(outcome, Failure):
                 failed.append(f"{one_line(image.file_name)}: {outcome.reason}")
             else:
                 new, left = _offer(store, project_id, image, predictor, outcome, thresholds, mapping)
                 answered, proposed, decided = answered + 1, proposed + new, decided + left
+        except (ImageError, InferenceError, ConflictError) as error:
+            failed.append(_about(image, error))
         done += 1
         if on_image:
             on_image(done, len(images), image.file_name)
-    return ProposeReport(done - len(failed), answered, proposed, decided, tuple(failed), was_cancelled)
+        if on_report:
+            on_report(report())
+    return report()
+
+
+def _about(image: ImageRow, error: CoreError) -> str:
+    """What went wrong with an image; most errors name it already."""
+    name, reason = one_line(image.file_name), str(error)
+    return reason if reason.startswith(f"{name}: ") else f"{name}: {reason}"
 
 
 def _answer(store: Store, image: ImageRow, predictor: Predictor, thresholds: Thresholds) -> Run | Failure:
@@ -189,7 +240,9 @@ def _offer(
     detections = predictor.detections(run, thresholds, pixels)
     found = Instance.from_detections(detections, model.label_map, image.coco_id, thresholds.mask_threshold)
     of_label = {model.label_map.category(label).id: category for label, category in mapping.items()}
-    wanted = [(i, of_label[i.category_id]) for i in found if i.category_id in of_label]
+    found = tuple(instance for instance in found if instance.category_id in of_label)
+    doubts = doubts_of_run(run, found, model.label_map)
+    wanted = [_Offer(i, of_label[i.category_id], d) for i, d in zip(found, doubts, strict=True)]
     for attempt in range(_TRIES):
         changes, left = _changes(store, project_id, image, model.key, wanted)
         try:
@@ -208,7 +261,7 @@ def _changes(
     project_id: int,
     image: ImageRow,
     source: str,
-    wanted: Sequence[tuple[Instance, int]],
+    wanted: Sequence[_Offer],
 ) -> tuple[list[Change | New], int]:
     """What an offer changes, and how many detections are of objects that people have decided on."""
     rows = store.instances(project_id, image_id=image.id)
@@ -218,20 +271,22 @@ def _changes(
         Change("instance", row.id, row.version, {"gone": True}) for row in rows if _is_open(row)
     ]
     left = 0
-    for instance, category_id in wanted:
+    for offer in wanted:
+        instance = offer.instance
         if any(mask_iou(instance.mask, row.mask) >= SAME_OBJECT for row in standing):
             left += 1
             continue
         changes.append(
             new_instance(
                 image.id,
-                category_id,
+                offer.category_id,
                 number,
                 instance.mask,
                 source=source,
                 score=instance.score,
                 given_box=instance.given_box,
                 candidate=instance.row,
+                doubts=offer.doubts,
             )
         )
         number += 1

@@ -15,8 +15,10 @@ __all__ = [
     "STATUSES",
     "Box",
     "CategoryRow",
+    "Doubts",
     "Entry",
     "Extra",
+    "Fact",
     "ImageRow",
     "ImageStatus",
     "InstanceRow",
@@ -108,6 +110,42 @@ class ImageRow:
 
 
 @dataclass(frozen=True)
+class Doubts:
+    """What speaks against a detection; see :mod:`maskrcnn_core.store.doubts` for how it is measured.
+
+    Args:
+        runner_up: the best score of another category on the same object, or 0.
+        runner_up_name: that category, as the model calls it.
+        soft_edge: cells of the network's own mask that are neither in nor out, to those that are in.
+        twin: how far another detection of the image is the same object, in [0, 1].
+    """
+
+    runner_up: float = 0.0
+    runner_up_name: str = ""
+    soft_edge: float = 0.0
+    twin: float = 0.0
+
+
+@dataclass(frozen=True)
+class Fact:
+    """An instance without its mask: what lists, queues and statistics of thousands need.
+
+    Args:
+        id, image_id, category_id, area, score, status, source, version, doubts: as in :class:`InstanceRow`.
+    """
+
+    id: int
+    image_id: int
+    category_id: int
+    area: int
+    score: float | None
+    status: Status
+    source: str
+    version: int
+    doubts: Doubts | None
+
+
+@dataclass(frozen=True)
 class InstanceRow:
     """One instance of an image.
 
@@ -128,7 +166,7 @@ class InstanceRow:
         given_area: as a file says.
         candidate: its row among the network's candidates.
         version: rises by one with every change.
-        doubt: what speaks against it, see :mod:`maskrcnn_core.store.doubts`; empty for what no network found.
+        doubts: what speaks against it; ``None`` for what no network found.
     """
 
     id: int
@@ -149,7 +187,7 @@ class InstanceRow:
     candidate: int | None
     version: int
     extra: Extra = field(default_factory=dict)
-    doubt: Mapping[str, float] = field(default_factory=dict)
+    doubts: Doubts | None = None
 
     @cached_property
     def mask(self) -> Rle:

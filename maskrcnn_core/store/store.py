@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,15 +27,26 @@ from maskrcnn_core.store.places import StorePlace, find_place
 from maskrcnn_core.store.records import (
     Box,
     CategoryRow,
+    Doubts,
     Entry,
     Extra,
+    Fact,
     ImageRow,
     ImageStatus,
     InstanceRow,
     ProjectRow,
     Status,
 )
-from maskrcnn_core.store.tables import ANSWER, CATEGORY, CHANGEABLE, IMAGE, INSTANCE, JOURNAL, PROJECT
+from maskrcnn_core.store.tables import (
+    ANSWER,
+    CATEGORY,
+    CHANGEABLE,
+    IMAGE,
+    INSTANCE,
+    JOURNAL,
+    PROJECT,
+    THUMBNAIL,
+)
 
 __all__ = ["Store", "mask_values", "new_category", "new_image", "new_instance"]
 
@@ -143,6 +155,47 @@ class Store:
             if image_id is not None:
                 query = query.where(INSTANCE.c.image_id == image_id)
             return [_instance_row(row) for row in connection.execute(query)]
+
+    def facts(self, project_id: int) -> list[Fact]:
+        """All instances of a project without their masks, in the order in which they came."""
+        c = INSTANCE.c
+        query = (
+            select(
+                c.id,
+                c.image_id,
+                c.category_id,
+                c.area,
+                c.score,
+                c.status,
+                c.source,
+                c.version,
+                c.doubt,
+            )
+            .join(IMAGE, IMAGE.c.id == c.image_id)
+            .where(c.project_id == project_id, ~c.gone, ~IMAGE.c.gone)
+            .order_by(c.id)
+        )
+        with self.reading() as connection:
+            return [Fact(*row[:-1], _doubts(row.doubt)) for row in connection.execute(query)]
+
+    # -- small pictures -----------------------------------------------------------------------------
+
+    def thumbnails(self, digests: Iterable[str]) -> dict[str, bytes]:
+        """Those small pictures (JPEG) of images that have been made, by the images' digests."""
+        query = select(THUMBNAIL).where(THUMBNAIL.c.digest.in_(list(digests)))
+        with self.reading() as connection:
+            return {row.digest: row.jpeg for row in connection.execute(query)}
+
+    def keep_thumbnails(self, pictures: Mapping[str, bytes]) -> None:
+        """Keeps small pictures; those that are there already stay."""
+        missing = dict(pictures)
+        with self.writing() as connection:
+            there = select(THUMBNAIL.c.digest).where(THUMBNAIL.c.digest.in_(list(missing)))
+            for digest in connection.execute(there).scalars():
+                del missing[digest]
+            if missing:
+                rows = [{"digest": digest, "jpeg": jpeg} for digest, jpeg in missing.items()]
+                connection.execute(insert(THUMBNAIL), rows)
 
     def next_coco_id(self, project_id: int, table: str) -> int:
         """The next free id for files, of a ``category``, ``image`` or ``instance``; none is given twice."""
@@ -394,7 +447,7 @@ def new_instance(
     given_area: float | None = None,
     candidate: int | None = None,
     extra: Extra | None = None,
-    doubt: Mapping[str, float] | None = None,
+    doubts: Doubts | None = None,
 ) -> New:
     """An instance to be made; the arguments are those of :class:`InstanceRow`."""
     return New(
@@ -412,7 +465,7 @@ def new_instance(
             "given_area": given_area,
             "candidate": candidate,
             "extra": dict(extra or {}),
-            "doubt": dict(doubt) if doubt else None,
+            "doubt": None if doubts is None else asdict(doubts),
         },
     )
 
@@ -461,6 +514,10 @@ def _image_row(row: Row[Any]) -> ImageRow:
     )
 
 
+def _doubts(found: Mapping[str, Any] | None) -> Doubts | None:
+    return None if found is None else Doubts(**found)
+
+
 def _instance_row(row: Row[Any]) -> InstanceRow:
     x, y, width, height = row.box
     return InstanceRow(
@@ -482,5 +539,5 @@ def _instance_row(row: Row[Any]) -> InstanceRow:
         candidate=row.candidate,
         version=row.version,
         extra=row.extra,
-        doubt=row.doubt or {},
+        doubts=_doubts(row.doubt),
     )

@@ -1,0 +1,110 @@
+"""A project's categories: make, change, merge, remove. Each is one decision, and can be undone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from maskrcnn_core.categories import Category
+from maskrcnn_core.errors import InputError
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.store.journal import Change
+from maskrcnn_core.store.records import CategoryRow, Entry
+from maskrcnn_core.store.store import Store, new_category
+
+__all__ = ["add_categories", "change_category", "merge_categories", "remove_category"]
+
+_COLOUR = re.compile(r"#[0-9a-f]{6}")
+
+
+def add_categories(
+    store: Store, project_id: int, who: str, names: Collection[str], *, supercategory: str = ""
+) -> Entry | None:
+    """Makes categories; those that the project has by name already are passed over.
+
+    Raises:
+        InputError: for an empty name, or one that is given twice.
+    """
+    there = {row.name for row in store.categories(project_id)}
+    cleaned = [_name(name) for name in names]
+    if len(set(cleaned)) != len(cleaned):
+        raise InputError("categories: every name must be given once")
+    number = store.next_coco_id(project_id, "category")
+    fresh = [name for name in cleaned if name not in there]
+    changes = [new_category(Category(number + n, name, supercategory)) for n, name in enumerate(fresh)]
+    return store.decide(project_id, who, "add categories", changes) if changes else None
+
+
+def change_category(
+    store: Store,
+    project_id: int,
+    who: str,
+    row: CategoryRow,
+    *,
+    name: str,
+    supercategory: str = "",
+    colour: str = "",
+) -> Entry | None:
+    """Gives a category another name, supercategory or colour.
+
+    Args:
+        store, project_id, who: where, and for the journal.
+        row: the category as its author saw it.
+        name: unique in the project.
+        supercategory: COCO's grouping, or empty.
+        colour: ``#rrggbb``, or empty for the palette's.
+
+    Raises:
+        InputError: for an empty name or a colour of another form.
+        ConflictError: if somebody else has changed it meanwhile.
+        StoreError: if another category has the name: merge the two.
+    """
+    if colour and not _COLOUR.fullmatch(colour):
+        raise InputError(f"colour: wanted #rrggbb in small letters, found {one_line(colour)!r}")
+    values = {"name": _name(name), "supercategory": supercategory.strip(), "colour": colour}
+    return store.decide(project_id, who, "change category", [Change("category", row.id, row.version, values)])
+
+
+def merge_categories(
+    store: Store, project_id: int, who: str, rows: Collection[CategoryRow], into: CategoryRow
+) -> Entry | None:
+    """Makes several categories one: their instances become instances of ``into``, and they go.
+
+    Raises:
+        InputError: if there is nothing to merge.
+        ConflictError: if somebody changes one of the instances at the same moment; then nothing is done.
+    """
+    going = {row.id: row for row in rows if row.id != into.id}
+    if not going:
+        raise InputError("categories: wanted another category to merge, found none")
+    changes = [
+        Change("instance", fact.id, fact.version, {"category_id": into.id})
+        for fact in store.facts(project_id)
+        if fact.category_id in going
+    ]
+    changes += [Change("category", row.id, row.version, {"gone": True}) for row in going.values()]
+    return store.decide(project_id, who, "merge categories", changes)
+
+
+def remove_category(store: Store, project_id: int, who: str, row: CategoryRow) -> Entry | None:
+    """Removes a category that no instance has.
+
+    Raises:
+        InputError: if instances have it.
+    """
+    count = sum(fact.category_id == row.id for fact in store.facts(project_id))
+    if count:
+        raise InputError(
+            f"category {one_line(row.name)!r}: {count} instances have it; merge it into another one, "
+            "or give them another category first"
+        )
+    return store.decide(
+        project_id, who, "remove category", [Change("category", row.id, row.version, {"gone": True})]
+    )
+
+
+def _name(name: str) -> str:
+    name = name.strip()
+    if not name:
+        raise InputError("category: wanted a name, found nothing")
+    return name

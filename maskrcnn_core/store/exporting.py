@@ -1,0 +1,200 @@
+"""A project, or a part of it, as files: COCO as it is kept, any other format, one file or train and val."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+
+from maskrcnn_core.annotations import AnnotatedImage, ImageRecord, Instance
+from maskrcnn_core.categories import Category
+from maskrcnn_core.errors import ExportError, InputError
+from maskrcnn_core.formats.base import Export, Member, file_stem
+from maskrcnn_core.formats.coco import least_iou, read_back_note
+from maskrcnn_core.formats.coco_reader import read_coco
+from maskrcnn_core.images import decode_image
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.store.exchange import export_coco
+from maskrcnn_core.store.queues import QueueFilter
+from maskrcnn_core.store.records import Fact, ImageRow, InstanceRow, Status
+from maskrcnn_core.store.store import Store
+
+__all__ = ["Part", "Selection", "checked_coco", "coco_members", "other_format", "select", "split_images"]
+
+_WRITTEN: tuple[Status, ...] = ("accepted", "proposed")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What of a project is written.
+
+    Args:
+        images: in order.
+        instance_ids: the store's ids.
+    """
+
+    images: tuple[ImageRow, ...]
+    instance_ids: frozenset[int] = field(repr=False)
+
+
+def select(
+    images: Sequence[ImageRow],
+    facts: Sequence[Fact],
+    wanted: QueueFilter,
+    *,
+    statuses: Collection[Status] = _WRITTEN,
+) -> Selection:
+    """The images and instances that a filter means, as for a queue; an empty one means the whole project.
+
+    Images that nobody has opened or in which nothing was found are written, too.
+    """
+    of_image: dict[int, list[Fact]] = {image.id: [] for image in images}
+    for fact in facts:
+        of_image[fact.image_id].append(fact)
+    chosen = tuple(image for image in images if wanted.takes_image(image, of_image[image.id]))
+    return Selection(
+        chosen,
+        frozenset(
+            fact.id
+            for image in chosen
+            for fact in of_image[image.id]
+            if fact.status in statuses and wanted.takes(fact)
+        ),
+    )
+
+
+def split_images(
+    images: Sequence[ImageRow], share: float, seed: int
+) -> tuple[list[ImageRow], list[ImageRow]]:
+    """Parts images in two by chance, but always alike for the same seed.
+
+    The place of an image depends on its content and the seed alone, so that neither the order nor the names
+    of files matter, and one more image moves at most one other.
+
+    Args:
+        images: to part; each part keeps their order.
+        share: of the second part, above 0 and below 1; at least one image is in each part.
+        seed: any whole number.
+
+    Returns:
+        Training and validation images.
+
+    Raises:
+        InputError: for a share out of range, or fewer than two images.
+    """
+    if not 0 < share < 1:
+        raise InputError(f"split: wanted a share above 0 and below 1, got {share}")
+    if len(images) < 2:
+        raise InputError(f"split: wanted at least 2 images, found {len(images)}")
+
+    def place(image: ImageRow) -> str:
+        # Images that nobody has brought have no content: their name stands for it.
+        return hashlib.sha256(f"{seed} {image.digest or image.file_name}".encode()).hexdigest()
+
+    count = min(max(round(share * len(images)), 1), len(images) - 1)
+    second = {image.id for image in sorted(images, key=place)[:count]}
+    return [i for i in images if i.id not in second], [i for i in images if i.id in second]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One COCO file of an export.
+
+    Args:
+        name: without suffix, as ``train``.
+        images: that are in it.
+    """
+
+    name: str
+    images: tuple[ImageRow, ...]
+
+
+def checked_coco(store: Store, project_id: int, selection: Selection) -> tuple[bytes, str]:
+    """A selection as COCO JSON, read back with pycocotools: the file and what the check says.
+
+    Raises:
+        ExportError: if it does not read back.
+    """
+    data = export_coco(
+        store,
+        project_id,
+        statuses=("accepted", "proposed", "rejected"),  # the selection says which
+        image_ids={image.id for image in selection.images},
+        keep=lambda row: row.id in selection.instance_ids,
+    )
+    dataset, refusals = read_coco(data)
+    if refusals:
+        raise ExportError(f"COCO JSON: it does not read back: {refusals[0]}; nothing was written")
+    return data, read_back_note(len(dataset.instances), least_iou(data, dataset.instances))
+
+
+def coco_members(
+    store: Store, project_id: int, selection: Selection, parts: Sequence[Part], *, with_images: bool
+) -> Iterator[Member]:
+    """One COCO file for each part, and the image files where they are wanted, as members of an archive."""
+    for part in parts:
+        data, note = checked_coco(store, project_id, Selection(part.images, selection.instance_ids))
+        yield Member(f"annotations/{part.name}.json", data, f"{part.name}: {note}")
+    if with_images:
+        for part in parts:
+            for image in part.images:
+                if image.digest:
+                    yield _image_member(store, image)
+
+
+def _image_member(store: Store, image: ImageRow) -> Member:
+    """An image file under its own name, if that stays within a folder on every system."""
+    name, note = image.file_name, ""
+    parts = name.split("/")
+    if any(part in ("", ".", "..") or file_stem(part + ".x") != part for part in parts):
+        suffix = PurePosixPath(name).suffix
+        name = f"{image.digest[:16]}{suffix if suffix[1:].isalnum() else ''}"
+        note = f"{one_line(image.file_name)}: not a name for a file on every system; it is {name} here"
+    return Member(f"images/{name}", store.blobs.get(image.digest), note)
+
+
+def other_format(store: Store, project_id: int, selection: Selection) -> Export:
+    """A selection as any row of the table of formats writes it.
+
+    What only COCO JSON holds (unknown keys, status, a file's own areas) is not in it. Images that nobody has
+    brought are left out: these formats need pixels.
+    """
+    categories = store.categories(project_id)
+    coco_ids = {row.id: row.coco_id for row in categories}
+    of_image: dict[int, list[InstanceRow]] = {image.id: [] for image in selection.images}
+    for row in store.instances(project_id):
+        if row.id in selection.instance_ids and row.category_id in coco_ids:
+            of_image[row.image_id].append(row)
+    return Export(
+        tuple(
+            AnnotatedImage(
+                ImageRecord(image.coco_id, image.file_name, image.width, image.height, image.digest),
+                tuple(
+                    Instance(
+                        image.coco_id,
+                        coco_ids[row.category_id],
+                        row.mask,
+                        row.score,
+                        row.given_box,
+                        row.given_area,
+                        row.is_crowd,
+                        row.coco_id,
+                    )
+                    for row in sorted(of_image[image.id], key=lambda r: -(r.score or 1.0))
+                ),
+                partial(_pixels, store, image),
+            )
+            for image in selection.images
+            if image.digest
+        ),
+        tuple(Category(row.coco_id, row.name, row.supercategory) for row in categories),
+    )
+
+
+def _pixels(store: Store, image: ImageRow) -> npt.NDArray[np.uint8]:
+    return decode_image(store.blobs.get(image.digest), image.file_name).pixels

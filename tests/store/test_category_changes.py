@@ -1,0 +1,70 @@
+"""Categories: made, changed, merged, removed, and all of it undone."""
+
+import pytest
+
+from maskrcnn_core.errors import ConflictError, InputError, StoreError
+from maskrcnn_core.store.category_changes import (
+    add_categories,
+    change_category,
+    merge_categories,
+    remove_category,
+)
+from maskrcnn_core.store.exchange import export_coco
+from tests.store.builders import make_project
+
+
+def names(store, project):
+    return [row.name for row in store.categories(project)]
+
+
+def test_categories_are_made_with_ids_that_were_never_given(store):
+    project = make_project(store)
+    add_categories(store, project, "ann", ["vessel", "cell", " debris "], supercategory="tissue")
+    rows = store.categories(project)
+    assert [(r.coco_id, r.name) for r in rows] == [(3, "cell"), (7, "nucleus"), (8, "vessel"), (9, "debris")]
+    store.undo(project, "ann")
+    add_categories(store, project, "ann", ["other"])
+    assert store.categories(project)[-1].coco_id == 10
+    assert add_categories(store, project, "ann", ["cell"]) is None
+    with pytest.raises(InputError, match="given once"):
+        add_categories(store, project, "ann", ["a", "a"])
+    with pytest.raises(InputError, match="wanted a name"):
+        add_categories(store, project, "ann", [" "])
+
+
+def test_a_category_gets_another_name_and_colour(store):
+    project = make_project(store)
+    cell, nucleus = store.categories(project)
+    change_category(store, project, "ann", cell, name="Zelle", supercategory="tissue", colour="#12ab9f")
+    row = store.categories(project)[0]
+    assert (row.name, row.colour, row.coco_id) == ("Zelle", "#12ab9f", 3)
+    with pytest.raises(ConflictError):
+        change_category(store, project, "bob", cell, name="cellule")
+    with pytest.raises(StoreError, match="merge the two"):
+        change_category(store, project, "ann", nucleus, name="Zelle")
+    with pytest.raises(InputError, match="#rrggbb"):
+        change_category(store, project, "ann", nucleus, name="nucleus", colour="red")
+
+
+def test_merged_categories_are_one_and_can_be_parted_again(store):
+    project = make_project(store)
+    before = export_coco(store, project)
+    cell, nucleus = store.categories(project)
+    merge_categories(store, project, "ann", [cell, nucleus], nucleus)
+    assert names(store, project) == ["nucleus"]
+    assert {row.category_id for row in store.instances(project)} == {nucleus.id}
+    store.undo(project, "ann")
+    assert export_coco(store, project) == before
+    with pytest.raises(InputError, match="another category"):
+        merge_categories(store, project, "ann", [nucleus], nucleus)
+
+
+def test_a_category_in_use_is_not_removed(store):
+    project = make_project(store, images=1, instances=1)
+    cell, nucleus = store.categories(project)
+    with pytest.raises(InputError, match="'cell': 1 instances have it; merge"):
+        remove_category(store, project, "ann", cell)
+    remove_category(store, project, "ann", nucleus)
+    assert names(store, project) == ["cell"]
+    store.undo(project, "ann")
+    assert names(store, project) == ["cell", "nucleus"]
