@@ -126,7 +126,7 @@ def test_sizes_are_those_of_cocos_evaluator():
 
 
 def test_an_unknown_order_is_named():
-    with pytest.raises(ValueError, match="wanted one of .*doubt"):
+    with pytest.raises(ValueError, match=r"wanted one of .*doubt"):
         make_queue(IMAGES, [], [], QueueFilter(), order="nonsense")
     with pytest.raises(ValueError, match="least <= most"):
         QueueFilter(least_score=0.6, most_score=0.5)
