@@ -61,6 +61,7 @@ MODULES = (
     "gestures.js",
     "keys.js",
     "viewer.js",
+    "mount.js",
 )
 
 

@@ -1,8 +1,9 @@
 """One script from the viewer's modules, as inline components cannot import files.
 
 Not a JavaScript parser: it knows the few forms our modules keep to and refuses everything else. Each import
-stands on one line and names a module that came before; only the last module has a default export; no two
-modules give the same name to something at the top level. Node's tests import the modules as they are.
+stands on one line and names a module that came before, by its file name whatever its folder; only the last
+module has a default export; no two modules give the same name to something at the top level. Node's tests
+import the modules as they are.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-_IMPORT = re.compile(r'import \{[\w, ]+\} from "\./([\w-]+\.js)";')
+_IMPORT = re.compile(r'import \{[\w, ]+\} from "\.{1,2}/(?:[\w.-]+/)*([\w-]+\.js)";')
 _EXPORT = re.compile(r"export (?=(?:async function|function|const|class) \w)")
 _DEFAULT = re.compile(r"export default function \w")
 _NAME = re.compile(r"(?:export )?(?:default )?(?:async function|function|const|let|class) (\w+)")

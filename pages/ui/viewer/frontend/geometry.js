@@ -5,6 +5,8 @@
 
 const FIT_MARGIN = 10;
 const MAX_SCALE = 40;
+/** Nothing is magnified more than so to look at a small box. */
+const MAX_FOCUS_SCALE = 6;
 /** This many CSS pixels of the image always stay on the stage. */
 const KEEP_VISIBLE = 56;
 
@@ -105,6 +107,24 @@ export function panIntoView(view, box, stage) {
   const dx = shift(x1, x2, stage.width);
   const dy = shift(y1, y2, stage.height);
   return dx === 0 && dy === 0 ? view : { scale: view.scale, x: view.x + dx, y: view.y + dy };
+}
+
+/**
+ * A box in the middle of the stage with its surroundings: on each side as much again as the box, and more
+ * around small ones. Never smaller than the whole image.
+ * @param {Size} image
+ * @param {Size} stage
+ * @param {readonly number[]} box
+ * @returns {View}
+ */
+export function focusView(image, stage, box) {
+  const whole = fitView(image, stage).scale;
+  const wide = Math.max(1, box[2] - box[0]) * 3;
+  const high = Math.max(1, box[3] - box[1]) * 3;
+  const scale = Math.max(whole, Math.min(stage.width / wide, stage.height / high, Math.max(whole, MAX_FOCUS_SCALE)));
+  const x = stage.width / 2 - ((box[0] + box[2]) / 2) * scale;
+  const y = stage.height / 2 - ((box[1] + box[3]) / 2) * scale;
+  return clampView({ scale, x, y }, image, stage);
 }
 
 /**

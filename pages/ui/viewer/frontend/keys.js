@@ -22,6 +22,7 @@ const PLAIN_KEYS = {
   f: (viewer) => viewer.fit(),
   0: (viewer) => viewer.fit(),
   1: (viewer) => viewer.zoomTo(1 / viewer.ratio),
+  z: (viewer) => viewer.zoomTo(1 / viewer.ratio),
   "+": (viewer) => viewer.zoomTo(viewer.view.scale * KEY_ZOOM),
   "=": (viewer) => viewer.zoomTo(viewer.view.scale * KEY_ZOOM),
   "-": (viewer) => viewer.zoomTo(viewer.view.scale / KEY_ZOOM),
@@ -60,6 +61,7 @@ function pressKey(viewer, event) {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (event.target instanceof HTMLInputElement && (key in ARROWS || /^[0-9+-]$/.test(key))) return;
   if (event.target instanceof HTMLButtonElement && key === " ") return;
+  if (/^[0-9]$/.test(key) && !viewer.digitKeys) return;
   const action = actionFor(key, event.shiftKey);
   if (action === null) return;
   event.preventDefault();
@@ -71,7 +73,7 @@ function pressKey(viewer, event) {
  * @param {boolean} shift
  * @returns {((viewer: Viewer) => void) | null} null where the key means nothing here
  */
-function actionFor(key, shift) {
+export function actionFor(key, shift) {
   if (shift && Object.hasOwn(ARROWS, key)) {
     const [dx, dy] = ARROWS[key];
     return (viewer) => viewer.pan(-dx * KEY_PAN, -dy * KEY_PAN);

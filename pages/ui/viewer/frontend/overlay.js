@@ -27,6 +27,9 @@ const SLOW_DRAWING = 7;
 const MARGIN = 160;
 const CONTOUR_WIDTH = 1.5;
 const BOX_WIDTH = 1.5;
+/** Of an instance that is drawn so that others stand out. */
+const FAINT_FILL = 0.3;
+const FAINT_LINE = 0.6;
 
 export class Overlay {
   constructor() {
@@ -149,7 +152,7 @@ export class Overlay {
       const { id } = item.instance;
       const before = gone.get(id);
       gone.delete(id);
-      if (before !== undefined && before.shape === item.shape && before.color === item.color) continue;
+      if (before !== undefined && looksTheSame(before, item)) continue;
       places.push(this.place(item, ratio));
       if (before !== undefined) places.push(this.place(before, ratio));
     }
@@ -201,7 +204,6 @@ export class Overlay {
       context.lineWidth = CONTOUR_WIDTH / scale;
       for (const item of touched) this.drawItem(item, display, scale * ratio);
       if (display.boxes) {
-        context.globalAlpha = 1;
         context.lineJoin = "miter";
         context.lineWidth = BOX_WIDTH / scale;
         for (const item of touched) this.drawBox(item);
@@ -213,6 +215,7 @@ export class Overlay {
   /** @param {Item} item */
   drawBox(item) {
     const [x1, y1, x2, y2] = item.instance.box;
+    this.context.globalAlpha = item.instance.faint ? FAINT_LINE : 1;
     this.context.strokeStyle = item.color;
     this.context.strokeRect(x1, y1, x2 - x1, y2 - y1);
   }
@@ -224,14 +227,15 @@ export class Overlay {
    */
   drawItem(item, display, density) {
     const { context } = this;
+    const { faint } = item.instance;
     const path = item.shape.path(density);
     if (display.masks) {
-      context.globalAlpha = display.opacity;
+      context.globalAlpha = faint ? display.opacity * FAINT_FILL : display.opacity;
       context.fillStyle = item.color;
       context.fill(path, "evenodd");
     }
     if (display.contours) {
-      context.globalAlpha = 1;
+      context.globalAlpha = faint ? FAINT_LINE : 1;
       context.strokeStyle = item.color;
       context.stroke(path);
     }
@@ -258,6 +262,14 @@ export class Overlay {
     this.lastCost = ((performance.now() - this.began) * stage) / areaOf(this.valid);
     this.began = null;
   }
+}
+
+/**
+ * @param {Item} a
+ * @param {Item} b
+ */
+function looksTheSame(a, b) {
+  return a.shape === b.shape && a.color === b.color && a.instance.faint === b.instance.faint;
 }
 
 /**

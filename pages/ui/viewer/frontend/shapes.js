@@ -101,6 +101,39 @@ export class ShapeCache {
     this.imageKey = "";
     /** @type {Instance[]} still to be read */
     this.waiting = [];
+    /** @type {Map<string, Map<number, Shape>>} of other images that may be shown soon, by their keys */
+    this.ahead = new Map();
+  }
+
+  /**
+   * Of all images other than the present one, keep the shapes of these only.
+   * @param {Set<string>} imageKeys
+   */
+  keep(imageKeys) {
+    for (const key of this.ahead.keys()) if (!imageKeys.has(key)) this.ahead.delete(key);
+    for (const key of imageKeys) if (!this.ahead.has(key)) this.ahead.set(key, new Map());
+  }
+
+  /**
+   * Read instances of an image that is to be kept, for at most so many milliseconds.
+   * @param {string} imageKey
+   * @param {Instance[]} instances
+   * @param {number} budget
+   * @param {number} density screen pixels per image pixel at which they will be drawn
+   * @returns {boolean} whether all are read
+   */
+  prepare(imageKey, instances, budget, density) {
+    const shapes = this.ahead.get(imageKey);
+    if (shapes === undefined || imageKey === this.imageKey) return true;
+    const end = performance.now() + budget;
+    for (const instance of instances) {
+      if (shapes.get(instance.id)?.fits(instance)) continue;
+      if (performance.now() >= end) return false;
+      const shape = new Shape(instance);
+      shape.path(density);
+      shapes.set(instance.id, shape);
+    }
+    return true;
   }
 
   /**
@@ -109,7 +142,8 @@ export class ShapeCache {
    * @param {Instance[]} instances
    */
   expect(imageKey, instances) {
-    const old = this.imageKey === imageKey ? this.shapes : new Map();
+    if (this.imageKey !== imageKey && this.ahead.has(this.imageKey)) this.ahead.set(this.imageKey, this.shapes);
+    const old = this.imageKey === imageKey ? this.shapes : (this.ahead.get(imageKey) ?? new Map());
     this.imageKey = imageKey;
     this.shapes = new Map();
     this.waiting = [];

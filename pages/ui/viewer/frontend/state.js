@@ -16,6 +16,10 @@
  * @property {CocoRle | null} rle null where only the box is known
  * @property {string} color_instance
  * @property {string} color_category
+ * @property {string} [color_chip] of its category's chip, where the instance itself is drawn in another one
+ * @property {string} [prefix] before its name in the label
+ * @property {boolean} [has_score] false for what no model found: its score is not shown
+ * @property {boolean} [faint] drawn so that others stand out
  */
 
 /**
@@ -173,7 +177,7 @@ export function shownInstances(model) {
 export function categoryCounts(model) {
   /** @type {Map<number, {id: number, label: string, color: string, above: number, total: number}>} */
   const rows = new Map();
-  for (const { category_id: id, label, color_category: color, score } of model.instances) {
+  for (const { category_id: id, label, color_category, color_chip: color = color_category, score } of model.instances) {
     const row = rows.get(id) ?? { id, label, color, above: 0, total: 0 };
     row.total += 1;
     if (isAbove(model, score)) row.above += 1;
@@ -248,5 +252,6 @@ export function countText(model, shown) {
  */
 export function labelText(instance) {
   const name = instance.label.length > 28 ? `${instance.label.slice(0, 27)}…` : instance.label;
-  return `${name} ${instance.score.toFixed(2)}`;
+  const score = instance.has_score === false ? "" : ` ${instance.score.toFixed(2)}`;
+  return `${instance.prefix ?? ""}${name}${score}`;
 }

@@ -1,7 +1,6 @@
-// The viewer: events in, frames out. Streamlit calls the default export again, with the same parent
-// element, whenever the data changes; zoom, position and what is not yet acknowledged survive that.
+// The viewer: events in, frames out.
 
-import { clampView, fitView, panIntoView, scaleLimits, screenToImage, zoomAt } from "./geometry.js";
+import { clampView, fitView, focusView, panIntoView, scaleLimits, screenToImage, zoomAt } from "./geometry.js";
 import { acceptMessage, colorOf, countText, instanceOf, isShown, makeReport, selectInstance, shownInstances, stepInstance, toggleCategory } from "./state.js";
 import { ShapeCache } from "./shapes.js";
 import { Picture } from "./picture.js";
@@ -24,9 +23,17 @@ const REPORT_DELAY = 180;
 const READ_BUDGET = 24;
 
 export class Viewer {
-  /** @param {HTMLElement} root */
-  constructor(root) {
+  /**
+   * @param {HTMLElement} root
+   * @param {{digitKeys?: boolean}} [options] without `digitKeys`, 0 and 1 are left to somebody else
+   */
+  constructor(root, { digitKeys = true } = {}) {
     this.root = root;
+    this.digitKeys = digitKeys;
+    /** Called when other instances are shown or chosen than before. */
+    this.onShown = () => {};
+    /** Called after each drawing. */
+    this.onPaint = () => {};
     this.controls = new Controls(root);
     this.canvas = this.controls.canvas;
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d", { alpha: true }));
@@ -42,6 +49,8 @@ export class Viewer {
     this.ratio = 1;
     this.view = { scale: 1, x: 0, y: 0 };
     this.fitted = true;
+    /** @type {readonly number[] | null} the box that the view was brought to and has not left since */
+    this.focused = null;
     this.moving = false;
     /** @type {Item[] | null} shown instances, largest first; null after a change */
     this.items = null;
@@ -82,11 +91,12 @@ export class Viewer {
       this.root.dataset.ready = "false";
       this.hovered = null;
       this.fitted = true;
+      this.focused = null;
       this.overlay.invalidate();
     }
     if (data.height !== undefined) this.controls.stage.style.setProperty("--stage-height", `${data.height}px`);
     this.shapes.expect(model.image.key, model.instances);
-    void this.picture.load(model.image.url, model.image);
+    this.picture.load(model.image.url, model.image);
     this.labels.setFont(getComputedStyle(this.root).fontFamily);
     this.resize();
     if (!newImage && before !== null) this.followSelection(before, model);
@@ -153,6 +163,7 @@ export class Viewer {
     if (!this.comparing) this.paintInstances(context, model, items);
     this.showFacts(model);
     if (this.shapes.waiting.length > 0) this.requestFrame();
+    this.onPaint();
   }
 
   /**
@@ -188,6 +199,7 @@ export class Viewer {
     this.controls.showSettings(model, shown);
     this.controls.showChips(model, (id, only) => this.toggleCategory(id, only));
     this.controls.describe(model, shown);
+    this.onShown();
     return items;
   }
 
@@ -232,6 +244,7 @@ export class Viewer {
     if (canvas.width !== wide) canvas.width = wide;
     if (canvas.height !== high) canvas.height = high;
     if (this.fitted) this.view = fitView(this.model.image, this.stage);
+    else if (this.focused !== null) this.view = focusView(this.model.image, this.stage, this.focused);
     else this.view = clampView({ ...this.view, x: this.view.x + dx, y: this.view.y + dy }, this.model.image, this.stage);
     this.requestFrame();
   }
@@ -242,6 +255,7 @@ export class Viewer {
   setView(view) {
     if (this.model === null) return;
     this.fitted = false;
+    this.focused = null;
     this.view = clampView(view, this.model.image, this.stage);
     this.moving = true;
     clearTimeout(this.restTimer);
@@ -282,7 +296,28 @@ export class Viewer {
     this.fitted = true;
   }
 
+  /**
+   * Bring a box to the middle, with what lies around it; it stays there when the stage changes its size.
+   * @param {readonly number[]} box
+   */
+  focusOn(box) {
+    this.fitted = false;
+    this.focused = box;
+    this.resize();
+  }
+
   // ---- choices ----
+
+  /**
+   * Select without telling Python: it follows with the next report.
+   * @param {number | null} id
+   */
+  choose(id) {
+    if (this.model === null) return;
+    this.model.selected = new Set(id === null ? [] : [id]);
+    this.controls.announceSelection(this.model, (one) => this.shapes.get(one)?.area ?? 0);
+    this.changed();
+  }
 
   /** @param {number | null} id @param {boolean} add @param {number} delay */
   select(id, add, delay) {
@@ -371,7 +406,8 @@ export class Viewer {
     const instance = instanceOf(model, id);
     const area = this.shapes.get(id)?.area ?? 0;
     const share = (100 * area) / (model.image.width * model.image.height);
-    const facts = `${instance.score.toFixed(3)} · ${areaText(area)} · ${share < 0.1 ? "<0.1" : share.toFixed(1)}%`;
+    const score = instance.has_score === false ? "" : `${instance.score.toFixed(3)} · `;
+    const facts = `${score}${areaText(area)} · ${share < 0.1 ? "<0.1" : share.toFixed(1)}%`;
     controls.showTip(instance, colorOf(model, instance), facts, pointer[0], pointer[1]);
   }
 
@@ -467,29 +503,4 @@ export class Viewer {
     clearTimeout(this.controls.announcement);
     this.picture.clear();
   }
-}
-
-/** @type {WeakMap<object, Viewer>} */
-const viewers = new WeakMap();
-
-/**
- * @param {{parentElement: ParentNode, data: Message, setStateValue: (name: string, value: unknown) => void}} component
- */
-export default function mountViewer(component) {
-  const { parentElement, data, setStateValue } = component;
-  const root = parentElement.querySelector('[data-part="root"]');
-  if (!(root instanceof HTMLElement)) throw new TypeError("viewer.html is missing");
-  let viewer = viewers.get(parentElement);
-  if (viewer === undefined || viewer.root !== root) {
-    viewer?.destroy();
-    viewer = new Viewer(root);
-    viewers.set(parentElement, viewer);
-  }
-  viewer.accept(data, (report) => setStateValue("view", report));
-  const mounted = viewer;
-  return () => {
-    if (root.isConnected) return;
-    mounted.destroy();
-    viewers.delete(parentElement);
-  };
 }

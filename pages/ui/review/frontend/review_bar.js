@@ -1,0 +1,197 @@
+// The review bar: its buttons and texts. Texts from outside are only ever set through textContent.
+
+import { countStatuses } from "./review_state.js";
+
+/** @typedef {import("./review_state.js").ReviewState} ReviewState */
+/** @typedef {import("./review_state.js").Category} Category */
+/** @typedef {import("../../viewer/frontend/controls.js").Controls} Controls */
+
+/** So many categories have a key. */
+export const KEYED_CATEGORIES = 9;
+/** How long a remark stays (ms). */
+const REMARK_TIME = 3500;
+/** Refusals that are read out; the others are only counted. */
+const REFUSALS_SHOWN = 3;
+
+export class ReviewBar {
+  /** @param {Controls} controls */
+  constructor(controls) {
+    this.controls = controls;
+    this.root = controls.root;
+    this.list = controls.part("category-list", HTMLSelectElement);
+    this.done = this.button("done");
+    this.remark = "";
+    this.remarkTimer = 0;
+    this.categoriesShown = "";
+    /** @type {string[]} */
+    this.refusals = [];
+  }
+
+  /** @param {string} act @returns {HTMLButtonElement} */
+  button(act) {
+    const found = this.root.querySelector(`[data-act="${act}"]`);
+    if (!(found instanceof HTMLButtonElement)) throw new TypeError(`review.html has no button "${act}"`);
+    return found;
+  }
+
+  /**
+   * Bring everything up to date; what stays the same is not written.
+   * @param {ReviewState} state
+   * @param {{shown: number[], selected: number[], late: boolean}} facts ids that the viewer shows, those that are
+   *   selected, and whether operations have waited too long
+   */
+  show(state, { shown, selected, late }) {
+    const { controls } = this;
+    const { dataset } = this.root;
+    const { frame } = state;
+    const place = state.length === 0 ? "0 of 0" : `${state.at + 1} of ${state.length}`;
+    controls.setText("position", place);
+    this.enable("previous", state.at > 0);
+    this.enable("next", state.at + 1 < state.length);
+    this.enable("undo", state.canUndo);
+    this.enable("redo", state.canRedo);
+    const undecided = shown.filter((id) => frame?.states.get(id)?.status === "proposed").length;
+    const ready = frame !== null && !state.loading;
+    const single = selected.some((id) => frame?.states.has(id)) || undecided > 0;
+    for (const act of ["accept", "reject"]) this.enable(act, ready && single);
+    for (const act of ["accept-all", "reject-all"]) this.enable(act, ready && undecided > 0);
+    this.enable("done", ready);
+    this.showCategories(state.message?.categories ?? [], ready && selected.length > 0, this.categoriesOf(state, selected));
+
+    const counts = frame === null ? { proposed: 0, accepted: 0, rejected: 0 } : countStatuses(frame);
+    const tally = `${counts.proposed} proposed · ${counts.accepted} accepted · ${counts.rejected} rejected`;
+    controls.setText("tally", frame === null ? "" : tally);
+    const decided = ready && undecided === 0 && shown.length > 0;
+    this.done.dataset.strong = String(decided && frame.image_status !== "reviewed");
+    const finishes = frame !== null && (state.message?.queue.unit === "image" || counts.proposed === 0);
+    controls.setText("done-text", finishes && frame.image_status !== "reviewed" ? "Done & next" : "Go on");
+    controls.setText("note", this.noteText(state, selected, decided));
+
+    const status = controls.part("image-status", HTMLButtonElement);
+    status.hidden = frame === null;
+    status.dataset.status = frame?.image_status ?? "";
+    status.disabled = frame?.image_status !== "reviewed" || state.loading;
+    status.title = status.disabled ? "Status of this image" : "Click to open the image for review again";
+    controls.setText("image-status", frame === null ? "" : `Image: ${frame.image_status}`);
+
+    const kept = controls.part("kept", HTMLElement);
+    kept.dataset.late = String(late);
+    controls.setText("kept", late ? "not saved yet: no connection" : state.saved ? "saved" : "saving…");
+
+    dataset.at = String(state.shownAt);
+    dataset.loading = String(state.loading);
+    dataset.saved = String(state.saved);
+    dataset.imageId = frame === null ? "" : String(frame.image_id);
+    dataset.imageStatus = frame?.image_status ?? "";
+    dataset.statusCounts = `${counts.proposed},${counts.accepted},${counts.rejected}`;
+  }
+
+  /**
+   * @param {ReviewState} state
+   * @param {number[]} selected
+   */
+  categoriesOf(state, selected) {
+    return new Set(selected.map((id) => state.frame?.states.get(id)?.category_id));
+  }
+
+  /**
+   * @param {ReviewState} state
+   * @param {number[]} selected
+   * @param {boolean} decided
+   */
+  noteText(state, selected, decided) {
+    const note = selected.length === 1 ? (state.frame?.states.get(selected[0])?.note ?? "") : "";
+    if (!decided) return note;
+    const all = "All shown are decided.";
+    return note === "" ? all : `${all} ${note}`;
+  }
+
+  /** @param {string} act @param {boolean} on */
+  enable(act, on) {
+    const button = this.button(act);
+    if (button.disabled === on) button.disabled = !on;
+  }
+
+  /**
+   * @param {Category[]} categories
+   * @param {boolean} on
+   * @param {Set<number | undefined>} current categories of what is selected
+   */
+  showCategories(categories, on, current) {
+    const wanted = JSON.stringify(categories);
+    const holder = this.controls.part("categories", HTMLElement);
+    if (wanted !== this.categoriesShown) {
+      this.categoriesShown = wanted;
+      const template = this.controls.part("category-template", HTMLTemplateElement);
+      holder.replaceChildren(...categories.slice(0, KEYED_CATEGORIES).map((one, i) => makeButton(template, one, i)));
+      this.list.replaceChildren(...[{ id: "", name: "All categories…" }, ...categories].map(makeOption));
+      this.controls.part("more", HTMLElement).hidden = categories.length <= KEYED_CATEGORIES;
+      this.controls.part("relabel", HTMLElement).hidden = categories.length === 0;
+    }
+    for (const button of /** @type {HTMLCollectionOf<HTMLButtonElement>} */ (holder.children)) {
+      button.disabled = !on;
+      button.setAttribute("aria-pressed", String(current.has(Number(button.dataset.category))));
+    }
+    this.list.disabled = !on;
+  }
+
+  /** Open the list of all categories. @returns {boolean} whether there is one */
+  openList() {
+    if (this.list.disabled || this.controls.part("more", HTMLElement).hidden) return false;
+    this.list.focus();
+    try {
+      this.list.showPicker();
+    } catch {
+      // a browser that does not open it leaves it to the arrow keys
+    }
+    return true;
+  }
+
+  /** A short remark that goes away by itself. @param {string} text */
+  say(text) {
+    clearTimeout(this.remarkTimer);
+    this.remark = text;
+    this.controls.setText("say", text);
+    if (text !== "") this.remarkTimer = window.setTimeout(() => this.say(""), REMARK_TIME);
+  }
+
+  /** @param {string[]} texts of operations that were not carried out */
+  tellRefusals(texts) {
+    if (texts.length === 0) return;
+    this.refusals.push(...texts);
+    const more = this.refusals.length - REFUSALS_SHOWN;
+    const told = this.refusals.slice(-REFUSALS_SHOWN).join(" ");
+    this.controls.setText("refusal-text", `Not carried out: ${told}${more > 0 ? ` And ${more} more.` : ""}`);
+    this.controls.part("refusals", HTMLElement).hidden = false;
+  }
+
+  dismiss() {
+    this.refusals = [];
+    this.controls.part("refusals", HTMLElement).hidden = true;
+  }
+}
+
+/**
+ * @param {HTMLTemplateElement} template
+ * @param {Category} category
+ * @param {number} i
+ */
+function makeButton(template, category, i) {
+  const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
+  const button = /** @type {HTMLButtonElement} */ (copy.firstElementChild);
+  const [dot, name, key] = /** @type {any} */ (button.children);
+  dot.style.setProperty("--dot", category.color);
+  name.textContent = category.name;
+  key.textContent = String(i + 1);
+  button.title = `Category ${category.name} (${i + 1})`;
+  button.dataset.category = String(category.id);
+  return button;
+}
+
+/** @param {{id: number | string, name: string}} category */
+function makeOption({ id, name }) {
+  const option = document.createElement("option");
+  option.value = String(id);
+  option.textContent = name;
+  return option;
+}

@@ -1,0 +1,434 @@
+// What the reviewer knows: the frames that Python sent, the operations that Python has not acknowledged, and
+// where in the queue the person is. No screen.
+//
+// A decision is an operation in a log and at the same time a patch: the values that it gives to rows. What is
+// shown is always Python's last frames with the patches of all unacknowledged operations on top, so a message
+// that does not know of them yet takes nothing back. A row that a patch changes counts its version up by one,
+// as the store does: the next decision on it then names the version that it will have.
+
+/** @typedef {import("../../viewer/frontend/state.js").Message} ViewerMessage */
+/** @typedef {"proposed" | "accepted" | "rejected"} Status */
+/** @typedef {"new" | "opened" | "reviewed"} ImageStatus */
+
+/**
+ * @typedef {object} InstanceState
+ * @property {Status} status
+ * @property {number} version
+ * @property {number} category_id
+ * @property {string} note
+ * @property {boolean} has_score
+ */
+
+/**
+ * @typedef {object} SentFrame
+ * @property {number} at
+ * @property {ViewerMessage} message
+ * @property {number} image_id
+ * @property {number} image_version
+ * @property {ImageStatus} image_status
+ * @property {Record<string, InstanceState>} states
+ * @property {number | null} focus
+ */
+
+/** @typedef {Omit<SentFrame, "states"> & {states: Map<number, InstanceState>}} Frame */
+/** @typedef {{token: string, length: number, at: number, unit: "image" | "instance"}} Queue */
+/** @typedef {{id: number, name: string, color: string}} Category */
+
+/**
+ * @typedef {object} ReviewMessage
+ * @property {number} version
+ * @property {SentFrame[]} frames
+ * @property {Queue} queue
+ * @property {Category[]} categories
+ * @property {string} ack_client
+ * @property {number} ack_seq
+ * @property {{seq: number, text: string}[]} refused
+ * @property {boolean} can_undo
+ * @property {boolean} can_redo
+ * @property {number} [height] of the stage, in CSS pixels
+ */
+
+/**
+ * Values given to rows of one image.
+ * @typedef {object} Patch
+ * @property {number} image_id
+ * @property {{id: number, status?: Status, category_id?: number}[]} instances
+ * @property {ImageStatus} [image_status]
+ */
+
+/** @typedef {{seq: number, kind: string, [name: string]: unknown}} Operation as Python reads it */
+/** @typedef {{op: Operation, patch: Patch | null}} Pending */
+/** @typedef {{client: string, seq: number, pending: Pending[]}} Saved */
+/** @typedef {{seq: number, at: number, forward: Patch, back: Patch}} Decision */
+
+export const REVIEW_VERSION = 1;
+/** Decisions that can be taken back at once, without waiting for Python to say what they were. */
+const DECISIONS_KEPT = 500;
+
+export class ReviewState {
+  /** @param {Saved} saved of this tab, from before a reload */
+  constructor(saved) {
+    this.client = saved.client;
+    this.seq = saved.seq;
+    /** @type {Pending[]} not acknowledged, oldest first */
+    this.pending = saved.pending;
+    /** Numbers up to here were made before the page was loaded. */
+    this.restored = saved.seq;
+    /** @type {ReviewMessage | null} */
+    this.message = null;
+    /** @type {Map<number, Frame>} by place, with all patches applied */
+    this.frames = new Map();
+    /** Where the person wants to be, and where the frame that is shown belongs; -1 before the first. */
+    this.at = -1;
+    this.shownAt = -1;
+    /** @type {Decision[]} of this page, oldest first; those from `standing` on are undone */
+    this.decisions = [];
+    this.standing = 0;
+    /** Undone operations that only Python knows. */
+    this.unknownUndone = 0;
+    /** @type {Set<number>} refusals that have been told */
+    this.told = new Set();
+  }
+
+  get token() {
+    return this.message?.queue.token ?? "";
+  }
+
+  get length() {
+    return this.message?.queue.length ?? 0;
+  }
+
+  /** @returns {Frame | null} the frame that is shown */
+  get frame() {
+    return this.frames.get(this.shownAt) ?? null;
+  }
+
+  /** Whether another frame is waited for. */
+  get loading() {
+    return this.at !== this.shownAt && this.length > 0;
+  }
+
+  get saved() {
+    return this.pending.length === 0;
+  }
+
+  // ---- Python's word ----
+
+  /**
+   * Take in a message.
+   * @param {ReviewMessage} message
+   * @returns {string[]} what was refused, to be told
+   */
+  accept(message) {
+    if (message.version !== REVIEW_VERSION) {
+      throw new RangeError(`message version ${message.version}, this reviewer reads ${REVIEW_VERSION}`);
+    }
+    const sameQueue = this.token === message.queue.token;
+    const shown = sameQueue ? this.frame : null;
+    this.message = message;
+    if (message.ack_client === this.client) {
+      this.pending = this.pending.filter(({ op }) => op.seq > message.ack_seq);
+      this.seq = Math.max(this.seq, message.ack_seq);
+    }
+    this.frames = new Map(message.frames.map((frame) => [frame.at, readFrame(frame)]));
+    for (const { patch } of this.pending) this.apply(patch);
+    // The message may know nothing of where the person has gone since: what is seen stays.
+    if (shown !== null && !this.frames.has(shown.at)) this.frames.set(shown.at, shown);
+    if (!sameQueue) {
+      this.shownAt = -1;
+      this.forgetDecisions(); // they name places of the old queue
+    }
+    const way = this.pending.filter(({ op }) => op.kind === "go" && op.token === message.queue.token);
+    const wanted = way.length > 0 ? Number(way[way.length - 1].op.at) : message.queue.at;
+    this.at = message.queue.length === 0 ? -1 : Math.min(wanted, message.queue.length - 1);
+    this.settle();
+    return this.takeRefusals(message);
+  }
+
+  /** @param {ReviewMessage} message */
+  takeRefusals(message) {
+    if (message.ack_client !== this.client) return [];
+    /** @type {string[]} */
+    const texts = [];
+    for (const { seq, text } of message.refused) {
+      if (this.told.has(seq)) continue;
+      this.told.add(seq);
+      texts.push(text);
+      const place = this.decisions.findIndex((decision) => decision.seq === seq);
+      if (place < 0) this.forgetDecisions(); // an undo or redo: what stands is for Python to say
+      else {
+        this.decisions.splice(place, 1);
+        if (place < this.standing) this.standing -= 1;
+      }
+    }
+    return texts;
+  }
+
+  forgetDecisions() {
+    this.decisions = [];
+    this.standing = 0;
+    this.unknownUndone = 0;
+  }
+
+  /**
+   * Go on under another name: what was made under the old one belongs to another tab.
+   * @param {string} client
+   */
+  rename(client) {
+    this.client = client;
+    this.pending = this.pending.filter(({ op }) => op.seq > this.restored);
+    if (this.message !== null) this.accept({ ...this.message, ack_client: "" });
+  }
+
+  /** Show the wanted frame if it is there. */
+  settle() {
+    if (this.frames.has(this.at)) this.shownAt = this.at;
+  }
+
+  /** @param {Patch | null} patch */
+  apply(patch) {
+    if (patch === null) return;
+    for (const frame of this.frames.values()) if (frame.image_id === patch.image_id) applyPatch(frame, patch);
+  }
+
+  // ---- the person's word ----
+
+  /**
+   * Give instances of the shown image a status.
+   * @param {number[]} ids
+   * @param {Status} status
+   * @returns {number[]} those that had another one
+   */
+  setStatus(ids, status) {
+    const changed = this.changed(ids, (state) => state.status !== status);
+    this.decideInstances("set_status", { status }, changed, (state) => ({ status: state.status }));
+    return changed;
+  }
+
+  /**
+   * @param {number[]} ids
+   * @param {number} categoryId
+   * @returns {number[]} those that had another category
+   */
+  relabel(ids, categoryId) {
+    const changed = this.changed(ids, (state) => state.category_id !== categoryId);
+    const values = { category_id: categoryId };
+    this.decideInstances("relabel", values, changed, (state) => ({ category_id: state.category_id }));
+    return changed;
+  }
+
+  /**
+   * @param {number[]} ids
+   * @param {(state: InstanceState) => boolean} differs
+   */
+  changed(ids, differs) {
+    if (this.frame === null || this.loading) return [];
+    const { states } = this.frame;
+    return ids.filter((id) => {
+      const state = states.get(id);
+      return state !== undefined && differs(state);
+    });
+  }
+
+  /**
+   * @param {string} kind
+   * @param {{status?: Status, category_id?: number}} values
+   * @param {number[]} ids
+   * @param {(state: InstanceState) => {status?: Status, category_id?: number}} old
+   */
+  decideInstances(kind, values, ids, old) {
+    const { frame } = this;
+    if (frame === null || ids.length === 0) return;
+    const stateOf = (/** @type {number} */ id) => /** @type {InstanceState} */ (frame.states.get(id));
+    const { image_id } = frame;
+    const instances = ids.map((id) => [id, stateOf(id).version]);
+    this.decide(
+      { kind, image_id, ...values, instances },
+      { image_id, instances: ids.map((id) => ({ id, ...values })) },
+      { image_id, instances: ids.map((id) => ({ id, ...old(stateOf(id)) })) },
+    );
+  }
+
+  /**
+   * @param {"reviewed" | "opened"} status
+   * @returns {boolean} whether it was another one
+   */
+  finish(status) {
+    const { frame } = this;
+    if (frame === null || this.loading || frame.image_status === status) return false;
+    const { image_id, image_version, image_status } = frame;
+    this.decide(
+      { kind: "finish", image_id, image_version, status },
+      { image_id, instances: [], image_status: status },
+      { image_id, instances: [], image_status },
+    );
+    return true;
+  }
+
+  /**
+   * @param {Omit<Operation, "seq"> & {kind: string}} op
+   * @param {Patch} forward
+   * @param {Patch} back
+   */
+  decide(op, forward, back) {
+    const seq = this.push(op, forward);
+    this.decisions.length = this.standing;
+    this.decisions.push({ seq, at: this.shownAt, forward, back });
+    if (this.decisions.length > DECISIONS_KEPT) this.decisions.shift();
+    this.standing = this.decisions.length;
+    this.unknownUndone = 0;
+  }
+
+  /**
+   * @param {{kind: string, [name: string]: unknown}} op
+   * @param {Patch | null} patch
+   */
+  push(op, patch) {
+    this.seq += 1;
+    const { kind, ...fields } = op;
+    this.pending.push({ op: { seq: this.seq, kind, ...fields }, patch });
+    this.apply(patch);
+    return this.seq;
+  }
+
+  /**
+   * @param {number} at
+   * @returns {"here" | "shown" | "loading" | "end"}
+   */
+  go(at) {
+    if (at < 0 || at >= this.length) return "end";
+    if (at === this.at) return "here";
+    this.at = at;
+    this.push({ kind: "go", token: this.token, at }, null);
+    this.settle();
+    return this.loading ? "loading" : "shown";
+  }
+
+  get canUndo() {
+    if (this.decidesPending) return this.standing > 0 || (this.message?.can_undo ?? false);
+    return this.message?.can_undo ?? false;
+  }
+
+  get canRedo() {
+    if (this.decidesPending) return this.unknownUndone > 0 || this.standing < this.decisions.length;
+    return this.message?.can_redo ?? false;
+  }
+
+  /** Whether Python does not yet know of something that can be undone or redone. */
+  get decidesPending() {
+    return this.pending.some(({ op }) => op.kind !== "go");
+  }
+
+  /**
+   * Take back the last decision: at once if it was made on this page, or else when Python has done it.
+   * @returns {Patch | "unknown" | null} what it changed; null if there is nothing to undo
+   */
+  undo() {
+    if (!this.canUndo) return null;
+    const decision = this.standing > 0 ? this.decisions[this.standing - 1] : null;
+    if (decision === null) this.unknownUndone += 1;
+    else this.standing -= 1;
+    return this.turnBack("undo", decision, decision?.back ?? null);
+  }
+
+  /** @returns {Patch | "unknown" | null} */
+  redo() {
+    if (!this.canRedo) return null;
+    const known = this.unknownUndone === 0 && this.standing < this.decisions.length;
+    const decision = known ? this.decisions[this.standing] : null;
+    if (decision !== null) this.standing += 1;
+    else this.unknownUndone = Math.max(0, this.unknownUndone - 1);
+    return this.turnBack("redo", decision, decision?.forward ?? null);
+  }
+
+  /**
+   * @param {"undo" | "redo"} kind
+   * @param {Decision | null} decision
+   * @param {Patch | null} patch
+   */
+  turnBack(kind, decision, patch) {
+    this.push({ kind }, patch);
+    if (decision === null || patch === null) return "unknown";
+    this.go(decision.at); // where it can be seen
+    return patch;
+  }
+
+  // ---- to Python and to the tab's storage ----
+
+  report() {
+    return { version: REVIEW_VERSION, client: this.client, ops: this.pending.map(({ op }) => op) };
+  }
+
+  /** @returns {Saved} */
+  toSave() {
+    return { client: this.client, seq: this.seq, pending: this.pending };
+  }
+}
+
+/**
+ * @param {SentFrame} sent
+ * @returns {Frame}
+ */
+function readFrame(sent) {
+  const states = new Map(Object.entries(sent.states).map(([id, state]) => [Number(id), { ...state }]));
+  return { ...sent, states };
+}
+
+/**
+ * @param {Frame} frame
+ * @param {Patch} patch
+ */
+function applyPatch(frame, patch) {
+  for (const { id, ...values } of patch.instances) {
+    const state = frame.states.get(id);
+    if (state === undefined || isSo(state, values)) continue;
+    Object.assign(state, values);
+    state.version += 1;
+  }
+  if (patch.image_status === undefined || patch.image_status === frame.image_status) return;
+  frame.image_status = patch.image_status;
+  frame.image_version += 1;
+}
+
+/**
+ * @param {InstanceState} state
+ * @param {{status?: Status, category_id?: number}} values
+ */
+function isSo(state, values) {
+  const { status = state.status, category_id: category = state.category_id } = values;
+  return state.status === status && state.category_id === category;
+}
+
+/**
+ * How many of a frame's instances have which status.
+ * @param {Frame} frame
+ */
+export function countStatuses(frame) {
+  const counts = { proposed: 0, accepted: 0, rejected: 0 };
+  for (const { status } of frame.states.values()) counts[status] += 1;
+  return counts;
+}
+
+/**
+ * The next undecided instance after one, round and round; the first for null.
+ * @param {Frame} frame
+ * @param {number[]} shown ids in the order in which they are gone through
+ * @param {number | null} after
+ * @returns {number | null}
+ */
+export function nextUndecided(frame, shown, after) {
+  const from = after === null ? 0 : shown.indexOf(after) + 1;
+  const round = [...shown.slice(from), ...shown.slice(0, from)];
+  return round.find((id) => frame.states.get(id)?.status === "proposed") ?? null;
+}
+
+/**
+ * The frames' places by how soon they may be wanted: the next ones first, but the one before as well.
+ * @param {Iterable<number>} places
+ * @param {number} at
+ * @returns {number[]}
+ */
+export function bySoonness(places, at) {
+  const distance = (/** @type {number} */ place) => (place >= at ? place - at : 2 * (at - place) - 0.5);
+  return [...places].sort((a, b) => distance(a) - distance(b));
+}

@@ -1,0 +1,444 @@
+"""What the reviewer is told and what it answers.
+
+`ReviewMessage` goes to the browser as JSON (`to_json`). What people decide comes back as a log of operations,
+each with a number, and stays in it until Python has acknowledged it; `read_operations` distrusts it like any
+file. The same samples in ``tests/data/review`` are read by the tests of this module and by those of
+``frontend/review_state.js``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal, TypeAlias, get_args
+
+from pages.ui.viewer.messages import ViewerMessage, ViewerState
+
+__all__ = [
+    "VERSION",
+    "Finish",
+    "Go",
+    "InstanceState",
+    "Operation",
+    "QueueFacts",
+    "Redo",
+    "Refusal",
+    "Relabel",
+    "ReviewCategory",
+    "ReviewFrame",
+    "ReviewMessage",
+    "ReviewReport",
+    "SetStatus",
+    "Undo",
+    "Unit",
+    "read_operations",
+]
+
+VERSION = 1
+
+Status = Literal["proposed", "accepted", "rejected"]
+ImageStatus = Literal["new", "opened", "reviewed"]
+FinishStatus = Literal["reviewed", "opened"]
+Unit = Literal["image", "instance"]
+
+MAX_OPERATIONS = 10_000
+MAX_INSTANCES = 100_000
+"""Of one report, in all of its operations together."""
+MAX_TOKEN = 200
+
+_CLIENT = re.compile(r"[0-9a-zA-Z_-]{8,64}")
+_COLOR = re.compile(r"#[0-9a-f]{6}")
+# JavaScript's greatest whole number that has no double (Number.MAX_SAFE_INTEGER).
+_MAX_INT = 2**53 - 1
+
+
+# -- what the browser is told -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class InstanceState:
+    """Where an instance stands in review.
+
+    Args:
+        version: of its row, as the browser has to name it when it decides.
+        note: what speaks for or against it, in a few words.
+        category_id: of the project, as in `ReviewMessage.categories`.
+        has_score: false for what no model found; its label then shows no number.
+    """
+
+    status: Status
+    version: int
+    category_id: int
+    note: str = ""
+    has_score: bool = True
+
+    def __post_init__(self) -> None:
+        _check_choice("status", self.status, get_args(Status))
+        _check_int("version", self.version)
+        _check_int("category_id", self.category_id, least=-_MAX_INT)
+
+
+@dataclass(frozen=True)
+class ReviewFrame:
+    """One place in the queue with all that it shows.
+
+    Args:
+        at: the place, from 0.
+        message: the image and its instances. Score, hidden categories and display are kept by the browser
+            while it goes from frame to frame, so they are the same in all frames of a message.
+        image_id, image_version, image_status: of the store's row.
+        states: for each instance of the message, by id.
+        focus: the instance that this place is about, where the queue is one of instances.
+
+    Raises:
+        ValueError: if instances and states differ, or a value is out of range.
+    """
+
+    at: int
+    message: ViewerMessage
+    image_id: int
+    image_version: int
+    image_status: ImageStatus
+    states: Mapping[int, InstanceState]
+    focus: int | None = None
+
+    def __post_init__(self) -> None:
+        where = f"frame {self.at}"
+        _check_int(f"{where}: at", self.at)
+        _check_int(f"{where}: image_id", self.image_id)
+        _check_int(f"{where}: image_version", self.image_version)
+        _check_choice(f"{where}: image_status", self.image_status, get_args(ImageStatus))
+        if differing := set(self.states) ^ self.message.ids:
+            raise ValueError(f"{where}: states: not the message's instances: {sorted(differing)[:5]}")
+        if self.focus is not None and self.focus not in self.states:
+            raise ValueError(f"{where}: focus: no instance {self.focus}")
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "at": self.at,
+            "message": self.message.to_json(),
+            "image_id": self.image_id,
+            "image_version": self.image_version,
+            "image_status": self.image_status,
+            "states": {str(id_): asdict(state) for id_, state in self.states.items()},
+            "focus": self.focus,
+        }
+
+
+@dataclass(frozen=True)
+class QueueFacts:
+    """The queue that is gone through.
+
+    Args:
+        token: another one for every other queue; `Go` names it, as a place means nothing in another queue.
+        length: number of places.
+        at: the present place; the browser stays where it is until its own way there is acknowledged.
+    """
+
+    token: str
+    length: int
+    at: int
+    unit: Unit = "image"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.token, str) or not 0 < len(self.token) <= MAX_TOKEN:
+            raise ValueError(f"queue.token: wanted 1 to {MAX_TOKEN} characters, got {_shorten(self.token)}")
+        _check_int("queue.length", self.length)
+        _check_int("queue.at", self.at)
+        if self.at >= max(1, self.length):
+            raise ValueError(f"queue.at: {self.at} of {self.length}")
+        _check_choice("queue.unit", self.unit, get_args(Unit))
+
+
+@dataclass(frozen=True)
+class ReviewCategory:
+    """A category of the project; the first nine answer to the keys 1 to 9."""
+
+    id: int
+    name: str
+    color: str
+
+    def __post_init__(self) -> None:
+        _check_int("category: id", self.id, least=-_MAX_INT)
+        if not _COLOR.fullmatch(self.color):
+            raise ValueError(f"category {self.id}: color: wanted #rrggbb, got {_shorten(self.color)}")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An operation that was not carried out, and why, in a sentence."""
+
+    seq: int
+    text: str
+
+
+@dataclass(frozen=True)
+class ReviewMessage:
+    """All that the reviewer shows.
+
+    Args:
+        frames: the present place and those around it, for going on without waiting.
+        categories: of the project, in order.
+        ack_client: whose operations ``ack_seq`` and ``refused`` are about; empty if none have come yet.
+        ack_seq: the greatest number of an operation that the frames already contain, or that was refused.
+        refused: the latest operations of that client which were not carried out; each is told once.
+
+    Raises:
+        ValueError: if two frames or categories have the same place or id, or a frame lies outside the queue.
+    """
+
+    frames: tuple[ReviewFrame, ...]
+    queue: QueueFacts
+    categories: tuple[ReviewCategory, ...] = ()
+    ack_client: str = ""
+    ack_seq: int = 0
+    refused: tuple[Refusal, ...] = ()
+    can_undo: bool = False
+    can_redo: bool = False
+
+    def __post_init__(self) -> None:
+        _check_int("ack_seq", self.ack_seq)
+        places = {frame.at for frame in self.frames}
+        if len(places) != len(self.frames):
+            raise ValueError("frames: places are not unique")
+        if outside := [place for place in places if place >= self.queue.length]:
+            raise ValueError(f"frames: places {sorted(outside)[:5]} of {self.queue.length}")
+        if len({category.id for category in self.categories}) != len(self.categories):
+            raise ValueError("categories: ids are not unique")
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "frames": [frame.to_json() for frame in self.frames],
+            "queue": asdict(self.queue),
+            "categories": [asdict(category) for category in self.categories],
+            "ack_client": self.ack_client,
+            "ack_seq": self.ack_seq,
+            "refused": [asdict(refusal) for refusal in self.refused],
+            "can_undo": self.can_undo,
+            "can_redo": self.can_redo,
+        }
+
+
+# -- what it answers --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SetStatus:
+    """A decision on instances of one image.
+
+    Args:
+        instances: ids with the versions that the browser saw.
+    """
+
+    kind: ClassVar[str] = "set_status"
+    seq: int
+    image_id: int
+    status: Status
+    instances: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Relabel:
+    """Another category for instances of one image; their status stays."""
+
+    kind: ClassVar[str] = "relabel"
+    seq: int
+    image_id: int
+    category_id: int
+    instances: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Finish:
+    """An image is finished, or is not."""
+
+    kind: ClassVar[str] = "finish"
+    seq: int
+    image_id: int
+    image_version: int
+    status: FinishStatus
+
+
+@dataclass(frozen=True)
+class Go:
+    """The browser is at another place of a queue."""
+
+    kind: ClassVar[str] = "go"
+    seq: int
+    token: str
+    at: int
+
+
+@dataclass(frozen=True)
+class Undo:
+    """Take back the last decision that stands."""
+
+    kind: ClassVar[str] = "undo"
+    seq: int
+
+
+@dataclass(frozen=True)
+class Redo:
+    """Carry out again what was taken back last."""
+
+    kind: ClassVar[str] = "redo"
+    seq: int
+
+
+Operation: TypeAlias = SetStatus | Relabel | Finish | Go | Undo | Redo
+
+
+@dataclass(frozen=True)
+class ReviewReport:
+    """What one browser tab has done that it does not yet know to be taken in.
+
+    Args:
+        client: the tab. Operations are told apart by client and number: carry each out once.
+        operations: oldest first, in the order they have to be carried out.
+        view: score, hidden categories and display, if they have changed since the message.
+    """
+
+    client: str = ""
+    operations: tuple[Operation, ...] = ()
+    view: ViewerState | None = None
+
+    def after(self, client: str, seq: int) -> tuple[Operation, ...]:
+        """The operations that come after what has been taken in already."""
+        if client != self.client:
+            return self.operations
+        return tuple(operation for operation in self.operations if operation.seq > seq)
+
+
+def read_operations(report: object) -> ReviewReport:
+    """The operations of a report from the browser.
+
+    Raises:
+        ValueError: names the field that is missing, has another type or is out of range. Whether ids are
+            known is not decided here: rows may have gone since.
+    """
+    fields = _check_mapping("report", report)
+    version = _take(fields, "version")
+    if type(version) is not int or version != VERSION:
+        raise ValueError(f"version: wanted {VERSION}, got {_shorten(version)}")
+    client = _take(fields, "client")
+    if not isinstance(client, str) or not _CLIENT.fullmatch(client):
+        raise ValueError(f"client: wanted 8 to 64 letters and digits, got {_shorten(client)}")
+    entries = _check_list("ops", _take(fields, "ops"), MAX_OPERATIONS)
+    operations: list[Operation] = []
+    last, instances = 0, 0
+    for i, entry in enumerate(entries):
+        operation = _read_operation(f"ops[{i}]", entry)
+        if operation.seq <= last:
+            raise ValueError(f"ops[{i}].seq: wanted more than {last}, got {operation.seq}")
+        last = operation.seq
+        if isinstance(operation, SetStatus | Relabel):
+            instances += len(operation.instances)
+            if instances > MAX_INSTANCES:
+                raise ValueError(f"ops[{i}].instances: more than {MAX_INSTANCES} in one report")
+        operations.append(operation)
+    return ReviewReport(client=client, operations=tuple(operations))
+
+
+def _read_operation(where: str, entry: object) -> Operation:
+    fields = _check_mapping(where, entry)
+    kind = _take(fields, "kind", f"{where}.")
+    seq = _read_int(fields, where, "seq", least=1)
+    if not isinstance(kind, str) or kind not in _READERS:
+        raise ValueError(f"{where}.kind: wanted one of {', '.join(_READERS)}, got {_shorten(kind)}")
+    return _READERS[kind](where, fields, seq)
+
+
+def _read_set_status(where: str, fields: Mapping[str, Any], seq: int) -> SetStatus:
+    status = _take(fields, "status", f"{where}.")
+    _check_choice(f"{where}.status", status, get_args(Status))
+    return SetStatus(seq, _read_int(fields, where, "image_id"), status, _read_instances(where, fields))
+
+
+def _read_relabel(where: str, fields: Mapping[str, Any], seq: int) -> Relabel:
+    category_id = _read_int(fields, where, "category_id", least=-_MAX_INT)
+    return Relabel(seq, _read_int(fields, where, "image_id"), category_id, _read_instances(where, fields))
+
+
+def _read_finish(where: str, fields: Mapping[str, Any], seq: int) -> Finish:
+    status = _take(fields, "status", f"{where}.")
+    _check_choice(f"{where}.status", status, get_args(FinishStatus))
+    image_id, version = _read_int(fields, where, "image_id"), _read_int(fields, where, "image_version")
+    return Finish(seq, image_id, version, status)
+
+
+def _read_go(where: str, fields: Mapping[str, Any], seq: int) -> Go:
+    token = _take(fields, "token", f"{where}.")
+    if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN:
+        raise ValueError(f"{where}.token: wanted 1 to {MAX_TOKEN} characters, got {_shorten(token)}")
+    return Go(seq, token, _read_int(fields, where, "at"))
+
+
+_READERS: dict[str, Callable[[str, Mapping[str, Any], int], Operation]] = {
+    "set_status": _read_set_status,
+    "relabel": _read_relabel,
+    "finish": _read_finish,
+    "go": _read_go,
+    "undo": lambda where, fields, seq: Undo(seq),
+    "redo": lambda where, fields, seq: Redo(seq),
+}
+
+
+def _read_instances(where: str, fields: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+    name = f"{where}.instances"
+    pairs = _check_list(name, _take(fields, "instances", f"{where}."), MAX_INSTANCES)
+    if not pairs:
+        raise ValueError(f"{name}: empty")
+    found: dict[int, int] = {}
+    for i, pair in enumerate(pairs):
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise ValueError(f"{name}[{i}]: wanted id and version, got {_shorten(pair)}")
+        id_, version = pair
+        _check_int(f"{name}[{i}][0]", id_)
+        _check_int(f"{name}[{i}][1]", version)
+        if id_ in found:
+            raise ValueError(f"{name}[{i}][0]: {id_} is named twice")
+        found[id_] = version
+    return tuple(found.items())
+
+
+def _read_int(fields: Mapping[str, Any], where: str, name: str, *, least: int = 0) -> int:
+    value = _take(fields, name, f"{where}.")
+    _check_int(f"{where}.{name}", value, least=least)
+    return value
+
+
+def _take(fields: Mapping[str, Any], name: str, prefix: str = "") -> Any:
+    if name not in fields:
+        raise ValueError(f"{prefix}{name}: missing")
+    return fields[name]
+
+
+def _check_mapping(name: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{name}: wanted named fields, got {_shorten(value)}")
+    return value
+
+
+def _check_list(name: str, value: object, most: int) -> list[Any]:
+    if not isinstance(value, list):
+        raise ValueError(f"{name}: wanted a list, got {_shorten(value)}")
+    if len(value) > most:
+        raise ValueError(f"{name}: wanted at most {most}, got {len(value)}")
+    return value
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name}: wanted one of {', '.join(choices)}, got {_shorten(value)}")
+
+
+def _check_int(name: str, value: object, *, least: int = 0) -> None:
+    if type(value) is not int or not least <= value <= _MAX_INT:
+        raise ValueError(f"{name}: wanted a whole number from {least}, got {_shorten(value)}")
+
+
+def _shorten(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
