@@ -30,6 +30,12 @@ PAGES: tuple[PageSpec, ...] = (
         "Images in, instances with masks, live thresholds, exact files out.",
     ),
     PageSpec(
+        "pages/project.py",
+        "Project",
+        ":material/folder_open:",
+        "A data set that stays: images in, a model over all of them, how it stands, categories, files out.",
+    ),
+    PageSpec(
         "pages/models.py",
         "Models",
         ":material/neurology:",

@@ -13,10 +13,12 @@ import streamlit as st
 from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.masks import Rle
+from maskrcnn_core.store.exchange import ImportReport
+from maskrcnn_core.store.queues import QueueFilter, Unit
 from maskrcnn_core.workspace import AddReport, Workspace
 from pages.ui.viewer import DisplayOptions
 
-__all__ = ["UiState", "get_state"]
+__all__ = ["Prepared", "ProjectUi", "UiState", "get_state"]
 
 _KEY = "maskdesk"
 
@@ -38,6 +40,39 @@ class Prepared:
     name: str
     mime: str
     notes: tuple[str, ...]
+
+
+@dataclass
+class ProjectUi:
+    """What one browser session has chosen on the pages of projects.
+
+    Attributes:
+        id: the store's id of the project that is looked at.
+        who: the person's name in the journal.
+        section: the key of the Project page's section.
+        wanted: the filter of gallery, review and export.
+        wanted_by: what set the filter, in words; empty for none.
+        chart_round: part of the charts' keys; a new one lets go of a chosen bar.
+        gallery_page: of the gallery, from 0.
+        upload_round: part of the uploader's key; a new one frees the last files' memory.
+        report: what became of the last files that were handed in.
+        said: what is said once after something was done.
+        order, unit, threshold: of the review's queue.
+    """
+
+    id: int | None = None
+    who: str = ""
+    section: str = "overview"
+    wanted: QueueFilter = field(default_factory=QueueFilter)
+    wanted_by: str = ""
+    chart_round: int = 0
+    gallery_page: int = 0
+    upload_round: int = 0
+    report: ImportReport | None = None
+    said: str = ""
+    order: str = "doubt"
+    unit: Unit = "image"
+    threshold: float = 0.5
 
 
 @dataclass
@@ -66,6 +101,8 @@ class UiState:
         cut_outs: the table's pictures, by image and mask.
         seen: what the page depends on, as last drawn; the gallery renews the page when it changes.
         export_format, export_all, tolerance: what is chosen under downloads.
+        project: what is chosen on the pages of projects.
+        project_file: the export of a project that waits to be downloaded.
     """
 
     workspace: Workspace = field(default_factory=Workspace)
@@ -92,6 +129,8 @@ class UiState:
     export_format: str = "coco"
     export_all: bool = False
     tolerance: float = 0.0
+    project: ProjectUi = field(default_factory=ProjectUi)
+    project_file: Prepared | None = None
 
     @property
     def choices(self) -> object:

@@ -1,0 +1,42 @@
+"""Project: a data set that stays, from the first upload to the finished review."""
+
+import streamlit as st
+
+from pages.ui.errors import plain
+from pages.ui.project.choosing import choose_project, draw_new_project
+from pages.ui.project.sections import SECTIONS
+from pages.ui.state import get_state
+
+ui = get_state().project
+project = choose_project(ui)
+
+if project is None:
+    st.title("Make a project")
+    st.text(
+        "A project keeps your images, what models found in them and every decision that anybody made, "
+        "on disk: nothing of it is lost with a browser tab."
+    )
+    draw_new_project(ui)
+    st.stop()
+
+with st.sidebar, st.popover("New project", icon=":material/add:", width="stretch"):
+    draw_new_project(ui)
+
+st.title(plain(project.row.name))
+keys = [section.key for section in SECTIONS]
+titles = {section.key: f"{section.icon} {section.title}" for section in SECTIONS}
+if ui.section not in keys:
+    ui.section = keys[0]
+st.session_state["project-section"] = ui.section
+ui.section = st.segmented_control(
+    "Section",
+    keys,
+    format_func=titles.__getitem__,
+    key="project-section",
+    required=True,
+    label_visibility="collapsed",
+)
+if ui.said:
+    st.success(plain(ui.said), icon=":material/check:")
+    ui.said = ""
+next(section for section in SECTIONS if section.key == ui.section).draw(project, ui)

@@ -1,0 +1,131 @@
+"""A project's categories: create, rename, colour, merge, remove."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pandas as pd
+import streamlit as st
+
+from maskrcnn_core.images import one_line
+from maskrcnn_core.store.category_changes import (
+    add_categories,
+    change_category,
+    merge_categories,
+    remove_category,
+)
+from maskrcnn_core.store.records import CategoryRow
+from pages.ui.errors import harmless, plain, show_core_errors
+from pages.ui.project.choosing import OpenProject, color_of
+from pages.ui.state import ProjectUi
+
+__all__ = ["draw_categories"]
+
+
+def draw_categories(project: OpenProject, ui: ProjectUi) -> None:
+    """The table of categories, and what can be done to one of them."""
+    counts = Counter(fact.category_id for fact in project.facts)
+    rows = project.categories
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "color": ["██"] * len(rows),
+                "name": [one_line(row.name) for row in rows],
+                "supercategory": [one_line(row.supercategory) for row in rows],
+                "instances": [counts[row.id] for row in rows],
+                "id in files": [row.coco_id for row in rows],
+            }
+        ).style.apply(lambda column: [f"color: {color_of(row)}" for row in rows], subset=["color"]),
+        hide_index=True,
+        key="category-table",
+        placeholder="No categories yet",
+        alt="The project's categories",
+    )
+    left, middle, right = st.columns(3)
+    with left:
+        _draw_new(project, ui)
+    if not rows:
+        return
+    with middle:
+        _draw_change(project, ui, rows, counts)
+    with right:
+        _draw_merge(project, ui, rows, counts)
+
+
+def _draw_new(project: OpenProject, ui: ProjectUi) -> None:
+    st.subheader("New")
+    with st.form("new-categories", clear_on_submit=True):
+        names = st.text_input("Names, with commas between them")
+        supercategory = st.text_input("Supercategory (may stay empty)")
+        asked = st.form_submit_button("Add", icon=":material/add:")
+    if asked:
+        with show_core_errors():
+            wanted = [part.strip() for part in names.split(",") if part.strip()]
+            entry = add_categories(
+                project.store, project.row.id, project.who, wanted, supercategory=supercategory.strip()
+            )
+            ui.said = f"Added {len(entry.changes)}." if entry else "Nothing new: those are there already."
+            st.rerun()
+
+
+def _choice(label: str, rows: list[CategoryRow], key: str) -> CategoryRow:
+    at = st.selectbox(label, range(len(rows)), format_func=lambda n: harmless(rows[n].name), key=key)
+    return rows[min(at or 0, len(rows) - 1)]
+
+
+def _draw_change(project: OpenProject, ui: ProjectUi, rows: list[CategoryRow], counts: Counter[int]) -> None:
+    st.subheader("Change")
+    row = _choice("Category", rows, "category-choice")
+    with st.form("change-category"):
+        # The version in the keys: after a change by anybody the fields show what is stored.
+        name = st.text_input("Name", row.name, key=f"name-{row.id}-{row.version}")
+        supercategory = st.text_input(
+            "Supercategory", row.supercategory, key=f"supercategory-{row.id}-{row.version}"
+        )
+        colour = st.color_picker("Color", color_of(row), key=f"colour-{row.id}-{row.version}")
+        asked = st.form_submit_button("Save", icon=":material/save:")
+    if asked:
+        with show_core_errors():
+            change_category(
+                project.store,
+                project.row.id,
+                project.who,
+                row,
+                name=name,
+                supercategory=supercategory,
+                colour="" if colour == color_of(row) and not row.colour else colour.lower(),
+            )
+            ui.said = f"Saved {one_line(name)}."
+            st.rerun()
+    if st.button(
+        "Remove",
+        icon=":material/delete:",
+        disabled=counts[row.id] > 0,
+        help="Only a category without instances; otherwise merge it into another one.",
+        key="remove-category",
+    ):
+        with show_core_errors():
+            remove_category(project.store, project.row.id, project.who, row)
+            ui.said = f"Removed {one_line(row.name)}; undo it under History."
+            st.rerun()
+
+
+def _draw_merge(project: OpenProject, ui: ProjectUi, rows: list[CategoryRow], counts: Counter[int]) -> None:
+    st.subheader("Merge")
+    into = _choice("Into", rows, "merge-into")
+    others = [row for row in rows if row.id != into.id]
+    chosen = st.multiselect(
+        "These",
+        range(len(others)),
+        format_func=lambda n: harmless(others[n].name),
+        key=f"merge-{into.id}-{project.revision}",
+    )
+    going = [others[n] for n in chosen]
+    moved = sum(counts[row.id] for row in going)
+    if going:
+        st.caption(plain(f"{moved} instances become {into.name}."))
+    if st.button("Merge", icon=":material/merge:", disabled=not going, key="merge"):
+        with show_core_errors():
+            merge_categories(project.store, project.row.id, project.who, going, into)
+            ui.said = f"Merged into {one_line(into.name)}; undo it under History."
+            st.rerun()

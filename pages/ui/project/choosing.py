@@ -1,0 +1,149 @@
+"""Which project, and who looks at it: what the pages of projects begin with."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+from functools import cached_property
+
+import streamlit as st
+
+from maskrcnn_core.categories import Category
+from maskrcnn_core.palette import category_color, hex_color
+from maskrcnn_core.store.queues import QueueFilter
+from maskrcnn_core.store.records import CategoryRow, Fact, ImageRow, ProjectRow
+from maskrcnn_core.store.store import Store
+from maskrcnn_core.worker import ensure_worker
+from pages.ui.cached import open_store
+from pages.ui.errors import harmless, show_core_errors
+from pages.ui.state import ProjectUi
+
+__all__ = ["OpenProject", "choose_project", "color_of", "draw_new_project", "parameter"]
+
+_FACTS_KEPT = 4
+
+
+@st.cache_resource(max_entries=_FACTS_KEPT, show_spinner="Reading the project ...")
+def _facts(project_id: int, revision: int, _store: Store) -> tuple[Fact, ...]:
+    return tuple(_store.facts(project_id))
+
+
+@st.cache_resource(max_entries=_FACTS_KEPT, show_spinner="Reading the project ...")
+def _images(project_id: int, revision: int, _store: Store) -> tuple[ImageRow, ...]:
+    return tuple(_store.images(project_id))
+
+
+@dataclass
+class OpenProject:
+    """A project as one run of a page sees it; what it holds is read when it is first asked for.
+
+    Args:
+        store: where it lies.
+        row: the project.
+        who: the person, for the journal.
+        revision: of the project; lists of one revision are shared by all who look at it.
+    """
+
+    store: Store
+    row: ProjectRow
+    who: str
+    revision: int
+
+    @cached_property
+    def images(self) -> tuple[ImageRow, ...]:
+        return _images(self.row.id, self.revision, self.store)
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        return _facts(self.row.id, self.revision, self.store)
+
+    @cached_property
+    def categories(self) -> list[CategoryRow]:
+        return self.store.categories(self.row.id)
+
+
+def color_of(row: CategoryRow) -> str:
+    """A category's color as ``#rrggbb``: its own, or the palette's."""
+    return row.colour or hex_color(category_color(row.coco_id))
+
+
+def parameter(name: str) -> int | None:
+    """A whole number from the page's address, or ``None``."""
+    text = st.query_params.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 16 else None
+
+
+def choose_project(ui: ProjectUi) -> OpenProject | None:
+    """The sidebar's choice of project and name; ``None`` where there is no project or no store."""
+    store: Store | None = None
+    with show_core_errors():
+        store = open_store()
+    if store is None:
+        st.stop()
+    with show_core_errors():
+        # Whatever the reason, jobs of an earlier run of the app go on as soon as somebody looks.
+        ensure_worker(store)
+    projects = {row.id: row for row in store.projects()}
+    if (asked := parameter("project")) in projects:
+        ui.id = asked
+    if ui.id not in projects:
+        ui.id = next(iter(projects), None)
+    with st.sidebar:
+        if projects:
+            ids = list(projects)
+
+            def choose() -> None:
+                ui.id = st.session_state["project-choice"]
+                ui.wanted, ui.wanted_by, ui.report, ui.gallery_page = QueueFilter(), "", None, 0
+                st.query_params.from_dict({"project": str(ui.id)})
+
+            st.session_state["project-choice"] = ui.id
+            st.selectbox(
+                "Project",
+                ids,
+                format_func=lambda id_: harmless(projects[id_].name),
+                key="project-choice",
+                on_change=choose,
+            )
+        ui.who = st.text_input(
+            "Your name, for the journal", ui.who or _default_name(), max_chars=80, key="who"
+        ).strip()
+    if ui.id is None:
+        return None
+    if st.query_params.get("project") != str(ui.id):
+        st.query_params["project"] = str(ui.id)
+    return OpenProject(store, projects[ui.id], ui.who or _default_name(), store.revision(ui.id))
+
+
+def _default_name() -> str:
+    """Whom the log-in names, where there is one (Streamlit's ``st.login``), or else the computer's user."""
+    if getattr(st.user, "is_logged_in", False):
+        return str(st.user.get("name") or st.user.get("email") or "somebody")
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container may run as a number without a name
+        return "somebody"
+
+
+def draw_new_project(ui: ProjectUi) -> None:
+    """The form for a new project."""
+    with st.form("new-project", border=False):
+        name = st.text_input("Name of the new project", max_chars=200)
+        names = st.text_input(
+            "Categories, with commas between them",
+            help="They can be added, renamed and merged later, or taken over from a model or a COCO file.",
+        )
+        made = st.form_submit_button("Make it", icon=":material/add:", type="primary")
+    if not made:
+        return
+    with show_core_errors():
+        wanted = list(dict.fromkeys(part.strip() for part in names.split(",") if part.strip()))
+        row = open_store().create_project(
+            name,
+            ui.who or _default_name(),
+            categories=[Category(number, part) for number, part in enumerate(wanted, start=1)],
+        )
+        ui.id, ui.section = row.id, "images"
+        ui.wanted, ui.wanted_by, ui.report = QueueFilter(), "", None
+        st.query_params.from_dict({"project": str(row.id)})
+        st.rerun()

@@ -1,0 +1,56 @@
+"""The journal: who decided what, undo and redo."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from maskrcnn_core.images import one_line
+from maskrcnn_core.store.records import Entry
+from pages.ui.errors import show_core_errors
+from pages.ui.project.choosing import OpenProject
+from pages.ui.state import ProjectUi
+
+__all__ = ["draw_history"]
+
+_LINES = 200
+
+
+def draw_history(project: OpenProject, ui: ProjectUi) -> None:
+    """Buttons for this person's last decision, and the newest lines of everybody."""
+    st.text("Every decision, with who made it and when. Undo takes back your own last one, step by step.")
+    left, right, _ = st.columns([1, 1, 4])
+    for column, label, icon, act in (
+        (left, "Undo", ":material/undo:", project.store.undo),
+        (right, "Redo", ":material/redo:", project.store.redo),
+    ):
+        if column.button(label, icon=icon, key=f"history-{label}", width="stretch"):
+            with show_core_errors():
+                entry = act(project.row.id, project.who)
+                ui.said = (
+                    f"{label}: {_rows(entry)}." if entry else f"There is nothing of yours to {label.lower()}."
+                )
+                st.rerun()
+    lines = project.store.journal(project.row.id, limit=_LINES)
+    names = {image.id: image.file_name for image in project.images}
+    st.dataframe(
+        pd.DataFrame(
+            {
+                "when (UTC)": [entry.at.replace(tzinfo=None) for entry in lines],
+                "who": [one_line(entry.who) for entry in lines],
+                "what": [one_line(entry.kind) for entry in lines],
+                "image": [names.get(entry.image_id or 0, "") for entry in lines],
+                "rows": [len(entry.changes) for entry in lines],
+                "": ["refused: somebody else was first" if entry.is_refused else "" for entry in lines],
+            }
+        ),
+        hide_index=True,
+        key="journal",
+        alt="The newest decisions",
+    )
+    if len(lines) == _LINES:
+        st.caption(f"The newest {_LINES}; `project journal` on the command line shows all.")
+
+
+def _rows(entry: Entry) -> str:
+    return "1 row" if len(entry.changes) == 1 else f"{len(entry.changes)} rows"

@@ -1,0 +1,82 @@
+"""How images and data sets come into a project."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import streamlit as st
+
+from maskrcnn_core.store.exchange import ImportReport
+from maskrcnn_core.store.intake import import_files
+from pages.ui.errors import plain, show_core_errors
+from pages.ui.project.choosing import OpenProject
+from pages.ui.state import ProjectUi
+
+__all__ = ["draw_images_in"]
+
+_SHOWN = 20
+
+
+def draw_images_in(project: OpenProject, ui: ProjectUi) -> None:
+    """Uploaders of files and folders, and what became of the last ones."""
+    st.text(
+        "Images, zip archives of images, and COCO JSON files with or without their images. What the project "
+        "has already, by content, is not taken twice. Everything can be undone under History."
+    )
+    left, right = st.columns(2)
+    files = left.file_uploader("Files", accept_multiple_files=True, key=f"project-files-{ui.upload_round}")
+    folder = right.file_uploader(
+        "Or a folder", accept_multiple_files="directory", key=f"project-folder-{ui.upload_round}"
+    )
+    if ui.report is not None:
+        _draw_report(ui.report)
+    uploads = [*(files or []), *(folder or [])]
+    if not uploads:
+        return
+    bar = st.progress(0.0)
+
+    def read() -> Iterator[tuple[str, bytes]]:
+        for done, upload in enumerate(uploads):
+            bar.progress(done / len(uploads), text=f"Reading {plain(upload.name)}")
+            yield upload.name, upload.getvalue()
+        bar.progress(1.0, text="Taking them in ...")
+
+    with show_core_errors():
+        ui.report = import_files(project.store, project.row.id, project.who, read())
+        # Another key is another widget: the old one's bytes leave the server's memory.
+        ui.upload_round += 1
+        st.rerun()
+
+
+def _draw_report(report: ImportReport) -> None:
+    taken = [
+        f"{count} {what}{'s' if count != 1 else ''}"
+        for count, what in ((report.images, "image"), (report.instances, "instance"))
+        if count
+    ]
+    if report.categories:
+        taken.append(f"{report.categories} categor{'ies' if report.categories != 1 else 'y'}")
+    if taken:
+        st.success(f"Taken in: {', '.join(taken)}.", icon=":material/check:")
+    for names, text in (
+        (report.known, "in the project already"),
+        (
+            report.missing,
+            "listed in a COCO file and not among the files: bring them, and their instances show",
+        ),
+    ):
+        if names:
+            st.info(f"{len(names)} images are {text}.", icon=":material/content_copy:")
+            _draw_sentences(names)
+    for sentences, text in ((report.refused, "refused"), (report.notes, "notes")):
+        if sentences:
+            with st.expander(f"{len(sentences)} {text}", expanded=text == "refused"):
+                _draw_sentences(sentences)
+
+
+def _draw_sentences(sentences: tuple[str, ...]) -> None:
+    # st.text shows names as they are: nothing of them is taken for Markdown.
+    for sentence in sentences[:_SHOWN]:
+        st.text(sentence)
+    if len(sentences) > _SHOWN:
+        st.text(f"... and {len(sentences) - _SHOWN} more")

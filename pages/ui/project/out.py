@@ -1,0 +1,175 @@
+"""A project, or the part that the filter means, as checked files."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from maskrcnn_core.formats import FORMATS, Member, format_by_key, write_zip
+from maskrcnn_core.formats.base import file_stem
+from maskrcnn_core.store.exporting import (
+    Part,
+    Selection,
+    coco_members,
+    other_format,
+    select,
+    split_images,
+)
+from maskrcnn_core.store.queues import QueueFilter
+from pages.ui.errors import plain, show_core_errors
+from pages.ui.project.choosing import OpenProject
+from pages.ui.state import Prepared, ProjectUi, UiState, get_state
+
+__all__ = ["draw_out"]
+
+_STATUSES = {
+    "accepted and proposed": ("accepted", "proposed"),
+    "accepted only": ("accepted",),
+    "all, also rejected": ("accepted", "proposed", "rejected"),
+}
+_IMAGES = {
+    "all images": frozenset(),
+    "reviewed only": frozenset({"reviewed"}),
+    "not yet reviewed": frozenset({"new", "opened"}),
+}
+
+
+def draw_out(project: OpenProject, ui: ProjectUi) -> None:
+    """What to write, and the file once it is made."""
+    state = get_state()
+    titles = {row.key: row.title for row in FORMATS}
+    left, middle, right = st.columns(3)
+    with left:
+        key = st.selectbox("Format", list(titles), format_func=titles.__getitem__, key="out-format")
+    with middle:
+        statuses = _STATUSES[st.selectbox("Instances", list(_STATUSES), key="out-statuses")]
+    with right:
+        images = _IMAGES[st.selectbox("Images", list(_IMAGES), key="out-images")]
+    wanted = QueueFilter(image_statuses=images)
+    if ui.wanted_by and st.checkbox(f"Only {plain(ui.wanted_by)} (the overview's filter)", key="out-filter"):
+        wanted = QueueFilter(**(vars(ui.wanted) | {"image_statuses": images or ui.wanted.image_statuses}))
+    split, with_images, seed, share = False, False, 0, 0.2
+    if key == "coco":
+        left, middle, right = st.columns(3, vertical_alignment="bottom")
+        with_images = left.checkbox("With the image files", key="out-with-images")
+        split = middle.checkbox("Split into train and val", key="out-split")
+        if split:
+            share = right.slider("Share of val", 0.05, 0.95, 0.2, 0.05, key="out-share")
+            seed = int(right.number_input("Seed", 0, 2**31, 1, key="out-seed"))
+    with show_core_errors():
+        selection = select(project.images, project.facts, wanted, statuses=statuses)
+        st.caption(_sentence(key, selection))
+        parts = [Part("instances", selection.images)]
+        if split:
+            train, val = split_images(selection.images, share, seed)
+            parts = [Part("train", tuple(train)), Part("val", tuple(val))]
+            st.caption(f"train: {len(train)} images, val: {len(val)} images")
+        fingerprint = (
+            project.row.id,
+            project.revision,
+            key,
+            statuses,
+            wanted,
+            with_images,
+            split,
+            seed,
+            share,
+        )
+        if st.button("Prepare", icon=":material/build:", key="out-prepare", disabled=not selection.images):
+            _forget(state)
+            stem = file_stem(project.row.name)
+            if key == "coco":
+                members = coco_members(
+                    project.store, project.row.id, selection, parts, with_images=with_images
+                )
+                single = not split and not with_images
+                count = len(parts) + (len(selection.images) if with_images else 0)
+                _prepare(state, members, count, f"{stem}_coco", ".json" if single else ".zip", fingerprint)
+            else:
+                row = format_by_key(key)
+                export = other_format(project.store, project.row.id, selection)
+                count = row.count(export)
+                suffix = row.suffix if count == 1 else ".zip"
+                _prepare(state, row.members(export), count, f"{stem}_{key}", suffix, fingerprint)
+    _offer(state, fingerprint)
+
+
+def _sentence(key: str, selection: Selection) -> str:
+    row = format_by_key(key)
+    parts = [f"{len(selection.images):,} images and {len(selection.instance_ids):,} instances. {row.holds}"]
+    if key == "coco":
+        parts.append("Also all that was imported with them; what is written is read back and compared.")
+    elif row.loses:
+        parts.append(f"Not in it: {row.loses[0].lower()}{row.loses[1:]}")
+    return " ".join(parts)
+
+
+def _forget(state: UiState) -> None:
+    if state.project_file is not None:
+        Path(state.project_file.file).unlink(missing_ok=True)
+        state.project_file = None
+
+
+def _prepare(
+    state: UiState, members: Iterator[Member], count: int, stem: str, suffix: str, fingerprint: object
+) -> None:
+    bar = st.progress(0.0, text="Making the files ...")
+    st.button("Cancel", key="cancel-out", icon=":material/stop:")
+    file = state.workspace.scratch(f"project-{uuid.uuid4().hex}")
+    try:
+        with file.open("wb") as target:
+            notes = _write(members, count, suffix, target, bar)
+    except BaseException:  # also Streamlit's way to end a run that somebody cancels
+        file.unlink(missing_ok=True)
+        raise
+    mime = "application/zip" if suffix == ".zip" else "application/octet-stream"
+    state.project_file = Prepared(fingerprint, str(file), stem + suffix, mime, tuple(notes))
+    st.rerun()
+
+
+def _write(
+    members: Iterator[Member],
+    count: int,
+    suffix: str,
+    target: BinaryIO,
+    bar: DeltaGenerator,
+) -> list[str]:
+    if count == 1 and suffix != ".zip":
+        member = next(members)
+        target.write(member.data)
+        return [member.note] if member.note else []
+    done = 0
+
+    def show(member: Member) -> None:
+        nonlocal done
+        done += 1
+        bar.progress(min(done / max(count, 1), 1.0), text=f"{done} of {count} files")
+
+    return write_zip(members, target, show)
+
+
+def _offer(state: UiState, fingerprint: object) -> None:
+    prepared = state.project_file
+    if prepared is None:
+        return
+    if prepared.fingerprint != fingerprint:
+        st.caption("The project or your choice has changed since the last file was made: prepare it again.")
+        return
+    with open(prepared.file, "rb") as file:
+        st.download_button(
+            f"Download {plain(prepared.name)}",
+            file,
+            file_name=prepared.name,
+            mime=prepared.mime,
+            key="download-project",
+            on_click="ignore",
+            type="primary",
+            icon=":material/download:",
+        )
+    for note in prepared.notes:
+        st.caption(plain(note))

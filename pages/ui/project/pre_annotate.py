@@ -1,0 +1,245 @@
+"""A model over the whole project, in the background: what it may propose, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from maskrcnn_core.categories import LabelMap
+from maskrcnn_core.detections import SCORE_FLOOR
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.models import MODELS, default_model, ready_models
+from maskrcnn_core.store.category_changes import add_categories
+from maskrcnn_core.store.jobs import (
+    JobRow,
+    JobSettings,
+    add_job,
+    cancel_job,
+    jobs_of,
+    pause_job,
+    resume_job,
+)
+from maskrcnn_core.store.store import Store
+from maskrcnn_core.worker import ensure_worker
+from pages.ui.cached import predictor_of
+from pages.ui.errors import harmless, plain, show_core_errors
+from pages.ui.project.choosing import OpenProject
+from pages.ui.settings import shown_title
+from pages.ui.state import ProjectUi, UiState, get_state
+
+__all__ = ["draw_pre_annotate"]
+
+_OFF = "(off)"
+_POLL_SECONDS = 1.0
+_JOBS_SHOWN = 8
+_ICONS = {
+    "waiting": ":material/hourglass:",
+    "running": ":material/play_circle:",
+    "paused": ":material/pause_circle:",
+    "cancelled": ":material/cancel:",
+    "done": ":material/check_circle:",
+    "failed": ":material/error:",
+}
+
+
+def draw_pre_annotate(project: OpenProject, ui: ProjectUi) -> None:
+    """The form of a new run, and the runs that there were."""
+    st.text(
+        "A model looks at every image and proposes instances. What people have accepted, rejected or drawn "
+        "stays as it is, and nothing is proposed on top of it; proposals of an earlier run that nobody has "
+        "decided on make room. You may go on with your work meanwhile, or close the browser."
+    )
+    left, right = st.columns([3, 2], gap="large")
+    with left:
+        _draw_new(project, ui)
+    with right:
+        jobs = jobs_of(project.store, project.row.id)
+        every = _POLL_SECONDS if any(job.is_open for job in jobs) else None
+        st.fragment(_draw_jobs, run_every=every)(project, [job.state for job in jobs])
+
+
+def _draw_new(project: OpenProject, ui: ProjectUi) -> None:
+    specs = {spec.key: spec for spec in ready_models()}
+    if not specs:
+        st.info("No model is ready: see the Models page.")
+        return
+    start = default_model().key
+    key = st.selectbox(
+        "Model",
+        list(specs),
+        list(specs).index(start) if start in specs else 0,
+        format_func=lambda k: shown_title(specs[k]),
+        key="job-model",
+    )
+    st.caption(plain(specs[key].knows))
+    threshold = st.slider(
+        "Propose scores above",
+        SCORE_FLOOR,
+        1.0,
+        0.5,
+        0.05,
+        key="job-threshold",
+        help="Lower finds more and is wrong more often. All candidates are kept whatever this says.",
+    )
+    state = get_state()
+    predictor: Predictor | None = None
+    with show_core_errors():
+        predictor = predictor_of(state, key)
+    if predictor is None:
+        return
+    mapping = _draw_mapping(project, ui, state, predictor)
+    if not st.button(
+        f"Look at all {len(project.images):,} images",
+        type="primary",
+        icon=":material/play_arrow:",
+        disabled=not mapping or not project.images,
+        key="start-job",
+    ):
+        return
+    with show_core_errors():
+        model = predictor.model
+        add_job(
+            project.store,
+            project.row.id,
+            key,
+            JobSettings(threshold, model.nms_threshold, 0.5, model.max_detections, mapping),
+            project.who,
+        )
+        ensure_worker(project.store)
+        st.rerun()
+
+
+def _draw_mapping(
+    project: OpenProject, ui: ProjectUi, state: UiState, predictor: Predictor
+) -> dict[str, int]:
+    """Which of the model's categories is which of the project's, as the person last had it for this model."""
+    label_map = predictor.model.label_map
+    ours = {row.name: row.id for row in project.categories}
+    kept = _last_mapping(project, predictor.model.key)
+    names = {row.id: row.name for row in project.categories}
+    if kept is None:
+        same = {name.casefold(): name for name in ours}
+        kept = {c.name: ours[same[c.name.casefold()]] for c in label_map if c.name.casefold() in same}
+    _offer_categories(project, ui, label_map)
+    st.caption("Which of the model's categories is which of yours; those that are off are not proposed.")
+    table = pd.DataFrame(
+        {
+            "model": [category.name for category in label_map],
+            "project": [names.get(kept.get(c.name, 0), _OFF) for c in label_map],
+        }
+    )
+    edited = st.data_editor(
+        table,
+        key=f"mapping-{predictor.model.digest[:12]}-{hash(tuple(ours))}",
+        hide_index=True,
+        disabled=["model"],
+        height=min(38 + 35 * len(table), 340),
+        column_config={
+            "model": st.column_config.TextColumn("the model says"),
+            "project": st.column_config.SelectboxColumn(
+                "the project's category", options=[_OFF, *ours], required=True
+            ),
+        },
+        alt="From the model's categories to the project's",
+    )
+    mapping = {
+        model: ours[name]
+        for model, name in zip(edited["model"], edited["project"], strict=True)
+        if name in ours
+    }
+    if not mapping:
+        st.warning("All of the model's categories are off: nothing would be proposed.")
+    return mapping
+
+
+def _last_mapping(project: OpenProject, model_key: str) -> dict[str, int] | None:
+    for job in jobs_of(project.store, project.row.id):
+        if job.model_key == model_key:
+            with show_core_errors():
+                return dict(job.settings.mapping)
+    return None
+
+
+def _offer_categories(project: OpenProject, ui: ProjectUi, label_map: LabelMap) -> None:
+    there = {row.name.casefold() for row in project.categories}
+    missing = [category.name for category in label_map if category.name.casefold() not in there]
+    if missing and st.button(
+        f"Take the model's {len(missing)} other categories into the project",
+        icon=":material/add:",
+        key="take-categories",
+    ):
+        with show_core_errors():
+            add_categories(project.store, project.row.id, project.who, missing)
+            ui.said = f"Added {len(missing)} categories; undo it under History."
+            st.rerun()
+
+
+# -- runs -------------------------------------------------------------------------------------------
+
+
+def _draw_jobs(project: OpenProject, seen: list[str]) -> None:
+    """Renews itself while something is open; the whole page once, when that ends."""
+    st.subheader("Runs")
+    with show_core_errors():
+        ensure_worker(project.store)
+    jobs = jobs_of(project.store, project.row.id)
+    if not jobs:
+        st.caption("None yet.")
+    titles = {spec.key: shown_title(spec) for spec in (*MODELS, *ready_models())}
+    for job in jobs[:_JOBS_SHOWN]:
+        with st.container(border=True):
+            _draw_job(project, job, titles.get(job.model_key, harmless(job.model_key)))
+    if [job.state for job in jobs] != seen:
+        st.rerun()
+
+
+def _draw_job(project: OpenProject, job: JobRow, title: str) -> None:
+    st.markdown(f"{_ICONS[job.state]} **{plain(title)}**, {job.state}")
+    if job.is_open:
+        st.progress(job.done / max(job.total, 1) if job.total else 0.0, text=_progress_text(job))
+        left, right = st.columns(2)
+        if job.state == "paused":
+            _act(left, "Resume", ":material/play_arrow:", resume_job, project, job)
+        else:
+            _act(left, "Pause", ":material/pause:", pause_job, project, job)
+        _act(right, "Cancel", ":material/stop:", cancel_job, project, job)
+    st.caption(
+        f"{job.done} of {job.total} images, {job.proposed} instances proposed, "
+        f"{job.decided} were decided before"
+    )
+    if job.message:
+        st.text(job.message)
+    if job.failed:
+        with st.expander(f"{job.failed} images failed"):
+            for sentence in job.failures:
+                st.text(sentence)
+
+
+def _act(
+    place: DeltaGenerator,
+    label: str,
+    icon: str,
+    act: Callable[[Store, int], JobRow],
+    project: OpenProject,
+    job: JobRow,
+) -> None:
+    def press() -> None:
+        with show_core_errors():
+            act(project.store, job.id)
+            ensure_worker(project.store)
+
+    # A callback: the list renews itself, and a press at that moment is not lost.
+    place.button(label, icon=icon, key=f"{label}-{job.id}", on_click=press, width="stretch")
+
+
+def _progress_text(job: JobRow) -> str:
+    parts = [f"{job.done} of {job.total}" if job.total else "about to begin"]
+    if job.state == "running" and job.rate:
+        parts.append(f"{job.rate:.1f} images/s" if job.rate >= 1 else f"{60 * job.rate:.1f} images/min")
+    if job.state == "running" and job.remaining_seconds is not None:
+        minutes, seconds = divmod(round(job.remaining_seconds), 60)
+        parts.append(f"{minutes} min {seconds:02d} s to go" if minutes else f"{seconds} s to go")
+    return ", ".join(parts)
