@@ -1,0 +1,229 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+
+import { ReviewState, bySoonness, countStatuses, nextUndecided } from "../frontend/review_state.js";
+import { lookOf } from "../frontend/review_look.js";
+import { labelText } from "../../viewer/frontend/state.js";
+
+/** @param {string} name */
+const read = (name) => JSON.parse(readFileSync(new URL(`../../../../tests/data/review/${name}`, import.meta.url), "utf8"));
+const message = (changes = {}) => ({ ...read("message.json"), ...changes });
+const CLIENT = read("report.json").client;
+
+/** A state that has the sample message. @param {{seq?: number, pending?: any[]}} saved */
+function begin({ seq = 4, pending = [] } = {}) {
+  const state = new ReviewState({ client: CLIENT, seq, pending });
+  state.accept(message({ refused: [] }));
+  return state;
+}
+
+/** The sample with the first frames' instance 7 at another status and version. @param {any} values @param {any} changes */
+function messageWith(values, changes = {}) {
+  const data = message({ refused: [], ...changes });
+  for (const frame of data.frames) Object.assign(frame.states[7], values);
+  return data;
+}
+
+/** @param {ReviewState} state @param {number} id */
+const stateOf = (state, id) => state.frame.states.get(id);
+
+test("decisions on the sample message give the sample report", () => {
+  const state = begin();
+  assert.deepEqual(state.setStatus([7, 3], "accepted"), [7, 3]);
+  state.relabel([7], 44);
+  state.setStatus([12], "rejected");
+  state.finish("reviewed");
+  state.go(3);
+  state.push({ kind: "undo" }, null);
+  state.push({ kind: "redo" }, null);
+  assert.deepEqual(state.report(), read("report.json"));
+});
+
+test("a decision is seen at once and counts the version up, so the next one names it", () => {
+  const state = begin();
+  state.setStatus([7], "accepted");
+  assert.deepEqual([stateOf(state, 7).status, stateOf(state, 7).version], ["accepted", 3]);
+  state.setStatus([7], "rejected");
+  assert.deepEqual(state.pending.map(({ op }) => op.instances), [[[7, 2]], [[7, 3]]]);
+});
+
+test("what is so already is no operation", () => {
+  const state = begin();
+  assert.deepEqual(state.setStatus([40], "rejected"), []);
+  assert.deepEqual(state.relabel([7], 1), []);
+  assert.deepEqual(state.setStatus([7, 40, 99], "rejected"), [7]);
+  assert.equal(state.finish("opened"), false);
+  assert.equal(state.go(2), "here");
+  assert.equal(state.pending.length, 1);
+});
+
+test("a message that does not know of operations takes nothing back", () => {
+  const state = begin();
+  state.setStatus([7], "accepted");
+  state.setStatus([12], "rejected");
+  state.accept(messageWith({ status: "accepted", version: 3 }, { ack_seq: 5 }));
+  assert.equal(state.pending.length, 1);
+  assert.deepEqual([stateOf(state, 7).version, stateOf(state, 12).status], [3, "rejected"]);
+  assert.equal(stateOf(state, 12).version, 2);
+});
+
+test("an acknowledged operation leaves the word to the message", () => {
+  const state = begin();
+  state.setStatus([7], "accepted");
+  const told = state.accept(messageWith({ status: "rejected", version: 9 }, { ack_seq: 5, refused: [{ seq: 5, text: "Too late." }] }));
+  assert.deepEqual(told, ["Too late."]);
+  assert.ok(state.saved);
+  assert.deepEqual([stateOf(state, 7).status, stateOf(state, 7).version], ["rejected", 9]);
+});
+
+test("a refusal is told once, and its decision cannot be undone", () => {
+  const state = begin();
+  state.setStatus([7], "accepted");
+  state.setStatus([12], "accepted");
+  const refused = [{ seq: 5, text: "Too late." }];
+  assert.deepEqual(state.accept(message({ ack_seq: 5, refused })), ["Too late."]);
+  assert.deepEqual(state.accept(message({ ack_seq: 5, refused })), []);
+  assert.deepEqual(state.undo(), { image_id: 70, instances: [{ id: 12, status: "proposed" }] });
+});
+
+test("refusals and acknowledgements of another client are not ours", () => {
+  const state = begin();
+  state.setStatus([7], "accepted");
+  const data = message({ ack_client: "somebody-else", ack_seq: 99 });
+  assert.deepEqual(state.accept(data), []);
+  assert.equal(state.pending.length, 1);
+});
+
+test("an old message does not throw the picture back", () => {
+  const state = begin();
+  assert.equal(state.go(3), "shown");
+  state.accept(message({ refused: [] }));
+  assert.deepEqual([state.at, state.shownAt], [3, 3]);
+  const window = message({ refused: [] });
+  window.frames = window.frames.slice(0, 2); // one that does not even have the place
+  state.accept(window);
+  assert.deepEqual([state.at, state.frame.image_id], [3, 80]);
+  state.accept(message({ ack_seq: 5, queue: { ...message().queue, at: 3 } }));
+  assert.deepEqual([state.at, state.saved], [3, true]);
+});
+
+test("a frame that is not there is waited for with the present one in sight", () => {
+  const state = begin();
+  state.go(3);
+  assert.equal(state.go(4), "loading");
+  assert.deepEqual([state.frame.image_id, state.loading], [80, true]);
+  assert.deepEqual(state.setStatus([7], "accepted"), []); // it would hit the wrong image
+  const data = message({ ack_seq: 6, queue: { ...message().queue, at: 4 } });
+  data.frames = [{ ...data.frames[0], at: 4, image_id: 90 }];
+  state.accept(data);
+  assert.deepEqual([state.frame.image_id, state.loading], [90, false]);
+});
+
+test("with nothing under way Python says where to be", () => {
+  const state = begin();
+  state.accept(message({ queue: { ...message().queue, at: 1 } }));
+  assert.equal(state.frame.image_id, 60);
+});
+
+test("another queue begins where Python says, though ways in the old one are under way", () => {
+  const state = begin();
+  state.go(3);
+  state.accept(message({ queue: { token: "queue-2", length: 5, at: 1, unit: "image" } }));
+  assert.deepEqual([state.at, state.frame.image_id], [1, 60]);
+});
+
+test("the queue ends on both sides", () => {
+  const state = begin();
+  assert.equal(state.go(-1), "end");
+  assert.equal(state.go(120), "end");
+  assert.equal(state.pending.length, 0);
+});
+
+test("undo and redo are seen at once and go where the decision was made", () => {
+  const state = begin();
+  state.setStatus([7], "accepted");
+  state.finish("reviewed");
+  state.go(3);
+  state.undo();
+  assert.deepEqual([state.at, state.frame.image_status, state.frame.image_version], [2, "opened", 6]);
+  state.undo();
+  assert.deepEqual([stateOf(state, 7).status, stateOf(state, 7).version], ["proposed", 4]);
+  state.redo();
+  assert.deepEqual([stateOf(state, 7).status, stateOf(state, 7).version], ["accepted", 5]);
+  assert.ok(state.canRedo);
+  state.setStatus([12], "accepted");
+  assert.ok(!state.canRedo);
+  assert.deepEqual(state.report().ops.map((op) => op.kind), [
+    "set_status", "finish", "go", "undo", "go", "undo", "redo", "set_status",
+  ]);
+});
+
+test("what only Python knows is undone by Python", () => {
+  const state = begin();
+  assert.ok(state.canUndo && !state.canRedo);
+  assert.equal(state.undo(), "unknown");
+  assert.equal(state.redo(), "unknown");
+  state.accept(message({ refused: [], ack_seq: 6, can_undo: false }));
+  assert.equal(state.undo(), null);
+});
+
+test("a reload keeps what was not acknowledged, numbers go on, and a second tab takes nothing with it", () => {
+  const old = begin();
+  old.setStatus([7], "accepted");
+  old.go(3);
+  const saved = JSON.parse(JSON.stringify(old.toSave()));
+  const state = new ReviewState(saved);
+  state.accept(message({ ack_client: "", ack_seq: 0, refused: [] }));
+  assert.deepEqual([state.at, state.report().ops.length], [3, 2]);
+  state.go(2);
+  assert.equal(stateOf(state, 7).status, "accepted");
+  state.setStatus([12], "rejected");
+  state.rename("another-name");
+  assert.deepEqual(state.report().ops.map((op) => op.seq), [7, 8]);
+  assert.deepEqual([stateOf(state, 7).status, stateOf(state, 12).status], ["proposed", "rejected"]);
+});
+
+test("frames of one image share its decisions", () => {
+  const data = message({ refused: [] });
+  data.frames[2].image_id = 70;
+  const state = new ReviewState({ client: CLIENT, seq: 4, pending: [] });
+  state.accept(data);
+  state.setStatus([7], "accepted");
+  state.go(3);
+  assert.equal(stateOf(state, 7).status, "accepted");
+});
+
+test("an empty queue and a message of another version", () => {
+  const state = new ReviewState({ client: CLIENT, seq: 0, pending: [] });
+  state.accept(message({ frames: [], queue: { token: "t", length: 0, at: 0, unit: "image" } }));
+  assert.deepEqual([state.frame, state.loading, state.go(0)], [null, false, "end"]);
+  assert.throws(() => state.accept(message({ version: 2 })), /version 2/);
+});
+
+test("counts, and the next undecided one round and round", () => {
+  const { frame } = begin();
+  assert.deepEqual(countStatuses(frame), { proposed: 3, accepted: 0, rejected: 1 });
+  assert.equal(nextUndecided(frame, [3, 7, 40, 12], null), 3);
+  assert.equal(nextUndecided(frame, [3, 7, 40, 12], 7), 12);
+  assert.equal(nextUndecided(frame, [3, 7, 40, 12], 12), 3);
+  assert.equal(nextUndecided(frame, [40], 40), null);
+});
+
+test("labels and colours follow status and category", () => {
+  const state = begin();
+  state.setStatus([7], "accepted");
+  state.relabel([3], 44);
+  const look = new Map(lookOf(state.frame, message().categories).map((one) => [one.id, one]));
+  assert.equal(labelText(look.get(7)), "✓ person 0.98");
+  assert.equal(labelText(look.get(3)), "<b>odd</b>"); // no model found it
+  assert.deepEqual([look.get(3).category_id, look.get(3).color_category], [44, "#f58231"]);
+  assert.equal(labelText(look.get(40)), "✗ <b>odd</b> 0.06");
+  assert.deepEqual([look.get(40).color_instance, look.get(40).faint], ["#8a8a8a", true]);
+  assert.equal(look.get(40).color_chip, "#f58231");
+  assert.equal(look.get(12).faint, false);
+});
+
+test("pictures are read in the order in which they may be wanted", () => {
+  assert.deepEqual(bySoonness([1, 2, 3, 4, 5, 6, 7], 4), [4, 5, 3, 6, 7, 2, 1]);
+});

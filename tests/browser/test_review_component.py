@@ -1,0 +1,326 @@
+"""The reviewer in a real browser, over the page of ``review_app.py``."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def address(serve_app):
+    return serve_app(Path(__file__).with_name("review_app.py"))
+
+
+class ReviewPage:
+    """What a person sees of the reviewer, and what the store has."""
+
+    def __init__(self, page, address, **query):
+        self.page = page
+        query = {"store": f"test-{next(NUMBERS)}", **query}
+        page.goto(f"{address}/?{'&'.join(f'{name}={value}' for name, value in query.items())}")
+        self.root = page.locator('[data-part="root"]')
+        self.ready()
+
+    def ready(self):
+        self.page.wait_for_selector('[data-part="root"][data-ready="true"]', timeout=60_000)
+
+    def part(self, name):
+        return self.root.locator(f'[data-part="{name}"]')
+
+    def button(self, act):
+        return self.root.locator(f'[data-act="{act}"]')
+
+    def fact(self, name):
+        return self.root.get_attribute(f"data-{name}")
+
+    def wait_fact(self, timeout=20_000, **wanted):
+        facts = "".join(f'[data-{name.replace("_", "-")}="{value}"]' for name, value in wanted.items())
+        self.page.wait_for_selector(f'[data-part="root"]{facts}', timeout=timeout)
+
+    def press(self, *keys):
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def store(self):
+        return json.loads(self.page.get_by_text("store=").inner_text().removeprefix("store="))
+
+    def wait_store(self, check, what):
+        for _ in range(200):
+            if check(store := self.store()):
+                return store
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"wanted {what}, the store has {store}")
+
+    def wait_saved(self):
+        self.wait_fact(saved="true")
+        assert self.part("kept").inner_text() == "saved"
+
+    def kinds(self, count):
+        """The kinds of the first operations, once there are so many."""
+        store = self.wait_store(lambda store: len(store["log"]) >= count, f"{count} operations")
+        return [kind for _, _, kind in store["log"]]
+
+
+@pytest.fixture
+def review(page, address):
+    return ReviewPage(page, address)
+
+
+def test_decisions_by_key_are_seen_at_once_and_reach_the_store(review):
+    assert review.fact("selected") == "100002"
+    review.press("a")
+    review.wait_fact(timeout=1000, status_counts="7,1,0", selected="100000")
+    review.press("d")
+    review.wait_fact(timeout=1000, status_counts="6,1,1", selected="100001")
+    review.press("4")
+    review.wait_fact(timeout=1000, selected="100001")
+    assert review.part("note").inner_text() == "runner-up: bus 0.41; soft edge"
+    review.wait_saved()
+    store = review.wait_store(lambda store: len(store["decided"]) == 3, "three decisions")
+    wanted = {"100002": ["accepted", 12], "100000": ["rejected", 10], "100001": ["proposed", 13]}
+    assert store["decided"] == wanted
+
+
+def test_all_shown_are_accepted_but_not_what_is_hidden_or_decided(review):
+    review.press("d")
+    review.root.locator(".chip", has_text="bicycle").click()
+    review.press("Shift+A")
+    review.wait_fact(status_counts="2,5,1")
+    assert "All shown are decided" in review.part("note").inner_text()
+    assert review.button("done").get_attribute("data-strong") == "true"
+    review.wait_saved()
+    assert review.kinds(2) == ["set_status", "set_status"]
+
+
+def test_enter_finishes_the_image_and_goes_on(review):
+    review.press("Shift+A", "Enter")
+    review.wait_fact(at=1, image="image-1", ready="true")
+    assert review.part("position").inner_text() == "2 of 12"
+    review.wait_saved()
+    assert review.kinds(3) == ["set_status", "finish", "go"]
+    assert review.store()["images"] == {"1000": "reviewed"}
+    review.press(",")
+    review.wait_fact(at=0, image_status="reviewed")
+    review.button("reopen").click()
+    review.wait_fact(image_status="opened")
+
+
+def test_undo_and_redo_go_where_it_was_decided(review):
+    review.press("a", "d", "Enter")
+    review.wait_fact(at=1)
+    review.press("u")
+    review.wait_fact(timeout=1000, at=0, image_status="new")
+    review.press("Control+z")
+    review.wait_fact(timeout=1000, status_counts="7,1,0", selected="100000")
+    review.press("y")
+    review.wait_fact(timeout=1000, status_counts="6,1,1")
+    review.wait_saved()
+    store = review.wait_store(lambda store: store["at"] == 0, "the first place")
+    assert store["decided"]["100000"] == ["rejected", 10]
+    review.press("d")  # versions still agree: nothing is refused
+    review.wait_saved()
+    assert review.part("refusals").is_hidden()
+
+
+def test_thirty_quick_decisions_arrive_once_each_and_in_order(page, address):
+    review = ReviewPage(page, address, instances=10, delay=0.15)
+    keys = [*"adaadadada"]
+    review.press(*keys, "Enter", *keys, "Enter", *keys)
+    review.wait_fact(at=2, status_counts="0,6,4")
+    review.wait_saved()
+    log = review.store()["log"]
+    assert [seq for _, seq, _ in log] == list(range(1, 35))
+    assert len({client for client, _, _ in log}) == 1
+    assert [kind for _, _, kind in log].count("set_status") == 30
+    decided = review.store()["decided"]
+    assert sum(status == "accepted" for status, _ in decided.values()) == 18
+    assert review.part("refusals").is_hidden()
+
+
+def test_a_late_message_does_not_throw_the_picture_back(page, address):
+    review = ReviewPage(page, address, delay=1)
+    review.press("a", ".", ".")
+    review.wait_fact(timeout=1500, at=2, image="image-2")
+    seen = set()
+    for _ in range(60):
+        seen.add((review.fact("at"), review.fact("image")))
+        page.wait_for_timeout(50)
+    assert seen == {("2", "image-2")}
+    review.wait_saved()
+    assert (review.fact("at"), review.fact("image")) == ("2", "image-2")
+
+
+def test_a_picture_outside_of_the_window_is_waited_for(page, address):
+    review = ReviewPage(page, address, window=1, delay=0.6)
+    review.press(".", ".")
+    review.wait_fact(timeout=2000, at=1, loading="true")
+    assert review.part("say").inner_text() == "Loading…"
+    review.press("a")  # it would hit a picture that the person has left
+    review.wait_fact(at=2, image="image-2", loading="false")
+    review.wait_saved()
+    assert set(review.kinds(2)) == {"go"}
+
+
+def test_a_reload_loses_nothing(page, address):
+    review = ReviewPage(page, address, store="reload", delay=1.5)
+    review.press("a", "d", ".", "a")
+    page.reload()
+    review.ready()
+    review.wait_fact(at=1, status_counts="7,1,0")
+    review.wait_saved()
+    log = review.wait_store(lambda store: len(store["log"]) == 4, "four operations")["log"]
+    assert [(seq, kind) for _, seq, kind in log] == [
+        (1, "set_status"),
+        (2, "set_status"),
+        (3, "go"),
+        (4, "set_status"),
+    ]
+    review.press("d")
+    review.wait_saved()
+    assert review.store()["log"][-1][1:] == [5, "set_status"]
+    assert len({client for client, _, _ in review.store()["log"]}) == 1
+
+
+def test_a_duplicate_tab_gets_a_name_of_its_own(page, address):
+    review = ReviewPage(page, address, store="twin")
+    review.press("a")
+    review.wait_saved()
+    stored = page.evaluate("JSON.stringify(sessionStorage)")
+    twin = page.context.new_page()
+    twin.add_init_script(f"for (const [k, v] of Object.entries({stored})) sessionStorage.setItem(k, v)")
+    other = ReviewPage(twin, address, store="twin")
+    other.press("d")
+    other.wait_saved()
+    log = other.wait_store(lambda store: len(store["log"]) == 2, "two operations")["log"]
+    assert len({client for client, _, _ in log}) == 2
+    assert twin.evaluate("sessionStorage['maskdesk-review-client']") == log[1][0]
+
+
+def test_what_somebody_else_changed_is_told_and_shown(review):
+    review.press("p")
+    review.wait_fact(selected="100007")
+    review.press("n", "n")
+    review.wait_fact(selected="100000")
+    # The browser does not know of it: its message comes with the same run as the refusal.
+    review.page.evaluate(
+        "() => [...document.querySelectorAll('button')].find(b => b.innerText.includes('Somebody')).click()"
+    )
+    review.press("a")
+    review.part("refusals").wait_for(state="visible")
+    assert "100000 has been changed by somebody else." in review.part("refusal-text").inner_text()
+    review.wait_saved()
+    review.wait_fact(status_counts="7,0,1")
+    review.button("dismiss").click()
+    review.part("refusals").wait_for(state="hidden")
+
+
+def test_without_an_answer_the_person_is_told(page, address):
+    review = ReviewPage(page, address, deaf=1)
+    review.press("a")
+    review.wait_fact(saved="false")
+    assert review.part("kept").inner_text() == "saving…"
+    page.wait_for_timeout(5800)
+    assert review.part("kept").inner_text() == "not saved yet: no connection"
+
+
+def test_one_instance_after_the_other(page, address):
+    review = ReviewPage(page, address, unit="instance", count=3, instances=4)
+    assert review.fact("selected") == "100000"
+    zoom = float(review.fact("zoom"))
+    review.press("a")
+    review.wait_fact(timeout=1000, at=1, selected="100001")
+    review.press("d", "a", "d")
+    review.wait_fact(at=4, image="image-1", selected="100100")
+    review.wait_saved()
+    assert review.kinds(8)[:2] == ["set_status", "go"]
+    review.press("f")
+    review.page.wait_for_timeout(200)
+    assert float(review.fact("zoom")) < zoom  # it had gone to the instance
+
+
+def test_keys_leave_text_fields_alone_and_streamlits_keys_do_not_interfere(page, address):
+    review = ReviewPage(page, address, text=1)
+    runs = page.get_by_text("runs=").inner_text()
+    page.get_by_label("Some text").focus()
+    page.keyboard.type("a1d.")
+    assert page.get_by_label("Some text").input_value() == "a1d."
+    assert review.fact("status-counts") == "8,0,0" and review.fact("at") == "0"
+    page.get_by_label("Some text").fill("")
+    page.get_by_text("runs=").click()
+    review.press("c", "m")
+    review.page.wait_for_timeout(300)
+    assert review.root.locator('[data-toggle="contours"]').get_attribute("aria-pressed") == "false"
+    assert page.get_by_role("dialog").count() == 0
+    assert runs
+    top = page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop")
+    review.press("PageDown")
+    review.wait_fact(at=1)
+    assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == top
+
+
+def test_the_ends_of_the_queue(page, address):
+    review = ReviewPage(page, address, count=2)
+    assert review.button("previous").is_disabled()
+    review.press(",")
+    assert review.part("say").inner_text() == "end of the queue"
+    review.press(".", ".")
+    review.wait_fact(at=1)
+    assert review.button("next").is_disabled()
+    assert review.part("say").inner_text() == "end of the queue"
+
+
+def test_more_than_nine_categories_come_from_a_list(page, address):
+    review = ReviewPage(page, address, categories=13)
+    assert review.part("categories").locator("button").count() == 9
+    review.press("e")
+    assert review.part("category-list").evaluate("one => one.getRootNode().activeElement === one")
+    review.part("category-list").select_option(label="clock")
+    review.wait_saved()
+    assert review.kinds(1) == ["relabel"]
+    assert review.store()["decided"] == {"100002": ["proposed", 22]}
+
+
+def test_choices_of_the_view_go_along_to_the_next_picture(review):
+    review.part("opacity").focus()
+    review.press("ArrowLeft", ".")
+    review.wait_fact(at=1, ready="true")
+    assert review.part("opacity-value").inner_text() == "45%"
+    review.wait_saved()
+    review.page.wait_for_timeout(1500)
+    assert review.part("opacity-value").inner_text() == "45%"
+
+
+def test_the_help_sheet_has_the_reviews_keys(review):
+    review.press("?")
+    review.part("sheet").wait_for(state="visible")
+    assert "image finished, go on" in review.part("sheet").inner_text()
+    assert review.page.evaluate("window.hacked") is None
+
+
+def test_the_next_picture_is_there_before_one_has_blinked(review):
+    review.page.wait_for_timeout(1500)
+    for _ in range(3):
+        review.press(".")
+        review.page.wait_for_timeout(400)
+    times = review.page.evaluate(
+        """() => {
+            const marks = performance.getEntriesByType("mark").sort((a, b) => a.startTime - b.startTime);
+            const times = [];
+            let key = null;
+            for (const { name, startTime } of marks) {
+                if (name === "maskdesk-key") key = startTime;
+                else if (name === "maskdesk-picture" && key !== null) {
+                    times.push(startTime - key);
+                    key = null;
+                }
+            }
+            return times;
+        }"""
+    )
+    assert len(times) == 3
+    assert sorted(times)[1] < 150, times

@@ -1,0 +1,338 @@
+"""The reviewer's Python side: messages, operations, the bundle; and Node's tests of the other side."""
+
+import copy
+import json
+import logging
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.ui import viewer as viewer_package
+from pages.ui.review import (
+    MODULES,
+    Finish,
+    Go,
+    InstanceState,
+    QueueFacts,
+    Redo,
+    Refusal,
+    Relabel,
+    ReviewCategory,
+    ReviewFrame,
+    ReviewMessage,
+    ReviewReport,
+    SetStatus,
+    Undo,
+    _newest_view,
+    _with_view,
+    read_operations,
+    reviewer_html,
+    reviewer_script,
+)
+from pages.ui.review.messages import MAX_INSTANCES, MAX_OPERATIONS
+from pages.ui.viewer import DisplayOptions, ViewerImage, ViewerInstance, ViewerMessage
+
+ROOT = Path(__file__).parents[2]
+DATA = ROOT / "tests" / "data" / "review"
+REVIEW = ROOT / "pages" / "ui" / "review"
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+
+OPERATIONS = (
+    SetStatus(5, 70, "accepted", ((7, 2), (3, 1))),
+    Relabel(6, 70, 44, ((7, 3),)),
+    SetStatus(7, 70, "rejected", ((12, 1),)),
+    Finish(8, 70, 4, "reviewed"),
+    Go(9, "queue-1", 3),
+    Undo(10),
+    Redo(11),
+)
+
+
+def make_frame(at, image_id, **changes):
+    key = f"digest-{image_id}"
+    instances = tuple(
+        ViewerInstance(id_, label, category_id, score, box, None, "#e6194b", color)
+        for id_, label, category_id, score, box, color in (
+            (7, "person", 1, 0.98, (0, 0, 3, 2.25), "#4363d8"),
+            (3, "person", 1, 1.0, (2, 1, 5, 4), "#4363d8"),
+            (12, "<b>odd</b>", 44, 0.625, (4, 0, 6, 1), "#f58231"),
+            (40, "<b>odd</b>", 44, 0.0625, (4, 3, 6, 4), "#f58231"),
+        )
+    )
+    values = {
+        "message": ViewerMessage(ViewerImage(key, f"/media/{key}.jpg", 6, 4, f"{image_id}.jpg"), instances),
+        "image_id": image_id,
+        "image_version": 4,
+        "image_status": "opened",
+        "states": {
+            7: InstanceState("proposed", 2, 1, "runner-up: bus 0.41; soft edge"),
+            3: InstanceState("proposed", 1, 1, has_score=False),
+            12: InstanceState("proposed", 1, 44),
+            40: InstanceState("rejected", 3, 44),
+        },
+    }
+    return ReviewFrame(at, **{**values, **changes})
+
+
+def make_message(**changes):
+    """The message of ``message.json``."""
+    values = {
+        "frames": (make_frame(1, 60), make_frame(2, 70), make_frame(3, 80, focus=12)),
+        "queue": QueueFacts("queue-1", 120, 2),
+        "categories": (ReviewCategory(1, "person", "#4363d8"), ReviewCategory(44, "<b>odd</b>", "#f58231")),
+        "ack_client": "0123456789abcdef01234567",
+        "ack_seq": 4,
+        "refused": (Refusal(3, "7 has been changed by somebody else."),),
+        "can_undo": True,
+    }
+    return ReviewMessage(**{**values, **changes})
+
+
+def sample(name):
+    return json.loads((DATA / name).read_text("utf-8"))
+
+
+def test_message_is_the_sample_both_sides_read():
+    assert make_message().to_json() == sample("message.json")
+
+
+def test_report_sample_is_read_into_operations():
+    report = read_operations(sample("report.json"))
+    assert report == ReviewReport("0123456789abcdef01234567", OPERATIONS)
+    assert [operation.kind for operation in report.operations] == [
+        op["kind"] for op in sample("report.json")["ops"]
+    ]
+
+
+def test_only_operations_after_the_acknowledged_one_are_new():
+    report = read_operations(sample("report.json"))
+    assert report.after(report.client, 9) == (Undo(10), Redo(11))
+    assert report.after("another-client", 9) == OPERATIONS
+
+
+def test_a_report_without_operations_is_nothing_wrong():
+    assert read_operations({**sample("report.json"), "ops": []}).operations == ()
+
+
+BAD_REPORTS = {
+    "not a mapping": ([], "^report: wanted named fields"),
+    "other version": ({"version": 2}, "^version: wanted 1, got 2"),
+    "true is no version": ({"version": True}, "^version: wanted 1"),
+    "client a number": ({"client": 5}, "^client: wanted 8 to 64"),
+    "client with a path": ({"client": "../../../etc"}, "^client"),
+    "client too long": ({"client": "a" * 65}, "^client"),
+    "ops a text": ({"ops": "x" * 1000}, "^ops: wanted a list"),
+    "too many ops": ({"ops": [{"seq": 1, "kind": "undo"}] * (MAX_OPERATIONS + 1)}, "^ops: wanted at most"),
+    "op a list": ({"ops": [[]]}, r"^ops\[0\]: wanted named fields"),
+    "same number twice": ({"ops": [{"seq": 4, "kind": "undo"}] * 2}, r"^ops\[1\].seq: wanted more than 4"),
+}
+BAD_OPERATIONS = {
+    "no kind": (0, {"kind": ...}, r"^ops\[0\].kind: missing"),
+    "unknown kind": (0, {"kind": "drop"}, r"^ops\[0\].kind: wanted one of set_status, "),
+    "kind a list": (0, {"kind": []}, r"^ops\[0\].kind"),
+    "no number": (0, {"seq": ...}, r"^ops\[0\].seq: missing"),
+    "number zero": (0, {"seq": 0}, r"^ops\[0\].seq: wanted a whole number from 1"),
+    "number a fraction": (0, {"seq": 5.5}, r"^ops\[0\].seq"),
+    "number true": (0, {"seq": True}, r"^ops\[0\].seq"),
+    "number beyond JavaScript": (0, {"seq": 2**60}, r"^ops\[0\].seq"),
+    "no image": (0, {"image_id": ...}, r"^ops\[0\].image_id: missing"),
+    "image a text": (0, {"image_id": "70"}, r"^ops\[0\].image_id"),
+    "unknown status": (0, {"status": "deleted"}, r"^ops\[0\].status: wanted one of proposed, "),
+    "status a list": (0, {"status": ["accepted"]}, r"^ops\[0\].status"),
+    "no instances": (0, {"instances": ...}, r"^ops\[0\].instances: missing"),
+    "nothing changed": (0, {"instances": []}, r"^ops\[0\].instances: empty"),
+    "instances a mapping": (0, {"instances": {"7": 2}}, r"^ops\[0\].instances: wanted a list"),
+    "no version": (0, {"instances": [[7]]}, r"^ops\[0\].instances\[0\]: wanted id and version"),
+    "version a text": (0, {"instances": [[7, "2"]]}, r"^ops\[0\].instances\[0\]\[1\]"),
+    "id negative": (0, {"instances": [[-7, 2]]}, r"^ops\[0\].instances\[0\]\[0\]"),
+    "an instance twice": (
+        0,
+        {"instances": [[7, 2], [7, 2]]},
+        r"^ops\[0\].instances\[1\]\[0\]: 7 is named twice",
+    ),
+    "category a text": (1, {"category_id": "x" * 999}, r"^ops\[1\].category_id"),
+    "no category": (1, {"category_id": ...}, r"^ops\[1\].category_id: missing"),
+    "finished as new": (3, {"status": "new"}, r"^ops\[3\].status: wanted one of reviewed, opened"),
+    "no image version": (3, {"image_version": ...}, r"^ops\[3\].image_version: missing"),
+    "token a number": (4, {"token": 1}, r"^ops\[4\].token"),
+    "token too long": (4, {"token": "x" * 201}, r"^ops\[4\].token"),
+    "place negative": (4, {"at": -1}, r"^ops\[4\].at"),
+}
+
+
+@pytest.mark.parametrize(("changes", "reason"), BAD_REPORTS.values(), ids=BAD_REPORTS)
+def test_bad_report_is_refused(changes, reason):
+    report = {**sample("report.json"), **changes} if isinstance(changes, dict) else changes
+    with pytest.raises(ValueError, match=reason) as error:
+        read_operations(report)
+    assert len(str(error.value)) < 250
+
+
+@pytest.mark.parametrize(("at", "changes", "reason"), BAD_OPERATIONS.values(), ids=BAD_OPERATIONS)
+def test_bad_operation_is_refused(at, changes, reason):
+    report = sample("report.json")
+    op = report["ops"][at]
+    op.update(changes)
+    for name in [name for name, value in changes.items() if value is ...]:
+        del op[name]
+    with pytest.raises(ValueError, match=reason) as error:
+        read_operations(report)
+    assert len(str(error.value)) < 250
+
+
+@pytest.mark.parametrize("missing", ["version", "client", "ops"])
+def test_every_field_of_a_report_is_needed(missing):
+    report = sample("report.json")
+    del report[missing]
+    with pytest.raises(ValueError, match=f"^{missing}: missing"):
+        read_operations(report)
+
+
+def test_all_instances_of_a_report_are_counted_together():
+    half = [[i, 1] for i in range(MAX_INSTANCES // 2 + 1)]
+    report = sample("report.json")
+    for op in report["ops"][:2]:
+        op["instances"] = half
+    with pytest.raises(ValueError, match=r"^ops\[1\].instances: more than"):
+        read_operations(report)
+
+
+BAD_MESSAGES = {
+    "status": (lambda: InstanceState("maybe", 1, 1), "status: wanted one of proposed"),
+    "version": (lambda: InstanceState("proposed", -1, 1), "version: wanted a whole number"),
+    "missing state": (
+        lambda: make_frame(1, 60, states={}),
+        r"frame 1: states: not the message's instances: \[3",
+    ),
+    "focus": (lambda: make_frame(1, 60, focus=99), "frame 1: focus: no instance 99"),
+    "image status": (lambda: make_frame(1, 60, image_status="done"), "frame 1: image_status"),
+    "place": (lambda: QueueFacts("t", 3, 3), "queue.at: 3 of 3"),
+    "token": (lambda: QueueFacts("", 3, 0), "queue.token"),
+    "unit": (lambda: QueueFacts("t", 3, 0, "project"), "queue.unit"),
+    "twin places": (
+        lambda: make_message(frames=(make_frame(1, 60), make_frame(1, 70))),
+        "places are not unique",
+    ),
+    "outside": (lambda: make_message(queue=QueueFacts("t", 2, 0)), r"frames: places \[2, 3\] of 2"),
+    "colour": (lambda: ReviewCategory(1, "person", "red"), "category 1: color: wanted #rrggbb"),
+    "twin categories": (
+        lambda: make_message(
+            categories=(ReviewCategory(1, "a", "#000000"), ReviewCategory(1, "b", "#000000"))
+        ),
+        "categories: ids are not unique",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "reason"), BAD_MESSAGES.values(), ids=BAD_MESSAGES)
+def test_a_wrong_value_is_refused_at_birth(make, reason):
+    with pytest.raises(ValueError, match=reason):
+        make()
+
+
+def test_an_empty_queue_is_a_queue():
+    message = ReviewMessage((), QueueFacts("t", 0, 0))
+    assert message.to_json()["frames"] == []
+
+
+def view_report(**changes):
+    values = {
+        "version": 1,
+        "seq": 5,
+        "image": "digest-70",
+        "score_threshold": 0.7,
+        "selected": [7],
+        "hidden_categories": [44],
+        "display": DisplayOptions(opacity=0.25).__dict__,
+    }
+    return {**values, **changes}
+
+
+def test_a_view_that_was_chosen_on_one_image_holds_for_all_frames():
+    view = _newest_view(make_message(), view_report())
+    assert (view.score_threshold, view.hidden_categories, view.seq) == (0.7, (44,), 5)
+    frame = _with_view(make_frame(1, 60), view)
+    assert (frame.message.score_threshold, frame.message.ack) == (0.7, 5)
+    assert frame.message.display.opacity == 0.25
+
+
+def test_a_view_counts_once_and_only_for_images_of_the_message(caplog):
+    assert _newest_view(make_message(), view_report(image="gone")) is None
+    assert _newest_view(make_message(), view_report(seq=0)) is None
+    message = make_message(
+        frames=(_with_view(make_frame(2, 70), _newest_view(make_message(), view_report())),)
+    )
+    assert _newest_view(message, view_report()) is None
+    assert _newest_view(make_message(), view_report(selected=[99])) is None
+    assert caplog.text.count("view left out") == 2
+
+
+def page_with_reviewer():
+    import streamlit as st
+
+    from pages.ui.review import QueueFacts, ReviewMessage, reviewer, waiting_operations
+
+    report = waiting_operations("r")
+    acked = report.operations[-2].seq if report and report.operations else 0
+    message = ReviewMessage(
+        (), QueueFacts("t", 0, 0), ack_client=report.client if report else "", ack_seq=acked
+    )
+    answer = reviewer(message, key="r")
+    st.text(f"{report and len(report.operations)} {answer and answer.operations}")
+
+
+def test_a_page_has_the_operations_before_it_draws(caplog):
+    app = AppTest.from_function(page_with_reviewer).run()
+    assert not app.exception
+    assert app.text[0].value == "None None"
+    app.session_state["r"] = {"ops": sample("report.json")}
+    assert app.run().text[0].value == "7 (Redo(seq=11),)"
+    bad = copy.deepcopy(sample("report.json"))
+    bad["ops"][0]["kind"] = "drop"
+    app.session_state["r"] = {"ops": bad}
+    with caplog.at_level(logging.WARNING):
+        assert app.run().text[0].value == "None None"
+    assert "report left out: ops[0].kind" in caplog.text
+
+
+def test_every_module_is_in_the_script():
+    assert sorted(MODULES) == sorted(path.name for path in (REVIEW / "frontend").glob("*.js"))
+
+
+def test_no_text_is_ever_set_as_markup():
+    script = reviewer_script()
+    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
+        assert way not in script
+
+
+def test_the_page_has_bar_and_keys_in_their_places():
+    html = reviewer_html()
+    assert html.index('data-part="score"') < html.index('data-act="accept"') < html.index('data-part="stage"')
+    assert html.index('data-part="sheet"') < html.index("image finished, go on")
+    assert "<!-- more" in (viewer_package.HERE / "viewer.html").read_text("utf-8")
+    assert "<!-- more" not in html
+
+
+@needs_node
+def test_the_script_is_one_valid_module_with_one_export(tmp_path):
+    (tmp_path / "review.mjs").write_text(reviewer_script(), "utf-8")
+    code = "import('./review.mjs').then((m) => console.log(Object.keys(m).join(), m.default.name))"
+    subprocess.run(["node", "--check", "review.mjs"], cwd=tmp_path, check=True, timeout=60)
+    done = subprocess.run(
+        ["node", "-e", code], cwd=tmp_path, check=True, timeout=60, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "default mountReviewer"
+
+
+@needs_node
+def test_node_tests_pass():
+    files = sorted(str(path.relative_to(REVIEW)) for path in (REVIEW / "tests").glob("*.test.js"))
+    done = subprocess.run(
+        ["node", "--test", *files], cwd=REVIEW, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert files
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
