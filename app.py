@@ -1,4 +1,4 @@
-"""MaskDesk's entry point: the pages of the page table, and nothing else.
+"""MaskDesk's entry point: decisions that are on their way, then the page of the page table.
 
 Run it with ``make run``, or ``streamlit run app.py``.
 """
@@ -8,11 +8,18 @@ from pathlib import Path
 import streamlit as st
 
 from pages import PAGES
+from pages.ui.errors import show_core_errors
+from pages.ui.project.deciding import take_waiting
+from pages.ui.state import get_state
 
 # A file of our own: an icon by name would be fetched from a foreign host.
 ICON = Path(__file__).parent / "docs" / "images" / "icon.png"
 
 st.set_page_config(page_title="MaskDesk", page_icon=str(ICON), layout="wide")
-st.navigation(
+page = st.navigation(
     [st.Page(page.file, title=page.title, icon=page.icon, default=page is PAGES[0]) for page in PAGES]
-).run()
+)
+# Whoever decides and turns to another page at once sends both together: the reviewer is gone by then.
+with show_core_errors():
+    take_waiting(get_state().project)
+page.run()

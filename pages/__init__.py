@@ -36,6 +36,12 @@ PAGES: tuple[PageSpec, ...] = (
         "A data set that stays: images in, a model over all of them, how it stands, categories, files out.",
     ),
     PageSpec(
+        "pages/review.py",
+        "Review",
+        ":material/rate_review:",
+        "A queue of what is most in doubt first; accept, reject, relabel and go on, each with one key.",
+    ),
+    PageSpec(
         "pages/models.py",
         "Models",
         ":material/neurology:",

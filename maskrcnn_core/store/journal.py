@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -24,7 +24,19 @@ from maskrcnn_core.errors import ConflictError, StoreError
 from maskrcnn_core.store.records import Entry
 from maskrcnn_core.store.tables import CHANGEABLE, JOURNAL
 
-__all__ = ["Change", "New", "Ref", "Refusal", "decide", "entries", "entry_of", "redo", "refuse", "undo"]
+__all__ = [
+    "Change",
+    "New",
+    "Ref",
+    "Refusal",
+    "decide",
+    "entries",
+    "entry_of",
+    "redo",
+    "refuse",
+    "undo",
+    "undoable",
+]
 
 _T = TypeVar("_T")
 
@@ -153,24 +165,54 @@ def entry_of(connection: Connection, project_id: int, operation: str) -> Entry |
     return None if row is None else _entry(row)
 
 
-def undo(connection: Connection, project_id: int, who: str, *, operation: str | None = None) -> Entry | None:
+def undo(
+    connection: Connection,
+    project_id: int,
+    who: str,
+    *,
+    operation: str | None = None,
+    only: Collection[str] | None = None,
+) -> Entry | None:
     """Takes back the last decision of a person that still stands; ``None`` if there is none.
+
+    With ``only``, it is left alone if it is of another kind: who reviews would not want an import undone.
 
     Raises:
         Refusal: if somebody else has changed it since.
     """
-    entry = _last_standing(connection, project_id, who)
+    entry = _of_kind(_last_standing(connection, project_id, who), only)
     return entry and _take_back(connection, project_id, who, "undo", entry, operation)
 
 
-def redo(connection: Connection, project_id: int, who: str, *, operation: str | None = None) -> Entry | None:
+def redo(
+    connection: Connection,
+    project_id: int,
+    who: str,
+    *,
+    operation: str | None = None,
+    only: Collection[str] | None = None,
+) -> Entry | None:
     """Carries out again what a person has last undone; ``None`` if there is nothing, or they went on since.
 
     Raises:
         Refusal: if somebody else has changed it since.
     """
-    entry = _last_undone(connection, project_id, who)
+    entry = _of_kind(_last_undone(connection, project_id, who), only)
     return entry and _take_back(connection, project_id, who, "redo", entry, operation)
+
+
+def undoable(
+    connection: Connection, project_id: int, who: str, *, only: Collection[str] | None = None
+) -> tuple[bool, bool]:
+    """Whether a person has something to undo, and something to redo."""
+    return (
+        _of_kind(_last_standing(connection, project_id, who), only) is not None,
+        _of_kind(_last_undone(connection, project_id, who), only) is not None,
+    )
+
+
+def _of_kind(entry: Entry | None, only: Collection[str] | None) -> Entry | None:
+    return entry if entry is None or only is None or entry.kind in only else None
 
 
 def entries(
@@ -305,6 +347,8 @@ def _make(connection: Connection, project_id: int, news: Sequence[New]) -> list[
 def _content(row: Mapping[str, Any]) -> str:
     """A digest of all that people can change in a row."""
     values = {name: value for name, value in row.items() if name not in _FIXED | _DERIVED}
+    if values.get("status") == "opened":
+        values["status"] = "new"  # that somebody has looked at an image changes nothing of it
     text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 

@@ -6,7 +6,8 @@ returned, it is on the disk.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -135,16 +136,25 @@ class Store:
         with self.reading() as connection:
             return [_category_row(row) for row in connection.execute(query.order_by(CATEGORY.c.coco_id))]
 
-    def images(self, project_id: int, *, digests: Iterable[str] | None = None) -> list[ImageRow]:
+    def images(
+        self,
+        project_id: int,
+        *,
+        digests: Iterable[str] | None = None,
+        ids: Iterable[int] | None = None,
+    ) -> list[ImageRow]:
         """A project's images, in the order in which they came.
 
         Args:
             project_id: whose.
             digests: only those with these contents.
+            ids: only those.
         """
         query = select(IMAGE).where(IMAGE.c.project_id == project_id, ~IMAGE.c.gone)
         if digests is not None:
             query = query.where(IMAGE.c.digest.in_(list(digests)))
+        if ids is not None:
+            query = query.where(IMAGE.c.id.in_(list(ids)))
         with self.reading() as connection:
             return [_image_row(row) for row in connection.execute(query.order_by(IMAGE.c.id))]
 
@@ -177,6 +187,31 @@ class Store:
         )
         with self.reading() as connection:
             return [Fact(*row[:-1], _doubts(row.doubt)) for row in connection.execute(query)]
+
+    def counts(self, project_id: int) -> tuple[Counter[ImageStatus], Counter[Status]]:
+        """How many images and how many instances have each status."""
+        images = (
+            select(IMAGE.c.status, func.count())
+            .where(IMAGE.c.project_id == project_id, ~IMAGE.c.gone)
+            .group_by(IMAGE.c.status)
+        )
+        instances = (
+            select(INSTANCE.c.status, func.count())
+            .join(IMAGE, IMAGE.c.id == INSTANCE.c.image_id)
+            .where(INSTANCE.c.project_id == project_id, ~INSTANCE.c.gone, ~IMAGE.c.gone)
+            .group_by(INSTANCE.c.status)
+        )
+        with self.reading() as connection:
+            return (
+                Counter({row[0]: row[1] for row in connection.execute(images)}),
+                Counter({row[0]: row[1] for row in connection.execute(instances)}),
+            )
+
+    def mark_opened(self, image_id: int) -> None:
+        """Notes that somebody has seen an image. It is no decision: nobody would want to undo it."""
+        seen = update(IMAGE).where(IMAGE.c.id == image_id, IMAGE.c.status == "new")
+        with self.writing() as connection:
+            connection.execute(seen.values(status="opened"))
 
     # -- small pictures -----------------------------------------------------------------------------
 
@@ -296,8 +331,19 @@ class Store:
             operation,
         )
 
-    def undo(self, project_id: int, who: str, *, operation: str | None = None) -> Entry | None:
+    def undo(
+        self,
+        project_id: int,
+        who: str,
+        *,
+        operation: str | None = None,
+        only: Collection[str] | None = None,
+    ) -> Entry | None:
         """Takes back this person's last decision; ``None`` if there is none.
+
+        Args:
+            project_id, who, operation: as for :meth:`decide`.
+            only: the kinds of decisions that are meant; one of another kind is left alone.
 
         Raises:
             ConflictError: if somebody else has changed it since; it then stands.
@@ -306,11 +352,18 @@ class Store:
             project_id,
             who,
             "undo",
-            lambda c: journal.undo(c, project_id, who, operation=operation),
+            lambda c: journal.undo(c, project_id, who, operation=operation, only=only),
             operation,
         )
 
-    def redo(self, project_id: int, who: str, *, operation: str | None = None) -> Entry | None:
+    def redo(
+        self,
+        project_id: int,
+        who: str,
+        *,
+        operation: str | None = None,
+        only: Collection[str] | None = None,
+    ) -> Entry | None:
         """Carries out again what this person has last undone; ``None`` if there is nothing.
 
         Raises:
@@ -320,15 +373,28 @@ class Store:
             project_id,
             who,
             "redo",
-            lambda c: journal.redo(c, project_id, who, operation=operation),
+            lambda c: journal.redo(c, project_id, who, operation=operation, only=only),
             operation,
         )
 
-    def revision(self, project_id: int) -> int:
-        """A number that is another one whenever anything in the project has been decided."""
-        query = select(func.max(JOURNAL.c.id)).where(JOURNAL.c.project_id == project_id)
+    def undoable(
+        self, project_id: int, who: str, *, only: Collection[str] | None = None
+    ) -> tuple[bool, bool]:
+        """Whether this person has something to undo, and something to redo, of these kinds."""
         with self.reading() as connection:
-            return connection.execute(query).scalar() or 0
+            return journal.undoable(connection, project_id, who, only=only)
+
+    def project_of(self, image_id: int) -> int | None:
+        """The id of the project that an image belongs to; ``None`` if there is no such image."""
+        with self.reading() as connection:
+            return connection.execute(select(IMAGE.c.project_id).where(IMAGE.c.id == image_id)).scalar()
+
+    def revision(self, project_id: int) -> tuple[int, int]:
+        """Another value whenever anything in the project has been decided, or an image seen first."""
+        last = select(func.max(JOURNAL.c.id)).where(JOURNAL.c.project_id == project_id)
+        unseen = select(func.count()).where(IMAGE.c.project_id == project_id, IMAGE.c.status == "new")
+        with self.reading() as connection:
+            return connection.execute(last).scalar() or 0, connection.execute(unseen).scalar() or 0
 
     def journal(
         self, project_id: int, *, who: str | None = None, before: int | None = None, limit: int = 100

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
+from concurrent.futures import Future, ThreadPoolExecutor
+
 import streamlit as st
 
 from maskrcnn_core.images import decode_image, encode_jpeg
@@ -11,7 +15,7 @@ from maskrcnn_core.samples import sample_png
 from maskrcnn_core.store.store import Store
 from pages.ui.state import UiState
 
-__all__ = ["open_store", "picture_of", "predictor_of", "sample_bytes"]
+__all__ = ["open_store", "pictures", "predictor_of", "sample_bytes"]
 
 _PICTURES_KEPT = 32  # of about 4 MB for a 12 MP photo
 
@@ -38,14 +42,40 @@ def open_store() -> Store:
     return Store()
 
 
-@st.cache_data(max_entries=_PICTURES_KEPT, show_spinner=False)
-def picture_of(digest: str, _store: Store) -> bytes:
-    """A stored image as an upright JPEG for browsers, at its full size.
+class Pictures:
+    """Stored images as upright JPEGs for browsers, at their full size, made ahead by a few threads.
 
-    Raises:
-        CoreError: if it cannot be read.
+    Shared by all sessions: what an image looks like depends on its bytes alone.
+
+    Args:
+        store: whose images.
     """
-    return encode_jpeg(decode_image(_store.blobs.get(digest), digest).pixels, quality=90)
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._makers = ThreadPoolExecutor(2, thread_name_prefix="pictures")
+        self._made: OrderedDict[str, Future[bytes]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def ask(self, digest: str) -> Future[bytes]:
+        """The picture of an image, now or soon; its ``result`` raises ``CoreError`` if it cannot be read."""
+        with self._lock:
+            made = self._made.get(digest)
+            if made is None or (made.done() and made.exception() is not None):
+                made = self._made[digest] = self._makers.submit(self._make, digest)
+            self._made.move_to_end(digest)
+            while len(self._made) > _PICTURES_KEPT:
+                self._made.popitem(last=False)
+            return made
+
+    def _make(self, digest: str) -> bytes:
+        return encode_jpeg(decode_image(self._store.blobs.get(digest), digest).pixels, quality=90)
+
+
+@st.cache_resource(show_spinner=False)
+def pictures() -> Pictures:
+    """The pictures of this installation's store."""
+    return Pictures(open_store())
 
 
 def predictor_of(state: UiState, key: str) -> Predictor:

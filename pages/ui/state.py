@@ -14,13 +14,16 @@ from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.store.exchange import ImportReport
-from maskrcnn_core.store.queues import QueueFilter, Unit
+from maskrcnn_core.store.queues import QueueFilter, QueueItem, Unit
 from maskrcnn_core.workspace import AddReport, Workspace
+from pages.ui.review.messages import Refusal
 from pages.ui.viewer import DisplayOptions
 
-__all__ = ["Prepared", "ProjectUi", "UiState", "get_state"]
+__all__ = ["REVIEWER", "Prepared", "ProjectUi", "ReviewUi", "UiState", "get_state"]
 
 _KEY = "maskdesk"
+REVIEWER = "reviewer"
+"""The key of the reviewer on its page."""
 
 
 @dataclass
@@ -42,6 +45,51 @@ class Prepared:
     notes: tuple[str, ...]
 
 
+def _unfinished() -> QueueFilter:
+    return QueueFilter(image_statuses=frozenset({"new", "opened"}))
+
+
+@dataclass
+class ReviewUi:
+    """Where one browser session is in its review.
+
+    Attributes:
+        wanted: the queue's filter.
+        order, unit, threshold: how the queue is made.
+        queue: what is gone through; it stays as it is while people decide.
+        made_of: all that the queue was made of; when it changes, another queue is made.
+        token: the queue's name.
+        at: the present place in it.
+        address: image and instance as the page last wrote them into its address.
+        round: part of the filter's keys; a new one shows what was chosen elsewhere.
+        acks: for each browser tab, the number of the last operation that was taken in.
+        refused: operations that were not carried out, by tab.
+        display, score_threshold, hidden_categories, ack: what was chosen in the viewer.
+    """
+
+    wanted: QueueFilter = field(default_factory=_unfinished)
+    order: str = "doubt"
+    unit: Unit = "image"
+    threshold: float = 0.5
+    queue: tuple[QueueItem, ...] = ()
+    made_of: object = None
+    token: str = ""
+    at: int = 0
+    address: tuple[int | None, int | None] = (None, None)
+    round: int = 0
+    acks: dict[str, int] = field(default_factory=dict)
+    refused: dict[str, list[Refusal]] = field(default_factory=dict)
+    display: DisplayOptions = field(default_factory=DisplayOptions)
+    score_threshold: float = 0.0
+    hidden_categories: tuple[int, ...] = ()
+    ack: int = 0
+
+    @property
+    def item(self) -> QueueItem | None:
+        """What is looked at."""
+        return self.queue[self.at] if self.at < len(self.queue) else None
+
+
 @dataclass
 class ProjectUi:
     """What one browser session has chosen on the pages of projects.
@@ -57,7 +105,7 @@ class ProjectUi:
         upload_round: part of the uploader's key; a new one frees the last files' memory.
         report: what became of the last files that were handed in.
         said: what is said once after something was done.
-        order, unit, threshold: of the review's queue.
+        review: where the review is.
     """
 
     id: int | None = None
@@ -70,9 +118,27 @@ class ProjectUi:
     upload_round: int = 0
     report: ImportReport | None = None
     said: str = ""
-    order: str = "doubt"
-    unit: Unit = "image"
-    threshold: float = 0.5
+    review: ReviewUi = field(default_factory=ReviewUi)
+
+    def open(self, project_id: int | None) -> None:
+        """Goes to a project; what was chosen in another one does not hold in it."""
+        if project_id == self.id:
+            return
+        self.id, self.wanted, self.wanted_by, self.report = project_id, QueueFilter(), "", None
+        self.gallery_page, self.chart_round = 0, self.chart_round + 1
+        # What was taken in from a tab stays so, and what one likes to see is no matter of a project.
+        self.review = ReviewUi(
+            round=self.review.round + 1,
+            acks=self.review.acks,
+            refused=self.review.refused,
+            display=self.review.display,
+            ack=self.review.ack,
+        )
+
+    def review_these(self, wanted: QueueFilter) -> None:
+        """Makes the review's queue of what a filter means."""
+        self.review.wanted, self.review.made_of = wanted, None
+        self.review.round += 1
 
 
 @dataclass

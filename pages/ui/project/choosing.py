@@ -10,7 +10,6 @@ import streamlit as st
 
 from maskrcnn_core.categories import Category
 from maskrcnn_core.palette import category_color, hex_color
-from maskrcnn_core.store.queues import QueueFilter
 from maskrcnn_core.store.records import CategoryRow, Fact, ImageRow, ProjectRow
 from maskrcnn_core.store.store import Store
 from maskrcnn_core.worker import ensure_worker
@@ -24,12 +23,12 @@ _FACTS_KEPT = 4
 
 
 @st.cache_resource(max_entries=_FACTS_KEPT, show_spinner="Reading the project ...")
-def _facts(project_id: int, revision: int, _store: Store) -> tuple[Fact, ...]:
+def _facts(project_id: int, revision: tuple[int, int], _store: Store) -> tuple[Fact, ...]:
     return tuple(_store.facts(project_id))
 
 
 @st.cache_resource(max_entries=_FACTS_KEPT, show_spinner="Reading the project ...")
-def _images(project_id: int, revision: int, _store: Store) -> tuple[ImageRow, ...]:
+def _images(project_id: int, revision: tuple[int, int], _store: Store) -> tuple[ImageRow, ...]:
     return tuple(_store.images(project_id))
 
 
@@ -47,7 +46,7 @@ class OpenProject:
     store: Store
     row: ProjectRow
     who: str
-    revision: int
+    revision: tuple[int, int]
 
     @cached_property
     def images(self) -> tuple[ImageRow, ...]:
@@ -85,16 +84,16 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
         ensure_worker(store)
     projects = {row.id: row for row in store.projects()}
     if (asked := parameter("project")) in projects:
-        ui.id = asked
+        ui.open(asked)
     if ui.id not in projects:
-        ui.id = next(iter(projects), None)
+        ui.open(next(iter(projects), None))
+    ui.who = ui.who or _default_name()
     with st.sidebar:
         if projects:
             ids = list(projects)
 
             def choose() -> None:
-                ui.id = st.session_state["project-choice"]
-                ui.wanted, ui.wanted_by, ui.report, ui.gallery_page = QueueFilter(), "", None, 0
+                ui.open(st.session_state["project-choice"])
                 st.query_params.from_dict({"project": str(ui.id)})
 
             st.session_state["project-choice"] = ui.id
@@ -105,14 +104,13 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
                 key="project-choice",
                 on_change=choose,
             )
-        ui.who = st.text_input(
-            "Your name, for the journal", ui.who or _default_name(), max_chars=80, key="who"
-        ).strip()
+        named = st.text_input("Your name, for the journal", ui.who, max_chars=80, key="who")
+        ui.who = named.strip() or _default_name()
     if ui.id is None:
         return None
     if st.query_params.get("project") != str(ui.id):
-        st.query_params["project"] = str(ui.id)
-    return OpenProject(store, projects[ui.id], ui.who or _default_name(), store.revision(ui.id))
+        st.query_params.from_dict({"project": str(ui.id)})
+    return OpenProject(store, projects[ui.id], ui.who, store.revision(ui.id))
 
 
 def _default_name() -> str:
@@ -140,10 +138,10 @@ def draw_new_project(ui: ProjectUi) -> None:
         wanted = list(dict.fromkeys(part.strip() for part in names.split(",") if part.strip()))
         row = open_store().create_project(
             name,
-            ui.who or _default_name(),
+            ui.who,
             categories=[Category(number, part) for number, part in enumerate(wanted, start=1)],
         )
-        ui.id, ui.section = row.id, "images"
-        ui.wanted, ui.wanted_by, ui.report = QueueFilter(), "", None
+        ui.open(row.id)
+        ui.section = "images"
         st.query_params.from_dict({"project": str(row.id)})
         st.rerun()

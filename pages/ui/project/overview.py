@@ -55,12 +55,14 @@ def draw_overview(project: OpenProject, ui: ProjectUi) -> None:
 
 def draw_progress(project: OpenProject) -> None:
     """How much is done, of images and of instances."""
-    found = overview(project.images, project.facts)
-    reviewed, images = found.images["reviewed"], found.images.total()
-    decided, instances = found.instances["accepted"] + found.instances["rejected"], found.instances.total()
+    images, instances = project.store.counts(project.row.id)
+    decided = instances["accepted"] + instances["rejected"]
     left, right = st.columns(2)
-    left.progress(reviewed / max(images, 1), text=f"{reviewed:,} of {images:,} images reviewed")
-    right.progress(decided / max(instances, 1), text=f"{decided:,} of {instances:,} instances decided")
+    for column, done, total, what in (
+        (left, images["reviewed"], images.total(), "images reviewed"),
+        (right, decided, instances.total(), "instances decided"),
+    ):
+        column.progress(done / max(total, 1), text=f"{done:,} of {total:,} {what}")
 
 
 def _draw_numbers(project: OpenProject, ui: ProjectUi) -> None:
@@ -179,6 +181,7 @@ def _draw_gallery(project: OpenProject, ui: ProjectUi) -> None:
         width="stretch",
         key="review-these",
     ):
+        ui.review_these(ui.wanted)
         st.switch_page(_REVIEW, query_params={"project": str(project.row.id)})
     pages = max(-(-len(shown) // _PER_PAGE), 1)
     ui.gallery_page = min(ui.gallery_page, pages - 1)

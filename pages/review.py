@@ -1,0 +1,85 @@
+"""Review: a queue by doubt, one key per decision, and nothing lost."""
+
+import streamlit as st
+
+from pages.ui.errors import plain, show_core_errors
+from pages.ui.project.choosing import OpenProject, choose_project, parameter
+from pages.ui.project.deciding import take_waiting
+from pages.ui.project.frames import make_message
+from pages.ui.project.overview import draw_progress
+from pages.ui.project.queueing import draw_accept_all, draw_queue_choice, keep_queue, look_at
+from pages.ui.review import reviewer
+from pages.ui.state import REVIEWER, ProjectUi, ReviewUi, get_state
+
+
+def write_address(review: ReviewUi) -> None:
+    """The place to come back to, or to send to somebody."""
+    item = review.item
+    wanted = {"image": item.image_id, "instance": item.instance_id} if item else {}
+    for name in ("image", "instance"):
+        value = wanted.get(name)
+        if value is not None:
+            st.query_params[name] = str(value)
+        elif name in st.query_params:
+            del st.query_params[name]
+    review.address = (wanted.get("image"), wanted.get("instance"))
+
+
+def draw_steps(review: ReviewUi) -> None:
+    """For an image that cannot be shown: its buttons are not there either."""
+
+    def go(step: int) -> None:
+        review.at = min(max(review.at + step, 0), len(review.queue) - 1)
+
+    left, right, _ = st.columns([1, 1, 4])
+    left.button("Previous", on_click=go, args=(-1,), disabled=review.at == 0, key="step-back")
+    right.button("Next", on_click=go, args=(1,), disabled=review.at >= len(review.queue) - 1, key="step-on")
+
+
+@st.fragment
+def draw_desk(project: OpenProject, ui: ProjectUi) -> None:
+    """What decisions change; a fragment, so that a decision costs no more than it must."""
+    review, is_saved, is_drawn = ui.review, False, False
+    with show_core_errors():
+        client = take_waiting(ui)
+        is_saved = True
+    if not is_saved:
+        client = ""
+        st.button("Try again to save", icon=":material/refresh:", key="save-again")
+    item = review.item
+    write_address(review)
+    if item is None:
+        st.info("Nothing is like that. Choose something else under Queue.", icon=":material/inbox:")
+        return
+    with show_core_errors():
+        draw_progress(project)
+        message = make_message(project, review, client)
+        answer = reviewer(message, key=REVIEWER)
+        is_drawn = True
+        if answer is not None and answer.view is not None:
+            view = answer.view
+            review.display, review.score_threshold = view.display, view.score_threshold
+            review.hidden_categories, review.ack = view.hidden_categories, view.seq
+        if is_saved:
+            project.store.mark_opened(item.image_id)
+    if not is_drawn:
+        draw_steps(review)
+
+
+page_ui = get_state().project
+page_project = choose_project(page_ui)
+if page_project is None:
+    st.info("There is no project yet.", icon=":material/info:")
+    st.page_link("pages/project.py", label="Make one", icon=":material/add:")
+    st.stop()
+if not page_project.images:
+    st.info(f"There are no images in {plain(page_project.row.name)} yet.", icon=":material/info:")
+    st.page_link("pages/project.py", label="Add some", icon=":material/add_photo_alternate:")
+    st.stop()
+with st.sidebar:
+    draw_queue_choice(page_project, page_ui.review)
+keep_queue(page_project, page_ui.review)
+look_at(page_project, page_ui.review, parameter("image"), parameter("instance"))
+with st.sidebar:
+    draw_accept_all(page_project, page_ui)
+draw_desk(page_project, page_ui)

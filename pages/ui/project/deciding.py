@@ -1,0 +1,128 @@
+"""Operations of the reviewer into the store, each once, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from maskrcnn_core.errors import ConflictError, StoreError
+from maskrcnn_core.store.journal import Change
+from maskrcnn_core.store.records import Entry
+from maskrcnn_core.store.store import Store
+from pages.ui.cached import open_store
+from pages.ui.review import (
+    Finish,
+    Go,
+    Operation,
+    Redo,
+    Refusal,
+    Relabel,
+    ReviewReport,
+    SetStatus,
+    Undo,
+    waiting_operations,
+)
+from pages.ui.state import REVIEWER, ProjectUi, ReviewUi
+
+__all__ = ["ACCEPT_ALL", "REVIEW_KINDS", "take_operations", "take_waiting"]
+
+ACCEPT_ALL = "accept all"
+_KINDS = {"accepted": "accept", "rejected": "reject", "proposed": "reopen"}
+REVIEW_KINDS = frozenset({*_KINDS.values(), ACCEPT_ALL, "relabel", "finish image", "reopen image"})
+"""What a review may undo: keys that are pressed often must not take back an import."""
+
+_TOLD = 20  # refusals of one tab that are kept to be told
+
+
+def take_waiting(ui: ProjectUi) -> str:
+    """Carries out what the browser has sent and is not yet carried out; any page may call it.
+
+    Whoever decides and goes to another page at once sends both together: the app calls this before it draws
+    whatever page it is.
+
+    Returns:
+        The browser tab that the operations came from; empty if there are none.
+
+    Raises:
+        StoreError: as for :func:`take_operations`.
+    """
+    report = waiting_operations(REVIEWER)
+    if report is None:
+        return ""
+    take_operations(open_store(), ui, report)
+    return report.client
+
+
+def take_operations(store: Store, ui: ProjectUi, report: ReviewReport) -> None:
+    """Carries out what is new in a report, and notes how far it got.
+
+    Args:
+        store: where.
+        ui: the session's; the place, acknowledgements and refusals of its review move on.
+        report: from the browser.
+
+    Raises:
+        StoreError: if the store cannot be written now. What came before is acknowledged; the rest stays with
+            the browser, which says that it is not saved, and comes again.
+    """
+    client, review = report.client, ui.review
+    for operation in report.after(client, review.acks.get(client, 0)):
+        try:
+            _carry_out(store, ui, operation, f"{client}:{operation.seq}")
+        except ConflictError as error:
+            _refuse(review, client, operation.seq, str(error))
+        except StoreError as error:
+            # With a cause it is the disk or the database, which may come back; without one it is a row that
+            # is not there, and trying again would not help.
+            if error.__cause__ is not None:
+                raise
+            _refuse(review, client, operation.seq, str(error))
+        review.acks[client] = operation.seq
+
+
+def _refuse(review: ReviewUi, client: str, seq: int, text: str) -> None:
+    told = review.refused.setdefault(client, [])
+    told.append(Refusal(seq, text))
+    del told[:-_TOLD]
+
+
+def _carry_out(store: Store, ui: ProjectUi, operation: Operation, name: str) -> None:
+    who, review = ui.who, ui.review
+    match operation:
+        case SetStatus(image_id=image_id, status=status, instances=rows):
+            _decide(store, who, _KINDS[status], image_id, _changes("instance", rows, status=status), name)
+        case Relabel(image_id=image_id, category_id=category_id, instances=rows):
+            changes = _changes("instance", rows, category_id=category_id)
+            _decide(store, who, "relabel", image_id, changes, name)
+        case Finish(image_id=image_id, image_version=version, status=status):
+            kind = "finish image" if status == "reviewed" else "reopen image"
+            _decide(store, who, kind, image_id, _changes("image", [(image_id, version)], status=status), name)
+        case Undo() | Redo() if ui.id is not None:
+            act = store.undo if isinstance(operation, Undo) else store.redo
+            _look_at(review, act(ui.id, who, operation=name, only=REVIEW_KINDS))
+        case Go(token=token, at=at):
+            # A place in a queue that is no longer there means nothing.
+            if token == review.token and at < len(review.queue):
+                review.at = at
+
+
+def _decide(store: Store, who: str, kind: str, image_id: int, changes: list[Change], name: str) -> None:
+    # Not the project that is on the screen: a person may have gone to another one meanwhile.
+    project_id = store.project_of(image_id)
+    if project_id is None:
+        raise StoreError(f"image {image_id}: there is no such image")
+    store.decide(project_id, who, kind, changes, image_id=image_id, operation=name)
+
+
+def _changes(table: str, rows: Sequence[tuple[int, int]], **values: object) -> list[Change]:
+    return [Change(table, id_, version, values) for id_, version in rows]
+
+
+def _look_at(review: ReviewUi, entry: Entry | None) -> None:
+    """Goes where something was taken back, so that people see what happened."""
+    if entry is None or entry.image_id is None:
+        return
+    here = review.item
+    if here is not None and here.image_id == entry.image_id:
+        return
+    places = (n for n, item in enumerate(review.queue) if item.image_id == entry.image_id)
+    review.at = next(places, review.at)

@@ -1,0 +1,174 @@
+"""Which queue is reviewed: its filter and order, and where in it a link leads."""
+
+from __future__ import annotations
+
+import hashlib
+
+import streamlit as st
+
+from maskrcnn_core.store.journal import Change
+from maskrcnn_core.store.queues import ORDERS, SIZES, QueueFilter, QueueItem, make_queue
+from maskrcnn_core.store.records import IMAGE_STATUSES, STATUSES
+from pages.ui.errors import harmless, show_core_errors
+from pages.ui.project.choosing import OpenProject
+from pages.ui.project.deciding import ACCEPT_ALL
+from pages.ui.state import ProjectUi, ReviewUi
+
+__all__ = ["draw_accept_all", "draw_queue_choice", "keep_queue", "look_at"]
+
+_UNITS = {"image": "Images", "instance": "Instances"}
+
+
+def draw_queue_choice(project: OpenProject, review: ReviewUi) -> None:
+    """Filter and order. A change makes another queue; decisions do not."""
+    st.subheader("Queue")
+    orders = {row.key: row.title for row in ORDERS}
+    key = f"-{project.row.id}-{review.round}"
+    review.unit = st.segmented_control(
+        "Go through",
+        list(_UNITS),
+        default=review.unit,
+        format_func=_UNITS.__getitem__,
+        required=True,
+        key="queue-unit" + key,
+    )
+    review.order = st.selectbox(
+        "Order",
+        list(orders),
+        list(orders).index(review.order),
+        format_func=orders.__getitem__,
+        key="queue-order" + key,
+    )
+    if review.order == "doubt":
+        review.threshold = st.slider(
+            "Scores are in doubt near", 0.05, 0.95, review.threshold, 0.05, key="queue-threshold" + key
+        )
+    wanted = review.wanted
+    with st.expander("Filter", icon=":material/filter_alt:", expanded=_is_narrow(wanted)):
+        image_statuses = st.pills(
+            "Images",
+            IMAGE_STATUSES,
+            selection_mode="multi",
+            default=[s for s in IMAGE_STATUSES if s in wanted.image_statuses],
+            key="queue-images" + key,
+        )
+        statuses = st.pills(
+            "Instances",
+            STATUSES,
+            selection_mode="multi",
+            default=[s for s in STATUSES if s in wanted.statuses],
+            key="queue-statuses" + key,
+        )
+        names = {row.id: row.name for row in project.categories}
+        categories = st.multiselect(
+            "Categories",
+            list(names),
+            [c for c in names if c in wanted.categories],
+            format_func=lambda id_: harmless(names[id_]),
+            placeholder="all",
+            key=f"queue-categories{key}-{hash(tuple(names.items()))}",
+        )
+        sizes = st.pills(
+            "Sizes",
+            SIZES,
+            selection_mode="multi",
+            default=[s for s in SIZES if s in wanted.sizes],
+            key="queue-sizes" + key,
+        )
+        least, most = st.slider(
+            "Scores", 0.0, 1.0, (wanted.least_score, wanted.most_score), 0.05, key="queue-scores" + key
+        )
+        is_empty = st.checkbox("Only images without objects", wanted.is_empty, key="queue-empty" + key)
+    review.wanted = QueueFilter(
+        statuses=frozenset(statuses),
+        categories=frozenset(categories),
+        sizes=frozenset(sizes),
+        least_score=least,
+        most_score=most,
+        sources=wanted.sources,
+        image_statuses=frozenset(image_statuses),
+        is_empty=is_empty,
+    )
+    if st.button(
+        "Make the queue anew",
+        icon=":material/refresh:",
+        help="What has been decided since changes places, or leaves.",
+        width="stretch",
+        key="queue-anew",
+    ):
+        review.made_of = None
+
+
+def _is_narrow(wanted: QueueFilter) -> bool:
+    return wanted.is_of_instances or wanted.is_empty
+
+
+def keep_queue(project: OpenProject, review: ReviewUi) -> None:
+    """Makes the queue, if what it is made of is no longer what was chosen."""
+    made_of = (project.row.id, review.wanted, review.order, review.unit, review.threshold)
+    if review.made_of == made_of:
+        return
+    here = review.item
+    review.queue = make_queue(
+        project.images,
+        project.facts,
+        [row.id for row in project.categories],
+        review.wanted,
+        order=review.order,
+        unit=review.unit,
+        score_threshold=review.threshold,
+    )
+    review.made_of = made_of
+    _name(review)
+    review.at = 0
+    if here is not None and here in review.queue:
+        review.at = review.queue.index(here)
+
+
+def _name(review: ReviewUi) -> None:
+    """A queue of the same things in the same order has the same name, also after a restart."""
+    text = repr([(item.image_id, item.instance_id) for item in review.queue])
+    review.token = hashlib.sha256(text.encode()).hexdigest()[:20]
+
+
+def look_at(project: OpenProject, review: ReviewUi, image_id: int | None, instance_id: int | None) -> None:
+    """Goes where a link leads; what it names comes first in the queue if it is not in it.
+
+    The page writes its own place into the address, too: that is no link to follow.
+    """
+    if image_id is None or (image_id, instance_id) == review.address:
+        return
+    if not any(image.id == image_id and image.digest for image in project.images):
+        return
+    item = QueueItem(image_id, instance_id)
+    same_image = (n for n, other in enumerate(review.queue) if other.image_id == image_id)
+    place = review.queue.index(item) if item in review.queue else next(same_image, None)
+    if place is None:
+        review.queue, place = (item, *review.queue), 0
+        _name(review)
+    review.at = place
+
+
+def draw_accept_all(project: OpenProject, ui: ProjectUi) -> None:
+    """All proposals of the queue above a score, in one decision that can be undone."""
+    with st.popover("Accept all above a score", icon=":material/done_all:", width="stretch"):
+        least = st.slider("Scores from", 0.05, 1.0, 0.9, 0.01, key="accept-all-score")
+        in_queue = {item.image_id for item in ui.review.queue}
+        meant = [
+            fact
+            for fact in project.facts
+            if fact.status == "proposed"
+            and fact.image_id in in_queue
+            and fact.score is not None
+            and fact.score >= least
+            and ui.review.wanted.takes(fact)
+        ]
+        images = len({fact.image_id for fact in meant})
+        st.caption(f"{len(meant):,} proposals in {images:,} images of this queue")
+        if st.button(
+            f"Accept {len(meant):,}", type="primary", disabled=not meant, key="accept-all", width="stretch"
+        ):
+            with show_core_errors():
+                changes = [Change("instance", f.id, f.version, {"status": "accepted"}) for f in meant]
+                project.store.decide(project.row.id, project.who, ACCEPT_ALL, changes)
+                st.rerun()
