@@ -5,7 +5,6 @@ from __future__ import annotations
 import getpass
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -13,19 +12,20 @@ import typer
 
 from maskrcnn_core.batch import find_files
 from maskrcnn_core.categories import Category
-from maskrcnn_core.console import bar_of, errors_told, load_named_model, table, tell
+from maskrcnn_core.console import bar_of, load_named_model, table, tell
 from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.errors import ExportError, InputError
 from maskrcnn_core.files import replace_file
 from maskrcnn_core.formats.coco import least_iou, read_back_note
 from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.inference import Predictor
+from maskrcnn_core.job_commands import add_background_job, open_store, project_named
+from maskrcnn_core.job_commands import app as job_app
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store.exchange import ImportReport, export_coco, import_coco, import_images
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE
 from maskrcnn_core.store.proposing import category_mapping, propose
-from maskrcnn_core.store.records import STATUSES, ProjectRow, Status
-from maskrcnn_core.store.store import Store
+from maskrcnn_core.store.records import STATUSES, Status
 
 __all__ = ["app"]
 
@@ -42,25 +42,6 @@ _Who = Annotated[str | None, typer.Option("--who", help="Who decides, for the jo
 _Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 
 
-@contextmanager
-def _open_store() -> Iterator[Store]:
-    with errors_told():
-        store = Store()
-        try:
-            yield store
-        finally:
-            store.close()
-
-
-def _project(store: Store, name: str) -> ProjectRow:
-    projects = store.projects()
-    for project in projects:
-        if project.name == name:
-            return project
-    known = ", ".join(one_line(p.name) for p in projects[:_SHOWN]) or "none yet; make one with 'project new'"
-    raise InputError(f"project {one_line(name)!r}: there is no such project; there is: {known}")
-
-
 def _me(who: str | None) -> str:
     return who or getpass.getuser()
 
@@ -68,7 +49,7 @@ def _me(who: str | None) -> str:
 @app.command("list")
 def list_projects() -> None:
     """List the projects with what is in them."""
-    with _open_store() as store:
+    with open_store() as store:
         rows = [("project", "images", "reviewed", "instances", "accepted", "proposed", "rejected")]
         for project in store.projects():
             images = store.images(project.id)
@@ -92,7 +73,7 @@ def new_project(
 ) -> None:
     """Make a project."""
     names = [part.strip() for part in categories.split(",") if part.strip()]
-    with _open_store() as store:
+    with open_store() as store:
         made = store.create_project(
             name, _me(who), categories=[Category(n, c) for n, c in enumerate(names, start=1)]
         )
@@ -109,8 +90,8 @@ def add_images(
     quiet: _Quiet = False,
 ) -> None:
     """Take images into a project. What it has already is not taken twice."""
-    with _open_store() as store:
-        project = _project(store, name)
+    with open_store() as store:
+        project = project_named(store, name)
         files = find_files(paths)
         with bar_of(total=len(files), unit="image", quiet=quiet) as bar:
 
@@ -131,7 +112,7 @@ def import_ground_truth(
     who: _Who = None,
 ) -> None:
     """Take a COCO file with its images into a project; the project is made if there is none of the name."""
-    with _open_store() as store:
+    with open_store() as store:
         folder = images.resolve()
 
         def find(file_name: str) -> bytes | None:
@@ -150,7 +131,7 @@ def import_ground_truth(
         read_coco(data)  # a file that is none makes no project
         if name not in {project.name for project in store.projects()}:
             store.create_project(name, _me(who))
-        project = _project(store, name)
+        project = project_named(store, name)
         _tell_report(import_coco(store, project.id, _me(who), data, find))
 
 
@@ -170,17 +151,25 @@ def annotate_project(
         ),
     ] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    background: Annotated[
+        bool,
+        typer.Option("--background", help="Only note it down: the app or 'project work' does it."),
+    ] = False,
+    who: _Who = None,
     quiet: _Quiet = False,
 ) -> None:
     """Run a model over a project and offer what it finds. What people decided stays.
 
     Stopped at any moment, the same command goes on from there.
     """
-    with _open_store() as store:
-        project = _project(store, name)
+    with open_store() as store:
+        project = project_named(store, name)
+        given = dict(_pair(part) for part in map_.split(",") if part.strip()) or None
+        if background:
+            add_background_job(store, project, model, score_threshold, given, _me(who))
+            return
         loaded = load_named_model(model, None, download=False, quiet=quiet)
         predictor = Predictor(loaded, device)
-        given = dict(_pair(part) for part in map_.split(",") if part.strip()) or None
         mapping = category_mapping(store, project.id, predictor, given)
         try:
             thresholds = Thresholds(score_threshold, loaded.nms_threshold, loaded.max_detections)
@@ -227,11 +216,11 @@ def export_project(
 ) -> None:
     """Write a project as COCO JSON, read back with pycocotools."""
     statuses = [part.strip() for part in status.split(",") if part.strip()]
-    with _open_store() as store:
+    with open_store() as store:
         unknown = [s for s in statuses if s not in STATUSES]
         if unknown or not statuses:
             raise InputError(f"--status: wanted some of {', '.join(STATUSES)}, found {one_line(status)!r}")
-        project = _project(store, name)
+        project = project_named(store, name)
         data = export_coco(
             store, project.id, statuses=cast(list[Status], statuses), only_reviewed=only_reviewed
         )
@@ -251,9 +240,9 @@ def show_journal(
     name: _Name, limit: Annotated[int, typer.Option(help="The newest so many lines.")] = 20
 ) -> None:
     """Show who decided what, the newest first."""
-    with _open_store() as store:
+    with open_store() as store:
         rows = [("when (UTC)", "who", "what", "rows", "")]
-        for entry in store.journal(_project(store, name).id, limit=max(limit, 1)):
+        for entry in store.journal(project_named(store, name).id, limit=max(limit, 1)):
             refused = "refused, somebody else was first" if entry.is_refused else ""
             when = f"{entry.at:%Y-%m-%d %H:%M:%S}"
             rows.append((when, one_line(entry.who), one_line(entry.kind), str(len(entry.changes)), refused))
@@ -264,16 +253,16 @@ def show_journal(
 @app.command("undo")
 def undo_decision(name: _Name, who: _Who = None) -> None:
     """Take back your last decision."""
-    with _open_store() as store:
-        entry = store.undo(_project(store, name).id, _me(who))
+    with open_store() as store:
+        entry = store.undo(project_named(store, name).id, _me(who))
         typer.echo(f"taken back: {len(entry.changes)} rows" if entry else "there is nothing to take back")
 
 
 @app.command("redo")
 def redo_decision(name: _Name, who: _Who = None) -> None:
     """Carry out again what you have last taken back."""
-    with _open_store() as store:
-        entry = store.redo(_project(store, name).id, _me(who))
+    with open_store() as store:
+        entry = store.redo(project_named(store, name).id, _me(who))
         typer.echo(f"done again: {len(entry.changes)} rows" if entry else "there is nothing to do again")
 
 
@@ -293,3 +282,6 @@ def _tell_report(report: ImportReport) -> None:
     if report.refused:
         parts.append(f"{len(report.refused)} refused")
     typer.echo("; ".join(parts))
+
+
+app.add_typer(job_app)  # last: in the help its commands come last

@@ -227,9 +227,13 @@ JOB = Table(
     Column("done", Integer, nullable=False),
     Column("proposed", Integer, nullable=False),
     Column("decided", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
     Column("failures", JSON, nullable=False),
     Column("message", Text, nullable=False),
     Column("worker", Text, nullable=False),
+    Column("lost", Integer, nullable=False),
+    Column("ran", Integer, nullable=False),
+    Column("ran_seconds", Float(53), nullable=False),
     Column("made_at", UtcTime, nullable=False),
     Column("made_by", Text, nullable=False),
     Column("started_at", UtcTime),
@@ -238,7 +242,8 @@ JOB = Table(
     Index("ix_job_state", "state"),
     CheckConstraint("state IN ('waiting', 'running', 'paused', 'cancelled', 'done', 'failed')", name="state"),
 )
-"""Runs of a model over a project, in the background; ``beat_at`` is the last sign of life of its worker."""
+"""Runs of a model over a project, in the background; ``beat_at`` is the last sign of life of its worker, ``lost``
+counts workers that were lost since an image was last done."""
 
 THUMBNAIL = Table(
     "thumbnail",

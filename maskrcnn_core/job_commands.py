@@ -1,0 +1,207 @@
+"""The commands ``project ...`` for jobs: runs of a model over a project that go on in the background."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from maskrcnn_core.console import errors_told, table, tell
+from maskrcnn_core.detections import Thresholds
+from maskrcnn_core.errors import InputError
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.models import default_model, model_by_key
+from maskrcnn_core.store import jobs
+from maskrcnn_core.store.jobs import JobRow, JobSettings, JobState
+from maskrcnn_core.store.proposing import match_categories
+from maskrcnn_core.store.records import ProjectRow
+from maskrcnn_core.store.store import Store
+from maskrcnn_core.worker import StopAsked, only_worker, serve_parent, work_off
+
+__all__ = ["add_background_job", "app", "open_store", "project_named"]
+
+_SHOWN = 20
+
+app = typer.Typer()
+
+_Name = Annotated[str, typer.Argument(help="The project's name.")]
+_Model = Annotated[
+    str | None, typer.Option(help="Its model, where several jobs of the project are meant alike.")
+]
+
+
+@contextmanager
+def open_store() -> Iterator[Store]:
+    """The store that the environment names, for one command."""
+    with errors_told():
+        store = Store()
+        try:
+            yield store
+        finally:
+            store.close()
+
+
+def project_named(store: Store, name: str) -> ProjectRow:
+    """The project of this name.
+
+    Raises:
+        InputError: with the names that there are.
+    """
+    projects = store.projects()
+    for project in projects:
+        if project.name == name:
+            return project
+    known = ", ".join(one_line(p.name) for p in projects[:_SHOWN]) or "none yet; make one with 'project new'"
+    raise InputError(f"project {one_line(name)!r}: there is no such project; there is: {known}")
+
+
+def add_background_job(
+    store: Store,
+    project: ProjectRow,
+    model: str | None,
+    score_threshold: float,
+    given: Mapping[str, str] | None,
+    who: str,
+) -> None:
+    """Notes down a run of a model of the menu, by default the best that is ready, and says so.
+
+    Raises:
+        InputError: if the model, the threshold or the categories cannot be used.
+        StoreError: if a job of this model is open in the project.
+    """
+    spec = default_model() if model is None else model_by_key(model)
+    mapping = match_categories(store, project.id, spec.label_map, given)
+    try:
+        settings = JobSettings(
+            score_threshold,
+            spec.nms_threshold,
+            Thresholds().mask_threshold,
+            spec.max_detections,
+            mapping,
+        )
+    except ValueError as error:
+        raise InputError(str(error)) from error
+    job = jobs.add_job(store, project.id, spec.key, settings, who)
+    typer.echo(
+        f"job {job.id}: {spec.key} over {job.total} images of {one_line(project.name)}; "
+        "it begins when the app is opened, or with 'project work'"
+    )
+
+
+@app.command("work")
+def work(
+    once: Annotated[bool, typer.Option("--once", help="End when there is nothing to do.")] = False,
+    idle: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="End after so many seconds without a job. [default: never]"),
+    ] = None,
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+) -> None:
+    """Work off the jobs of all projects, one after another, and wait for new ones.
+
+    Ctrl-C ends it after the present image. Ended or killed, the same command goes on from there.
+    """
+    stop = StopAsked()
+    if with_parent:
+        serve_parent(stop)
+    with open_store() as store, only_worker(store.place), stop.by_signals(_tell_with_time):
+        try:
+            count = work_off(store, on_event=_tell_with_time, stop=stop, idle_seconds=0.0 if once else idle)
+        except KeyboardInterrupt:
+            raise typer.Exit(130) from None
+        typer.echo(f"{count} jobs were at work")
+        if stop.is_asked and not with_parent:
+            raise typer.Exit(130)
+
+
+def _tell_with_time(text: str) -> None:
+    for line in text.splitlines():
+        tell(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}")
+    sys.stderr.flush()
+
+
+@app.command("jobs")
+def show_jobs(name: _Name) -> None:
+    """Show a project's jobs, the newest first."""
+    with open_store() as store:
+        found = jobs.jobs_of(store, project_named(store, name).id)
+        rows: list[tuple[str, ...]] = [
+            ("job", "added (UTC)", "model", "state", "images", "failed", "rate", "left", "proposed")
+        ]
+        rows += [_row(job) for job in found]
+        for line in table(rows, right=(0, 4, 5, 6, 7, 8)):
+            typer.echo(line)
+        for job in found:
+            if job.message:
+                typer.echo(f"job {job.id}: {job.message}")
+            for sentence in job.failures[:_SHOWN] if job is found[0] else ():
+                typer.echo(f"job {job.id}: {sentence}")
+
+
+def _row(job: JobRow) -> tuple[str, ...]:
+    rate, left = job.rate, job.remaining_seconds
+    return (
+        str(job.id),
+        f"{job.made_at:%Y-%m-%d %H:%M}",
+        one_line(job.model_key),
+        job.state,
+        f"{job.done}/{job.total}",
+        str(job.failed),
+        "" if rate is None else f"{rate:.2f}/s" if rate >= 0.1 else f"{60 * rate:.2f}/min",
+        "" if left is None else _duration(left),
+        str(job.proposed),
+    )
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}"
+
+
+@app.command("pause")
+def pause(name: _Name, model: _Model = None) -> None:
+    """Let a project's job rest after the image that it is at. What was proposed stays."""
+    with open_store() as store:
+        job = jobs.pause_job(store, _one(store, name, model, ("waiting", "running"), "pause").id)
+        typer.echo(f"job {job.id}: paused after {job.done} of {job.total} images")
+
+
+@app.command("resume")
+def resume(name: _Name, model: _Model = None) -> None:
+    """Let a paused job go on. Images that have an answer are not run again."""
+    with open_store() as store:
+        job = jobs.resume_job(store, _one(store, name, model, ("paused",), "resume").id)
+        typer.echo(f"job {job.id}: goes on with the app, or with 'project work'")
+
+
+@app.command("cancel")
+def cancel(name: _Name, model: _Model = None) -> None:
+    """End a project's job after the image that it is at. What was proposed stays."""
+    with open_store() as store:
+        job = jobs.cancel_job(store, _one(store, name, model, jobs.OPEN_STATES, "cancel").id)
+        typer.echo(f"job {job.id}: cancelled after {job.done} of {job.total} images")
+
+
+def _one(store: Store, name: str, model: str | None, states: Sequence[JobState], verb: str) -> JobRow:
+    """The one job of a project that is meant.
+
+    Raises:
+        InputError: if there is none or more than one.
+    """
+    project = project_named(store, name)
+    found = [
+        job
+        for job in jobs.jobs_of(store, project.id)
+        if job.state in states and model in (None, job.model_key)
+    ]
+    if not found:
+        raise InputError(f"{one_line(name)}: there is no job to {verb}; 'project jobs' shows what there is")
+    if len(found) > 1:
+        keys = ", ".join(one_line(job.model_key) for job in found)
+        raise InputError(f"{one_line(name)}: there are several jobs; say which with --model: {keys}")
+    return found[0]

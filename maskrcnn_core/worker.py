@@ -1,0 +1,481 @@
+"""Works off the jobs of a store, in a process of its own: a long run then needs no open page.
+
+One worker for each computer and store, held apart by a lock on a file: two would only take each other's
+memory and time. The app starts one when there is something to do (:func:`ensure_worker`). It ends when the
+app does, after the image that it is at; its job then waits, and the next worker goes on with it. A worker
+that is killed leaves nothing half: each image's answer and proposals are one commit or not there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from platformdirs import user_data_path
+from sqlalchemy.exc import DBAPIError
+
+from maskrcnn_core.downloads import has_sha256
+from maskrcnn_core.errors import CoreError, InputError, StoreError
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.models import load_model, model_by_key
+from maskrcnn_core.store import jobs
+from maskrcnn_core.store.jobs import JobRow, JobSettings, Progress
+from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
+from maskrcnn_core.store.proposing import ProposeReport, propose
+from maskrcnn_core.store.store import Store
+
+__all__ = [
+    "StopAsked",
+    "ensure_worker",
+    "log_file",
+    "only_worker",
+    "serve_parent",
+    "work_off",
+]
+
+BEAT_SECONDS = 5.0
+POLL_SECONDS = 1.0
+TRIES = 5
+"""So often in a row a job is begun again that the database has refused, each time after a longer pause."""
+RETRY_SECONDS = 30.0
+"""A worker that ended sooner by itself is not started anew before: something is wrong with it."""
+LOG_BYTES = 500_000
+"""The log is cut to its newer half when it is longer."""
+
+_ROOT = Path(__file__).parent.parent
+
+Event = Callable[[str], object]
+
+
+# -- the work ---------------------------------------------------------------------------------------
+
+
+def work_off(
+    store: Store,
+    *,
+    on_event: Event = lambda _: None,
+    stop: Callable[[], bool] = lambda: False,
+    idle_seconds: float | None = 0.0,
+) -> int:
+    """Does one job after another. A job that goes wrong is marked as failed, and the next one begins.
+
+    Args:
+        store: whose jobs.
+        on_event: told in a sentence what begins, ends and goes wrong.
+        stop: asked before each image and while waiting; the job in hand is then put back.
+        idle_seconds: wait so long for a new job before the end; ``None`` for ever.
+
+    Returns:
+        How many jobs it had in hand.
+
+    Raises:
+        StoreError: if the store cannot be asked for jobs.
+    """
+    name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    predictors = _Predictors()
+    count, idle_since = 0, time.monotonic()
+    while not stop():
+        job = jobs.claim_job(store, name)
+        if job is not None:
+            count += 1
+            _Go(store, job, name, on_event, stop).do(predictors)
+            idle_since = time.monotonic()
+        elif idle_seconds is not None and time.monotonic() - idle_since >= idle_seconds:
+            break
+        else:
+            time.sleep(POLL_SECONDS if idle_seconds is None else min(POLL_SECONDS, idle_seconds))
+    return count
+
+
+class _Predictors:
+    """The predictor of the last model: jobs of one model load it once, and no two models share memory."""
+
+    def __init__(self) -> None:
+        self._last: Predictor | None = None
+
+    def get(self, key: str) -> Predictor:
+        spec = model_by_key(key)
+        last = self._last
+        # A file that was trained again has another SHA-256, and is another model under the same key.
+        if last is None or last.model.key != key or not has_sha256(last.model.digest, spec.sha256):
+            self._last = last = None  # before the next one comes
+            self._last = last = Predictor(load_model(spec))
+        return last
+
+
+class _Go:
+    """One job in the hands of a worker, from its claim until it is done, left or failed."""
+
+    def __init__(
+        self, store: Store, job: JobRow, worker: str, on_event: Event, stop: Callable[[], bool]
+    ) -> None:
+        self._store = store
+        self._job = job
+        self._worker = worker
+        self._stop = stop
+        self._on_event = on_event
+        self._ran = 0
+
+    def do(self, predictors: _Predictors) -> None:
+        """Whatever happens, the job's row says so, and nothing but an interrupt comes out of here."""
+        self._tell("begins")
+        try:
+            with self._signs_of_life():
+                try:
+                    self._end(self._run_again(predictors))
+                except CoreError as error:
+                    self._fail(str(error))
+                except Exception as error:
+                    self._tell(traceback.format_exc())
+                    self._fail(
+                        f"stopped by an error in the program ({type(error).__name__}: "
+                        f"{one_line(str(error))[:300]}); the worker's log says more"
+                    )
+        except StoreError as error:
+            # The row cannot be written: without signs of life it is taken up again when it can.
+            self._tell(str(error))
+        except KeyboardInterrupt:
+            jobs.leave_job(self._store, self._job.id, self._worker)
+            raise
+
+    def _tell(self, sentence: str) -> None:
+        self._on_event(f"job {self._job.id} ({one_line(self._job.model_key)}): {sentence}")
+
+    def _end(self, report: ProposeReport) -> None:
+        if report.was_cancelled:
+            jobs.leave_job(self._store, self._job.id, self._worker)
+            self._tell(f"left after {report.images + len(report.failed)} of {report.total} images")
+        elif jobs.end_job(self._store, self._job.id, self._worker, "done"):
+            self._tell(
+                f"done: {report.answered} images newly run, {report.proposed} instances proposed, "
+                f"{len(report.failed)} images failed"
+            )
+
+    def _fail(self, message: str) -> None:
+        jobs.end_job(self._store, self._job.id, self._worker, "failed", message)
+        self._tell(f"failed: {message}")
+
+    def _run_again(self, predictors: _Predictors) -> ProposeReport:
+        """Runs until nothing is left. A database that is locked or gone for a moment ends no long job."""
+        tries = 0
+        while True:
+            before = self._ran
+            try:
+                self._job = jobs.job(self._store, self._job.id)  # with the counts of earlier goes
+                return self._run(predictors)
+            except StoreError as error:
+                tries = 1 if self._ran > before else tries + 1
+                if tries >= TRIES or self._stop() or not isinstance(error.__cause__, DBAPIError):
+                    raise
+                self._tell(f"tries again: {error}")
+                time.sleep(2.0**tries)
+
+    def _run(self, predictors: _Predictors) -> ProposeReport:
+        settings = self._job.settings
+        _check_categories(self._store, self._job.project_id, settings)
+        predictor = predictors.get(self._job.model_key)
+        mapping = _labels(predictor, settings)
+        save = self._saver()
+
+        def must_end() -> bool:
+            if self._stop() or not jobs.go_on(self._store, self._job.id, self._worker):
+                return True
+            _check_categories(self._store, self._job.project_id, settings)
+            return False
+
+        return propose(
+            self._store,
+            self._job.project_id,
+            predictor,
+            settings.thresholds,
+            mapping,
+            on_report=save,
+            cancelled=must_end,
+        )
+
+    def _saver(self) -> Callable[[ProposeReport], None]:
+        """Writes reports into the job's row. The first one comes before the first image."""
+        began, told = 0.0, 0
+        earlier: int | None = None
+
+        def save(report: ProposeReport) -> None:
+            nonlocal began, told, earlier
+            done = report.images + len(report.failed)
+            if earlier is None:  # what loading took is no part of the rate
+                began, earlier = time.monotonic(), done
+            progress = Progress(
+                total=report.total,
+                done=done,
+                proposed=report.proposed,
+                decided=report.decided,
+                failures=report.failed,
+                ran=done - earlier,
+                ran_seconds=time.monotonic() - began,
+            )
+            jobs.write_progress(self._store, self._job, self._worker, progress)
+            self._ran += done > earlier
+            for sentence in report.failed[told:]:
+                self._tell(sentence)
+            told = len(report.failed)
+
+        return save
+
+    @contextmanager
+    def _signs_of_life(self) -> Iterator[None]:
+        """Beats from a thread of its own, as one image may take longer than a worker may be silent."""
+        ended = threading.Event()
+
+        def beats() -> None:
+            while not ended.wait(BEAT_SECONDS):
+                try:
+                    jobs.beat(self._store, self._job.id, self._worker)
+                except StoreError as error:
+                    self._tell(f"no sign of life could be written: {error}")
+
+        thread = threading.Thread(target=beats, name=f"beats of job {self._job.id}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+
+def _check_categories(store: Store, project_id: int, settings: JobSettings) -> None:
+    """Before each image: what is offered for a category that is gone would be seen by nobody."""
+    store.project(project_id)
+    present = {row.id for row in store.categories(project_id)}
+    gone = [one_line(name) for name, id_ in settings.mapping.items() if id_ not in present]
+    if gone:
+        raise InputError(
+            f"categories: what the model calls {', '.join(gone)} was to become a category of the project "
+            "that is no longer there; start a new job with the present categories"
+        )
+
+
+def _labels(predictor: Predictor, settings: JobSettings) -> dict[int, int]:
+    """From the model's labels to the store's category ids."""
+    label_map = predictor.model.label_map
+    labels = {c.name: label for c, label in zip(label_map, label_map.labels, strict=True)}
+    unknown = [one_line(name) for name in settings.mapping if name not in labels]
+    if unknown:
+        raise InputError(
+            f"model {one_line(predictor.model.key)}: it has no category {', '.join(unknown)} (any more); "
+            "start a new job with the categories that it has"
+        )
+    return {labels[name]: id_ for name, id_ in settings.mapping.items()}
+
+
+# -- the worker's process ---------------------------------------------------------------------------
+
+
+class StopAsked:
+    """Whether a worker is to end: ``stop()`` is what :func:`work_off` asks.
+
+    A plain flag: what a signal's handler does must not wait for a lock that the interrupted code may hold.
+    """
+
+    def __init__(self) -> None:
+        self.is_asked = False
+
+    def __call__(self) -> bool:
+        return self.is_asked
+
+    @contextmanager
+    def by_signals(self, on_event: Event = lambda _: None) -> Iterator[None]:
+        """Ctrl-C or a polite kill asks; the second one interrupts at once. For the main thread."""
+
+        def ask(number: int, frame: object) -> None:
+            if self.is_asked:
+                raise KeyboardInterrupt
+            self.is_asked = True
+            on_event("stopping after the present image; once more stops at once")
+
+        before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def serve_parent(stop: StopAsked) -> None:
+    """Makes this process a servant of the one that started it: it ends with it, and gives way to others.
+
+    The parent holds the other end of the standard input: when the parent ends, however that happens, the
+    system closes it.
+    """
+    if hasattr(os, "nice"):
+        os.nice(10)
+
+    def wait_for_the_end() -> None:
+        # Not through ``sys.stdin``, whose lock this thread would hold while the interpreter ends.
+        while os.read(0, 1024):
+            pass
+        stop.is_asked = True
+
+    def bound_the_log() -> None:
+        while True:
+            time.sleep(BEAT_SECONDS)
+            _cut(2)
+
+    for work in (wait_for_the_end, bound_the_log):
+        threading.Thread(target=work, name=work.__name__, daemon=True).start()
+
+
+@contextmanager
+def only_worker(place: StorePlace) -> Iterator[None]:
+    """For a block in which this process is this computer's only worker of a store.
+
+    Raises:
+        StoreError: if another process is.
+    """
+    lock = _lock(place)
+    try:
+        # Not at once: whoever looks whether there is a worker holds the lock for a moment.
+        lock.acquire(timeout=3.0)
+    except Timeout as error:
+        raise StoreError(
+            f"{one_line(place.shown)}: another worker of this computer is at work on these projects"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def log_file(place: StorePlace) -> Path:
+    """What the workers say that the app starts for a store; a few hundred kilobytes at most."""
+    return _folder(place) / "worker.log"
+
+
+def _lock(place: StorePlace) -> FileLock:
+    file = _folder(place) / "worker.lock"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{one_line(str(file))}: cannot write ({error.strerror or error})") from error
+    return FileLock(file)
+
+
+def _folder(place: StorePlace) -> Path:
+    """A folder of this computer that belongs to a store, also where its data are elsewhere."""
+    if "://" not in place.files:
+        return Path(place.files).absolute().parent
+    name = hashlib.sha256(f"{place.shown} {place.files}".encode()).hexdigest()[:16]
+    return user_data_path("maskdesk", appauthor=False) / "workers" / name
+
+
+def _cut(log: int) -> None:
+    """Cuts a log that is open for appending, by its descriptor, to its newer half if it is too long."""
+    size = os.fstat(log).st_size
+    if size > LOG_BYTES:
+        os.lseek(log, size - LOG_BYTES // 2, os.SEEK_SET)
+        newer = os.read(log, LOG_BYTES)
+        os.ftruncate(log, 0)
+        os.write(log, newer[newer.find(b"\n") + 1 :])
+
+
+# -- starting one -----------------------------------------------------------------------------------
+
+
+_STARTED: dict[StorePlace, tuple[subprocess.Popen[bytes], float]] = {}
+_ONE_AT_A_TIME = threading.Lock()
+
+
+def ensure_worker(store: Store) -> bool:
+    """Starts a worker if there is a job for one and none of this computer is at work.
+
+    One small query, where there is nothing to do; meant to be called whenever a page is drawn. The worker
+    ends half a minute after its last job, or with this process.
+
+    Args:
+        store: whose jobs.
+
+    Returns:
+        Whether it started one.
+
+    Raises:
+        StoreError: if the store cannot be read, or the worker cannot be started.
+    """
+    place = store.place
+    with _ONE_AT_A_TIME:
+        if place in _STARTED:
+            process, started = _STARTED[place]
+            if process.poll() is None:
+                return False
+            fell = process.returncode != 0 and time.monotonic() - started < RETRY_SECONDS
+            if fell:
+                return False
+        if not jobs.has_work(store) or _is_held(_lock(place)):
+            return False
+        _STARTED[place] = (_start(place), time.monotonic())
+        return True
+
+
+def _is_held(lock: FileLock) -> bool:
+    try:
+        with lock.acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
+def _start(place: StorePlace) -> subprocess.Popen[bytes]:
+    log = log_file(place)
+    # The folder that the person stands in is kept, as the environment may hold relative paths; and it is no
+    # place to look for modules in (``-P``).
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "maskrcnn_core",
+        "project",
+        "work",
+        "--idle",
+        "30",
+        "--with-parent",
+    ]
+    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | _environment(place) | {"PYTHONPATH": os.pathsep.join(paths)}
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("a+b") as stream:
+            _cut(stream.fileno())
+            return subprocess.Popen(
+                command,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=stream,
+                # Ctrl-C in the app's terminal is for the app: the worker ends because its input does.
+                start_new_session=True,
+            )
+    except OSError as error:
+        raise StoreError(
+            f"{one_line(str(log))}: cannot start a worker ({error.strerror or error})"
+        ) from error
+
+
+def _environment(place: StorePlace) -> dict[str, str]:
+    """What :func:`~maskrcnn_core.store.places.find_place` makes this place of."""
+    data, slash, last = place.files.rpartition("/")
+    if last != "files" or not slash:
+        raise StoreError(
+            f"{one_line(place.files)}: a worker needs a place that {DATA_VARIABLE} can name; its files "
+            "lie in a folder that is called 'files'"
+        )
+    return {DATA_VARIABLE: data, DATABASE_VARIABLE: place.database.render_as_string(hide_password=False)}
