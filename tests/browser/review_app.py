@@ -204,6 +204,8 @@ def main():
     if st.button("Somebody else rejects the first"):
         row = store.instances[(1000 + store.at) * 100]
         row.update(status="rejected", version=row["version"] + 1)
+    if query.get("dialog") and st.button("Ask"):
+        st.dialog("A question")(lambda: st.write("Well?"))()
     if query.get("text"):
         st.text_input("Some text")
     report = waiting_operations("review")

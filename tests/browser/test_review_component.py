@@ -245,7 +245,6 @@ def test_one_instance_after_the_other(page, address):
 
 def test_keys_leave_text_fields_alone_and_streamlits_keys_do_not_interfere(page, address):
     review = ReviewPage(page, address, text=1)
-    runs = page.get_by_text("runs=").inner_text()
     page.get_by_label("Some text").focus()
     page.keyboard.type("a1d.")
     assert page.get_by_label("Some text").input_value() == "a1d."
@@ -256,11 +255,47 @@ def test_keys_leave_text_fields_alone_and_streamlits_keys_do_not_interfere(page,
     review.page.wait_for_timeout(300)
     assert review.root.locator('[data-toggle="contours"]').get_attribute("aria-pressed") == "false"
     assert page.get_by_role("dialog").count() == 0
-    assert runs
     top = page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop")
     review.press("PageDown")
     review.wait_fact(at=1)
     assert page.evaluate("document.querySelector('[data-testid=stMain]').scrollTop") == top
+
+
+def test_keys_wait_while_a_dialog_is_open(page, address):
+    review = ReviewPage(page, address, dialog=1)
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_text("Well?").wait_for()
+    review.press("a", ".")
+    page.wait_for_timeout(300)
+    assert (review.fact("status-counts"), review.fact("at")) == ("8,0,0", "0")
+    review.press("Escape")
+    page.get_by_text("Well?").wait_for(state="hidden")
+    review.press("a")
+    review.wait_fact(status_counts="7,1,0")
+
+
+def test_a_button_that_was_clicked_does_not_keep_enter(review):
+    review.page.get_by_role("button", name="Somebody").click()
+    review.wait_fact(status_counts="7,0,1")
+    review.press("Enter")
+    review.wait_fact(at=1)
+    review.wait_saved()
+    review.press(",")
+    review.wait_fact(at=0, status_counts="7,0,1")
+    review.button("accept").click()
+    review.press("Enter")
+    review.wait_fact(at=1)
+
+
+def test_another_instance_than_the_places_own_can_be_decided_without_going_on(page, address):
+    review = ReviewPage(page, address, unit="instance", count=3, instances=4)
+    review.press("n", "d")
+    review.wait_fact(at=0, selected="100000", status_counts="3,0,1")
+    review.press("a")
+    review.wait_fact(at=1)
+    review.part("score").evaluate("one => { one.value = 1; one.dispatchEvent(new Event('input')) }")
+    review.press("a")
+    assert review.part("say").inner_text() == "hidden by its score or category"
 
 
 def test_the_ends_of_the_queue(page, address):

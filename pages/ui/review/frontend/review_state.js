@@ -64,6 +64,9 @@
 export const REVIEW_VERSION = 1;
 /** Decisions that can be taken back at once, without waiting for Python to say what they were. */
 const DECISIONS_KEPT = 500;
+/** In one report: less than what `read_operations` refuses. */
+const OPERATIONS_SENT = 2000;
+const INSTANCES_SENT = 50_000;
 
 export class ReviewState {
   /** @param {Saved} saved of this tab, from before a reload */
@@ -355,8 +358,17 @@ export class ReviewState {
 
   // ---- to Python and to the tab's storage ----
 
+  /** The oldest operations that are not acknowledged: all, unless they are more than Python takes at once. */
   report() {
-    return { version: REVIEW_VERSION, client: this.client, ops: this.pending.map(({ op }) => op) };
+    /** @type {Operation[]} */
+    const ops = [];
+    let instances = 0;
+    for (const { op } of this.pending) {
+      instances += Array.isArray(op.instances) ? op.instances.length : 0;
+      if (ops.length > 0 && (ops.length >= OPERATIONS_SENT || instances > INSTANCES_SENT)) break;
+      ops.push(op);
+    }
+    return { version: REVIEW_VERSION, client: this.client, ops };
   }
 
   /** @returns {Saved} */

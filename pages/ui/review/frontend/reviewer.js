@@ -280,21 +280,29 @@ export class Reviewer {
     const { frame } = state;
     if (frame === null || state.loading) return;
     const selected = this.selectedIds();
-    const first = nextUndecided(frame, this.shownIds(), null);
+    // A place that is about one instance never decides another one that nobody has chosen.
+    const first = frame.focus ?? nextUndecided(frame, this.shownIds(), null);
     const ids = selected.length > 0 ? selected : first === null ? [] : [first];
     if (ids.length === 0) {
       this.bar.say("nothing to decide");
       return;
     }
-    const changed = state.setStatus(ids, status).length > 0;
-    if (frame.focus !== null && state.at + 1 < state.length) {
-      state.go(state.at + 1);
-      this.changed(true);
+    if (!this.shownIds().includes(ids[0])) {
+      this.bar.say("hidden by its score or category");
       return;
     }
-    this.changed(changed);
-    if (frame.focus !== null) this.bar.say("end of the queue");
-    else this.goToUndecided(ids[ids.length - 1]);
+    const changed = state.setStatus(ids, status).length > 0;
+    if (frame.focus === null) {
+      this.changed(changed);
+      this.goToUndecided(ids[ids.length - 1]);
+    } else if (!ids.includes(frame.focus)) {
+      this.changed(changed);
+      this.viewer.choose(frame.focus);
+      this.viewer.lookAt(frame.focus);
+    } else {
+      if (changed) this.keep();
+      this.go(state.at + 1);
+    }
   }
 
   /** @param {Status} status */
@@ -386,7 +394,8 @@ export class Reviewer {
   /** @param {boolean} now whether to send although Python has not answered what was sent before */
   flush(now = false) {
     const { state } = this;
-    const last = state.pending[state.pending.length - 1]?.op.seq ?? 0;
+    const report = state.report();
+    const last = report.ops[report.ops.length - 1]?.seq ?? 0;
     if (!this.named || state.message === null || last <= this.sent) return;
     const wait = this.isAnswered || now ? 0 : this.sentAt + PATIENCE - performance.now();
     clearTimeout(this.sendTimer);
@@ -395,15 +404,15 @@ export class Reviewer {
       return;
     }
     if (!state.pending.some(({ op }) => op.seq <= this.sent)) this.progressAt = performance.now();
-    this.sendReport(last);
+    this.sendReport(report);
   }
 
-  /** @param {number} last number of the report's last operation */
-  sendReport(last) {
-    this.sent = last;
+  /** @param {ReturnType<ReviewState["report"]>} report with operations */
+  sendReport(report) {
+    this.sent = report.ops[report.ops.length - 1].seq;
     this.sentAt = performance.now();
     this.isAnswered = false;
-    this.setStateValue("ops", this.state.report());
+    this.setStateValue("ops", report);
   }
 
   isLate() {
@@ -416,7 +425,7 @@ export class Reviewer {
     const now = performance.now();
     if (now - Math.max(this.sentAt, this.progressAt) > this.sendAgain) {
       this.sendAgain = Math.min(2 * this.sendAgain, SEND_AGAIN_AT_MOST);
-      this.sendReport(state.pending[state.pending.length - 1].op.seq);
+      this.sendReport(state.report());
     }
     this.showBar();
   }

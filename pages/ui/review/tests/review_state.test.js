@@ -184,6 +184,15 @@ test("a reload keeps what was not acknowledged, numbers go on, and a second tab 
   assert.deepEqual([stateOf(state, 7).status, stateOf(state, 12).status], ["proposed", "rejected"]);
 });
 
+test("a log that has grown long goes in parts, the oldest first", () => {
+  const state = begin();
+  for (let i = 0; i < 2500; i += 1) state.push({ kind: "undo" }, null);
+  const { ops } = state.report();
+  assert.deepEqual([ops.length, ops[0].seq], [2000, 5]);
+  state.accept(message({ refused: [], ack_seq: 2004 }));
+  assert.deepEqual([state.report().ops.length, state.report().ops[0].seq], [500, 2005]);
+});
+
 test("frames of one image share its decisions", () => {
   const data = message({ refused: [] });
   data.frames[2].image_id = 70;

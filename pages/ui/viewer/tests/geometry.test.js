@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { boxToScreen, boxesMeet, clampView, fitView, mergeBoxes, panIntoView, scaleLimits, screenToImage, zoomAt } from "../frontend/geometry.js";
+import { boxToScreen, boxesMeet, clampView, fitView, focusView, mergeBoxes, panIntoView, scaleLimits, screenToImage, zoomAt } from "../frontend/geometry.js";
 import { random } from "./helpers.js";
 
 const image = { width: 4000, height: 3000 };
@@ -13,6 +13,17 @@ test("fit shows the whole image, centred", () => {
     assert.ok(x1 >= 0 && y1 >= 0 && x2 <= stage.width && y2 <= stage.height);
     assert.ok(Math.abs(x1 + x2 - stage.width) < 1e-6 && Math.abs(y1 + y2 - stage.height) < 1e-6);
   }
+});
+
+test("a box is brought to the middle with its surroundings, and the image never smaller than fit", () => {
+  const box = [1800, 1400, 2000, 1500];
+  const [x1, y1, x2, y2] = boxToScreen(focusView(image, stage, box), box);
+  assert.ok(Math.abs(x1 + x2 - stage.width) < 1e-6 && Math.abs(y1 + y2 - stage.height) < 1e-6);
+  assert.ok(3 * (x2 - x1) <= stage.width + 1e-6 && 3 * (y2 - y1) <= stage.height + 1e-6);
+  assert.ok(focusView(image, stage, [100, 100, 101, 101]).scale <= 6);
+  assert.equal(focusView(image, stage, [0, 0, 4000, 3000]).scale, fitView(image, stage).scale);
+  const tiny = { width: 8, height: 8 };
+  assert.ok(focusView(tiny, stage, [1, 1, 2, 2]).scale >= fitView(tiny, stage).scale);
 });
 
 test("zooming keeps the point under the cursor", () => {
