@@ -7,8 +7,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from pages import PAGES
 from pages.ui.errors import show_core_errors
+from pages.ui.navigation import navigation
 from pages.ui.project.deciding import take_waiting
 from pages.ui.state import get_state
 
@@ -16,9 +16,7 @@ from pages.ui.state import get_state
 ICON = Path(__file__).parent / "docs" / "images" / "icon.png"
 
 st.set_page_config(page_title="MaskDesk", page_icon=str(ICON), layout="wide")
-page = st.navigation(
-    [st.Page(page.file, title=page.title, icon=page.icon, default=page is PAGES[0]) for page in PAGES]
-)
+page = navigation()
 # Whoever decides and turns to another page at once sends both together: the reviewer is gone by then.
 with show_core_errors():
     take_waiting(get_state().project)

@@ -7,6 +7,7 @@ from pages.ui.downloads import draw_downloads
 from pages.ui.gallery import draw_gallery
 from pages.ui.instances import draw_image
 from pages.ui.intake import draw_report, draw_samples, draw_uploader
+from pages.ui.navigation import through_app
 from pages.ui.settings import draw_model_choice, draw_thresholds
 from pages.ui.state import UiState, get_state
 
@@ -37,6 +38,7 @@ def draw_start(state: UiState, predictor: Predictor | None) -> None:
     draw_samples(state, predictor.model.label_map if predictor else None)
 
 
+through_app()
 page_state = get_state()
 with st.sidebar:
     chosen = draw_model_choice(page_state)

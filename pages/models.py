@@ -12,6 +12,7 @@ from maskrcnn_core.model_summary import summarise
 from maskrcnn_core.models import ModelSpec, all_models, load_custom_model, load_trained_model, ready_models
 from pages.ui.cached import predictor_of
 from pages.ui.errors import harmless, plain, show_core_errors
+from pages.ui.navigation import through_app
 from pages.ui.settings import download_model, shown_title
 from pages.ui.state import UiState, get_state
 
@@ -110,6 +111,7 @@ def draw_custom(state: UiState) -> None:
         st.rerun()
 
 
+through_app()
 page_state = get_state()
 models = all_models()
 ready_keys = {spec.key for spec in ready_models()}

@@ -3,10 +3,12 @@
 import streamlit as st
 
 from pages.ui.errors import plain
+from pages.ui.navigation import through_app
 from pages.ui.project.choosing import choose_project, draw_new_project
 from pages.ui.project.sections import SECTIONS
 from pages.ui.state import get_state
 
+through_app()
 ui = get_state().project
 project = choose_project(ui)
 

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from pages.ui.errors import plain, show_core_errors
+from pages.ui.navigation import through_app
 from pages.ui.project.choosing import OpenProject, choose_project, parameter
 from pages.ui.project.deciding import take_waiting
 from pages.ui.project.frames import make_message
@@ -66,6 +67,7 @@ def draw_desk(project: OpenProject, ui: ProjectUi) -> None:
         draw_steps(review)
 
 
+through_app()
 page_ui = get_state().project
 page_project = choose_project(page_ui)
 if page_project is None:

@@ -62,7 +62,7 @@ def category_chart(counts: Counts, categories: Sequence[CategoryRow]) -> go.Figu
 def size_chart(counts: Counts) -> go.Figure:
     """Instances by COCO's sizes."""
     bars = _stacked(counts, SIZES, [_SIZE_TITLES[size] for size in SIZES], "size")
-    return _laid_out(go.Figure(bars), "Area (COCO's small, medium, large)")
+    return _laid_out(go.Figure(bars), "Area, by COCO's sizes")
 
 
 def score_chart(counts: Counts) -> go.Figure:
@@ -99,8 +99,8 @@ def cut_chart(points: Sequence[CutPoint]) -> go.Figure:
     best = max(points, key=lambda point: point.f1)
     figure = go.Figure(
         [
-            go.Scatter(x=x, y=[p.precision for p in points], name="accepted of what stays"),
-            go.Scatter(x=x, y=[p.recall for p in points], name="stays of what was accepted"),
+            go.Scatter(x=x, y=[p.precision for p in points], name="precision"),
+            go.Scatter(x=x, y=[p.recall for p in points], name="recall"),
             go.Scatter(x=x, y=[p.f1 for p in points], name="F1", line_dash="dot"),
         ]
     )
@@ -112,15 +112,22 @@ def cut_chart(points: Sequence[CutPoint]) -> go.Figure:
     )
     figure.update_xaxes(title="score threshold", range=[0, 1])
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%")
-    return _laid_out(figure, "Where to put the threshold, by your decisions")
+    return _laid_out(figure, "Where to put the threshold")
 
 
 def _laid_out(figure: go.Figure, title: str) -> go.Figure:
     return figure.update_layout(
-        title=title,
+        title={"text": title, "y": 0.98, "yanchor": "top", "font_size": 14},
         barmode="stack",
-        height=300,
+        height=310,
         clickmode="event+select",
-        margin={"l": 10, "r": 10, "t": 60, "b": 40},
-        legend={"orientation": "h", "x": 1, "xanchor": "right", "y": 1, "yanchor": "bottom"},
+        margin={"l": 10, "r": 10, "t": 64, "b": 40},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+            "traceorder": "normal",
+            "font_size": 11,
+        },
     )

@@ -67,7 +67,7 @@ def draw_progress(project: OpenProject) -> None:
 
 def _draw_numbers(project: OpenProject, ui: ProjectUi) -> None:
     found = overview(project.images, project.facts)
-    columns = st.columns(5)
+    columns = st.columns([1, 1, 1, 1, 2])
     numbers = (
         ("Images", found.images.total()),
         ("Accepted", found.instances["accepted"]),
@@ -78,7 +78,7 @@ def _draw_numbers(project: OpenProject, ui: ProjectUi) -> None:
         column.metric(title, f"{number:,}")
     with columns[-1]:
         st.metric("Images without objects", f"{found.empty:,}")
-        if found.empty and st.button("Show them", key="show-empty", type="tertiary"):
+        if found.empty and st.button("Show them", key="show-empty", icon=":material/filter_alt:"):
             _want(ui, QueueFilter(is_empty=True), "images without objects")
             st.rerun()
     if found.missing:
@@ -123,6 +123,10 @@ def _draw_charts(project: OpenProject, ui: ProjectUi) -> None:
         _chart(ui, "agreed-scores", by_score, names)
     with right:
         st.plotly_chart(cut_chart(cut_points(facts)), key="cut")
+        st.caption(
+            "Precision: of what a threshold leaves, how much people accepted. Recall: of what they accepted, "
+            "how much it leaves."
+        )
 
 
 def _chart(ui: ProjectUi, name: str, figure: go.Figure, names: dict[int, str]) -> None:
