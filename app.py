@@ -3,19 +3,11 @@
 Run it with ``make run``, or ``streamlit run app.py``.
 """
 
-from pathlib import Path
-
-import streamlit as st
-
 from pages.ui.errors import show_core_errors
 from pages.ui.navigation import navigation
 from pages.ui.project.deciding import take_waiting
 from pages.ui.state import get_state
 
-# A file of our own: an icon by name would be fetched from a foreign host.
-ICON = Path(__file__).parent / "docs" / "images" / "icon.png"
-
-st.set_page_config(page_title="MaskDesk", page_icon=str(ICON), layout="wide")
 page = navigation()
 # Whoever decides and turns to another page at once sends both together: the reviewer is gone by then.
 with show_core_errors():

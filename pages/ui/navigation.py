@@ -7,6 +7,8 @@ page says `through_app` first.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import streamlit as st
 from streamlit.navigation.page import Page
 
@@ -14,13 +16,17 @@ from pages import PAGES
 
 __all__ = ["navigation", "through_app"]
 
+# A file of our own: an icon by name, also a page's, would be fetched from a foreign host.
+_ICON = Path(__file__).parents[2] / "docs" / "images" / "icon.png"
+
 _is_made = False  # of this process, as Streamlit's own switch is
 
 
 def navigation() -> Page:
-    """The page of the table that is asked for."""
+    """Sets the app up, and gives the page of the table that is asked for."""
     global _is_made
     _is_made = True
+    st.set_page_config(page_title="MaskDesk", page_icon=str(_ICON), layout="wide")
     return st.navigation(
         [st.Page(page.file, title=page.title, icon=page.icon, default=page is PAGES[0]) for page in PAGES]
     )
