@@ -86,7 +86,7 @@ class Store:
         for image_id in self.images:
             for k in range(instances):
                 row = {"image_id": image_id, "status": "proposed", "category_id": 10 + k % 4, "version": 1}
-                self.instances[image_id * 100 + k] = row
+                self.instances[image_id * 1000 + k] = row
         self.taken = {}
         self.log = []
         self.refused = {}
@@ -152,7 +152,7 @@ def open_store(name, count, instances):
 def make_frame(store, at, unit, per_image, width, height, kept):
     number, k = (at, None) if unit == "image" else divmod(at, per_image)
     image_id = 1000 + number
-    ids = [image_id * 100 + i for i in range(per_image)]
+    ids = [image_id * 1000 + i for i in range(per_image)]
     shapes = masks(number, per_image, width, height)
     instances = tuple(
         ViewerInstance(
@@ -202,7 +202,7 @@ def main():
     )
 
     if st.button("Somebody else rejects the first"):
-        row = store.instances[(1000 + store.at) * 100]
+        row = store.instances[(1000 + store.at) * 1000]
         row.update(status="rejected", version=row["version"] + 1)
     if query.get("dialog") and st.button("Ask"):
         st.dialog("A question")(lambda: st.write("Well?"))()

@@ -72,17 +72,17 @@ def review(page, address):
 
 
 def test_decisions_by_key_are_seen_at_once_and_reach_the_store(review):
-    assert review.fact("selected") == "100002"
+    assert review.fact("selected") == "1000002"
     review.press("a")
-    review.wait_fact(timeout=1000, status_counts="7,1,0", selected="100000")
+    review.wait_fact(timeout=1000, status_counts="7,1,0", selected="1000000")
     review.press("d")
-    review.wait_fact(timeout=1000, status_counts="6,1,1", selected="100001")
+    review.wait_fact(timeout=1000, status_counts="6,1,1", selected="1000001")
     review.press("4")
-    review.wait_fact(timeout=1000, selected="100001")
+    review.wait_fact(timeout=1000, selected="1000001")
     assert review.part("note").inner_text() == "runner-up: bus 0.41; soft edge"
     review.wait_saved()
     store = review.wait_store(lambda store: len(store["decided"]) == 3, "three decisions")
-    wanted = {"100002": ["accepted", 12], "100000": ["rejected", 10], "100001": ["proposed", 13]}
+    wanted = {"1000002": ["accepted", 12], "1000000": ["rejected", 10], "1000001": ["proposed", 13]}
     assert store["decided"] == wanted
 
 
@@ -116,12 +116,12 @@ def test_undo_and_redo_go_where_it_was_decided(review):
     review.press("u")
     review.wait_fact(timeout=1000, at=0, image_status="new")
     review.press("Control+z")
-    review.wait_fact(timeout=1000, status_counts="7,1,0", selected="100000")
+    review.wait_fact(timeout=1000, status_counts="7,1,0", selected="1000000")
     review.press("y")
     review.wait_fact(timeout=1000, status_counts="6,1,1")
     review.wait_saved()
     store = review.wait_store(lambda store: store["at"] == 0, "the first place")
-    assert store["decided"]["100000"] == ["rejected", 10]
+    assert store["decided"]["1000000"] == ["rejected", 10]
     review.press("d")  # versions still agree: nothing is refused
     review.wait_saved()
     assert review.part("refusals").is_hidden()
@@ -203,16 +203,16 @@ def test_a_duplicate_tab_gets_a_name_of_its_own(page, address):
 
 def test_what_somebody_else_changed_is_told_and_shown(review):
     review.press("p")
-    review.wait_fact(selected="100007")
+    review.wait_fact(selected="1000007")
     review.press("n", "n")
-    review.wait_fact(selected="100000")
+    review.wait_fact(selected="1000000")
     # The browser does not know of it: its message comes with the same run as the refusal.
     review.page.evaluate(
         "() => [...document.querySelectorAll('button')].find(b => b.innerText.includes('Somebody')).click()"
     )
     review.press("a")
     review.part("refusals").wait_for(state="visible")
-    assert "100000 has been changed by somebody else." in review.part("refusal-text").inner_text()
+    assert "1000000 has been changed by somebody else." in review.part("refusal-text").inner_text()
     review.wait_saved()
     review.wait_fact(status_counts="7,0,1")
     review.button("dismiss").click()
@@ -230,12 +230,12 @@ def test_without_an_answer_the_person_is_told(page, address):
 
 def test_one_instance_after_the_other(page, address):
     review = ReviewPage(page, address, unit="instance", count=3, instances=4)
-    assert review.fact("selected") == "100000"
+    assert review.fact("selected") == "1000000"
     zoom = float(review.fact("zoom"))
     review.press("a")
-    review.wait_fact(timeout=1000, at=1, selected="100001")
+    review.wait_fact(timeout=1000, at=1, selected="1000001")
     review.press("d", "a", "d")
-    review.wait_fact(at=4, image="image-1", selected="100100")
+    review.wait_fact(at=4, image="image-1", selected="1001000")
     review.wait_saved()
     assert review.kinds(8)[:2] == ["set_status", "go"]
     review.press("f")
@@ -290,7 +290,7 @@ def test_a_button_that_was_clicked_does_not_keep_enter(review):
 def test_another_instance_than_the_places_own_can_be_decided_without_going_on(page, address):
     review = ReviewPage(page, address, unit="instance", count=3, instances=4)
     review.press("n", "d")
-    review.wait_fact(at=0, selected="100000", status_counts="3,0,1")
+    review.wait_fact(at=0, selected="1000000", status_counts="3,0,1")
     review.press("a")
     review.wait_fact(at=1)
     review.part("score").evaluate("one => { one.value = 1; one.dispatchEvent(new Event('input')) }")
@@ -317,7 +317,7 @@ def test_more_than_nine_categories_come_from_a_list(page, address):
     review.part("category-list").select_option(label="clock")
     review.wait_saved()
     assert review.kinds(1) == ["relabel"]
-    assert review.store()["decided"] == {"100002": ["proposed", 22]}
+    assert review.store()["decided"] == {"1000002": ["proposed", 22]}
 
 
 def test_choices_of_the_view_go_along_to_the_next_picture(review):
@@ -359,3 +359,14 @@ def test_the_next_picture_is_there_before_one_has_blinked(review):
     )
     assert len(times) == 3
     assert sorted(times)[1] < 150, times
+
+
+def test_a_slow_python_is_not_interrupted_for_ever(page, address):
+    review = ReviewPage(page, address, delay=1.3, instances=10, window=1)
+    for key in "adadadadad..adadad":
+        review.press(key)
+        page.wait_for_timeout(350)
+    review.wait_fact(at=2, loading="false")
+    review.wait_saved()
+    seqs = [seq for _, seq, _ in review.store()["log"]]
+    assert seqs == list(range(1, len(seqs) + 1))

@@ -20,9 +20,11 @@ import { KEYED_CATEGORIES, ReviewBar } from "./review_bar.js";
 const LOADING = "Loading…";
 /** Nothing acknowledged for so long (ms): the person is told. */
 const LATE_AFTER = 5000;
-/** Python gets the next operations when it has answered the last ones, or after so long (ms): each report ends
- *  the run that is under way, and a run that is always ended answers nothing. */
+/** Python gets the next operations when it has answered the last ones, or after so long (ms), and then after
+ *  twice that, and so on: each report ends the run that is under way, and a run that is always ended answers
+ *  nothing. */
 const PATIENCE = 800;
+const PATIENCE_AT_MOST = 15_000;
 /** What was not acknowledged is sent again after so long (ms), and then after twice that, and so on. */
 const SEND_AGAIN = 6000;
 const SEND_AGAIN_AT_MOST = 60_000;
@@ -55,6 +57,7 @@ export class Reviewer {
     this.sent = 0;
     this.sentAt = -Infinity;
     this.isAnswered = true;
+    this.patience = PATIENCE;
     this.sendTimer = 0;
     this.flushAsked = false;
     /** When Python last acknowledged something, or the first of what waits was done. */
@@ -99,6 +102,7 @@ export class Reviewer {
     if (this.state.pending.length < waiting) {
       this.progressAt = performance.now();
       this.sendAgain = SEND_AGAIN;
+      this.patience = PATIENCE;
       save(sessionStorage, this.state.toSave());
     }
     if (!this.state.pending.some(({ op }) => op.seq <= this.sent)) this.isAnswered = true;
@@ -397,7 +401,7 @@ export class Reviewer {
     const report = state.report();
     const last = report.ops[report.ops.length - 1]?.seq ?? 0;
     if (!this.named || state.message === null || last <= this.sent) return;
-    const wait = this.isAnswered || now ? 0 : this.sentAt + PATIENCE - performance.now();
+    const wait = this.isAnswered || now ? 0 : this.sentAt + this.patience - performance.now();
     clearTimeout(this.sendTimer);
     if (wait > 0) {
       this.sendTimer = window.setTimeout(() => this.flush(), wait);
@@ -411,6 +415,7 @@ export class Reviewer {
   sendReport(report) {
     this.sent = report.ops[report.ops.length - 1].seq;
     this.sentAt = performance.now();
+    if (!this.isAnswered) this.patience = Math.min(2 * this.patience, PATIENCE_AT_MOST);
     this.isAnswered = false;
     this.setStateValue("ops", report);
   }
