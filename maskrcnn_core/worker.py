@@ -450,7 +450,9 @@ def _start(place: StorePlace) -> subprocess.Popen[bytes]:
         "--with-parent",
     ]
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | _environment(place) | {"PYTHONPATH": os.pathsep.join(paths)}
+    # Threads that wait for each other sleep: spinning, they would take the app's time for nothing.
+    environment = {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ | _environment(place)
+    environment["PYTHONPATH"] = os.pathsep.join(paths)
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a+b") as stream:

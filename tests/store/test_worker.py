@@ -137,7 +137,7 @@ def until(condition, what):
     while not condition():
         if time.monotonic() > deadline:
             pytest.fail(f"waited {WAIT_SECONDS} s for {what}")
-        time.sleep(0.01)
+        time.sleep(0.05)
 
 
 def until_in_the_middle(store, job):
