@@ -29,14 +29,21 @@ keys = [section.key for section in SECTIONS]
 titles = {section.key: f"{section.icon} {section.title}" for section in SECTIONS}
 if ui.section not in keys:
     ui.section = keys[0]
+
+
+def choose_section() -> None:
+    ui.section = st.session_state["project-section"]
+
+
 st.session_state["project-section"] = ui.section
-ui.section = st.segmented_control(
+st.segmented_control(
     "Section",
     keys,
     format_func=titles.__getitem__,
     key="project-section",
     required=True,
     label_visibility="collapsed",
+    on_change=choose_section,
 )
 if ui.said:
     st.success(plain(ui.said), icon=":material/check:")

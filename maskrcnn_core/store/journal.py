@@ -180,7 +180,7 @@ def undo(
     Raises:
         Refusal: if somebody else has changed it since.
     """
-    entry = _of_kind(_last_standing(connection, project_id, who), only)
+    entry = _of_kind(connection, _last_standing(connection, project_id, who), only)
     return entry and _take_back(connection, project_id, who, "undo", entry, operation)
 
 
@@ -197,7 +197,7 @@ def redo(
     Raises:
         Refusal: if somebody else has changed it since.
     """
-    entry = _of_kind(_last_undone(connection, project_id, who), only)
+    entry = _of_kind(connection, _last_undone(connection, project_id, who), only)
     return entry and _take_back(connection, project_id, who, "redo", entry, operation)
 
 
@@ -206,13 +206,19 @@ def undoable(
 ) -> tuple[bool, bool]:
     """Whether a person has something to undo, and something to redo."""
     return (
-        _of_kind(_last_standing(connection, project_id, who), only) is not None,
-        _of_kind(_last_undone(connection, project_id, who), only) is not None,
+        _of_kind(connection, _last_standing(connection, project_id, who), only) is not None,
+        _of_kind(connection, _last_undone(connection, project_id, who), only) is not None,
     )
 
 
-def _of_kind(entry: Entry | None, only: Collection[str] | None) -> Entry | None:
-    return entry if entry is None or only is None or entry.kind in only else None
+def _of_kind(connection: Connection, entry: Entry | None, only: Collection[str] | None) -> Entry | None:
+    """The entry, if the decision that it is, or takes back or makes again, is of one of these kinds."""
+    if entry is None or only is None:
+        return entry
+    decision = entry
+    while decision.target_id is not None:
+        decision = _by_id(connection, decision.target_id)
+    return entry if decision.kind in only else None
 
 
 def entries(

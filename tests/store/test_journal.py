@@ -267,3 +267,20 @@ def test_the_revision_moves_with_every_decision(store):
     before = store.revision(project)
     store.decide(project, "ann", "accept", [change(store.instances(project)[0], status="accepted")])
     assert store.revision(project) > before
+
+
+def test_undo_can_be_held_to_some_kinds_of_decisions(store):
+    project = make_project(store)
+    row = store.instances(project)[0]
+    store.decide(project, "ann", "accept", [change(row, status="accepted")])
+    only = {"accept"}
+    assert store.undoable(project, "ann", only=only) == (True, False)
+    for _ in range(2):  # also a redo is undone again
+        assert store.undo(project, "ann", only=only) is not None
+        assert store.undoable(project, "ann", only=only) == (False, True)
+        assert store.undo(project, "ann", only=only) is None, "what came before is of another kind"
+        assert store.redo(project, "ann", only=only) is not None
+    assert store.instances(project)[0].status == "accepted"
+    assert store.undoable(project, "ann", only={"relabel"}) == (False, False)
+    assert store.undo(project, "ann") is not None
+    assert store.redo(project, "ann", only={"relabel"}) is None

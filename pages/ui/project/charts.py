@@ -38,6 +38,7 @@ def _stacked(counts: Counts, keys: Sequence[Hashable], titles: Sequence[str], wh
     return [
         go.Bar(
             name=status,
+            showlegend=False,
             x=list(titles),
             y=[counts.get(key, Counter())[status] for key in keys],
             customdata=[[what, key, status] for key in keys],
@@ -97,6 +98,8 @@ def cut_chart(points: Sequence[CutPoint]) -> go.Figure:
     """Precision, recall and their mean over score thresholds, with the best one marked."""
     x = [point.score_threshold for point in points]
     best = max(points, key=lambda point: point.f1)
+    # Where nothing was rejected every threshold is as good as none.
+    is_known = any(point.precision not in (None, 1.0) for point in points)
     figure = go.Figure(
         [
             go.Scatter(x=x, y=[p.precision for p in points], name="precision"),
@@ -104,12 +107,13 @@ def cut_chart(points: Sequence[CutPoint]) -> go.Figure:
             go.Scatter(x=x, y=[p.f1 for p in points], name="F1", line_dash="dot"),
         ]
     )
-    figure.add_vline(
-        best.score_threshold,
-        line_dash="dash",
-        line_color="#888888",
-        annotation_text=f"best at {best.score_threshold:.2f}",
-    )
+    if is_known:
+        figure.add_vline(
+            best.score_threshold,
+            line_dash="dash",
+            line_color="#888888",
+            annotation_text=f"best at {best.score_threshold:.2f}",
+        )
     figure.update_xaxes(title="score threshold", range=[0, 1])
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%")
     return _laid_out(figure, "Where to put the threshold")
@@ -121,7 +125,7 @@ def _laid_out(figure: go.Figure, title: str) -> go.Figure:
         barmode="stack",
         height=310,
         clickmode="event+select",
-        margin={"l": 10, "r": 10, "t": 64, "b": 40},
+        margin={"l": 10, "r": 10, "t": 50, "b": 40},
         legend={
             "orientation": "h",
             "x": 0,

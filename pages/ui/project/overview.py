@@ -100,7 +100,9 @@ def _draw_charts(project: OpenProject, ui: ProjectUi) -> None:
     facts = project.facts
     if not facts:
         return
-    st.caption("Click a bar to see the images behind it.")
+    st.caption(
+        "Click a bar to see the images behind it. :green[■] accepted :orange[■] proposed :gray[■] rejected"
+    )
     names = {row.id: row.name for row in project.categories}
     left, middle, right = st.columns(3)
     with left:
@@ -108,7 +110,10 @@ def _draw_charts(project: OpenProject, ui: ProjectUi) -> None:
     with middle:
         _chart(ui, "sizes", size_chart(counts_by(facts, "size")), names)
     with right:
-        _chart(ui, "scores", score_chart(counts_by(facts, "score")), names)
+        if by_score := counts_by(facts, "score"):
+            _chart(ui, "scores", score_chart(by_score), names)
+        else:
+            st.caption("No instance has a score: nothing here comes from a model.")
     by_category = accept_rates(facts, "category")
     if not by_category:
         st.caption("Agreement between model and reviewers shows here once something has been decided.")
@@ -190,9 +195,10 @@ def _draw_gallery(project: OpenProject, ui: ProjectUi) -> None:
     pages = max(-(-len(shown) // _PER_PAGE), 1)
     ui.gallery_page = min(ui.gallery_page, pages - 1)
     if pages > 1:
-        ui.gallery_page = (
-            st.number_input(f"Page, of {pages}", 1, pages, ui.gallery_page + 1, key=f"page-{pages}") - 1
+        number = st.number_input(
+            f"Page, of {pages}", 1, pages, ui.gallery_page + 1, key=f"page-{pages}", width=160
         )
+        ui.gallery_page = number - 1
     part = shown[ui.gallery_page * _PER_PAGE : (ui.gallery_page + 1) * _PER_PAGE]
     _draw_table(project, part, of_image)
 

@@ -1,0 +1,339 @@
+"""The pages of projects in a real Chromium, over a store on disk: from the first upload to the last file."""
+
+import io
+import json
+import re
+import zipfile
+
+import pytest
+
+from maskrcnn_core.categories import Category
+from maskrcnn_core.formats.coco_reader import read_coco
+from maskrcnn_core.images import encode_png
+from maskrcnn_core.scenes import draw_scene
+from maskrcnn_core.store.intake import import_files
+from maskrcnn_core.store.places import StorePlace
+from maskrcnn_core.store.store import Store, new_instance
+from tests.browser.conftest import ROOT
+from tests.core.builders import disc
+from tests.store.builders import change
+
+pytestmark = pytest.mark.browser
+
+CATEGORIES = ("nucleus", "circle", "square", "triangle")
+UNSEEN = 210_000
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return {f"scene {n}.png": encode_png(draw_scene(UNSEEN + n).pixels) for n in range(4)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("projects")
+
+
+@pytest.fixture(scope="module")
+def address(serve_app, folder):
+    return serve_app(ROOT / "app.py", {"MASKDESK_DATA": str(folder), "MASKDESK_DATABASE": ""}, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
+def store(address, folder):
+    store = Store(StorePlace.in_folder(folder))
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def project(store, pictures, request):
+    """Three images with four proposals each, named after the test."""
+    names = [Category(n, name) for n, name in enumerate(CATEGORIES, start=1)]
+    row = store.create_project(request.node.name, "ann", categories=names)
+    import_files(store, row.id, "ann", list(pictures.items())[:3])
+    categories = store.categories(row.id)
+    store.decide(
+        row.id,
+        "model starter",
+        "propose",
+        [
+            new_instance(
+                image.id,
+                categories[k % 4].id,
+                10 * image.coco_id + k,
+                disc(image.height, image.width, 60 + 60 * k, 80 + 60 * k, 30),
+                source="starter",
+                score=0.95 - 0.1 * k,
+            )
+            for image in store.images(row.id)
+            for k in range(4)
+        ],
+    )
+    return row
+
+
+class ReviewPage:
+    """What a person sees of the Review page, and does to it."""
+
+    def __init__(self, page, link):
+        self.page = page
+        page.goto(link)
+        self.wait()
+
+    @property
+    def root(self):
+        return self.page.locator(".viewer[data-part=root]")
+
+    def wait(self, **values):
+        """Until a picture is there, with these values."""
+        wanted = {"ready": "true"} | values
+        selector = "".join(f"[data-{name.replace('_', '-')}='{value}']" for name, value in wanted.items())
+        self.page.locator(f".viewer[data-part=root]{selector}").wait_for(timeout=90_000)
+
+    def call_oneself(self, name):
+        self.page.get_by_label("Your name, for the journal").fill(name)
+        self.page.keyboard.press("Enter")
+        settle(self.page)
+        self.page.locator("[data-part=stage]").focus()
+
+    def press(self, *keys):
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def saved(self):
+        self.wait(saved="true")
+
+
+def link_of(address, project, **more):
+    return f"{address}/review?project={project.id}" + "".join(f"&{k}={v}" for k, v in more.items())
+
+
+def statuses(store, project):
+    return sorted(f.status for f in store.facts(project.id) if f.status != "proposed")
+
+
+def settle(page):
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+
+
+def go_to_section(page, title):
+    page.get_by_test_id("stMain").get_by_role("radio", name=re.compile(title)).click()
+    settle(page)
+
+
+def test_a_link_opens_the_app_around_its_page_also_first_after_a_start(page, serve_app, tmp_path):
+    # A server of its own: no other page has been asked for since it began.
+    fresh = serve_app(ROOT / "app.py", {"MASKDESK_DATA": str(tmp_path), "MASKDESK_DATABASE": ""}, cwd=ROOT)
+    hosts = set()
+    page.on("request", lambda request: hosts.add(request.url.split("/")[2] if "//" in request.url else ""))
+    page.goto(f"{fresh}/project")
+    page.get_by_text("Make a project").wait_for(timeout=60_000)
+    page.get_by_test_id("stSidebar").get_by_role("link", name="Review").wait_for()
+    assert hosts - {""} == {fresh.split("/")[2]}
+
+
+def test_from_the_first_upload_to_the_finished_file(page, address, store, pictures):
+    page.goto(f"{address}/project")
+    sidebar = page.get_by_test_id("stSidebar")
+    if store.projects():
+        page.get_by_role("button", name="New project").click()
+    page.get_by_role("textbox", name="Name of the new project").fill("First steps")
+    page.get_by_role("textbox", name="Categories, with commas").fill(", ".join(CATEGORIES))
+    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("heading", name="First steps").wait_for(timeout=60_000)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        for name, data in pictures.items():
+            file.writestr(name, data)
+        file.writestr("![x](http://127.0.0.1:9/x.png).jpg", b"no image")
+    page.locator("input[type=file]").first.set_input_files(
+        {"name": "scenes.zip", "mimeType": "application/zip", "buffer": archive.getvalue()}
+    )
+    page.get_by_text("Taken in: 4 images.").wait_for(timeout=60_000)
+    page.get_by_text("1 refused").wait_for()
+    go_to_section(page, "Pre-annotate")
+    page.get_by_role("button", name="Look at all 4 images").click()
+    page.get_by_text("4 of 4 images").wait_for(timeout=240_000)
+    (project,) = [p for p in store.projects() if p.name == "First steps"]
+    page.get_by_text(re.compile("done$")).first.wait_for(timeout=60_000)
+    proposed = len(store.facts(project.id))
+    assert proposed >= 12
+    sidebar.get_by_role("link", name="Review").click()
+    review = (
+        ReviewPage(page, page.url) if "review" in page.url else ReviewPage(page, link_of(address, project))
+    )
+    review.press("a", "a", "d", "2", "Enter")
+    review.wait(at=1, saved="true")
+    assert statuses(store, project) == ["accepted", "accepted", "rejected"]
+    assert sorted(i.status for i in store.images(project.id)).count("reviewed") == 1
+    sidebar.get_by_role("link", name="Project").click()
+    page.get_by_role("heading", name="First steps").wait_for(timeout=60_000)
+    page.get_by_text("1 of 4 images reviewed").wait_for(timeout=60_000)
+    go_to_section(page, "Export")
+    page.get_by_role("button", name="Prepare").click()
+    offered = page.get_by_test_id("stDownloadButton").get_by_role("button")
+    with page.expect_download(timeout=60_000) as started:
+        offered.click(timeout=60_000)
+    assert started.value.suggested_filename == "First steps_coco.json"
+    dataset, refusals = read_coco(started.value.path().read_bytes())
+    assert refusals == [] and len(dataset.images) == 4, "also images that nobody has opened"
+    assert len(dataset.instances) == proposed - 1, "all but the rejected one"
+    assert page.locator("img[src*='127.0.0.1:9']").count() == 0
+
+
+def test_keys_decide_and_undo_and_a_reload_loses_nothing(page, address, store, project):
+    review = ReviewPage(page, link_of(address, project))
+    review.press("a", "d")
+    review.wait(saved="true", status_counts="2,1,1")
+    review.press("u")
+    review.wait(saved="true", status_counts="3,1,0")
+    review.press("y")
+    review.wait(saved="true", status_counts="2,1,1")
+    assert statuses(store, project) == ["accepted", "rejected"]
+    page.reload()
+    review.wait(status_counts="2,1,1")
+    review.press("Shift+A")
+    review.wait(saved="true", status_counts="0,3,1")
+    review.press(*"uuuuuuuuuuuu")  # more often than there is something to undo in a review
+    review.wait(saved="true", status_counts="4,0,0")
+    assert len(store.images(project.id)) == 3, "the import is not taken back by it"
+    kinds = {entry.kind for entry in store.journal(project.id)}
+    assert {"accept", "reject", "undo", "redo", "add images"} <= kinds
+
+
+def test_a_decision_and_at_once_another_page(page, address, store, project):
+    review = ReviewPage(page, link_of(address, project))
+    models = page.get_by_test_id("stSidebar").get_by_role("link", name="Models")
+    place = models.bounding_box()
+    review.press("a", "a", "d")
+    page.mouse.click(place["x"] + 20, place["y"] + place["height"] / 2)
+    page.get_by_text("Your own model").wait_for(timeout=60_000)
+    settle(page)
+    if len(statuses(store, project)) < 3:  # they were still in the tab: it brings them when it comes back
+        page.get_by_test_id("stSidebar").get_by_role("link", name="Review").click()
+        review.saved()
+    assert statuses(store, project) == ["accepted", "accepted", "rejected"]
+    assert len([e for e in store.journal(project.id) if e.kind in ("accept", "reject")]) == 3, "each once"
+
+
+def test_a_link_leads_to_the_very_same_place(browser, page, address, store, project):
+    review = ReviewPage(page, link_of(address, project))
+    review.press(".", ".")
+    review.wait(at=2, saved="true")
+    settle(page)
+    page.wait_for_url(re.compile(r"image=\d+"))
+    image = review.root.get_attribute("data-image")
+    page.wait_for_function(
+        "id => new URL(location).searchParams.get('image') === id",
+        arg=str(next(i.id for i in store.images(project.id) if i.digest == image)),
+    )
+    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    try:
+        other = ReviewPage(context.new_page(), page.url)
+        other.wait(image=image)
+    finally:
+        context.close()
+
+
+def test_of_two_people_on_one_instance_the_second_is_told_and_both_are_kept(
+    browser, page, address, store, project
+):
+    first = ReviewPage(page, link_of(address, project))
+    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    try:
+        second = ReviewPage(context.new_page(), page.url)
+        assert second.root.get_attribute("data-image") == first.root.get_attribute("data-image")
+        first.call_oneself("ann")
+        second.call_oneself("bob")
+        first.press("a")
+        first.wait(saved="true", status_counts="3,1,0")
+        second.press("d")
+        second.page.get_by_text("somebody else changed").first.wait_for(timeout=60_000)
+        second.wait(saved="true", status_counts="3,1,0")
+        refused = [entry for entry in store.journal(project.id) if entry.is_refused]
+        assert [line["after"] for line in refused[0].changes] == [{"status": "rejected"}]
+        assert statuses(store, project) == ["accepted"]
+        # They go on, each with their own.
+        second.press("d")
+        second.wait(saved="true", status_counts="2,1,1")
+        first.press("u")
+        first.wait(saved="true", status_counts="3,0,1")
+    finally:
+        context.close()
+
+
+def test_single_instances_are_gone_through_by_doubt(page, address, store, project):
+    review = ReviewPage(page, link_of(address, project))
+    page.get_by_test_id("stSidebar").get_by_role("radio", name="Instances").click()
+    page.get_by_text("1 of 12").wait_for(timeout=60_000)
+    review.wait(at=0)
+    review.press("a", "d", "a")
+    review.wait(at=3, saved="true")
+    decided = [f for f in store.facts(project.id) if f.status != "proposed"]
+    assert len(decided) == 3
+    # Scores are .95, .85, .75 and .65: the nearest to .5 come first.
+    assert {round(f.score, 2) for f in decided} == {0.65}
+
+
+def test_a_bar_leads_to_the_images_behind_it(page, address, store, project):
+    fact = store.facts(project.id)[0]
+    row = next(i for i in store.instances(project.id) if i.id == fact.id)
+    store.decide(project.id, "ann", "reject", [change(row, status="rejected")])
+    page.goto(f"{address}/project?project={project.id}")
+    page.get_by_role("button", name="Review these 3").wait_for(timeout=60_000)
+    chart = page.get_by_test_id("stPlotlyChart").nth(1)
+    # Of the sizes' chart, the rejected part of the one bar: medium discs.
+    chart.locator(".barlayer .trace").nth(2).locator(".point path").nth(1).click(force=True)
+    page.get_by_role("button", name="Only rejected, medium").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Review these 1").wait_for()
+    page.get_by_role("button", name="Review these 1").click()
+    page.get_by_text("1 of 1", exact=True).wait_for(timeout=60_000)
+
+
+def test_train_and_val_come_as_one_archive(page, address, store, project):
+    page.goto(f"{address}/project?project={project.id}")
+    page.get_by_role("heading", level=1).wait_for(timeout=60_000)
+    go_to_section(page, "Export")
+    page.get_by_text("Split into train and val").click()
+    settle(page)
+    page.get_by_text("With the image files").click()
+    settle(page)
+    page.get_by_role("button", name="Prepare").click()
+    with page.expect_download(timeout=60_000) as started:
+        page.get_by_test_id("stDownloadButton").get_by_role("button").click(timeout=60_000)
+    with zipfile.ZipFile(started.value.path()) as archive:
+        names = archive.namelist()
+        documents = [json.loads(archive.read(f"annotations/{n}.json")) for n in ("train", "val")]
+    assert [len(d["images"]) for d in documents] == [2, 1]
+    assert sum(name.startswith("images/") for name in names) == 3
+
+
+def test_categories_are_made_renamed_and_merged(page, address, store, project):
+    page.goto(f"{address}/project?project={project.id}")
+    page.get_by_role("heading", level=1).wait_for(timeout=60_000)
+    go_to_section(page, "Categories")
+    page.get_by_label("Names, with commas between them").fill("vessel, debris")
+    page.get_by_role("button", name="Add", exact=True).click()
+    page.get_by_text("Added 2").wait_for(timeout=60_000)
+    settle(page)
+    name = page.get_by_label("Name", exact=True)
+    name.fill("cell nucleus")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("Saved cell nucleus").wait_for(timeout=60_000)
+    assert [r.name for r in store.categories(project.id)] == [
+        "cell nucleus",
+        *CATEGORIES[1:],
+        "vessel",
+        "debris",
+    ]
+    settle(page)
+    page.get_by_label("These").click()
+    page.get_by_role("option", name="circle").click()
+    page.keyboard.press("Escape")
+    settle(page)
+    page.get_by_role("button", name="Merge").click()
+    page.get_by_text("Merged into cell nucleus").wait_for(timeout=60_000)
+    names = {r.id: r.name for r in store.categories(project.id)}
+    assert "circle" not in names.values()
+    assert sum(names[f.category_id] == "cell nucleus" for f in store.facts(project.id)) == 6
