@@ -33,11 +33,12 @@ REVIEW_KINDS = frozenset({*_KINDS.values(), ACCEPT_ALL, "relabel", "finish image
 _TOLD = 20  # refusals of one tab that are kept to be told
 
 
-def take_waiting(ui: ProjectUi) -> str:
-    """Carries out what the browser has sent and is not yet carried out; any page may call it.
+def take_waiting(ui: ProjectUi, key: str = REVIEWER) -> str:
+    """Carries out what the browser has sent and is not yet carried out.
 
-    Whoever decides and goes to another page at once sends both together: the app calls this before it draws
-    whatever page it is.
+    Args:
+        ui: the session's.
+        key: of the reviewer, or of the outbox that sends for it on other pages.
 
     Returns:
         The browser tab that the operations came from; empty if there are none.
@@ -45,7 +46,7 @@ def take_waiting(ui: ProjectUi) -> str:
     Raises:
         StoreError: as for :func:`take_operations`.
     """
-    report = waiting_operations(REVIEWER)
+    report = waiting_operations(key)
     if report is None:
         return ""
     take_operations(open_store(), ui, report)

@@ -60,6 +60,7 @@ MODULES = (
     "controls.js",
     "gestures.js",
     "keys.js",
+    "leaving.js",
     "viewer.js",
     "mount.js",
 )

@@ -1,5 +1,6 @@
 // The reviewer: the viewer, the review bar, the keys, and the way of operations to Python.
 
+import { Leaving } from "../../viewer/frontend/leaving.js";
 import { shownInstances } from "../../viewer/frontend/state.js";
 import { fitView } from "../../viewer/frontend/geometry.js";
 import { actionFor } from "../../viewer/frontend/keys.js";
@@ -67,6 +68,7 @@ export class Reviewer {
     this.idle = 0;
     this.cameByTab = false;
     this.leaving = new AbortController();
+    this.leave = new Leaving(this.leaving.signal, () => this.flush(true));
     this.listen();
     void this.claimName();
   }
@@ -400,7 +402,7 @@ export class Reviewer {
     const { state } = this;
     const report = state.report();
     const last = report.ops[report.ops.length - 1]?.seq ?? 0;
-    if (!this.named || state.message === null || last <= this.sent) return;
+    if (!this.named || state.message === null || last <= this.sent || this.leave.isNow) return;
     const wait = this.isAnswered || now ? 0 : this.sentAt + this.patience - performance.now();
     clearTimeout(this.sendTimer);
     if (wait > 0) {
@@ -428,7 +430,7 @@ export class Reviewer {
     const { state } = this;
     if (state.saved || !this.named || state.message === null) return;
     const now = performance.now();
-    if (now - Math.max(this.sentAt, this.progressAt) > this.sendAgain) {
+    if (now - Math.max(this.sentAt, this.progressAt) > this.sendAgain && !this.leave.isNow) {
       this.sendAgain = Math.min(2 * this.sendAgain, SEND_AGAIN_AT_MOST);
       this.sendReport(state.report());
     }
@@ -503,8 +505,7 @@ export class Reviewer {
   }
 
   destroy() {
-    this.flush(true);
-    this.leaving.abort();
+    this.leaving.abort(); // what is not acknowledged is in the tab's storage; see leaving.js
     clearInterval(this.clock);
     clearTimeout(this.sendTimer);
     clearTimeout(this.bar.remarkTimer);

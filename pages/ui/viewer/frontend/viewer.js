@@ -8,6 +8,7 @@ import { Overlay, drawHighlight } from "./overlay.js";
 import { Labels } from "./labels.js";
 import { Controls, areaText } from "./controls.js";
 import { Gestures } from "./gestures.js";
+import { Leaving } from "./leaving.js";
 import { KEY_ZOOM, listenToKeys } from "./keys.js";
 
 /** @typedef {import("./state.js").Message} Message */
@@ -63,6 +64,7 @@ export class Viewer {
     this.restTimer = 0;
     this.reportTimer = 0;
     this.leaving = new AbortController();
+    this.leave = new Leaving(this.leaving.signal, () => this.report(0));
     this.resizing = new ResizeObserver(() => this.resize());
     this.resizing.observe(this.controls.stage);
     this.listen();
@@ -133,8 +135,9 @@ export class Viewer {
    */
   report(delay) {
     clearTimeout(this.reportTimer);
-    if (delay > 0) {
-      this.reportTimer = window.setTimeout(() => this.report(0), delay);
+    const wait = Math.max(delay, this.leave.rest);
+    if (wait > 0) {
+      this.reportTimer = window.setTimeout(() => this.report(0), wait);
       return;
     }
     this.reportTimer = 0;
@@ -495,7 +498,7 @@ export class Viewer {
   }
 
   destroy() {
-    this.report(0);
+    clearTimeout(this.reportTimer); // see leaving.js: now it is too late to send anything
     this.leaving.abort();
     this.resizing.disconnect();
     cancelAnimationFrame(this.frame);

@@ -1,0 +1,32 @@
+// What a reviewer had still to send when a person turned to another page, or when the connection was lost: it
+// is in the tab's storage, and goes to Python from whatever page is open.
+
+import { ReviewState } from "./review_state.js";
+import { loadSaved, save } from "./review_session.js";
+
+/** @typedef {{is_open: boolean, ack_client: string, ack_seq: number}} OutboxMessage */
+
+/**
+ * What is still to be sent after an acknowledgement; forgets what has arrived.
+ * @param {OutboxMessage} data
+ * @param {Storage} storage
+ */
+export function stillToSend(data, storage) {
+  const state = new ReviewState(loadSaved(storage));
+  const before = state.pending.length;
+  if (data.ack_client === state.client) {
+    state.pending = state.pending.filter(({ op }) => op.seq > data.ack_seq);
+  }
+  if (state.pending.length < before) save(storage, state.toSave());
+  return state.report();
+}
+
+/**
+ * @param {{data: OutboxMessage, setStateValue: (name: string, value: unknown) => void}} component
+ */
+export default function mountOutbox(component) {
+  const { data, setStateValue } = component;
+  if (!data.is_open) return; // the reviewer itself is there
+  const report = stillToSend(data, sessionStorage);
+  if (report.ops.length > 0) setStateValue("ops", report);
+}
