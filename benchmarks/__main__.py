@@ -22,6 +22,7 @@ from benchmarks.after_network import run_after_network
 from benchmarks.end_to_end import run_end_to_end
 from benchmarks.many_instances import run_many_instances
 from benchmarks.report import Report
+from benchmarks.review import run_review
 from benchmarks.thresholds import run_thresholds
 
 __all__ = ["BENCHMARKS", "Benchmark", "main"]
@@ -70,6 +71,12 @@ BENCHMARKS = (
         "Hundreds of instances: the page, its table and the exports",
         "The viewer keeps the pace of the screen, and no export takes long or much memory.",
         run_many_instances,
+    ),
+    Benchmark(
+        "review",
+        "A project of 2,000 images: its pages, and a key to the next picture",
+        "The picture is there before Python has heard of the key; what is said to be saved is.",
+        run_review,
     ),
 )
 

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,11 +28,11 @@ from tests.browser.chromium import find_chromium
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page
 
-__all__ = ["Frames", "Visit", "measure_viewer"]
+__all__ = ["FLAGS", "ROOT", "Frames", "Visit", "measure_viewer", "serve"]
 
-_ROOT = Path(__file__).resolve().parents[1]
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-_FLAGS += ["--disable-sync"]
+ROOT = Path(__file__).resolve().parents[1]
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+FLAGS += ["--disable-sync"]
 _SETTLE = 2.5  # seconds until the rest of the page is drawn
 _LATE = 0.95  # quantile
 
@@ -143,7 +143,7 @@ def measure_viewer(
     job = json.dumps({"counts": list(counts), "size": list(size), "frames": frames, "visits": visits})
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.browser", job],
-        cwd=_ROOT,
+        cwd=ROOT,
         check=True,
         stdout=subprocess.PIPE,
         text=True,
@@ -169,9 +169,9 @@ def _measure(
         path = find_chromium(playwright)
         if path is None:
             return None
-        browser = playwright.chromium.launch(executable_path=path, args=_FLAGS)
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         try:
-            with _serve() as address:
+            with serve(ROOT / "benchmarks" / "crowd_app.py") as address:
                 url = f"{address}/?height={size[0]}&width={size[1]}&count="
                 _open(browser, f"{url}{counts[0]}", counts[0])[0].context.close()  # imports, first compiles
                 found = [_visit(browser, f"{url}{count}", count, frames, visits) for count in counts]
@@ -237,18 +237,17 @@ def _metrics(session: CDPSession) -> dict[str, float]:
 
 
 @contextmanager
-def _serve() -> Iterator[str]:
-    """The page of `crowd_app.py` on a free port of this computer."""
+def serve(script: Path, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The address of a Streamlit app on a free port of this computer."""
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", str(_ROOT / "benchmarks" / "crowd_app.py")]
+    command = [sys.executable, "-m", "streamlit", "run", str(script)]
     command += [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
-    paths = os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     with tempfile.TemporaryFile() as log:
-        server = subprocess.Popen(
-            command, cwd=_ROOT, env={**os.environ, "PYTHONPATH": paths}, stdout=log, stderr=log
-        )
+        variables = {**os.environ, "PYTHONPATH": paths, **(environment or {})}
+        server = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=log, stderr=log)
         try:
             _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)
             yield f"http://127.0.0.1:{port}"

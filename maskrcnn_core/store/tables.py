@@ -242,8 +242,8 @@ JOB = Table(
     Index("ix_job_state", "state"),
     CheckConstraint("state IN ('waiting', 'running', 'paused', 'cancelled', 'done', 'failed')", name="state"),
 )
-"""Runs of a model over a project, in the background; ``beat_at`` is the last sign of life of its worker, ``lost``
-counts workers that were lost since an image was last done."""
+"""Runs of a model over a project, in the background; ``beat_at`` is the last sign of life of its worker,
+``lost`` counts workers that were lost since an image was last done."""
 
 THUMBNAIL = Table(
     "thumbnail",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import streamlit as st
 from streamlit.navigation.page import Page
+from streamlit.runtime.pages_manager import PagesManager
 
 from pages import PAGES
 
@@ -19,13 +20,9 @@ __all__ = ["navigation", "through_app"]
 # A file of our own: an icon by name, also a page's, would be fetched from a foreign host.
 _ICON = Path(__file__).parents[2] / "docs" / "images" / "icon.png"
 
-_is_made = False  # of this process, as Streamlit's own switch is
-
 
 def navigation() -> Page:
     """Sets the app up, and gives the page of the table that is asked for."""
-    global _is_made
-    _is_made = True
     st.set_page_config(page_title="MaskDesk", page_icon=str(_ICON), layout="wide")
     return st.navigation(
         [st.Page(page.file, title=page.title, icon=page.icon, default=page is PAGES[0]) for page in PAGES]
@@ -34,6 +31,6 @@ def navigation() -> Page:
 
 def through_app() -> None:
     """Begins anew with ``app.py`` where Streamlit has run a page without it."""
-    if not _is_made:
+    if PagesManager.uses_pages_directory:
         navigation()
         st.rerun()

@@ -151,24 +151,32 @@ def look_at(project: OpenProject, review: ReviewUi, image_id: int | None, instan
 
 def draw_accept_all(project: OpenProject, ui: ProjectUi) -> None:
     """All proposals of the queue above a score, in one decision that can be undone."""
-    with st.popover("Accept all above a score", icon=":material/done_all:", width="stretch"):
-        least = st.slider("Scores from", 0.05, 1.0, 0.9, 0.01, key="accept-all-score")
-        in_queue = {item.image_id for item in ui.review.queue}
-        meant = [
-            fact
-            for fact in project.facts
-            if fact.status == "proposed"
-            and fact.image_id in in_queue
-            and fact.score is not None
-            and fact.score >= least
-            and ui.review.wanted.takes(fact)
-        ]
-        images = len({fact.image_id for fact in meant})
-        st.caption(f"{len(meant):,} proposals in {images:,} images of this queue")
-        if st.button(
-            f"Accept {len(meant):,}", type="primary", disabled=not meant, key="accept-all", width="stretch"
-        ):
-            with show_core_errors():
-                changes = [Change("instance", f.id, f.version, {"status": "accepted"}) for f in meant]
-                project.store.decide(project.row.id, project.who, ACCEPT_ALL, changes)
-                st.rerun()
+    if st.button("Accept all above a score", icon=":material/done_all:", width="stretch", key="accept-above"):
+        _choose_accept_all(project, ui)
+
+
+# A dialog: what it counts are all instances of the project, and that only when somebody asks.
+@st.dialog("Accept all above a score", icon=":material/done_all:")
+def _choose_accept_all(project: OpenProject, ui: ProjectUi) -> None:
+    least = st.slider("Scores from", 0.05, 1.0, 0.9, 0.01, key="accept-all-score")
+    in_queue = {item.image_id for item in ui.review.queue}
+    meant = [
+        fact
+        for fact in project.store.facts(project.row.id)
+        if fact.status == "proposed"
+        and fact.image_id in in_queue
+        and fact.score is not None
+        and fact.score >= least
+        and ui.review.wanted.takes(fact)
+    ]
+    images = len({fact.image_id for fact in meant})
+    st.text(
+        f"{len(meant):,} proposals in {images:,} images of this queue. It is one decision: undo takes it back."
+    )
+    if st.button(
+        f"Accept {len(meant):,}", type="primary", disabled=not meant, key="accept-all", width="stretch"
+    ):
+        with show_core_errors():
+            changes = [Change("instance", f.id, f.version, {"status": "accepted"}) for f in meant]
+            project.store.decide(project.row.id, ui.who, ACCEPT_ALL, changes)
+            st.rerun()
