@@ -96,7 +96,8 @@ def run_review(quick: bool) -> Report:
     note = (
         f"{images:,} images of {_SIZE[1]} x {_SIZE[0]} with {_EACH} instances each, and one of "
         f"{_CROWD_SIZE[1]} x {_CROWD_SIZE[0]} with {crowd:,}, in SQLite. Opened: from the address to the "
-        f"page with all its pictures, in a browser without a cache. Headless Chromium {found['version']} without a GPU."
+        "page with all its pictures, in a browser without a cache. Headless Chromium "
+        f"{found['version']} without a GPU."
     )
     return Report(columns, rows, tuple(claims), (note,))
 

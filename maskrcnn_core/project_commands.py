@@ -16,16 +16,19 @@ from maskrcnn_core.console import bar_of, load_named_model, table, tell
 from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.errors import ExportError, InputError
 from maskrcnn_core.files import replace_file
-from maskrcnn_core.formats.coco import least_iou, read_back_note
 from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.job_commands import add_background_job, open_store, project_named
 from maskrcnn_core.job_commands import app as job_app
 from maskrcnn_core.messages import one_line
-from maskrcnn_core.store.exchange import ImportReport, export_coco, import_coco, import_images
+from maskrcnn_core.store.exchange import ImportReport, import_coco
+from maskrcnn_core.store.exporting import Selection, checked_coco, select, split_images
+from maskrcnn_core.store.intake import import_files
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE
 from maskrcnn_core.store.proposing import category_mapping, propose
-from maskrcnn_core.store.records import STATUSES, Status
+from maskrcnn_core.store.queues import QueueFilter
+from maskrcnn_core.store.records import STATUSES, ProjectRow, Status
+from maskrcnn_core.store.store import Store
 
 __all__ = ["app"]
 
@@ -72,7 +75,7 @@ def new_project(
     who: _Who = None,
 ) -> None:
     """Make a project."""
-    names = [part.strip() for part in categories.split(",") if part.strip()]
+    names = _parts(categories)
     with open_store() as store:
         made = store.create_project(
             name, _me(who), categories=[Category(n, c) for n, c in enumerate(names, start=1)]
@@ -85,7 +88,10 @@ def new_project(
 @app.command("add")
 def add_images(
     name: _Name,
-    paths: Annotated[list[str], typer.Argument(help="Image files, folders, patterns in quotes.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(help="Images, folders, patterns in quotes, zips, and COCO JSON of the same call."),
+    ],
     who: _Who = None,
     quiet: _Quiet = False,
 ) -> None:
@@ -93,14 +99,17 @@ def add_images(
     with open_store() as store:
         project = project_named(store, name)
         files = find_files(paths)
-        with bar_of(total=len(files), unit="image", quiet=quiet) as bar:
+        with bar_of(total=len(files), unit="file", quiet=quiet) as bar:
 
             def read() -> Iterator[tuple[str, bytes]]:
                 for file in files:
-                    yield file.name, file.read_bytes()
+                    try:
+                        yield file.name, file.read_bytes()
+                    except OSError as error:
+                        tell(f"{one_line(str(file))}: cannot read this file ({error.strerror or error})")
                     bar.update(1)
 
-            report = import_images(store, project.id, _me(who), read())
+            report = import_files(store, project.id, _me(who), read())
         _tell_report(report)
 
 
@@ -213,26 +222,61 @@ def export_project(
     only_reviewed: Annotated[
         bool, typer.Option("--only-reviewed", help="Leave out images that nobody has called finished.")
     ] = False,
+    category: Annotated[
+        str, typer.Option(help="Only instances of these categories, and images with one: car,bus.")
+    ] = "",
+    split: Annotated[
+        float | None,
+        typer.Option(help="Share of images for validation: writes OUT.train.json and OUT.val.json."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the split; the same seed parts the images alike.")] = 1,
 ) -> None:
     """Write a project as COCO JSON, read back with pycocotools."""
-    statuses = [part.strip() for part in status.split(",") if part.strip()]
+    statuses = _parts(status)
     with open_store() as store:
         unknown = [s for s in statuses if s not in STATUSES]
         if unknown or not statuses:
             raise InputError(f"--status: wanted some of {', '.join(STATUSES)}, found {one_line(status)!r}")
         project = project_named(store, name)
-        data = export_coco(
-            store, project.id, statuses=cast(list[Status], statuses), only_reviewed=only_reviewed
+        wanted = QueueFilter(
+            image_statuses=frozenset({"reviewed"}) if only_reviewed else frozenset(),
+            categories=_category_ids(store, project, _parts(category)),
         )
-        dataset, refusals = read_coco(data)
-        if refusals:
-            raise ExportError(f"{one_line(name)}: does not read back: {refusals[0]}; nothing was written")
-        note = read_back_note(len(dataset.instances), least_iou(data, dataset.instances))
-        try:
-            replace_file(out, data)
-        except OSError as error:
-            raise ExportError(f"{one_line(str(out))}: cannot write ({error.strerror or error})") from error
-        typer.echo(f"{len(dataset.images)} images; {note}; wrote {one_line(str(out))}")
+        selection = select(
+            store.images(project.id),
+            store.facts(project.id),
+            wanted,
+            statuses=cast(list[Status], statuses),
+        )
+        files = {out: selection.images}
+        if split is not None:
+            train, val = split_images(selection.images, split, seed)
+            files = {
+                out.with_suffix(f".{part}{out.suffix}"): tuple(images)
+                for part, images in (("train", train), ("val", val))
+            }
+        for file, images in files.items():
+            data, note = checked_coco(store, project.id, Selection(images, selection.instance_ids))
+            try:
+                replace_file(file, data)
+            except OSError as error:
+                raise ExportError(
+                    f"{one_line(str(file))}: cannot write ({error.strerror or error})"
+                ) from error
+            typer.echo(f"{len(images)} images; {note}; wrote {one_line(str(file))}")
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _category_ids(store: Store, project: ProjectRow, names: list[str]) -> frozenset[int]:
+    rows = {row.name: row.id for row in store.categories(project.id)}
+    for name in names:
+        if name not in rows:
+            known = ", ".join(map(one_line, rows)) or "none"
+            raise InputError(f"--category: wanted some of {known}, found {one_line(name)!r}")
+    return frozenset(rows[name] for name in names)
 
 
 @app.command("journal")

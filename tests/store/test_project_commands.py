@@ -1,6 +1,7 @@
 """``project ...`` as a person calls it, on SQLite in a folder of its own."""
 
 import json
+import zipfile
 
 import pytest
 from typer.testing import CliRunner
@@ -140,3 +141,30 @@ def test_what_the_commands_did_is_in_the_store():
     assert (project.name, project.made_by) == ("Mine", "ann")
     assert [c.name for c in store.categories(project.id)] == ["cat", "dog"]
     store.close()
+
+
+def test_a_zip_with_its_coco_file_comes_in_and_goes_out_as_train_and_val(tmp_path):
+    write_scenes(tmp_path / "drawn", [1, 2, 3, 4, 5])
+    archive = tmp_path / "set.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.write(tmp_path / "drawn/instances.json", "instances.json")
+        for picture in sorted((tmp_path / "drawn/images").iterdir()):
+            file.write(picture, f"images/{picture.name}")
+    told("new", "Set")
+    assert told("add", "Set", archive, "--quiet").startswith("5 images, 3 categories and ")
+    out = tmp_path / "set.json"
+    lines = told("export", "Set", "--out", out, "--split", 0.4, "--seed", 3).splitlines()
+    assert [line.split(";")[0] for line in lines] == ["3 images", "2 images"]
+    parts = [json.loads((tmp_path / f"set.{part}.json").read_text()) for part in ("train", "val")]
+    ids = [{image["id"] for image in part["images"]} for part in parts]
+    assert not ids[0] & ids[1] and len(ids[0] | ids[1]) == 5
+    first = (tmp_path / "set.val.json").read_bytes()
+    told("export", "Set", "--out", out, "--split", 0.4, "--seed", 3)
+    assert (tmp_path / "set.val.json").read_bytes() == first
+    told("export", "Set", "--out", out, "--category", "circle")
+    document = json.loads(out.read_text())
+    circle = next(c["id"] for c in document["categories"] if c["name"] == "circle")
+    assert {a["category_id"] for a in document["annotations"]} == {circle}
+    refused = invoke("export", "Set", "--out", out, "--category", "dog")
+    assert refused.exit_code != 0 and "--category: wanted some of circle" in refused.stderr
+    assert "wanted a share above 0" in invoke("export", "Set", "--out", out, "--split", 1.0).stderr

@@ -171,7 +171,8 @@ def _choose_accept_all(project: OpenProject, ui: ProjectUi) -> None:
     ]
     images = len({fact.image_id for fact in meant})
     st.text(
-        f"{len(meant):,} proposals in {images:,} images of this queue. It is one decision: undo takes it back."
+        f"{len(meant):,} proposals in {images:,} images of this queue. "
+        "It is one decision: undo takes it back."
     )
     if st.button(
         f"Accept {len(meant):,}", type="primary", disabled=not meant, key="accept-all", width="stretch"
