@@ -66,7 +66,8 @@ def _draw_new(project: OpenProject, ui: ProjectUi) -> None:
     if not specs:
         st.info("No model is ready: see the Models page.")
         return
-    start = default_model().key
+    jobs = jobs_of(project.store, project.row.id)
+    start = jobs[0].model_key if jobs else default_model().key
     key = st.selectbox(
         "Model",
         list(specs),
