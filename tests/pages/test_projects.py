@@ -1,0 +1,234 @@
+"""The pages of projects without a browser: every section opens, and operations become decisions."""
+
+import pytest
+from sqlalchemy.exc import OperationalError
+from streamlit.testing.v1 import AppTest
+
+from maskrcnn_core.errors import StoreError
+from maskrcnn_core.images import encode_png
+from maskrcnn_core.scenes import draw_scene
+from maskrcnn_core.store.exchange import import_images
+from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
+from maskrcnn_core.store.queues import QueueFilter, QueueItem
+from maskrcnn_core.store.store import Store
+from pages.ui import cached
+from pages.ui.project.deciding import REVIEW_KINDS, take_operations
+from pages.ui.project.queueing import keep_queue, look_at
+from pages.ui.project.sections import SECTIONS
+from pages.ui.review import Finish, Go, Redo, Relabel, ReviewReport, SetStatus, Undo
+from pages.ui.state import ProjectUi
+from tests.browser.conftest import ROOT
+from tests.store.builders import change, make_project
+
+CLIENT = "0123456789abcdef"
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path / "data"))
+    monkeypatch.delenv(DATABASE_VARIABLE, raising=False)
+    cached.open_store.clear()
+    cached.pictures.clear()
+    yield tmp_path / "data"
+    cached.open_store.clear()
+    cached.pictures.clear()
+
+
+@pytest.fixture
+def store(folder):
+    store = Store(StorePlace.in_folder(folder))
+    yield store
+    store.close()
+
+
+def open_page(name):
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    return app.switch_page(f"pages/{name}.py").run()
+
+
+def test_without_a_project_both_pages_say_what_to_do(folder):
+    app = open_page("project")
+    assert not app.exception and app.title[0].value == "Make a project"
+    app.switch_page("pages/review.py").run()
+    assert not app.exception and "There is no project yet" in app.info[0].value
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=lambda section: section.key)
+@pytest.mark.parametrize("images", [0, 2])
+def test_every_section_opens(store, section, images):
+    project = make_project(store, images=0)
+    pictures = [(f"{n} ![x](http://a).png", encode_png(draw_scene(n).pixels)) for n in range(images)]
+    import_images(store, project, "ann", pictures)
+    app = open_page("project")
+    app.session_state["maskdesk"].project.section = section.key
+    app.run()
+    assert not app.exception and not app.error
+    assert app.title[0].value == "Cells"
+
+
+def test_the_review_page_opens_with_its_queue_and_progress(store):
+    project = make_project(store, images=0)
+    import_images(store, project, "ann", [("a.png", encode_png(draw_scene(1).pixels))])
+    app = open_page("review")
+    assert not app.exception and not app.error
+    review = app.session_state["maskdesk"].project.review
+    image = store.images(project)[0]
+    assert review.queue == (QueueItem(image.id),)
+    assert store.images(project)[0].status == "opened", "somebody has seen it"
+    assert app.query_params["image"] == str(image.id)
+
+
+def test_a_store_that_cannot_be_used_is_named_and_other_pages_work(folder):
+    folder.mkdir()
+    (folder / "maskdesk.db").write_bytes(b"")
+    app = open_page("project")
+    assert not app.exception and "empty \\(0 bytes\\)" in app.error[0].value
+    app.switch_page("pages/models.py").run()
+    assert not app.exception and not app.error
+    assert (folder / "maskdesk.db").read_bytes() == b"", "and left as it is"
+
+
+# -- operations -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ui(store):
+    project = make_project(store)
+    ui = ProjectUi(who="ann")
+    ui.open(project)
+    ui.review.queue = tuple(QueueItem(image.id) for image in store.images(project))
+    ui.review.token = "queue"
+    return ui
+
+
+def report(*operations):
+    return ReviewReport(CLIENT, operations)
+
+
+def seen(store, ui, count=1):
+    rows = store.instances(ui.id)[:count]
+    return rows[0].image_id, tuple((row.id, row.version) for row in rows)
+
+
+def test_operations_are_carried_out_in_order_and_each_once(store, ui):
+    image, rows = seen(store, ui, 2)
+    (category,) = [c.id for c in store.categories(ui.id) if c.name == "nucleus"]
+    log = report(
+        SetStatus(1, image, "accepted", rows),
+        Relabel(2, image, category, ((rows[0][0], rows[0][1] + 1),)),
+        Finish(3, image, 1, "reviewed"),
+        Go(4, "queue", 1),
+    )
+    for _ in range(2):  # sent again, as after a lost connection
+        take_operations(store, ui, log)
+    ui.review.acks.clear()
+    take_operations(store, ui, log)  # also by a session that knows nothing of the first
+    found = store.instances(ui.id)[:2]
+    assert [row.status for row in found] == ["accepted"] * 2 and found[0].category_id == category
+    assert store.images(ui.id)[0].status == "reviewed" and ui.review.at == 1
+    kinds = [e.kind for e in store.journal(ui.id)][:3]
+    assert kinds == ["finish image", "relabel", "accept"] and set(kinds) <= REVIEW_KINDS
+    assert ui.review.acks == {CLIENT: 4} and ui.review.refused == {}
+
+
+def test_a_refused_operation_is_told_and_the_next_ones_are_carried_out(store, ui):
+    image, rows = seen(store, ui, 2)
+    store.decide(ui.id, "bob", "reject", [change(store.instances(ui.id)[0], status="rejected")])
+    take_operations(
+        store,
+        ui,
+        report(SetStatus(1, image, "accepted", rows[:1]), SetStatus(2, image, "accepted", rows[1:])),
+    )
+    assert [row.status for row in store.instances(ui.id)[:2]] == ["rejected", "accepted"]
+    (refusal,) = ui.review.refused[CLIENT]
+    assert refusal.seq == 1 and "somebody else" in refusal.text
+    take_operations(store, ui, report(SetStatus(3, 10**9, "accepted", ((1, 1),))))
+    assert "no such image" in ui.review.refused[CLIENT][1].text and ui.review.acks[CLIENT] == 3
+
+
+def test_what_the_disk_refuses_is_not_acknowledged_and_comes_again(store, ui, monkeypatch):
+    image, rows = seen(store, ui, 2)
+    log = report(SetStatus(1, image, "accepted", rows[:1]), SetStatus(2, image, "accepted", rows[1:]))
+    decide, calls = store.decide, []
+
+    def fail_second(*arguments, **options):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise StoreError("the disk is full") from OperationalError("", {}, Exception("full"))
+        return decide(*arguments, **options)
+
+    monkeypatch.setattr(store, "decide", fail_second)
+    with pytest.raises(StoreError, match="disk is full"):
+        take_operations(store, ui, log)
+    assert ui.review.acks == {CLIENT: 1}
+    take_operations(store, ui, log)
+    assert [row.status for row in store.instances(ui.id)[:2]] == ["accepted"] * 2
+    assert ui.review.acks == {CLIENT: 2}
+
+
+def test_a_review_undoes_reviews_and_goes_where_it_happened(store, ui):
+    image, rows = seen(store, ui)
+    ui.review.at = 1
+    take_operations(store, ui, report(SetStatus(1, image, "rejected", rows), Undo(2), Undo(3), Redo(4)))
+    assert ui.review.at == 0
+    assert store.instances(ui.id)[0].status == "rejected"
+    assert len(store.instances(ui.id)) == 6, "what came before the review stands"
+
+
+def test_decisions_of_another_project_go_where_they_belong(store, ui):
+    image, rows = seen(store, ui)
+    mine = ui.id
+    ui.open(make_project(store, name="Other"))
+    take_operations(store, ui, report(SetStatus(1, image, "accepted", rows)))
+    assert store.journal(mine)[0].kind == "accept"
+    assert [f.status for f in store.facts(ui.id)] == ["proposed"] * 6
+
+
+def test_a_place_in_another_queue_means_nothing(store, ui):
+    take_operations(store, ui, report(Go(1, "another", 1), Go(2, "queue", 7)))
+    assert ui.review.at == 0 and ui.review.acks == {CLIENT: 2}
+
+
+# -- the queue ------------------------------------------------------------------------------------
+
+
+class Project:
+    """What the queue asks of an open project."""
+
+    def __init__(self, store, id_):
+        self.row = store.project(id_)
+        self.images, self.facts = tuple(store.images(id_)), tuple(store.facts(id_))
+        self.categories = store.categories(id_)
+
+
+def test_the_queue_stands_still_while_people_decide(store, ui):
+    review = ui.review
+    review.wanted = QueueFilter(statuses=frozenset({"proposed"}))
+    keep_queue(Project(store, ui.id), review)
+    before = review.queue, review.token
+    rows = [r for r in store.instances(ui.id) if r.image_id == before[0][0].image_id]
+    store.decide(ui.id, "ann", "accept", [change(row, status="accepted") for row in rows])
+    keep_queue(Project(store, ui.id), review)
+    assert (review.queue, review.token) == before
+    review.made_of = None  # asked for anew
+    keep_queue(Project(store, ui.id), review)
+    assert review.queue == before[0][1:] and review.token != before[1]
+
+
+def test_a_link_is_followed_once_and_brings_in_what_the_queue_has_not(store, ui):
+    review, project = ui.review, Project(store, ui.id)
+    review.wanted = QueueFilter(image_statuses=frozenset({"reviewed"}))
+    keep_queue(project, review)
+    assert review.queue == ()
+    second = project.images[1].id
+    look_at(project, review, second, None)
+    assert review.item == QueueItem(second)
+    review.address = (second, None)
+    review.wanted = QueueFilter()
+    keep_queue(project, review)
+    review.at = 0 if review.queue[0].image_id != second else 1
+    here = review.item
+    look_at(project, review, second, None)
+    assert review.item == here, "the page's own address is no link"
+    look_at(project, review, 10**9, None)
+    assert review.item == here, "nor is one to nothing"
