@@ -68,6 +68,8 @@ def draw_desk(project: OpenProject, ui: ProjectUi) -> None:
 
 
 through_app()
+# The picture is what one comes for: it begins high, and has the width.
+st.html("<style>.stMainBlockContainer { padding: 3.2rem 1.5rem 1rem; }</style>")
 page_ui = get_state().project
 page_project = choose_project(page_ui)
 if page_project is None:
