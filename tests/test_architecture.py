@@ -9,6 +9,7 @@ import pytest
 
 from maskrcnn_core.formats import FORMATS
 from maskrcnn_core.models import MODELS
+from pages import PAGES
 
 ROOT = Path(__file__).parent.parent
 CORE = ROOT / "maskrcnn_core"
@@ -125,4 +126,7 @@ def test_every_table_is_in_the_readme():
         assert f"`{spec.key}`" in readme and f"{spec.mask_ap:.1f}" in readme
     for row in FORMATS:
         assert f"| {row.title} |" in readme
-    assert "(docs/images/annotate.png)" in readme
+    for page in PAGES:
+        assert f"| {page.title} | {page.shows} |" in readme
+    for picture in ("annotate", "review"):
+        assert f"(docs/images/{picture}.png)" in readme
