@@ -21,7 +21,10 @@ if project is None:
     draw_new_project(ui)
     st.stop()
 
-with st.sidebar, st.popover("New project", icon=":material/add:", width="stretch"):
+with (
+    st.sidebar,
+    st.popover("New project", icon=":material/add:", width="stretch", key=f"new-project-{project.row.id}"),
+):
     draw_new_project(ui)
 
 st.title(plain(project.row.name))
@@ -35,6 +38,11 @@ def choose_section() -> None:
     ui.section = st.session_state["project-section"]
 
 
+if not ui.is_addressed and (asked := st.query_params.get("section")) in keys:
+    ui.section = asked  # a link, or a reload; from then on the person chooses
+ui.is_addressed = True
+if st.query_params.get("section") != ui.section:
+    st.query_params["section"] = ui.section
 st.session_state["project-section"] = ui.section
 st.segmented_control(
     "Section",

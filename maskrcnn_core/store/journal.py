@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Row, Table, bindparam, insert, select, update
 
 from maskrcnn_core.errors import ConflictError, StoreError
 from maskrcnn_core.store.records import Entry
-from maskrcnn_core.store.tables import CHANGEABLE, JOURNAL
+from maskrcnn_core.store.tables import CATEGORY, CHANGEABLE, INSTANCE, JOURNAL
 
 __all__ = [
     "Change",
@@ -133,6 +133,7 @@ def decide(
     lines += _make(connection, project_id, [c for c in changes if isinstance(c, New)])
     if not lines:
         return None
+    _check_categories(connection, project_id, lines)
     return _write(
         connection,
         project_id,
@@ -152,10 +153,20 @@ def refuse(
     kind: str,
     refusal: Refusal,
     *,
+    image_id: int | None = None,
     operation: str | None = None,
 ) -> Entry:
     """Keeps what was refused, in a transaction of its own."""
-    return _write(connection, project_id, who, kind, refusal.wanted, is_refused=True, operation=operation)
+    return _write(
+        connection,
+        project_id,
+        who,
+        kind,
+        refusal.wanted,
+        image_id=image_id,
+        is_refused=True,
+        operation=operation,
+    )
 
 
 def entry_of(connection: Connection, project_id: int, operation: str) -> Entry | None:
@@ -350,6 +361,38 @@ def _make(connection: Connection, project_id: int, news: Sequence[New]) -> list[
     return lines
 
 
+def _check_categories(connection: Connection, project_id: int, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Sees to it that no instance is left with a category that is gone.
+
+    Somebody may have merged or removed it in the same moment. Who gives it to an instance holds it against
+    those who want it gone, until the transaction ends.
+
+    Raises:
+        Refusal: if one would be; the transaction then has to end without effect.
+    """
+    touched = {
+        name: [line["id"] for line in lines if line["table"] == name] for name in ("instance", "category")
+    }
+    given: set[int] = set()
+    for chunk in _chunks(touched["instance"]):
+        live = select(INSTANCE.c.category_id).where(INSTANCE.c.id.in_(chunk), ~INSTANCE.c.gone)
+        given.update(connection.execute(live.distinct()).scalars())
+    for chunk in _chunks(sorted(given)):
+        there = select(CATEGORY.c.id).where(
+            CATEGORY.c.id.in_(chunk), CATEGORY.c.project_id == project_id, ~CATEGORY.c.gone
+        )
+        if len(connection.execute(there.with_for_update(read=True)).all()) < len(chunk):
+            raise Refusal(_WITHOUT_CATEGORY, lines)
+    for chunk in _chunks(touched["category"]):
+        left = (
+            select(INSTANCE.c.id)
+            .join(CATEGORY, CATEGORY.c.id == INSTANCE.c.category_id)
+            .where(CATEGORY.c.id.in_(chunk), CATEGORY.c.gone, ~INSTANCE.c.gone)
+        )
+        if connection.execute(left.limit(1)).first() is not None:
+            raise Refusal(_WITHOUT_CATEGORY, lines)
+
+
 def _content(row: Mapping[str, Any]) -> str:
     """A digest of all that people can change in a row."""
     values = {name: value for name, value in row.items() if name not in _FIXED | _DERIVED}
@@ -357,6 +400,12 @@ def _content(row: Mapping[str, Any]) -> str:
         values["status"] = "new"  # that somebody has looked at an image changes nothing of it
     text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+_WITHOUT_CATEGORY = (
+    "somebody merged or removed the category, or gave it to an instance, meanwhile; nothing of yours was "
+    "carried out, and it is in the journal"
+)
 
 
 def _sentence(moved: int, all_: int) -> str:
@@ -392,6 +441,7 @@ def _take_back(
     if moved:
         raise Refusal(_sentence(moved, len(lines)), lines)
     _update(connection, lines)
+    _check_categories(connection, project_id, lines)
     return _write(
         connection,
         project_id,

@@ -112,7 +112,10 @@ class CutPoint:
 
 
 def cut_points(facts: Iterable[Fact]) -> list[CutPoint]:
-    """Precision and recall at each edge of a score bin, from the lowest to the highest."""
+    """Precision and recall at each edge of a score bin, from the lowest at which something was decided.
+
+    Below the lowest score that anybody has decided on nothing is known.
+    """
     decided = [
         (fact.score, fact.status == "accepted")
         for fact in facts
@@ -120,7 +123,8 @@ def cut_points(facts: Iterable[Fact]) -> list[CutPoint]:
     ]
     accepted = sum(is_accepted for _, is_accepted in decided)
     points = []
-    for edge in range(SCORE_BINS):
+    first = score_bin(min((score for score, _ in decided), default=1.0))
+    for edge in range(first, SCORE_BINS):
         threshold = edge / SCORE_BINS
         kept = [is_accepted for score, is_accepted in decided if score > threshold]
         precision = sum(kept) / len(kept) if kept else None

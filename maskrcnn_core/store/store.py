@@ -329,6 +329,7 @@ class Store:
                 connection, project_id, who, kind, changes, image_id=image_id, operation=operation
             ),
             operation,
+            image_id,
         )
 
     def undo(
@@ -384,6 +385,11 @@ class Store:
         with self.reading() as connection:
             return journal.undoable(connection, project_id, who, only=only)
 
+    def image_name(self, image_id: int) -> str | None:
+        """An image's file name; ``None`` if there is no such image."""
+        with self.reading() as connection:
+            return connection.execute(select(IMAGE.c.file_name).where(IMAGE.c.id == image_id)).scalar()
+
     def project_of(self, image_id: int) -> int | None:
         """The id of the project that an image belongs to; ``None`` if there is no such image."""
         with self.reading() as connection:
@@ -404,7 +410,13 @@ class Store:
             return journal.entries(connection, project_id, who=who, before=before, limit=limit)
 
     def _decided(
-        self, project_id: int, who: str, kind: str, act: _Act, operation: str | None
+        self,
+        project_id: int,
+        who: str,
+        kind: str,
+        act: _Act,
+        operation: str | None,
+        image_id: int | None = None,
     ) -> Entry | None:
         try:
             with self.writing() as connection:
@@ -412,7 +424,9 @@ class Store:
                 entry = before or act(connection)
         except Refusal as refusal:
             with self.writing() as connection:
-                journal.refuse(connection, project_id, who, kind, refusal, operation=operation)
+                journal.refuse(
+                    connection, project_id, who, kind, refusal, image_id=image_id, operation=operation
+                )
             raise
         if entry is not None and entry.is_refused:
             raise ConflictError("this was refused before, as somebody else came first; it is in the journal")

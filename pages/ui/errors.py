@@ -17,6 +17,9 @@ from maskrcnn_core.images import one_line
 
 __all__ = ["harmless", "plain", "show_core_errors"]
 
+_WIDE = 0xFEE0
+"""From a sign of ASCII to its form in Unicode's Halfwidth and Fullwidth Forms."""
+
 
 def plain(text: str) -> str:
     """Outside text with every sign that Markdown, Streamlit's icons and colors or LaTeX know escaped."""
@@ -24,8 +27,11 @@ def plain(text: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """Outside text without signs, for menus: those show escapes in one place and not in another."""
-    return re.sub(r"[^\w .-]", "_", one_line(text))
+    """Outside text for menus, which show escapes in one place and not in another.
+
+    Signs that Markdown, Streamlit's icons and colors or LaTeX know become their wide forms, which look alike.
+    """
+    return re.sub(r"[\\`*_{}\[\]()#+!|<>~$:&@/]", lambda sign: chr(ord(sign[0]) + _WIDE), one_line(text))
 
 
 @contextmanager

@@ -96,8 +96,9 @@ class ProjectUi:
 
     Attributes:
         id: the store's id of the project that is looked at.
-        who: the person's name in the journal.
+        who, is_named: the person's name in the journal, and whether they have given it themselves.
         section: the key of the Project page's section.
+        is_addressed: whether the page's address has been followed.
         wanted: the filter of gallery, review and export.
         wanted_by: what set the filter, in words; empty for none.
         chart_round: part of the charts' keys; a new one lets go of a chosen bar.
@@ -110,7 +111,9 @@ class ProjectUi:
 
     id: int | None = None
     who: str = ""
+    is_named: bool = False
     section: str = "overview"
+    is_addressed: bool = False
     wanted: QueueFilter = field(default_factory=QueueFilter)
     wanted_by: str = ""
     chart_round: int = 0

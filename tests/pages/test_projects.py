@@ -12,6 +12,7 @@ from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePl
 from maskrcnn_core.store.queues import QueueFilter, QueueItem
 from maskrcnn_core.store.store import Store
 from pages.ui import cached
+from pages.ui.errors import harmless
 from pages.ui.project.deciding import REVIEW_KINDS, take_operations
 from pages.ui.project.queueing import keep_queue, look_at
 from pages.ui.project.sections import SECTIONS
@@ -64,6 +65,40 @@ def test_every_section_opens(store, section, images):
     app.run()
     assert not app.exception and not app.error
     assert app.title[0].value == "Cells"
+
+
+def test_a_link_to_nothing_opens_nothing_else(store):
+    project = make_project(store, images=0)
+    import_images(store, project, "ann", [("a.png", encode_png(draw_scene(1).pixels))])
+    app = open_page("project")
+    app.query_params["project"] = "99"
+    app.run()
+    assert not app.exception and "no project 99" in app.error[0].value and not app.title
+    next(button for button in app.button if button.key == "open-another").click().run()
+    assert not app.error and app.title[0].value == "Cells"
+    app.switch_page("pages/review.py").run()
+    assert app.session_state["maskdesk"].project.review.item == QueueItem(store.images(project)[0].id)
+    app.query_params["image"] = "12345"
+    app.run()
+    assert "no image 12345" in app.warning[0].value
+
+
+def test_a_name_that_the_browser_remembers_is_taken_until_another_is_given(store):
+    make_project(store)
+    app = open_page("project")
+    app.session_state["outbox"] = {"who": " Ann "}
+    app.run()
+    assert app.text_input(key="who").value == app.session_state["maskdesk"].project.who == "Ann"
+    app.text_input(key="who").set_value("Bob").run()
+    app.session_state["outbox"] = {"who": "Ann"}
+    app.run()
+    assert app.session_state["maskdesk"].project.who == "Bob"
+
+
+def test_names_in_menus_keep_their_look_and_mean_nothing():
+    assert harmless("a *b* é 🐈 x-1.png") == "a ＊b＊ é 🐈 x-1.png"
+    shown = harmless("![x](http://a) :smile: $x$ <b>`")
+    assert not set(shown) & set("`*_[]()#+!|<>~$:&@/")
 
 
 def test_the_review_page_opens_with_its_queue_and_progress(store):

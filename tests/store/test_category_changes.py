@@ -10,7 +10,8 @@ from maskrcnn_core.store.category_changes import (
     remove_category,
 )
 from maskrcnn_core.store.exchange import export_coco
-from tests.store.builders import make_project
+from maskrcnn_core.store.store import new_instance
+from tests.store.builders import change, make_project
 
 
 def names(store, project):
@@ -68,3 +69,40 @@ def test_a_category_in_use_is_not_removed(store):
     assert names(store, project) == ["cell"]
     store.undo(project, "ann")
     assert names(store, project) == ["cell", "nucleus"]
+
+
+def test_no_instance_is_left_with_a_category_that_is_gone(store):
+    project = make_project(store)
+    cell, nucleus = store.categories(project)
+    stale = next(row for row in store.instances(project) if row.category_id == nucleus.id)
+    merge_categories(store, project, "bob", [cell], nucleus)
+    with pytest.raises(ConflictError, match="merged or removed the category"):
+        store.decide(project, "ann", "relabel", [change(stale, category_id=cell.id)], image_id=stale.image_id)
+    refused = store.journal(project)[0]
+    assert refused.is_refused and refused.image_id == stale.image_id
+    new = new_instance(stale.image_id, cell.id, 10**6, stale.mask, source="starter")
+    with pytest.raises(ConflictError, match="merged or removed the category"):
+        store.decide(project, "model starter", "propose", [new])
+    assert {row.category_id for row in store.instances(project)} == {nucleus.id}
+
+
+def test_a_category_that_is_given_to_an_instance_meanwhile_is_not_removed(store):
+    project = make_project(store, images=1, instances=1)
+    _, nucleus = store.categories(project)
+    row = store.instances(project)[0]
+    store.decide(project, "ann", "relabel", [change(row, category_id=nucleus.id)])
+    with pytest.raises(ConflictError, match="gave it to an instance"):
+        store.decide(project, "bob", "remove", [change(nucleus, "category", gone=True)])
+    assert names(store, project) == ["cell", "nucleus"]
+
+
+def test_an_undo_brings_no_category_back_that_is_gone(store):
+    project = make_project(store, images=1, instances=1)
+    cell, nucleus = store.categories(project)
+    row = store.instances(project)[0]
+    store.decide(project, "ann", "relabel", [change(row, category_id=nucleus.id)])
+    remove_category(store, project, "bob", cell)
+    with pytest.raises(ConflictError, match="merged or removed the category"):
+        store.undo(project, "ann")
+    store.undo(project, "bob")
+    assert store.undo(project, "ann") is not None

@@ -41,6 +41,7 @@ def test_the_best_cut_is_between_what_was_accepted_and_what_was_not():
     best = max(points, key=lambda p: p.f1)
     assert 0.3 <= best.score_threshold <= 0.6 and best.f1 == 1.0
     assert points[0].recall == 1.0 and points[0].precision == 0.5
+    assert points[0].score_threshold == 0.1, "below it nothing was decided"
     assert points[-1].precision is None and points[-1].f1 == 0.0
 
 

@@ -68,14 +68,20 @@ def _draw_new(project: OpenProject, ui: ProjectUi) -> None:
             st.rerun()
 
 
-def _choice(label: str, rows: list[CategoryRow], key: str) -> CategoryRow:
-    at = st.selectbox(label, range(len(rows)), format_func=lambda n: harmless(rows[n].name), key=key)
-    return rows[min(at or 0, len(rows) - 1)]
+def _choice(label: str, rows: list[CategoryRow], key: str) -> tuple[CategoryRow, bool]:
+    """The chosen category, and whether it is still the one that the person saw as chosen."""
+    # Ids, not places in the list: somebody may have taken a category out of it meanwhile.
+    by_id = {row.id: row for row in rows}
+    is_same = st.session_state.get(key) in (None, *by_id)
+    id_ = st.selectbox(label, list(by_id), format_func=lambda i: harmless(by_id[i].name), key=key)
+    if not is_same:
+        st.warning("What was chosen here is gone: somebody merged or removed it.")
+    return by_id[id_], is_same
 
 
 def _draw_change(project: OpenProject, ui: ProjectUi, rows: list[CategoryRow], counts: Counter[int]) -> None:
     st.subheader("Change")
-    row = _choice("Category", rows, "category-choice")
+    row, is_same = _choice("Category", rows, "category-choice")
     with st.form("change-category"):
         # The version in the keys: after a change by anybody the fields show what is stored.
         name = st.text_input("Name", row.name, key=f"name-{row.id}-{row.version}")
@@ -97,13 +103,14 @@ def _draw_change(project: OpenProject, ui: ProjectUi, rows: list[CategoryRow], c
             )
             ui.said = f"Saved {one_line(name)}."
             st.rerun()
-    if st.button(
+    asked = st.button(
         "Remove",
         icon=":material/delete:",
         disabled=counts[row.id] > 0,
         help="Only a category without instances; otherwise merge it into another one.",
         key="remove-category",
-    ):
+    )
+    if asked and is_same:
         with show_core_errors():
             remove_category(project.store, project.row.id, project.who, row)
             ui.said = f"Removed {one_line(row.name)}; undo it under History."
@@ -112,19 +119,19 @@ def _draw_change(project: OpenProject, ui: ProjectUi, rows: list[CategoryRow], c
 
 def _draw_merge(project: OpenProject, ui: ProjectUi, rows: list[CategoryRow], counts: Counter[int]) -> None:
     st.subheader("Merge")
-    into = _choice("Into", rows, "merge-into")
-    others = [row for row in rows if row.id != into.id]
+    into, is_same = _choice("Into", rows, "merge-into")
+    others = {row.id: row for row in rows if row.id != into.id}
     chosen = st.multiselect(
         "These",
-        range(len(others)),
-        format_func=lambda n: harmless(others[n].name),
+        list(others),
+        format_func=lambda id_: harmless(others[id_].name),
         key=f"merge-{into.id}-{project.revision}",
     )
-    going = [others[n] for n in chosen]
+    going = [others[id_] for id_ in chosen]
     moved = sum(counts[row.id] for row in going)
     if going:
         st.caption(plain(f"{moved} instances become {into.name}."))
-    if st.button("Merge", icon=":material/merge:", disabled=not going, key="merge"):
+    if st.button("Merge", icon=":material/merge:", disabled=not going, key="merge") and is_same:
         with show_core_errors():
             merge_categories(project.store, project.row.id, project.who, going, into)
             ui.said = f"Merged into {one_line(into.name)}; undo it under History."

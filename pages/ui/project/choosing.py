@@ -9,12 +9,14 @@ from functools import cached_property
 import streamlit as st
 
 from maskrcnn_core.categories import Category
+from maskrcnn_core.messages import one_line
 from maskrcnn_core.palette import category_color, hex_color
 from maskrcnn_core.store.records import CategoryRow, Fact, ImageRow, ProjectRow
 from maskrcnn_core.store.store import Store
 from maskrcnn_core.worker import ensure_worker
 from pages.ui.cached import open_store
-from pages.ui.errors import harmless, show_core_errors
+from pages.ui.errors import harmless, plain, show_core_errors
+from pages.ui.review.outbox import MOST_OF_A_NAME
 from pages.ui.state import ProjectUi
 
 __all__ = ["OpenProject", "choose_project", "color_of", "draw_new_project", "parameter"]
@@ -83,8 +85,10 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
         # Whatever the reason, jobs of an earlier run of the app go on as soon as somebody looks.
         ensure_worker(store)
     projects = {row.id: row for row in store.projects()}
-    if (asked := parameter("project")) in projects:
-        ui.open(asked)
+    asked = st.query_params.get("project", "")
+    if parameter("project") in projects:
+        ui.open(parameter("project"))
+        asked = ""
     if ui.id not in projects:
         ui.open(next(iter(projects), None))
     ui.who = ui.who or _default_name()
@@ -104,10 +108,31 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
                 key="project-choice",
                 on_change=choose,
             )
-        named = st.text_input("Your name, for the journal", ui.who, max_chars=80, key="who")
-        ui.who = named.strip() or _default_name()
+
+        def call_oneself() -> None:
+            named = one_line(st.session_state["who"]).strip()
+            ui.who, ui.is_named = named or _default_name(), bool(named)
+
+        st.session_state["who"] = ui.who
+        st.text_input(
+            "Your name, for the journal",
+            max_chars=MOST_OF_A_NAME,
+            key="who",
+            on_change=call_oneself,
+            help="Undo takes back decisions of this name. This browser remembers it.",
+        )
     if ui.id is None:
         return None
+    if asked:
+        # Not another one in its place: the next keys would decide in the wrong data set.
+        st.error(f"There is no project {plain(asked)} here.", icon=":material/link_off:")
+        st.button(
+            f"Open {harmless(projects[ui.id].name)}",
+            key="open-another",
+            on_click=st.query_params.from_dict,
+            args=({"project": str(ui.id)},),
+        )
+        st.stop()
     if st.query_params.get("project") != str(ui.id):
         st.query_params.from_dict({"project": str(ui.id)})
     return OpenProject(store, projects[ui.id], ui.who, store.revision(ui.id))

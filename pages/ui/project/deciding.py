@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from maskrcnn_core.errors import ConflictError, StoreError
+from maskrcnn_core.messages import one_line
 from maskrcnn_core.store.journal import Change
 from maskrcnn_core.store.records import Entry
 from maskrcnn_core.store.store import Store
@@ -70,14 +71,29 @@ def take_operations(store: Store, ui: ProjectUi, report: ReviewReport) -> None:
         try:
             _carry_out(store, ui, operation, f"{client}:{operation.seq}")
         except ConflictError as error:
-            _refuse(review, client, operation.seq, str(error))
+            _refuse(review, client, operation.seq, f"{_where(store, operation)}{error}")
         except StoreError as error:
             # With a cause it is the disk or the database, which may come back; without one it is a row that
             # is not there, and trying again would not help.
             if error.__cause__ is not None:
                 raise
-            _refuse(review, client, operation.seq, str(error))
+            _refuse(review, client, operation.seq, f"{_where(store, operation)}{error}")
         review.acks[client] = operation.seq
+
+
+def _where(store: Store, operation: Operation) -> str:
+    """What was wanted, and in which image, as the beginning of a sentence."""
+    match operation:
+        case SetStatus(image_id=image_id, status=status, instances=rows):
+            what = f"{_KINDS[status]} {len(rows)}"
+        case Relabel(image_id=image_id, instances=rows):
+            what = f"relabel {len(rows)}"
+        case Finish(image_id=image_id):
+            what = "finish image"
+        case _:
+            return f"{operation.kind}: "
+    name = store.image_name(image_id)
+    return f"{what}, {one_line(name)}: " if name else f"{what}: "
 
 
 def _refuse(review: ReviewUi, client: str, seq: int, text: str) -> None:

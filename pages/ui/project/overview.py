@@ -233,7 +233,7 @@ def _draw_table(project: OpenProject, images: list[ImageRow], of_image: dict[int
         height=min(40 + 64 * max(len(images), 1), 680),
         on_select="rerun",
         selection_mode="single-row",
-        placeholder="No image is like that",
+        placeholder="–",
         column_config={
             "": st.column_config.ImageColumn(width=90),
             "image": st.column_config.TextColumn(width="medium"),

@@ -138,7 +138,12 @@ def look_at(project: OpenProject, review: ReviewUi, image_id: int | None, instan
     """
     if image_id is None or (image_id, instance_id) == review.address:
         return
+    review.address = (image_id, instance_id)
     if not any(image.id == image_id and image.digest for image in project.images):
+        st.warning(
+            f"There is no image {image_id} in this project, or nobody has brought it: this is another one.",
+            icon=":material/link_off:",
+        )
         return
     item = QueueItem(image_id, instance_id)
     same_image = (n for n, other in enumerate(review.queue) if other.image_id == image_id)

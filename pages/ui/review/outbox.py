@@ -1,22 +1,28 @@
 """Decisions that a reviewer could not send any more, on their way from whatever page is open.
 
 Streamlit forgets what the components of a page have said when the page is left. The app mounts this one
-beside every page: it finds in the tab's storage what was not acknowledged, and sends it.
+beside every page: it finds in the tab's storage what was not acknowledged, and sends it. It also remembers
+the person's name from one session to the next.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
 
+from maskrcnn_core.messages import one_line
 from pages.ui.review import HERE
 from pages.ui.viewer.bundle import bundle_modules
 
-__all__ = ["OUTBOX", "outbox", "outbox_script"]
+__all__ = ["MOST_OF_A_NAME", "OUTBOX", "outbox", "outbox_script", "remembered_name"]
 
 OUTBOX = "outbox"
 """The key of the outbox; `waiting_operations` reads it like a reviewer's."""
+
+MOST_OF_A_NAME = 80
+"""Characters of a person's name."""
 
 _MODULES = ("review_state.js", "review_session.js", "outbox.js")
 
@@ -30,16 +36,24 @@ def outbox_script() -> str:
 _mount = st.components.v2.component("maskdesk_outbox", js=outbox_script())
 
 
-def outbox(*, is_open: bool, ack_client: str, ack_seq: int) -> None:
+def remembered_name() -> str:
+    """The name that the person gave in this browser before, as far as the browser has said it; or empty."""
+    stored = st.session_state.get(OUTBOX)
+    name = stored.get("who") if isinstance(stored, Mapping) else None
+    return one_line(name)[:MOST_OF_A_NAME].strip() if isinstance(name, str) else ""
+
+
+def outbox(*, is_open: bool, ack_client: str, ack_seq: int, who: str) -> None:
     """Mounts it.
 
     Args:
         is_open: false where a reviewer is on the page, which sends by itself.
         ack_client: the tab whose operations came from here last; empty for none.
         ack_seq: the greatest number of them that was taken in.
+        who: the name that the person gave in this session, for the browser to remember; or empty.
     """
-    data = {"is_open": is_open, "ack_client": ack_client, "ack_seq": ack_seq}
-    _mount(key=OUTBOX, data=data, on_ops_change=_nothing)
+    data = {"is_open": is_open, "ack_client": ack_client, "ack_seq": ack_seq, "who": who}
+    _mount(key=OUTBOX, data=data, on_ops_change=_nothing, on_who_change=_nothing)
 
 
 def _nothing() -> None:

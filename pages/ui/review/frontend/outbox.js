@@ -4,7 +4,25 @@
 import { ReviewState } from "./review_state.js";
 import { loadSaved, save } from "./review_session.js";
 
-/** @typedef {{is_open: boolean, ack_client: string, ack_seq: number}} OutboxMessage */
+/** @typedef {{is_open: boolean, ack_client: string, ack_seq: number, who: string}} OutboxMessage */
+
+const WHO_KEY = "maskdesk-who";
+
+/**
+ * The name that a person gave in this browser before, where the app does not know it; keeps the one it knows.
+ * @param {string} who empty where nobody has said it in this session
+ * @param {() => Storage} ask
+ */
+export function rememberedName(who, ask) {
+  try {
+    const storage = ask();
+    if (who === "") return storage.getItem(WHO_KEY) ?? "";
+    storage.setItem(WHO_KEY, who);
+  } catch {
+    // storage that is forbidden remembers nothing
+  }
+  return "";
+}
 
 /**
  * What is still to be sent after an acknowledgement; forgets what has arrived.
@@ -26,6 +44,8 @@ export function stillToSend(data, storage) {
  */
 export default function mountOutbox(component) {
   const { data, setStateValue } = component;
+  const who = rememberedName(data.who, () => localStorage);
+  if (who !== "") setStateValue("who", who);
   if (!data.is_open) return; // the reviewer itself is there
   const report = stillToSend(data, sessionStorage);
   if (report.ops.length > 0) setStateValue("ops", report);

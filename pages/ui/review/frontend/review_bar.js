@@ -1,5 +1,6 @@
 // The review bar: its buttons and texts. Texts from outside are only ever set through textContent.
 
+import { connection } from "./review_session.js";
 import { countStatuses } from "./review_state.js";
 
 /** @typedef {import("./review_state.js").ReviewState} ReviewState */
@@ -12,6 +13,12 @@ export const KEYED_CATEGORIES = 9;
 const REMARK_TIME = 3500;
 /** Refusals that are read out; the others are only counted. */
 const REFUSALS_SHOWN = 3;
+
+/** @param {string} name */
+function shorten(name) {
+  return name.length > 40 ? `${name.slice(0, 39)}…` : name;
+}
+
 
 export class ReviewBar {
   /** @param {Controls} controls */
@@ -59,8 +66,8 @@ export class ReviewBar {
     this.showCategories(state.message?.categories ?? [], ready && selected.length > 0, this.categoriesOf(state, selected));
 
     const counts = frame === null ? { proposed: 0, accepted: 0, rejected: 0 } : countStatuses(frame);
-    const tally = `${counts.proposed} proposed · ${counts.accepted} accepted · ${counts.rejected} rejected`;
-    controls.setText("tally", frame === null ? "" : tally);
+    const tally = `${shorten(frame?.message.image.name ?? "")}: ${counts.proposed} proposed · ${counts.accepted} accepted · ${counts.rejected} rejected`;
+    controls.setText("tally", frame === null || state.loading ? "" : tally);
     const decided = ready && undecided === 0 && shown.length > 0;
     this.done.dataset.strong = String(decided && frame.image_status !== "reviewed");
     const finishes = frame !== null && (state.message?.queue.unit === "image" || counts.proposed === 0);
@@ -76,7 +83,9 @@ export class ReviewBar {
 
     const kept = controls.part("kept", HTMLElement);
     kept.dataset.late = String(late);
-    controls.setText("kept", late ? "not saved yet: no connection" : state.saved ? "saved" : "saving…");
+    const isCut = connection() !== "CONNECTED";
+    const waiting = isCut ? "not saved yet: no connection" : "not saved yet: waiting for the server";
+    controls.setText("kept", late ? waiting : state.saved ? "saved" : "saving…");
 
     dataset.at = String(state.shownAt);
     dataset.loading = String(state.loading);

@@ -17,6 +17,12 @@ const ANSWER_TIME = 400;
 /** A page keeps its name when the reviewer leaves it and comes back. */
 const NAMES = Symbol.for("maskdesk.review.names");
 
+/** What Streamlit says of its connection to the server; connected where it says nothing. */
+export function connection() {
+  const app = document.querySelector("[data-testid=stApp]");
+  return (app instanceof HTMLElement && app.dataset.testConnectionState) || "CONNECTED";
+}
+
 export function makeClient() {
   const bytes = crypto.getRandomValues(new Uint8Array(12));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");

@@ -7,7 +7,7 @@ import { actionFor } from "../../viewer/frontend/keys.js";
 import { Viewer } from "../../viewer/frontend/viewer.js";
 import { ReviewState, bySoonness, nextUndecided } from "./review_state.js";
 import { lookOf } from "./review_look.js";
-import { claimClient, loadSaved, save } from "./review_session.js";
+import { claimClient, connection, loadSaved, save } from "./review_session.js";
 import { VIEWER_KEYS, actionOf, hasOpenDialog, isRepeatable, isTakenBy } from "./review_keys.js";
 import { KEYED_CATEGORIES, ReviewBar } from "./review_bar.js";
 
@@ -19,12 +19,16 @@ import { KEYED_CATEGORIES, ReviewBar } from "./review_bar.js";
 /** @typedef {import("../../viewer/frontend/state.js").Model} Model */
 
 const LOADING = "Loading…";
+/** What is about the picture: it means nothing before that is there. */
+const NEEDS_FRAME = new Set(["accept", "reject", "accept-all", "reject-all", "relabel", "done", "reopen"]);
 /** Nothing acknowledged for so long (ms): the person is told. */
 const LATE_AFTER = 5000;
 /** Python gets the next operations when it has answered the last ones, or after so long (ms), and then after
  *  twice that, and so on: each report ends the run that is under way, and a run that is always ended answers
  *  nothing. */
 const PATIENCE = 800;
+/** So long after a lost connection the page may take to be drawn again (ms). */
+const AFTER_CONNECTION = 5000;
 const PATIENCE_AT_MOST = 15_000;
 /** What was not acknowledged is sent again after so long (ms), and then after twice that, and so on. */
 const SEND_AGAIN = 6000;
@@ -66,6 +70,8 @@ export class Reviewer {
     this.sendAgain = SEND_AGAIN;
     this.clock = window.setInterval(() => this.tick(), 500);
     this.idle = 0;
+    /** Until then nothing is sent: see `isSilent`. */
+    this.silentUntil = 0;
     this.cameByTab = false;
     this.leaving = new AbortController();
     this.leave = new Leaving(this.leaving.signal, () => this.flush(true));
@@ -92,6 +98,7 @@ export class Reviewer {
    */
   accept(data, setStateValue) {
     this.setStateValue = setStateValue;
+    this.silentUntil = 0;
     const waiting = this.state.pending.length;
     /** @type {string[]} */
     let refusals;
@@ -259,6 +266,10 @@ export class Reviewer {
   act({ name, number }) {
     const { bar } = this;
     bar.say("");
+    if (this.state.loading && NEEDS_FRAME.has(name)) {
+      bar.say("this picture is still loading: press again");
+      return;
+    }
     if (name === "accept") this.decide("accepted");
     else if (name === "reject") this.decide("rejected");
     else if (name === "accept-all") this.decideAll("accepted");
@@ -325,9 +336,9 @@ export class Reviewer {
   goToUndecided(id) {
     const { frame } = this.state;
     const next = frame === null ? null : nextUndecided(frame, this.shownIds(), id);
-    if (next === null) return;
+    // With none left nothing stays selected: one key too many would overturn the last decision.
     this.viewer.choose(next);
-    this.viewer.lookAt(next);
+    if (next !== null) this.viewer.lookAt(next);
   }
 
   /** @param {number} number from 1 */
@@ -350,9 +361,11 @@ export class Reviewer {
     if (frame === null || state.loading) return;
     // A place of one instance says nothing of the image's others.
     const isWhole = state.message?.queue.unit === "image" || [...frame.states.values()].every((one) => one.status !== "proposed");
+    const undecided = [...frame.states.values()].filter((one) => one.status === "proposed").length;
     const changed = isWhole && state.finish("reviewed");
     if (changed) this.keep();
     this.go(state.at + 1);
+    if (changed && undecided > 0) this.bar.say(`finished with ${undecided} undecided`);
   }
 
   /** @param {number} at */
@@ -402,7 +415,7 @@ export class Reviewer {
     const { state } = this;
     const report = state.report();
     const last = report.ops[report.ops.length - 1]?.seq ?? 0;
-    if (!this.named || state.message === null || last <= this.sent || this.leave.isNow) return;
+    if (!this.named || state.message === null || last <= this.sent || this.isSilent()) return;
     const wait = this.isAnswered || now ? 0 : this.sentAt + this.patience - performance.now();
     clearTimeout(this.sendTimer);
     if (wait > 0) {
@@ -422,6 +435,20 @@ export class Reviewer {
     this.setStateValue("ops", report);
   }
 
+  /**
+   * While there is no connection, and until the page has been drawn again after it: a restarted server knows
+   * nothing of this part of the page, and a wish to draw it would take the place of the whole page's.
+   */
+  isSilent() {
+    const now = performance.now();
+    if (connection() !== "CONNECTED") {
+      this.silentUntil = now + AFTER_CONNECTION;
+      this.sent = 0; // what was sent into the void is sent again
+      this.sendAgain = SEND_AGAIN;
+    }
+    return this.leave.isNow || now < this.silentUntil;
+  }
+
   isLate() {
     return !this.state.saved && performance.now() - this.progressAt > LATE_AFTER;
   }
@@ -429,8 +456,9 @@ export class Reviewer {
   tick() {
     const { state } = this;
     if (state.saved || !this.named || state.message === null) return;
+    this.isSilent(); // it has to be asked to notice a lost connection
     const now = performance.now();
-    if (now - Math.max(this.sentAt, this.progressAt) > this.sendAgain && !this.leave.isNow) {
+    if (now - Math.max(this.sentAt, this.progressAt) > this.sendAgain && !this.isSilent()) {
       this.sendAgain = Math.min(2 * this.sendAgain, SEND_AGAIN_AT_MOST);
       this.sendReport(state.report());
     }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import mountOutbox, { stillToSend } from "../frontend/outbox.js";
+import mountOutbox, { rememberedName, stillToSend } from "../frontend/outbox.js";
 
 const CLIENT = "0123456789abcdef01234567";
 
@@ -18,7 +18,7 @@ function storageWith(pending) {
 }
 
 const undo = (seq) => ({ op: { seq, kind: "undo" }, patch: null });
-const nothing = { is_open: true, ack_client: "", ack_seq: 0 };
+const nothing = { is_open: true, ack_client: "", ack_seq: 0, who: "" };
 
 test("what was not acknowledged is sent, and what has arrived is forgotten", () => {
   const storage = storageWith([undo(7), undo(8), undo(9)]);
@@ -34,6 +34,15 @@ test("an acknowledgement of another tab is none", () => {
   assert.equal(stillToSend(other, storage).ops.length, 1);
 });
 
+test("a name that was given once comes back in another session", () => {
+  const storage = storageWith([]);
+  assert.equal(rememberedName("", () => storage), "");
+  assert.equal(rememberedName("Ann", () => storage), "", "the app knows it");
+  assert.equal(rememberedName("", () => storage), "Ann");
+  const forbidden = () => { throw new Error("no storage here"); };
+  assert.equal(rememberedName("Ann", forbidden), "");
+});
+
 test("beside a reviewer, and with nothing to say, it says nothing", () => {
   const said = [];
   const setStateValue = (name, value) => said.push([name, value]);
@@ -47,4 +56,9 @@ test("beside a reviewer, and with nothing to say, it says nothing", () => {
   globalThis.sessionStorage = storageWith([]);
   mountOutbox({ data: nothing, setStateValue });
   assert.equal(said.length, 1);
+  globalThis.localStorage = storageWith([]);
+  localStorage.setItem("maskdesk-who", "Ann");
+  mountOutbox({ data: nothing, setStateValue });
+  assert.deepEqual(said[1], ["who", "Ann"]);
+  delete globalThis.localStorage;
 });
