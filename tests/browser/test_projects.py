@@ -92,7 +92,7 @@ class ReviewPage:
         self.page.locator(f".viewer[data-part=root]{selector}").wait_for(timeout=90_000)
 
     def call_oneself(self, name):
-        self.page.get_by_label("Your name, for the journal").fill(name)
+        self.page.get_by_role("textbox", name="Your name, for the journal").fill(name)
         self.page.keyboard.press("Enter")
         settle(self.page)
         self.page.locator("[data-part=stage]").focus()

@@ -7,7 +7,7 @@ import { actionFor } from "../../viewer/frontend/keys.js";
 import { Viewer } from "../../viewer/frontend/viewer.js";
 import { ReviewState, bySoonness, nextUndecided } from "./review_state.js";
 import { lookOf } from "./review_look.js";
-import { claimClient, connection, loadSaved, save } from "./review_session.js";
+import { claimClient, connection, isRunning, loadSaved, save } from "./review_session.js";
 import { VIEWER_KEYS, actionOf, hasOpenDialog, isRepeatable, isTakenBy } from "./review_keys.js";
 import { KEYED_CATEGORIES, ReviewBar } from "./review_bar.js";
 
@@ -27,8 +27,10 @@ const LATE_AFTER = 5000;
  *  twice that, and so on: each report ends the run that is under way, and a run that is always ended answers
  *  nothing. */
 const PATIENCE = 800;
-/** So long after a lost connection the page may take to be drawn again (ms). */
-const AFTER_CONNECTION = 5000;
+/** So long after a lost connection a server that had to start may take to draw the page again (ms). */
+const AFTER_CONNECTION = 60_000;
+/** When it has drawn nothing for so long, it knows the page still and has no reason to (ms). */
+const CALM = 3000;
 const PATIENCE_AT_MOST = 15_000;
 /** What was not acknowledged is sent again after so long (ms), and then after twice that, and so on. */
 const SEND_AGAIN = 6000;
@@ -72,6 +74,8 @@ export class Reviewer {
     this.idle = 0;
     /** Until then nothing is sent: see `isSilent`. */
     this.silentUntil = 0;
+    this.calmSince = 0;
+    this.viewer.quiet = () => (this.isSilent() ? 500 : 0);
     this.cameByTab = false;
     this.leaving = new AbortController();
     this.leave = new Leaving(this.leaving.signal, () => this.flush(true));
@@ -443,8 +447,12 @@ export class Reviewer {
     const now = performance.now();
     if (connection() !== "CONNECTED") {
       this.silentUntil = now + AFTER_CONNECTION;
+      this.calmSince = now;
       this.sent = 0; // what was sent into the void is sent again
       this.sendAgain = SEND_AGAIN;
+    } else if (now < this.silentUntil) {
+      if (isRunning()) this.calmSince = now;
+      else if (now - this.calmSince > CALM) this.silentUntil = 0;
     }
     return this.leave.isNow || now < this.silentUntil;
   }

@@ -63,6 +63,8 @@ export class Viewer {
     this.frame = 0;
     this.restTimer = 0;
     this.reportTimer = 0;
+    /** How long nothing may be reported (ms). */
+    this.quiet = () => 0;
     this.leaving = new AbortController();
     this.leave = new Leaving(this.leaving.signal, () => this.report(0));
     this.resizing = new ResizeObserver(() => this.resize());
@@ -135,7 +137,7 @@ export class Viewer {
    */
   report(delay) {
     clearTimeout(this.reportTimer);
-    const wait = Math.max(delay, this.leave.rest);
+    const wait = Math.max(delay, this.leave.rest, this.quiet());
     if (wait > 0) {
       this.reportTimer = window.setTimeout(() => this.report(0), wait);
       return;
