@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, cast
 
 import typer
@@ -125,11 +125,15 @@ def import_ground_truth(
         folder = images.resolve()
 
         def find(file_name: str) -> bytes | None:
-            try:
-                file = (folder / file_name).resolve()
-                return file.read_bytes() if file.is_relative_to(folder) and file.is_file() else None
-            except (OSError, ValueError):  # a name that no system takes
-                return None
+            # A file may say images/a.jpg of what lies in the folder that was named.
+            for name in dict.fromkeys((file_name, PurePosixPath(file_name).name)):
+                try:
+                    file = (folder / name).resolve()
+                    if file.is_relative_to(folder) and file.is_file():
+                        return file.read_bytes()
+                except (OSError, ValueError):  # a name that no system takes
+                    continue
+            return None
 
         try:
             data = ground_truth.read_bytes()

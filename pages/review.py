@@ -51,6 +51,8 @@ def draw_desk(project: OpenProject, ui: ProjectUi) -> None:
     write_address(review)
     if item is None:
         st.info("Nothing is like that. Choose something else under Queue.", icon=":material/inbox:")
+        if missing := sum(not image.digest for image in project.images):
+            st.caption(f"{missing:,} images are listed by a COCO file, and nobody has brought them yet.")
         return
     with show_core_errors():
         draw_progress(project)

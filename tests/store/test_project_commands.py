@@ -72,6 +72,12 @@ def test_a_data_set_comes_in_goes_out_and_comes_back_the_same(tmp_path):
     told("export", "One", "--out", tmp_path / "one.json")
     again = ("--ground-truth", tmp_path / "one.json", "--images", tmp_path / "drawn/images")
     told("import", "Two", *again)
+    document = json.loads((tmp_path / "one.json").read_text())
+    for image in document["images"]:
+        image["file_name"] = f"images/{image['file_name']}"
+    (tmp_path / "renamed.json").write_text(json.dumps(document))
+    found = told("import", "Three", "--ground-truth", tmp_path / "renamed.json", *again[2:])
+    assert found.startswith("2 images, 3 categories and ") and "were not found" not in found
     told("export", "Two", "--out", tmp_path / "two.json")
     assert (tmp_path / "one.json").read_bytes() == (tmp_path / "two.json").read_bytes()
     assert "0 images, 0 categories and 0 instances taken in; 2 images were there" in told(
