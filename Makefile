@@ -4,7 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
-# One process a core; the tests of a file stay together, as they share a server.
+# One process a core, so each has one thread: torch's threads of several processes take the cores from each other.
+# The tests of a file stay together, as they share a server.
 PYTEST_FLAGS ?= -n logical --maxprocesses 4 --dist loadfile
 # The Data Science Bowl 2018's images (CC0) as COCO files, for `make starter`.
 NUCLEI ?= $(or $(MASKDESK_SHARED),../shared)/data/nuclei
@@ -19,7 +20,7 @@ run: setup ## start the app on http://127.0.0.1:8501 (PORT=... for another one)
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
 
 test: setup-dev browser postgres ## run every test, also in a real browser and on a real PostgreSQL where they can be had
-	$(BIN)/python -m pytest $(PYTEST_FLAGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 lint: setup-dev ## ruff and mypy --strict
 	$(BIN)/ruff check .

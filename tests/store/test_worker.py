@@ -43,6 +43,11 @@ sys.stdin.read()
 """
 
 
+# What a worker does around its jobs is the same on every database: jobs themselves are tried on both in
+# test_jobs.py, and here where processes meet over them.
+ON_SQLITE = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+
+
 @pytest.fixture(autouse=True)
 def no_other_weights(monkeypatch, tmp_path):
     for name in ("MASKDESK_WEIGHTS", "XDG_CACHE_HOME", "TORCH_HOME"):
@@ -194,6 +199,7 @@ def test_after_a_kill_another_worker_goes_on_and_nothing_is_doubled(place, store
     assert facts(store, project) == undisturbed
 
 
+@ON_SQLITE
 def test_a_worker_that_is_told_to_stop_puts_its_job_back(place, store, tmp_path, undisturbed):
     project = make_project(store)
     job = add(store, project)
@@ -206,6 +212,7 @@ def test_a_worker_that_is_told_to_stop_puts_its_job_back(place, store, tmp_path,
     assert facts(store, project) < undisturbed
 
 
+@ON_SQLITE
 def test_the_apps_worker_ends_with_the_app_and_the_next_one_goes_on(place, store, undisturbed):
     project = make_project(store)
     job = add(store, project)
@@ -229,6 +236,7 @@ def test_the_apps_worker_ends_with_the_app_and_the_next_one_goes_on(place, store
     assert facts(store, project) == undisturbed
 
 
+@ON_SQLITE
 def test_a_second_worker_of_a_computer_is_told_that_there_is_one(place, store):
     add(store, make_project(store, images=1))
     with only_worker(place):
@@ -241,6 +249,7 @@ def test_a_second_worker_of_a_computer_is_told_that_there_is_one(place, store):
 # -- one job, and the next one ----------------------------------------------------------------------
 
 
+@ON_SQLITE
 def test_jobs_are_done_one_after_another_and_told(store):
     first, second = (add(store, make_project(store, images=1, name=name)) for name in ("One", "Two"))
     said = []
@@ -250,6 +259,7 @@ def test_jobs_are_done_one_after_another_and_told(store):
     assert work_off(store) == 0
 
 
+@ON_SQLITE
 def test_a_project_without_images_is_done_at_once(store):
     job = add(store, make_project(store, images=0))
     work_off(store)
@@ -257,6 +267,7 @@ def test_a_project_without_images_is_done_at_once(store):
     assert (done.state, done.total, done.rate) == ("done", 0, None)
 
 
+@ON_SQLITE
 def test_a_job_over_answered_images_runs_none_and_knows_no_rate(store):
     project = make_project(store, images=2)
     add(store, project)
@@ -287,6 +298,7 @@ def test_a_cancelled_job_is_left_before_the_next_image_and_its_proposals_stay(st
     assert len(answers(store)) == 1
 
 
+@ON_SQLITE
 def test_images_that_fail_are_named_and_the_others_are_done(store):
     project = make_project(store, images=3)
     image = store.images(project)[1]
@@ -304,6 +316,7 @@ def test_images_that_fail_are_named_and_the_others_are_done(store):
     ("model", "message"),
     [("coco-v2", "download"), ("strater", "there is no such model; did you mean starter")],
 )
+@ON_SQLITE
 def test_a_model_that_is_not_there_fails_the_job_and_not_the_worker(store, model, message):
     project = make_project(store, images=1)
     wrong, right = add(store, project, model), add(store, project)
@@ -324,6 +337,7 @@ def test_a_category_that_is_gone_fails_the_job_before_anything_is_offered_for_it
     assert "what the model calls circle" in failed.message and "start a new job" in failed.message
 
 
+@ON_SQLITE
 def test_a_category_that_the_model_lacks_fails_the_job(store):
     project = make_project(store, images=1)
     job = add(store, project, mapping={"horse": store.categories(project)[0].id})
@@ -332,6 +346,7 @@ def test_a_category_that_the_model_lacks_fails_the_job(store):
     assert failed.state == "failed" and "it has no category horse" in failed.message
 
 
+@ON_SQLITE
 def test_a_job_of_damaged_settings_fails_with_what_is_wrong(store):
     project = make_project(store, images=1)
     job = add(store, project)
@@ -342,6 +357,7 @@ def test_a_job_of_damaged_settings_fails_with_what_is_wrong(store):
     assert failed.state == "failed" and "job settings: wanted an object" in failed.message
 
 
+@ON_SQLITE
 def test_an_error_in_the_program_ends_the_job_and_not_the_worker(store, monkeypatch):
     project = make_project(store, images=1)
     first, second = add(store, project), add(store, make_project(store, images=1, name="Two"))
@@ -377,6 +393,7 @@ def test_a_database_that_refuses_for_a_moment_ends_no_job(store, monkeypatch, ti
     assert jobs.job(store, job.id).state == state
 
 
+@ON_SQLITE
 def test_a_worker_that_is_to_stop_begins_nothing(store):
     add(store, make_project(store, images=1))
     stop = StopAsked()
@@ -385,6 +402,7 @@ def test_a_worker_that_is_to_stop_begins_nothing(store):
     assert answers(store) == {}
 
 
+@ON_SQLITE
 def test_a_slow_image_is_not_taken_for_a_dead_worker(store, monkeypatch):
     job = add(store, make_project(store, images=1))
     monkeypatch.setattr(worker, "BEAT_SECONDS", 0.01)
@@ -404,6 +422,7 @@ def test_a_slow_image_is_not_taken_for_a_dead_worker(store, monkeypatch):
 # -- starting one -----------------------------------------------------------------------------------
 
 
+@ON_SQLITE
 def test_no_worker_is_started_for_nothing(store, monkeypatch):
     monkeypatch.setattr(worker, "_start", lambda _: pytest.fail("there is nothing to do"))
     project = make_project(store, images=1)
@@ -412,6 +431,7 @@ def test_no_worker_is_started_for_nothing(store, monkeypatch):
     assert not ensure_worker(store)
 
 
+@ON_SQLITE
 def test_a_worker_that_falls_at_once_is_not_started_over_and_over(store, monkeypatch):
     fallen = []
 
@@ -429,6 +449,7 @@ def test_a_worker_that_falls_at_once_is_not_started_over_and_over(store, monkeyp
     assert ensure_worker(store) and len(fallen) == 2
 
 
+@ON_SQLITE
 def test_a_workers_environment_names_the_place(place, monkeypatch):
     for name, value in worker._environment(place).items():
         monkeypatch.setenv(name, value)
