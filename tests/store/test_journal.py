@@ -203,7 +203,8 @@ def test_a_taken_name_is_refused_in_a_sentence_and_nothing_is_carried_out(store)
     assert statuses(store, project)[0] == "proposed"
     with pytest.raises(StoreError, match="a project of this name is there already"):
         make_project(store)
-    store.decide(project, "ann", "remove", [change(cell, "category", gone=True)])
+    moved = [change(r, category_id=nucleus.id) for r in store.instances(project) if r.category_id == cell.id]
+    store.decide(project, "ann", "remove", [*moved, change(cell, "category", gone=True)])
     store.decide(project, "ann", "rename", [change(nucleus, "category", name="cell")])
     assert [c.name for c in store.categories(project)] == ["cell"], "what is gone holds no name"
 
