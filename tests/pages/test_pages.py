@@ -166,7 +166,7 @@ def test_an_export_that_breaks_off_leaves_no_file_that_could_stand_for_another(n
 
 
 def test_the_models_page_lists_the_table_and_a_summary(mobile):
-    app = open_app().switch_page(PAGES[1].file).run()
+    app = open_app().switch_page("pages/models.py").run()
     assert list(app.dataframe[0].value["model"]) == [spec.title for spec in MODELS]
     assert "Parameters" in list(app.dataframe[1].value["what"])
 
