@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from pathlib import Path
 
 import streamlit as st
 
@@ -13,18 +12,11 @@ from maskrcnn_core.formats.base import file_stem
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.rendering import Style
-from pages.ui.errors import plain, show_core_errors
+from pages.ui.errors import show_core_errors
+from pages.ui.offering import draw_offer, forget
 from pages.ui.state import Prepared, UiState
 
 __all__ = ["draw_downloads"]
-
-# From the moment when the page is asked for anew until this button is drawn again it would hand out a file of
-# what was shown before: dead, and seen to be.
-_STALE_IS_DEAD = """<style>
-[data-testid="stElementContainer"][data-stale="true"] [data-testid="stDownloadButton"] {
-    pointer-events: none; opacity: 0.4;
-}
-</style>"""
 
 
 def draw_downloads(state: UiState, predictor: Predictor) -> None:
@@ -74,15 +66,20 @@ def draw_downloads(state: UiState, predictor: Predictor) -> None:
     # What was offered before goes at once: while a file is made nobody shall take another one for it.
     making, offer = st.empty(), st.empty()
     if asked:
-        _forget(state)
+        forget(state.prepared)
+        state.prepared = None
         try:
             with show_core_errors(), making.container():
                 state.prepared = _prepare(state, predictor, row, digests, fingerprint)
         finally:
             making.empty()
-    st.html(_STALE_IS_DEAD)
     with offer.container():
-        _offer(state, fingerprint)
+        draw_offer(
+            state.prepared,
+            fingerprint,
+            key="download-prepared",
+            stale="What is shown has changed since the last file was made: prepare it again.",
+        )
 
 
 def _sentence(state: UiState, row: Format, left_out: int) -> str:
@@ -96,13 +93,6 @@ def _sentence(state: UiState, row: Format, left_out: int) -> str:
     if left_out and state.export_all:
         parts.append(f"{left_out} images without an answer of the network are left out.")
     return " ".join(parts)
-
-
-def _forget(state: UiState) -> None:
-    """The file that was made before goes first: one that is cancelled or fails must not stand for it."""
-    if state.prepared is not None:
-        Path(state.prepared.file).unlink(missing_ok=True)
-        state.prepared = None
 
 
 def _prepare(
@@ -153,25 +143,3 @@ def _prepare(
         file.unlink(missing_ok=True)
         raise
     return Prepared(fingerprint, str(file), f"{stem}_{row.key}{suffix}", mime, tuple(notes))
-
-
-def _offer(state: UiState, fingerprint: object) -> None:
-    prepared = state.prepared
-    if prepared is None:
-        return
-    if prepared.fingerprint != fingerprint:
-        st.caption("What is shown has changed since the last file was made: prepare it again.")
-        return
-    with open(prepared.file, "rb") as file:
-        st.download_button(
-            f"Download {plain(prepared.name)}",
-            file,
-            file_name=prepared.name,
-            mime=prepared.mime,
-            key="download-prepared",
-            on_click="ignore",
-            type="primary",
-            icon=":material/download:",
-        )
-    for note in prepared.notes:
-        st.caption(plain(note))

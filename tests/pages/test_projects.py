@@ -67,6 +67,21 @@ def test_every_section_opens(store, section, images):
     assert app.title[0].value == "Cells"
 
 
+def test_a_split_of_too_few_images_is_refused_in_a_sentence(store):
+    project = make_project(store, images=0)
+    import_images(store, project, "ann", [("a.png", encode_png(draw_scene(1).pixels))])
+    app = open_page("project")
+    app.session_state["maskdesk"].project.section = "out"
+    app.run()
+    app.checkbox(key="out-split").check().run()
+    assert not app.exception and "at least 2 images" in app.error[0].value
+    app.checkbox(key="out-split").uncheck().run()
+    app.button(key="out-prepare").click().run()
+    assert not app.exception and not app.error
+    prepared = app.session_state["maskdesk"].project_file
+    assert prepared.name == "Cells_coco.json" and prepared.notes
+
+
 def test_a_link_to_nothing_opens_nothing_else(store):
     project = make_project(store, images=0)
     import_images(store, project, "ann", [("a.png", encode_png(draw_scene(1).pixels))])

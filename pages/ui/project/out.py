@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from pathlib import Path
 from typing import BinaryIO
 
 import streamlit as st
@@ -22,6 +21,7 @@ from maskrcnn_core.store.exporting import (
 )
 from maskrcnn_core.store.queues import QueueFilter
 from pages.ui.errors import plain, show_core_errors
+from pages.ui.offering import draw_offer, forget
 from pages.ui.project.choosing import OpenProject
 from pages.ui.state import Prepared, ProjectUi, UiState, get_state
 
@@ -80,23 +80,50 @@ def draw_out(project: OpenProject, ui: ProjectUi) -> None:
             seed,
             share,
         )
-        if st.button("Prepare", icon=":material/build:", key="out-prepare", disabled=not selection.images):
-            _forget(state)
-            stem = file_stem(project.row.name)
-            if key == "coco":
-                members = coco_members(
-                    project.store, project.row.id, selection, parts, with_images=with_images
-                )
-                single = not split and not with_images
-                count = len(parts) + (len(selection.images) if with_images else 0)
-                _prepare(state, members, count, f"{stem}_coco", ".json" if single else ".zip", fingerprint)
-            else:
-                row = format_by_key(key)
-                export = other_format(project.store, project.row.id, selection)
-                count = row.count(export)
-                suffix = row.suffix if count == 1 else ".zip"
-                _prepare(state, row.members(export), count, f"{stem}_{key}", suffix, fingerprint)
-    _offer(state, fingerprint)
+        asked = st.button(
+            "Prepare", icon=":material/build:", key="out-prepare", disabled=not selection.images
+        )
+        # What was offered before goes at once: while a file is made nobody shall take another one for it.
+        making, offer = st.empty(), st.empty()
+        if asked:
+            forget(state.project_file)
+            state.project_file = None
+            try:
+                with show_core_errors(), making.container():
+                    state.project_file = _make(
+                        state, project, key, selection, parts, with_images, fingerprint
+                    )
+            finally:
+                making.empty()
+        with offer.container():
+            draw_offer(
+                state.project_file,
+                fingerprint,
+                key="download-project",
+                stale="The project or your choice has changed since then: prepare it again.",
+            )
+
+
+def _make(
+    state: UiState,
+    project: OpenProject,
+    key: str,
+    selection: Selection,
+    parts: list[Part],
+    with_images: bool,
+    fingerprint: object,
+) -> Prepared:
+    stem = f"{file_stem(project.row.name)}_{key}"
+    if key == "coco":
+        members = coco_members(project.store, project.row.id, selection, parts, with_images=with_images)
+        count = len(parts) + (len(selection.images) if with_images else 0)
+        suffix = ".json" if len(parts) == 1 and not with_images else ".zip"
+        return _prepare(state, members, count, stem, suffix, fingerprint)
+    row = format_by_key(key)
+    export = other_format(project.store, project.row.id, selection)
+    count = row.count(export)
+    suffix = row.suffix if count == 1 else ".zip"
+    return _prepare(state, row.members(export), count, stem, suffix, fingerprint)
 
 
 def _sentence(key: str, selection: Selection) -> str:
@@ -109,15 +136,9 @@ def _sentence(key: str, selection: Selection) -> str:
     return " ".join(parts)
 
 
-def _forget(state: UiState) -> None:
-    if state.project_file is not None:
-        Path(state.project_file.file).unlink(missing_ok=True)
-        state.project_file = None
-
-
 def _prepare(
     state: UiState, members: Iterator[Member], count: int, stem: str, suffix: str, fingerprint: object
-) -> None:
+) -> Prepared:
     bar = st.progress(0.0, text="Making the files ...")
     st.button("Cancel", key="cancel-out", icon=":material/stop:")
     file = state.workspace.scratch(f"project-{uuid.uuid4().hex}")
@@ -128,8 +149,7 @@ def _prepare(
         file.unlink(missing_ok=True)
         raise
     mime = "application/zip" if suffix == ".zip" else "application/octet-stream"
-    state.project_file = Prepared(fingerprint, str(file), stem + suffix, mime, tuple(notes))
-    st.rerun()
+    return Prepared(fingerprint, str(file), stem + suffix, mime, tuple(notes))
 
 
 def _write(
@@ -151,25 +171,3 @@ def _write(
         bar.progress(min(done / max(count, 1), 1.0), text=f"{done} of {count} files")
 
     return write_zip(members, target, show)
-
-
-def _offer(state: UiState, fingerprint: object) -> None:
-    prepared = state.project_file
-    if prepared is None:
-        return
-    if prepared.fingerprint != fingerprint:
-        st.caption("The project or your choice has changed since the last file was made: prepare it again.")
-        return
-    with open(prepared.file, "rb") as file:
-        st.download_button(
-            f"Download {plain(prepared.name)}",
-            file,
-            file_name=prepared.name,
-            mime=prepared.mime,
-            key="download-project",
-            on_click="ignore",
-            type="primary",
-            icon=":material/download:",
-        )
-    for note in prepared.notes:
-        st.caption(plain(note))
