@@ -14,7 +14,18 @@ from typing import Literal, get_args
 from maskrcnn_core.store.doubts import doubt_of
 from maskrcnn_core.store.records import Fact, ImageRow, ImageStatus, Status
 
-__all__ = ["ORDERS", "SIZES", "Order", "QueueFilter", "QueueItem", "Size", "Unit", "make_queue", "size_of"]
+__all__ = [
+    "ORDERS",
+    "SIZES",
+    "Order",
+    "QueueFilter",
+    "QueueItem",
+    "Size",
+    "Unit",
+    "make_queue",
+    "proposals_from",
+    "size_of",
+]
 
 Size = Literal["small", "medium", "large"]
 SIZES: tuple[Size, ...] = get_args(Size)
@@ -183,3 +194,19 @@ def make_queue(
         else:
             items += [(r, QueueItem(image.id, fact.id)) for r, fact in zip(ranks, meant, strict=True)]
     return tuple(item for _, item in sorted(items, key=lambda pair: pair[0]))  # sorted keeps ties in order
+
+
+def proposals_from(
+    facts: Iterable[Fact], queue: Iterable[QueueItem], wanted: QueueFilter, least_score: float
+) -> list[Fact]:
+    """The open proposals in the images of a queue that its filter takes and that score at least so much."""
+    images = {item.image_id for item in queue}
+    return [
+        fact
+        for fact in facts
+        if fact.status == "proposed"
+        and fact.image_id in images
+        and fact.score is not None
+        and fact.score >= least_score
+        and wanted.takes(fact)
+    ]

@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from maskrcnn_core.store.queues import ORDERS, QueueFilter, QueueItem, make_queue, size_of
+from maskrcnn_core.store.queues import (
+    ORDERS,
+    QueueFilter,
+    QueueItem,
+    make_queue,
+    proposals_from,
+    size_of,
+)
 from maskrcnn_core.store.records import STATUSES, Doubts, Fact, ImageRow
 
 
@@ -119,6 +126,19 @@ def test_scores_in_a_range_leave_out_what_has_none():
     wanted = QueueFilter(least_score=0.3, most_score=0.5)
     queue = make_queue(IMAGES, facts, [1], wanted, unit="instance")
     assert [item.instance_id for item in queue] == [2]
+
+
+def test_accepting_all_means_open_proposals_of_the_queue_from_a_score_on():
+    facts = [
+        fact(1, 1, score=0.9),
+        fact(2, 1, score=0.89),
+        fact(3, 1, score=None),
+        fact(4, 1, score=0.95, status="rejected"),
+        fact(5, 1, score=0.95, category=2),
+        fact(6, 2, score=0.95),
+    ]
+    wanted = QueueFilter(categories=frozenset({1}))
+    assert [f.id for f in proposals_from(facts, [QueueItem(1)], wanted, 0.9)] == [1]
 
 
 def test_sizes_are_those_of_cocos_evaluator():

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Sequence
 import plotly.graph_objects as go
 
 from maskrcnn_core.store.queues import SIZES
-from maskrcnn_core.store.records import STATUSES, CategoryRow, Status
+from maskrcnn_core.store.records import CategoryRow, Status
 from maskrcnn_core.store.statistics import SCORE_BINS, CutPoint
 
 __all__ = [
@@ -21,8 +21,8 @@ __all__ = [
     "size_chart",
 ]
 
+# From the bottom of a bar to its top.
 STATUS_COLORS: dict[Status, str] = {"accepted": "#2e9e5b", "proposed": "#e0a526", "rejected": "#9a9a9a"}
-_SHOWN: tuple[Status, ...] = ("accepted", "proposed", "rejected")
 _MOST_CATEGORIES = 30
 _SIZE_TITLES = {"small": "small (< 32²)", "medium": "medium", "large": "large (≥ 96²)"}
 
@@ -45,8 +45,7 @@ def _stacked(counts: Counts, keys: Sequence[Hashable], titles: Sequence[str], wh
             marker_color=STATUS_COLORS[status],
             hovertemplate=f"%{{x}}<br>%{{y}} {status}<extra></extra>",
         )
-        for status in _SHOWN
-        if status in STATUSES
+        for status in STATUS_COLORS
     ]
 
 

@@ -7,7 +7,7 @@ import hashlib
 import streamlit as st
 
 from maskrcnn_core.store.journal import Change
-from maskrcnn_core.store.queues import ORDERS, SIZES, QueueFilter, QueueItem, make_queue
+from maskrcnn_core.store.queues import ORDERS, SIZES, QueueFilter, QueueItem, make_queue, proposals_from
 from maskrcnn_core.store.records import IMAGE_STATUSES, STATUSES
 from pages.ui.errors import harmless, show_core_errors
 from pages.ui.project.choosing import OpenProject
@@ -164,16 +164,8 @@ def draw_accept_all(project: OpenProject, ui: ProjectUi) -> None:
 @st.dialog("Accept all above a score", icon=":material/done_all:")
 def _choose_accept_all(project: OpenProject, ui: ProjectUi) -> None:
     least = st.slider("Scores from", 0.05, 1.0, 0.9, 0.01, key="accept-all-score")
-    in_queue = {item.image_id for item in ui.review.queue}
-    meant = [
-        fact
-        for fact in project.store.facts(project.row.id)
-        if fact.status == "proposed"
-        and fact.image_id in in_queue
-        and fact.score is not None
-        and fact.score >= least
-        and ui.review.wanted.takes(fact)
-    ]
+    review = ui.review
+    meant = proposals_from(project.store.facts(project.row.id), review.queue, review.wanted, least)
     images = len({fact.image_id for fact in meant})
     st.text(
         f"{len(meant):,} proposals in {images:,} images of this queue. "

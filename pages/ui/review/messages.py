@@ -13,6 +13,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, TypeAlias, get_args
 
+from maskrcnn_core.store.queues import Unit
+from maskrcnn_core.store.records import ImageStatus, Status
+from pages.ui.checks import (
+    COLOR,
+    MAX_INT,
+    check_choice,
+    check_int,
+    check_list,
+    check_mapping,
+    shorten,
+    take,
+)
 from pages.ui.viewer.messages import ViewerMessage, ViewerState
 
 __all__ = [
@@ -31,16 +43,12 @@ __all__ = [
     "ReviewReport",
     "SetStatus",
     "Undo",
-    "Unit",
     "read_operations",
 ]
 
 VERSION = 1
 
-Status = Literal["proposed", "accepted", "rejected"]
-ImageStatus = Literal["new", "opened", "reviewed"]
 FinishStatus = Literal["reviewed", "opened"]
-Unit = Literal["image", "instance"]
 
 MAX_OPERATIONS = 10_000
 MAX_INSTANCES = 100_000
@@ -48,9 +56,6 @@ MAX_INSTANCES = 100_000
 MAX_TOKEN = 200
 
 _CLIENT = re.compile(r"[0-9a-zA-Z_-]{8,64}")
-_COLOR = re.compile(r"#[0-9a-f]{6}")
-# JavaScript's greatest whole number that has no double (Number.MAX_SAFE_INTEGER).
-_MAX_INT = 2**53 - 1
 
 
 # -- what the browser is told -----------------------------------------------------------------------
@@ -74,9 +79,9 @@ class InstanceState:
     has_score: bool = True
 
     def __post_init__(self) -> None:
-        _check_choice("status", self.status, get_args(Status))
-        _check_int("version", self.version)
-        _check_int("category_id", self.category_id, least=-_MAX_INT)
+        check_choice("status", self.status, get_args(Status))
+        check_int("version", self.version)
+        check_int("category_id", self.category_id, least=-MAX_INT)
 
 
 @dataclass(frozen=True)
@@ -105,10 +110,10 @@ class ReviewFrame:
 
     def __post_init__(self) -> None:
         where = f"frame {self.at}"
-        _check_int(f"{where}: at", self.at)
-        _check_int(f"{where}: image_id", self.image_id)
-        _check_int(f"{where}: image_version", self.image_version)
-        _check_choice(f"{where}: image_status", self.image_status, get_args(ImageStatus))
+        check_int(f"{where}: at", self.at)
+        check_int(f"{where}: image_id", self.image_id)
+        check_int(f"{where}: image_version", self.image_version)
+        check_choice(f"{where}: image_status", self.image_status, get_args(ImageStatus))
         if differing := set(self.states) ^ self.message.ids:
             raise ValueError(f"{where}: states: not the message's instances: {sorted(differing)[:5]}")
         if self.focus is not None and self.focus not in self.states:
@@ -143,12 +148,12 @@ class QueueFacts:
 
     def __post_init__(self) -> None:
         if not isinstance(self.token, str) or not 0 < len(self.token) <= MAX_TOKEN:
-            raise ValueError(f"queue.token: wanted 1 to {MAX_TOKEN} characters, got {_shorten(self.token)}")
-        _check_int("queue.length", self.length)
-        _check_int("queue.at", self.at)
+            raise ValueError(f"queue.token: wanted 1 to {MAX_TOKEN} characters, got {shorten(self.token)}")
+        check_int("queue.length", self.length)
+        check_int("queue.at", self.at)
         if self.at >= max(1, self.length):
             raise ValueError(f"queue.at: {self.at} of {self.length}")
-        _check_choice("queue.unit", self.unit, get_args(Unit))
+        check_choice("queue.unit", self.unit, get_args(Unit))
 
 
 @dataclass(frozen=True)
@@ -160,9 +165,9 @@ class ReviewCategory:
     color: str
 
     def __post_init__(self) -> None:
-        _check_int("category: id", self.id, least=-_MAX_INT)
-        if not _COLOR.fullmatch(self.color):
-            raise ValueError(f"category {self.id}: color: wanted #rrggbb, got {_shorten(self.color)}")
+        check_int("category: id", self.id, least=-MAX_INT)
+        if not COLOR.fullmatch(self.color):
+            raise ValueError(f"category {self.id}: color: wanted #rrggbb, got {shorten(self.color)}")
 
 
 @dataclass(frozen=True)
@@ -198,7 +203,7 @@ class ReviewMessage:
     can_redo: bool = False
 
     def __post_init__(self) -> None:
-        _check_int("ack_seq", self.ack_seq)
+        check_int("ack_seq", self.ack_seq)
         places = {frame.at for frame in self.frames}
         if len(places) != len(self.frames):
             raise ValueError("frames: places are not unique")
@@ -318,14 +323,14 @@ def read_operations(report: object) -> ReviewReport:
         ValueError: names the field that is missing, has another type or is out of range. Whether ids are
             known is not decided here: rows may have gone since.
     """
-    fields = _check_mapping("report", report)
-    version = _take(fields, "version")
+    fields = check_mapping("report", report)
+    version = take(fields, "version")
     if type(version) is not int or version != VERSION:
-        raise ValueError(f"version: wanted {VERSION}, got {_shorten(version)}")
-    client = _take(fields, "client")
+        raise ValueError(f"version: wanted {VERSION}, got {shorten(version)}")
+    client = take(fields, "client")
     if not isinstance(client, str) or not _CLIENT.fullmatch(client):
-        raise ValueError(f"client: wanted 8 to 64 letters and digits, got {_shorten(client)}")
-    entries = _check_list("ops", _take(fields, "ops"), MAX_OPERATIONS)
+        raise ValueError(f"client: wanted 8 to 64 letters and digits, got {shorten(client)}")
+    entries = check_list("ops", take(fields, "ops"), MAX_OPERATIONS)
     operations: list[Operation] = []
     last, instances = 0, 0
     for i, entry in enumerate(entries):
@@ -342,36 +347,36 @@ def read_operations(report: object) -> ReviewReport:
 
 
 def _read_operation(where: str, entry: object) -> Operation:
-    fields = _check_mapping(where, entry)
-    kind = _take(fields, "kind", f"{where}.")
+    fields = check_mapping(where, entry)
+    kind = take(fields, "kind", f"{where}.")
     seq = _read_int(fields, where, "seq", least=1)
     if not isinstance(kind, str) or kind not in _READERS:
-        raise ValueError(f"{where}.kind: wanted one of {', '.join(_READERS)}, got {_shorten(kind)}")
+        raise ValueError(f"{where}.kind: wanted one of {', '.join(_READERS)}, got {shorten(kind)}")
     return _READERS[kind](where, fields, seq)
 
 
 def _read_set_status(where: str, fields: Mapping[str, Any], seq: int) -> SetStatus:
-    status = _take(fields, "status", f"{where}.")
-    _check_choice(f"{where}.status", status, get_args(Status))
+    status = take(fields, "status", f"{where}.")
+    check_choice(f"{where}.status", status, get_args(Status))
     return SetStatus(seq, _read_int(fields, where, "image_id"), status, _read_instances(where, fields))
 
 
 def _read_relabel(where: str, fields: Mapping[str, Any], seq: int) -> Relabel:
-    category_id = _read_int(fields, where, "category_id", least=-_MAX_INT)
+    category_id = _read_int(fields, where, "category_id", least=-MAX_INT)
     return Relabel(seq, _read_int(fields, where, "image_id"), category_id, _read_instances(where, fields))
 
 
 def _read_finish(where: str, fields: Mapping[str, Any], seq: int) -> Finish:
-    status = _take(fields, "status", f"{where}.")
-    _check_choice(f"{where}.status", status, get_args(FinishStatus))
+    status = take(fields, "status", f"{where}.")
+    check_choice(f"{where}.status", status, get_args(FinishStatus))
     image_id, version = _read_int(fields, where, "image_id"), _read_int(fields, where, "image_version")
     return Finish(seq, image_id, version, status)
 
 
 def _read_go(where: str, fields: Mapping[str, Any], seq: int) -> Go:
-    token = _take(fields, "token", f"{where}.")
+    token = take(fields, "token", f"{where}.")
     if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN:
-        raise ValueError(f"{where}.token: wanted 1 to {MAX_TOKEN} characters, got {_shorten(token)}")
+        raise ValueError(f"{where}.token: wanted 1 to {MAX_TOKEN} characters, got {shorten(token)}")
     return Go(seq, token, _read_int(fields, where, "at"))
 
 
@@ -387,16 +392,16 @@ _READERS: dict[str, Callable[[str, Mapping[str, Any], int], Operation]] = {
 
 def _read_instances(where: str, fields: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
     name = f"{where}.instances"
-    pairs = _check_list(name, _take(fields, "instances", f"{where}."), MAX_INSTANCES)
+    pairs = check_list(name, take(fields, "instances", f"{where}."), MAX_INSTANCES)
     if not pairs:
         raise ValueError(f"{name}: empty")
     found: dict[int, int] = {}
     for i, pair in enumerate(pairs):
         if not isinstance(pair, list) or len(pair) != 2:
-            raise ValueError(f"{name}[{i}]: wanted id and version, got {_shorten(pair)}")
+            raise ValueError(f"{name}[{i}]: wanted id and version, got {shorten(pair)}")
         id_, version = pair
-        _check_int(f"{name}[{i}][0]", id_)
-        _check_int(f"{name}[{i}][1]", version)
+        check_int(f"{name}[{i}][0]", id_)
+        check_int(f"{name}[{i}][1]", version)
         if id_ in found:
             raise ValueError(f"{name}[{i}][0]: {id_} is named twice")
         found[id_] = version
@@ -404,41 +409,6 @@ def _read_instances(where: str, fields: Mapping[str, Any]) -> tuple[tuple[int, i
 
 
 def _read_int(fields: Mapping[str, Any], where: str, name: str, *, least: int = 0) -> int:
-    value = _take(fields, name, f"{where}.")
-    _check_int(f"{where}.{name}", value, least=least)
+    value = take(fields, name, f"{where}.")
+    check_int(f"{where}.{name}", value, least=least)
     return value
-
-
-def _take(fields: Mapping[str, Any], name: str, prefix: str = "") -> Any:
-    if name not in fields:
-        raise ValueError(f"{prefix}{name}: missing")
-    return fields[name]
-
-
-def _check_mapping(name: str, value: object) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{name}: wanted named fields, got {_shorten(value)}")
-    return value
-
-
-def _check_list(name: str, value: object, most: int) -> list[Any]:
-    if not isinstance(value, list):
-        raise ValueError(f"{name}: wanted a list, got {_shorten(value)}")
-    if len(value) > most:
-        raise ValueError(f"{name}: wanted at most {most}, got {len(value)}")
-    return value
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name}: wanted one of {', '.join(choices)}, got {_shorten(value)}")
-
-
-def _check_int(name: str, value: object, *, least: int = 0) -> None:
-    if type(value) is not int or not least <= value <= _MAX_INT:
-        raise ValueError(f"{name}: wanted a whole number from {least}, got {_shorten(value)}")
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"

@@ -8,18 +8,23 @@ samples in ``tests/data/viewer`` are read by the tests of this module and by tho
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, get_args
+
+from pages.ui.checks import (
+    COLOR,
+    MAX_INT,
+    check_int,
+    check_mapping,
+    check_unit,
+    shorten,
+    take,
+)
 
 VERSION = 1
 
 ColorBy = Literal["instance", "category"]
-
-_COLOR = re.compile(r"#[0-9a-f]{6}")
-# JavaScript's greatest whole number that has no double (Number.MAX_SAFE_INTEGER).
-_MAX_INT = 2**53 - 1
 
 
 class RleLike(Protocol):
@@ -60,13 +65,13 @@ class DisplayOptions:
     color_by: ColorBy = "instance"
 
     def __post_init__(self) -> None:
-        _check_unit("display.opacity", self.opacity)
+        check_unit("display.opacity", self.opacity)
         for name in ("masks", "contours", "boxes", "labels"):
             if type(getattr(self, name)) is not bool:
-                raise ValueError(f"display.{name}: wanted true or false, got {_shorten(getattr(self, name))}")
+                raise ValueError(f"display.{name}: wanted true or false, got {shorten(getattr(self, name))}")
         if self.color_by not in get_args(ColorBy):
             raise ValueError(
-                f"display.color_by: wanted one of {get_args(ColorBy)}, got {_shorten(self.color_by)}"
+                f"display.color_by: wanted one of {get_args(ColorBy)}, got {shorten(self.color_by)}"
             )
 
 
@@ -89,7 +94,7 @@ class ViewerImage:
 
     def __post_init__(self) -> None:
         for name in ("width", "height"):
-            _check_int(f"image.{name}", getattr(self, name), least=1)
+            check_int(f"image.{name}", getattr(self, name), least=1)
 
 
 @dataclass(frozen=True)
@@ -117,14 +122,14 @@ class ViewerInstance:
 
     def __post_init__(self) -> None:
         where = f"instance {self.id}"
-        _check_int(f"{where}: id", self.id, least=-_MAX_INT)
-        _check_int(f"{where}: category_id", self.category_id, least=-_MAX_INT)
-        _check_unit(f"{where}: score", self.score)
+        check_int(f"{where}: id", self.id, least=-MAX_INT)
+        check_int(f"{where}: category_id", self.category_id, least=-MAX_INT)
+        check_unit(f"{where}: score", self.score)
         if len(self.box) != 4 or not all(math.isfinite(value) for value in self.box):
-            raise ValueError(f"{where}: box: wanted 4 finite numbers, got {_shorten(self.box)}")
+            raise ValueError(f"{where}: box: wanted 4 finite numbers, got {shorten(self.box)}")
         for name in ("color_instance", "color_category"):
-            if not _COLOR.fullmatch(getattr(self, name)):
-                raise ValueError(f"{where}: {name}: wanted #rrggbb, got {_shorten(getattr(self, name))}")
+            if not COLOR.fullmatch(getattr(self, name)):
+                raise ValueError(f"{where}: {name}: wanted #rrggbb, got {shorten(getattr(self, name))}")
 
     def to_json(self) -> dict[str, Any]:
         """Box corners to a hundredth of a pixel; the score in full, so that both sides filter alike."""
@@ -187,9 +192,9 @@ class ViewerMessage:
     message: str = "No instances found"
 
     def __post_init__(self) -> None:
-        _check_unit("min_score", self.min_score)
-        _check_unit("score_threshold", self.score_threshold)
-        _check_int("ack", self.ack)
+        check_unit("min_score", self.min_score)
+        check_unit("score_threshold", self.score_threshold)
+        check_int("ack", self.ack)
         size = (self.image.height, self.image.width)
         for instance in self.instances:
             found = size if instance.rle is None else tuple(instance.rle.size)
@@ -244,64 +249,37 @@ def read_report(report: object, message: ViewerMessage) -> ViewerState | None:
         ValueError: names the field that is missing, has another type, is out of range or names an id that
             the message does not have.
     """
-    fields = _check_mapping("report", report)
-    version, image = _take(fields, "version"), _take(fields, "image")
+    fields = check_mapping("report", report)
+    version, image = take(fields, "version"), take(fields, "image")
     if version != VERSION or type(version) is not int:
-        raise ValueError(f"version: wanted {VERSION}, got {_shorten(version)}")
+        raise ValueError(f"version: wanted {VERSION}, got {shorten(version)}")
     if type(image) is not str:
-        raise ValueError(f"image: wanted a text, got {_shorten(image)}")
+        raise ValueError(f"image: wanted a text, got {shorten(image)}")
     if image != message.image.key:
         return None
-    threshold = _take(fields, "score_threshold")
-    _check_unit("score_threshold", threshold)
-    seq = _take(fields, "seq")
-    _check_int("seq", seq, least=1)
-    display = _check_mapping("display", _take(fields, "display"))
+    threshold = take(fields, "score_threshold")
+    check_unit("score_threshold", threshold)
+    seq = take(fields, "seq")
+    check_int("seq", seq, least=1)
+    display = check_mapping("display", take(fields, "display"))
     return ViewerState(
         image=image,
         seq=seq,
         score_threshold=float(threshold),
-        selected=_read_ids("selected", _take(fields, "selected"), message.ids.__contains__),
+        selected=_read_ids("selected", take(fields, "selected"), message.ids.__contains__),
         # A category stays hidden when its last instance goes, so these need not be known.
-        hidden_categories=_read_ids("hidden_categories", _take(fields, "hidden_categories"), lambda _: True),
+        hidden_categories=_read_ids("hidden_categories", take(fields, "hidden_categories"), lambda _: True),
         display=DisplayOptions(
-            **{name: _take(display, name, "display.") for name in DisplayOptions.__dataclass_fields__}
+            **{name: take(display, name, "display.") for name in DisplayOptions.__dataclass_fields__}
         ),
     )
 
 
 def _read_ids(name: str, value: object, is_known: Callable[[int], bool]) -> tuple[int, ...]:
     if not isinstance(value, list) or len(value) > 100_000:
-        raise ValueError(f"{name}: wanted a list of ids, got {_shorten(value)}")
+        raise ValueError(f"{name}: wanted a list of ids, got {shorten(value)}")
     for i, entry in enumerate(value):
-        _check_int(f"{name}[{i}]", entry, least=-_MAX_INT)
+        check_int(f"{name}[{i}]", entry, least=-MAX_INT)
         if not is_known(entry):
             raise ValueError(f"{name}[{i}]: no such id {entry}")
     return tuple(sorted(set(value)))
-
-
-def _take(fields: Mapping[str, Any], name: str, prefix: str = "") -> Any:
-    if name not in fields:
-        raise ValueError(f"{prefix}{name}: missing")
-    return fields[name]
-
-
-def _check_mapping(name: str, value: object) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{name}: wanted named fields, got {_shorten(value)}")
-    return value
-
-
-def _check_unit(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ValueError(f"{name}: wanted a number from 0 to 1, got {_shorten(value)}")
-
-
-def _check_int(name: str, value: object, *, least: int = 0) -> None:
-    if type(value) is not int or not least <= value <= _MAX_INT:
-        raise ValueError(f"{name}: wanted a whole number from {least}, got {_shorten(value)}")
-
-
-def _shorten(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
