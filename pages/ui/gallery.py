@@ -8,6 +8,7 @@ import streamlit as st
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.workspace import ImageState
 from pages.ui.state import UiState
+from pages.ui.stepper import stepper
 
 __all__ = ["draw_gallery"]
 
@@ -94,36 +95,16 @@ def _draw_buttons(state: UiState) -> None:
     digests = list(state.workspace.images)
     at = digests.index(state.current) if state.current in digests else 0
 
-    def go(step: int) -> None:
+    def go(steps: int) -> None:
         here = digests.index(state.current) if state.current in digests else 0
-        state.look_at(digests[min(max(here + step, 0), len(digests) - 1)])
+        state.look_at(digests[min(max(here + steps, 0), len(digests) - 1)])
 
     def close() -> None:
         state.workspace.remove([digests[at]])
         rest = list(state.workspace.images)
         state.look_at(rest[min(at, len(rest) - 1)] if rest else None)
 
-    before, after = st.columns(2)
-    before.button(
-        ":material/arrow_back:",
-        key="previous",
-        help="The image before",
-        disabled=at == 0,
-        on_click=go,
-        args=(-1,),
-        shortcut="alt+left",
-        width="stretch",
-    )
-    after.button(
-        ":material/arrow_forward:",
-        key="next",
-        help="The next image",
-        disabled=at >= len(digests) - 1,
-        on_click=go,
-        args=(1,),
-        shortcut="alt+right",
-        width="stretch",
-    )
+    stepper(state.steps, at, len(digests), go, key="steps", back="The image before", forward="The next image")
     st.button("Close this image", key="close", icon=":material/close:", on_click=close, width="stretch")
 
 

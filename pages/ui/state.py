@@ -17,6 +17,7 @@ from maskrcnn_core.store.exchange import ImportReport
 from maskrcnn_core.store.queues import QueueFilter, QueueItem, Unit
 from maskrcnn_core.workspace import AddReport, Workspace
 from pages.ui.review.messages import Refusal
+from pages.ui.stepper import Steps
 from pages.ui.viewer import DisplayOptions
 
 __all__ = ["REVIEWER", "Prepared", "ProjectUi", "ReviewUi", "UiState", "get_state"]
@@ -166,6 +167,7 @@ class UiState:
         table_rows: candidate rows of the table as last drawn; its selection names positions in it.
         table_categories, least_area: the table's filter.
         loaded: what the Models page says once after a model was loaded.
+        steps: what was taken in of the buttons that go through the images.
         visit: counts moves to another image that were not made in the gallery's table.
         cut_outs: the table's pictures, by image and mask.
         seen: what the page depends on, as last drawn; the gallery renews the page when it changes.
@@ -192,6 +194,7 @@ class UiState:
     table_categories: list[str] = field(default_factory=list)
     least_area: int = 0
     loaded: str = ""
+    steps: Steps = field(default_factory=Steps)
     visit: int = 0
     cut_outs: dict[tuple[str, Rle], str] = field(default_factory=dict)
     seen: object = None

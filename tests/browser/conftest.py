@@ -1,12 +1,13 @@
 """A real Chromium and a real Streamlit server for the tests marked ``browser``."""
 
+import contextlib
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.browser.chromium import find_chromium
 ROOT = Path(__file__).parents[2]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 FLAGS += ["--disable-sync"]
+SERVER_LOGS = []
 
 
 @pytest.fixture(scope="session")
@@ -40,7 +42,7 @@ def serve_app(tmp_path_factory):
     started = []
 
     def serve(script_path, env=None, cwd=None):
-        with closing(socket.socket()) as probe:
+        with contextlib.closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         options = {
@@ -53,6 +55,7 @@ def serve_app(tmp_path_factory):
         command = [sys.executable, "-m", "streamlit", "run", str(script_path)]
         command += [f"--{name}={value}" for name, value in options.items()]
         log = tmp_path_factory.mktemp("server") / "log.txt"
+        SERVER_LOGS.append(log)
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         with log.open("wb") as output:
             process = subprocess.Popen(
@@ -89,6 +92,23 @@ def wait_for_health(address, process, log):
         except OSError:
             time.sleep(0.1)
     pytest.fail(f"the app did not start:\n{log.read_text('utf-8', 'replace')[-3000:]}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Beside a failure, what was on the screen then, and what the servers said."""
+    report = yield
+    if report.failed and call.when == "call" and "browser" in item.fixturenames:
+        folder = Path(os.environ.get("MASKDESK_SCREENSHOTS") or tempfile.gettempdir())
+        for n, page in enumerate(p for c in item.funcargs["browser"].contexts for p in c.pages):
+            picture = folder / f"{item.name}-{n}.png"
+            with contextlib.suppress(Exception):  # a page that is gone must not hide the failure
+                text = page.locator("body").inner_text(timeout=5000)
+                page.screenshot(path=picture)
+                report.sections.append((f"page {n}", f"{page.url}\n{picture}\n{text[:3000]}"))
+        for log in SERVER_LOGS:
+            report.sections.append((f"server log {log}", log.read_text("utf-8", "replace")[-2000:]))
+    return report
 
 
 @pytest.fixture

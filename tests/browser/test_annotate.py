@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from maskrcnn_core.samples import SAMPLES
 from tests.browser.desk import Desk
 from tests.shared_data import shared_path
 
@@ -23,6 +24,11 @@ pytestmark = pytest.mark.browser
 def address(serve_app):
     weights = shared_path("weights")
     return serve_app(ROOT / "app.py", {"MASKDESK_WEIGHTS": str(weights)}, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
+def slow_address(serve_app):
+    return serve_app(Path(__file__).parent / "slow_app.py", cwd=ROOT)
 
 
 @pytest.fixture
@@ -114,6 +120,24 @@ def test_thresholds_survive_another_page_and_a_bad_file_harms_nothing(desk, tmp_
     desk.wait_until(lambda: desk.shown == count, "the same instances as before")
 
 
+@pytest.mark.parametrize("pause", [0, 700, 1300])
+def test_a_link_is_followed_whatever_the_page_is_about_to_do(page, slow_address, pause):
+    desk = Desk(page, slow_address)
+    desk.page.get_by_role("button", name=SAMPLES[0].title).click()
+    desk.page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
+    desk.settle()
+    desk.set_score(0.9)
+    count = desk.shown
+    desk.page.wait_for_timeout(pause)
+    desk.page.get_by_role("link", name="Models").click()
+    desk.page.get_by_text("Your own model").wait_for(timeout=60_000)
+    desk.page.wait_for_timeout(4000)  # as long as the page that was left might come back
+    assert desk.page.get_by_text("Your own model").is_visible()
+    desk.page.get_by_role("link", name="Annotate").click()
+    desk.page.locator("[data-ready=true]").wait_for(timeout=60_000)
+    desk.wait_until(lambda: desk.shown == count, "the score that was chosen just before the link")
+
+
 def test_a_zip_brings_many_images_and_all_go_into_one_file(desk, tmp_path):
     archive = tmp_path / "photos.zip"
     with zipfile.ZipFile(archive, "w") as file:
@@ -141,7 +165,7 @@ def test_turning_over_images_while_others_run_loses_no_step_and_no_session(desk)
     position = 0
     for pause in (150, 300, 600, 150, 300):
         for _ in range(3):
-            desk.page.get_by_test_id("stMain").get_by_role("button").filter(has_text="arrow_forward").click()
+            desk.page.get_by_role("button", name="The next image").click()
             desk.page.wait_for_timeout(pause + 400)
         position += 3
     names = [path.name for path in sorted(folder.iterdir())[:30]]

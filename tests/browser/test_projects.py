@@ -94,6 +94,8 @@ class ReviewPage:
     def call_oneself(self, name):
         self.page.get_by_role("textbox", name="Your name, for the journal").fill(name)
         self.page.keyboard.press("Enter")
+        # The browser keeps the name once Python has it, and so this page will not be drawn again for it.
+        self.page.wait_for_function("name => localStorage.getItem('maskdesk-who') === name", arg=name)
         settle(self.page)
         self.page.locator("[data-part=stage]").focus()
 

@@ -78,7 +78,7 @@ export class Reviewer {
     this.viewer.quiet = () => (this.isSilent() ? 500 : 0);
     this.cameByTab = false;
     this.leaving = new AbortController();
-    this.leave = new Leaving(this.leaving.signal, () => this.flush(true));
+    this.leave = new Leaving(this.leaving.signal);
     this.listen();
     void this.claimName();
   }

@@ -113,6 +113,16 @@ export function acceptMessage(model, data) {
 }
 
 /**
+ * What a viewer was left with, for the one that takes its place: what Python has not taken in is reported anew.
+ * @param {Model} model
+ * @param {number} ack
+ * @returns {Model}
+ */
+export function comeBack(model, ack) {
+  return { ...model, touched: model.touched || model.unanswered > ack };
+}
+
+/**
  * The report to send now. What cannot be seen is not selected: hidden instances leave the selection.
  * Changes the model's numbers and selection.
  * @param {Model} model

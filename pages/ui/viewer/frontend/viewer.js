@@ -1,7 +1,7 @@
 // The viewer: events in, frames out.
 
 import { clampView, fitView, focusView, panIntoView, scaleLimits, screenToImage, zoomAt } from "./geometry.js";
-import { acceptMessage, colorOf, countText, instanceOf, isShown, makeReport, selectInstance, shownInstances, stepInstance, toggleCategory } from "./state.js";
+import { acceptMessage, colorOf, comeBack, countText, instanceOf, isShown, makeReport, selectInstance, shownInstances, stepInstance, toggleCategory } from "./state.js";
 import { ShapeCache } from "./shapes.js";
 import { Picture } from "./picture.js";
 import { Overlay, drawHighlight } from "./overlay.js";
@@ -63,10 +63,15 @@ export class Viewer {
     this.frame = 0;
     this.restTimer = 0;
     this.reportTimer = 0;
+    /**
+     * What an earlier viewer of the same page was left with.
+     * @type {Model | null}
+     */
+    this.left = null;
     /** How long nothing may be reported (ms). */
     this.quiet = () => 0;
     this.leaving = new AbortController();
-    this.leave = new Leaving(this.leaving.signal, () => this.report(0));
+    this.leave = new Leaving(this.leaving.signal);
     this.resizing = new ResizeObserver(() => this.resize());
     this.resizing.observe(this.controls.stage);
     this.listen();
@@ -82,7 +87,7 @@ export class Viewer {
     this.send = send;
     const before = this.model;
     try {
-      this.model = acceptMessage(before, data);
+      this.model = acceptMessage(before ?? (this.left && comeBack(this.left, data.ack)), data);
     } catch (error) {
       this.controls.showNotice(`The viewer cannot read this page’s data (${String(error)}). Reload the page.`);
       return;

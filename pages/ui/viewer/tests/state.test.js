@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { acceptMessage, categoryCounts, countText, labelText, makeReport, selectInstance, shownInstances, stepInstance, toggleCategory } from "../frontend/state.js";
+import { acceptMessage, categoryCounts, comeBack, countText, labelText, makeReport, selectInstance, shownInstances, stepInstance, toggleCategory } from "../frontend/state.js";
 import { readableOn } from "../frontend/labels.js";
 
 /** @param {string} name */
@@ -100,6 +100,21 @@ test("stepping goes round the shown instances by score", () => {
   assert.equal(stepInstance(model, -1), 12);
   model.threshold = 1;
   assert.equal(stepInstance(model, 1), null);
+});
+
+test("what Python had not taken in when the page was left is reported on coming back", () => {
+  const left = acceptMessage(null, message());
+  left.threshold = 0.8;
+  left.touched = true;
+  const { seq } = makeReport(left);
+  const lost = acceptMessage(comeBack(left, seq - 1), message({ ack: seq - 1 }));
+  assert.equal(lost.threshold, 0.8);
+  assert.equal(lost.touched, true, "so it is reported");
+  const heard = acceptMessage(comeBack(left, seq), message({ ack: seq, score_threshold: 0.3 }));
+  assert.deepEqual([heard.threshold, heard.touched], [0.3, false]);
+  const other = { ...message().image, key: "sha256-00" };
+  const elsewhere = acceptMessage(comeBack(left, seq - 1), message({ ack: seq - 1, image: other }));
+  assert.deepEqual([elsewhere.threshold, elsewhere.touched], [message().score_threshold, false]);
 });
 
 test("category counts follow the score, not the eye", () => {

@@ -1,0 +1,149 @@
+// Two buttons that go through a list, and Alt with the arrow keys.
+//
+// A press of Streamlit's own button is a message that it may drop when another one follows before the script has
+// begun to run. Here each press counts up a state, which goes with every later message too: none is lost, however
+// slow the server is.
+
+import { Leaving } from "../../viewer/frontend/leaving.js";
+
+/**
+ * @typedef {object} StepperMessage
+ * @property {string} session who counts; another one begins anew
+ * @property {number} taken how many steps forward, less those back, have been taken in
+ * @property {number} at place in the list, from 0
+ * @property {number} count length of the list
+ * @property {string} back what the buttons are called
+ * @property {string} forward
+ */
+
+export class StepCount {
+  constructor() {
+    /** @type {StepperMessage | null} */
+    this.data = null;
+    this.steps = 0;
+  }
+
+  /** @param {StepperMessage} data */
+  accept(data) {
+    if (this.data?.session !== data.session) this.steps = data.taken;
+    this.data = data;
+  }
+
+  /** The place in the list after all steps, also those that are still under way. */
+  get at() {
+    const { data } = this;
+    return data === null ? 0 : Math.min(Math.max(data.at + this.steps - data.taken, 0), data.count - 1);
+  }
+
+  /** @param {1 | -1} step */
+  can(step) {
+    const next = this.at + step;
+    return this.data !== null && next >= 0 && next < this.data.count;
+  }
+
+  /** What Python has not taken in yet, as far as we know; null for nothing. */
+  get unsaid() {
+    const { data, steps } = this;
+    return data === null || steps === data.taken ? null : { session: data.session, steps };
+  }
+
+  /**
+   * Counts a step; none where there is nothing beyond.
+   * @param {1 | -1} step
+   */
+  go(step) {
+    if (this.can(step)) this.steps += step;
+  }
+}
+
+class Stepper {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    this.count = new StepCount();
+    this.stop = new AbortController();
+    /** @type {(state: object) => void} */
+    this.send = () => {};
+    this.timer = 0;
+    const { signal } = this.stop;
+    this.leave = new Leaving(signal);
+    for (const step of /** @type {const} */ ([-1, 1])) {
+      this.button(step).addEventListener("click", () => this.go(step), { signal });
+    }
+    document.addEventListener("keydown", (event) => {
+      if (!event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+      if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+      event.preventDefault(); // the browser would go back
+      this.go(event.key === "ArrowLeft" ? -1 : 1);
+    }, { signal });
+  }
+
+  /** @param {1 | -1} step */
+  button(step) {
+    const button = this.root.querySelector(step < 0 ? '[data-step="back"]' : '[data-step="forward"]');
+    if (!(button instanceof HTMLButtonElement)) throw new TypeError("stepper.html is missing");
+    return button;
+  }
+
+  /** @param {1 | -1} step */
+  go(step) {
+    this.count.go(step);
+    this.tell();
+    this.show();
+  }
+
+  /** Tells Python, but nothing while another page is on its way; if this one stays after all, then. */
+  tell() {
+    clearTimeout(this.timer);
+    const { unsaid } = this.count;
+    if (unsaid === null) return;
+    const { rest } = this.leave;
+    if (rest > 0) this.timer = window.setTimeout(() => this.tell(), rest);
+    else this.send(unsaid);
+  }
+
+  destroy() {
+    clearTimeout(this.timer);
+    this.stop.abort();
+  }
+
+  show() {
+    const { data } = this.count;
+    if (data === null) return;
+    for (const step of /** @type {const} */ ([-1, 1])) {
+      const button = this.button(step);
+      button.disabled = !this.count.can(step);
+      button.setAttribute("aria-label", step < 0 ? data.back : data.forward);
+      button.title = step < 0 ? data.back : data.forward;
+    }
+    const place = this.root.querySelector('[data-part="place"]');
+    if (place !== null) place.textContent = `${this.count.at + 1} of ${data.count}`;
+  }
+}
+
+/** @type {WeakMap<object, Stepper>} */
+const steppers = new WeakMap();
+
+/**
+ * @param {{parentElement: ParentNode, data: StepperMessage, setStateValue: (name: string, value: unknown) => void}} component
+ */
+export default function mountStepper(component) {
+  const { parentElement, data, setStateValue } = component;
+  const root = parentElement.querySelector('[data-part="stepper"]');
+  if (!(root instanceof HTMLElement)) throw new TypeError("stepper.html is missing");
+  let stepper = steppers.get(parentElement);
+  if (stepper === undefined || stepper.root !== root) {
+    stepper?.destroy();
+    stepper = new Stepper(root);
+    steppers.set(parentElement, stepper);
+  }
+  stepper.send = (state) => setStateValue("moved", state);
+  stepper.count.accept(data);
+  stepper.show();
+  const mounted = stepper;
+  return () => {
+    if (root.isConnected) return;
+    mounted.destroy();
+    steppers.delete(parentElement);
+  };
+}
