@@ -184,6 +184,8 @@ def _visit(browser: Browser, url: str, count: int, frames: int, visits: int) -> 
     times = []
     for left in reversed(range(visits)):
         page, opened = _open(browser, url, count)
+        # The page looks for it in its frames, which a busy machine may put off.
+        page.wait_for_function("() => window.mounted && window.ready")
         mounted, ready = page.evaluate("[window.mounted, window.ready]")
         times.append((opened, (ready - mounted) / 1000))
         if left:

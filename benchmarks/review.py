@@ -8,10 +8,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 
 from benchmarks.browser import FLAGS, ROOT, serve
 from benchmarks.report import Claim, Report, seconds
@@ -31,6 +34,10 @@ _SIZE = (480, 640)
 _CROWD_SIZE = (3000, 4000)
 _EACH = 10  # instances of an ordinary image
 _STEPS = 20
+
+# The gallery is drawn, and not only its place; the picture with all of its masks.
+_GALLERY = "[data-testid=stDataFrame] canvas"
+_PICTURE = ".viewer[data-part=root][data-ready=true]"
 
 _NO_BROWSER = (
     "**There is no Chromium on this machine, so nothing was measured.** `make browser` installs one; "
@@ -79,14 +86,14 @@ def run_review(quick: bool) -> Report:
     rows = tuple((what, seconds(statistics.median(t)), seconds(max(t))) for what, t in found["times"])
     times = dict(found["times"])
     claims = [
-        Claim("the Project page counts every image", found["counted"] == images + 1, "equality"),
+        Claim("the Project page counts every image", found["counted"] == images, "equality"),
         Claim("the crowd's instances are all shown", found["shown"] == crowd, "equality"),
         Claim("every image that was finished is stored as reviewed", found["stored"], "equality"),
     ]
     if not quick:
-        opened = [min(t) for what, t in found["times"] if what.startswith("open")]
+        opened = [statistics.median(t) for what, t in found["times"] if what.endswith("by its link")]
         claims += [
-            Claim("every page opens in less than 3 s", max(opened) < 3, "cost"),
+            Claim("in the open app every page is there in less than 3 s", max(opened) < 3, "cost"),
             Claim(
                 "a key shows the next picture in less than 150 ms",
                 statistics.median(times["Enter until the next picture"]) < 0.15,
@@ -94,57 +101,59 @@ def run_review(quick: bool) -> Report:
             ),
         ]
     note = (
-        f"{images:,} images of {_SIZE[1]} x {_SIZE[0]} with {_EACH} instances each, and one of "
-        f"{_CROWD_SIZE[1]} x {_CROWD_SIZE[0]} with {crowd:,}, in SQLite. Opened: from the address, by a new "
-        "session, to the page with its gallery or picture, in a browser that has the app's own files. "
+        f"A project with {images:,} images of {_SIZE[1]} x {_SIZE[0]} with {_EACH} instances each, and one "
+        f"with an image of {_CROWD_SIZE[1]} x {_CROWD_SIZE[0]} with {crowd:,} (the crowd), in SQLite. A page "
+        "is there when its gallery or its picture with all masks is drawn. By its link: clicked in another "
+        "page of the app. From the address: by a new session, so with the start of Streamlit's own script, "
+        "as the Models page shows; the browser has the app's files. "
         f"Headless Chromium {found['version']} without a GPU."
     )
     return Report(columns, rows, tuple(claims), (note,))
 
 
 def make_large_project(folder: Path, images: int, crowd: int) -> dict[str, int]:
-    """Fills a place with one project; gives its id and that of the image with the crowd."""
+    """Fills a place with two projects, and gives their ids: of many images, and of one with a crowd."""
     store = Store(StorePlace.in_folder(folder))
     try:
-        categories = [Category(1, "cell"), Category(2, "nucleus")]
-        project = store.create_project("Large", "bench", categories=categories).id
-        news = [
-            new_image(n, f"image {n:04}.jpg", _SIZE, store.blobs.put(_picture(n, _SIZE)))
-            for n in range(1, images + 1)
-        ]
-        news.append(
-            new_image(images + 1, "crowd.jpg", _CROWD_SIZE, store.blobs.put(_picture(0, _CROWD_SIZE)))
-        )
-        store.decide(project, "bench", "add images", news)
-        ids = [row.id for row in store.categories(project)]
-        rows = store.images(project)
-        proposals = []
-        for row in rows:
-            count = crowd if row.file_name == "crowd.jpg" else _EACH
-            for k in range(count):
-                mask = _disc((row.height, row.width), k, count)
-                number = len(proposals) + 1
-                proposals.append(
-                    new_instance(
-                        row.id,
-                        ids[k % 2],
-                        number,
-                        mask,
-                        source="bench",
-                        score=0.5 + 0.49 * (number * 37 % 100) / 100,
-                    )
-                )
-        store.decide(project, "bench", "propose", proposals)
-        return {"project": project, "crowd": rows[-1].id}
+        return {
+            "project": _make_project(store, "Large", images, _SIZE, _EACH),
+            "crowd": _make_project(store, "Crowd", 1, _CROWD_SIZE, crowd),
+        }
     finally:
         store.close()
 
 
-def _picture(number: int, size: tuple[int, int]) -> bytes:
+def _make_project(store: Store, name: str, images: int, size: tuple[int, int], each: int) -> int:
+    categories = [Category(1, "cell"), Category(2, "nucleus")]
+    project = store.create_project(name, "bench", categories=categories).id
+    news = [
+        new_image(n, f"image {n:04}.jpg", size, store.blobs.put(encode_jpeg(_picture(n, size))))
+        for n in range(1, images + 1)
+    ]
+    store.decide(project, "bench", "add images", news)
+    ids = [row.id for row in store.categories(project)]
+    masks = [_disc(size, k, each) for k in range(each)]
+    proposals = [
+        new_instance(
+            row.id,
+            ids[k % 2],
+            number * each + k + 1,
+            mask,
+            source="bench",
+            score=0.5 + 0.49 * ((number * each + k) * 37 % 100) / 100,
+        )
+        for number, row in enumerate(store.images(project))
+        for k, mask in enumerate(masks)
+    ]
+    store.decide(project, "bench", "propose", proposals)
+    return project
+
+
+def _picture(number: int, size: tuple[int, int]) -> npt.NDArray[np.uint8]:
     height, width = size
     ramp = np.add.outer(np.arange(height) * 90 // height, np.arange(width) * 90 // width)
     pixels = np.stack([ramp, (ramp + number) % 256, (ramp + number // 7) % 256], axis=-1)
-    return encode_jpeg(pixels.astype(np.uint8))
+    return pixels.astype(np.uint8)
 
 
 def _disc(size: tuple[int, int], number: int, count: int) -> Rle:
@@ -185,38 +194,44 @@ def _measure(folder: str, steps: int, project: int, crowd: int) -> dict[str, Any
 def _visit(
     context: BrowserContext, version: str, address: str, folder: str, steps: int, project: int, crowd: int
 ) -> dict[str, Any]:
-    _open_project(context, address, project)[0].close()  # imports
+    review = f"{address}/review?project={{}}".format
+    page = _open(context, f"{address}/project?project={project}", _GALLERY)[0]  # imports
+    page.close()
     times: list[tuple[str, list[float]]] = []
-    opened = []
-    for _ in range(3):
-        page, taken = _open_project(context, address, project)
-        opened.append(taken)
-        # The first metric is the number of images.
-        counted = int(page.get_by_test_id("stMetricValue").first.inner_text().replace(",", ""))
-        page.close()
-    times.append(("open the Project page", opened))
-    opened = []
-    for _ in range(3):
-        page = _page(context)
-        began = time.perf_counter()
-        page.goto(f"{address}/models")
-        page.get_by_test_id("stDataFrame").first.wait_for(timeout=120_000)
-        opened.append(time.perf_counter() - began)
-        page.close()
-    times.append(("for comparison: the Models page", opened))
-    for what, link in (
-        ("open the Review page", f"review?project={project}"),
-        ("open the image with the crowd", f"review?project={project}&image={crowd}"),
+
+    def measure(what: str, once: Callable[[], tuple[Page, float]], visits: int = 3) -> Page:
+        """Several visits; the last one's page stays open."""
+        taken = []
+        for left in reversed(range(visits)):
+            page, seconds_taken = once()
+            taken.append(seconds_taken)
+            if left:
+                page.close()
+        times.append((what, taken))
+        return page
+
+    page = measure(
+        "the Project page, by its link", lambda: _follow(context, address, project, "Project", _GALLERY)
+    )
+    # The first metric is the number of images.
+    counted = int(page.get_by_test_id("stMetricValue").first.inner_text().replace(",", ""))
+    page.close()
+    measure(
+        "the Review page, by its link", lambda: _follow(context, address, project, "Review", _PICTURE)
+    ).close()
+    page = measure(
+        "the image of the crowd, by its link", lambda: _follow(context, address, crowd, "Review", _PICTURE)
+    )
+    shown = int(page.locator(".viewer[data-part=root]").get_attribute("data-shown-count") or -1)
+    page.close()
+    for what, link, wanted in (
+        ("the Models page (for comparison)", f"{address}/models", _GALLERY),
+        ("the Project page", f"{address}/project?project={project}", _GALLERY),
+        ("the Review page", review(project), _PICTURE),
+        ("the image of the crowd", review(crowd), _PICTURE),
     ):
-        opened = []
-        for _ in range(3):
-            page, taken = _open_review(context, f"{address}/{link}")
-            opened.append(taken)
-            root = page.locator(".viewer[data-part=root]")
-            shown = int(root.get_attribute("data-shown-count") or -1)
-            page.close()
-        times.append((what, opened))
-    page, _ = _open_review(context, f"{address}/review?project={project}")
+        measure(f"{what}, from the address", partial(_open, context, link, wanted)).close()
+    page, _ = _open(context, review(project), _PICTURE)
     time.sleep(1.5)
     steps_taken = []
     for _ in range(steps):
@@ -239,29 +254,32 @@ def _visit(
     }
 
 
-def _page(context: BrowserContext) -> Page:
-    return context.new_page()
-
-
 def _at_rest(page: Page) -> None:
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=120_000)
 
 
-def _open_project(context: BrowserContext, address: str, project: int) -> tuple[Page, float]:
-    page = _page(context)
+def _open(context: BrowserContext, link: str, wanted: str) -> tuple[Page, float]:
+    """A new session, from the address until what is wanted is there; in seconds."""
+    page = context.new_page()
     began = time.perf_counter()
-    page.goto(f"{address}/project?project={project}")
-    page.get_by_test_id("stDataFrame").wait_for(timeout=120_000)
+    page.goto(link)
+    page.locator(wanted).first.wait_for(timeout=120_000)
     taken = time.perf_counter() - began
     _at_rest(page)
     return page, taken
 
 
-def _open_review(context: BrowserContext, link: str) -> tuple[Page, float]:
-    page = _page(context)
+def _follow(
+    context: BrowserContext, address: str, project: int, name: str, wanted: str
+) -> tuple[Page, float]:
+    """In a session that has the project open in another page, the link to the page of this name."""
+    start, there = ("project", _GALLERY) if name == "Review" else ("review", _PICTURE)
+    page, _ = _open(context, f"{address}/{start}?project={project}", there)
+    time.sleep(1.5)
     began = time.perf_counter()
-    page.goto(link)
-    page.locator(".viewer[data-part=root][data-ready=true]").wait_for(timeout=120_000)
+    page.get_by_test_id("stSidebar").get_by_role("link", name=name).click()
+    page.wait_for_url(f"**/{name.lower()}?*", timeout=120_000)
+    page.locator(wanted).first.wait_for(timeout=120_000)
     taken = time.perf_counter() - began
     _at_rest(page)
     return page, taken

@@ -102,6 +102,7 @@ class ProjectUi:
         is_addressed: whether the page's address has been followed.
         wanted: the filter of gallery, review and export.
         wanted_by: what set the filter, in words; empty for none.
+        has_charts: whether the charts were drawn before, so that the browser has their script.
         chart_round: part of the charts' keys; a new one lets go of a chosen bar.
         gallery_page: of the gallery, from 0.
         upload_round: part of the uploader's key; a new one frees the last files' memory.
@@ -117,6 +118,7 @@ class ProjectUi:
     is_addressed: bool = False
     wanted: QueueFilter = field(default_factory=QueueFilter)
     wanted_by: str = ""
+    has_charts: bool = False
     chart_round: int = 0
     gallery_page: int = 0
     upload_round: int = 0

@@ -33,18 +33,19 @@ def browser():
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def serve_app(tmp_path_factory):
-    """Start ``serve_app(script_path, env, cwd)`` on a free loopback port; returns its address.
+class Servers:
+    """Streamlit servers on free loopback ports."""
 
-    Streamlit reads ``.streamlit/config.toml`` of the folder it starts in: by default one without any.
-    """
-    started = []
+    def __init__(self, make_folder):
+        self.make_folder = make_folder
+        self.running = {}
 
-    def serve(script_path, env=None, cwd=None):
-        with contextlib.closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+    def __call__(self, script_path, env=None, cwd=None, address=None):
+        """Starts the app and returns its address, or starts it again at one that was killed.
+
+        Streamlit reads ``.streamlit/config.toml`` of the folder it starts in: by default one without any.
+        """
+        port = int(address.rpartition(":")[2]) if address else free_port()
         options = {
             "server.address": "127.0.0.1",
             "server.port": port,
@@ -54,7 +55,7 @@ def serve_app(tmp_path_factory):
         }
         command = [sys.executable, "-m", "streamlit", "run", str(script_path)]
         command += [f"--{name}={value}" for name, value in options.items()]
-        log = tmp_path_factory.mktemp("server") / "log.txt"
+        log = self.make_folder("server") / "log.txt"
         SERVER_LOGS.append(log)
         paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         with log.open("wb") as output:
@@ -65,20 +66,40 @@ def serve_app(tmp_path_factory):
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        started.append(process)
         address = f"http://127.0.0.1:{port}"
+        self.running[address] = process
         wait_for_health(address, process, log)
         return address
 
-    yield serve
-    for process in started:
-        process.terminate()
-    for process in started:
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait(10)
+    def kill(self, address):
+        """Ends a server as a power cut does."""
+        process = self.running.pop(address)
+        process.kill()
+        process.wait(10)
+
+    def stop_all(self):
+        for process in self.running.values():
+            process.terminate()
+        for process in self.running.values():
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+
+
+def free_port():
+    with contextlib.closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def serve_app(tmp_path_factory):
+    """``serve_app(script_path, env, cwd)`` starts an app; see `Servers`."""
+    servers = Servers(tmp_path_factory.mktemp)
+    yield servers
+    servers.stop_all()
 
 
 def wait_for_health(address, process, log):

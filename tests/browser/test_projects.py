@@ -265,6 +265,24 @@ def test_of_two_people_on_one_instance_the_second_is_told_and_both_are_kept(
         context.close()
 
 
+def test_what_is_decided_while_the_server_is_dead_is_saved_when_it_is_back(
+    page, serve_app, folder, store, project
+):
+    how = {"env": {"MASKDESK_DATA": str(folder), "MASKDESK_DATABASE": ""}, "cwd": ROOT}
+    mortal = serve_app(ROOT / "app.py", **how)
+    review = ReviewPage(page, link_of(mortal, project))
+    review.press("a")
+    review.saved()
+    serve_app.kill(mortal)
+    review.press("a", "d")
+    review.wait(status_counts="1,2,1")
+    assert review.root.get_attribute("data-saved") == "false"
+    serve_app(ROOT / "app.py", **how, address=mortal)
+    review.wait(saved="true", status_counts="1,2,1")  # without a reload
+    assert statuses(store, project) == ["accepted", "accepted", "rejected"]
+    assert len([e for e in store.journal(project.id) if e.kind in ("accept", "reject")]) == 3, "each once"
+
+
 def test_single_instances_are_gone_through_by_doubt(page, address, store, project):
     review = ReviewPage(page, link_of(address, project))
     page.get_by_test_id("stSidebar").get_by_role("radio", name="Instances").click()

@@ -36,6 +36,8 @@ from pages.ui.state import ProjectUi
 __all__ = ["draw_overview", "draw_progress"]
 
 _PER_PAGE = 50
+_LATER = 1.0  # seconds: the gallery is there by then
+_CHART_HEIGHT = 320  # pixels
 _REVIEW = "pages/review.py"
 
 
@@ -49,7 +51,7 @@ def draw_overview(project: OpenProject, ui: ProjectUi) -> None:
         return
     draw_progress(project)
     _draw_numbers(project, ui)
-    _draw_charts(project, ui)
+    _draw_charts_in_turn(project, ui)
     _draw_gallery(project, ui)
 
 
@@ -94,6 +96,27 @@ def _want(ui: ProjectUi, wanted: QueueFilter, by: str) -> None:
 
 
 # -- charts -----------------------------------------------------------------------------------------
+
+
+def _draw_charts_in_turn(project: OpenProject, ui: ProjectUi) -> None:
+    """The charts; in a session's first look at a project, after all else is on the screen.
+
+    A browser needs two seconds for Plotly's script, and draws nothing meanwhile.
+    """
+    if ui.has_charts or not project.facts:
+        _draw_charts(project, ui)
+        return
+    ui.has_charts = True
+    is_first = iter([True])
+
+    @st.fragment(run_every=_LATER)
+    def draw() -> None:
+        if not next(is_first, False):
+            st.rerun()
+        with st.container(height=_CHART_HEIGHT, border=False):
+            st.caption("The charts come next ...")
+
+    draw()
 
 
 def _draw_charts(project: OpenProject, ui: ProjectUi) -> None:
