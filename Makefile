@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 # One process a core, so each has one thread: torch's threads of several processes take the cores from each other.
-# The tests of a file stay together, as they share a server.
-PYTEST_FLAGS ?= -n logical --maxprocesses 4 --dist loadfile
+# The tests of a file stay together, as they share a server; the browser's, which take longest, come first.
+PYTEST_FLAGS ?= -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # The Data Science Bowl 2018's images (CC0) as COCO files, for `make starter`.
 NUCLEI ?= $(or $(MASKDESK_SHARED),../shared)/data/nuclei
 

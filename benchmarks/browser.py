@@ -47,8 +47,8 @@ _WATCH = """
     act(now);
     window.spent.push(performance.now() - began);
   });
-  window.viewerRoot = () => document.querySelector('[data-testid=stBidiComponentIsolated]')
-    ?.shadowRoot?.querySelector('[data-part=root]') ?? null;
+  window.viewerRoot = () => [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]
+    .map((one) => one.shadowRoot?.querySelector('.viewer[data-part=root]')).find(Boolean) ?? null;
   const look = () => {
     const root = window.viewerRoot();
     if (root !== null) window.mounted ??= performance.now();

@@ -71,7 +71,9 @@ def run_review(quick: bool) -> Report:
     images, crowd = (12, 40) if quick else (2000, 2000)
     with tempfile.TemporaryDirectory(prefix="maskdesk-") as folder:
         made = make_large_project(Path(folder), images, crowd)
-        job = json.dumps({"folder": folder, "steps": 3 if quick else _STEPS, **made})
+        job = json.dumps(
+            {"folder": folder, "steps": 3 if quick else _STEPS, "visits": 1 if quick else 3, **made}
+        )
         done = subprocess.run(
             [sys.executable, "-m", "benchmarks.review", job],
             cwd=ROOT,
@@ -172,7 +174,7 @@ def _disc(size: tuple[int, int], number: int, count: int) -> Rle:
 # -- in the browser ---------------------------------------------------------------------------------
 
 
-def _measure(folder: str, steps: int, project: int, crowd: int) -> dict[str, Any] | None:
+def _measure(folder: str, steps: int, visits: int, project: int, crowd: int) -> dict[str, Any] | None:
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -186,20 +188,27 @@ def _measure(folder: str, steps: int, project: int, crowd: int) -> dict[str, Any
             with serve(ROOT / "app.py", {DATA_VARIABLE: folder, DATABASE_VARIABLE: ""}) as address:
                 # One for all visits: the browser has the app's own files, as that of a person who works here.
                 context = browser.new_context(viewport={"width": 1440, "height": 1000})
-                return _visit(context, browser.version, address, folder, steps, project, crowd)
+                return _visit(context, browser.version, address, folder, steps, visits, project, crowd)
         finally:
             browser.close()
 
 
 def _visit(
-    context: BrowserContext, version: str, address: str, folder: str, steps: int, project: int, crowd: int
+    context: BrowserContext,
+    version: str,
+    address: str,
+    folder: str,
+    steps: int,
+    visits: int,
+    project: int,
+    crowd: int,
 ) -> dict[str, Any]:
     review = f"{address}/review?project={{}}".format
     page = _open(context, f"{address}/project?project={project}", _GALLERY)[0]  # imports
     page.close()
     times: list[tuple[str, list[float]]] = []
 
-    def measure(what: str, once: Callable[[], tuple[Page, float]], visits: int = 3) -> Page:
+    def measure(what: str, once: Callable[[], tuple[Page, float]]) -> Page:
         """Several visits; the last one's page stays open."""
         taken = []
         for left in reversed(range(visits)):

@@ -27,7 +27,9 @@ from torchvision.ops import clip_boxes_to_image, remove_small_boxes
 
 from maskrcnn_core.detections import SCORE_FLOOR, Candidates, Detections, Thresholds
 from maskrcnn_core.errors import InferenceError, InputError
+from maskrcnn_core.features import FeatureCache, Features
 from maskrcnn_core.models import LoadedModel
+from maskrcnn_core.prompts import Prompted, answer_boxes, check_boxes
 
 __all__ = ["Failure", "Predictor", "Run", "pick_device"]
 
@@ -126,52 +128,6 @@ class Run:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class _Features:
-    """One image's feature maps and the size, without padding, of the input that they stand for."""
-
-    maps: OrderedDict[str, Tensor]
-    input_size: tuple[int, int]
-
-    @classmethod
-    def of(cls, maps: OrderedDict[str, Tensor], batch: ImageList, index: int) -> _Features:
-        height, width = batch.image_sizes[index]
-        if len(batch.image_sizes) > 1:  # a mere slice would keep the whole batch's memory
-            maps = OrderedDict((k, m[index : index + 1].clone()) for k, m in maps.items())
-        return cls(maps, (height, width))
-
-    @property
-    def nbytes(self) -> int:
-        return sum(m.numel() * m.element_size() for m in self.maps.values())
-
-
-class _FeatureCache:
-    """The last used feature maps, up to a number of bytes. Safe to use from several threads."""
-
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
-        self._entries: OrderedDict[int, tuple[Run, _Features]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def put(self, run: Run, features: _Features) -> None:
-        with self._lock:
-            # The run is held beside its maps, so that its id cannot pass to another one.
-            self._entries[id(run)] = (run, features)
-            while sum(f.nbytes for _, f in self._entries.values()) > self._max_bytes:
-                self._entries.popitem(last=False)
-
-    def get(self, run: Run) -> _Features | None:
-        with self._lock:
-            entry = self._entries.get(id(run))
-            if entry is not None:
-                self._entries.move_to_end(id(run))
-            return entry[1] if entry else None
-
-    def clear(self) -> None:
-        with self._lock:
-            self._entries.clear()
-
-
 class Predictor:
     """A model on a device, ready to run.
 
@@ -198,7 +154,7 @@ class Predictor:
         self.device = pick_device(device)
         self.batch_size = batch_size
         self._network = _on_device(model.network, self.device)
-        self._cache = _FeatureCache(feature_cache_bytes)
+        self._cache = FeatureCache(feature_cache_bytes)
 
     def predict(self, images: Sequence[Pixels], thresholds: Thresholds | None = None) -> list[Detections]:
         """Detections of each image, as stock torchvision with these thresholds gives them.
@@ -262,6 +218,67 @@ class Predictor:
         rows = rows[np.array(known, np.bool_)]
         self._complete_masks(run, rows, image)
         return run.detections(rows)
+
+    def open(self, image: Pixels) -> Run:
+        """A run without candidates: the image's feature maps alone, for boxes that people draw.
+
+        Raises:
+            InferenceError: if the image cannot go through the network.
+        """
+        if failure := _unusable(image, self._network):
+            raise InferenceError(failure.reason)
+        with _device_locks[str(self.device)], torch.inference_mode():
+            batch, maps = _backbone(self._network, [image], self.device, 1.0)
+        features = Features.of(maps, batch, 0)
+        nothing = Candidates(
+            np.empty((0, 4), np.float32),
+            np.empty(0, np.int64),
+            np.empty(0, np.float32),
+            features.input_size,
+            (image.shape[0], image.shape[1]),
+        )
+        run = Run(nothing, self.model.mask_size, self.device.type)
+        self._cache.put(run, features)
+        return run
+
+    def prompt(
+        self,
+        run: Run,
+        boxes: npt.ArrayLike,
+        image: Pixels | Callable[[], Pixels] | None = None,
+        *,
+        labels: Sequence[int] | None = None,
+        refine: int = 0,
+    ) -> Prompted:
+        """Turns boxes that a person drew into objects; see :mod:`maskrcnn_core.prompts`.
+
+        Args:
+            run: of this predictor over the image.
+            boxes: N of x1 y1 x2 y2 in pixels of the image.
+            image: the run's image, or a way to get it: needed where the feature maps have left the cache.
+            labels: of each box, where the person has decided on them.
+            refine: how often the box head moves the boxes before the masks are made: 0 trusts the person.
+
+        Raises:
+            InputError: if a box lies outside of the image or is none, or a label is not the model's.
+            InferenceError: if the image is needed and not given, or the heads give NaN.
+        """
+        checked = check_boxes(boxes, run.image_size)
+        known = sorted(self.model.label_map.labels)
+        for label in labels or ():
+            if label not in self.model.label_map:
+                raise InputError(f"label {label}: the model has no such category")
+        features = self._features_of(run, image)
+        with torch.inference_mode():
+            return answer_boxes(
+                self._network_for(features),
+                features,
+                checked,
+                run.image_size,
+                known,
+                labels=None if labels is None else np.asarray(labels, np.int64),
+                refine=refine,
+            )
 
     # -- one run --------------------------------------------------------------------------------
 
@@ -329,7 +346,7 @@ class Predictor:
                 run = Run(
                     candidates, self.model.mask_size, device.type, notes=(note,) if note else (), scale=scale
                 )
-                features = _Features.of(maps, batch, index)
+                features = Features.of(maps, batch, index)
                 self._cache.put(run, features)
                 try:
                     self._complete_masks(run, run.candidates.select(thresholds), None, features)
@@ -344,20 +361,26 @@ class Predictor:
         run: Run,
         rows: Ints,
         image: Pixels | Callable[[], Pixels] | None,
-        features: _Features | None = None,
+        features: Features | None = None,
     ) -> None:
         wanting = run.without_mask(rows)
         if not len(wanting):
             return
-        features = features or self._cache.get(run) or self._features_again(run, image)
-        device = next(iter(features.maps.values())).device
-        network = self._network if device.type == self.device.type else self.model.network
+        features = features or self._features_of(run, image)
+        network = self._network_for(features)
+        device = features.device
         with torch.inference_mode():
             for start in range(0, len(wanting), MASK_HEAD_CHUNK):
                 chunk = wanting[start : start + MASK_HEAD_CHUNK]
                 run.keep_masks(chunk, _mask_head(network, features, run.candidates, chunk, device))
 
-    def _features_again(self, run: Run, image: Pixels | Callable[[], Pixels] | None) -> _Features:
+    def _network_for(self, features: Features) -> MaskRCNN:
+        return self._network if features.device.type == self.device.type else self.model.network
+
+    def _features_of(self, run: Run, image: Pixels | Callable[[], Pixels] | None) -> Features:
+        return self._cache.get(run) or self._features_again(run, image)
+
+    def _features_again(self, run: Run, image: Pixels | Callable[[], Pixels] | None) -> Features:
         if image is None:
             raise InferenceError(
                 "a mask is wanted whose feature maps are no longer kept; "
@@ -369,7 +392,7 @@ class Predictor:
         device = torch.device("cpu") if on_cpu else self.device
         with _device_locks[str(device)], torch.inference_mode():
             batch, maps = _backbone(network, [pixels], device, run.scale)
-        features = _Features.of(maps, batch, 0)
+        features = Features.of(maps, batch, 0)
         self._cache.put(run, features)
         return features
 
@@ -438,7 +461,7 @@ def _keep_above_floor(
 
 
 def _mask_head(
-    network: MaskRCNN, features: _Features, candidates: Candidates, rows: Ints, device: torch.device
+    network: MaskRCNN, features: Features, candidates: Candidates, rows: Ints, device: torch.device
 ) -> Floats:
     heads = network.roi_heads
     boxes = torch.from_numpy(candidates.boxes[rows]).to(device)

@@ -171,6 +171,10 @@ def test_turning_over_images_while_others_run_loses_no_step_and_no_session(desk)
     names = [path.name for path in sorted(folder.iterdir())[:30]]
     desk.page.get_by_text(f"{names[position]}: ").wait_for(timeout=20_000)
     assert desk.page.get_by_text("Connection error").count() == 0
+    desk.page.get_by_role(
+        "button", name="Cancel waiting"
+    ).click()  # the next tests' images would wait for these
+    desk.settle()
 
 
 def test_two_browsers_never_see_each_others_images(browser, desk, address):
