@@ -4,6 +4,7 @@ import streamlit as st
 
 from pages.ui.errors import plain, show_core_errors
 from pages.ui.navigation import through_app
+from pages.ui.project.boxes import draw_box_choice
 from pages.ui.project.choosing import OpenProject, choose_project, parameter
 from pages.ui.project.deciding import take_waiting
 from pages.ui.project.frames import make_message
@@ -88,4 +89,5 @@ keep_queue(page_project, page_ui.review)
 look_at(page_project, page_ui.review, parameter("image"), parameter("instance"))
 with st.sidebar:
     draw_accept_all(page_project, page_ui)
+    draw_box_choice(page_project, page_ui.review)
 draw_desk(page_project, page_ui)

@@ -76,6 +76,8 @@ def reasons(score: float | None, doubts: Doubts | None, score_threshold: float) 
     """What speaks against a detection, in words, the gravest first; empty where nothing much does."""
     parts = _parts(score, doubts, score_threshold)
     doubts = doubts or Doubts()
+    if score is None:  # a box that a person drew: the network's next guess is of use, and no doubt
+        return [f"or {doubts.runner_up_name} ({doubts.runner_up:.2f})"] if doubts.runner_up_name else []
     words = {
         "near": f"score near {score_threshold:.2f}",
         "runner_up": f"or {doubts.runner_up_name} ({doubts.runner_up:.2f})",

@@ -10,12 +10,13 @@ import streamlit as st
 
 from maskrcnn_core.images import decode_image, encode_jpeg
 from maskrcnn_core.inference import Predictor
-from maskrcnn_core.models import get_model, model_by_key
+from maskrcnn_core.models import default_model, get_model, model_by_key
 from maskrcnn_core.samples import sample_png
+from maskrcnn_core.store.drawing import BoxDrawer
 from maskrcnn_core.store.store import Store
 from pages.ui.state import UiState
 
-__all__ = ["open_store", "pictures", "predictor_of", "sample_bytes"]
+__all__ = ["box_drawer", "open_store", "pictures", "predictor_of", "sample_bytes"]
 
 _PICTURES_KEPT = 32  # of about 4 MB for a 12 MP photo
 
@@ -76,6 +77,24 @@ class Pictures:
 def pictures() -> Pictures:
     """The pictures of this installation's store."""
     return Pictures(open_store())
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _shared_drawer(key: str, sha256: str) -> BoxDrawer:
+    return BoxDrawer(open_store(), _shared_predictor(key, sha256))
+
+
+def box_drawer(model_key: str) -> BoxDrawer:
+    """What fills boxes with masks in this installation's store; all sessions share its images.
+
+    Args:
+        model_key: of the model; empty for the best one that is ready.
+
+    Raises:
+        WeightsError: if the model is not ready, or none is.
+    """
+    spec = model_by_key(model_key) if model_key else default_model()
+    return _shared_drawer(spec.key, spec.sha256)
 
 
 def predictor_of(state: UiState, key: str) -> Predictor:

@@ -10,6 +10,7 @@ import pytest
 from maskrcnn_core.categories import Category
 from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.images import encode_png
+from maskrcnn_core.masks import mask_iou
 from maskrcnn_core.scenes import draw_scene
 from maskrcnn_core.store.intake import import_files
 from maskrcnn_core.store.places import StorePlace
@@ -281,6 +282,39 @@ def test_what_is_decided_while_the_server_is_dead_is_saved_when_it_is_back(
     review.wait(saved="true", status_counts="1,2,1")  # without a reload
     assert statuses(store, project) == ["accepted", "accepted", "rejected"]
     assert len([e for e in store.journal(project.id) if e.kind in ("accept", "reject")]) == 3, "each once"
+
+
+def test_a_box_around_what_was_missed_becomes_an_instance(page, address, store, project):
+    review = ReviewPage(page, link_of(address, project))
+    image = next(i for i in store.images(project.id) if i.digest == review.root.get_attribute("data-image"))
+    number = int(image.file_name.split()[1].removesuffix(".png"))
+    wanted = max(draw_scene(UNSEEN + number).masks, key=lambda mask: mask.area)
+    x, y, width, height = wanted.box_xywh
+    stage = page.locator("[data-part=stage]").bounding_box()
+    scale = float(review.root.get_attribute("data-zoom"))
+    left, top = map(float, review.root.get_attribute("data-pan").split(","))
+    corners = [
+        (stage["x"] + left + px * scale, stage["y"] + top + py * scale)
+        for px, py in ((x, y), (x + width, y + height))
+    ]
+    review.press("r")
+    review.wait(tool="box")
+    page.mouse.move(*corners[0])
+    page.mouse.down()
+    page.mouse.move(*corners[1], steps=5)
+    assert page.locator(".rubber").is_visible()
+    page.mouse.up()
+    review.wait(saved="true", status_counts="4,1,0")
+    page.locator(".rubber").wait_for(state="detached")
+    drawn = next(row for row in store.instances(project.id) if row.source == "person")
+    assert mask_iou(drawn.mask, wanted) > 0.7
+    assert review.root.get_attribute("data-selected") == str(drawn.id), "so that a digit relabels it"
+    page.keyboard.press("Escape")
+    review.wait(tool="")
+    review.press("u")
+    review.wait(saved="true", status_counts="4,0,0")
+    review.press("y")
+    review.wait(saved="true", status_counts="4,1,0")
 
 
 def test_single_instances_are_gone_through_by_doubt(page, address, store, project):

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from pages.ui import viewer as viewer_package
 from pages.ui.review import (
     MODULES,
+    DrawBox,
     Finish,
     Go,
     InstanceState,
@@ -50,6 +51,7 @@ OPERATIONS = (
     Go(9, "queue-1", 3),
     Undo(10),
     Redo(11),
+    DrawBox(12, 80, (10.5, 20.0, 64.0, 48.25)),
 )
 
 
@@ -111,7 +113,7 @@ def test_report_sample_is_read_into_operations():
 
 def test_only_operations_after_the_acknowledged_one_are_new():
     report = read_operations(sample("report.json"))
-    assert report.after(report.client, 9) == (Undo(10), Redo(11))
+    assert report.after(report.client, 9) == OPERATIONS[-3:]
     assert report.after("another-client", 9) == OPERATIONS
 
 
@@ -120,6 +122,23 @@ def test_a_report_without_operations_is_nothing_wrong():
 
 
 BAD_REPORTS = {
+    **{
+        f"box {box}": (
+            {"ops": [{"seq": 1, "kind": "draw_box", "image_id": 1, "box": box}]},
+            r"^ops\[0\].box: wanted",
+        )
+        for box in (
+            [1, 2, 3],
+            [1, 2, 3, 4, 5],
+            "1234",
+            [1, 2, True, 4],
+            [1, 2, "3", 4],
+            [3, 2, 1, 4],
+            [1, 4, 3, 4],
+            [1, 2, float("nan"), 4],
+            [1, 2, 1e9, 4],
+        )
+    },
     "not a mapping": ([], "^report: wanted named fields"),
     "other version": ({"version": 2}, "^version: wanted 1, got 2"),
     "true is no version": ({"version": True}, "^version: wanted 1"),
@@ -291,7 +310,7 @@ def test_a_page_has_the_operations_before_it_draws(caplog):
     assert not app.exception
     assert app.text[0].value == "None None"
     app.session_state["r"] = {"ops": sample("report.json")}
-    assert app.run().text[0].value == "7 (Redo(seq=11),)"
+    assert app.run().text[0].value == "8 (DrawBox(seq=12, image_id=80, box=(10.5, 20.0, 64.0, 48.25)),)"
     bad = copy.deepcopy(sample("report.json"))
     bad["ops"][0]["kind"] = "drop"
     app.session_state["r"] = {"ops": bad}

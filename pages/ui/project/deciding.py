@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from maskrcnn_core.errors import ConflictError, StoreError
+from maskrcnn_core.errors import ConflictError, CoreError, StoreError
 from maskrcnn_core.messages import one_line
+from maskrcnn_core.store.drawing import DRAW_BOX
 from maskrcnn_core.store.journal import Change
 from maskrcnn_core.store.records import Entry
 from maskrcnn_core.store.store import Store
-from pages.ui.cached import open_store
+from pages.ui.cached import box_drawer, open_store
 from pages.ui.review import (
+    DrawBox,
     Finish,
     Go,
     Operation,
@@ -28,7 +30,7 @@ __all__ = ["ACCEPT_ALL", "REVIEW_KINDS", "take_operations", "take_waiting"]
 
 ACCEPT_ALL = "accept all"
 _KINDS = {"accepted": "accept", "rejected": "reject", "proposed": "reopen"}
-REVIEW_KINDS = frozenset({*_KINDS.values(), ACCEPT_ALL, "relabel", "finish image", "reopen image"})
+REVIEW_KINDS = frozenset({*_KINDS.values(), ACCEPT_ALL, "relabel", "finish image", "reopen image", DRAW_BOX})
 """What a review may undo: keys that are pressed often must not take back an import."""
 
 _TOLD = 20  # refusals of one tab that are kept to be told
@@ -78,6 +80,9 @@ def take_operations(store: Store, ui: ProjectUi, report: ReviewReport) -> None:
             if error.__cause__ is not None:
                 raise
             _refuse(review, client, operation.seq, f"{_where(store, operation)}{error}")
+        except CoreError as error:
+            # A box that is none, an image that cannot be read, no model: the same another time.
+            _refuse(review, client, operation.seq, f"{_where(store, operation)}{error}")
         review.acks[client] = operation.seq
 
 
@@ -88,6 +93,8 @@ def _where(store: Store, operation: Operation) -> str:
             what = f"{_KINDS[status]} {len(rows)}"
         case Relabel(image_id=image_id, instances=rows):
             what = f"relabel {len(rows)}"
+        case DrawBox(image_id=image_id):
+            what = DRAW_BOX
         case Finish(image_id=image_id):
             what = "finish image"
         case _:
@@ -110,6 +117,8 @@ def _carry_out(store: Store, ui: ProjectUi, operation: Operation, name: str) -> 
         case Relabel(image_id=image_id, category_id=category_id, instances=rows):
             changes = _changes("instance", rows, category_id=category_id)
             _decide(store, who, "relabel", image_id, changes, name)
+        case DrawBox(image_id=image_id, box=box):
+            box_drawer(ui.review.box_model).draw(image_id, box, who, operation=name)
         case Finish(image_id=image_id, image_version=version, status=status):
             kind = "finish image" if status == "reviewed" else "reopen image"
             _decide(store, who, kind, image_id, _changes("image", [(image_id, version)], status=status), name)

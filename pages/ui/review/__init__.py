@@ -25,6 +25,7 @@ import streamlit as st
 
 from pages.ui import viewer as viewer_package
 from pages.ui.review.messages import (
+    DrawBox,
     Finish,
     Go,
     InstanceState,
@@ -45,6 +46,7 @@ from pages.ui.viewer.bundle import bundle_modules
 from pages.ui.viewer.messages import ViewerState, read_report
 
 __all__ = [
+    "DrawBox",
     "Finish",
     "Go",
     "InstanceState",
@@ -75,6 +77,7 @@ MODULES = (
     "review_session.js",
     "review_keys.js",
     "review_bar.js",
+    "box_tool.js",
     "reviewer.js",
     "review_mount.js",
 )

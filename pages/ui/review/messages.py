@@ -29,6 +29,7 @@ from pages.ui.viewer.messages import ViewerMessage, ViewerState
 
 __all__ = [
     "VERSION",
+    "DrawBox",
     "Finish",
     "Go",
     "InstanceState",
@@ -54,6 +55,8 @@ MAX_OPERATIONS = 10_000
 MAX_INSTANCES = 100_000
 """Of one report, in all of its operations together."""
 MAX_TOKEN = 200
+MAX_SIDE = 1_000_000
+"""Pixels; a NaN fails the comparison with it."""
 
 _CLIENT = re.compile(r"[0-9a-zA-Z_-]{8,64}")
 
@@ -256,6 +259,20 @@ class Relabel:
 
 
 @dataclass(frozen=True)
+class DrawBox:
+    """A box around an object that was missed, which the network is to fill.
+
+    Args:
+        box: x1 y1 x2 y2 in pixels of the image, x1 < x2 and y1 < y2.
+    """
+
+    kind: ClassVar[str] = "draw_box"
+    seq: int
+    image_id: int
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
 class Finish:
     """An image is finished, or is not."""
 
@@ -292,7 +309,7 @@ class Redo:
     seq: int
 
 
-Operation: TypeAlias = SetStatus | Relabel | Finish | Go | Undo | Redo
+Operation: TypeAlias = SetStatus | Relabel | DrawBox | Finish | Go | Undo | Redo
 
 
 @dataclass(frozen=True)
@@ -366,6 +383,20 @@ def _read_relabel(where: str, fields: Mapping[str, Any], seq: int) -> Relabel:
     return Relabel(seq, _read_int(fields, where, "image_id"), category_id, _read_instances(where, fields))
 
 
+def _read_draw_box(where: str, fields: Mapping[str, Any], seq: int) -> DrawBox:
+    name = f"{where}.box"
+    corners = check_list(name, take(fields, "box", f"{where}."), 4)
+    if len(corners) != 4:
+        raise ValueError(f"{name}: wanted x1 y1 x2 y2, got {shorten(corners)}")
+    for corner in corners:
+        if type(corner) not in (int, float) or not -MAX_SIDE <= corner <= MAX_SIDE:
+            raise ValueError(f"{name}: wanted numbers from -{MAX_SIDE} to {MAX_SIDE}, got {shorten(corner)}")
+    x1, y1, x2, y2 = map(float, corners)
+    if not (x1 < x2 and y1 < y2):
+        raise ValueError(f"{name}: wanted x1 < x2 and y1 < y2, got {shorten(corners)}")
+    return DrawBox(seq, _read_int(fields, where, "image_id"), (x1, y1, x2, y2))
+
+
 def _read_finish(where: str, fields: Mapping[str, Any], seq: int) -> Finish:
     status = take(fields, "status", f"{where}.")
     check_choice(f"{where}.status", status, get_args(FinishStatus))
@@ -383,6 +414,7 @@ def _read_go(where: str, fields: Mapping[str, Any], seq: int) -> Go:
 _READERS: dict[str, Callable[[str, Mapping[str, Any], int], Operation]] = {
     "set_status": _read_set_status,
     "relabel": _read_relabel,
+    "draw_box": _read_draw_box,
     "finish": _read_finish,
     "go": _read_go,
     "undo": lambda where, fields, seq: Undo(seq),

@@ -7,6 +7,7 @@ const PLAIN = /** @type {Record<string, string>} */ ({
   a: "accept",
   d: "reject",
   e: "choose-category",
+  r: "draw-box",
   Enter: "done",
   ".": "next",
   PageDown: "next",
@@ -17,7 +18,7 @@ const PLAIN = /** @type {Record<string, string>} */ ({
 });
 
 /** Actions that a key which is held down does not repeat: each wants a look. */
-const ONCE = new Set(["accept", "reject", "accept-all", "reject-all", "done", "relabel", "undo", "redo", "choose-category"]);
+const ONCE = new Set(["accept", "reject", "accept-all", "reject-all", "done", "relabel", "undo", "redo", "choose-category", "draw-box"]);
 
 /** The viewer's letters and signs, which work from the whole page as well; arrows scroll it. */
 export const VIEWER_KEYS = /^[nphbmxlcfz[\]+=?-]$/;

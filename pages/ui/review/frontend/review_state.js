@@ -253,6 +253,26 @@ export class ReviewState {
   }
 
   /**
+   * A box around an object that was missed: what it becomes is Python's to say, as is what an undo takes back then.
+   * @param {[number, number, number, number]} box x1, y1, x2, y2 in pixels of the image
+   * @returns {boolean} whether there is an image
+   */
+  drawBox(box) {
+    const { frame } = this;
+    if (frame === null || this.loading) return false;
+    this.push({ kind: "draw_box", image_id: frame.image_id, box }, null);
+    this.forgetDecisions();
+    return true;
+  }
+
+  /** The boxes on the shown image that Python has not answered, by the operation's number. */
+  get waitingBoxes() {
+    const ops = this.pending.map(({ op }) => op);
+    const here = ops.filter((op) => op.kind === "draw_box" && op.image_id === this.frame?.image_id);
+    return new Map(here.map((op) => [String(op.seq), /** @type {[number, number, number, number]} */ (op.box)]));
+  }
+
+  /**
    * @param {"reviewed" | "opened"} status
    * @returns {boolean} whether it was another one
    */
@@ -308,7 +328,10 @@ export class ReviewState {
   }
 
   get canUndo() {
-    if (this.decidesPending) return this.standing > 0 || (this.message?.can_undo ?? false);
+    if (this.decidesPending) {
+      const hasBox = this.pending.some(({ op }) => op.kind === "draw_box");
+      return this.standing > 0 || hasBox || (this.message?.can_undo ?? false);
+    }
     return this.message?.can_undo ?? false;
   }
 

@@ -10,6 +10,7 @@ import { lookOf } from "./review_look.js";
 import { claimClient, connection, isRunning, loadSaved, save } from "./review_session.js";
 import { VIEWER_KEYS, actionOf, hasOpenDialog, isRepeatable, isTakenBy } from "./review_keys.js";
 import { KEYED_CATEGORIES, ReviewBar } from "./review_bar.js";
+import { BoxTool } from "./box_tool.js";
 
 /** @typedef {import("./review_state.js").ReviewMessage} ReviewMessage */
 /** @typedef {import("./review_state.js").Frame} Frame */
@@ -79,6 +80,9 @@ export class Reviewer {
     this.cameByTab = false;
     this.leaving = new AbortController();
     this.leave = new Leaving(this.leaving.signal);
+    this.boxes = new BoxTool(this.viewer, this.leaving.signal, (box) => this.drawBox(box));
+    /** @type {{image: number, ids: Set<number>} | null} what there was when a box was drawn */
+    this.beforeBox = null;
     this.listen();
     void this.claimName();
   }
@@ -143,6 +147,7 @@ export class Reviewer {
     viewer.accept(this.messageFor(before, newImage), (report) => this.setStateValue("view", report));
     if (before !== null && newImage) this.carryChoices(before);
     if (arrived) this.arrive(place);
+    this.chooseDrawn();
     this.showBar();
     this.lookAhead();
   }
@@ -215,6 +220,7 @@ export class Reviewer {
 
   painted() {
     const { viewer } = this;
+    this.boxes.paint(this.state.waitingBoxes);
     if (this.awaited === "" || viewer.model?.image.key !== this.awaited || viewer.picture.status !== "ready") return;
     this.awaited = "";
     // The drawing reaches the screen with this frame; a task after it comes when that is done.
@@ -280,6 +286,7 @@ export class Reviewer {
     else if (name === "reject-all") this.decideAll("rejected");
     else if (name === "relabel") this.relabelByNumber(number ?? 0);
     else if (name === "choose-category") bar.openList();
+    else if (name === "draw-box") this.turnBoxes(!this.boxes.isOn);
     else if (name === "next") this.go(this.state.at + 1);
     else if (name === "previous") this.go(this.state.at - 1);
     else if (name === "done") this.finish();
@@ -357,6 +364,37 @@ export class Reviewer {
     const ids = this.selectedIds();
     if (ids.length === 0) this.bar.say("select an instance first");
     else this.changed(this.state.relabel(ids, categoryId).length > 0);
+  }
+
+  /** @param {boolean} isOn */
+  turnBoxes(isOn) {
+    this.boxes.turn(isOn);
+    this.bar.button("draw-box").setAttribute("aria-pressed", String(isOn));
+    if (isOn) this.bar.say("drag a box around what was missed");
+  }
+
+  /** @param {[number, number, number, number]} box */
+  drawBox(box) {
+    const { frame } = this.state;
+    if (frame === null || !this.state.drawBox(box)) return;
+    this.beforeBox ??= { image: frame.image_id, ids: new Set(frame.states.keys()) };
+    this.bar.say("the network looks at the box …");
+    this.changed(true);
+  }
+
+  /** What a box became is selected, so that a digit corrects its category. */
+  chooseDrawn() {
+    const { frame, waitingBoxes } = this.state;
+    if (this.beforeBox === null || frame === null || waitingBoxes.size > 0) return;
+    const { image, ids } = this.beforeBox;
+    this.beforeBox = null;
+    if (image !== frame.image_id) return;
+    const fresh = [...frame.states.keys()].filter((id) => !ids.has(id));
+    if (fresh.length === 0) return;
+    const id = Math.max(...fresh);
+    this.viewer.choose(id);
+    const note = frame.states.get(id)?.note ?? "";
+    this.bar.say(note === "" ? "added" : `added; ${note}`);
   }
 
   finish() {
@@ -511,6 +549,11 @@ export class Reviewer {
     const [target] = event.composedPath();
     const element = target instanceof Element ? target : null;
     if (isTakenBy(element, event.key, this.cameByTab)) return;
+    if (event.key === "Escape" && this.boxes.isOn) {
+      event.stopPropagation();
+      this.turnBoxes(false);
+      return;
+    }
     const action = actionOf(event);
     if (action !== null) {
       if (action.name === "choose-category" && (this.state.message?.categories.length ?? 0) <= KEYED_CATEGORIES) return;

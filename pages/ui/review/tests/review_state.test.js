@@ -37,7 +37,24 @@ test("decisions on the sample message give the sample report", () => {
   state.go(3);
   state.push({ kind: "undo" }, null);
   state.push({ kind: "redo" }, null);
+  state.drawBox([10.5, 20, 64, 48.25]);
   assert.deepEqual(state.report(), read("report.json"));
+});
+
+test("a drawn box waits for Python, on its own image, and is what an undo takes back", () => {
+  const state = begin();
+  state.setStatus([7], "accepted");
+  assert.equal(state.drawBox([1, 1, 3, 3]), true);
+  assert.deepEqual([...state.waitingBoxes.values()], [[1, 1, 3, 3]]);
+  assert.equal(stateOf(state, 7).status, "accepted", "what came before stays");
+  assert.equal(state.canUndo, true);
+  assert.equal(state.undo(), "unknown", "only Python knows what the box became");
+  assert.equal(stateOf(state, 7).status, "accepted", "and not the decision before it");
+  state.go(3);
+  assert.equal(state.waitingBoxes.size, 0, "another image");
+  state.go(2);
+  state.accept(message({ refused: [], ack_seq: state.seq }));
+  assert.equal(state.waitingBoxes.size, 0);
 });
 
 test("a decision is seen at once and counts the version up, so the next one names it", () => {

@@ -1,0 +1,153 @@
+"""Instances that a person adds with the network's help: a box that is drawn becomes a mask."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+
+import numpy as np
+from sqlalchemy.exc import IntegrityError
+
+from maskrcnn_core.errors import StoreError
+from maskrcnn_core.images import decode_image
+from maskrcnn_core.inference import Pixels, Predictor, Run
+from maskrcnn_core.prompts import Prompted
+from maskrcnn_core.store.jobs import jobs_of
+from maskrcnn_core.store.records import CategoryRow, Doubts, Entry, ImageRow
+from maskrcnn_core.store.store import Store, new_instance
+
+__all__ = ["DRAW_BOX", "BoxDrawer", "mapping_of"]
+
+DRAW_BOX = "draw box"
+"""The journal's kind of such a decision."""
+
+_RUNS_KEPT = 64  # without feature maps, which the predictor bounds, one is some hundred bytes
+_TRIES = 5
+
+
+def mapping_of(store: Store, project_id: int, predictor: Predictor) -> dict[int, int]:
+    """Which of a project's categories each of a model's labels is.
+
+    As people had it when the model last ran over the project, and else by equal names.
+
+    Returns:
+        The store's category id by label; labels that are off, or of no category here, are left out.
+    """
+    label_map = predictor.model.label_map
+    labels = {category.name: label for category, label in zip(label_map, label_map.labels, strict=True)}
+    present = {row.id for row in store.categories(project_id)}
+    for job in jobs_of(store, project_id):
+        if job.model_key == predictor.model.key:
+            chosen = job.settings.mapping
+            return {labels[n]: id_ for n, id_ in chosen.items() if n in labels and id_ in present}
+    ours = {row.name.casefold(): row.id for row in store.categories(project_id)}
+    return {label: ours[name.casefold()] for name, label in labels.items() if name.casefold() in ours}
+
+
+class BoxDrawer:
+    """Turns boxes on a store's images into instances, by one model. Safe to use from several threads.
+
+    The first box on an image costs a run of the backbone; those that follow cost the heads alone, for as long
+    as the predictor keeps the feature maps.
+
+    Args:
+        store: whose images.
+        predictor: whose heads.
+    """
+
+    def __init__(self, store: Store, predictor: Predictor) -> None:
+        self._store = store
+        self.predictor = predictor
+        self._runs: OrderedDict[str, Run] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def draw(
+        self,
+        image_id: int,
+        box: tuple[float, float, float, float],
+        who: str,
+        *,
+        operation: str | None = None,
+    ) -> Entry | None:
+        """Adds what the network sees in a box, accepted, as the person's decision.
+
+        Args:
+            image_id: the store's id of the image.
+            box: x1 y1 x2 y2 in pixels of the image.
+            who: for the journal.
+            operation: see :meth:`Store.decide`.
+
+        Raises:
+            InputError: if the box is none, or lies outside of the image.
+            ImageError: if the image's file cannot be read.
+            StoreError: if the image is not there, the project has no category, or the network finds no pixel
+                of an object in the box.
+        """
+        project_id = self._store.project_of(image_id)
+        if project_id is None:
+            raise StoreError(f"image {image_id}: there is no such image")
+        (image,) = self._store.images(project_id, ids=[image_id])
+        categories = self._store.categories(project_id)
+        if not categories:
+            raise StoreError("the project has no category yet: make one under Categories")
+        answer = self.predictor.prompt(self._run_of(image), [box], lambda: self._pixels(image))
+        rank, category = _choose(answer, mapping_of(self._store, project_id, self.predictor), categories)
+        mask = answer.detections(np.array([rank])).masks()[0]
+        if not mask.area:
+            raise StoreError("the network sees no object in this box: draw it closer around one")
+        for attempt in range(_TRIES):
+            new = new_instance(
+                image_id,
+                category.id,
+                self._store.next_coco_id(project_id, "instance"),
+                mask,
+                source="person",
+                status="accepted",
+                given_box=box,
+                doubts=self._runner_up(answer, rank),
+            )
+            try:
+                return self._store.decide(
+                    project_id, who, DRAW_BOX, [new], image_id=image_id, operation=operation
+                )
+            except StoreError as error:
+                # Somebody else's new instance took the number meanwhile.
+                if not isinstance(error.__cause__, IntegrityError) or attempt == _TRIES - 1:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _run_of(self, image: ImageRow) -> Run:
+        with self._lock:
+            run = self._runs.get(image.digest)
+        if run is None:
+            run = self.predictor.open(self._pixels(image))
+        with self._lock:
+            self._runs[image.digest] = run
+            self._runs.move_to_end(image.digest)
+            while len(self._runs) > _RUNS_KEPT:
+                self._runs.popitem(last=False)
+        return run
+
+    def _pixels(self, image: ImageRow) -> Pixels:
+        return decode_image(self._store.blobs.get(image.digest), image.file_name).pixels
+
+    def _runner_up(self, answer: Prompted, rank: int) -> Doubts | None:
+        others = [k for k in range(answer.labels.shape[1]) if k != rank]
+        if not others:
+            return None
+        label_map = self.predictor.model.label_map
+        label, probability = int(answer.labels[0, others[0]]), float(answer.probabilities[0, others[0]])
+        return Doubts(probability, label_map.category(label).name, 0.0, 0.0)
+
+
+def _choose(
+    answer: Prompted, mapping: Mapping[int, int], categories: list[CategoryRow]
+) -> tuple[int, CategoryRow]:
+    """The best of the answer's labels that is a category here; the mask does not depend on the name, so where
+    none is, the best label's mask goes to the first category, for the person to relabel."""
+    by_id = {row.id: row for row in categories}
+    for rank, label in enumerate(answer.labels[0].tolist()):
+        if mapping.get(label) in by_id:
+            return rank, by_id[mapping[label]]
+    return 0, categories[0]
