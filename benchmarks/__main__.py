@@ -21,6 +21,7 @@ import torchvision
 from benchmarks.after_network import run_after_network
 from benchmarks.end_to_end import run_end_to_end
 from benchmarks.many_instances import run_many_instances
+from benchmarks.prompts import run_prompts
 from benchmarks.report import Report
 from benchmarks.review import run_review
 from benchmarks.thresholds import run_thresholds
@@ -71,6 +72,12 @@ BENCHMARKS = (
         "Hundreds of instances: the page, its table and the exports",
         "The viewer keeps the pace of the screen, and no export takes long or much memory.",
         run_many_instances,
+    ),
+    Benchmark(
+        "prompts",
+        "A box that is given: its mask and category",
+        "The network's own heads make a mask of a person's box, where detection alone misses the object.",
+        run_prompts,
     ),
     Benchmark(
         "review",

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from maskrcnn_core.annotations import Instance
 from maskrcnn_core.categories import LabelMap
+from maskrcnn_core.detections import SCORE_FLOOR
 from maskrcnn_core.inference import Run
 from maskrcnn_core.masks import Rle, mask_containment, mask_iou
 from maskrcnn_core.store.records import Doubts
@@ -77,7 +78,8 @@ def reasons(score: float | None, doubts: Doubts | None, score_threshold: float) 
     parts = _parts(score, doubts, score_threshold)
     doubts = doubts or Doubts()
     if score is None:  # a box that a person drew: the network's next guess is of use, and no doubt
-        return [f"or {doubts.runner_up_name} ({doubts.runner_up:.2f})"] if doubts.runner_up_name else []
+        is_likely = bool(doubts.runner_up_name) and doubts.runner_up > SCORE_FLOOR
+        return [f"or {doubts.runner_up_name} ({doubts.runner_up:.2f})"] if is_likely else []
     words = {
         "near": f"score near {score_threshold:.2f}",
         "runner_up": f"or {doubts.runner_up_name} ({doubts.runner_up:.2f})",

@@ -14,6 +14,7 @@ from maskrcnn_core.store.doubts import reasons
 from maskrcnn_core.store.drawing import DRAW_BOX, BoxDrawer
 from maskrcnn_core.store.exchange import import_images
 from maskrcnn_core.store.jobs import JobSettings, add_job
+from maskrcnn_core.store.records import Doubts
 
 SCENE = draw_scene(200_000)
 
@@ -79,9 +80,12 @@ def test_the_next_guess_is_kept_beside_it(store, project, predictor):
     assert (
         row.doubts.runner_up_name and row.doubts.runner_up_name != names_of(store, project)[row.category_id]
     )
-    assert reasons(row.score, row.doubts, 0.5) == [
-        f"or {row.doubts.runner_up_name} ({row.doubts.runner_up:.2f})"
-    ]
+
+
+def test_a_likely_next_guess_is_told_and_an_unlikely_one_is_not():
+    assert reasons(None, Doubts(0.31, "square", 0.0, 0.0), 0.5) == ["or square (0.31)"]
+    assert reasons(None, Doubts(0.04, "square", 0.0, 0.0), 0.5) == []
+    assert reasons(None, None, 0.5) == []
 
 
 def test_categories_are_those_of_the_models_last_run_or_of_equal_names(store, predictor):
