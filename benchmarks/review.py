@@ -241,7 +241,7 @@ def _visit(
     ):
         measure(f"{what}, from the address", partial(_open, context, link, wanted)).close()
     page, _ = _open(context, review(project), _PICTURE)
-    time.sleep(1.5)
+    time.sleep(1.5)  # the frames around the first one are being read ahead, as while a person looks
     steps_taken = []
     for _ in range(steps):
         steps_taken.append([one / 1000 for one in page.evaluate(_STEP, "Enter")])
@@ -284,7 +284,7 @@ def _follow(
     """In a session that has the project open in another page, the link to the page of this name."""
     start, there = ("project", _GALLERY) if name == "Review" else ("review", _PICTURE)
     page, _ = _open(context, f"{address}/{start}?project={project}", there)
-    time.sleep(1.5)
+    time.sleep(1.5)  # a person looks at it first; what the page still does is not the link's
     began = time.perf_counter()
     page.get_by_test_id("stSidebar").get_by_role("link", name=name).click()
     page.wait_for_url(f"**/{name.lower()}?*", timeout=120_000)

@@ -13,10 +13,10 @@ if not hasattr(gc, "quick_collect"):
     gc.quick_collect = gc.collect
 
     def collect(generation=2):
-        time.sleep(1.0)
+        time.sleep(1.0)  # the slowness that this app is for
         return gc.quick_collect(generation)
 
     gc.collect = collect
 
-time.sleep(0.8)
+time.sleep(0.8)  # and before the page is chosen, so that the two overlap
 run_app()

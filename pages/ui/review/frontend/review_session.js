@@ -23,12 +23,6 @@ export function connection() {
   return (app instanceof HTMLElement && app.dataset.testConnectionState) || "CONNECTED";
 }
 
-/** Whether Streamlit says that a run of the page is under way. */
-export function isRunning() {
-  const app = document.querySelector("[data-testid=stApp]");
-  return app instanceof HTMLElement && !["notRunning", undefined].includes(app.dataset.testScriptState);
-}
-
 export function makeClient() {
   const bytes = crypto.getRandomValues(new Uint8Array(12));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");

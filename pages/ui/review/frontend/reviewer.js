@@ -1,13 +1,13 @@
 // The reviewer: the viewer, the review bar, the keys, and the way of operations to Python.
 
-import { Leaving } from "../../viewer/frontend/leaving.js";
+import { Leaving, isDrawing } from "../../viewer/frontend/leaving.js";
 import { shownInstances } from "../../viewer/frontend/state.js";
 import { fitView } from "../../viewer/frontend/geometry.js";
 import { actionFor } from "../../viewer/frontend/keys.js";
 import { Viewer } from "../../viewer/frontend/viewer.js";
 import { ReviewState, bySoonness, nextUndecided } from "./review_state.js";
 import { lookOf } from "./review_look.js";
-import { claimClient, connection, isRunning, loadSaved, save } from "./review_session.js";
+import { claimClient, connection, loadSaved, save } from "./review_session.js";
 import { VIEWER_KEYS, actionOf, hasOpenDialog, isRepeatable, isTakenBy } from "./review_keys.js";
 import { KEYED_CATEGORIES, ReviewBar } from "./review_bar.js";
 import { BoxTool } from "./box_tool.js";
@@ -489,7 +489,7 @@ export class Reviewer {
       this.sent = 0; // what was sent into the void is sent again
       this.sendAgain = SEND_AGAIN;
     } else if (now < this.silentUntil) {
-      if (isRunning()) this.calmSince = now;
+      if (isDrawing()) this.calmSince = now;
       else if (now - this.calmSince > CALM) this.silentUntil = 0;
     }
     return this.leave.isNow || now < this.silentUntil;

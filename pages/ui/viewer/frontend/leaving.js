@@ -17,7 +17,7 @@ const LONGEST = 60_000;
 const AGAIN = 500;
 
 /** Whether Streamlit is still drawing, or waits to. */
-function isDrawing() {
+export function isDrawing() {
   const state = document.querySelector('[data-testid="stApp"]')?.getAttribute("data-test-script-state");
   return state !== null && state !== undefined && state !== "notRunning";
 }
