@@ -144,8 +144,10 @@ class BoxDrawer:
 def _choose(
     answer: Prompted, mapping: Mapping[int, int], categories: list[CategoryRow]
 ) -> tuple[int, CategoryRow]:
-    """The best of the answer's labels that is a category here, and which. Where none is, the best label's mask
-    goes to the first category, for the person to relabel."""
+    """The best of the answer's labels that is a category here, and which.
+
+    Where none is, the best label's mask goes to the first category, for the person to relabel.
+    """
     by_id = {row.id: row for row in categories}
     for rank, label in enumerate(answer.labels[0].tolist()):
         if mapping.get(label) in by_id:
