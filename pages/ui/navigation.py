@@ -7,11 +7,13 @@ page says `through_app` first.
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import streamlit as st
+from streamlit.navigation.page import Page
 from streamlit.runtime.pages_manager import PagesManager
-from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.scriptrunner import ScriptRunContext, get_script_run_ctx
 
 from pages import PAGES
 from pages.ui.errors import show_core_errors
@@ -21,6 +23,9 @@ from pages.ui.state import get_state
 
 __all__ = ["run_app", "through_app"]
 
+# A thread overwrites the note once, as it begins; two pages may be left at the same time.
+_TRIES = 5
+_FROZEN: set[str] = set()
 _ROOT = Path(__file__).parents[2]
 # A file of our own: an icon by name, also a page's, would be fetched from a foreign host.
 _ICON = _ROOT / "docs" / "images" / "icon.png"
@@ -29,10 +34,7 @@ _ICON = _ROOT / "docs" / "images" / "icon.png"
 def run_app() -> None:
     """The page of the table that is asked for, and decisions that a page was left with."""
     st.set_page_config(page_title="MaskDesk", page_icon=str(_ICON), layout="wide")
-    _hold_to_the_link()
-    page = st.navigation(
-        [st.Page(_ROOT / row.file, title=row.title, icon=row.icon, default=row is PAGES[0]) for row in PAGES]
-    )
+    page = _page_of_the_link()
     ui = get_state().project
     if not ui.is_named and (name := remembered_name()):
         ui.who, ui.is_named = name, True
@@ -42,6 +44,7 @@ def run_app() -> None:
     try:
         page.run()
     finally:  # also where a page stops early
+        _leave_to_the_collector_what_is_new(page.url_path)
         with st.sidebar:
             outbox(
                 is_open=page.url_path != "review",
@@ -51,20 +54,50 @@ def run_app() -> None:
             )
 
 
-def _hold_to_the_link() -> None:
-    """Draws the page whose link this run began with.
+def _page_of_the_link() -> Page:
+    """The page whose link this run began with.
 
-    Streamlit notes it once for the session, before a run. A run of the page that is being left may be about
-    to begin again (``st.rerun``, and the collection of garbage before it takes a while): it notes its own
-    page then, and ``st.navigation`` here would draw that one, so the link would do nothing.
+    Streamlit notes the page once for the session, before a run, and ``st.navigation`` reads it there. A run
+    of the page that is being left may be about to begin again (``st.rerun``) at the same time, in a thread of
+    its own: it notes its own page, before or after this run has reached its first line. So the note is
+    written here, and once more where it was overwritten before ``st.navigation`` read it.
     """
+    rows = [st.Page(_ROOT / r.file, title=r.title, icon=r.icon, default=r is PAGES[0]) for r in PAGES]
     context = get_script_run_ctx()
-    if context is None:
-        return
-    # What only this run was asked for; the context's own page is the session's, like the note.
-    asked_for = getattr(getattr(context.script_requests, "_rerun_data", None), "page_script_hash", "")
-    if asked_for and asked_for != context.pages_manager.main_script_hash:
+    asked_for = _asked_for(context) if context is not None else ""
+    if context is None or not asked_for:
+        return st.navigation(rows)
+    for _ in range(_TRIES):
         context.pages_manager.set_script_intent(asked_for, "")
+        page = st.navigation(rows)
+        known = context.pages_manager.get_pages().get(asked_for)
+        if known is None or known.get("url_pathname") == page.url_path:
+            break
+    return page
+
+
+def _asked_for(context: ScriptRunContext) -> str:
+    """The hash of the page that this run was asked for; empty where Streamlit's own note has to do.
+
+    The context's page is of no use: it is the session's, like the note.
+    """
+    data = getattr(context.script_requests, "_rerun_data", None)
+    if data is None or data.fragment_id_queue:  # a wish that came after this run had begun
+        return ""
+    asked_for: str = data.page_script_hash
+    return "" if asked_for == context.pages_manager.main_script_hash else asked_for
+
+
+def _leave_to_the_collector_what_is_new(page: str) -> None:
+    """Takes what has been loaded for a page out of what Python's garbage collector looks through.
+
+    Streamlit collects between two runs, and looking through half a million objects of the libraries takes
+    0.4 s each time; none of them is ever garbage.
+    """
+    if page not in _FROZEN:
+        _FROZEN.add(page)
+        gc.collect()
+        gc.freeze()
 
 
 def through_app() -> None:

@@ -129,8 +129,9 @@ def _draw_merge(project: OpenProject, ui: ProjectUi, rows: list[CategoryRow], co
     )
     going = [others[id_] for id_ in chosen]
     moved = sum(counts[row.id] for row in going)
+    note = st.empty()  # always there, so that the button below stays where it is
     if going:
-        st.caption(plain(f"{moved} instances become {into.name}."))
+        note.caption(plain(f"{moved} instances become {into.name}."))
     if st.button("Merge", icon=":material/merge:", disabled=not going, key="merge") and is_same:
         with show_core_errors():
             merge_categories(project.store, project.row.id, project.who, going, into)
