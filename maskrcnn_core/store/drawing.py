@@ -5,25 +5,28 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
-from sqlalchemy.exc import IntegrityError
 
 from maskrcnn_core.errors import StoreError
 from maskrcnn_core.images import decode_image
 from maskrcnn_core.inference import Pixels, Predictor, Run
 from maskrcnn_core.prompts import Prompted
+from maskrcnn_core.store.editing import add_instances
 from maskrcnn_core.store.jobs import jobs_of
+from maskrcnn_core.store.journal import Change, New
 from maskrcnn_core.store.records import CategoryRow, Doubts, Entry, ImageRow
-from maskrcnn_core.store.store import Store, new_instance
+from maskrcnn_core.store.store import Store, mask_values, new_instance
 
-__all__ = ["DRAW_BOX", "BoxDrawer", "mapping_of"]
+__all__ = ["DRAW_BOX", "RESHAPE", "BoxDrawer", "mapping_of"]
 
 DRAW_BOX = "draw box"
 """The journal's kind of such a decision."""
+RESHAPE = {"threshold": "mask threshold", "tighten": "tighten"}
+"""The journal's kinds of masks that the network made again."""
 
 _RUNS_KEPT = 64  # without feature maps, which the predictor bounds, one is some hundred bytes
-_TRIES = 5
 
 
 def mapping_of(store: Store, project_id: int, predictor: Predictor) -> dict[int, int]:
@@ -96,26 +99,84 @@ class BoxDrawer:
         mask = answer.detections(np.array([rank])).masks()[0]
         if not mask.area:
             raise StoreError("the network sees no object in this box: draw it closer around one")
-        for attempt in range(_TRIES):
-            new = new_instance(
-                image_id,
-                category.id,
-                self._store.next_coco_id(project_id, "instance"),
-                mask,
-                source="person",
-                status="accepted",
-                given_box=box,
-                doubts=self._runner_up(answer, rank),
-            )
-            try:
-                return self._store.decide(
-                    project_id, who, DRAW_BOX, [new], image_id=image_id, operation=operation
+        doubts = self._runner_up(answer, rank)
+
+        def new_row(coco_id: int) -> list[New]:
+            return [
+                new_instance(
+                    image_id,
+                    category.id,
+                    coco_id,
+                    mask,
+                    source="person",
+                    status="accepted",
+                    given_box=box,
+                    doubts=doubts,
                 )
-            except StoreError as error:
-                # Somebody else's new instance took the number meanwhile.
-                if not isinstance(error.__cause__, IntegrityError) or attempt == _TRIES - 1:
-                    raise
-        raise AssertionError("unreachable")
+            ]
+
+        return add_instances(
+            self._store, project_id, who, DRAW_BOX, new_row, image_id=image_id, operation=operation
+        )
+
+    def reshape(
+        self,
+        image_id: int,
+        rows: Mapping[int, int],
+        who: str,
+        *,
+        how: Literal["threshold", "tighten"],
+        threshold: float = 0.5,
+        operation: str | None = None,
+    ) -> Entry | None:
+        """Makes the masks of instances again, as their category.
+
+        Args:
+            image_id: the store's id of the image.
+            rows: the instances' versions, as the person saw them, by id.
+            who: for the journal.
+            how: ``"threshold"`` looks into the instance's own box, ``"tighten"`` into the one that the
+                network finds around it: the box head moves it once.
+            threshold: a pixel is the object's from this probability on, in (0, 1).
+            operation: see :meth:`Store.decide`.
+
+        Raises:
+            ConflictError: if somebody else changed one of the instances meanwhile.
+            ImageError: if the image's file cannot be read.
+            StoreError: if the image or an instance is not there, or no pixel would be left.
+        """
+        project_id = self._store.project_of(image_id)
+        if project_id is None:
+            raise StoreError(f"image {image_id}: there is no such image")
+        (image,) = self._store.images(project_id, ids=[image_id])
+        present = {row.id: row for row in self._store.instances(project_id, image_id=image_id)}
+        if missing := set(rows) - set(present):
+            raise StoreError(f"instance {min(missing)}: there is no such instance in this image")
+        label_of: dict[int, int] = {}
+        for label, category_id in mapping_of(self._store, project_id, self.predictor).items():
+            label_of.setdefault(category_id, label)
+        run, changes = self._run_of(image), []
+        for id_, version in rows.items():
+            row = present[id_]
+            x, y, width, height = row.box_xywh
+            box = (row.given_box if how == "threshold" else None) or (x, y, x + width, y + height)
+            known = label_of.get(row.category_id)
+            answer = self.predictor.prompt(
+                run,
+                [box],
+                lambda: self._pixels(image),
+                labels=None if known is None else [known],
+                refine=int(how == "tighten"),
+            )
+            mask = answer.detections().masks(threshold)[0]
+            if not mask.area:
+                raise StoreError("the network sees no object there: nothing would be left")
+            given = [round(float(v), 2) for v in answer.boxes[0]]
+            values = mask_values(mask) | {"given_box": given, "given_area": None, "status": "accepted"}
+            changes.append(Change("instance", id_, version, values))
+        return self._store.decide(
+            project_id, who, RESHAPE[how], changes, image_id=image_id, operation=operation
+        )
 
     def _run_of(self, image: ImageRow) -> Run:
         with self._lock:

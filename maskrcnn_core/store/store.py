@@ -385,6 +385,11 @@ class Store:
         with self.reading() as connection:
             return journal.undoable(connection, project_id, who, only=only)
 
+    def entry_of(self, project_id: int, operation: str) -> Entry | None:
+        """The journal's line of an operation, if it has been carried out or refused."""
+        with self.reading() as connection:
+            return journal.entry_of(connection, project_id, operation)
+
     def image_name(self, image_id: int) -> str | None:
         """An image's file name; ``None`` if there is no such image."""
         with self.reading() as connection:

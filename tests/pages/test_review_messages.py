@@ -13,7 +13,10 @@ from streamlit.testing.v1 import AppTest
 from pages.ui import viewer as viewer_package
 from pages.ui.review import (
     MODULES,
+    AddedInstance,
+    ChangedInstance,
     DrawBox,
+    Edit,
     Finish,
     Go,
     InstanceState,
@@ -21,6 +24,7 @@ from pages.ui.review import (
     Redo,
     Refusal,
     Relabel,
+    Reshape,
     ReviewCategory,
     ReviewFrame,
     ReviewMessage,
@@ -33,7 +37,7 @@ from pages.ui.review import (
     reviewer_html,
     reviewer_script,
 )
-from pages.ui.review.messages import MAX_INSTANCES, MAX_OPERATIONS
+from pages.ui.review.messages import MAX_CORNERS, MAX_INSTANCES, MAX_OPERATIONS
 from pages.ui.review.outbox import outbox_script
 from pages.ui.viewer import DisplayOptions, ViewerImage, ViewerInstance, ViewerMessage
 
@@ -52,6 +56,10 @@ OPERATIONS = (
     Undo(10),
     Redo(11),
     DrawBox(12, 80, (10.5, 20.0, 64.0, 48.25)),
+    Edit(13, 80, "cut", (ChangedInstance(7, 2, "041O"),), (AddedInstance(44, "441K"),)),
+    Relabel(14, 80, 1, (((13, 0), 1),)),
+    Edit(15, 80, "remove", (ChangedInstance((13, 0), 2, None),)),
+    Reshape(16, 80, "threshold", 0.4, ((7, 3),)),
 )
 
 
@@ -90,6 +98,7 @@ def make_message(**changes):
         "ack_client": "0123456789abcdef01234567",
         "ack_seq": 4,
         "refused": (Refusal(3, "7 has been changed by somebody else."),),
+        "made": {4: (40,)},
         "can_undo": True,
     }
     return ReviewMessage(**{**values, **changes})
@@ -113,7 +122,7 @@ def test_report_sample_is_read_into_operations():
 
 def test_only_operations_after_the_acknowledged_one_are_new():
     report = read_operations(sample("report.json"))
-    assert report.after(report.client, 9) == OPERATIONS[-3:]
+    assert report.after(report.client, 9) == OPERATIONS[5:]
     assert report.after("another-client", 9) == OPERATIONS
 
 
@@ -140,8 +149,8 @@ BAD_REPORTS = {
         )
     },
     "not a mapping": ([], "^report: wanted named fields"),
-    "other version": ({"version": 2}, "^version: wanted 1, got 2"),
-    "true is no version": ({"version": True}, "^version: wanted 1"),
+    "other version": ({"version": 1}, "^version: wanted 2, got 1"),
+    "true is no version": ({"version": True}, "^version: wanted 2"),
     "client a number": ({"client": 5}, "^client: wanted 8 to 64"),
     "client with a path": ({"client": "../../../etc"}, "^client"),
     "client too long": ({"client": "a" * 65}, "^client"),
@@ -159,6 +168,40 @@ BAD_OPERATIONS = {
     "number a fraction": (0, {"seq": 5.5}, r"^ops\[0\].seq"),
     "number true": (0, {"seq": True}, r"^ops\[0\].seq"),
     "number beyond JavaScript": (0, {"seq": 2**60}, r"^ops\[0\].seq"),
+    "unknown edit": (8, {"what": "explode"}, r"^ops\[8\].what: wanted one of outline, "),
+    "an edit of nothing": (8, {"changes": [], "added": []}, r"^ops\[8\]: neither changes nor added"),
+    "no mask": (
+        8,
+        {"changes": [{"id": 7, "version": 2, "status": "accepted"}]},
+        r"changes\[0\].counts: missing",
+    ),
+    "a mask of numbers": (
+        8,
+        {"added": [{"category_id": 1, "counts": [1, 2]}]},
+        r"added\[0\].counts: wanted run",
+    ),
+    "a mask of other letters": (8, {"added": [{"category_id": 1, "counts": "0é"}]}, r"added\[0\].counts"),
+    "polygons of text": (
+        8,
+        {"added": [{"category_id": 1, "counts": "041O", "polygons": [["0", 1, 2, 3, 4, 5]]}]},
+        r"added\[0\].polygons\[0\]: wanted numbers",
+    ),
+    "polygons without end": (
+        8,
+        {"added": [{"category_id": 1, "counts": "041O", "polygons": [[0.0] * (MAX_CORNERS + 1)]}]},
+        r"added\[0\].polygons\[0\]: wanted at most",
+    ),
+    "one instance edited twice": (
+        8,
+        {"changes": [{"id": 7, "version": 2, "gone": True}] * 2},
+        r"changes: an instance is named twice",
+    ),
+    "gone is no text": (8, {"changes": [{"id": 7, "version": 2, "gone": "yes"}]}, r"changes\[0\].status"),
+    "a name of three": (9, {"instances": [[[13, 0, 1], 1]]}, r"instances\[0\]\[0\]: wanted an id, or"),
+    "a name of nothing": (9, {"instances": [[[0, 0], 1]]}, r"instances\[0\]\[0\]\[0\]: wanted a whole"),
+    "a threshold of one": (11, {"threshold": 1}, r"threshold: wanted a number between 0 and 1"),
+    "a threshold that is none": (11, {"threshold": float("nan")}, r"threshold: wanted a number"),
+    "an unknown way": (11, {"how": "magic"}, r"how: wanted one of threshold, tighten"),
     "no image": (0, {"image_id": ...}, r"^ops\[0\].image_id: missing"),
     "image a text": (0, {"image_id": "70"}, r"^ops\[0\].image_id"),
     "unknown status": (0, {"status": "deleted"}, r"^ops\[0\].status: wanted one of proposed, "),
@@ -310,7 +353,7 @@ def test_a_page_has_the_operations_before_it_draws(caplog):
     assert not app.exception
     assert app.text[0].value == "None None"
     app.session_state["r"] = {"ops": sample("report.json")}
-    assert app.run().text[0].value == "8 (DrawBox(seq=12, image_id=80, box=(10.5, 20.0, 64.0, 48.25)),)"
+    assert app.run().text[0].value.startswith("12 (Reshape(seq=16, image_id=80, how='threshold'")
     bad = copy.deepcopy(sample("report.json"))
     bad["ops"][0]["kind"] = "drop"
     app.session_state["r"] = {"ops": bad}

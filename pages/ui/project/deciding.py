@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import get_args
 
 from maskrcnn_core.errors import ConflictError, CoreError, StoreError
 from maskrcnn_core.messages import one_line
-from maskrcnn_core.store.drawing import DRAW_BOX
+from maskrcnn_core.store.drawing import DRAW_BOX, RESHAPE
+from maskrcnn_core.store.editing import MadeMask, MendedMask, edit_masks, made_by
 from maskrcnn_core.store.journal import Change
 from maskrcnn_core.store.records import Entry
 from maskrcnn_core.store.store import Store
 from pages.ui.cached import box_drawer, open_store
 from pages.ui.review import (
     DrawBox,
+    Edit,
+    EditName,
     Finish,
     Go,
     Operation,
     Redo,
+    Ref,
     Refusal,
     Relabel,
+    Reshape,
     ReviewReport,
     SetStatus,
     Undo,
@@ -30,10 +36,13 @@ __all__ = ["ACCEPT_ALL", "REVIEW_KINDS", "take_operations", "take_waiting"]
 
 ACCEPT_ALL = "accept all"
 _KINDS = {"accepted": "accept", "rejected": "reject", "proposed": "reopen"}
-REVIEW_KINDS = frozenset({*_KINDS.values(), ACCEPT_ALL, "relabel", "finish image", "reopen image", DRAW_BOX})
+REVIEW_KINDS = frozenset(
+    {*_KINDS.values(), ACCEPT_ALL, "relabel", "finish image", "reopen image", DRAW_BOX, *RESHAPE.values()}
+) | frozenset(get_args(EditName))
 """What a review may undo: keys that are pressed often must not take back an import."""
 
 _TOLD = 20  # refusals of one tab that are kept to be told
+_MADE = 50  # operations of one tab whose new ids are told
 
 
 def take_waiting(ui: ProjectUi, key: str = REVIEWER) -> str:
@@ -71,7 +80,7 @@ def take_operations(store: Store, ui: ProjectUi, report: ReviewReport) -> None:
     client, review = report.client, ui.review
     for operation in report.after(client, review.acks.get(client, 0)):
         try:
-            _carry_out(store, ui, operation, f"{client}:{operation.seq}")
+            _carry_out(store, ui, operation, client)
         except ConflictError as error:
             _refuse(review, client, operation.seq, f"{_where(store, operation)}{error}")
         except StoreError as error:
@@ -95,12 +104,16 @@ def _where(store: Store, operation: Operation) -> str:
             what = f"relabel {len(rows)}"
         case DrawBox(image_id=image_id):
             what = DRAW_BOX
+        case Edit(image_id=image_id, what=name):
+            what = name
+        case Reshape(image_id=image_id, how=how):
+            what = RESHAPE[how]
         case Finish(image_id=image_id):
             what = "finish image"
         case _:
             return f"{operation.kind}: "
-    name = store.image_name(image_id)
-    return f"{what}, {one_line(name)}: " if name else f"{what}: "
+    file_name = store.image_name(image_id)
+    return f"{what}, {one_line(file_name)}: " if file_name else f"{what}: "
 
 
 def _refuse(review: ReviewUi, client: str, seq: int, text: str) -> None:
@@ -109,16 +122,26 @@ def _refuse(review: ReviewUi, client: str, seq: int, text: str) -> None:
     del told[:-_TOLD]
 
 
-def _carry_out(store: Store, ui: ProjectUi, operation: Operation, name: str) -> None:
-    who, review = ui.who, ui.review
+def _carry_out(store: Store, ui: ProjectUi, operation: Operation, client: str) -> None:
+    who, review, name = ui.who, ui.review, f"{client}:{operation.seq}"
+    entry: Entry | None = None
     match operation:
         case SetStatus(image_id=image_id, status=status, instances=rows):
-            _decide(store, who, _KINDS[status], image_id, _changes("instance", rows, status=status), name)
+            known = _resolved(store, review, client, image_id, rows)
+            _decide(store, who, _KINDS[status], image_id, _changes("instance", known, status=status), name)
         case Relabel(image_id=image_id, category_id=category_id, instances=rows):
-            changes = _changes("instance", rows, category_id=category_id)
-            _decide(store, who, "relabel", image_id, changes, name)
+            known = _resolved(store, review, client, image_id, rows)
+            _decide(
+                store, who, "relabel", image_id, _changes("instance", known, category_id=category_id), name
+            )
         case DrawBox(image_id=image_id, box=box):
-            box_drawer(ui.review.box_model).draw(image_id, box, who, operation=name)
+            entry = box_drawer(review.box_model).draw(image_id, box, who, operation=name)
+        case Reshape(image_id=image_id, how=how, threshold=threshold, instances=rows):
+            known = _resolved(store, review, client, image_id, rows)
+            drawer = box_drawer(review.box_model)
+            drawer.reshape(image_id, dict(known), who, how=how, threshold=threshold, operation=name)
+        case Edit():
+            entry = _edit(store, review, operation, who, client, name)
         case Finish(image_id=image_id, image_version=version, status=status):
             kind = "finish image" if status == "reviewed" else "reopen image"
             _decide(store, who, kind, image_id, _changes("image", [(image_id, version)], status=status), name)
@@ -129,6 +152,42 @@ def _carry_out(store: Store, ui: ProjectUi, operation: Operation, name: str) -> 
             # A place in a queue that is no longer there means nothing.
             if token == review.token and at < len(review.queue):
                 review.at = at
+    if ids := made_by(entry):
+        told = review.made.setdefault(client, {})
+        told[operation.seq] = ids
+        for seq in sorted(told)[:-_MADE]:
+            del told[seq]
+
+
+def _edit(store: Store, review: ReviewUi, edit: Edit, who: str, client: str, name: str) -> Entry | None:
+    rows = [(change.ref, change.version) for change in edit.changes]
+    known = _resolved(store, review, client, edit.image_id, rows)
+    mended = [
+        MendedMask(id_, version, change.counts, change.status, change.polygons)
+        for (id_, version), change in zip(known, edit.changes, strict=True)
+    ]
+    made = [MadeMask(one.category_id, one.counts, one.polygons) for one in edit.added]
+    return edit_masks(store, edit.image_id, who, edit.what, mended, made, operation=name)
+
+
+def _resolved(
+    store: Store, review: ReviewUi, client: str, image_id: int, rows: Sequence[tuple[Ref, int]]
+) -> list[tuple[int, int]]:
+    """Ids for what the browser could only name by the operation that made it."""
+    return [(_id_of(store, review, client, image_id, ref), version) for ref, version in rows]
+
+
+def _id_of(store: Store, review: ReviewUi, client: str, image_id: int, ref: Ref) -> int:
+    if isinstance(ref, int):
+        return ref
+    seq, place = ref
+    ids = review.made.get(client, {}).get(seq)
+    if ids is None:  # made in another session of this tab: the journal knows
+        project_id = store.project_of(image_id)
+        ids = made_by(store.entry_of(project_id, f"{client}:{seq}")) if project_id is not None else ()
+    if place >= len(ids):
+        raise StoreError("what this was about has not been made")
+    return ids[place]
 
 
 def _decide(store: Store, who: str, kind: str, image_id: int, changes: list[Change], name: str) -> None:

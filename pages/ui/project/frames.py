@@ -76,6 +76,7 @@ def make_message(project: OpenProject, review: ReviewUi, client: str) -> ReviewM
         ack_client=client,
         ack_seq=review.acks.get(client, 0),
         refused=tuple(review.refused.get(client, ())),
+        made=review.made.get(client, {}),
         can_undo=can_undo,
         can_redo=can_redo,
     )
@@ -126,6 +127,7 @@ def _frame(
                 row.category_id,
                 "; ".join(reasons(row.score, row.doubts, review.threshold)),
                 row.score is not None,
+                row.polygons,
             )
             for row in rows
         },

@@ -25,15 +25,21 @@ import streamlit as st
 
 from pages.ui import viewer as viewer_package
 from pages.ui.review.messages import (
+    AddedInstance,
+    ChangedInstance,
     DrawBox,
+    Edit,
+    EditName,
     Finish,
     Go,
     InstanceState,
     Operation,
     QueueFacts,
     Redo,
+    Ref,
     Refusal,
     Relabel,
+    Reshape,
     ReviewCategory,
     ReviewFrame,
     ReviewMessage,
@@ -46,15 +52,21 @@ from pages.ui.viewer.bundle import bundle_modules
 from pages.ui.viewer.messages import ViewerState, read_report
 
 __all__ = [
+    "AddedInstance",
+    "ChangedInstance",
     "DrawBox",
+    "Edit",
+    "EditName",
     "Finish",
     "Go",
     "InstanceState",
     "Operation",
     "QueueFacts",
     "Redo",
+    "Ref",
     "Refusal",
     "Relabel",
+    "Reshape",
     "ReviewCategory",
     "ReviewFrame",
     "ReviewMessage",
@@ -77,7 +89,15 @@ MODULES = (
     "review_session.js",
     "review_keys.js",
     "review_bar.js",
+    "bitmap.js",
+    "raster.js",
+    "mask_edits.js",
+    "duplicates.js",
+    "stage_tools.js",
     "box_tool.js",
+    "brush_tool.js",
+    "outline_tool.js",
+    "editor.js",
     "reviewer.js",
     "review_mount.js",
 )
@@ -95,9 +115,13 @@ def reviewer_script() -> str:
 
 
 def reviewer_html() -> str:
-    """The viewer's page with the review bar and its keys put in their places."""
+    """The viewer's page with the review bar, the palette and their keys put in their places."""
     html = (VIEWER / "viewer.html").read_text("utf-8")
-    for place, file in (("<!-- more controls -->", "review.html"), ("<!-- more keys -->", "keys.html")):
+    for place, file in (
+        ("<!-- more controls -->", "review.html"),
+        ("<!-- beside the picture -->", "palette.html"),
+        ("<!-- more keys -->", "keys.html"),
+    ):
         if html.count(place) != 1:
             raise ValueError(f"viewer.html: {place} is not there once")
         html = html.replace(place, (HERE / file).read_text("utf-8"))

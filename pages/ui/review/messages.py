@@ -9,9 +9,9 @@ file. The same samples in ``tests/data/review`` are read by the tests of this mo
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal, TypeAlias, get_args
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Literal, TypeAlias, cast, get_args
 
 from maskrcnn_core.store.queues import Unit
 from maskrcnn_core.store.records import ImageStatus, Status
@@ -29,15 +29,21 @@ from pages.ui.viewer.messages import ViewerMessage, ViewerState
 
 __all__ = [
     "VERSION",
+    "AddedInstance",
+    "ChangedInstance",
     "DrawBox",
+    "Edit",
+    "EditName",
     "Finish",
     "Go",
     "InstanceState",
     "Operation",
     "QueueFacts",
     "Redo",
+    "Ref",
     "Refusal",
     "Relabel",
+    "Reshape",
     "ReviewCategory",
     "ReviewFrame",
     "ReviewMessage",
@@ -47,7 +53,7 @@ __all__ = [
     "read_operations",
 ]
 
-VERSION = 1
+VERSION = 2
 
 FinishStatus = Literal["reviewed", "opened"]
 
@@ -57,6 +63,36 @@ MAX_INSTANCES = 100_000
 MAX_TOKEN = 200
 MAX_SIDE = 1_000_000
 """Pixels; a NaN fails the comparison with it."""
+MAX_MADE = 1000
+"""Instances that one operation makes."""
+MAX_COUNTS = 16_000_000
+"""Characters of one mask."""
+MAX_RINGS = 1000
+MAX_CORNERS = 100_000
+"""Numbers in the polygons of one instance."""
+
+EditName = Literal[
+    "outline",
+    "draw outline",
+    "brush",
+    "eraser",
+    "fill holes",
+    "drop specks",
+    "smooth",
+    "nudge",
+    "cut",
+    "split parts",
+    "merge",
+    "subtract",
+    "give up shared pixels",
+    "duplicate",
+    "remove",
+]
+"""What people do to masks, as the journal calls it."""
+
+ReshapeWay = Literal["threshold", "tighten"]
+Ref: TypeAlias = int | tuple[int, int]
+"""An instance: by its id, or, before the browser knows that, as ``(seq, k)``: the k-th that ``seq`` made."""
 
 _CLIENT = re.compile(r"[0-9a-zA-Z_-]{8,64}")
 
@@ -73,6 +109,7 @@ class InstanceState:
         note: what speaks for or against it, in a few words.
         category_id: of the project, as in `ReviewMessage.categories`.
         has_score: false for what no model found; its label then shows no number.
+        polygons: flat x y in pixel corners, as a person drew them or a file gave them.
     """
 
     status: Status
@@ -80,6 +117,7 @@ class InstanceState:
     category_id: int
     note: str = ""
     has_score: bool = True
+    polygons: Sequence[Sequence[float]] | None = None
 
     def __post_init__(self) -> None:
         check_choice("status", self.status, get_args(Status))
@@ -191,6 +229,7 @@ class ReviewMessage:
         ack_client: whose operations ``ack_seq`` and ``refused`` are about; empty if none have come yet.
         ack_seq: the greatest number of an operation that the frames already contain, or that was refused.
         refused: the latest operations of that client which were not carried out; each is told once.
+        made: ids of the instances that its latest operations have made, by the operation's number.
 
     Raises:
         ValueError: if two frames or categories have the same place or id, or a frame lies outside the queue.
@@ -202,6 +241,7 @@ class ReviewMessage:
     ack_client: str = ""
     ack_seq: int = 0
     refused: tuple[Refusal, ...] = ()
+    made: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     can_undo: bool = False
     can_redo: bool = False
 
@@ -224,6 +264,7 @@ class ReviewMessage:
             "ack_client": self.ack_client,
             "ack_seq": self.ack_seq,
             "refused": [asdict(refusal) for refusal in self.refused],
+            "made": {str(seq): list(ids) for seq, ids in self.made.items()},
             "can_undo": self.can_undo,
             "can_redo": self.can_redo,
         }
@@ -244,7 +285,7 @@ class SetStatus:
     seq: int
     image_id: int
     status: Status
-    instances: tuple[tuple[int, int], ...]
+    instances: tuple[tuple[Ref, int], ...]
 
 
 @dataclass(frozen=True)
@@ -255,7 +296,7 @@ class Relabel:
     seq: int
     image_id: int
     category_id: int
-    instances: tuple[tuple[int, int], ...]
+    instances: tuple[tuple[Ref, int], ...]
 
 
 @dataclass(frozen=True)
@@ -270,6 +311,63 @@ class DrawBox:
     seq: int
     image_id: int
     box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class ChangedInstance:
+    """What an edit makes of an instance.
+
+    Args:
+        ref, version: which, and as the browser saw it.
+        counts: its new mask in COCO's compressed form; ``None`` if it goes.
+        status: its new one.
+        polygons: as a person drew them, flat x y in pixel corners, if they are what the mask was filled from.
+    """
+
+    ref: Ref
+    version: int
+    counts: str | None
+    status: Status = "accepted"
+    polygons: tuple[tuple[float, ...], ...] | None = None
+
+
+@dataclass(frozen=True)
+class AddedInstance:
+    """An instance that an edit makes; the arguments are those of :class:`ChangedInstance`."""
+
+    category_id: int
+    counts: str
+    polygons: tuple[tuple[float, ...], ...] | None = None
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Masks of one image mended by hand: all of it is carried out, or nothing."""
+
+    kind: ClassVar[str] = "edit"
+    seq: int
+    image_id: int
+    what: EditName
+    changes: tuple[ChangedInstance, ...]
+    added: tuple[AddedInstance, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """The network is to make the masks of instances again.
+
+    Args:
+        how: ``"threshold"`` in the instance's box with another threshold, ``"tighten"`` in the box that the
+            network finds around the present mask.
+        threshold: of the mask's probabilities, in (0, 1).
+    """
+
+    kind: ClassVar[str] = "reshape"
+    seq: int
+    image_id: int
+    how: ReshapeWay
+    threshold: float
+    instances: tuple[tuple[Ref, int], ...]
 
 
 @dataclass(frozen=True)
@@ -309,7 +407,7 @@ class Redo:
     seq: int
 
 
-Operation: TypeAlias = SetStatus | Relabel | DrawBox | Finish | Go | Undo | Redo
+Operation: TypeAlias = SetStatus | Relabel | DrawBox | Edit | Reshape | Finish | Go | Undo | Redo
 
 
 @dataclass(frozen=True)
@@ -355,7 +453,7 @@ def read_operations(report: object) -> ReviewReport:
         if operation.seq <= last:
             raise ValueError(f"ops[{i}].seq: wanted more than {last}, got {operation.seq}")
         last = operation.seq
-        if isinstance(operation, SetStatus | Relabel):
+        if isinstance(operation, SetStatus | Relabel | Reshape):
             instances += len(operation.instances)
             if instances > MAX_INSTANCES:
                 raise ValueError(f"ops[{i}].instances: more than {MAX_INSTANCES} in one report")
@@ -388,13 +486,75 @@ def _read_draw_box(where: str, fields: Mapping[str, Any], seq: int) -> DrawBox:
     corners = check_list(name, take(fields, "box", f"{where}."), 4)
     if len(corners) != 4:
         raise ValueError(f"{name}: wanted x1 y1 x2 y2, got {shorten(corners)}")
-    for corner in corners:
-        if type(corner) not in (int, float) or not -MAX_SIDE <= corner <= MAX_SIDE:
-            raise ValueError(f"{name}: wanted numbers from -{MAX_SIDE} to {MAX_SIDE}, got {shorten(corner)}")
+    _check_coordinates(name, corners)
     x1, y1, x2, y2 = map(float, corners)
     if not (x1 < x2 and y1 < y2):
         raise ValueError(f"{name}: wanted x1 < x2 and y1 < y2, got {shorten(corners)}")
     return DrawBox(seq, _read_int(fields, where, "image_id"), (x1, y1, x2, y2))
+
+
+def _read_edit(where: str, fields: Mapping[str, Any], seq: int) -> Edit:
+    what = take(fields, "what", f"{where}.")
+    check_choice(f"{where}.what", what, get_args(EditName))
+    changes: list[ChangedInstance] = []
+    for i, entry in enumerate(check_list(f"{where}.changes", take(fields, "changes", f"{where}."), MAX_MADE)):
+        changes.append(_read_change(f"{where}.changes[{i}]", check_mapping(f"{where}.changes[{i}]", entry)))
+    refs = [change.ref for change in changes]
+    if len(set(refs)) != len(refs):
+        raise ValueError(f"{where}.changes: an instance is named twice")
+    added: list[AddedInstance] = []
+    for i, entry in enumerate(check_list(f"{where}.added", take(fields, "added", f"{where}."), MAX_MADE)):
+        name = f"{where}.added[{i}]"
+        one = check_mapping(name, entry)
+        category_id = _read_int(one, name, "category_id", least=-MAX_INT)
+        added.append(AddedInstance(category_id, _read_counts(name, one), _read_polygons(name, one)))
+    if not changes and not added:
+        raise ValueError(f"{where}: neither changes nor added")
+    return Edit(seq, _read_int(fields, where, "image_id"), what, tuple(changes), tuple(added))
+
+
+def _read_change(where: str, fields: Mapping[str, Any]) -> ChangedInstance:
+    ref = _read_ref(f"{where}.id", take(fields, "id", f"{where}."))
+    version = _read_int(fields, where, "version")
+    if fields.get("gone", False) is True:
+        return ChangedInstance(ref, version, None)
+    status = take(fields, "status", f"{where}.")
+    check_choice(f"{where}.status", status, get_args(Status))
+    return ChangedInstance(ref, version, _read_counts(where, fields), status, _read_polygons(where, fields))
+
+
+def _read_counts(where: str, fields: Mapping[str, Any]) -> str:
+    counts = take(fields, "counts", f"{where}.")
+    if not isinstance(counts, str) or not 0 < len(counts) <= MAX_COUNTS or not counts.isascii():
+        raise ValueError(f"{where}.counts: wanted run lengths as a text, got {shorten(counts)}")
+    return counts
+
+
+def _read_polygons(where: str, fields: Mapping[str, Any]) -> tuple[tuple[float, ...], ...] | None:
+    name, given = f"{where}.polygons", fields.get("polygons")
+    if given is None:
+        return None
+    rings, left = check_list(name, given, MAX_RINGS), MAX_CORNERS
+    for i, ring in enumerate(rings):
+        numbers = check_list(f"{name}[{i}]", ring, left)
+        left -= len(numbers)
+        _check_coordinates(f"{name}[{i}]", numbers)
+    return tuple(tuple(map(float, ring)) for ring in rings)
+
+
+def _check_coordinates(name: str, numbers: list[Any]) -> None:
+    for number in numbers:
+        if type(number) not in (int, float) or not -MAX_SIDE <= number <= MAX_SIDE:
+            raise ValueError(f"{name}: wanted numbers from -{MAX_SIDE} to {MAX_SIDE}, got {shorten(number)}")
+
+
+def _read_reshape(where: str, fields: Mapping[str, Any], seq: int) -> Reshape:
+    how, threshold = take(fields, "how", f"{where}."), take(fields, "threshold", f"{where}.")
+    check_choice(f"{where}.how", how, get_args(ReshapeWay))
+    if type(threshold) not in (int, float) or not 0 < threshold < 1:
+        raise ValueError(f"{where}.threshold: wanted a number between 0 and 1, got {shorten(threshold)}")
+    image_id, rows = _read_int(fields, where, "image_id"), _read_instances(where, fields)
+    return Reshape(seq, image_id, how, float(threshold), rows)
 
 
 def _read_finish(where: str, fields: Mapping[str, Any], seq: int) -> Finish:
@@ -415,6 +575,8 @@ _READERS: dict[str, Callable[[str, Mapping[str, Any], int], Operation]] = {
     "set_status": _read_set_status,
     "relabel": _read_relabel,
     "draw_box": _read_draw_box,
+    "edit": _read_edit,
+    "reshape": _read_reshape,
     "finish": _read_finish,
     "go": _read_go,
     "undo": lambda where, fields, seq: Undo(seq),
@@ -422,22 +584,33 @@ _READERS: dict[str, Callable[[str, Mapping[str, Any], int], Operation]] = {
 }
 
 
-def _read_instances(where: str, fields: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
+def _read_instances(where: str, fields: Mapping[str, Any]) -> tuple[tuple[Ref, int], ...]:
     name = f"{where}.instances"
     pairs = check_list(name, take(fields, "instances", f"{where}."), MAX_INSTANCES)
     if not pairs:
         raise ValueError(f"{name}: empty")
-    found: dict[int, int] = {}
+    found: dict[Ref, int] = {}
     for i, pair in enumerate(pairs):
         if not isinstance(pair, list) or len(pair) != 2:
             raise ValueError(f"{name}[{i}]: wanted id and version, got {shorten(pair)}")
-        id_, version = pair
-        check_int(f"{name}[{i}][0]", id_)
+        ref, version = _read_ref(f"{name}[{i}][0]", pair[0]), pair[1]
         check_int(f"{name}[{i}][1]", version)
-        if id_ in found:
-            raise ValueError(f"{name}[{i}][0]: {id_} is named twice")
-        found[id_] = version
+        if ref in found:
+            raise ValueError(f"{name}[{i}][0]: {ref} is named twice")
+        found[ref] = version
     return tuple(found.items())
+
+
+def _read_ref(name: str, value: object) -> Ref:
+    if not isinstance(value, list):
+        check_int(name, value)
+        return cast(int, value)
+    if len(value) != 2:
+        raise ValueError(f"{name}: wanted an id, or an operation's number and a place, got {shorten(value)}")
+    seq, place = value
+    check_int(f"{name}[0]", seq, least=1)
+    check_int(f"{name}[1]", place)
+    return (seq, place)
 
 
 def _read_int(fields: Mapping[str, Any], where: str, name: str, *, least: int = 0) -> int:

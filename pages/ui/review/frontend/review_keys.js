@@ -8,6 +8,17 @@ const PLAIN = /** @type {Record<string, string>} */ ({
   d: "reject",
   e: "choose-category",
   r: "draw-box",
+  w: "draw-outline",
+  v: "edit-outline",
+  q: "brush",
+  k: "cut",
+  g: "grow",
+  s: "shrink",
+  t: "tighten",
+  j: "merge",
+  i: "subtract",
+  Delete: "remove",
+  Backspace: "remove",
   Enter: "done",
   ".": "next",
   PageDown: "next",
@@ -17,8 +28,28 @@ const PLAIN = /** @type {Record<string, string>} */ ({
   y: "redo",
 });
 
+/** With Shift. */
+const SHIFTED = /** @type {Record<string, string>} */ ({
+  a: "accept-all",
+  d: "reject-all",
+  c: "copy",
+  f: "fill-holes",
+  i: "give-up",
+  j: "split-parts",
+  k: "duplicates",
+  m: "smooth",
+  q: "eraser",
+  s: "drop-specks",
+});
+
+/** What changes masks; the editor knows how. */
+export const EDIT_ACTS = [
+  "draw-box", "draw-outline", "edit-outline", "brush", "eraser", "cut", "grow", "shrink", "tighten", "fill-holes", "drop-specks", "smooth",
+  "merge", "split-parts", "subtract", "give-up", "copy", "remove", "duplicates",
+];
+
 /** Actions that a key which is held down does not repeat: each wants a look. */
-const ONCE = new Set(["accept", "reject", "accept-all", "reject-all", "done", "relabel", "undo", "redo", "choose-category", "draw-box"]);
+const ONCE = new Set(["accept", "reject", "accept-all", "reject-all", "done", "relabel", "undo", "redo", "choose-category", ...EDIT_ACTS]);
 
 /** The viewer's letters and signs, which work from the whole page as well; arrows scroll it. */
 export const VIEWER_KEYS = /^[nphbmxlcfz[\]+=?-]$/;
@@ -41,8 +72,7 @@ export function actionOf({ key, shiftKey, ctrlKey, metaKey, altKey }) {
     if (plain === "z") return { name: shiftKey ? "redo" : "undo" };
     return plain === "y" && !shiftKey ? { name: "redo" } : null;
   }
-  if (shiftKey && plain === "a") return { name: "accept-all" };
-  if (shiftKey && plain === "d") return { name: "reject-all" };
+  if (shiftKey && Object.hasOwn(SHIFTED, plain)) return { name: SHIFTED[plain] };
   if (/^[1-9]$/.test(plain)) return { name: "relabel", number: Number(plain) };
   if (shiftKey && plain.length > 1) return null;
   return Object.hasOwn(PLAIN, plain) ? { name: PLAIN[plain] } : null;

@@ -7,6 +7,7 @@
 // as the store does: the next decision on it then names the version that it will have.
 
 /** @typedef {import("../../viewer/frontend/state.js").Message} ViewerMessage */
+/** @typedef {import("../../viewer/frontend/state.js").Instance} Instance */
 /** @typedef {"proposed" | "accepted" | "rejected"} Status */
 /** @typedef {"new" | "opened" | "reviewed"} ImageStatus */
 
@@ -17,6 +18,7 @@
  * @property {number} category_id
  * @property {string} note
  * @property {boolean} has_score
+ * @property {number[][] | null} polygons as a person drew them, where they fill the very pixels of the mask
  */
 
 /**
@@ -43,30 +45,54 @@
  * @property {string} ack_client
  * @property {number} ack_seq
  * @property {{seq: number, text: string}[]} refused
+ * @property {Record<string, number[]>} made ids of what operations of that client have made, by their numbers
  * @property {boolean} can_undo
  * @property {boolean} can_redo
  * @property {number} [height] of the stage, in CSS pixels
  */
 
 /**
+ * A mask as it is stored, with its tight box.
+ * @typedef {{counts: string, box: readonly [number, number, number, number]}} Mask
+ */
+/**
+ * @typedef {object} Values
+ * @property {Status} [status]
+ * @property {number} [category_id]
+ * @property {Mask} [mask]
+ * @property {number[][] | null} [polygons] with a mask
+ * @property {boolean} [gone]
+ * @property {boolean} [touched] Python changes it, in a way that only it knows
+ */
+
+/**
  * Values given to rows of one image.
  * @typedef {object} Patch
  * @property {number} image_id
- * @property {{id: number, status?: Status, category_id?: number}[]} instances
+ * @property {({id: number} & Values)[]} instances
+ * @property {{instance: Instance, state: InstanceState}[]} [added] under ids of our own, until Python has said theirs
  * @property {ImageStatus} [image_status]
  */
+
+/** An instance to be made. @typedef {{category_id: number, mask: Mask, polygons?: number[][]}} Drawn */
 
 /** @typedef {{seq: number, kind: string, [name: string]: unknown}} Operation as Python reads it */
 /** @typedef {{op: Operation, patch: Patch | null}} Pending */
 /** @typedef {{client: string, seq: number, pending: Pending[]}} Saved */
 /** @typedef {{seq: number, at: number, forward: Patch, back: Patch}} Decision */
 
-export const REVIEW_VERSION = 1;
+export const REVIEW_VERSION = 2;
 /** Decisions that can be taken back at once, without waiting for Python to say what they were. */
 const DECISIONS_KEPT = 500;
 /** In one report: less than what `read_operations` refuses. */
 const OPERATIONS_SENT = 2000;
 const INSTANCES_SENT = 50_000;
+/** Characters of masks in one report. */
+const MASKS_SENT = 4_000_000;
+/** An id of our own for the k-th thing that an operation makes: -(1000 * seq + k). */
+const MADE_AT_ONCE = 1000;
+/** What is drawn here lies under these colours until Python says its own. */
+const DRAWN_COLOR = "#e6194b";
 
 export class ReviewState {
   /** @param {Saved} saved of this tab, from before a reload */
@@ -91,6 +117,10 @@ export class ReviewState {
     this.unknownUndone = 0;
     /** @type {Set<number>} refusals that have been told */
     this.told = new Set();
+    /** @type {Map<number, number>} Python's ids for ours, since they were last asked for */
+    this.renamed = new Map();
+    /** @type {Map<number, number[]>} what operations have made, by their numbers */
+    this.made = new Map();
   }
 
   get token() {
@@ -132,6 +162,7 @@ export class ReviewState {
     if (message.ack_client === this.client) {
       this.pending = this.pending.filter(({ op }) => op.seq > message.ack_seq);
       this.seq = Math.max(this.seq, message.ack_seq);
+      this.takeMade(message.made);
     }
     this.frames = new Map(message.frames.map((frame) => [frame.at, readFrame(frame)]));
     for (const { patch } of this.pending) this.apply(patch);
@@ -146,6 +177,35 @@ export class ReviewState {
     this.at = message.queue.length === 0 ? -1 : Math.min(wanted, message.queue.length - 1);
     this.settle();
     return this.takeRefusals(message);
+  }
+
+  /**
+   * What was made here has its real ids now: those that still speak of ours are told.
+   * @param {Record<string, number[]>} made
+   */
+  takeMade(made) {
+    /** @type {Map<number, number>} */
+    const fresh = new Map();
+    for (const [text, ids] of Object.entries(made)) {
+      const seq = Number(text);
+      if (this.made.has(seq)) continue;
+      this.made.set(seq, ids);
+      ids.forEach((id, k) => fresh.set(ownId(seq, k), id));
+    }
+    if (fresh.size === 0) return;
+    const rename = (/** @type {Patch | null} */ patch) => {
+      for (const entry of patch?.instances ?? []) entry.id = fresh.get(entry.id) ?? entry.id;
+    };
+    for (const { patch } of this.pending) rename(patch);
+    for (const { forward, back } of this.decisions) for (const patch of [forward, back]) rename(patch);
+    for (const [own, id] of fresh) this.renamed.set(own, id);
+  }
+
+  /** Python's ids for ours, each told once. */
+  takeRenamed() {
+    const { renamed } = this;
+    this.renamed = new Map();
+    return renamed;
   }
 
   /** @param {ReviewMessage} message */
@@ -244,7 +304,7 @@ export class ReviewState {
     if (frame === null || ids.length === 0) return;
     const stateOf = (/** @type {number} */ id) => /** @type {InstanceState} */ (frame.states.get(id));
     const { image_id } = frame;
-    const instances = ids.map((id) => [id, stateOf(id).version]);
+    const instances = ids.map((id) => [refOf(id), stateOf(id).version]);
     this.decide(
       { kind, image_id, ...values, instances },
       { image_id, instances: ids.map((id) => ({ id, ...values })) },
@@ -261,6 +321,89 @@ export class ReviewState {
     const { frame } = this;
     if (frame === null || this.loading) return false;
     this.push({ kind: "draw_box", image_id: frame.image_id, box }, null);
+    this.forgetDecisions();
+    return true;
+  }
+
+  /**
+   * Other masks for instances of the shown image, instances that go, and new ones.
+   * @param {string} what names the edit in the journal
+   * @param {{id: number, mask: Mask | null, polygons?: number[][]}[]} changes null takes the instance away
+   * @param {Drawn[]} [added]
+   * @returns {number[]} our own ids of the new ones; nothing is done where the image is not there
+   */
+  edit(what, changes, added = []) {
+    const { frame } = this;
+    if (frame === null || this.loading || changes.length + added.length === 0) return [];
+    const { image_id } = frame;
+    const instanceOf = new Map(frame.message.instances.map((instance) => [instance.id, instance]));
+    /** @type {({id: number} & Values)[]} */
+    const forward = [];
+    /** @type {({id: number} & Values)[]} */
+    const back = [];
+    /** @type {object[]} */
+    const sent = [];
+    for (const { id, mask, polygons } of changes) {
+      const state = frame.states.get(id);
+      const instance = instanceOf.get(id);
+      if (state === undefined || instance === undefined) continue;
+      const row = { id: refOf(id), version: state.version };
+      if (mask === null) {
+        forward.push({ id, gone: true });
+        sent.push({ ...row, gone: true });
+        continue;
+      }
+      const status = /** @type {Status} */ ("accepted"); // who mends a mask wants it
+      forward.push({ id, status, mask, polygons: polygons ?? null });
+      const was = { counts: instance.rle?.counts ?? "", box: boxOfFour(instance.box) };
+      back.push({ id, status: state.status, mask: was, polygons: state.polygons });
+      sent.push({ ...row, status, counts: mask.counts, ...(polygons === undefined ? {} : { polygons }) });
+    }
+    const seq = this.seq + 1;
+    const op = {
+      kind: "edit", what, image_id, changes: sent,
+      added: added.map(({ category_id, mask, polygons }) => ({ category_id, counts: mask.counts, polygons: polygons ?? null })),
+    };
+    const isPlain = added.length === 0 && back.length === forward.length && back.every(({ mask }) => mask?.counts !== "");
+    if (isPlain) {
+      this.decide(op, { image_id, instances: forward }, { image_id, instances: back });
+      return [];
+    }
+    const ids = added.map((_, k) => ownId(seq, k));
+    const look = added.map((drawn, k) => ({ instance: this.lookOfDrawn(drawn, ids[k]), state: stateOfDrawn(drawn) }));
+    this.push(op, { image_id, instances: forward, added: look });
+    this.forgetDecisions(); // what comes and goes is for Python to take back: it knows the rows
+    return ids;
+  }
+
+  /**
+   * @param {Drawn} drawn
+   * @param {number} id
+   * @returns {Instance}
+   */
+  lookOfDrawn({ category_id, mask }, id) {
+    const { width, height } = /** @type {Frame} */ (this.frame).message.image;
+    const category = this.message?.categories.find((one) => one.id === category_id);
+    return {
+      id, category_id, label: category?.name ?? "", score: 1,
+      box: [...mask.box], rle: { size: [height, width], counts: mask.counts },
+      color_instance: DRAWN_COLOR, color_category: category?.color ?? DRAWN_COLOR,
+    };
+  }
+
+  /**
+   * The network is to look at instances once more: what it makes of them is Python's to say.
+   * @param {"threshold" | "tighten"} how
+   * @param {number[]} ids
+   * @param {number} threshold of the mask's probabilities
+   * @returns {boolean} whether there was one
+   */
+  reshape(how, ids, threshold) {
+    const { frame } = this;
+    if (frame === null || this.loading || ids.length === 0) return false;
+    const instances = ids.map((id) => [refOf(id), /** @type {InstanceState} */ (frame.states.get(id)).version]);
+    const touched = ids.map((id) => ({ id, touched: true }));
+    this.push({ kind: "reshape", how, image_id: frame.image_id, threshold, instances }, { image_id: frame.image_id, instances: touched });
     this.forgetDecisions();
     return true;
   }
@@ -329,8 +472,8 @@ export class ReviewState {
 
   get canUndo() {
     if (this.decidesPending) {
-      const hasBox = this.pending.some(({ op }) => op.kind === "draw_box");
-      return this.standing > 0 || hasBox || (this.message?.can_undo ?? false);
+      const hasMore = this.pending.some(({ op }) => ["draw_box", "edit", "reshape"].includes(op.kind));
+      return this.standing > 0 || hasMore || (this.message?.can_undo ?? false);
     }
     return this.message?.can_undo ?? false;
   }
@@ -386,9 +529,12 @@ export class ReviewState {
     /** @type {Operation[]} */
     const ops = [];
     let instances = 0;
+    let text = 0;
     for (const { op } of this.pending) {
       instances += Array.isArray(op.instances) ? op.instances.length : 0;
-      if (ops.length > 0 && (ops.length >= OPERATIONS_SENT || instances > INSTANCES_SENT)) break;
+      text += op.kind === "edit" ? JSON.stringify(op).length : 0;
+      const isFull = ops.length >= OPERATIONS_SENT || instances > INSTANCES_SENT || text > MASKS_SENT;
+      if (ops.length > 0 && isFull) break;
       ops.push(op);
     }
     return { version: REVIEW_VERSION, client: this.client, ops };
@@ -406,7 +552,27 @@ export class ReviewState {
  */
 function readFrame(sent) {
   const states = new Map(Object.entries(sent.states).map(([id, state]) => [Number(id), { ...state }]));
-  return { ...sent, states };
+  return { ...sent, message: { ...sent.message, instances: [...sent.message.instances] }, states };
+}
+
+/** Our own id for something that an operation makes. @param {number} seq @param {number} k */
+function ownId(seq, k) {
+  return -(MADE_AT_ONCE * seq + k);
+}
+
+/** How Python is told of an instance: by its id, or by the operation that makes it. @param {number} id */
+function refOf(id) {
+  return id >= 0 ? id : [Math.floor(-id / MADE_AT_ONCE), -id % MADE_AT_ONCE];
+}
+
+/** @param {readonly number[]} box @returns {[number, number, number, number]} */
+function boxOfFour([x1, y1, x2, y2]) {
+  return [x1, y1, x2, y2];
+}
+
+/** @param {Drawn} drawn @returns {InstanceState} */
+function stateOfDrawn({ category_id, polygons }) {
+  return { status: "accepted", version: 1, category_id, note: "", has_score: false, polygons: polygons ?? null };
 }
 
 /**
@@ -414,11 +580,30 @@ function readFrame(sent) {
  * @param {Patch} patch
  */
 function applyPatch(frame, patch) {
-  for (const { id, ...values } of patch.instances) {
-    const state = frame.states.get(id);
-    if (state === undefined || isSo(state, values)) continue;
+  const { message, states } = frame;
+  for (const { id, mask, polygons, gone, touched, ...values } of patch.instances) {
+    const state = states.get(id);
+    if (state === undefined) continue;
+    const at = message.instances.findIndex((instance) => instance.id === id);
+    if (gone) {
+      states.delete(id);
+      message.instances.splice(at, 1);
+      continue;
+    }
+    const instance = message.instances[at];
+    const sameMask = mask === undefined || instance.rle?.counts === mask.counts;
+    if (isSo(state, values) && sameMask && !touched) continue;
     Object.assign(state, values);
     state.version += 1;
+    if (sameMask) continue;
+    state.polygons = polygons ?? null;
+    const size = /** @type {[number, number]} */ ([message.image.height, message.image.width]);
+    message.instances[at] = { ...instance, box: [...mask.box], rle: { size, counts: mask.counts } };
+  }
+  for (const { instance, state } of patch.added ?? []) {
+    if (states.has(instance.id)) continue;
+    message.instances.push(instance);
+    states.set(instance.id, { ...state });
   }
   if (patch.image_status === undefined || patch.image_status === frame.image_status) return;
   frame.image_status = patch.image_status;

@@ -8,9 +8,9 @@ import { Viewer } from "../../viewer/frontend/viewer.js";
 import { ReviewState, bySoonness, nextUndecided } from "./review_state.js";
 import { lookOf } from "./review_look.js";
 import { claimClient, connection, loadSaved, save } from "./review_session.js";
-import { VIEWER_KEYS, actionOf, hasOpenDialog, isRepeatable, isTakenBy } from "./review_keys.js";
+import { EDIT_ACTS, VIEWER_KEYS, actionOf, hasOpenDialog, isRepeatable, isTakenBy } from "./review_keys.js";
 import { KEYED_CATEGORIES, ReviewBar } from "./review_bar.js";
-import { BoxTool } from "./box_tool.js";
+import { Editor } from "./editor.js";
 
 /** @typedef {import("./review_state.js").ReviewMessage} ReviewMessage */
 /** @typedef {import("./review_state.js").Frame} Frame */
@@ -21,7 +21,7 @@ import { BoxTool } from "./box_tool.js";
 
 const LOADING = "Loading…";
 /** What is about the picture: it means nothing before that is there. */
-const NEEDS_FRAME = new Set(["accept", "reject", "accept-all", "reject-all", "relabel", "done", "reopen"]);
+const NEEDS_FRAME = new Set(["accept", "reject", "accept-all", "reject-all", "relabel", "done", "reopen", ...EDIT_ACTS]);
 /** Nothing acknowledged for so long (ms): the person is told. */
 const LATE_AFTER = 5000;
 /** Python gets the next operations when it has answered the last ones, or after so long (ms), and then after
@@ -80,9 +80,17 @@ export class Reviewer {
     this.cameByTab = false;
     this.leaving = new AbortController();
     this.leave = new Leaving(this.leaving.signal);
-    this.boxes = new BoxTool(this.viewer, this.leaving.signal, (box) => this.drawBox(box));
-    /** @type {{image: number, ids: Set<number>} | null} what there was when a box was drawn */
-    this.beforeBox = null;
+    this.editor = new Editor({
+      viewer: this.viewer,
+      state: this.state,
+      selectedIds: () => this.selectedIds(),
+      shownIds: () => this.shownIds(),
+      say: (text) => this.bar.say(text),
+      changed: (hasChanged) => this.changed(hasChanged),
+      drawBox: (box) => this.drawBox(box),
+    }, this.leaving.signal);
+    /** @type {number[]} operations by which a box was drawn, not answered yet */
+    this.drawnBoxes = [];
     this.listen();
     void this.claimName();
   }
@@ -142,6 +150,8 @@ export class Reviewer {
     const place = `${state.token} ${frame.at}`;
     const arrived = place !== this.placed;
     const before = viewer.model;
+    const renamed = state.takeRenamed();
+    if (before !== null) before.selected = new Set([...before.selected].map((id) => renamed.get(id) ?? id));
     const newImage = before?.image.key !== frame.message.image.key;
     if (newImage || arrived) this.awaited = frame.message.image.key;
     viewer.accept(this.messageFor(before, newImage), (report) => this.setStateValue("view", report));
@@ -165,7 +175,7 @@ export class Reviewer {
     const instances = lookOf(frame, message.categories);
     const data = { ...frame.message, instances, height: message.height, selected: /** @type {number[]} */ ([]) };
     if (before === null) return data;
-    if (!newImage) data.selected = [...before.selected];
+    if (!newImage) data.selected = [...before.selected].filter((id) => frame.states.has(id));
     if (before.touched || before.unanswered > data.ack) {
       data.score_threshold = before.threshold;
       data.hidden_categories = [...before.hidden];
@@ -220,7 +230,7 @@ export class Reviewer {
 
   painted() {
     const { viewer } = this;
-    this.boxes.paint(this.state.waitingBoxes);
+    this.editor.paint();
     if (this.awaited === "" || viewer.model?.image.key !== this.awaited || viewer.picture.status !== "ready") return;
     this.awaited = "";
     // The drawing reaches the screen with this frame; a task after it comes when that is done.
@@ -286,7 +296,6 @@ export class Reviewer {
     else if (name === "reject-all") this.decideAll("rejected");
     else if (name === "relabel") this.relabelByNumber(number ?? 0);
     else if (name === "choose-category") bar.openList();
-    else if (name === "draw-box") this.turnBoxes(!this.boxes.isOn);
     else if (name === "next") this.go(this.state.at + 1);
     else if (name === "previous") this.go(this.state.at - 1);
     else if (name === "done") this.finish();
@@ -294,6 +303,7 @@ export class Reviewer {
     else if (name === "undo") this.turnBack(this.state.undo(), "nothing to undo");
     else if (name === "redo") this.turnBack(this.state.redo(), "nothing to redo");
     else if (name === "dismiss") bar.dismiss();
+    else this.editor.act(name);
   }
 
   /** @param {boolean} hasChanged */
@@ -362,36 +372,29 @@ export class Reviewer {
   /** @param {number} categoryId */
   relabel(categoryId) {
     const ids = this.selectedIds();
-    if (ids.length === 0) this.bar.say("select an instance first");
-    else this.changed(this.state.relabel(ids, categoryId).length > 0);
-  }
-
-  /** @param {boolean} isOn */
-  turnBoxes(isOn) {
-    this.boxes.turn(isOn);
-    this.bar.button("draw-box").setAttribute("aria-pressed", String(isOn));
-    if (isOn) this.bar.say("drag a box around what was missed");
+    this.editor.category = categoryId;
+    if (ids.length === 0) {
+      const name = this.state.message?.categories.find(({ id }) => id === categoryId)?.name ?? "";
+      this.bar.say(this.editor.tool === null ? "select an instance first" : `what is drawn next: ${name}`);
+    } else this.changed(this.state.relabel(ids, categoryId).length > 0);
   }
 
   /** @param {[number, number, number, number]} box */
   drawBox(box) {
-    const { frame } = this.state;
-    if (frame === null || !this.state.drawBox(box)) return;
-    this.beforeBox ??= { image: frame.image_id, ids: new Set(frame.states.keys()) };
+    if (!this.state.drawBox(box)) return;
+    this.drawnBoxes.push(this.state.seq);
     this.bar.say("the network looks at the box …");
     this.changed(true);
   }
 
   /** What a box became is selected, so that a digit corrects its category. */
   chooseDrawn() {
-    const { frame, waitingBoxes } = this.state;
-    if (this.beforeBox === null || frame === null || waitingBoxes.size > 0) return;
-    const { image, ids } = this.beforeBox;
-    this.beforeBox = null;
-    if (image !== frame.image_id) return;
-    const fresh = [...frame.states.keys()].filter((id) => !ids.has(id));
-    if (fresh.length === 0) return;
-    const id = Math.max(...fresh);
+    const { frame, made, pending } = this.state;
+    const answered = this.drawnBoxes.filter((seq) => !pending.some(({ op }) => op.seq === seq));
+    if (answered.length === 0) return;
+    this.drawnBoxes = this.drawnBoxes.filter((seq) => !answered.includes(seq));
+    const id = answered.flatMap((seq) => made.get(seq) ?? []).pop();
+    if (id === undefined || !frame?.states.has(id)) return;
     this.viewer.choose(id);
     const note = frame.states.get(id)?.note ?? "";
     this.bar.say(note === "" ? "added" : `added; ${note}`);
@@ -549,9 +552,9 @@ export class Reviewer {
     const [target] = event.composedPath();
     const element = target instanceof Element ? target : null;
     if (isTakenBy(element, event.key, this.cameByTab)) return;
-    if (event.key === "Escape" && this.boxes.isOn) {
+    if (this.editor.press(event)) {
+      event.preventDefault();
       event.stopPropagation();
-      this.turnBoxes(false);
       return;
     }
     const action = actionOf(event);

@@ -70,6 +70,9 @@ export class Viewer {
     this.left = null;
     /** How long nothing may be reported (ms). */
     this.quiet = () => 0;
+    /** @type {number | null} the instance that somebody else draws for now */
+    this.veiled = null;
+    this.gestures = new Gestures(this);
     this.leaving = new AbortController();
     this.leave = new Leaving(this.leaving.signal);
     this.resizing = new ResizeObserver(() => this.resize());
@@ -103,7 +106,7 @@ export class Viewer {
       this.focused = null;
       this.overlay.invalidate();
     }
-    if (data.height !== undefined) this.controls.stage.style.setProperty("--stage-height", `${data.height}px`);
+    if (data.height !== undefined) this.root.style.setProperty("--stage-height", `${data.height}px`);
     this.shapes.expect(model.image.key, model.instances);
     this.picture.load(model.image.url, model.image);
     this.labels.setFont(getComputedStyle(this.root).fontFamily);
@@ -200,7 +203,7 @@ export class Viewer {
     const items = [];
     for (const instance of shownInstances(model)) {
       const shape = this.shapes.get(instance.id);
-      if (shape !== undefined) items.push({ instance, shape, color: colorOf(model, instance) });
+      if (shape !== undefined && instance.id !== this.veiled) items.push({ instance, shape, color: colorOf(model, instance) });
     }
     items.sort((a, b) => b.shape.area - a.shape.area || a.instance.id - b.instance.id);
     this.items = items;
@@ -324,8 +327,21 @@ export class Viewer {
    */
   choose(id) {
     if (this.model === null) return;
-    this.model.selected = new Set(id === null ? [] : [id]);
+    this.chooseAll(id === null ? [] : [id]);
+  }
+
+  /** The same for several. @param {number[]} ids */
+  chooseAll(ids) {
+    if (this.model === null) return;
+    this.model.selected = new Set(ids);
     this.controls.announceSelection(this.model, (one) => this.shapes.get(one)?.area ?? 0);
+    this.changed();
+  }
+
+  /** Leave the drawing of an instance to somebody else; null ends it. @param {number | null} id */
+  veil(id) {
+    if (this.veiled === id) return;
+    this.veiled = id;
     this.changed();
   }
 
@@ -445,7 +461,7 @@ export class Viewer {
   listen() {
     const { controls } = this;
     const { signal } = this.leaving;
-    new Gestures(this).listen(signal);
+    this.gestures.listen(signal);
     listenToKeys(this, signal);
     /**
      * @template {keyof HTMLElementEventMap} K
