@@ -13,11 +13,11 @@ from maskrcnn_core.errors import StoreError
 from maskrcnn_core.images import decode_image
 from maskrcnn_core.inference import Pixels, Predictor, Run
 from maskrcnn_core.prompts import Prompted
-from maskrcnn_core.store.editing import add_instances
+from maskrcnn_core.store.editing import add_instances, mended_values
 from maskrcnn_core.store.jobs import jobs_of
 from maskrcnn_core.store.journal import Change, New
 from maskrcnn_core.store.records import CategoryRow, Doubts, Entry, ImageRow
-from maskrcnn_core.store.store import Store, mask_values, new_instance
+from maskrcnn_core.store.store import Store, new_instance
 
 __all__ = ["DRAW_BOX", "RESHAPE", "BoxDrawer", "mapping_of"]
 
@@ -172,7 +172,7 @@ class BoxDrawer:
             if not mask.area:
                 raise StoreError("the network sees no object there: nothing would be left")
             given = [round(float(v), 2) for v in answer.boxes[0]]
-            values = mask_values(mask) | {"given_box": given, "given_area": None, "status": "accepted"}
+            values = mended_values(row, mask) | {"given_box": given, "status": "accepted"}
             changes.append(Change("instance", id_, version, values))
         return self._store.decide(
             project_id, who, RESHAPE[how], changes, image_id=image_id, operation=operation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from sqlalchemy.exc import IntegrityError
@@ -12,12 +13,13 @@ from maskrcnn_core.errors import DatasetError, StoreError
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.polygons import polygons_to_rle
 from maskrcnn_core.store.journal import Change, New
-from maskrcnn_core.store.records import Entry, ImageRow, Status
+from maskrcnn_core.store.records import Entry, ImageRow, InstanceRow, Status
 from maskrcnn_core.store.store import Store, mask_values, new_instance
 
-__all__ = ["MadeMask", "MendedMask", "add_instances", "edit_masks", "made_by"]
+__all__ = ["MadeMask", "MendedMask", "add_instances", "edit_masks", "made_by", "mended_values"]
 
 _TRIES = 5
+_OF_THE_OLD_MASK = ("area", "bbox")  # as a file wrote them, where it wrote other numbers than the pixels' own
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,12 @@ def edit_masks(
     if project_id is None:
         raise StoreError(f"image {image_id}: there is no such image")
     (image,) = store.images(project_id, ids=[image_id])
-    of_image = {row.id for row in store.instances(project_id, image_id=image_id)} if mended else set()
+    of_image = {row.id: row for row in store.instances(project_id, image_id=image_id)} if mended else {}
     changes: list[Change] = []
     for one in mended:
         if one.id not in of_image:
             raise StoreError(f"instance {one.id}: there is no such instance in this image")
-        changes.append(Change("instance", one.id, one.version, _values(image, one)))
+        changes.append(Change("instance", one.id, one.version, _values(image, of_image[one.id], one)))
     masks = [(one, _mask(image, one.counts)) for one in made]
 
     def new_rows(first: int) -> list[New]:
@@ -146,12 +148,17 @@ def made_by(entry: Entry | None) -> tuple[int, ...]:
     return tuple(line["id"] for line in entry.changes if line["table"] == "instance" and "made" in line)
 
 
-def _values(image: ImageRow, one: MendedMask) -> Mapping[str, object]:
+def mended_values(row: InstanceRow, mask: Rle, polygons: list[list[float]] | None = None) -> dict[str, Any]:
+    """What changes in an instance's row with its mask: nothing that was said of the old pixels stays."""
+    extra = {key: value for key, value in row.extra.items() if key not in _OF_THE_OLD_MASK}
+    return mask_values(mask, polygons) | {"given_box": None, "given_area": None, "extra": extra}
+
+
+def _values(image: ImageRow, row: InstanceRow, one: MendedMask) -> Mapping[str, Any]:
     if one.counts is None:
         return {"gone": True}
     mask = _mask(image, one.counts)
-    pixels = mask_values(mask, _polygons(one.polygons, mask))
-    return {**pixels, "status": one.status, "given_box": None, "given_area": None, "is_crowd": False}
+    return mended_values(row, mask, _polygons(one.polygons, mask)) | {"status": one.status}
 
 
 def _mask(image: ImageRow, counts: str) -> Rle:

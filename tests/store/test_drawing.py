@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from maskrcnn_core.categories import Category
-from maskrcnn_core.errors import InputError, StoreError
+from maskrcnn_core.errors import ConflictError, InputError, StoreError
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.masks import mask_iou
@@ -102,6 +102,49 @@ def test_categories_are_those_of_the_models_last_run_or_of_equal_names(store, pr
     add_job(store, project, "starter", JobSettings(0.5, 0.5, 0.5, 100, mapping), "ann")
     drawer.draw(image.id, box, "ann")
     assert [row.category_id for row in store.instances(project)] == [other, thing]
+
+
+def test_a_chosen_mask_grows_and_shrinks_along_the_networks_probabilities(store, project, predictor):
+    drawer = BoxDrawer(store, predictor)
+    (image,) = store.images(project)
+    box = box_of(SCENE.masks[0])
+    drawer.draw(image.id, box, "ann")
+    (first,) = store.instances(project)
+    masks = [first.mask]
+    for threshold in (0.2, 0.8, 0.5):
+        (row,) = store.instances(project)
+        drawer.reshape(image.id, {row.id: row.version}, "ann", how="threshold", threshold=threshold)
+        masks.append(store.instances(project)[0].mask)
+    same, grown, shrunk, again = masks
+    assert shrunk.area < same.area < grown.area
+    assert again == same, "the same threshold in the same box"
+    assert not (shrunk.to_mask() & ~same.to_mask()).any()
+    (row,) = store.instances(project)
+    assert (row.status, row.given_box) == ("accepted", pytest.approx(box, abs=0.01))
+    for _ in range(3):
+        store.undo(project, "ann", only={"mask threshold"})
+    assert store.instances(project)[0].mask == first.mask
+
+
+def test_tighten_finds_the_object_again_from_a_box_beside_it(store, project, predictor):
+    drawer = BoxDrawer(store, predictor)
+    (image,) = store.images(project)
+    largest = max(SCENE.masks, key=lambda mask: mask.area)
+    x1, y1, x2, y2 = box_of(largest)
+    dx, dy = (x2 - x1) / 6, (y2 - y1) / 6
+    drawer.draw(image.id, (x1 + dx, y1 + dy, x2 + dx, y2 + dy), "ann")
+    (row,) = store.instances(project)
+    before = mask_iou(row.mask, largest)
+    drawer.reshape(image.id, {row.id: row.version}, "ann", how="tighten")
+    (after,) = store.instances(project)
+    assert mask_iou(after.mask, largest) > before
+    with pytest.raises(ConflictError):
+        drawer.reshape(image.id, {row.id: row.version}, "bob", how="tighten")
+    with pytest.raises(StoreError, match="no such instance"):
+        drawer.reshape(image.id, {row.id + 1000: 1}, "ann", how="tighten")
+    with pytest.raises(StoreError, match="no such image"):
+        drawer.reshape(image.id + 1000, {row.id: 1}, "ann", how="tighten")
+    assert store.instances(project)[0] == after
 
 
 def test_what_cannot_become_an_instance_is_refused_in_a_sentence(store, project, predictor):
