@@ -7,21 +7,18 @@ import zipfile
 
 import pytest
 
-from maskrcnn_core.categories import Category
 from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.masks import mask_iou
 from maskrcnn_core.scenes import draw_scene
-from maskrcnn_core.store.intake import import_files
 from maskrcnn_core.store.places import StorePlace
-from maskrcnn_core.store.store import Store, new_instance
+from maskrcnn_core.store.store import Store
 from tests.browser.conftest import ROOT
-from tests.core.builders import disc
+from tests.browser.review_page import CATEGORIES, ReviewPage, link_of, make_project, settle
 from tests.store.builders import change
 
 pytestmark = pytest.mark.browser
 
-CATEGORIES = ("nucleus", "circle", "square", "triangle")
 UNSEEN = 210_000
 
 
@@ -50,74 +47,11 @@ def store(address, folder):
 @pytest.fixture
 def project(store, pictures, request):
     """Three images with four proposals each, named after the test."""
-    names = [Category(n, name) for n, name in enumerate(CATEGORIES, start=1)]
-    row = store.create_project(request.node.name, "ann", categories=names)
-    import_files(store, row.id, "ann", list(pictures.items())[:3])
-    categories = store.categories(row.id)
-    store.decide(
-        row.id,
-        "model starter",
-        "propose",
-        [
-            new_instance(
-                image.id,
-                categories[k % 4].id,
-                10 * image.coco_id + k,
-                disc(image.height, image.width, 60 + 60 * k, 80 + 60 * k, 30),
-                source="starter",
-                score=0.95 - 0.1 * k,
-            )
-            for image in store.images(row.id)
-            for k in range(4)
-        ],
-    )
-    return row
-
-
-class ReviewPage:
-    """What a person sees of the Review page, and does to it."""
-
-    def __init__(self, page, link):
-        self.page = page
-        page.goto(link)
-        self.wait()
-
-    @property
-    def root(self):
-        return self.page.locator(".viewer[data-part=root]")
-
-    def wait(self, **values):
-        """Until a picture is there, with these values."""
-        wanted = {"ready": "true"} | values
-        selector = "".join(f"[data-{name.replace('_', '-')}='{value}']" for name, value in wanted.items())
-        self.page.locator(f".viewer[data-part=root]{selector}").wait_for(timeout=90_000)
-
-    def call_oneself(self, name):
-        self.page.get_by_role("textbox", name="Your name, for the journal").fill(name)
-        self.page.keyboard.press("Enter")
-        # The browser keeps the name once Python has it, and so this page will not be drawn again for it.
-        self.page.wait_for_function("name => localStorage.getItem('maskdesk-who') === name", arg=name)
-        settle(self.page)
-        self.page.locator("[data-part=stage]").focus()
-
-    def press(self, *keys):
-        for key in keys:
-            self.page.keyboard.press(key)
-
-    def saved(self):
-        self.wait(saved="true")
-
-
-def link_of(address, project, **more):
-    return f"{address}/review?project={project.id}" + "".join(f"&{k}={v}" for k, v in more.items())
+    return make_project(store, request.node.name, list(pictures.items())[:3])
 
 
 def statuses(store, project):
     return sorted(f.status for f in store.facts(project.id) if f.status != "proposed")
-
-
-def settle(page):
-    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
 
 
 def go_to_section(page, title):
@@ -290,13 +224,7 @@ def test_a_box_around_what_was_missed_becomes_an_instance(page, address, store, 
     number = int(image.file_name.split()[1].removesuffix(".png"))
     wanted = max(draw_scene(UNSEEN + number).masks, key=lambda mask: mask.area)
     x, y, width, height = wanted.box_xywh
-    stage = page.locator("[data-part=stage]").bounding_box()
-    scale = float(review.root.get_attribute("data-zoom"))
-    left, top = map(float, review.root.get_attribute("data-pan").split(","))
-    corners = [
-        (stage["x"] + left + px * scale, stage["y"] + top + py * scale)
-        for px, py in ((x, y), (x + width, y + height))
-    ]
+    corners = [review.at(x, y), review.at(x + width, y + height)]
     review.press("r")
     review.wait(tool="box")
     page.mouse.move(*corners[0])

@@ -228,7 +228,9 @@ export class OutlineTool {
     const { drag } = this;
     this.drag = null;
     if (drag?.kind === "corner") this.putBack(drag);
-    return drag !== null;
+    const was = drag !== null || this.chosen !== null;
+    this.chosen = null;
+    return was;
   }
 
   /** @param {KeyboardEvent} event */

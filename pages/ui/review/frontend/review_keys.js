@@ -52,7 +52,7 @@ export const EDIT_ACTS = [
 const ONCE = new Set(["accept", "reject", "accept-all", "reject-all", "done", "relabel", "undo", "redo", "choose-category", ...EDIT_ACTS]);
 
 /** The viewer's letters and signs, which work from the whole page as well; arrows scroll it. */
-export const VIEWER_KEYS = /^[nphbmxlcfz[\]+=?-]$/;
+export const VIEWER_KEYS = /^(?:[nphbmxlcfz[\]+=?-]|Escape)$/;
 
 /** Input types that take no letters. */
 const NOT_WRITTEN_IN = new Set(["button", "checkbox", "color", "file", "image", "radio", "range", "reset", "submit"]);
