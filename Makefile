@@ -19,13 +19,14 @@ help: ## list these targets
 run: setup ## start the app on http://127.0.0.1:8501 (PORT=... for another one)
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
 
-test: setup-dev browser postgres ## run every test, also in a real browser and on a real PostgreSQL where they can be had
+test: setup-dev browser postgres node_modules/typescript.stamp ## run every test, also in a real browser and on a real PostgreSQL where they can be had
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
-lint: setup-dev ## ruff and mypy --strict
+lint: setup-dev node_modules/typescript.stamp ## ruff, mypy --strict, and tsc where there is npm
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	@! [ -x node_modules/.bin/tsc ] || node_modules/.bin/tsc
 
 format: setup-dev ## put the source into its form
 	$(BIN)/ruff check --fix .
@@ -75,8 +76,16 @@ browser: setup-dev ## a Chromium for the browser tests
 postgres: setup-dev ## a PostgreSQL for the store's tests
 	@$(BIN)/python -m tests.store.install
 
+# The scripts' types are checked where npm is there and reaches its packages; all else does without.
+node_modules/typescript.stamp: package.json
+	@mkdir -p node_modules
+	@if command -v npm > /dev/null; then \
+		npm install --no-package-lock --no-audit --no-fund --silent || echo "npm cannot get typescript: types are not checked"; \
+	else echo "no npm: the scripts' types are not checked"; fi
+	@touch $@
+
 clean: ## remove the virtual environment and all caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/venv.stamp:

@@ -19,6 +19,7 @@ import torch
 import torchvision
 
 from benchmarks.after_network import run_after_network
+from benchmarks.editor import run_editor
 from benchmarks.end_to_end import run_end_to_end
 from benchmarks.many_instances import run_many_instances
 from benchmarks.prompts import run_prompts
@@ -84,6 +85,12 @@ BENCHMARKS = (
         "A project of 2,000 images: its pages, and a key to the next picture",
         "The picture is there before Python has heard of the key; what is said to be saved is.",
         run_review,
+    ),
+    Benchmark(
+        "editor",
+        "The editor on 12 MP with outlines of 200 corners",
+        "The picture moves with the hand, a corner is on the screen in a frame, and an edit is stored at once.",
+        run_editor,
     ),
 )
 

@@ -28,7 +28,7 @@ from tests.browser.chromium import find_chromium
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page
 
-__all__ = ["FLAGS", "ROOT", "Frames", "Visit", "measure_viewer", "serve"]
+__all__ = ["FLAGS", "ROOT", "WATCH", "Frames", "Visit", "measure_frames", "measure_viewer", "serve"]
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -37,7 +37,7 @@ _SETTLE = 2.5  # seconds until the rest of the page is drawn
 _LATE = 0.95  # quantile
 
 # Runs before the page's own scripts: times what runs before each frame, and the viewer's coming.
-_WATCH = """
+WATCH = """
 (() => {
   const ask = window.requestAnimationFrame.bind(window);
   window.askFrame = ask;
@@ -203,7 +203,7 @@ def _visit(browser: Browser, url: str, count: int, frames: int, visits: int) -> 
             page.locator("[data-part=actual]").click()
             time.sleep(0.4)
         for kind in ("pan", "zoom"):
-            gestures[f"{kind}, {place}"] = _frames(page, session, kind, frames)
+            gestures[f"{kind}, {place}"] = measure_frames(page, session, kind, frames)
             time.sleep(0.3)
     shown = int(page.locator("[data-part=root]").get_attribute("data-shown-count") or -1)
     heap = _metrics(session)["JSHeapUsedSize"]
@@ -214,14 +214,15 @@ def _visit(browser: Browser, url: str, count: int, frames: int, visits: int) -> 
 
 def _open(browser: Browser, url: str, count: int) -> tuple[Page, float]:
     page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
-    page.add_init_script(_WATCH)
+    page.add_init_script(WATCH)
     began = time.perf_counter()
     page.goto(url)
     page.wait_for_selector(f"[data-part=root][data-ready=true][data-shown-count='{count}']", timeout=120_000)
     return page, time.perf_counter() - began
 
 
-def _frames(page: Page, session: CDPSession, kind: str, frames: int) -> Frames:
+def measure_frames(page: Page, session: CDPSession, kind: str, frames: int) -> Frames:
+    """What the frames of one gesture (``pan`` or ``zoom``) take; the page was opened with :data:`WATCH`."""
     before = _metrics(session)["TaskDuration"]
     done = page.evaluate(_GESTURE, [kind, frames])
     thread = _metrics(session)["TaskDuration"] - before
