@@ -89,7 +89,7 @@ BENCHMARKS = (
     Benchmark(
         "editor",
         "The editor on 12 MP with outlines of 200 corners",
-        "The picture moves with the hand, a corner is on the screen in a frame, and an edit is stored at once.",
+        "The picture moves with the hand; a corner is on the screen in a frame, an edit stored at once.",
         run_editor,
     ),
 )

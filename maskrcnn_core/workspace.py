@@ -205,6 +205,10 @@ class Workspace:
 
         return self._pixels.get(digest, decode)
 
+    def original(self, digest: str) -> bytes:
+        """The bytes of the file that an image came from."""
+        return self._file(digest).read_bytes()
+
     def picture(self, digest: str) -> bytes:
         """An image as an upright JPEG for browsers, at its full size; made once."""
         file = self._file(digest).with_suffix(".jpg")

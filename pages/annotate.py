@@ -7,6 +7,7 @@ from pages.ui.downloads import draw_downloads
 from pages.ui.gallery import draw_gallery
 from pages.ui.instances import draw_image
 from pages.ui.intake import draw_report, draw_samples, draw_uploader
+from pages.ui.mending import draw_mend
 from pages.ui.navigation import through_app
 from pages.ui.settings import draw_model_choice, draw_thresholds
 from pages.ui.state import UiState, get_state
@@ -20,6 +21,8 @@ def draw_desk(state: UiState, predictor: Predictor | None) -> None:
     slider and pressing Prepare at once would lose the press.
     """
     before = state.choices
+    if predictor is not None:
+        draw_mend(state, predictor)
     draw_image(state, predictor)
     if predictor is not None:
         draw_downloads(state, predictor)

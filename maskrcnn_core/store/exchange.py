@@ -32,13 +32,15 @@ from maskrcnn_core.store.records import (
 from maskrcnn_core.store.store import Store, new_category, new_image, new_instance
 from maskrcnn_core.store.thumbnails import make_thumbnail
 
-__all__ = ["ImportReport", "export_coco", "import_coco", "import_images"]
+__all__ = ["OURS", "ImportReport", "export_coco", "import_coco", "import_images"]
 
-_OURS = "maskdesk"
-_READ_OF_IMAGE = frozenset({"id", "width", "height", "file_name", "sha256", _OURS})
-_READ_OF_CATEGORY = frozenset({"id", "name", "supercategory", _OURS})
+OURS = "maskdesk"
+"""The key under which a COCO file says what only MaskDesk knows."""
+
+_READ_OF_IMAGE = frozenset({"id", "width", "height", "file_name", "sha256", OURS})
+_READ_OF_CATEGORY = frozenset({"id", "name", "supercategory", OURS})
 _READ_OF_ANNOTATION = frozenset(
-    {"id", "image_id", "category_id", "segmentation", "iscrowd", "score", "area", "bbox", _OURS}
+    {"id", "image_id", "category_id", "segmentation", "iscrowd", "score", "area", "bbox", OURS}
 )
 
 FindImage = Callable[[str], bytes | None]
@@ -353,7 +355,7 @@ class _FreeIds:
 
 
 def _ours(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    value = raw.get(_OURS)
+    value = raw.get(OURS)
     return value if isinstance(value, dict) else {}
 
 
@@ -430,7 +432,7 @@ def _image_json(row: ImageRow) -> dict[str, Any]:
         {"id": row.coco_id, "width": row.width, "height": row.height, "file_name": row.file_name}
         | ({"sha256": row.digest} if row.digest else {})
         | dict(row.extra)
-        | ({} if row.status == "new" else {_OURS: {"status": row.status}})
+        | ({} if row.status == "new" else {OURS: {"status": row.status}})
     )
 
 
@@ -438,7 +440,7 @@ def _category_json(row: CategoryRow) -> dict[str, Any]:
     return (
         {"id": row.coco_id, "name": row.name, "supercategory": row.supercategory}
         | dict(row.extra)
-        | ({_OURS: {"colour": row.colour}} if row.colour else {})
+        | ({OURS: {"colour": row.colour}} if row.colour else {})
     )
 
 
@@ -447,4 +449,4 @@ def _annotation_json(row: InstanceRow, image_id: int, category_id: int) -> dict[
     written = annotation_row(row.coco_id, instance)
     if row.polygons is not None:
         written["segmentation"] = row.polygons
-    return written | dict(row.extra) | {_OURS: {"status": row.status, "source": row.source}}
+    return written | dict(row.extra) | {OURS: {"status": row.status, "source": row.source}}

@@ -182,6 +182,7 @@ class UiState:
         export_format, export_all, tolerance: what is chosen under downloads.
         project: what is chosen on the pages of projects.
         project_file: the export of a project that waits to be downloaded.
+        mended_in: the store's id of the project in which these images are mended; 0 before the first.
     """
 
     workspace: Workspace = field(default_factory=Workspace)
@@ -211,6 +212,7 @@ class UiState:
     tolerance: float = 0.0
     project: ProjectUi = field(default_factory=ProjectUi)
     project_file: Prepared | None = None
+    mended_in: int = 0
 
     @property
     def choices(self) -> object:

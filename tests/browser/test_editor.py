@@ -6,10 +6,12 @@ import pytest
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.masks import mask_iou
 from maskrcnn_core.polygons import polygons_to_rle
+from maskrcnn_core.samples import SAMPLES
 from maskrcnn_core.scenes import draw_scene
 from maskrcnn_core.store.places import StorePlace
 from maskrcnn_core.store.store import Store
 from tests.browser.conftest import ROOT
+from tests.browser.desk import Desk
 from tests.browser.review_page import ReviewPage, link_of, make_project
 
 pytestmark = pytest.mark.browser
@@ -313,3 +315,21 @@ def test_one_finger_draws_and_two_move_the_picture(review, rows):
     review.saved()
     assert rows()[new].counts == counts, "the first finger's stroke was given up"
     assert len(rows()) == len(before) + 1
+
+
+def test_what_is_seen_on_the_annotate_page_is_mended_in_a_project_of_its_own(page, address, store):
+    known = {row.id for row in store.projects()}
+    desk = Desk(page, address)
+    page.get_by_role("button", name=SAMPLES[0].title).click()
+    page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
+    desk.settle()
+    count = desk.shown
+    page.get_by_role("button", name="Mend masks").click()
+    page.wait_for_url("**/review?*", timeout=60_000)
+    page.locator(f".viewer[data-part=root][data-status-counts='{count},0,0']").wait_for(timeout=60_000)
+    (project,) = {row.id for row in store.projects()} - known
+    assert {row.source for row in store.instances(project)} == {"starter"}
+    page.get_by_role("link", name="Annotate").click()
+    page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Mend masks").click()
+    page.wait_for_url(f"**/review?project={project}*", timeout=60_000)

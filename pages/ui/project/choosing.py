@@ -19,7 +19,7 @@ from pages.ui.errors import harmless, plain, show_core_errors
 from pages.ui.review.outbox import MOST_OF_A_NAME
 from pages.ui.state import ProjectUi
 
-__all__ = ["OpenProject", "choose_project", "color_of", "draw_new_project", "parameter"]
+__all__ = ["OpenProject", "choose_project", "color_of", "default_name", "draw_new_project", "parameter"]
 
 _FACTS_KEPT = 4
 
@@ -91,7 +91,7 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
         asked = ""
     if ui.id not in projects:
         ui.open(next(iter(projects), None))
-    ui.who = ui.who or _default_name()
+    ui.who = ui.who or default_name()
     with st.sidebar:
         if projects:
             ids = list(projects)
@@ -111,7 +111,7 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
 
         def call_oneself() -> None:
             named = one_line(st.session_state["who"]).strip()
-            ui.who, ui.is_named = named or _default_name(), bool(named)
+            ui.who, ui.is_named = named or default_name(), bool(named)
 
         st.session_state["who"] = ui.who
         st.text_input(
@@ -138,7 +138,7 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
     return OpenProject(store, projects[ui.id], ui.who, store.revision(ui.id))
 
 
-def _default_name() -> str:
+def default_name() -> str:
     """Whom the log-in names, where there is one (Streamlit's ``st.login``), or else the computer's user."""
     if getattr(st.user, "is_logged_in", False):
         return str(st.user.get("name") or st.user.get("email") or "somebody")

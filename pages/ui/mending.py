@@ -1,0 +1,61 @@
+"""From the Annotate page to the editor: what is shown becomes a project, where no edit is lost."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import streamlit as st
+
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.store.handing_over import HandedOver, hand_over, missing_images
+from maskrcnn_core.store.store import Store
+from pages.ui.cached import open_store
+from pages.ui.errors import show_core_errors
+from pages.ui.project.choosing import default_name
+from pages.ui.state import UiState
+
+__all__ = ["draw_mend"]
+
+
+def draw_mend(state: UiState, predictor: Predictor) -> None:
+    """The button that goes on in the editor, once the image that is looked at has its answer."""
+    if not state.current or state.workspace.run_of(state.current, predictor.model.digest) is None:
+        return
+    asked = st.button(
+        "Mend masks, add what was missed",
+        key="mend",
+        icon=":material/edit:",
+        help="Puts the open images with what is shown into a project, and opens the present one in the "
+        "editor on the Review page. Every edit is kept there.",
+    )
+    if not asked:
+        return
+    with show_core_errors():
+        store = open_store()
+        project_id = _project_with_all(store, state, predictor)
+        image = next(row for row in store.images(project_id) if row.digest == state.current)
+        state.project.open(project_id)
+        st.switch_page("pages/review.py", query_params={"project": str(project_id), "image": str(image.id)})
+
+
+def _project_with_all(store: Store, state: UiState, predictor: Predictor) -> int:
+    """The project of these images; it is made at first, and gets those that have come since."""
+    who = state.project.who = state.project.who or default_name()
+    present = {row.id for row in store.projects()}
+    if state.mended_in not in present:
+        name = f"Annotated {datetime.now():%Y-%m-%d %H.%M.%S}"
+        state.mended_in = store.create_project(name, who).id
+    answered = [
+        digest
+        for digest in state.workspace.images
+        if state.workspace.run_of(digest, predictor.model.digest) is not None
+    ]
+    handed = []
+    for digest in missing_images(store, state.mended_in, answered):
+        image = state.workspace.annotated(digest, predictor, state.thresholds, state.hidden_categories)
+        if image is not None:
+            handed.append(HandedOver(image, state.workspace.original(digest)))
+    if handed:
+        categories = predictor.model.label_map.categories
+        hand_over(store, state.mended_in, who, handed, categories, predictor.model.key)
+    return state.mended_in
