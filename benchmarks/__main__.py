@@ -26,6 +26,7 @@ from benchmarks.prompts import run_prompts
 from benchmarks.report import Report
 from benchmarks.review import run_review
 from benchmarks.thresholds import run_thresholds
+from benchmarks.walk import run_walk
 
 __all__ = ["BENCHMARKS", "Benchmark", "main"]
 
@@ -91,6 +92,12 @@ BENCHMARKS = (
         "The editor on 12 MP with outlines of 200 corners",
         "The picture moves with the hand; a corner is on the screen in a frame, an edit stored at once.",
         run_editor,
+    ),
+    Benchmark(
+        "walk",
+        "A crowded photo to a clean annotation: keys, clicks and drags",
+        "What the network proposes is accepted at once; what it missed costs a drag each.",
+        run_walk,
     ),
 )
 

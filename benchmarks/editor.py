@@ -63,10 +63,11 @@ async ([x, y]) => {
     frames.push(await shown() - began);
   }
   const began = performance.now();
+  const clock = Date.now();
   stage.dispatchEvent(new PointerEvent('pointerup', { ...at(24), buttons: 0 }));
   const mask = await shown() - began;
   while (root.dataset.saved !== 'true') await new Promise((done) => setTimeout(done, 4));
-  return [frames, mask, performance.now() - began];
+  return [frames, mask, performance.now() - began, clock];
 }
 """
 
@@ -85,23 +86,25 @@ def run_editor(quick: bool) -> Report:
             text=True,
         )
     found = json.loads(done.stdout.splitlines()[-1])
-    columns = ("instances", "what", "frames a second", "script a frame", "until on the screen", "until saved")
+    columns = ("instances", "what", "frames a second", "script a frame", "on the screen", "stored", "said")
     if found is None:
         return Report(columns, (), (), (_NO_BROWSER,))
     rows: list[tuple[str, ...]] = []
     claims = []
     for count, one in zip(counts, found["visits"], strict=True):
         for kind, frame in one["gestures"].items():
-            rows.append((f"{count:,}", kind, f"{frame['rate']:.0f}", seconds(frame["script"]), "", ""))
-        shown, mask, saved = (statistics.median(one[name]) for name in ("shown", "mask", "saved"))
-        rows.append((f"{count:,}", "drag a corner", "", "", seconds(shown), ""))
-        rows.append((f"{count:,}", "let it go", "", "", seconds(mask), seconds(saved)))
+            rows.append((f"{count:,}", kind, f"{frame['rate']:.0f}", seconds(frame["script"]), "", "", ""))
+        names = ("shown", "mask", "written", "saved")
+        shown, mask, written, saved = (statistics.median(one[name]) for name in names)
+        rows.append((f"{count:,}", "drag a corner", "", "", seconds(shown), "", ""))
+        rows.append((f"{count:,}", "let it go", "", "", seconds(mask), seconds(written), seconds(saved)))
         claims.append(Claim(f"every edit of {count:,} is in the store", one["stored"], "equality"))
     note = (
         f"One image of {_SIZE[1]} x {_SIZE[0]} with outlines of {_CORNERS} corners each, in a project on the "
         "Review page. The view is moved by one event before each frame. A corner is dragged with the corner "
-        "tool; it is on the screen when a task after the frame comes, and saved when the page says so, after "
-        f"its transaction. Headless Chromium {found['version']} without a GPU."
+        "tool; it is on the screen when a task after the frame comes, stored when its line of the journal is "
+        "written, and said to be saved when the page has heard of it. "
+        f"Headless Chromium {found['version']} without a GPU."
     )
     return Report(columns, tuple(rows), tuple(claims), (note,))
 
@@ -170,18 +173,20 @@ def _visit(
     gestures = {kind: asdict(measure_frames(page, session, kind, frames)) for kind in ("pan", "zoom")}
     page.keyboard.press("f")
     times = [_edit(page, corner) for corner in project["corners"][:edits]]
-    stored = _edited(folder, project["id"])
+    written = _written(folder, project["id"])
     page.context.close()
     return {
         "gestures": gestures,
-        "shown": [one for frames_, _, _ in times for one in frames_],
-        "mask": [mask for _, mask, _ in times],
-        "saved": [saved for _, _, saved in times],
-        "stored": stored == len(times),
+        "shown": [shown for one in times for shown in one[0]],
+        "mask": [one[1] for one in times],
+        "saved": [one[2] for one in times],
+        # The server and the browser have one clock here.
+        "written": [at - one[3] for at, one in zip(written, times, strict=False)],
+        "stored": len(written) == len(times),
     }
 
 
-def _edit(page: Page, corner: list[float]) -> tuple[list[float], float, float]:
+def _edit(page: Page, corner: list[float]) -> tuple[list[float], float, float, float]:
     """Choose the instance inside of its corner, and drag that; in seconds."""
     root = page.locator(".viewer[data-part=root]")
     box = page.locator("[data-part=canvas]").bounding_box() or {"x": 0, "y": 0}
@@ -190,16 +195,17 @@ def _edit(page: Page, corner: list[float]) -> tuple[list[float], float, float]:
     page.mouse.click(box["x"] + left + (corner[0] - 24) * scale, box["y"] + top + corner[1] * scale)
     page.keyboard.press("v")
     time.sleep(0.3)
-    frames, mask, saved = page.evaluate(_EDIT, corner)
+    frames, mask, saved, clock = page.evaluate(_EDIT, corner)
     page.keyboard.press("v")
     time.sleep(0.3)
-    return [one / 1000 for one in frames], mask / 1000, saved / 1000
+    return [one / 1000 for one in frames], mask / 1000, saved / 1000, clock / 1000
 
 
-def _edited(folder: str, project: int) -> int:
+def _written(folder: str, project: int) -> list[float]:
+    """When each edit was written into the journal, in seconds since 1970."""
     store = Store(StorePlace.in_folder(Path(folder)))
     try:
-        return sum(row.version > 1 for row in store.instances(project))
+        return sorted(entry.at.timestamp() for entry in store.journal(project) if entry.kind == "outline")
     finally:
         store.close()
 

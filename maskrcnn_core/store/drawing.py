@@ -149,7 +149,8 @@ class BoxDrawer:
         if project_id is None:
             raise StoreError(f"image {image_id}: there is no such image")
         (image,) = self._store.images(project_id, ids=[image_id])
-        present = {row.id: row for row in self._store.instances(project_id, image_id=image_id)}
+        found = self._store.instances(project_id, image_id=image_id, ids=list(rows))
+        present = {row.id: row for row in found}
         if missing := set(rows) - set(present):
             raise StoreError(f"instance {min(missing)}: there is no such instance in this image")
         label_of: dict[int, int] = {}

@@ -82,7 +82,8 @@ def edit_masks(
     if project_id is None:
         raise StoreError(f"image {image_id}: there is no such image")
     (image,) = store.images(project_id, ids=[image_id])
-    of_image = {row.id: row for row in store.instances(project_id, image_id=image_id)} if mended else {}
+    ids = [one.id for one in mended]
+    of_image = {row.id: row for row in store.instances(project_id, image_id=image_id, ids=ids)}
     changes: list[Change] = []
     for one in mended:
         if one.id not in of_image:

@@ -158,12 +158,16 @@ class Store:
         with self.reading() as connection:
             return [_image_row(row) for row in connection.execute(query.order_by(IMAGE.c.id))]
 
-    def instances(self, project_id: int, *, image_id: int | None = None) -> list[InstanceRow]:
-        """A project's instances, or those of one image, in the order in which they came."""
+    def instances(
+        self, project_id: int, *, image_id: int | None = None, ids: Collection[int] | None = None
+    ) -> list[InstanceRow]:
+        """A project's instances, or those of one image, or some of them, in the order in which they came."""
         with self.reading() as connection:
             query = _instances_query(project_id)
             if image_id is not None:
                 query = query.where(INSTANCE.c.image_id == image_id)
+            if ids is not None:
+                query = query.where(INSTANCE.c.id.in_(ids))
             return [_instance_row(row) for row in connection.execute(query)]
 
     def facts(self, project_id: int) -> list[Fact]:

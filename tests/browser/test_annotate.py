@@ -1,5 +1,6 @@
 """The Annotate page in a real Chromium: from a photo to checked files, as a person does it."""
 
+import contextlib
 import io
 import json
 import zipfile
@@ -171,9 +172,9 @@ def test_turning_over_images_while_others_run_loses_no_step_and_no_session(desk)
     names = [path.name for path in sorted(folder.iterdir())[:30]]
     desk.page.get_by_text(f"{names[position]}: ").wait_for(timeout=20_000)
     assert desk.page.get_by_text("Connection error").count() == 0
-    desk.page.get_by_role(
-        "button", name="Cancel waiting"
-    ).click()  # the next tests' images would wait for these
+    # The next tests' images would wait for these; a quick machine has done them all by now.
+    with contextlib.suppress(TimeoutError):
+        desk.page.get_by_role("button", name="Cancel waiting").click(timeout=2000)
     desk.settle()
 
 

@@ -22,6 +22,8 @@ _BEFORE, _AFTER = 1, 3
 """Places made ready around the present one: people go on faster than back."""
 _MOST_INSTANCES = 3000
 """In all frames of one message: a crowd is sent alone."""
+_MOST_CORNERS = 60_000
+"""Numbers in the polygons of one frame: with more than a hand mends, outlines are made of the masks."""
 _LEAST_SCORE = 1e-6  # the viewer's slider at 0 shows scores above 0
 
 
@@ -99,6 +101,7 @@ def _frame(
     # An instance of a category that was taken away belongs to nothing that could be shown or written.
     rows = [row for row in rows if row.category_id in categories]
     present = {row.id for row in rows}
+    corners = sum(len(ring) for row in rows for ring in row.polygons or ())
     return ReviewFrame(
         at=at,
         message=ViewerMessage(
@@ -127,7 +130,7 @@ def _frame(
                 row.category_id,
                 "; ".join(reasons(row.score, row.doubts, review.threshold)),
                 row.score is not None,
-                row.polygons,
+                row.polygons if corners <= _MOST_CORNERS else None,
             )
             for row in rows
         },
