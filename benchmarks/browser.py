@@ -28,7 +28,7 @@ from tests.browser.chromium import find_chromium
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page
 
-__all__ = ["FLAGS", "ROOT", "WATCH", "Frames", "Visit", "measure_frames", "measure_viewer", "serve"]
+__all__ = ["ROOT", "WATCH", "Frames", "Visit", "chromium", "measure_frames", "measure_viewer", "serve"]
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -161,23 +161,14 @@ def measure_viewer(
 def _measure(
     counts: list[int], size: list[int], frames: int, visits: int
 ) -> tuple[str, list[dict[str, Any]]] | None:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        return None
-    with sync_playwright() as playwright:
-        path = find_chromium(playwright)
-        if path is None:
+    with chromium() as browser:
+        if browser is None:
             return None
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        try:
-            with serve(ROOT / "benchmarks" / "crowd_app.py") as address:
-                url = f"{address}/?height={size[0]}&width={size[1]}&count="
-                _open(browser, f"{url}{counts[0]}", counts[0])[0].context.close()  # imports, first compiles
-                found = [_visit(browser, f"{url}{count}", count, frames, visits) for count in counts]
-            return browser.version, [asdict(visit) for visit in found]
-        finally:
-            browser.close()
+        with serve(ROOT / "benchmarks" / "crowd_app.py") as address:
+            url = f"{address}/?height={size[0]}&width={size[1]}&count="
+            _open(browser, f"{url}{counts[0]}", counts[0])[0].context.close()  # imports, first compiles
+            found = [_visit(browser, f"{url}{count}", count, frames, visits) for count in counts]
+        return browser.version, [asdict(visit) for visit in found]
 
 
 def _visit(browser: Browser, url: str, count: int, frames: int, visits: int) -> Visit:
@@ -237,6 +228,26 @@ def measure_frames(page: Page, session: CDPSession, kind: str, frames: int) -> F
 
 def _metrics(session: CDPSession) -> dict[str, float]:
     return {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+
+
+@contextmanager
+def chromium() -> Iterator[Browser | None]:
+    """A headless Chromium; ``None`` where there is none, or no Playwright to drive it."""
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        yield None
+        return
+    with sync_playwright() as playwright:
+        path = find_chromium(playwright)
+        if path is None:
+            yield None
+            return
+        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        try:
+            yield browser
+        finally:
+            browser.close()
 
 
 @contextmanager

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.browser import FLAGS, ROOT, WATCH, measure_frames, serve
+from benchmarks.browser import ROOT, WATCH, chromium, measure_frames, serve
 from benchmarks.crowd import crowd_jpeg
 from benchmarks.report import Claim, Report, seconds
 from maskrcnn_core.categories import Category
 from maskrcnn_core.polygons import polygons_to_rle
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
 from maskrcnn_core.store.store import Store, new_image, new_instance
-from tests.browser.chromium import find_chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -142,21 +141,12 @@ def _make_project(folder: Path, count: int) -> dict[str, Any]:
 
 
 def _measure(folder: str, projects: list[dict[str, Any]], frames: int, edits: int) -> dict[str, Any] | None:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        return None
-    with sync_playwright() as playwright:
-        path = find_chromium(playwright)
-        if path is None:
+    with chromium() as browser:
+        if browser is None:
             return None
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        try:
-            with serve(ROOT / "app.py", {DATA_VARIABLE: folder, DATABASE_VARIABLE: ""}) as address:
-                visits = [_visit(browser, address, folder, one, frames, edits) for one in projects]
-            return {"version": browser.version, "visits": visits}
-        finally:
-            browser.close()
+        with serve(ROOT / "app.py", {DATA_VARIABLE: folder, DATABASE_VARIABLE: ""}) as address:
+            visits = [_visit(browser, address, folder, one, frames, edits) for one in projects]
+        return {"version": browser.version, "visits": visits}
 
 
 def _visit(

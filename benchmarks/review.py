@@ -16,14 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.browser import FLAGS, ROOT, serve
+from benchmarks.browser import ROOT, chromium, serve
 from benchmarks.report import Claim, Report, seconds
 from maskrcnn_core.categories import Category
 from maskrcnn_core.images import encode_jpeg
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
 from maskrcnn_core.store.store import Store, new_image, new_instance
-from tests.browser.chromium import find_chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -175,22 +174,13 @@ def _disc(size: tuple[int, int], number: int, count: int) -> Rle:
 
 
 def _measure(folder: str, steps: int, visits: int, project: int, crowd: int) -> dict[str, Any] | None:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        return None
-    with sync_playwright() as playwright:
-        path = find_chromium(playwright)
-        if path is None:
+    with chromium() as browser:
+        if browser is None:
             return None
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        try:
-            with serve(ROOT / "app.py", {DATA_VARIABLE: folder, DATABASE_VARIABLE: ""}) as address:
-                # One for all visits: the browser has the app's own files, as that of a person who works here.
-                context = browser.new_context(viewport={"width": 1440, "height": 1000})
-                return _visit(context, browser.version, address, folder, steps, visits, project, crowd)
-        finally:
-            browser.close()
+        with serve(ROOT / "app.py", {DATA_VARIABLE: folder, DATABASE_VARIABLE: ""}) as address:
+            # One for all visits: the browser has the app's own files, as that of a person who works here.
+            context = browser.new_context(viewport={"width": 1440, "height": 1000})
+            return _visit(context, browser.version, address, folder, steps, visits, project, crowd)
 
 
 def _visit(

@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.browser import FLAGS, ROOT, serve
+from benchmarks.browser import ROOT, chromium, serve
 from benchmarks.report import Claim, Report, seconds
 from benchmarks.scenes import mobile, shared_file
 from maskrcnn_core.polygons import mask_to_polygons, simplify_polygons
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
 from maskrcnn_core.store.store import Store
-from tests.browser.chromium import find_chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -148,21 +147,12 @@ class _Person:
 
 
 def _measure(folder: str, photo: str, quick: bool) -> dict[str, Any] | None:
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        return None
-    with sync_playwright() as playwright:
-        path = find_chromium(playwright)
-        if path is None:
+    with chromium() as browser:
+        if browser is None:
             return None
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
-        try:
-            with serve(ROOT / "app.py", {DATA_VARIABLE: folder, DATABASE_VARIABLE: ""}) as address:
-                page = browser.new_context(viewport={"width": 1700, "height": 1150}).new_page()
-                return {"version": browser.version, **_walk(page, address, folder, photo, quick)}
-        finally:
-            browser.close()
+        with serve(ROOT / "app.py", {DATA_VARIABLE: folder, DATABASE_VARIABLE: ""}) as address:
+            page = browser.new_context(viewport={"width": 1700, "height": 1150}).new_page()
+            return {"version": browser.version, **_walk(page, address, folder, photo, quick)}
 
 
 def _walk(page: Page, address: str, folder: str, photo: str, quick: bool) -> dict[str, Any]:

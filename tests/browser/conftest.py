@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from maskrcnn_core.store.places import StorePlace
+from maskrcnn_core.store.store import Store
 from tests.browser.chromium import find_chromium
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +102,26 @@ def serve_app(tmp_path_factory):
     servers = Servers(tmp_path_factory.mktemp)
     yield servers
     servers.stop_all()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The data folder of a module's app."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def address(serve_app, folder):
+    """The app over a data folder of its own; modules with another app say so themselves."""
+    return serve_app(ROOT / "app.py", {"MASKDESK_DATA": str(folder), "MASKDESK_DATABASE": ""}, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
+def store(address, folder):
+    """What the app has stored."""
+    store = Store(StorePlace.in_folder(folder))
+    yield store
+    store.close()
 
 
 def wait_for_health(address, process, log):

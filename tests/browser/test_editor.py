@@ -8,9 +8,6 @@ from maskrcnn_core.masks import mask_iou
 from maskrcnn_core.polygons import polygons_to_rle
 from maskrcnn_core.samples import SAMPLES
 from maskrcnn_core.scenes import draw_scene
-from maskrcnn_core.store.places import StorePlace
-from maskrcnn_core.store.store import Store
-from tests.browser.conftest import ROOT
 from tests.browser.desk import Desk
 from tests.browser.review_page import ReviewPage, link_of, make_project
 
@@ -18,23 +15,6 @@ pytestmark = pytest.mark.browser
 
 SCENE = draw_scene(210_000)
 HEIGHT, WIDTH = SCENE.pixels.shape[:2]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("editor")
-
-
-@pytest.fixture(scope="module")
-def address(serve_app, folder):
-    return serve_app(ROOT / "app.py", {"MASKDESK_DATA": str(folder), "MASKDESK_DATABASE": ""}, cwd=ROOT)
-
-
-@pytest.fixture(scope="module")
-def store(address, folder):
-    store = Store(StorePlace.in_folder(folder))
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -11,8 +11,6 @@ from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.masks import mask_iou
 from maskrcnn_core.scenes import draw_scene
-from maskrcnn_core.store.places import StorePlace
-from maskrcnn_core.store.store import Store
 from tests.browser.conftest import ROOT
 from tests.browser.review_page import CATEGORIES, ReviewPage, link_of, make_project, settle
 from tests.store.builders import change
@@ -25,23 +23,6 @@ UNSEEN = 210_000
 @pytest.fixture(scope="module")
 def pictures():
     return {f"scene {n}.png": encode_png(draw_scene(UNSEEN + n).pixels) for n in range(4)}
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("projects")
-
-
-@pytest.fixture(scope="module")
-def address(serve_app, folder):
-    return serve_app(ROOT / "app.py", {"MASKDESK_DATA": str(folder), "MASKDESK_DATABASE": ""}, cwd=ROOT)
-
-
-@pytest.fixture(scope="module")
-def store(address, folder):
-    store = Store(StorePlace.in_folder(folder))
-    yield store
-    store.close()
 
 
 @pytest.fixture
