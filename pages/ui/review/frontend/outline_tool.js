@@ -14,8 +14,12 @@ import { snapToBorder } from "./stage_tools.js";
 /** @typedef {Point[]} Corners */
 
 /** Coarser outlines (in pixels of the image) until so few corners are left that a hand can move them. */
-const TOLERANCES = [0.75, 1.5, 3, 6, 12];
+const TOLERANCES = [0.75, 1.5, 2, 3, 6, 12];
 const MOST_CORNERS = 120;
+/** At least so many corners, however small the ring is on the screen. */
+const LEAST_CORNERS = 8;
+/** Corners are so far from each other, on the average (CSS pixels). */
+const APART = 14;
 /** How near the pointer has to be, in CSS pixels. */
 const REACH = 8;
 const COARSE_REACH = 18;
@@ -37,17 +41,30 @@ export function signedArea(ring) {
 /**
  * The rings of a mask with few enough corners to be moved by hand.
  * @param {Runs} runs
+ * @param {number} scale CSS pixels for each pixel of the image
  * @returns {Corners[]}
  */
-export function cornersOf(runs) {
+export function cornersOf(runs, scale) {
   const exact = traceRings(runs);
+  const around = exact.reduce((sum, ring) => sum + lengthOf(ring), 0) * scale;
+  const most = Math.min(MOST_CORNERS, Math.max(LEAST_CORNERS * exact.length, around / APART));
   /** @type {Int32Array[]} */
   let rings = exact;
   for (const tolerance of TOLERANCES) {
     rings = exact.map((ring) => simplifyRing(ring, tolerance));
-    if (rings.reduce((sum, ring) => sum + ring.length / 2, 0) <= MOST_CORNERS) break;
+    if (rings.reduce((sum, ring) => sum + ring.length / 2, 0) <= most) break;
   }
   return rings.map((ring) => pairsOf(ring));
+}
+
+/** Along pixels' edges. @param {Int32Array} ring */
+function lengthOf(ring) {
+  let sum = 0;
+  for (let i = 0; i < ring.length; i += 2) {
+    const next = (i + 2) % ring.length;
+    sum += Math.abs(ring[next] - ring[i]) + Math.abs(ring[next + 1] - ring[i + 1]);
+  }
+  return sum;
 }
 
 /** @param {ArrayLike<number>} flat @returns {Corners} */
@@ -126,7 +143,7 @@ export class OutlineTool {
     }
     if (this.shown === null || this.shown.id !== target.id || this.shown.counts !== target.counts) {
       const given = target.polygons?.map(pairsOf);
-      this.shown = { id: target.id, counts: target.counts, rings: given ?? cornersOf(target.runs) };
+      this.shown = { id: target.id, counts: target.counts, rings: given ?? cornersOf(target.runs, this.viewer.view.scale) };
       this.chosen = null;
     }
     return this.shown.rings;

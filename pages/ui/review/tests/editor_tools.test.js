@@ -36,7 +36,7 @@ test("a mask has as few corners as a hand can move, and a hole runs the other wa
   const bitmap = emptyBitmap([5, 5, 25, 25]);
   bitmap.bits.fill(1);
   for (let x = 8; x < 12; x += 1) bitmap.bits.fill(0, x * 20 + 8, x * 20 + 12);
-  const rings = cornersOf(decodeRle({ size: [40, 60], counts: countsOf(bitmap, image) }));
+  const rings = cornersOf(decodeRle({ size: [40, 60], counts: countsOf(bitmap, image) }), 1);
   assert.deepEqual(rings.map((ring) => ring.length), [4, 4]);
   assert.deepEqual(rings.map((ring) => signedArea(ring) / 2), [400, -16]);
 });
@@ -49,8 +49,15 @@ test("a mask with a ragged edge gets at most so many corners", () => {
     ring.push(1000 + radius * Math.cos(i / 318.3), 1000 + radius * Math.sin(i / 318.3));
   }
   const counts = countsOf(fillPolygon(ring, wide), wide);
-  const rings = cornersOf(decodeRle({ size: [2000, 2000], counts }));
+  const rings = cornersOf(decodeRle({ size: [2000, 2000], counts }), 1);
   assert.ok(rings.flat().length >= 20 && rings.flat().length <= 120);
+});
+
+test("what is small on the screen has fewer corners", () => {
+  const counts = countsOf(fillPolygon(Array.from({ length: 120 }, (_, i) => 30 + 15 * (i % 2 ? Math.sin : Math.cos)((i - (i % 2)) / 19.1)), image), image);
+  const runs = decodeRle({ size: [40, 60], counts });
+  const [near, far] = [8, 1].map((scale) => cornersOf(runs, scale).flat().length);
+  assert.ok(far >= 3 && far <= 8 && near > far, `${near} and ${far}`);
 });
 
 const candidate = (id, ring, more = {}) => ({ id, category: 1, score: 0.5, isAccepted: false, runs: runsOf(ring), ...more });
