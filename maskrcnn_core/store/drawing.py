@@ -13,7 +13,7 @@ from maskrcnn_core.errors import StoreError
 from maskrcnn_core.images import decode_image
 from maskrcnn_core.inference import Pixels, Predictor, Run
 from maskrcnn_core.prompts import Prompted
-from maskrcnn_core.store.editing import add_instances, mended_values
+from maskrcnn_core.store.editing import add_instances, mended_values, was_asked_for
 from maskrcnn_core.store.jobs import jobs_of
 from maskrcnn_core.store.journal import Change, New
 from maskrcnn_core.store.records import CategoryRow, Doubts, Entry, ImageRow
@@ -148,6 +148,10 @@ class BoxDrawer:
         project_id = self._store.project_of(image_id)
         if project_id is None:
             raise StoreError(f"image {image_id}: there is no such image")
+        if was_asked_for(self._store, project_id, operation):
+            return self._store.decide(
+                project_id, who, RESHAPE[how], [], image_id=image_id, operation=operation
+            )
         (image,) = self._store.images(project_id, ids=[image_id])
         found = self._store.instances(project_id, image_id=image_id, ids=list(rows))
         present = {row.id: row for row in found}

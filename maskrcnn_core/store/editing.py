@@ -16,7 +16,15 @@ from maskrcnn_core.store.journal import Change, New
 from maskrcnn_core.store.records import Entry, ImageRow, InstanceRow, Status
 from maskrcnn_core.store.store import Store, mask_values, new_instance
 
-__all__ = ["MadeMask", "MendedMask", "add_instances", "edit_masks", "made_by", "mended_values"]
+__all__ = [
+    "MadeMask",
+    "MendedMask",
+    "add_instances",
+    "edit_masks",
+    "made_by",
+    "mended_values",
+    "was_asked_for",
+]
 
 _TRIES = 5
 _OF_THE_OLD_MASK = ("area", "bbox")  # as a file wrote them, where it wrote other numbers than the pixels' own
@@ -81,6 +89,8 @@ def edit_masks(
     project_id = store.project_of(image_id)
     if project_id is None:
         raise StoreError(f"image {image_id}: there is no such image")
+    if was_asked_for(store, project_id, operation):
+        return store.decide(project_id, who, kind, [], image_id=image_id, operation=operation)
     (image,) = store.images(project_id, ids=[image_id])
     ids = [one.id for one in mended]
     of_image = {row.id: row for row in store.instances(project_id, image_id=image_id, ids=ids)}
@@ -140,6 +150,14 @@ def add_instances(
             if not isinstance(error.__cause__, IntegrityError) or attempt == _TRIES - 1:
                 raise
     raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+def was_asked_for(store: Store, project_id: int, operation: str | None) -> bool:
+    """Whether an operation has been carried out or refused: what it was about may have gone since.
+
+    :meth:`Store.decide` with nothing to change and its name gives what became of it.
+    """
+    return operation is not None and store.entry_of(project_id, operation) is not None
 
 
 def made_by(entry: Entry | None) -> tuple[int, ...]:

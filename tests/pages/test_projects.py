@@ -6,6 +6,7 @@ from streamlit.testing.v1 import AppTest
 
 from maskrcnn_core.errors import StoreError
 from maskrcnn_core.images import encode_png
+from maskrcnn_core.masks import Rle
 from maskrcnn_core.scenes import draw_scene
 from maskrcnn_core.store.exchange import import_images
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
@@ -16,7 +17,18 @@ from pages.ui.errors import harmless
 from pages.ui.project.deciding import REVIEW_KINDS, take_operations
 from pages.ui.project.queueing import keep_queue, look_at
 from pages.ui.project.sections import SECTIONS
-from pages.ui.review import Finish, Go, Redo, Relabel, ReviewReport, SetStatus, Undo
+from pages.ui.review import (
+    AddedInstance,
+    ChangedInstance,
+    Edit,
+    Finish,
+    Go,
+    Redo,
+    Relabel,
+    ReviewReport,
+    SetStatus,
+    Undo,
+)
 from pages.ui.state import ProjectUi
 from tests.browser.conftest import ROOT
 from tests.store.builders import change, make_project
@@ -179,6 +191,48 @@ def test_operations_are_carried_out_in_order_and_each_once(store, ui):
     kinds = [e.kind for e in store.journal(ui.id)][:3]
     assert kinds == ["finish image", "relabel", "accept"] and set(kinds) <= REVIEW_KINDS
     assert ui.review.acks == {CLIENT: 4} and ui.review.refused == {}
+
+
+def test_what_an_operation_makes_is_named_by_it_also_in_another_session(store, ui):
+    image, _ = seen(store, ui)
+    row, other = store.instances(ui.id, image_id=image)[0], store.categories(ui.id)[1].id
+    half = row.mask.to_mask()
+    half[:, : half.shape[1] // 4] = False
+    piece = Rle.from_mask(half).counts
+    cut = Edit(
+        1, image, "cut", (ChangedInstance(row.id, row.version, row.counts),), (AddedInstance(other, piece),)
+    )
+    take_operations(store, ui, report(cut))
+    (made,) = ui.review.made[CLIENT][1]
+    assert store.instances(ui.id, ids=[made])[0].counts == piece
+    take_operations(store, ui, report(cut, SetStatus(2, image, "rejected", (((1, 0), 1),))))
+    assert store.instances(ui.id, ids=[made])[0].status == "rejected"
+    fresh = ProjectUi(id=ui.id, who="ann")
+    again = report(
+        cut,
+        SetStatus(2, image, "rejected", (((1, 0), 1),)),
+        Edit(3, image, "remove", (ChangedInstance((1, 0), 2, None),)),
+    )
+    take_operations(store, fresh, again)
+    assert store.instances(ui.id, ids=[made]) == []
+    assert fresh.review.refused == {}
+    take_operations(store, fresh, report(SetStatus(4, image, "accepted", (((3, 0), 1),))))
+    assert "has not been made" in fresh.review.refused[CLIENT][0].text
+    for seq in (5, 6):
+        take_operations(store, fresh, report(Undo(seq)))
+    assert store.instances(ui.id, ids=[made])[0].status == "accepted"
+
+
+def test_an_edit_that_cannot_be_is_refused_in_a_sentence_and_the_next_one_is_carried_out(store, ui):
+    image, _ = seen(store, ui)
+    row = store.instances(ui.id, image_id=image)[0]
+    bad = Edit(1, image, "brush", (ChangedInstance(row.id, row.version, "0"),))
+    good = Edit(2, image, "remove", (ChangedInstance(row.id, row.version, None),))
+    take_operations(store, ui, report(bad, good))
+    (refusal,) = ui.review.refused[CLIENT]
+    assert refusal.seq == 1
+    assert refusal.text.startswith("brush, image 1.png: counts: ")
+    assert row.id not in {r.id for r in store.instances(ui.id)}
 
 
 def test_a_refused_operation_is_told_and_the_next_ones_are_carried_out(store, ui):

@@ -167,7 +167,8 @@ class ReviewFrame:
             "image_id": self.image_id,
             "image_version": self.image_version,
             "image_status": self.image_status,
-            "states": {str(id_): asdict(state) for id_, state in self.states.items()},
+            # Not ``asdict``: it would copy every corner of every polygon.
+            "states": {str(id_): dict(vars(state)) for id_, state in self.states.items()},
             "focus": self.focus,
         }
 

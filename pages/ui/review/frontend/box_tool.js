@@ -47,6 +47,7 @@ export class BoxTool {
 
   /** @param {Place} place */
   begin(place) {
+    if (place.isTurned) return true; // there is no opposite of a box
     this.drag = { from: place, to: place };
     return true;
   }

@@ -176,6 +176,12 @@ export class Editor {
     return tool.press(event);
   }
 
+  /** Another picture: what was begun on the last one means nothing here. The tool stays. */
+  arrive() {
+    this.tool?.cancel();
+    this.stage.drag = null;
+  }
+
   paint() {
     this.boxes.showBoxes(this.host.state.waitingBoxes);
     const { context } = this.viewer;

@@ -363,6 +363,7 @@ export class LineTool {
 
   /** @param {Place} place */
   begin(place) {
+    if (place.isTurned) return true;
     const [first] = this.corners;
     const reach = (place.isCoarse ? COARSE_REACH : REACH) / this.viewer.view.scale;
     const isBack = first !== undefined && Math.hypot(first[0] - place.image[0], first[1] - place.image[1]) <= reach;

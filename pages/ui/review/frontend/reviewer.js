@@ -201,6 +201,7 @@ export class Reviewer {
     const { frame } = state;
     if (frame === null) return;
     this.placed = place;
+    this.editor.arrive();
     if (frame.focus !== null) {
       viewer.choose(frame.focus);
       const instance = viewer.model?.byId.get(frame.focus);
