@@ -241,6 +241,43 @@ def test_what_was_drawn_a_moment_ago_can_be_named_and_is_there_after_the_page_wa
     review.wait(status_counts="4,0,1")
 
 
+def test_a_stroke_over_the_servers_answer_is_kept_and_one_over_another_picture_is_not(review, rows):
+    before = rows()
+    review.press("Escape", "w")
+    for point in ((20, 20), (60, 20), (60, 60)):
+        review.click(*point)
+    review.press("Enter", "q")
+    review.page.mouse.move(*review.at(50, 30))
+    review.page.mouse.down()
+    review.page.mouse.move(*review.at(90, 30), steps=3)
+    review.saved()  # what is painted on has its number now
+    review.page.mouse.move(*review.at(120, 30), steps=3)
+    review.page.mouse.up()
+    review.saved()
+    (new,) = rows().keys() - before.keys()
+    assert rows()[new].mask.to_mask()[30, 50:120].all()
+    review.page.mouse.move(*review.at(50, 40))
+    review.page.mouse.down()
+    review.page.mouse.move(*review.at(70, 40), steps=3)
+    review.press("Delete")
+    review.page.mouse.move(*review.at(90, 40), steps=3)
+    review.page.mouse.up()
+    review.wait(saved="true", status_counts="4,0,0")
+    assert rows() == before
+
+
+def test_in_a_queue_of_instances_no_other_one_is_decided_in_the_place_of_one_that_is_gone(review, rows):
+    review.page.get_by_test_id("stSidebar").get_by_role("radio", name="Instances").click()
+    review.page.get_by_text("1 of 4").wait_for(timeout=60_000)
+    review.wait(at=0, saved="true")
+    review.press("Delete")
+    review.wait(status_counts="3,0,0", saved="true")
+    review.press("a")
+    review.page.wait_for_timeout(500)
+    review.saved()
+    assert {row.status for row in rows().values()} == {"proposed"}
+
+
 def test_escape_gives_up_what_is_under_way_and_then_the_tool(review, rows):
     before = rows()
     review.press("w")

@@ -226,6 +226,23 @@ def test_a_box_around_what_was_missed_becomes_an_instance(page, address, store, 
     review.wait(saved="true", status_counts="4,1,0")
 
 
+def test_half_an_outline_does_not_come_along_to_the_next_picture(page, address, store, project):
+    review = ReviewPage(page, link_of(address, project))
+    review.press("w")
+    review.click(20, 20)
+    review.click(60, 20)
+    review.press(".")
+    review.wait(at=1)
+    for point in ((100, 100), (140, 100), (140, 140)):
+        review.click(*point)
+    review.press("Enter")
+    review.saved()
+    drawn = next(row for row in store.instances(project.id) if row.source == "person")
+    assert drawn.image_id == review.image_id
+    assert len(drawn.polygons[0]) == 6
+    assert min(drawn.polygons[0]) > 90
+
+
 def test_single_instances_are_gone_through_by_doubt(page, address, store, project):
     review = ReviewPage(page, link_of(address, project))
     page.get_by_test_id("stSidebar").get_by_role("radio", name="Instances").click()

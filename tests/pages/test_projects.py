@@ -28,6 +28,7 @@ from pages.ui.review import (
     ReviewReport,
     SetStatus,
     Undo,
+    Unreadable,
 )
 from pages.ui.state import ProjectUi
 from tests.browser.conftest import ROOT
@@ -229,9 +230,11 @@ def test_an_edit_that_cannot_be_is_refused_in_a_sentence_and_the_next_one_is_car
     bad = Edit(1, image, "brush", (ChangedInstance(row.id, row.version, "0"),))
     good = Edit(2, image, "remove", (ChangedInstance(row.id, row.version, None),))
     take_operations(store, ui, report(bad, good))
-    (refusal,) = ui.review.refused[CLIENT]
+    take_operations(store, ui, report(good, Unreadable(3, "ops[1]: odd")))
+    refusal, odd = ui.review.refused[CLIENT]
     assert refusal.seq == 1
     assert refusal.text.startswith("brush, image 1.png: counts: ")
+    assert (odd.seq, "ops[1]: odd" in odd.text, ui.review.acks[CLIENT]) == (3, True, 3)
     assert row.id not in {r.id for r in store.instances(ui.id)}
 
 

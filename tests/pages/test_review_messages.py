@@ -31,6 +31,7 @@ from pages.ui.review import (
     ReviewReport,
     SetStatus,
     Undo,
+    Unreadable,
     _newest_view,
     _with_view,
     read_operations,
@@ -355,11 +356,24 @@ def test_a_page_has_the_operations_before_it_draws(caplog):
     app.session_state["r"] = {"ops": sample("report.json")}
     assert app.run().text[0].value.startswith("12 (Reshape(seq=16, image_id=80, how='threshold'")
     bad = copy.deepcopy(sample("report.json"))
-    bad["ops"][0]["kind"] = "drop"
+    bad["ops"][0]["seq"] = "five"
     app.session_state["r"] = {"ops": bad}
     with caplog.at_level(logging.WARNING):
         assert app.run().text[0].value == "None None"
-    assert "report left out: ops[0].kind" in caplog.text
+    assert "report left out: ops[0].seq" in caplog.text
+
+
+def test_an_operation_that_cannot_be_read_does_not_hold_up_those_after_it():
+    bad = sample("report.json")
+    bad["ops"][8].update(changes=[], added=[])
+    with pytest.raises(ValueError, match="neither changes nor added"):
+        read_operations(bad)
+    operations = read_operations(bad, keeps_unreadable=True).operations
+    assert operations[8] == Unreadable(13, "ops[8]: neither changes nor added")
+    assert operations[:8] + operations[9:] == OPERATIONS[:8] + OPERATIONS[9:]
+    bad["ops"][8]["seq"] = 3
+    with pytest.raises(ValueError, match="wanted more than 12"):
+        read_operations(bad, keeps_unreadable=True)
 
 
 def test_every_module_is_in_the_script():

@@ -28,6 +28,7 @@ from pages.ui.review import (
     ReviewReport,
     SetStatus,
     Undo,
+    Unreadable,
     waiting_operations,
 )
 from pages.ui.state import REVIEWER, ProjectUi, ReviewUi
@@ -148,6 +149,8 @@ def _carry_out(store: Store, ui: ProjectUi, operation: Operation, client: str) -
         case Undo() | Redo() if ui.id is not None:
             act = store.undo if isinstance(operation, Undo) else store.redo
             _look_at(review, act(ui.id, who, operation=name, only=REVIEW_KINDS))
+        case Unreadable(reason=reason):
+            raise StoreError(f"{reason}; reload the page")
         case Go(token=token, at=at):
             # A place in a queue that is no longer there means nothing.
             if token == review.token and at < len(review.queue):

@@ -46,6 +46,7 @@ from pages.ui.review.messages import (
     ReviewReport,
     SetStatus,
     Undo,
+    Unreadable,
     read_operations,
 )
 from pages.ui.viewer.bundle import bundle_modules
@@ -73,6 +74,7 @@ __all__ = [
     "ReviewReport",
     "SetStatus",
     "Undo",
+    "Unreadable",
     "read_operations",
     "reviewer",
     "reviewer_script",
@@ -139,13 +141,14 @@ _mount = st.components.v2.component(
 def waiting_operations(key: str) -> ReviewReport | None:
     """The operations that the browser has sent last, also those carried out since; ``None`` without any.
 
-    A report that does not hold against `read_operations` is logged and left out.
+    A report that does not hold against `read_operations` is logged and left out; of one with a bad operation
+    that is an `Unreadable`.
     """
     report = _stored(key, "ops")
     if report is None:
         return None
     try:
-        return read_operations(report)
+        return read_operations(report, keeps_unreadable=True)
     except ValueError as error:
         log.warning("reviewer: report left out: %s", error)
         return None

@@ -50,6 +50,7 @@ __all__ = [
     "ReviewReport",
     "SetStatus",
     "Undo",
+    "Unreadable",
     "read_operations",
 ]
 
@@ -408,7 +409,20 @@ class Redo:
     seq: int
 
 
-Operation: TypeAlias = SetStatus | Relabel | DrawBox | Edit | Reshape | Finish | Go | Undo | Redo
+@dataclass(frozen=True)
+class Unreadable:
+    """An operation that makes no sense here, as from a script of another version.
+
+    Args:
+        reason: what is wrong with it.
+    """
+
+    kind: ClassVar[str] = "unreadable"
+    seq: int
+    reason: str
+
+
+Operation: TypeAlias = SetStatus | Relabel | DrawBox | Edit | Reshape | Finish | Go | Undo | Redo | Unreadable
 
 
 @dataclass(frozen=True)
@@ -432,8 +446,13 @@ class ReviewReport:
         return tuple(operation for operation in self.operations if operation.seq > seq)
 
 
-def read_operations(report: object) -> ReviewReport:
+def read_operations(report: object, *, keeps_unreadable: bool = False) -> ReviewReport:
     """The operations of a report from the browser.
+
+    Args:
+        report: as it came.
+        keeps_unreadable: give `Unreadable` for an operation with a number whose rest cannot be read, instead
+            of nothing at all: it is to be refused, as it would come again for ever and hold up what follows.
 
     Raises:
         ValueError: names the field that is missing, has another type or is out of range. Whether ids are
@@ -450,7 +469,14 @@ def read_operations(report: object) -> ReviewReport:
     operations: list[Operation] = []
     last, instances = 0, 0
     for i, entry in enumerate(entries):
-        operation = _read_operation(f"ops[{i}]", entry)
+        try:
+            operation = _read_operation(f"ops[{i}]", entry)
+        except ValueError as error:
+            if not keeps_unreadable:
+                raise
+            where = f"ops[{i}]"
+            seq = _read_int(check_mapping(where, entry), where, "seq", least=1)
+            operation = Unreadable(seq, str(error))
         if operation.seq <= last:
             raise ValueError(f"ops[{i}].seq: wanted more than {last}, got {operation.seq}")
         last = operation.seq

@@ -106,6 +106,15 @@ export class BrushTool {
     return was;
   }
 
+  /** Python has a number for what is being painted on. @param {Map<number, number>} renamed */
+  rename(renamed) {
+    const target = this.stroke?.target;
+    const id = target === undefined || target.id === null ? undefined : renamed.get(target.id);
+    if (target === undefined || id === undefined) return;
+    target.id = id;
+    this.viewer.veil(id);
+  }
+
   /** @param {KeyboardEvent} event */
   press({ key }) {
     if (key !== "[" && key !== "]") return false;

@@ -182,6 +182,15 @@ export class Editor {
     this.stage.drag = null;
   }
 
+  /** What was drawn here has Python's ids now. @param {Map<number, number>} renamed */
+  rename(renamed) {
+    for (const tool of Object.values(this.tools)) if (tool instanceof BrushTool) tool.rename(renamed);
+    for (const [own, id] of renamed) {
+      const threshold = this.thresholds.get(own);
+      if (threshold !== undefined) this.thresholds.set(id, threshold);
+    }
+  }
+
   paint() {
     this.boxes.showBoxes(this.host.state.waitingBoxes);
     const { context } = this.viewer;
@@ -193,12 +202,12 @@ export class Editor {
   /**
    * Carry an edit out, and select what it leaves.
    * @param {string} what
-   * @param {{id: number, mask: Mask | null, polygons?: number[][]}[]} changes
+   * @param {import("./review_state.js").Change[]} changes
    * @param {import("./review_state.js").Drawn[]} [added]
    */
   edit(what, changes, added = []) {
     const before = new Map(this.instances().map((instance) => [instance.id, instance.rle?.counts]));
-    const real = changes.filter(({ id, mask }) => mask === null || mask.counts !== before.get(id));
+    const real = changes.filter(({ id, mask }) => before.has(id) && mask?.counts !== before.get(id));
     if (real.length === 0 && added.length === 0) {
       this.host.say("that changes nothing");
       return;
@@ -206,6 +215,7 @@ export class Editor {
     const fresh = this.host.state.edit(what, real, added);
     this.host.changed(true);
     const gone = real.filter(({ mask }) => mask === null).length;
+    for (const { category_id } of added) this.viewer.showCategory(category_id);
     if (fresh.length > 0) this.viewer.choose(fresh[0]);
     this.host.say(gone > 0 && fresh.length === 0 ? `${what}: ${gone} removed` : what);
   }
@@ -320,7 +330,7 @@ export class Editor {
     for (const id of ids) this.thresholds.set(id, threshold);
     if (!this.host.state.reshape("threshold", ids, threshold)) return;
     this.host.changed(true);
-    this.host.say(`mask threshold ${threshold.toFixed(1)} …`);
+    this.host.say(`mask threshold ${threshold.toFixed(1)}`);
   }
 
   tighten() {
@@ -331,7 +341,7 @@ export class Editor {
     }
     for (const id of ids) this.thresholds.delete(id);
     this.host.changed(true);
-    this.host.say("the network looks again …");
+    this.host.say("the network looks once more");
   }
 
   // ---- between instances ----
@@ -403,7 +413,7 @@ export class Editor {
       return;
     }
     const front = merge(selected.map((one) => bitmapOf(this.runsOf(one))));
-    this.edit("subtract", this.others().map((one) => ({ id: one.id, mask: this.maskOf(subtract(bitmapOf(this.runsOf(one)), front)) })));
+    this.edit("subtract", this.others().map((one) => ({ id: one.id, mask: this.maskOf(subtract(bitmapOf(this.runsOf(one)), front)), givesWay: true })));
   }
 
   /** The selected ones lie behind: they keep no pixel of any other. */

@@ -120,7 +120,7 @@ export class OutlineTool {
    */
   constructor(viewer, ways) {
     this.name = "outline";
-    this.hint = "drag corners or edges; Alt+click or Delete takes a corner away; drag inside moves all, arrows by a pixel";
+    this.hint = "drag corners, edges or the whole; Alt+click takes a corner away";
     this.viewer = viewer;
     this.ways = ways;
     /** @type {{id: number, counts: string, rings: Corners[]} | null} */

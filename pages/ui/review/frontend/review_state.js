@@ -74,6 +74,10 @@
  * @property {ImageStatus} [image_status]
  */
 
+/**
+ * What becomes of an instance: null takes it away. What is mended is accepted, but for what only gives way.
+ * @typedef {{id: number, mask: Mask | null, polygons?: number[][], givesWay?: boolean}} Change
+ */
 /** An instance to be made. @typedef {{category_id: number, mask: Mask, polygons?: number[][]}} Drawn */
 
 /** @typedef {{seq: number, kind: string, [name: string]: unknown}} Operation as Python reads it */
@@ -328,7 +332,7 @@ export class ReviewState {
   /**
    * Other masks for instances of the shown image, instances that go, and new ones.
    * @param {string} what names the edit in the journal
-   * @param {{id: number, mask: Mask | null, polygons?: number[][]}[]} changes null takes the instance away
+   * @param {Change[]} changes of instances that are not there any more nothing is said
    * @param {Drawn[]} [added]
    * @returns {number[]} our own ids of the new ones; nothing is done where the image is not there
    */
@@ -343,7 +347,7 @@ export class ReviewState {
     const back = [];
     /** @type {object[]} */
     const sent = [];
-    for (const { id, mask, polygons } of changes) {
+    for (const { id, mask, polygons, givesWay } of changes) {
       const state = frame.states.get(id);
       const instance = instanceOf.get(id);
       if (state === undefined || instance === undefined) continue;
@@ -353,12 +357,13 @@ export class ReviewState {
         sent.push({ ...row, gone: true });
         continue;
       }
-      const status = /** @type {Status} */ ("accepted"); // who mends a mask wants it
+      const status = /** @type {Status} */ (givesWay ? state.status : "accepted"); // who mends a mask wants it
       forward.push({ id, status, mask, polygons: polygons ?? null });
       const was = { counts: instance.rle?.counts ?? "", box: boxOfFour(instance.box) };
       back.push({ id, status: state.status, mask: was, polygons: state.polygons });
       sent.push({ ...row, status, counts: mask.counts, ...(polygons === undefined ? {} : { polygons }) });
     }
+    if (sent.length + added.length === 0) return [];
     const seq = this.seq + 1;
     const op = {
       kind: "edit", what, image_id, changes: sent,
@@ -479,8 +484,10 @@ export class ReviewState {
   }
 
   get canRedo() {
-    if (this.decidesPending) return this.unknownUndone > 0 || this.standing < this.decisions.length;
-    return this.message?.can_redo ?? false;
+    if (this.unknownUndone > 0 || this.standing < this.decisions.length) return true;
+    // A decision that Python does not know of yet ends what could be redone; another redo does not.
+    const isTurning = this.pending.every(({ op }) => ["go", "undo", "redo"].includes(op.kind));
+    return isTurning && (this.message?.can_redo ?? false);
   }
 
   /** Whether Python does not yet know of something that can be undone or redone. */

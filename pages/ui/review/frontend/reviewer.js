@@ -151,6 +151,7 @@ export class Reviewer {
     const arrived = place !== this.placed;
     const before = viewer.model;
     const renamed = state.takeRenamed();
+    if (renamed.size > 0) this.editor.rename(renamed);
     if (before !== null) before.selected = new Set([...before.selected].map((id) => renamed.get(id) ?? id));
     const newImage = before?.image.key !== frame.message.image.key;
     if (newImage || arrived) this.awaited = frame.message.image.key;
@@ -208,7 +209,15 @@ export class Reviewer {
       if (instance !== undefined) viewer.focusOn(instance.box);
       return;
     }
-    viewer.choose(nextUndecided(frame, this.shownIds(), null));
+    viewer.choose(this.firstUndecided());
+  }
+
+  /** What is decided where nothing is chosen: never another one than the place is about. */
+  firstUndecided() {
+    const { frame, message } = this.state;
+    if (frame === null) return null;
+    if (frame.focus !== null && frame.states.has(frame.focus)) return frame.focus;
+    return message?.queue.unit === "instance" ? null : nextUndecided(frame, this.shownIds(), null);
   }
 
   /** By descending score, as the viewer goes through them. */
@@ -319,8 +328,7 @@ export class Reviewer {
     const { frame } = state;
     if (frame === null || state.loading) return;
     const selected = this.selectedIds();
-    // A place that is about one instance never decides another one that nobody has chosen.
-    const first = frame.focus ?? nextUndecided(frame, this.shownIds(), null);
+    const first = this.firstUndecided();
     const ids = selected.length > 0 ? selected : first === null ? [] : [first];
     if (ids.length === 0) {
       this.bar.say("nothing to decide");
@@ -395,9 +403,11 @@ export class Reviewer {
     if (answered.length === 0) return;
     this.drawnBoxes = this.drawnBoxes.filter((seq) => !answered.includes(seq));
     const id = answered.flatMap((seq) => made.get(seq) ?? []).pop();
-    if (id === undefined || !frame?.states.has(id)) return;
+    const state = id === undefined ? undefined : frame?.states.get(id);
+    if (id === undefined || state === undefined) return;
+    this.viewer.showCategory(state.category_id);
     this.viewer.choose(id);
-    const note = frame.states.get(id)?.note ?? "";
+    const { note } = state;
     this.bar.say(note === "" ? "added" : `added; ${note}`);
   }
 
@@ -553,6 +563,12 @@ export class Reviewer {
     const [target] = event.composedPath();
     const element = target instanceof Element ? target : null;
     if (isTakenBy(element, event.key, this.cameByTab)) return;
+    const { controls } = this.viewer;
+    if (event.key === "Escape" && !controls.sheet.hidden) {
+      event.stopPropagation();
+      controls.showHelp(false);
+      return;
+    }
     if (this.editor.press(event)) {
       event.preventDefault();
       event.stopPropagation();

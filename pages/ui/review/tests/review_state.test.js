@@ -104,6 +104,27 @@ test("what the network is to make again counts its version up, so that the next 
   assert.equal(state.reshape("tighten", [], 0.5), false);
 });
 
+test("an edit of what is not there is no operation", () => {
+  const state = begin();
+  assert.deepEqual(state.edit("brush", [{ id: 9999, mask: PIXEL }]), []);
+  assert.equal(state.saved, true);
+});
+
+test("what only gives way to another one is not accepted by it", () => {
+  const state = begin();
+  state.edit("subtract", [{ id: 7, mask: PIXEL, givesWay: true }, { id: 3, mask: PIXEL }]);
+  assert.deepEqual([stateOf(state, 7).status, stateOf(state, 3).status], ["proposed", "accepted"]);
+  assert.deepEqual(state.report().ops[0].changes.map(({ status }) => status), ["proposed", "accepted"]);
+});
+
+test("after a reload one redo may follow another before Python has answered, but not a decision", () => {
+  const state = begin();
+  state.accept(message({ refused: [], can_redo: true }));
+  for (let i = 0; i < 3; i += 1) assert.equal(state.redo(), "unknown");
+  state.setStatus([7], "accepted");
+  assert.equal(state.redo(), null);
+});
+
 test("a report of many masks is sent in parts", () => {
   const state = begin();
   const long = { counts: "x".repeat(3_000_000), box: PIXEL.box };

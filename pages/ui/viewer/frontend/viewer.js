@@ -381,6 +381,11 @@ export class Viewer {
     if (isShown(model, instance)) this.toggleCategory(instance.category_id, false);
   }
 
+  /** So that what belongs to it is seen. @param {number} id */
+  showCategory(id) {
+    if (this.model?.hidden.has(id)) this.toggleCategory(id, false);
+  }
+
   showAllCategories() {
     if (this.model === null || this.model.hidden.size === 0) return;
     this.model.hidden.clear();
