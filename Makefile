@@ -5,9 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
 # One process a core, so each has one thread: torch's threads of several processes take the cores from each other.
-# The tests of a file stay together, as they share a server; the files that take longest come first.
+# The tests of a file stay together, as they share a server; see tests/conftest.py for their order.
 PYTEST_FLAGS ?= -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
-LONGEST := tests/core/test_starter.py tests/core/test_cli.py tests/test_benchmarks.py tests/browser tests/store
 # The Data Science Bowl 2018's images (CC0) as COCO files, for `make starter`.
 NUCLEI ?= $(or $(MASKDESK_SHARED),../shared)/data/nuclei
 
@@ -21,7 +20,7 @@ run: setup ## start the app on http://127.0.0.1:8501 (PORT=... for another one)
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
 
 test: setup-dev browser postgres node_modules/typescript.stamp ## run every test, also in a real browser and on a real PostgreSQL where they can be had
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS) $(LONGEST) tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 lint: setup-dev node_modules/typescript.stamp ## ruff, mypy --strict, and tsc where there is npm
 	$(BIN)/ruff check .

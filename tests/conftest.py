@@ -1,0 +1,16 @@
+"""The order of the tests."""
+
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+# Files and folders that take longest come first: a process that begins a long one last keeps all others waiting.
+_FIRST = ("test_benchmarks.py", "core/test_cli.py", "core/test_starter.py", "browser", "store", "training")
+
+
+def pytest_collection_modifyitems(items):
+    def rank(item):
+        name = item.path.relative_to(_HERE).as_posix()
+        places = (n for n, first in enumerate(_FIRST) if name == first or name.startswith(f"{first}/"))
+        return next(places, len(_FIRST))
+
+    items.sort(key=rank)
