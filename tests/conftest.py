@@ -3,7 +3,7 @@
 from pathlib import Path
 
 _HERE = Path(__file__).parent
-# Files and folders that take longest come first: a process that begins a long one last keeps all others waiting.
+# What takes longest: a process that begins it last keeps all others waiting.
 _FIRST = ("test_benchmarks.py", "core/test_cli.py", "core/test_starter.py", "browser", "store", "training")
 
 
