@@ -173,7 +173,9 @@ def test_turning_over_images_while_others_run_loses_no_step_and_no_session(desk)
     desk.page.get_by_text(f"{names[position]}: ").wait_for(timeout=20_000)
     assert desk.page.get_by_text("Connection error").count() == 0
     # The next tests' images would wait for these; a quick machine has done them all by now.
-    with contextlib.suppress(TimeoutError):
+    from playwright.sync_api import TimeoutError as TookTooLong
+
+    with contextlib.suppress(TookTooLong):
         desk.page.get_by_role("button", name="Cancel waiting").click(timeout=2000)
     desk.settle()
 
