@@ -78,7 +78,6 @@ BENCHMARKS = (
         "Hundreds of instances: the page, its table and the exports",
         "The viewer keeps the pace of the screen, and no export takes long or much memory.",
         run_many_instances,
-        tested_by="tests/browser/test_many_instances.py",
     ),
     Benchmark(
         "prompts",
@@ -91,7 +90,6 @@ BENCHMARKS = (
         "A project of 2,000 images: its pages, and a key to the next picture",
         "The picture is there before Python has heard of the key; what is said to be saved is.",
         run_review,
-        tested_by="tests/browser/test_projects.py",
     ),
     Benchmark(
         "editor",
