@@ -4,9 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
-# One process a core, so each has one thread: torch's threads of several processes take the cores from each other.
-# The tests of a file stay together, as they share a server; see tests/conftest.py for their order.
-PYTEST_FLAGS ?= -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# Each process has one thread: torch's threads of several processes take the cores from each other. There is one
+# process more than cores, as a browser's test waits a third of its time. The tests of a file stay together, as they
+# share a server; see tests/conftest.py for their order.
+WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
+PYTEST_FLAGS ?= -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # The Data Science Bowl 2018's images (CC0) as COCO files, for `make starter`.
 NUCLEI ?= $(or $(MASKDESK_SHARED),../shared)/data/nuclei
 

@@ -1,8 +1,7 @@
 """``python -m benchmarks [NAME ...]``: runs benchmarks and prints Markdown ready for the README.
 
 A full run (all of them, not ``--quick``) also writes ``benchmarks/results.md``. To add a benchmark write
-``run(quick) -> Report`` and one row below; the tests run each row with ``--quick``, or
-it names the test that goes the same way.
+``run(quick) -> Report`` and one row below; the tests run each row with ``--quick``.
 """
 
 from __future__ import annotations
@@ -43,15 +42,12 @@ class Benchmark:
         title: heading of its table.
         shows: one sentence on what is to be seen.
         run: given whether to be quick, measures.
-        tested_by: the browser test that goes the same way through the app, where there is one; it stands for
-            the quick run then, which would cost the tests another server and another browser.
     """
 
     name: str
     title: str
     shows: str
     run: Callable[[bool], Report]
-    tested_by: str = ""
 
 
 BENCHMARKS = (
@@ -96,14 +92,12 @@ BENCHMARKS = (
         "The editor on 12 MP with outlines of 200 corners",
         "The picture moves with the hand; a corner is on the screen in a frame, an edit stored at once.",
         run_editor,
-        tested_by="tests/browser/test_editor.py",
     ),
     Benchmark(
         "walk",
         "A crowded photo to a clean annotation: keys, clicks and drags",
         "What the network proposes is accepted at once; what it missed costs a drag each.",
         run_walk,
-        tested_by="tests/browser/test_editor.py",
     ),
 )
 

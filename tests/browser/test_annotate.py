@@ -163,6 +163,8 @@ def test_a_zip_brings_many_images_and_all_go_into_one_file(desk, tmp_path):
 def test_turning_over_images_while_others_run_loses_no_step_and_no_session(desk):
     folder = shared_path("data", "coco_val2017", "images")
     desk.drop(*sorted(folder.iterdir())[:30])
+    waiting = desk.page.get_by_role("button", name="Cancel waiting")
+    assert waiting.is_visible(), "others run"
     position = 0
     for pause in (150, 300, 600, 150, 300):
         for _ in range(3):
@@ -176,7 +178,7 @@ def test_turning_over_images_while_others_run_loses_no_step_and_no_session(desk)
     from playwright.sync_api import TimeoutError as TookTooLong
 
     with contextlib.suppress(TookTooLong):
-        desk.page.get_by_role("button", name="Cancel waiting").click(timeout=2000)
+        waiting.click(timeout=2000)
     desk.settle()
 
 

@@ -74,14 +74,14 @@ def parts_of(mask):
     return found
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 @given(given_masks=masks())
 def test_run_lengths_there_and_back_are_the_same_pixels(editor, given_masks):
     (mask,) = given_masks
     assert np.array_equal(editor("same", mask.shape, mask), mask)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=150)
 @given(
     size=SIZES,
     ring=st.lists(
@@ -93,7 +93,7 @@ def test_a_polygon_has_the_pixels_that_cocos_library_gives_it(editor, size, ring
     assert np.array_equal(editor("polygon", size, flat), polygons_to_rle([flat], size).to_mask())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 @given(given_masks=masks(number=3))
 def test_merged_masks_are_their_union_and_a_mask_minus_another_shares_no_pixel(editor, given_masks):
     a, b, c = given_masks
@@ -104,7 +104,7 @@ def test_merged_masks_are_their_union_and_a_mask_minus_another_shares_no_pixel(e
     assert editor("shared", a.shape, rest, b) == 0
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 @given(given_masks=masks(), dx=st.integers(-13, 13), dy=st.integers(-13, 13))
 def test_moved_pixels_that_leave_the_image_are_lost_and_no_others(editor, given_masks, dx, dy):
     (mask,) = given_masks
@@ -115,7 +115,7 @@ def test_moved_pixels_that_leave_the_image_are_lost_and_no_others(editor, given_
     assert np.array_equal(editor("move", mask.shape, mask, dx, dy), wanted)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 @given(given_masks=masks())
 def test_the_parts_of_a_mask_are_those_that_hang_together(editor, given_masks):
     (mask,) = given_masks
@@ -160,7 +160,7 @@ def test_a_cut_leaves_parts_that_it_misses_with_what_stays(editor):
     assert len(one) == 1, "a line that ends within cuts nothing off"
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 @given(given_masks=masks())
 def test_filled_holes_are_what_the_outside_does_not_reach(editor, given_masks):
     (mask,) = given_masks
@@ -182,7 +182,7 @@ def test_a_hole_is_filled_and_a_bay_is_not(editor):
     assert np.array_equal(editor("fill", mask.shape, mask), mask)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 @given(given_masks=masks())
 def test_dropping_specks_keeps_the_largest_part_and_cuts_none(editor, given_masks):
     (mask,) = given_masks
@@ -195,7 +195,7 @@ def test_dropping_specks_keeps_the_largest_part_and_cuts_none(editor, given_mask
     assert np.array_equal(kept, wanted)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 @given(given_masks=masks())
 def test_smoothing_takes_the_majority_around_each_pixel(editor, given_masks):
     (mask,) = given_masks
@@ -233,7 +233,7 @@ def test_the_smallest_brush_changes_one_pixel(editor):
     assert np.argwhere(found).tolist() == [[3, 2]]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 @given(
     given_masks=masks(),
     rings=st.tuples(
