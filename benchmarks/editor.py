@@ -29,6 +29,7 @@ __all__ = ["run_editor"]
 
 _SIZE = (3000, 4000)
 _CORNERS = 200
+_PAUSE = 0.3  # seconds from one thing that a hand does to the next: what the last one caused is over then
 
 _NO_BROWSER = (
     "**There is no Chromium on this machine, so nothing was measured.** `make browser` installs one; "
@@ -184,10 +185,10 @@ def _edit(page: Page, corner: list[float]) -> tuple[list[float], float, float, f
     left, top = map(float, (root.get_attribute("data-pan") or "0,0").split(","))
     page.mouse.click(box["x"] + left + (corner[0] - 24) * scale, box["y"] + top + corner[1] * scale)
     page.keyboard.press("v")
-    time.sleep(0.3)
+    time.sleep(_PAUSE)
     frames, mask, saved, clock = page.evaluate(_EDIT, corner)
     page.keyboard.press("v")
-    time.sleep(0.3)
+    time.sleep(_PAUSE)
     return [one / 1000 for one in frames], mask / 1000, saved / 1000, clock / 1000
 
 

@@ -8,6 +8,7 @@ page says `through_app` first.
 from __future__ import annotations
 
 import gc
+from functools import lru_cache
 from pathlib import Path
 
 import streamlit as st
@@ -25,7 +26,6 @@ __all__ = ["run_app", "through_app"]
 
 # A thread overwrites the note once, as it begins; two pages may be left at the same time.
 _TRIES = 5
-_FROZEN: set[str] = set()
 _ROOT = Path(__file__).parents[2]
 # A file of our own: an icon by name, also a page's, would be fetched from a foreign host.
 _ICON = _ROOT / "docs" / "images" / "icon.png"
@@ -33,6 +33,7 @@ _ICON = _ROOT / "docs" / "images" / "icon.png"
 
 def run_app() -> None:
     """The page of the table that is asked for, and decisions that a page was left with."""
+    _leave_the_libraries_alone()
     st.set_page_config(page_title="MaskDesk", page_icon=str(_ICON), layout="wide")
     page = _page_of_the_link()
     ui = get_state().project
@@ -44,7 +45,6 @@ def run_app() -> None:
     try:
         page.run()
     finally:  # also where a page stops early
-        _leave_to_the_collector_what_is_new(page.url_path)
         with st.sidebar:
             outbox(
                 is_open=page.url_path != "review",
@@ -88,16 +88,16 @@ def _asked_for(context: ScriptRunContext) -> str:
     return "" if asked_for == context.pages_manager.main_script_hash else asked_for
 
 
-def _leave_to_the_collector_what_is_new(page: str) -> None:
-    """Takes what has been loaded for a page out of what Python's garbage collector looks through.
+@lru_cache(maxsize=1)
+def _leave_the_libraries_alone() -> None:
+    """Takes what has been loaded out of what Python's garbage collector looks through, once a process.
 
     Streamlit collects between two runs, and looking through half a million objects of the libraries takes
-    0.4 s each time; none of them is ever garbage.
+    0.4 s each time; none of them is ever garbage. Nothing that a session holds may be among them, as it would
+    stay for ever: so this comes before the first session has a state.
     """
-    if page not in _FROZEN:
-        _FROZEN.add(page)
-        gc.collect()
-        gc.freeze()
+    gc.collect()
+    gc.freeze()
 
 
 def through_app() -> None:

@@ -38,7 +38,7 @@ from pages.ui.review import (
     reviewer_html,
     reviewer_script,
 )
-from pages.ui.review.messages import MAX_CORNERS, MAX_INSTANCES, MAX_OPERATIONS
+from pages.ui.review.operations import MAX_CORNERS, MAX_INSTANCES, MAX_OPERATIONS
 from pages.ui.review.outbox import outbox_script
 from pages.ui.viewer import DisplayOptions, ViewerImage, ViewerInstance, ViewerMessage
 

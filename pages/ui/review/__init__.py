@@ -25,6 +25,14 @@ import streamlit as st
 
 from pages.ui import viewer as viewer_package
 from pages.ui.review.messages import (
+    InstanceState,
+    QueueFacts,
+    Refusal,
+    ReviewCategory,
+    ReviewFrame,
+    ReviewMessage,
+)
+from pages.ui.review.operations import (
     AddedInstance,
     ChangedInstance,
     DrawBox,
@@ -32,17 +40,11 @@ from pages.ui.review.messages import (
     EditName,
     Finish,
     Go,
-    InstanceState,
     Operation,
-    QueueFacts,
     Redo,
     Ref,
-    Refusal,
     Relabel,
     Reshape,
-    ReviewCategory,
-    ReviewFrame,
-    ReviewMessage,
     ReviewReport,
     SetStatus,
     Undo,
