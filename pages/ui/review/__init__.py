@@ -88,6 +88,7 @@ log = logging.getLogger(__name__)
 HERE = Path(__file__).parent
 VIEWER = viewer_package.HERE
 MODULES = (
+    "review_frames.js",
     "review_state.js",
     "review_look.js",
     "review_session.js",

@@ -24,7 +24,7 @@ OUTBOX = "outbox"
 MOST_OF_A_NAME = 80
 """Characters of a person's name."""
 
-_MODULES = ("review_state.js", "review_session.js", "outbox.js")
+_MODULES = ("review_frames.js", "review_state.js", "review_session.js", "outbox.js")
 
 
 def outbox_script() -> str:

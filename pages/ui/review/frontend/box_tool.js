@@ -2,10 +2,10 @@
 // answered yet, in dashes.
 
 import { boxToScreen } from "../../viewer/frontend/geometry.js";
+import { Tool } from "./stage_tools.js";
 
 /** @typedef {import("../../viewer/frontend/viewer.js").Viewer} Viewer */
 /** @typedef {import("./stage_tools.js").Place} Place */
-/** @typedef {import("./stage_tools.js").Tool} Tool */
 /** @typedef {import("./stage_tools.js").Point} Point */
 /** @typedef {[number, number, number, number]} Box */
 
@@ -28,16 +28,13 @@ export function boxBetween([ax, ay], [bx, by], { width, height }) {
   return box[2] - box[0] < 1 || box[3] - box[1] < 1 ? null : box;
 }
 
-/** @implements {Tool} */
-export class BoxTool {
+export class BoxTool extends Tool {
   /**
    * @param {Viewer} viewer
    * @param {(box: Box) => void} onBox
    */
   constructor(viewer, onBox) {
-    this.name = "box";
-    this.hint = "drag a box around what was missed";
-    this.viewer = viewer;
+    super(viewer, "box", "drag a box around what was missed");
     this.onBox = onBox;
     /** @type {{from: Place, to: Place} | null} */
     this.drag = null;
@@ -68,21 +65,11 @@ export class BoxTool {
     if (isLong && box !== null) this.onBox(box);
   }
 
-  hover() {}
-
   cancel() {
     const was = this.drag !== null;
     this.drag = null;
     return was;
   }
-
-  press() {
-    return false;
-  }
-
-  paint() {}
-
-  close() {}
 
   /**
    * Bring the boxes to where they are now.

@@ -3,11 +3,11 @@
 import { holds } from "../../viewer/frontend/geometry.js";
 import { bitmapOf, boxOf, clipBox, emptyBitmap, jointBox, onBox } from "./bitmap.js";
 import { drawStroke, strokeBox } from "./raster.js";
+import { Tool } from "./stage_tools.js";
 
 /** @typedef {import("../../viewer/frontend/viewer.js").Viewer} Viewer */
 /** @typedef {import("./bitmap.js").Bitmap} Bitmap */
 /** @typedef {import("./stage_tools.js").Place} Place */
-/** @typedef {import("./stage_tools.js").Tool} Tool */
 /** @typedef {import("./stage_tools.js").Point} Point */
 /** @typedef {{id: number | null, bitmap: Bitmap, color: string}} Target null for something new */
 
@@ -20,8 +20,7 @@ const ROOM = 64;
 /** How much of the mask's colour is laid over the picture while it is painted. */
 const OPACITY = 140;
 
-/** @implements {Tool} */
-export class BrushTool {
+export class BrushTool extends Tool {
   /**
    * @param {Viewer} viewer
    * @param {0 | 1} value what it leaves behind: 1 for a brush, 0 for an eraser
@@ -30,9 +29,8 @@ export class BrushTool {
    * @param {{size: number}} shared size of brush and eraser, in pixels of the image
    */
   constructor(viewer, value, targetOf, onPainted, shared) {
-    this.name = value === 1 ? "brush" : "eraser";
-    this.hint = `${value === 1 ? "paint" : "erase"}; [ and ] change the size, Alt does the opposite`;
-    this.viewer = viewer;
+    const [name, does] = value === 1 ? ["brush", "paint"] : ["eraser", "erase"];
+    super(viewer, name, `${does}; [ and ] change the size, Alt does the opposite`);
     this.value = value;
     this.targetOf = targetOf;
     this.onPainted = onPainted;

@@ -16,7 +16,7 @@ import { LineTool, OutlineTool, signedArea } from "./outline_tool.js";
 /** @typedef {import("../../viewer/frontend/rle.js").CocoRle} CocoRle */
 /** @typedef {import("./bitmap.js").Bitmap} Bitmap */
 /** @typedef {import("./review_state.js").ReviewState} ReviewState */
-/** @typedef {import("./review_state.js").Mask} Mask */
+/** @typedef {import("./review_frames.js").Mask} Mask */
 /** @typedef {import("./stage_tools.js").Tool} Tool */
 /** @typedef {import("./stage_tools.js").Point} Point */
 
@@ -202,8 +202,8 @@ export class Editor {
   /**
    * Carry an edit out, and select what it leaves.
    * @param {string} what
-   * @param {import("./review_state.js").Change[]} changes
-   * @param {import("./review_state.js").Drawn[]} [added]
+   * @param {import("./review_frames.js").Change[]} changes
+   * @param {import("./review_frames.js").Drawn[]} [added]
    */
   edit(what, changes, added = []) {
     const before = new Map(this.instances().map((instance) => [instance.id, instance.rle?.counts]));
@@ -379,7 +379,7 @@ export class Editor {
     const selected = this.selected();
     /** @type {{id: number, mask: Mask | null}[]} */
     const changes = [];
-    /** @type {import("./review_state.js").Drawn[]} */
+    /** @type {import("./review_frames.js").Drawn[]} */
     const added = [];
     for (const one of selected) {
       const [first, ...rest] = divide(bitmapOf(this.runsOf(one)));

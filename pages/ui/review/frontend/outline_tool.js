@@ -2,12 +2,11 @@
 // go. The mask changes by exactly the pixels between the old line and the new one.
 
 import { simplifyRing, traceRings } from "../../viewer/frontend/contours.js";
-import { snapToBorder } from "./stage_tools.js";
+import { Tool, snapToBorder } from "./stage_tools.js";
 
 /** @typedef {import("../../viewer/frontend/viewer.js").Viewer} Viewer */
 /** @typedef {import("../../viewer/frontend/rle.js").Runs} Runs */
 /** @typedef {import("../../viewer/frontend/state.js").Model} Model */
-/** @typedef {import("./stage_tools.js").Tool} Tool */
 /** @typedef {import("./stage_tools.js").Place} Place */
 /** @typedef {import("./stage_tools.js").Point} Point */
 /** @typedef {{id: number, counts: string, runs: Runs, polygons?: number[][]}} Target */
@@ -108,8 +107,7 @@ export function findHandle(rings, point, reach) {
   return best;
 }
 
-/** @implements {Tool} */
-export class OutlineTool {
+export class OutlineTool extends Tool {
   /**
    * @param {Viewer} viewer
    * @param {object} ways
@@ -119,9 +117,7 @@ export class OutlineTool {
    * @param {(x: number, y: number) => boolean} ways.isInside whether a point is on the selected instance
    */
   constructor(viewer, ways) {
-    this.name = "outline";
-    this.hint = "drag corners, edges or the whole; Alt+click takes a corner away";
-    this.viewer = viewer;
+    super(viewer, "outline", "drag corners, edges or the whole; Alt+click takes a corner away");
     this.ways = ways;
     /** @type {{id: number, counts: string, rings: Corners[]} | null} */
     this.shown = null;
@@ -333,19 +329,17 @@ export function drawLine(context, rings, place, isClosed) {
   }
 }
 
-/** A line of corners, one for each click or in one go; closed it is an outline, open a cut. @implements {Tool} */
-export class LineTool {
+/** A line of corners, one for each click or in one go; closed it is an outline, open a cut. */
+export class LineTool extends Tool {
   /**
    * @param {Viewer} viewer
    * @param {{name: string, hint: string, isClosed: boolean, least: number}} kind
    * @param {(corners: Corners) => void} onDone
    */
   constructor(viewer, { name, hint, isClosed, least }, onDone) {
-    this.name = name;
-    this.hint = hint;
+    super(viewer, name, hint);
     this.isClosed = isClosed;
     this.least = least;
-    this.viewer = viewer;
     this.onDone = onDone;
     /** @type {Corners} */
     this.corners = [];

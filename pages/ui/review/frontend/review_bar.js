@@ -1,7 +1,7 @@
 // The review bar: its buttons and texts. Texts from outside are only ever set through textContent.
 
 import { connection } from "./review_session.js";
-import { countStatuses } from "./review_state.js";
+import { countStatuses } from "./review_frames.js";
 
 /** @typedef {import("./review_state.js").ReviewState} ReviewState */
 /** @typedef {import("./review_state.js").Category} Category */

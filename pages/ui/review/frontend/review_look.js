@@ -1,7 +1,7 @@
 // How a frame's instances look in review: the viewer's message with labels, colours and signs by status.
 
 /** @typedef {import("../../viewer/frontend/state.js").Instance} Instance */
-/** @typedef {import("./review_state.js").Frame} Frame */
+/** @typedef {import("./review_frames.js").Frame} Frame */
 /** @typedef {import("./review_state.js").Category} Category */
 
 const REJECTED = "#8a8a8a";

@@ -5,7 +5,8 @@ import { shownInstances } from "../../viewer/frontend/state.js";
 import { fitView } from "../../viewer/frontend/geometry.js";
 import { actionFor } from "../../viewer/frontend/keys.js";
 import { Viewer } from "../../viewer/frontend/viewer.js";
-import { ReviewState, bySoonness, nextUndecided } from "./review_state.js";
+import { bySoonness, nextUndecided } from "./review_frames.js";
+import { ReviewState } from "./review_state.js";
 import { lookOf } from "./review_look.js";
 import { claimClient, connection, loadSaved, save } from "./review_session.js";
 import { EDIT_ACTS, VIEWER_KEYS, actionOf, hasOpenDialog, isRepeatable, isTakenBy } from "./review_keys.js";
@@ -13,9 +14,9 @@ import { KEYED_CATEGORIES, ReviewBar } from "./review_bar.js";
 import { Editor } from "./editor.js";
 
 /** @typedef {import("./review_state.js").ReviewMessage} ReviewMessage */
-/** @typedef {import("./review_state.js").Frame} Frame */
-/** @typedef {import("./review_state.js").Status} Status */
-/** @typedef {import("./review_state.js").Patch} Patch */
+/** @typedef {import("./review_frames.js").Frame} Frame */
+/** @typedef {import("./review_frames.js").Status} Status */
+/** @typedef {import("./review_frames.js").Patch} Patch */
 /** @typedef {import("../../viewer/frontend/state.js").Message} ViewerMessage */
 /** @typedef {import("../../viewer/frontend/state.js").Model} Model */
 

@@ -15,20 +15,6 @@ import { screenToImage } from "../../viewer/frontend/geometry.js";
  * @property {boolean} isTurned Alt, Ctrl or the pen's eraser: the tool does the opposite
  */
 
-/**
- * @typedef {object} Tool
- * @property {string} name
- * @property {string} hint said when it is turned on
- * @property {(place: Place) => boolean} begin whether it takes the pointer; else the picture is moved
- * @property {(place: Place) => void} move while the pointer is down
- * @property {(place: Place, isClick: boolean) => void} end
- * @property {(place: Place | null) => void} hover
- * @property {() => boolean} cancel give up what is under way; whether anything was
- * @property {(event: KeyboardEvent) => boolean} press whether it makes something of a key
- * @property {(context: CanvasRenderingContext2D) => void} paint over the instances
- * @property {() => void} close
- */
-
 /** A pointer that moved less (CSS pixels) has clicked. */
 const DRAG_SLACK = 4;
 /** So near to the image's border (CSS pixels) is meant to be on it. */
@@ -45,6 +31,49 @@ export function snapToBorder([x, y], { width, height }, scale) {
   const near = SNAP / scale;
   const snap = (/** @type {number} */ value, /** @type {number} */ most) => (value <= near ? 0 : value >= most - near ? most : value);
   return [snap(x, width), snap(y, height)];
+}
+
+/** What has the pointer while it is turned on. It paints nothing, knows no keys and has nothing to give up unless it says so. */
+export class Tool {
+  /**
+   * @param {Viewer} viewer
+   * @param {string} name
+   * @param {string} hint said when it is turned on
+   */
+  constructor(viewer, name, hint) {
+    this.viewer = viewer;
+    this.name = name;
+    this.hint = hint;
+  }
+
+  /** @param {Place} place @returns {boolean} whether it takes the pointer; else the picture is moved */
+  begin(place) {
+    return true;
+  }
+
+  /** While the pointer is down. @param {Place} place */
+  move(place) {}
+
+  /** @param {Place} place @param {boolean} isClick */
+  end(place, isClick) {}
+
+  /** @param {Place | null} place */
+  hover(place) {}
+
+  /** Give up what is under way. @returns {boolean} whether anything was */
+  cancel() {
+    return false;
+  }
+
+  /** @param {KeyboardEvent} event @returns {boolean} whether it makes something of the key */
+  press(event) {
+    return false;
+  }
+
+  /** Over the instances. @param {CanvasRenderingContext2D} context */
+  paint(context) {}
+
+  close() {}
 }
 
 export class StageTools {

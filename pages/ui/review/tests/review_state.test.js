@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { ReviewState, bySoonness, countStatuses, nextUndecided } from "../frontend/review_state.js";
+import { bySoonness, countStatuses, nextUndecided } from "../frontend/review_frames.js";
+import { ReviewState } from "../frontend/review_state.js";
 import { lookOf } from "../frontend/review_look.js";
 import { labelText } from "../../viewer/frontend/state.js";
 
