@@ -3,7 +3,7 @@
 import itertools
 
 import pytest
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import make_url
 
 from maskrcnn_core.store.places import StorePlace
 from maskrcnn_core.store.store import Store
@@ -24,16 +24,16 @@ def postgres():
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request, tmp_path):
-    """An empty place."""
+    """An empty place, of which nothing is left."""
     if request.param == "sqlite":
-        return StorePlace.in_folder(tmp_path / "data")
+        yield StorePlace.in_folder(tmp_path / "data")
+        return
     server = request.getfixturevalue("postgres")
     name = f"test_{next(_NUMBERS)}"
-    engine = create_engine(server.url(), isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    engine.dispose()
-    return StorePlace(make_url(server.url(name)), str(tmp_path / "files"))
+    server.execute(f"CREATE DATABASE {name}")
+    yield StorePlace(make_url(server.url(name)), str(tmp_path / "files"))
+    # hundreds of databases of 8 MB each would fill a small disk
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from sqlalchemy import create_engine
+
 
 def find_tools():
     """The folder of ``initdb`` and ``pg_ctl``, or ``None``. Debian keeps them off the PATH."""
@@ -35,6 +37,13 @@ class PostgresServer:
 
     def url(self, database="postgres"):
         return f"postgresql+psycopg://maskdesk@/{database}?host={self.folder}"
+
+    def execute(self, statement):
+        """Runs a statement that no transaction may hold."""
+        engine = create_engine(self.url(), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(statement)
+        engine.dispose()
 
     def stop(self):
         self.run("pg_ctl", "-D", self.folder / "data", "-m", "immediate", "-w", "stop")
