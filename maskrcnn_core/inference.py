@@ -1,10 +1,9 @@
 """Runs a Mask R-CNN over images and keeps what it found small: boxes and M x M masks, never canvases.
 
-The network's parts are called one after another as torchvision's ``GeneralizedRCNN.forward`` and
-``RoIHeads.forward`` call them, up to the point where stock drops what its thresholds forbid. What is
-kept there (:class:`~maskrcnn_core.detections.Candidates`) answers every later choice of thresholds; a
-survivor whose mask was not asked for before gets it from the mask head, on feature maps that stay in a
-bounded cache.
+The network is followed (:mod:`maskrcnn_core.forward`) up to the point where stock drops what its
+thresholds forbid. What is kept there (:class:`~maskrcnn_core.detections.Candidates`) answers every later
+choice of thresholds; a survivor whose mask was not asked for before gets it from the mask head, on feature
+maps that stay in a bounded cache.
 """
 
 from __future__ import annotations
@@ -12,7 +11,8 @@ from __future__ import annotations
 import copy
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,17 +21,21 @@ import torch
 from torch import Tensor
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.image_list import ImageList
-from torchvision.models.detection.roi_heads import maskrcnn_inference
-from torchvision.models.detection.transform import GeneralizedRCNNTransform
-from torchvision.ops import clip_boxes_to_image, remove_small_boxes
 
 from maskrcnn_core.detections import SCORE_FLOOR, Candidates, Detections, Thresholds
 from maskrcnn_core.errors import InferenceError, InputError
 from maskrcnn_core.features import FeatureCache, Features
+from maskrcnn_core.forward import (
+    candidates_of,
+    make_masks,
+    resize_and_normalise,
+    run_backbone,
+    score_regions,
+)
 from maskrcnn_core.models import LoadedModel
 from maskrcnn_core.prompts import Prompted, answer_boxes, check_boxes
 
-__all__ = ["Failure", "Predictor", "Run", "pick_device"]
+__all__ = ["NOT_FINITE", "Failure", "Predictor", "Run", "pick_device"]
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -39,6 +43,8 @@ Ints = npt.NDArray[np.int64]
 
 MASK_HEAD_CHUNK = 100
 """Instances that go through the mask head at once: bounds its memory; stock's default limit is 100."""
+
+NOT_FINITE = "the network gave NaN or infinity; its weights may be damaged, fetch them again"
 
 _SMALLER = 0.5  # of the network's input size, when memory did not suffice for all of it
 
@@ -225,10 +231,10 @@ class Predictor:
         Raises:
             InferenceError: if the image cannot go through the network.
         """
-        if failure := _unusable(image, self._network):
-            raise InferenceError(failure.reason)
+        self.check(image)
         with _device_locks[str(self.device)], torch.inference_mode():
-            batch, maps = _backbone(self._network, [image], self.device, 1.0)
+            batch = resize_and_normalise(self._network, [image], self.device)
+            maps = run_backbone(self._network, batch)
         features = Features.of(maps, batch, 0)
         nothing = Candidates(
             np.empty((0, 4), np.float32),
@@ -268,10 +274,10 @@ class Predictor:
         for label in labels or ():
             if label not in self.model.label_map:
                 raise InputError(f"label {label}: the model has no such category")
-        features = self._features_of(run, image)
+        features = self.features_of(run, image)
         with torch.inference_mode():
             return answer_boxes(
-                self._network_for(features),
+                self.network_for(features),
                 features,
                 checked,
                 run.image_size,
@@ -279,6 +285,35 @@ class Predictor:
                 labels=None if labels is None else np.asarray(labels, np.int64),
                 refine=refine,
             )
+
+    # -- for those who look inside ----------------------------------------------------------------
+
+    def check(self, image: Pixels) -> None:
+        """Raises InferenceError, with the reason, if an image cannot go through the network at all."""
+        if failure := _unusable(image, self._network):
+            raise InferenceError(failure.reason)
+
+    @contextmanager
+    def at_rest(self) -> Iterator[MaskRCNN]:
+        """The network on its device, which nothing else uses meanwhile; without gradients."""
+        with _device_locks[str(self.device)], torch.inference_mode():
+            yield self._network
+
+    def keep(self, run: Run, features: Features) -> None:
+        """Takes on a run that was made elsewhere with this predictor's network."""
+        self._cache.put(run, features)
+
+    def network_for(self, features: Features) -> MaskRCNN:
+        """The network on the device where these feature maps are."""
+        return self._network if features.device.type == self.device.type else self.model.network
+
+    def features_of(self, run: Run, image: Pixels | Callable[[], Pixels] | None = None) -> Features:
+        """The feature maps of a run's image; made again where they have left the cache.
+
+        Raises:
+            InferenceError: if the image is needed and not given.
+        """
+        return self._cache.get(run) or self._features_again(run, image)
 
     # -- one run --------------------------------------------------------------------------------
 
@@ -337,7 +372,8 @@ class Predictor:
         note: str = "",
     ) -> list[Run | Failure]:
         with _device_locks[str(device)], torch.inference_mode():
-            batch, maps = _backbone(network, images, device, scale)
+            batch = resize_and_normalise(network, images, device, scale)
+            maps = run_backbone(network, batch)
             outcomes: list[Run | Failure] = []
             for index, candidates in enumerate(_candidates(network, batch, maps, images)):
                 if isinstance(candidates, Failure):
@@ -366,19 +402,13 @@ class Predictor:
         wanting = run.without_mask(rows)
         if not len(wanting):
             return
-        features = features or self._features_of(run, image)
-        network = self._network_for(features)
+        features = features or self.features_of(run, image)
+        network = self.network_for(features)
         device = features.device
         with torch.inference_mode():
             for start in range(0, len(wanting), MASK_HEAD_CHUNK):
                 chunk = wanting[start : start + MASK_HEAD_CHUNK]
-                run.keep_masks(chunk, _mask_head(network, features, run.candidates, chunk, device))
-
-    def _network_for(self, features: Features) -> MaskRCNN:
-        return self._network if features.device.type == self.device.type else self.model.network
-
-    def _features_of(self, run: Run, image: Pixels | Callable[[], Pixels] | None) -> Features:
-        return self._cache.get(run) or self._features_again(run, image)
+                run.keep_masks(chunk, make_masks(network, features, run.candidates, chunk, device))
 
     def _features_again(self, run: Run, image: Pixels | Callable[[], Pixels] | None) -> Features:
         if image is None:
@@ -391,7 +421,8 @@ class Predictor:
         network = self.model.network if on_cpu else self._network
         device = torch.device("cpu") if on_cpu else self.device
         with _device_locks[str(device)], torch.inference_mode():
-            batch, maps = _backbone(network, [pixels], device, run.scale)
+            batch = resize_and_normalise(network, [pixels], device, run.scale)
+            maps = run_backbone(network, batch)
         features = Features.of(maps, batch, 0)
         self._cache.put(run, features)
         return features
@@ -404,86 +435,19 @@ class Predictor:
             torch.mps.empty_cache()
 
 
-def _backbone(
-    network: MaskRCNN, images: Sequence[Pixels], device: torch.device, scale: float
-) -> tuple[ImageList, OrderedDict[str, Tensor]]:
-    """The resized, normalised batch and its feature maps, for images of one size."""
-    transform = network.transform if scale == 1.0 else _scaled(network.transform, scale)
-    batch, _ = transform([_to_tensor(image, device) for image in images])
-    maps = network.backbone(batch.tensors)
-    return batch, OrderedDict([("0", maps)]) if isinstance(maps, Tensor) else maps
-
-
 def _candidates(
     network: MaskRCNN, batch: ImageList, maps: OrderedDict[str, Tensor], images: Sequence[Pixels]
 ) -> list[Candidates | Failure]:
     """The second stage up to, and without, score threshold, suppression and limit."""
     proposals, _ = network.rpn(batch, maps)
-    heads = network.roi_heads
-    pooled = heads.box_roi_pool(maps, proposals, batch.image_sizes)
-    class_logits, box_regression = heads.box_predictor(heads.box_head(pooled))
-    counts = [len(p) for p in proposals]
-    all_boxes = heads.box_coder.decode(box_regression, proposals).split(counts)
-    all_scores = class_logits.softmax(-1).split(counts)
     results: list[Candidates | Failure] = []
-    for index, image in enumerate(images):
-        finite = all(bool(torch.isfinite(m[index].sum())) for m in maps.values())
-        finite = finite and bool(torch.isfinite(all_scores[index]).all())
-        finite = finite and bool(torch.isfinite(all_boxes[index]).all())
-        if not finite:
-            results.append(
-                Failure("the network gave NaN or infinity; its weights may be damaged, fetch them again")
-            )
+    for index, scored in enumerate(score_regions(network, maps, proposals, batch.image_sizes)):
+        if not (scored.is_finite() and all(bool(torch.isfinite(m[index].sum())) for m in maps.values())):
+            results.append(Failure(NOT_FINITE))
             continue
-        height, width = image.shape[:2]
-        results.append(
-            _keep_above_floor(all_boxes[index], all_scores[index], batch.image_sizes[index], (height, width))
-        )
+        height, width = images[index].shape[:2]
+        results.append(candidates_of(scored, batch.image_sizes[index], (height, width))[0])
     return results
-
-
-def _keep_above_floor(
-    boxes: Tensor, scores: Tensor, input_size: tuple[int, int], image_size: tuple[int, int]
-) -> Candidates:
-    """Boxes ``[R, C, 4]`` and scores ``[R, C]`` as candidates, in torchvision's order of rows."""
-    boxes = clip_boxes_to_image(boxes, input_size)
-    labels = torch.arange(scores.shape[1], device=scores.device).expand_as(scores)
-    boxes, scores, labels = boxes[:, 1:].reshape(-1, 4), scores[:, 1:].flatten(), labels[:, 1:].flatten()
-    kept = torch.where(scores > SCORE_FLOOR)[0]
-    kept = kept[remove_small_boxes(boxes[kept], min_size=1e-2)]
-    return Candidates(
-        boxes[kept].cpu().numpy(),
-        labels[kept].cpu().numpy(),
-        scores[kept].cpu().numpy(),
-        input_size,
-        image_size,
-    )
-
-
-def _mask_head(
-    network: MaskRCNN, features: Features, candidates: Candidates, rows: Ints, device: torch.device
-) -> Floats:
-    heads = network.roi_heads
-    boxes = torch.from_numpy(candidates.boxes[rows]).to(device)
-    labels = torch.from_numpy(candidates.labels[rows]).to(device)
-    pooled = heads.mask_roi_pool(features.maps, [boxes], [features.input_size])
-    logits = heads.mask_predictor(heads.mask_head(pooled))
-    probs: Floats = maskrcnn_inference(logits, [labels])[0][:, 0].cpu().numpy()
-    if not np.isfinite(probs).all():
-        raise InferenceError("the mask head gave values that are not finite (NaN or infinity)")
-    return probs
-
-
-def _to_tensor(image: Pixels, device: torch.device) -> Tensor:
-    """float32 ``[3, H, W]`` in [0, 1], as torchvision's ``to_tensor`` makes it."""
-    return torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1).float().div_(255)
-
-
-def _scaled(transform: GeneralizedRCNNTransform, scale: float) -> GeneralizedRCNNTransform:
-    smaller = copy.deepcopy(transform)
-    smaller.min_size = tuple(max(int(side * scale), 1) for side in transform.min_size)
-    smaller.max_size = max(int(transform.max_size * scale), 1)
-    return smaller
 
 
 def _unusable(image: Pixels, network: MaskRCNN) -> Failure | None:

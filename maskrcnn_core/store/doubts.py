@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskrcnn_core.annotations import Instance
+from maskrcnn_core.boxes import box_ious
 from maskrcnn_core.categories import LabelMap
 from maskrcnn_core.detections import SCORE_FLOOR
 from maskrcnn_core.inference import Run
@@ -49,7 +50,7 @@ def doubts_of_run(run: Run, instances: Sequence[Instance], label_map: LabelMap) 
     for index, instance in enumerate(instances):
         row = instance.row
         others = np.flatnonzero(known & (candidates.labels != candidates.labels[row]))
-        overlap = _box_iou(candidates.boxes[row], candidates.boxes[others])
+        overlap = box_ious(candidates.boxes[[row]], candidates.boxes[others])[0]
         others = others[overlap >= _SAME_BOX]
         score, name = 0.0, ""
         if len(others):
@@ -128,13 +129,3 @@ def _boxes_meet(a: Rle, b: Rle) -> bool:
     ax, ay, aw, ah = a.box_xywh
     bx, by, bw, bh = b.box_xywh
     return ax < bx + bw and bx < ax + aw and ay < by + bh and by < ay + ah
-
-
-def _box_iou(box: Floats, boxes: Floats) -> Floats:
-    """IoU of one box with many, x1 y1 x2 y2."""
-    low = np.maximum(box[:2], boxes[:, :2])
-    high = np.minimum(box[2:], boxes[:, 2:])
-    both = np.prod(np.clip(high - low, 0, None), axis=1)
-    either = np.prod(box[2:] - box[:2]) + np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) - both
-    iou: Floats = both / np.maximum(either, 1e-9)
-    return iou
