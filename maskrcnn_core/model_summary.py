@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from torch import nn
+from typing import Literal
 
 from maskrcnn_core.models import LoadedModel
 
-__all__ = ["ModelSummary", "summarise"]
+__all__ = ["PARTS", "ModelSummary", "Part", "part_of", "summarise"]
+
+Part = Literal["backbone", "feature pyramid", "RPN", "box head", "mask head"]
+
+PARTS: tuple[Part, ...] = ("backbone", "feature pyramid", "RPN", "box head", "mask head")
+"""In the order in which an image goes through them."""
+
+_BEGINNINGS: tuple[tuple[str, Part], ...] = (
+    ("backbone.fpn.", "feature pyramid"),
+    ("backbone.", "backbone"),
+    ("rpn.", "RPN"),
+    ("roi_heads.box_", "box head"),
+    ("roi_heads.mask_", "mask head"),
+)
 
 
 @dataclass(frozen=True)
@@ -98,11 +110,15 @@ class ModelSummary:
 
 def summarise(model: LoadedModel) -> ModelSummary:
     """Reads off a loaded network what it is made of; nothing is run."""
+    from torch import nn
+
     network = model.network
     heads, anchors = network.roi_heads, network.rpn.anchor_generator
     logits = [m for m in heads.box_predictor.cls_score.modules() if isinstance(m, nn.Linear)]
-    fpn = getattr(network.backbone, "fpn", None)
     first = next(network.parameters())
+    parameters: dict[str, int] = dict.fromkeys(PARTS, 0)
+    for name, parameter in network.named_parameters():
+        parameters[part_of(name)] += parameter.numel()
     return ModelSummary(
         title=model.title,
         backbone=model.backbone,
@@ -120,20 +136,22 @@ def summarise(model: LoadedModel) -> ModelSummary:
         mask_roi_size=heads.mask_roi_pool.output_size[0],
         nms_threshold=model.nms_threshold,
         max_detections=model.max_detections,
-        parameters={
-            "backbone": _count(network.backbone) - _count(fpn),
-            "feature pyramid": _count(fpn),
-            "RPN": _count(network.rpn),
-            "box head": _count(heads.box_head, heads.box_predictor),
-            "mask head": _count(heads.mask_head, heads.mask_predictor),
-        },
+        parameters=parameters,
         device=str(first.device),
         precision=str(first.dtype).removeprefix("torch."),
     )
 
 
-def _count(*parts: nn.Module | None) -> int:
-    return sum(p.numel() for part in parts if part is not None for p in part.parameters())
+def part_of(name: str) -> Part:
+    """The part of a Mask R-CNN that a parameter or a module within belongs to, by its name in the network.
+
+    Raises:
+        ValueError: if torchvision's ``MaskRCNN`` has nothing of the kind.
+    """
+    for beginning, part in _BEGINNINGS:
+        if name.startswith(beginning):
+            return part
+    raise ValueError(f"{name}: wanted a name within backbone, rpn or roi_heads")
 
 
 def _each_level(levels: Sequence[Sequence[float]]) -> str:

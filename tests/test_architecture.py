@@ -30,7 +30,7 @@ LAYERS = (
     {"inference", "model_summary", "scenes"},
     {"fates"},
     {"stages"},
-    {"explaining", "roi_crops", "walk"},
+    {"explaining", "layers", "roi_crops", "walk"},
     {"store"},
     {"batch", "console", "worker", "workspace"},
     {"job_commands"},
