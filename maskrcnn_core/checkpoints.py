@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from safetensors import SafetensorError
@@ -37,6 +37,7 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 from maskrcnn_core.categories import LabelMap
 from maskrcnn_core.downloads import file_sha256
 from maskrcnn_core.errors import InputError, WeightsError
+from maskrcnn_core.network_facts import Version
 from maskrcnn_core.torch_files import check_torch_zip
 
 __all__ = [
@@ -49,8 +50,6 @@ __all__ = [
     "load_state_into",
     "read_names",
 ]
-
-Version = Literal["v1", "v2"]
 
 MAX_CHECKPOINT_BYTES = 1 << 30
 """1 GiB; the weights take 0.2, with an optimiser's state beside them up to 0.6."""

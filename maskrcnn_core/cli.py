@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -34,11 +34,20 @@ from maskrcnn_core.evaluation import evaluate as compare
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.formats.coco_reader import Refusal, read_coco, read_results
 from maskrcnn_core.images import one_line
-from maskrcnn_core.inference import Predictor
 from maskrcnn_core.model_summary import summarise
-from maskrcnn_core.models import MODELS, ModelSpec, add_trained_model, all_models, model_by_key, weights_file
+from maskrcnn_core.models import (
+    MODELS,
+    LoadedModel,
+    ModelSpec,
+    add_trained_model,
+    all_models,
+    model_by_key,
+    weights_file,
+)
 from maskrcnn_core.training import commands as training
-from maskrcnn_core.training.evaluating import evaluate_on
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Predictor
 
 __all__ = ["app"]
 
@@ -144,13 +153,19 @@ def annotate(
         settings = BatchSettings(
             tuple(files), out, thresholds, results, segments, overlays, masks, resume, simplify
         )
-        report = _annotate_with_bar(settings, Predictor(loaded, device), quiet=quiet)
+        report = _annotate_with_bar(settings, _predictor(loaded, device), quiet=quiet)
     for note in report.notes:
         tell(note)
     typer.echo(_summary_line(report))
     if not report.succeeded:
         tell("no image was annotated; nothing was written")
         raise typer.Exit(1)
+
+
+def _predictor(loaded: LoadedModel, device: str) -> Predictor:
+    from maskrcnn_core.inference import Predictor  # with torch, which help and refusals do without
+
+    return Predictor(loaded, device)
 
 
 def _thresholds(
@@ -323,9 +338,11 @@ def evaluate(
             tell_refusals(results, refusals)
             evaluation = compare(dataset, found, max_detections=max_detections)
         elif images is not None:
+            from maskrcnn_core.training.evaluating import evaluate_on
+
             truth = training.read_with_bar(ground_truth, images, quiet=quiet)
             tell_refusals(ground_truth, truth.refusals)
-            predictor = Predictor(load_named_model(model, names, download=False, quiet=quiet), device)
+            predictor = _predictor(load_named_model(model, names, download=False, quiet=quiet), device)
             with bar_of(total=len(truth.dataset.images), unit="image", quiet=quiet) as bar:
                 evaluation = evaluate_on(
                     predictor,

@@ -42,24 +42,16 @@ from torchvision.models.detection.anchor_utils import AnchorGenerator
 from torchvision.ops import MultiScaleRoIAlign, roi_align
 
 from maskrcnn_core.errors import WeightsError
+from maskrcnn_core.network_facts import MOBILE_WEIGHTS_BYTES, MOBILE_WEIGHTS_SHA256
 
 __all__ = [
-    "MASK_SIZE",
     "NMS_THRESHOLD",
-    "WEIGHTS_BYTES",
-    "WEIGHTS_SHA256",
     "FixedAnchorGenerator",
     "InclusiveRoIAlign",
     "build_maskrcnn2go",
     "load_maskrcnn2go",
     "read_fills",
 ]
-
-WEIGHTS_SHA256 = "535faf6ba4f724f7b1b9b6ddd35b7c77048b7c44d7027fa1bb4941e5388fbc79"
-WEIGHTS_BYTES = 3_802_460
-
-MASK_SIZE = 24
-"""Side of the square of mask probabilities; torchvision's models have 28."""
 
 NMS_THRESHOLD = 0.3
 """IoU above which the weaker of two boxes of one label goes, as in the published graph."""
@@ -84,13 +76,14 @@ def load_maskrcnn2go(file: Path) -> MaskRCNN:
         WeightsError: if the file cannot be read or is another one.
     """
     try:
-        data = file.read_bytes() if file.stat().st_size == WEIGHTS_BYTES else b""
+        data = file.read_bytes() if file.stat().st_size == MOBILE_WEIGHTS_BYTES else b""
     except OSError as error:
         raise WeightsError(f"{file}: cannot be read ({error.strerror or error})") from error
-    if hashlib.sha256(data).hexdigest() != WEIGHTS_SHA256:
+    if hashlib.sha256(data).hexdigest() != MOBILE_WEIGHTS_SHA256:
         raise WeightsError(
-            f"{file}: wanted MaskRCNN2Go's published weights ({WEIGHTS_BYTES:,} bytes, SHA-256 "
-            f"{WEIGHTS_SHA256[:8]}...), found another or a damaged file; delete it and download it again"
+            f"{file}: wanted MaskRCNN2Go's published weights ({MOBILE_WEIGHTS_BYTES:,} bytes, SHA-256 "
+            f"{MOBILE_WEIGHTS_SHA256[:8]}...), found another or a damaged file; delete it and download it "
+            "again"
         )
     return _build(read_fills(data, file.name))
 

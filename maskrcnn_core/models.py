@@ -3,7 +3,8 @@
 ``MODELS`` is the table, best first: published models, and last the starter, which lies in the repository and
 is always ready. To add one write a builder (file to network) and one row. :func:`all_models` is the menu:
 the table, and what was trained here: each ``.safetensors`` with a model card
-(:mod:`maskrcnn_core.model_cards`) in the folder ``trained`` of a weights folder.
+(:mod:`maskrcnn_core.model_cards`) in the folder ``trained`` of a weights folder. Torch is imported when a
+network is loaded: menus and command lines show the table without waiting for it.
 
 Weights are looked for in ``$MASKDESK_WEIGHTS``, in MaskDesk's own cache folder
 (``$XDG_CACHE_HOME/maskdesk/weights``, by default ``~/.cache/...``) and where torch hub keeps what
@@ -26,25 +27,25 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import torch
-from torchvision.models.detection import MaskRCNN
-
-from maskrcnn_core import maskrcnn2go
 from maskrcnn_core.architectures import family_of
 from maskrcnn_core.categories import COCO_CATEGORIES, LabelMap
-from maskrcnn_core.checkpoints import (
-    Version,
-    load_custom_checkpoint,
-    load_published_checkpoint,
-    load_state_into,
-)
 from maskrcnn_core.downloads import DownloadCancelled, download_file, file_sha256, has_sha256
 from maskrcnn_core.errors import InputError, WeightsError
 from maskrcnn_core.files import replace_file
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.model_cards import ModelCard, card_file, read_card
+from maskrcnn_core.network_facts import (
+    MOBILE_MASK_SIZE,
+    MOBILE_WEIGHTS_BYTES,
+    MOBILE_WEIGHTS_SHA256,
+    Version,
+)
+
+if TYPE_CHECKING:
+    from torchvision.models.detection import MaskRCNN
 
 __all__ = [
     "MODELS",
@@ -123,9 +124,17 @@ class ModelSpec:
 
 def _torchvision(version: Version) -> Callable[[Path], MaskRCNN]:
     def build(file: Path) -> MaskRCNN:
+        from maskrcnn_core.checkpoints import load_published_checkpoint
+
         return load_published_checkpoint(file, version)
 
     return build
+
+
+def _mobile(file: Path) -> MaskRCNN:
+    from maskrcnn_core.maskrcnn2go import load_maskrcnn2go
+
+    return load_maskrcnn2go(file)
 
 
 def _row_of(card: ModelCard, file: Path, key: str, speed: str = "not measured") -> ModelSpec:
@@ -163,6 +172,10 @@ def _row_of(card: ModelCard, file: Path, key: str, speed: str = "not measured") 
 
 
 def _network_of(card: ModelCard, weights: Path) -> MaskRCNN:
+    import torch
+
+    from maskrcnn_core.checkpoints import load_state_into
+
     network = family_of(card.architecture).build(card.architecture, len(card.categories) + 1)
     load_state_into(network, weights)
     # Small channel counts: a CPU convolves them half as fast again with the channels innermost.
@@ -233,14 +246,14 @@ MODELS: tuple[ModelSpec, ...] = (
         file="maskrcnn2go/model_init.pb",
         url="https://raw.githubusercontent.com/facebookarchive/models/"
         "7e196ddaec6df39792689df71972f9f4c1314886/mask_rcnn_2go/model/int8/model_init.pb",
-        sha256=maskrcnn2go.WEIGHTS_SHA256,
-        size_bytes=maskrcnn2go.WEIGHTS_BYTES,
+        sha256=MOBILE_WEIGHTS_SHA256,
+        size_bytes=MOBILE_WEIGHTS_BYTES,
         # Published with 0.3; on 206 images of COCO val2017 0.5 measured better (mask AP .232 for .230), and
         # one default for all models is easier to reason about.
         nms_threshold=0.5,
-        mask_size=maskrcnn2go.MASK_SIZE,
+        mask_size=MOBILE_MASK_SIZE,
         label_map=_COCO_CONTIGUOUS,
-        build=maskrcnn2go.load_maskrcnn2go,
+        build=_mobile,
     ),
     _row_of(
         read_card(card_file(STARTER_FILE)), STARTER_FILE, "starter", "fast: a narrow network, made for CPUs"
@@ -293,7 +306,13 @@ def weights_folders() -> list[Path]:
     """The folders in which weights are looked for, in this order; they need not exist."""
     folders = [Path(os.environ["MASKDESK_WEIGHTS"])] if os.environ.get("MASKDESK_WEIGHTS") else []
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return [*folders, Path(cache) / "maskdesk" / "weights", Path(torch.hub.get_dir()) / "checkpoints"]
+    return [*folders, Path(cache) / "maskdesk" / "weights", _hub_folder() / "checkpoints"]
+
+
+def _hub_folder() -> Path:
+    """What ``torch.hub.get_dir()`` says, without torch."""
+    cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
+    return Path(os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))).expanduser() / "hub"
 
 
 def weights_file(spec: ModelSpec) -> Path | None:
@@ -456,6 +475,8 @@ def load_custom_model(
     ``title`` is shown to people, by default the file's name. Other arguments and errors as
     :func:`maskrcnn_core.checkpoints.load_custom_checkpoint`.
     """
+    from maskrcnn_core.checkpoints import load_custom_checkpoint
+
     network, label_map, facts = load_custom_checkpoint(file, names, norm_eps=norm_eps)
     twin = next(spec for spec in MODELS if spec.key == f"coco-{facts.version}")
     # The same file with another epsilon gives other results, so caches must tell the two apart.

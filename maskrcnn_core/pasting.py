@@ -19,8 +19,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import torch
-import torch.nn.functional as F
 
 from maskrcnn_core.compiled import compiled
 from maskrcnn_core.masks import Rle, Runs
@@ -128,7 +126,13 @@ def _paste_padded(probs: Floats, box: Ints, image_size: tuple[int, int], mask_th
     return Rle(image_size, runs)
 
 
+# Torch is imported where it is asked: whoever reads or writes masks without pasting any does without it.
+
+
 def _paste_with_torch(probs: Floats, size: tuple[int, int]) -> Floats:
+    import torch
+    import torch.nn.functional as F
+
     scaled = F.interpolate(
         torch.from_numpy(probs)[None, None], size=size, mode="bilinear", align_corners=False
     )
@@ -138,6 +142,9 @@ def _paste_with_torch(probs: Floats, size: tuple[int, int]) -> Floats:
 
 def _interpolation_weights(cells: int, pixels: int) -> Floats:
     """How much of each cell is in each pixel: float32 ``[cells, pixels]``, two entries a column at most."""
+    import torch
+    import torch.nn.functional as F
+
     unit_vectors = torch.eye(cells)[:, None, :, None]
     weights = F.interpolate(unit_vectors, size=(pixels, 1), mode="bilinear", align_corners=False)
     table: Floats = weights[:, 0, :, 0].contiguous().numpy()

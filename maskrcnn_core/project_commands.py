@@ -17,7 +17,6 @@ from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.errors import ExportError, InputError
 from maskrcnn_core.files import replace_file
 from maskrcnn_core.formats.coco_reader import read_coco
-from maskrcnn_core.inference import Predictor
 from maskrcnn_core.job_commands import add_background_job, open_store, project_named
 from maskrcnn_core.job_commands import app as job_app
 from maskrcnn_core.messages import one_line
@@ -181,6 +180,8 @@ def annotate_project(
         if background:
             add_background_job(store, project, model, score_threshold, given, _me(who))
             return
+        from maskrcnn_core.inference import Predictor
+
         loaded = load_named_model(model, None, download=False, quiet=quiet)
         predictor = Predictor(loaded, device)
         mapping = category_mapping(store, project.id, predictor, given)

@@ -13,7 +13,6 @@ stem of three 3 x 3 convolutions (He et al. 2019, arXiv:1812.01187).
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from functools import partial
 
 from torch import nn
@@ -25,51 +24,13 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNHeads, MaskRCNNPredic
 from torchvision.models.resnet import BasicBlock
 from torchvision.ops import Conv2dNormActivation, MultiScaleRoIAlign
 
-from maskrcnn_core.errors import InputError
+from maskrcnn_core.network_facts import SLIM_MASK_SIZE, SlimConfig
 
 __all__ = ["SlimConfig", "build_slim"]
-
-MASK_SIZE = 28
 
 _LEAST_OBJECTNESS = 0.1
 """Proposals below this are not looked at: an image of few objects then takes half the time, and the AP of the
 starter on microscopy images with up to 313 nuclei stayed the same (.5236 and .5235)."""
-
-
-@dataclass(frozen=True)
-class SlimConfig:
-    """What a slim network is built from; a model card keeps it.
-
-    Args:
-        widths: channels of the four stages, with strides 4, 8, 16 and 32.
-        blocks: residual blocks in each stage.
-        pyramid: channels of the feature pyramid and of the mask head.
-        box_hidden: channels between pooled features and the box predictor.
-        min_size: images are scaled so that their shorter side has so many pixels,
-        max_size: unless the longer one would have more than this.
-        anchor_sizes: side of a square of the anchor's area in pixels, one for each of the five levels.
-
-    Raises:
-        InputError: naming a field that is not a positive whole number, or has the wrong length.
-    """
-
-    widths: tuple[int, int, int, int] = (32, 64, 128, 224)
-    blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
-    pyramid: int = 64
-    box_hidden: int = 256
-    min_size: int = 640
-    max_size: int = 1280
-    anchor_sizes: tuple[int, int, int, int, int] = (16, 32, 64, 128, 256)
-
-    def __post_init__(self) -> None:
-        for name, wanted, most in (("widths", 4, 1024), ("blocks", 4, 32), ("anchor_sizes", 5, 4096)):
-            values = getattr(self, name)
-            if len(values) != wanted or not all(type(v) is int and 1 <= v <= most for v in values):
-                raise InputError(f"slim network, {name}: wanted {wanted} whole numbers, found {values!r}")
-        for name in ("pyramid", "box_hidden", "min_size", "max_size"):
-            value = getattr(self, name)
-            if type(value) is not int or not 1 <= value <= 8192:
-                raise InputError(f"slim network, {name}: wanted a whole number above 0, found {value!r}")
 
 
 def _narrow_resnet(config: SlimConfig) -> nn.Sequential:
@@ -130,7 +91,7 @@ def build_slim(config: SlimConfig, num_classes: int) -> MaskRCNN:
         ),
         box_predictor=FastRCNNPredictor(config.box_hidden, num_classes),
         box_batch_size_per_image=128,
-        mask_roi_pool=pooled(output_size=MASK_SIZE // 2),
+        mask_roi_pool=pooled(output_size=SLIM_MASK_SIZE // 2),
         mask_head=MaskRCNNHeads(config.pyramid, [config.pyramid] * 4, 1, norm_layer=norm),
         mask_predictor=MaskRCNNPredictor(config.pyramid, config.pyramid, num_classes),
     )

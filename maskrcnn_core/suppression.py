@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torchvision.ops import batched_nms
 
 from maskrcnn_core.compiled import compiled
 
@@ -44,6 +42,8 @@ def suppress(boxes: Floats, scores: Floats, labels: Ints, iou_threshold: float) 
     """
     if not len(boxes):
         return np.zeros(0, np.int64)
+    import torch  # here, as whoever keeps detections without choosing among them does without it
+
     moved_apart = boxes.size <= _MOVED_APART_UP_TO
     seen = boxes
     if moved_apart:
@@ -54,14 +54,21 @@ def suppress(boxes: Floats, scores: Floats, labels: Ints, iou_threshold: float) 
     order = np.lexsort((-scores, labels))
     kept, decided = _suppress_sorted(seen[order].astype(np.float64), labels[order], iou_threshold)
     if not decided:
-        tensors = torch.from_numpy(boxes), torch.from_numpy(scores), torch.from_numpy(labels)
-        asked: Ints = batched_nms(*tensors, iou_threshold).numpy()
-        return asked
+        return _suppress_with_torchvision(boxes, scores, labels, iou_threshold)
     rows: Ints = np.sort(order[kept])
     # torchvision's own sort: stable in one way, and in the other as torch happens to order equal scores.
     by_score = torch.from_numpy(scores[rows]).sort(descending=True, stable=moved_apart)[1].numpy()
     result: Ints = rows[by_score]
     return result
+
+
+def _suppress_with_torchvision(boxes: Floats, scores: Floats, labels: Ints, iou_threshold: float) -> Ints:
+    import torch
+    from torchvision.ops import batched_nms
+
+    tensors = torch.from_numpy(boxes), torch.from_numpy(scores), torch.from_numpy(labels)
+    asked: Ints = batched_nms(*tensors, iou_threshold).numpy()
+    return asked
 
 
 @compiled

@@ -21,6 +21,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 from platformdirs import user_data_path
@@ -28,7 +29,6 @@ from sqlalchemy.exc import DBAPIError
 
 from maskrcnn_core.downloads import has_sha256
 from maskrcnn_core.errors import CoreError, InputError, StoreError
-from maskrcnn_core.inference import Predictor
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.models import load_model, model_by_key
 from maskrcnn_core.store import jobs
@@ -36,6 +36,9 @@ from maskrcnn_core.store.jobs import JobRow, JobSettings, Progress
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
 from maskrcnn_core.store.proposing import ProposeReport, propose
 from maskrcnn_core.store.store import Store
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Predictor
 
 __all__ = [
     "StopAsked",
@@ -111,6 +114,8 @@ class _Predictors:
         last = self._last
         # A file that was trained again has another SHA-256, and is another model under the same key.
         if last is None or last.model.key != key or not has_sha256(last.model.digest, spec.sha256):
+            from maskrcnn_core.inference import Predictor
+
             self._last = last = None  # before the next one comes
             self._last = last = Predictor(load_model(spec))
         return last

@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -27,9 +27,12 @@ from maskrcnn_core.archives import ArchiveMember, read_zip_images
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import CoreError, ImageError
 from maskrcnn_core.images import decode_image, encode_jpeg, one_line, thumbnail_jpeg
-from maskrcnn_core.inference import Failure, Predictor, Run
 from maskrcnn_core.pasting import have_pixels
 from maskrcnn_core.queueing import Job, queue_for
+from maskrcnn_core.runs import Failure, Run
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Predictor
 
 __all__ = ["AddReport", "ImageState", "OpenImage", "Shown", "Workspace", "data_url"]
 

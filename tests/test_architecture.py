@@ -16,15 +16,15 @@ CORE = ROOT / "maskrcnn_core"
 
 LAYERS = (
     {"errors", "boxes", "canvas", "compiled", "files", "messages", "palette", "pycoco", "queueing"},
-    {"image_formats"},
+    {"image_formats", "network_facts"},
     {"image_headers", "image_modes"},
     {"image_guards"},
     {"categories", "images", "masks", "downloads", "torch_files"},
     {"archives", "microscopy", "pasting", "polygons", "suppression"},
     {"detections", "features", "samples"},
-    {"annotations", "forward", "prompts"},
+    {"annotations", "forward", "prompts", "runs"},
     {"maskrcnn2go", "checkpoints", "rendering", "slim"},
-    {"architectures"},
+    {"architectures", "new_heads"},
     {"model_cards"},
     {"models", "formats", "evaluation"},
     {"inference", "model_summary", "scenes"},

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +29,11 @@ from maskrcnn_core.formats.base import Export, Member, stems_of, write_folder
 from maskrcnn_core.formats.coco import coco_document, dump_json, least_iou, result_rows
 from maskrcnn_core.formats.pictures import label_map_members, overlay_members, segment_members
 from maskrcnn_core.images import one_line, pixel_limit, read_image
-from maskrcnn_core.inference import Failure, Predictor
 from maskrcnn_core.models import LoadedModel
+from maskrcnn_core.runs import Failure
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Predictor
 
 __all__ = ["BatchReport", "BatchSettings", "Failed", "Outcome", "annotate"]
 

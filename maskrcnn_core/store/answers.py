@@ -15,7 +15,7 @@ import numpy as np
 
 from maskrcnn_core.detections import Candidates
 from maskrcnn_core.errors import StoreError
-from maskrcnn_core.inference import Run
+from maskrcnn_core.runs import Run
 
 __all__ = ["pack_run", "unpack_run"]
 

@@ -15,8 +15,8 @@ from maskrcnn_core.annotations import Instance
 from maskrcnn_core.boxes import box_ious
 from maskrcnn_core.categories import LabelMap
 from maskrcnn_core.detections import SCORE_FLOOR
-from maskrcnn_core.inference import Run
 from maskrcnn_core.masks import Rle, mask_containment, mask_iou
+from maskrcnn_core.runs import Run
 from maskrcnn_core.store.records import Doubts
 
 __all__ = ["doubt_of", "doubts_of_run", "reasons"]

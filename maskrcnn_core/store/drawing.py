@@ -5,19 +5,22 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from maskrcnn_core.errors import StoreError
 from maskrcnn_core.images import decode_image
-from maskrcnn_core.inference import Pixels, Predictor, Run
-from maskrcnn_core.prompts import Prompted
+from maskrcnn_core.runs import Run
 from maskrcnn_core.store.editing import add_instances, mended_values, was_asked_for
 from maskrcnn_core.store.jobs import jobs_of
 from maskrcnn_core.store.journal import Change, New
 from maskrcnn_core.store.records import CategoryRow, Doubts, Entry, ImageRow
 from maskrcnn_core.store.store import Store, new_instance
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Pixels, Predictor
+    from maskrcnn_core.prompts import Prompted
 
 __all__ = ["DRAW_BOX", "RESHAPE", "BoxDrawer", "mapping_of"]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -19,14 +20,17 @@ from maskrcnn_core.categories import LabelMap
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import ConflictError, CoreError, ImageError, InferenceError, InputError
 from maskrcnn_core.images import decode_image
-from maskrcnn_core.inference import Failure, Predictor, Run
 from maskrcnn_core.masks import mask_iou
 from maskrcnn_core.messages import one_line
+from maskrcnn_core.runs import Failure, Run
 from maskrcnn_core.store.answers import pack_run, unpack_run
 from maskrcnn_core.store.doubts import doubts_of_run
 from maskrcnn_core.store.journal import Change, New
 from maskrcnn_core.store.records import Doubts, ImageRow, InstanceRow
 from maskrcnn_core.store.store import Store, new_instance
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Predictor
 
 __all__ = ["ProposeReport", "category_mapping", "match_categories", "propose"]
 

@@ -17,11 +17,12 @@ from maskrcnn_core.architectures import (
     MobileConfig,
     ResNet50Config,
     family_of,
-    replace_heads,
 )
 from maskrcnn_core.categories import Category, LabelMap
 from maskrcnn_core.models import LoadedModel
-from maskrcnn_core.slim import SlimConfig, build_slim
+from maskrcnn_core.network_facts import SlimConfig
+from maskrcnn_core.new_heads import replace_heads
+from maskrcnn_core.slim import build_slim
 from maskrcnn_core.training.data import seed_of
 
 __all__ = ["Beginning", "begin_from", "begin_from_nothing"]

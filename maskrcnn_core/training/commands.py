@@ -1,4 +1,7 @@
-"""The commands ``train`` and ``draw-scenes`` of the command line."""
+"""The commands ``train`` and ``draw-scenes`` of the command line.
+
+Their options are known without torch: what trains is imported when training begins.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from tqdm import tqdm
@@ -19,22 +22,16 @@ from maskrcnn_core.console import bar_of, errors_told, load_named_model, tell, t
 from maskrcnn_core.errors import ExportError, InputError
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.models import MODELS, add_trained_model, trained_model_of
+from maskrcnn_core.network_facts import SlimConfig
 from maskrcnn_core.scenes import SCENE_KINDS, write_scenes
-from maskrcnn_core.slim import SlimConfig
-from maskrcnn_core.training.augmentation import Augmentation
-from maskrcnn_core.training.beginning import Beginning, begin_from, begin_from_nothing
-from maskrcnn_core.training.checkpoint import state_file
-from maskrcnn_core.training.data import (
-    GroundTruth,
-    TrainingImages,
-    joint_categories,
-    read_ground_truth,
-)
-from maskrcnn_core.training.evaluating import Result
-from maskrcnn_core.training.keeping import Keeper, Words, curves_file, log_file, written_files
-from maskrcnn_core.training.run import Progress
-from maskrcnn_core.training.run import train as run_training
-from maskrcnn_core.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from maskrcnn_core.training.beginning import Beginning
+    from maskrcnn_core.training.data import GroundTruth, TrainingImages
+    from maskrcnn_core.training.evaluating import Result
+    from maskrcnn_core.training.keeping import Keeper
+    from maskrcnn_core.training.run import Progress
+    from maskrcnn_core.training.settings import TrainingSettings
 
 __all__ = ["draw_scenes", "train"]
 
@@ -134,6 +131,11 @@ def train(
     Beside the weights come a model card, a log (CSV) and its curves (PNG). A run that was broken off at
     any moment goes on with the same command and --resume. Crowd regions are left out.
     """
+    from maskrcnn_core.training.augmentation import Augmentation
+    from maskrcnn_core.training.data import TrainingImages
+    from maskrcnn_core.training.keeping import Keeper, Words, curves_file, log_file
+    from maskrcnn_core.training.settings import TrainingSettings
+
     if rate is None:
         rate = _RATE_FROM_NOTHING if from_ is None else _RATE_FROM_MODEL
     with errors_told():
@@ -196,6 +198,9 @@ def train(
 
 def _check_place(out: Path, inputs: Sequence[Path], *, resume: bool) -> None:
     """Nothing that a person has is ever written over: not what they learn from, nor anything else."""
+    from maskrcnn_core.training.checkpoint import state_file
+    from maskrcnn_core.training.keeping import written_files
+
     ours = written_files(out)
     read = {os.path.realpath(file) for file in inputs}
     for file in ours:
@@ -252,6 +257,8 @@ def _read_all(
 
 def read_with_bar(file: Path, folder: Path, *, quiet: bool) -> GroundTruth:
     """Ground truth whose images are all decoded once, with a bar."""
+    from maskrcnn_core.training.data import read_ground_truth
+
     with bar_of(total=None, unit="image", quiet=quiet) as bar:
 
         def show(done: int, total: int) -> None:
@@ -265,6 +272,9 @@ def read_with_bar(file: Path, folder: Path, *, quiet: bool) -> GroundTruth:
 def _beginning(
     model: str | None, names: Path | None, training: Sequence[GroundTruth], seed: int, *, quiet: bool
 ) -> Beginning:
+    from maskrcnn_core.training.beginning import begin_from, begin_from_nothing
+    from maskrcnn_core.training.data import joint_categories
+
     categories = joint_categories(training)
     if model is None:
         if names is not None:
@@ -294,6 +304,9 @@ def _train_with_bar(
     resume: bool,
     quiet: bool,
 ) -> None:
+    from maskrcnn_core.training.checkpoint import state_file
+    from maskrcnn_core.training.run import train as run_training
+
     start: dict[str, Any] = {
         "data": [truth.digest for truth in keeper.training],
         "validation": [truth.digest for truth in keeper.validation],

@@ -12,10 +12,10 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.image_list import ImageList
 from torchvision.models.detection.roi_heads import maskrcnn_inference
 
-from maskrcnn_core import maskrcnn2go
 from maskrcnn_core.categories import COCO_CATEGORIES, LabelMap
 from maskrcnn_core.errors import WeightsError
 from maskrcnn_core.maskrcnn2go import FixedAnchorGenerator, InclusiveRoIAlign, load_maskrcnn2go, read_fills
+from maskrcnn_core.network_facts import MOBILE_WEIGHTS_BYTES
 from tests.shared_data import shared_path
 
 
@@ -113,7 +113,7 @@ def test_random_damage_never_crashes_the_reader():
             pass
 
 
-@pytest.mark.parametrize("data", [b"", b"x" * maskrcnn2go.WEIGHTS_BYTES], ids=["empty", "same size"])
+@pytest.mark.parametrize("data", [b"", b"x" * MOBILE_WEIGHTS_BYTES], ids=["empty", "same size"])
 def test_another_file_is_refused(tmp_path, data):
     file = tmp_path / "model_init.pb"
     file.write_bytes(data)

@@ -16,7 +16,7 @@ from maskrcnn_core.architectures import (
 from maskrcnn_core.categories import Category
 from maskrcnn_core.errors import WeightsError
 from maskrcnn_core.model_cards import ModelCard, card_file, is_card, read_card, write_card_bytes
-from maskrcnn_core.slim import SlimConfig
+from maskrcnn_core.network_facts import SlimConfig
 
 ARCHITECTURES = [
     SlimConfig(),

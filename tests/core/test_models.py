@@ -43,7 +43,7 @@ def folders(monkeypatch, tmp_path):
     """Three empty places to look for weights in, and nothing loaded yet."""
     monkeypatch.setenv("MASKDESK_WEIGHTS", str(tmp_path / "own"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.delenv("MASKDESK_MIRROR", raising=False)
     monkeypatch.setattr(models, "_LOADED", {})
     return weights_folders()
@@ -122,6 +122,13 @@ def test_without_settings_the_home_cache_is_the_place(folders, monkeypatch, tmp_
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     assert weights_folders()[0] == tmp_path / ".cache" / "maskdesk" / "weights"
+
+
+def test_torch_hubs_folder_is_where_torch_says(monkeypatch, tmp_path):
+    for home, cache in ((None, None), (tmp_path / "home", None), (None, tmp_path / "cache"), ("~/x", "~/y")):
+        for name, value in (("TORCH_HOME", home), ("XDG_CACHE_HOME", cache)):
+            monkeypatch.delenv(name, raising=False) if value is None else monkeypatch.setenv(name, str(value))
+        assert str(weights_folders()[-1]) == f"{torch.hub.get_dir()}/checkpoints"
 
 
 def test_where_nothing_was_fetched_the_starter_is_the_default_and_what_is_absent_is_told(folders):

@@ -6,8 +6,8 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from maskrcnn_core.network_facts import SlimConfig
 from maskrcnn_core.scenes import write_scenes
-from maskrcnn_core.slim import SlimConfig
 from maskrcnn_core.training.augmentation import Augmentation
 from maskrcnn_core.training.beginning import begin_from_nothing
 from maskrcnn_core.training.data import TrainingImages, joint_categories, read_ground_truth

@@ -15,8 +15,8 @@ from maskrcnn_core import cli, models
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.model_cards import card_file, read_card
 from maskrcnn_core.models import all_models, load_model, model_by_key
+from maskrcnn_core.network_facts import SlimConfig
 from maskrcnn_core.samples import draw_sample
-from maskrcnn_core.slim import SlimConfig
 from maskrcnn_core.training import commands
 from maskrcnn_core.training.checkpoint import state_file
 from maskrcnn_core.training.keeping import curves_file, last_file, log_file, written_files

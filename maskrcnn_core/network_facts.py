@@ -1,0 +1,103 @@
+"""What networks are described by: plain data, so that menus and model cards are read without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from maskrcnn_core.errors import InputError
+
+__all__ = [
+    "MOBILE_MASK_SIZE",
+    "MOBILE_WEIGHTS_BYTES",
+    "MOBILE_WEIGHTS_SHA256",
+    "SLIM_MASK_SIZE",
+    "MobileConfig",
+    "ResNet50Config",
+    "SlimConfig",
+    "Version",
+]
+
+Version = Literal["v1", "v2"]
+
+SLIM_MASK_SIZE = 28
+
+MOBILE_MASK_SIZE = 24
+"""Side of the square of mask probabilities; torchvision's models have 28."""
+
+MOBILE_WEIGHTS_SHA256 = "535faf6ba4f724f7b1b9b6ddd35b7c77048b7c44d7027fa1bb4941e5388fbc79"
+MOBILE_WEIGHTS_BYTES = 3_802_460
+
+
+@dataclass(frozen=True)
+class SlimConfig:
+    """What a slim network is built from; a model card keeps it.
+
+    Args:
+        widths: channels of the four stages, with strides 4, 8, 16 and 32.
+        blocks: residual blocks in each stage.
+        pyramid: channels of the feature pyramid and of the mask head.
+        box_hidden: channels between pooled features and the box predictor.
+        min_size: images are scaled so that their shorter side has so many pixels,
+        max_size: unless the longer one would have more than this.
+        anchor_sizes: side of a square of the anchor's area in pixels, one for each of the five levels.
+
+    Raises:
+        InputError: naming a field that is not a positive whole number, or has the wrong length.
+    """
+
+    widths: tuple[int, int, int, int] = (32, 64, 128, 224)
+    blocks: tuple[int, int, int, int] = (2, 2, 2, 2)
+    pyramid: int = 64
+    box_hidden: int = 256
+    min_size: int = 640
+    max_size: int = 1280
+    anchor_sizes: tuple[int, int, int, int, int] = (16, 32, 64, 128, 256)
+
+    def __post_init__(self) -> None:
+        for name, wanted, most in (("widths", 4, 1024), ("blocks", 4, 32), ("anchor_sizes", 5, 4096)):
+            values = getattr(self, name)
+            if len(values) != wanted or not all(type(v) is int and 1 <= v <= most for v in values):
+                raise InputError(f"slim network, {name}: wanted {wanted} whole numbers, found {values!r}")
+        for name in ("pyramid", "box_hidden", "min_size", "max_size"):
+            value = getattr(self, name)
+            if type(value) is not int or not 1 <= value <= 8192:
+                raise InputError(f"slim network, {name}: wanted a whole number above 0, found {value!r}")
+
+
+@dataclass(frozen=True)
+class ResNet50Config:
+    """torchvision's Mask R-CNN ResNet-50-FPN.
+
+    Args:
+        version: ``v1`` or ``v2``.
+        norm_eps: of version 1's frozen batch norm.
+        mask_hidden: channels between the two layers of the mask predictor.
+    """
+
+    version: Version = "v2"
+    norm_eps: float = 1e-5
+    mask_hidden: int = 256
+
+    def __post_init__(self) -> None:
+        if (
+            self.version not in ("v1", "v2")
+            or not 0 <= self.norm_eps < 1
+            or not 1 <= self.mask_hidden <= 4096
+        ):
+            raise ValueError(f"wanted version v1 or v2, an epsilon and channels, found {self}")
+
+
+@dataclass(frozen=True)
+class MobileConfig:
+    """MaskRCNN2Go.
+
+    Args:
+        anchors: x1 y1 x2 y2 in pixels around the first cell.
+    """
+
+    anchors: tuple[tuple[float, float, float, float], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.anchors) != 15 or any(len(anchor) != 4 for anchor in self.anchors):
+            raise ValueError("anchors: wanted 15 of four numbers")

@@ -1,0 +1,80 @@
+"""What a run of a network leaves behind: plain arrays and words, for which nobody needs torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from maskrcnn_core.detections import Candidates, Detections
+
+__all__ = ["Failure", "Run"]
+
+Floats = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The network gave no usable answer for an image; not the same as an answer of no objects.
+
+    Args:
+        reason: one sentence for people.
+    """
+
+    reason: str
+
+
+@dataclass(eq=False)
+class Run:
+    """What one run of the network over one image left behind.
+
+    Args:
+        candidates: all scored boxes before non-maximum suppression.
+        mask_size: M, the side of the model's mask probabilities.
+        device: where it ran, as ``cpu`` or ``cuda``.
+        notes: what a person should know, as "out of GPU memory: ran at half the input size".
+        scale: the network's input size relative to the model's own; 1 but after a want of memory.
+    """
+
+    candidates: Candidates
+    mask_size: int
+    device: str
+    notes: tuple[str, ...] = ()
+    scale: float = 1.0
+    _mask_probs: dict[int, Floats] = field(default_factory=dict, repr=False)
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """``(height, width)`` of the original image in pixels."""
+        return self.candidates.image_size
+
+    def without_mask(self, rows: Ints) -> Ints:
+        """Those of ``rows`` for which the mask head has not run yet."""
+        return np.array([row for row in rows.tolist() if row not in self._mask_probs], np.int64)
+
+    def keep_masks(self, rows: Ints, mask_probs: Floats) -> None:
+        """Keeps the mask head's answer, ``[N, M, M]``, for some rows."""
+        for row, probs in zip(rows.tolist(), mask_probs, strict=True):
+            self._mask_probs[row] = probs
+
+    def detections(self, rows: Ints) -> Detections:
+        """The chosen rows as detections; each must have its mask.
+
+        Raises:
+            KeyError: for a row without one; :meth:`maskrcnn_core.inference.Predictor.detections`
+                sees to that.
+        """
+        size = self.mask_size
+        probs = np.empty((len(rows), size, size), np.float32)
+        for i, row in enumerate(rows.tolist()):
+            probs[i] = self._mask_probs[row]
+        return Detections(
+            boxes=self.candidates.boxes_in_image(rows),
+            labels=self.candidates.labels[rows],
+            scores=self.candidates.scores[rows],
+            mask_probs=probs,
+            rows=rows,
+            image_size=self.image_size,
+        )
