@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["box_areas", "box_ious"]
+__all__ = ["Boxes", "box_areas", "box_ious"]
 
 Boxes = npt.NDArray[np.floating[Any]]
 Numbers = npt.NDArray[np.float64]

@@ -38,6 +38,14 @@ class Job(Generic[_T]):
         self.result: _T | None = None
         self.error: BaseException | None = None
 
+    @classmethod
+    def finished(cls, queue: DeviceQueue, client: str, result: _T) -> Job[_T]:
+        """A job that was done elsewhere."""
+        job = cls(queue, client, lambda: result)
+        job.result, job.state = result, "done"
+        job._finished.set()
+        return job
+
     @property
     def place(self) -> int:
         """How many jobs run before this one ends its waiting: 0 when it runs or has ended."""

@@ -257,6 +257,13 @@ class Workspace:
                 queued += 1
         return queued
 
+    def adopt(self, digest: str, predictor: Predictor, run: Run) -> None:
+        """Takes on an answer that was got elsewhere, so that the network is not asked again."""
+        key = (digest, predictor.model.digest)
+        job = self._jobs.get(key)
+        if job is None or job.state == "failed" or job.cancel() or job.state == "cancelled":
+            self._jobs[key] = Job.finished(queue_for(str(predictor.device)), self.client, run)
+
     def cancel(self) -> int:
         """Takes all waiting images out of the queue and says how many; they can be started again."""
         return sum(job.cancel() for job in self._jobs.values())

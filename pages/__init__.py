@@ -42,6 +42,12 @@ PAGES: tuple[PageSpec, ...] = (
         "A queue of what is most in doubt first; accept, reject, relabel and go on, each with one key.",
     ),
     PageSpec(
+        "pages/how_it_works.py",
+        "How it works",
+        ":material/account_tree:",
+        "Mask R-CNN stage by stage on your own picture, and why something on it was missed.",
+    ),
+    PageSpec(
         "pages/models.py",
         "Models",
         ":material/neurology:",

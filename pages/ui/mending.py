@@ -14,7 +14,7 @@ from pages.ui.errors import show_core_errors
 from pages.ui.project.choosing import default_name
 from pages.ui.state import UiState
 
-__all__ = ["draw_mend"]
+__all__ = ["draw_mend", "project_of_open_images"]
 
 
 def draw_mend(state: UiState, predictor: Predictor) -> None:
@@ -32,14 +32,18 @@ def draw_mend(state: UiState, predictor: Predictor) -> None:
         return
     with show_core_errors():
         store = open_store()
-        project_id = _project_with_all(store, state, predictor)
+        project_id = project_of_open_images(store, state, predictor)
         image = next(row for row in store.images(project_id) if row.digest == state.current)
         state.project.open(project_id)
         st.switch_page("pages/review.py", query_params={"project": str(project_id), "image": str(image.id)})
 
 
-def _project_with_all(store: Store, state: UiState, predictor: Predictor) -> int:
-    """The project of these images; it is made at first, and gets those that have come since."""
+def project_of_open_images(store: Store, state: UiState, predictor: Predictor) -> int:
+    """The project of the open images; it is made at first, and gets those that have come since.
+
+    Raises:
+        StoreError: if it cannot be stored.
+    """
     who = state.project.who = state.project.who or default_name()
     present = {row.id for row in store.projects()}
     if state.mended_in not in present:

@@ -19,6 +19,7 @@ from maskrcnn_core.workspace import AddReport, Workspace
 from pages.ui.review.messages import Refusal
 from pages.ui.stepper import Steps
 from pages.ui.viewer import DisplayOptions
+from pages.ui.walk.state import WalkUi
 
 __all__ = ["REVIEWER", "Prepared", "ProjectUi", "ReviewUi", "UiState", "get_state"]
 
@@ -183,6 +184,7 @@ class UiState:
         project: what is chosen on the pages of projects.
         project_file: the export of a project that waits to be downloaded.
         mended_in: the store's id of the project in which these images are mended; 0 before the first.
+        walk: what is chosen on the page that explains the network.
     """
 
     workspace: Workspace = field(default_factory=Workspace)
@@ -213,6 +215,7 @@ class UiState:
     project: ProjectUi = field(default_factory=ProjectUi)
     project_file: Prepared | None = None
     mended_in: int = 0
+    walk: WalkUi = field(default_factory=WalkUi)
 
     @property
     def choices(self) -> object:

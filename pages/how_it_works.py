@@ -1,0 +1,138 @@
+"""How it works: Mask R-CNN explained on one's own picture, stage by stage."""
+
+import numpy as np
+import streamlit as st
+
+from maskrcnn_core.images import encode_png
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.scenes import SCENE_CATEGORIES, draw_scene
+from maskrcnn_core.walk import WALK
+from pages.ui.errors import harmless, show_core_errors
+from pages.ui.intake import draw_report, draw_samples, draw_uploader
+from pages.ui.navigation import through_app
+from pages.ui.settings import draw_model_choice, draw_thresholds
+from pages.ui.state import UiState, get_state
+from pages.ui.stepper import stepper
+from pages.ui.walk.look import look_at
+from pages.ui.walk.panels import draw_glossary, draw_stage
+from pages.ui.walk.state import Truth
+
+
+def follow_address(state: UiState) -> None:
+    """``?stage=anchors`` opens that stage."""
+    ui = state.walk
+    keys = [stage.key for stage in WALK]
+    if not ui.is_addressed and st.query_params.get("stage") in keys:
+        ui.at = keys.index(st.query_params["stage"])
+    ui.is_addressed = True
+    st.query_params["stage"] = keys[ui.at]
+
+
+def draw_choice(state: UiState) -> str:
+    """Which of the open images is looked at."""
+    images = state.workspace.images
+    digests = list(images)
+    index = digests.index(state.current) if state.current in digests else 0
+
+    def choose() -> None:
+        state.look_at(st.session_state[key])
+
+    key = f"walk-image-{state.visit}"
+    chosen: str = st.selectbox(
+        "Image", digests, index, format_func=lambda d: harmless(images[d].name), key=key, on_change=choose
+    )
+    return chosen
+
+
+def draw_more(state: UiState, predictor: Predictor | None) -> None:
+    draw_uploader(state)
+    draw_report(state)
+    draw_scene_button(state)
+    draw_samples(state, predictor.model.label_map if predictor else None, across=3)
+
+
+def draw_scene_button(state: UiState) -> None:
+    """A scene of shapes whose objects are known: the ground truth for IoU."""
+    if not st.button(
+        "Draw a scene with known objects",
+        key="walk-scene",
+        icon=":material/shapes:",
+        help="Discs, squares and triangles: the model Starter knows them, and so does this page.",
+    ):
+        return
+    scene = draw_scene(state.walk.seed)
+    report = state.workspace.add(f"scene-{state.walk.seed}.png", encode_png(scene.pixels))
+    state.walk.seed += 1
+    names = {category.id: category.name for category in SCENE_CATEGORIES}
+    x, y, width, height = np.array([mask.box_xywh for mask in scene.masks], np.float64).T
+    truth = Truth(
+        tuple(names[category_id] for category_id in scene.category_ids),
+        np.stack([x, y, x + width, y + height], axis=1),
+        "as drawn",
+    )
+    for digest in report.added:
+        state.walk.truths[digest] = truth
+        state.look_at(digest)
+    st.rerun()
+
+
+def draw_steps(state: UiState) -> None:
+    """The stages as a list, and buttons that go through them."""
+    ui = state.walk
+    key = "walk-stages"
+
+    def go(steps: int) -> None:
+        ui.at = min(max(ui.at + steps, 0), len(WALK) - 1)
+        st.session_state[key] = ui.at
+
+    def choose() -> None:
+        ui.at = st.session_state[key]
+
+    stepper(
+        ui.steps, ui.at, len(WALK), go, key="walk-steps", back="The stage before", forward="The next stage"
+    )
+    st.radio(
+        "Stage",
+        range(len(WALK)),
+        ui.at,
+        format_func=lambda n: f"{n + 1}. {WALK[n].title}",
+        key=key,
+        on_change=choose,
+    )
+
+
+@st.fragment
+def draw_desk(state: UiState, predictor: Predictor, digest: str) -> None:
+    """What the controls of a stage change; a fragment, so that one costs no more than it must."""
+    with show_core_errors():
+        draw_stage(look_at(state, predictor, digest))
+
+
+through_app()
+page_state = get_state()
+with st.sidebar:
+    chosen_model = draw_model_choice(page_state)
+    draw_thresholds(page_state, chosen_model)
+
+# The picture is what one looks at: it begins high, and has the width.
+st.html("<style>.stMainBlockContainer { padding: 3.2rem 2rem 1rem; }</style>")
+if not page_state.workspace.images:
+    st.text(
+        "Stage by stage, on a picture of yours and with the model you chose: the real numbers of a real run."
+    )
+    draw_more(page_state, chosen_model)
+    st.stop()
+if chosen_model is None:
+    st.info("Choose a model that is ready.")
+    st.stop()
+
+left, right = st.columns([1, 3], gap="medium")
+with left:
+    image_digest = draw_choice(page_state)
+    follow_address(page_state)
+    draw_steps(page_state)
+    with st.expander("Another image", icon=":material/add_photo_alternate:"):
+        draw_more(page_state, chosen_model)
+with right:
+    draw_desk(page_state, chosen_model, image_digest)
+    draw_glossary()

@@ -1,0 +1,65 @@
+"""What a session has chosen on the page that explains the network, and what it has traced."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from maskrcnn_core.boxes import Boxes
+from maskrcnn_core.stages import Stages
+from pages.ui.stepper import Steps
+
+__all__ = ["Truth", "WalkUi"]
+
+_TRACED = 3  # of some 30 MB for a ResNet-50
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The objects that are known to be on an image.
+
+    Args:
+        names: of their categories.
+        boxes: ``[N, 4]``, x1 y1 x2 y2 in pixels of the image.
+        source: where they are known from, in words.
+    """
+
+    names: tuple[str, ...]
+    boxes: Boxes
+    source: str
+
+
+@dataclass
+class WalkUi:
+    """The walk of one browser session.
+
+    Attributes:
+        at: index of the stage in the table.
+        steps: what was taken in of the buttons that go through the stages.
+        is_addressed: whether the page's address has been followed.
+        choices: values of the panels' controls, by their key.
+        traced: the last stages, by image and model.
+        pictures: the image as the panels show it, by digest.
+        truths: of drawn scenes, by digest.
+        seed: of the next drawn scene.
+        said: what is said once after something was done.
+        taken_in: the stored image in which an object was taken as an instance: project and image.
+    """
+
+    at: int = 0
+    steps: Steps = field(default_factory=Steps)
+    is_addressed: bool = False
+    choices: dict[str, object] = field(default_factory=dict)
+    traced: OrderedDict[tuple[str, str], Stages] = field(default_factory=OrderedDict)
+    pictures: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
+    truths: dict[str, Truth] = field(default_factory=dict)
+    seed: int = 1
+    said: str = ""
+    taken_in: tuple[int, int] | None = None
+
+    def keep_traced(self, key: tuple[str, str], stages: Stages) -> None:
+        """Keeps the stages of an image, and lets go of those that were not looked at for the longest time."""
+        self.traced[key] = stages
+        self.traced.move_to_end(key)
+        while len(self.traced) > _TRACED:
+            self.traced.popitem(last=False)

@@ -1,0 +1,34 @@
+"""The table of stages, its numbers and its words."""
+
+import pytest
+
+from maskrcnn_core.stages import trace
+from maskrcnn_core.walk import GLOSSARY, PAPERS, WALK, stage_by_key
+from tests.core.test_stages import starter, tiny
+
+
+@pytest.mark.parametrize("make", [tiny, starter])
+def test_every_stage_has_three_sentences_a_source_and_numbers_that_can_be_told(make):
+    predictor, image = make()
+    stages = trace(predictor, image)
+    cited = [paper.key.removesuffix(" 2017").removesuffix(" 2015") for paper in PAPERS]
+    for stage in WALK:
+        assert len(stage.sentences) == 3
+        assert all(sentence.endswith(".") for sentence in stage.sentences), stage.key
+        assert any(paper in stage.source for paper in cited), stage.key
+        for name, value in stage.facts(stages):
+            assert name
+            assert value
+    facts = dict(stage_by_key("proposals").facts(stages))
+    assert facts["regions of interest"] == f"{len(stages.regions.boxes):,}"
+    anchors = dict(stage_by_key("anchors").facts(stages))
+    assert anchors["together"] == f"{len(stages.all_anchors):,} anchors"
+
+
+def test_keys_and_terms_are_each_there_once():
+    assert len({stage.key for stage in WALK}) == len(WALK)
+    terms = [term for term, _ in GLOSSARY]
+    assert terms == sorted(terms, key=str.lower)
+    assert len(set(terms)) == len(terms)
+    with pytest.raises(KeyError, match="wanted one of input, backbone"):
+        stage_by_key("middle")
