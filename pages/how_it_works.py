@@ -83,7 +83,6 @@ def draw_steps(state: UiState) -> None:
 
     def go(steps: int) -> None:
         ui.at = min(max(ui.at + steps, 0), len(WALK) - 1)
-        st.session_state[key] = ui.at
 
     def choose() -> None:
         ui.at = st.session_state[key]
@@ -91,10 +90,10 @@ def draw_steps(state: UiState) -> None:
     stepper(
         ui.steps, ui.at, len(WALK), go, key="walk-steps", back="The stage before", forward="The next stage"
     )
+    st.session_state[key] = ui.at  # the buttons move it, too
     st.radio(
         "Stage",
         range(len(WALK)),
-        ui.at,
         format_func=lambda n: f"{n + 1}. {WALK[n].title}",
         key=key,
         on_change=choose,
@@ -117,9 +116,8 @@ with st.sidebar:
 # The picture is what one looks at: it begins high, and has the width.
 st.html("<style>.stMainBlockContainer { padding: 3.2rem 2rem 1rem; }</style>")
 if not page_state.workspace.images:
-    st.text(
-        "Stage by stage, on a picture of yours and with the model you chose: the real numbers of a real run."
-    )
+    st.title("How Mask R-CNN works")
+    st.text("Stage by stage, on your picture and with the model you chose: the real numbers of a real run.")
     draw_more(page_state, chosen_model)
     st.stop()
 if chosen_model is None:

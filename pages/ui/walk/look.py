@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,7 +26,7 @@ from pages.ui.state import UiState
 from pages.ui.viewer.media import media_url
 from pages.ui.walk.state import Truth, WalkUi
 
-__all__ = ["Box", "Look", "heat_colors", "heat_url", "look_at"]
+__all__ = ["Box", "Look", "heat_colors", "heat_url", "look_at", "measured_stages"]
 
 Box = tuple[float, float, float, float]
 Pixels = npt.NDArray[np.uint8]
@@ -189,6 +189,15 @@ def look_at(state: UiState, predictor: Predictor, digest: str) -> Look:
         state.workspace.adopt(digest, predictor, stages.run)
     state.walk.keep_traced(key, stages)
     return Look(state, predictor, state.workspace.images[digest], stages)
+
+
+def measured_stages(look: Look) -> Stages:
+    """The stages with times that tell something: a process's first run also compiles and loads."""
+    key = (look.image.digest, look.predictor.model.digest)
+    if key not in look.ui.measured:
+        with st.spinner("Measuring ..."):
+            look.ui.measured[key] = trace(look.predictor, look.pixels(), look.thresholds).times
+    return replace(look.stages, times=look.ui.measured[key])
 
 
 def _truth_of_project(state: UiState, digest: str) -> Truth | None:

@@ -21,6 +21,7 @@ from pages.ui.walk.first_panels import (
 from pages.ui.walk.last_panels import draw_box_head, draw_kinds, draw_mask, draw_suppression
 from pages.ui.walk.look import Look
 from pages.ui.walk.missed import draw_missed
+from pages.ui.walk.weights_panel import draw_weights
 
 __all__ = ["PANELS", "draw_glossary", "draw_stage"]
 
@@ -37,6 +38,7 @@ PANELS: Mapping[str, Callable[[Look], None]] = {
     "mask": draw_mask,
     "kinds": draw_kinds,
     "missed": draw_missed,
+    "weights": draw_weights,
 }
 """By the stage's key in :data:`maskrcnn_core.walk.WALK`."""
 

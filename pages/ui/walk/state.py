@@ -6,7 +6,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 
 from maskrcnn_core.boxes import Boxes
-from maskrcnn_core.stages import Stages
+from maskrcnn_core.stages import PartTime, Stages
 from pages.ui.stepper import Steps
 
 __all__ = ["Truth", "WalkUi"]
@@ -39,6 +39,7 @@ class WalkUi:
         is_addressed: whether the page's address has been followed.
         choices: values of the panels' controls, by their key.
         traced: the last stages, by image and model.
+        measured: how long the parts took in a later run, likewise.
         pictures: the image as the panels show it, by digest.
         truths: of drawn scenes, by digest.
         seed: of the next drawn scene.
@@ -51,6 +52,7 @@ class WalkUi:
     is_addressed: bool = False
     choices: dict[str, object] = field(default_factory=dict)
     traced: OrderedDict[tuple[str, str], Stages] = field(default_factory=OrderedDict)
+    measured: dict[tuple[str, str], tuple[PartTime, ...]] = field(default_factory=dict)
     pictures: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
     truths: dict[str, Truth] = field(default_factory=dict)
     seed: int = 1
