@@ -90,12 +90,13 @@ class Canvas:
         under = self.rgb[at][box]
         under += ((colours[box] if colours.ndim == 3 else colours) - under) * alpha
 
-    def shade(self, factor: Floats) -> None:
-        self.rgb *= factor[..., None]
+    def shade(self, factor: Floats, *, at: Window = _ALL) -> None:
+        self.rgb[at] *= factor[..., None]
 
     def shadow(self, x: float, y: float, rx: float, ry: float, strength: float = 0.55) -> None:
         """A soft shadow on the ground."""
-        self.shade(1 - strength * np.clip(1.25 - self.ellipse(x, y, rx, ry), 0, 1) ** 0.8)
+        at = self.near(x, y, 1.25 * max(rx, ry) + 1)
+        self.shade(1 - strength * np.clip(1.25 - self.ellipse(x, y, rx, ry, at=at), 0, 1) ** 0.8, at=at)
 
     def text(self, text: str, x: float, y: float, size: float, colour: Colour) -> None:
         """Text centred at a point, in the font that comes with Pillow."""

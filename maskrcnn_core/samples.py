@@ -72,16 +72,20 @@ def _ball(c: Canvas, x: float, y: float, r: float, colour: Floats | Colour, *, g
 
     Lambert's cosine law with some ambient light, and a Blinn-Phong highlight.
     """
-    dx, dy = (c.x - x) / r, (c.y - y) / r
+    at = c.near(x, y, r + 2)
+    dx, dy = (c.x[at] - x) / r, (c.y[at] - y) / r
     d2 = dx * dx + dy * dy
     nz = np.sqrt(np.clip(1 - d2, 0, 1))
     light = np.array([-0.45, -0.6, 0.66], np.float32)
     lambert = np.clip(dx * light[0] + dy * light[1] + nz * light[2], 0, 1)
     half = np.array([-0.247, -0.329, 0.911], np.float32)
     shine = np.clip(dx * half[0] + dy * half[1] + nz * half[2], 0, 1) ** 60
-    lit = np.asarray(colour, np.float32) * (0.32 + 0.78 * lambert)[..., None] + gloss * shine[..., None]
-    mask: Floats = np.clip((1 - np.sqrt(d2)) * r + 0.5, 0, 1)
-    c.paint(mask, np.clip(lit, 0, 1))
+    own = np.asarray(colour, np.float32)
+    own = own[at] if own.ndim == 3 else own
+    lit = own * (0.32 + 0.78 * lambert)[..., None] + gloss * shine[..., None]
+    mask: Floats = np.zeros(c.shape, np.float32)
+    mask[at] = np.clip((1 - np.sqrt(d2)) * r + 0.5, 0, 1)
+    c.paint(mask[at], np.clip(lit, 0, 1), at=at)
     return mask
 
 
@@ -101,6 +105,7 @@ def _shapes() -> npt.NDArray[np.uint8]:
         c.paint(0.55 * c.line(ends, wide), c.rng.uniform(0.2, 0.8, 3).astype(np.float32))
     for index, (x, y, r) in enumerate(scatter(c, 30, (24, 58), 0.55)):
         turn = float(c.rng.uniform(0, 2 * math.pi))
+        at = c.near(x, y, r + 30)  # with the shadow, which lies 6 to the side and is blurred
         corners = (0, 4, 3)[index % 3]
         if corners:
             points = [
@@ -110,16 +115,16 @@ def _shapes() -> npt.NDArray[np.uint8]:
                 )
                 for k in range(corners)
             ]
-            mask = c.polygon(points)
-            dark = c.polygon([(px + 5, py + 6) for px, py in points], blur=4)
+            mask = c.polygon(points)[at]
+            dark = c.polygon([(px + 5, py + 6) for px, py in points], blur=4)[at]
         else:
-            mask = np.clip((1 - c.ellipse(x, y, r * 0.85, r * 0.85)) * r + 0.5, 0, 1)
-            dark = np.clip(1.15 - c.ellipse(x + 5, y + 6, r * 0.87, r * 0.87), 0, 0.25) * 4
-        c.shade(1 - 0.45 * dark)
+            mask = np.clip((1 - c.ellipse(x, y, r * 0.85, r * 0.85, at=at)) * r + 0.5, 0, 1)
+            dark = np.clip(1.15 - c.ellipse(x + 5, y + 6, r * 0.87, r * 0.87, at=at), 0, 0.25) * 4
+        c.shade(1 - 0.45 * dark, at=at)
         hue = float(c.rng.uniform(0, 1))
         colour = np.array([0.5 + 0.42 * math.cos(2 * math.pi * (hue + k / 3)) for k in range(3)], np.float32)
-        slope = 1 + 0.30 * ((c.x - x) * math.cos(turn) + (c.y - y) * math.sin(turn)) / r
-        c.paint(mask, np.clip(colour * (slope + 0.06 * c.noise(8))[..., None], 0, 1))
+        slope = 1 + 0.30 * ((c.x[at] - x) * math.cos(turn) + (c.y[at] - y) * math.sin(turn)) / r
+        c.paint(mask, np.clip(colour * (slope + 0.06 * c.noise(8)[at])[..., None], 0, 1), at=at)
     return c.finish(grain=0.035)
 
 
@@ -251,11 +256,13 @@ def _vase(c: Canvas, x: float, base: float) -> None:
 
 def _flower(c: Canvas, x: float, y: float, hue: int) -> None:
     colour = np.array(((0.93, 0.35, 0.45), (0.98, 0.80, 0.25), (0.80, 0.55, 0.88))[hue], np.float32)
+    at = c.near(x, y, 24)
     for k in range(7):
         a = k * 2 * math.pi / 7
-        petal = c.ellipse(x + 11 * math.cos(a), y + 11 * math.sin(a), 10.5, 6.5, a)
-        c.paint(np.clip((1 - petal) * 7, 0, 1), colour * (0.72 + 0.3 * np.clip(petal, 0, 1))[..., None])
-    c.paint(np.clip(7 - np.hypot(c.x - x, c.y - y), 0, 1), (0.55, 0.32, 0.10))
+        petal = c.ellipse(x + 11 * math.cos(a), y + 11 * math.sin(a), 10.5, 6.5, a, at=at)
+        light = 0.72 + 0.3 * np.clip(petal, 0, 1)
+        c.paint(np.clip((1 - petal) * 7, 0, 1), colour * light[..., None], at=at)
+    c.paint(np.clip(7 - np.hypot(c.x[at] - x, c.y[at] - y), 0, 1), (0.55, 0.32, 0.10), at=at)
 
 
 def _orange(c: Canvas, x: float, y: float, r: float, *, on_ground: bool = True) -> None:
