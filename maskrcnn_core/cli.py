@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from maskrcnn_core import project_commands
+from maskrcnn_core import project_commands, walk_commands
 from maskrcnn_core.batch import BatchReport, BatchSettings, Outcome, find_files, journal_file
 from maskrcnn_core.batch import annotate as run_batch
 from maskrcnn_core.console import (
@@ -394,3 +394,4 @@ def _as_json(evaluation: Evaluation) -> dict[str, object]:
 app.command()(training.train)
 app.command()(training.draw_scenes)
 app.add_typer(project_commands.app, name="project")
+app.command()(walk_commands.explain)

@@ -14,7 +14,17 @@ from maskrcnn_core.annotations import Instance
 from maskrcnn_core.masks import BoolMask
 from maskrcnn_core.palette import Color, category_color, instance_color
 
-__all__ = ["ColorBy", "Style", "colors_of", "cut_out", "cut_out_thumbnail", "render"]
+__all__ = [
+    "ColorBy",
+    "Style",
+    "colors_of",
+    "cut_out",
+    "cut_out_thumbnail",
+    "draw_label",
+    "label_places",
+    "label_size",
+    "render",
+]
 
 Pixels = npt.NDArray[np.uint8]
 ColorBy = Literal["instance", "category"]
@@ -138,8 +148,8 @@ def _draw_boxes(
     places: list[Box | None] = [None] * len(instances)
     texts = [_label_text(instance, names) for instance in instances]
     if style.labels:
-        sizes = [_label_size(draw, text, font) for text in texts]
-        places = _label_places([_corners(instance) for instance in instances], sizes, picture.height)
+        sizes = [label_size(draw, text, font) for text in texts]
+        places = label_places([_corners(instance) for instance in instances], sizes, picture.height)
     drawn = list(zip(instances, colors, texts, places, strict=True))
     if style.boxes:
         for instance, color, _, _ in reversed(drawn):
@@ -147,7 +157,7 @@ def _draw_boxes(
             draw.rectangle((x1, y1, x2 - 1, y2 - 1), outline=color, width=width)
     for _, color, text, place in reversed(drawn):
         if place is not None:
-            _draw_label(draw, text, place, color, font)
+            draw_label(draw, text, place, color, font)
     return np.asarray(picture).copy()
 
 
@@ -161,13 +171,13 @@ def _label_text(instance: Instance, names: Mapping[int, str]) -> str:
     return names[instance.category_id] + score
 
 
-def _label_size(draw: ImageDraw.ImageDraw, text: str, font: Font) -> tuple[int, int]:
+def label_size(draw: ImageDraw.ImageDraw, text: str, font: Font) -> tuple[int, int]:
     """Width and height of a label with the space around its text."""
     left, top, right, bottom = draw.textbbox((0, 0), text, font=font)
     return (int(right - left) + 6, int(bottom - top) + 5)
 
 
-def _label_places(
+def label_places(
     boxes: Sequence[Box], sizes: Sequence[tuple[int, int]], picture_height: int
 ) -> list[Box | None]:
     """Where each label lies, above its box or else below it; ``None`` where there is no room.
@@ -207,7 +217,8 @@ def _shared_areas(boxes: npt.NDArray[np.int64], box: Box) -> npt.NDArray[np.int6
     return shared
 
 
-def _draw_label(draw: ImageDraw.ImageDraw, text: str, place: Box, color: Color, font: Font) -> None:
+def draw_label(draw: ImageDraw.ImageDraw, text: str, place: Box, color: Color, font: Font) -> None:
+    """Text on a ground of a color, black or white by the ground's brightness."""
     left, top, _, _ = draw.textbbox((0, 0), text, font=font)
     x1, y1, x2, y2 = place
     draw.rectangle((x1, y1, x2 - 1, y2 - 1), fill=color)

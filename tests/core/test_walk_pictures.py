@@ -1,0 +1,169 @@
+import numpy as np
+import plotly.colors
+import pytest
+
+from maskrcnn_core.drawing import (
+    LEAST_SIDE,
+    SIDE,
+    Board,
+    bars,
+    false_colors,
+    panels,
+    picture_size,
+    scaled,
+    with_legend,
+)
+from maskrcnn_core.errors import InputError
+from maskrcnn_core.explaining import explain_box
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.models import get_model
+from maskrcnn_core.walk import WALK
+from maskrcnn_core.walk_pictures import PICTURES, example_of_a_miss
+from maskrcnn_core.walk_run import walk_through
+from tests.core.builders import make_image
+from tests.core.walks import blind_model, random_walk, sample_walk, walks_of_every_kind
+from tests.shared_data import shared_path
+
+OF_THE_MODEL = {"weights"}  # the same for every picture
+
+
+@pytest.fixture(scope="module")
+def every_kind():
+    return walks_of_every_kind()
+
+
+def looks_right(picture) -> bool:
+    pixels = picture.pixels
+    return (
+        pixels.dtype == np.uint8
+        and pixels.ndim == 3
+        and pixels.shape[2] == 3
+        and 1 <= pixels.shape[0] <= 2 * SIDE
+        and 1 <= pixels.shape[1] <= SIDE
+        and bool(picture.title)
+        and bool(picture.caption)
+    )
+
+
+def test_every_stage_of_the_walk_has_its_pictures():
+    assert [s.key for s in WALK if s.key not in OF_THE_MODEL] == list(PICTURES)
+
+
+@pytest.mark.parametrize("key", PICTURES)
+def test_a_stage_of_a_drawn_sample_gives_pictures_with_words(key):
+    pictures = PICTURES[key](sample_walk())
+    assert pictures and all(map(looks_right, pictures))
+    # something is drawn: no picture is of one colour, and no two of a stage are the same
+    assert all(p.pixels.std() > 1 for p in pictures)
+    assert len({p.pixels.tobytes() for p in pictures}) == len(pictures)
+
+
+@pytest.mark.parametrize("key", PICTURES)
+def test_a_stage_copes_with_nothing_found_and_with_images_of_any_size(key, every_kind):
+    for kind, walk in every_kind.items():
+        pictures = PICTURES[key](walk)
+        assert pictures and all(map(looks_right, pictures)), kind
+
+
+def test_a_model_with_one_feature_map_has_pictures_too(monkeypatch):
+    monkeypatch.setenv("MASKDESK_WEIGHTS", str(shared_path("weights")))
+    walk = walk_through(Predictor(get_model("mobile"), "cpu"), make_image(60, 80))
+    assert len(PICTURES["pyramid"](walk)) == 1
+    assert all(looks_right(p) for draw in PICTURES.values() for p in draw(walk))
+
+
+def test_drawing_changes_neither_the_image_nor_the_stages():
+    walk = random_walk()
+    before = walk.pixels.copy(), walk.stages.regions.boxes.copy(), walk.stages.run.candidates.boxes.copy()
+    for draw in PICTURES.values():
+        draw(walk)
+    after = walk.pixels, walk.stages.regions.boxes, walk.stages.run.candidates.boxes
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def test_the_detections_of_a_walk_are_those_of_the_predictor():
+    walk = sample_walk()
+    expected = walk.predictor.predict([walk.pixels], walk.thresholds)[0]
+    assert len(expected) > 0
+    for name in ("boxes", "labels", "scores", "mask_probs", "rows"):
+        assert np.array_equal(getattr(walk.detections, name), getattr(expected, name))
+
+
+def test_the_example_of_a_miss_is_one():
+    walk = sample_walk()
+    found = example_of_a_miss(walk)
+    assert found is not None and found.verdict not in ("detected", "twice")
+    (picture,) = PICTURES["missed"](walk)
+    assert found.sentence in picture.caption
+
+
+def test_a_box_that_was_asked_about_is_the_example():
+    walk = random_walk(box=(10.0, 20.0, 60.0, 80.0))
+    asked = explain_box(walk.stages, walk.thresholds, walk.label_map, walk.box)
+    assert example_of_a_miss(walk).sentence == asked.sentence
+    with pytest.raises(InputError):
+        example_of_a_miss(random_walk(box=(500.0, 500.0, 600.0, 600.0)))
+
+
+def test_where_nothing_was_proposed_there_is_no_subject_and_no_miss():
+    walk = random_walk(model=blind_model())
+    assert len(walk.stages.regions.boxes) == 0
+    assert walk.subject is None and example_of_a_miss(walk) is None
+    assert "nothing can be detected" in PICTURES["proposals"](walk)[2].caption
+
+
+def test_a_view_places_its_own_corners_on_the_rim_of_its_picture():
+    walk = sample_walk()
+    height, width = walk.stages.input.input_size
+    whole = walk.whole.place(np.array([0, 0, width, height], np.float32))
+    assert whole == pytest.approx([0, 0, walk.whole.picture.shape[1], walk.whole.picture.shape[0]], abs=0.01)
+    view = walk.around(walk.subject.box)
+    x1, y1, x2, y2 = view.place(walk.subject.box)
+    assert -1 <= x1 < x2 <= view.picture.shape[1] + 1 and -1 <= y1 < y2 <= view.picture.shape[0] + 1
+
+
+# -- drawing --------------------------------------------------------------------------------------------
+
+
+def test_false_colours_are_viridis():
+    steps = [plotly.colors.hex_to_rgb(c) for c in plotly.colors.sequential.Viridis]
+    assert false_colors(np.linspace(0, 1, 10)) == pytest.approx(np.array(steps), abs=3)  # 256 steps, not 10
+
+
+def test_false_colours_of_one_value_or_none_are_no_error():
+    assert false_colors(np.full((2, 3), 7.0)).tolist() == [[[68, 1, 84]] * 3] * 2
+    assert false_colors(np.zeros((0, 3))).shape == (0, 3, 3)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5000), (480, 640), (9000, 12000), (900, 900)])
+def test_pictures_are_neither_small_nor_large(size):
+    height, width = picture_size(size)
+    assert LEAST_SIDE <= max(height, width) <= SIDE and min(height, width) >= 1
+    assert scaled(np.zeros((*size, 3), np.uint8)[:50, :50], (height, width)).shape == (height, width, 3)
+
+
+def test_a_frame_lies_where_its_box_is_and_nowhere_else():
+    board = Board(np.zeros((40, 60, 3), np.uint8), fade=0)
+    board.box((10, 5, 30, 25), (255, 0, 0), width=1)
+    drawn = (board.pixels() == (255, 0, 0)).all(axis=2)
+    rows, columns = np.nonzero(drawn)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (5, 24, 10, 29)
+    assert not drawn[6:24, 11:29].any()
+
+
+@pytest.mark.parametrize("box", [(5, 5, 5, 5), (-50, -50, 500, 500), (30, 30, 10, 10)])
+def test_odd_boxes_are_drawn_without_an_error(box):
+    board = Board(np.zeros((40, 60, 3), np.uint8))
+    board.box(box, (255, 0, 0), dashed=True, text="x")
+    board.fill(box, (0, 255, 0), 0.5)
+    board.arrow((5, 5), (5, 5), (0, 0, 255))
+    assert board.pixels().shape == (40, 60, 3)
+
+
+def test_names_too_long_or_odd_are_cut_and_escaped():
+    odd = "<script>\n\u202e" * 50
+    strip = with_legend(np.zeros((20, 500, 3), np.uint8), [((1, 2, 3), odd)] * 9)
+    assert strip.shape[1] == 500 and strip.shape[0] > 20 + 22 * 8
+    assert bars([(odd, 0.5), ("", 2.0)]).shape[1] == 640
+    assert panels([(odd, np.zeros((10, 30, 3), np.uint8))] * 40).shape[1] <= SIDE
+    assert panels([]).shape[2] == 3
