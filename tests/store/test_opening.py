@@ -21,6 +21,11 @@ from tests.store.builders import change, make_project
 
 
 @pytest.fixture
+def is_new():
+    return True
+
+
+@pytest.fixture
 def lite(tmp_path):
     return StorePlace.in_folder(tmp_path / "data")
 
