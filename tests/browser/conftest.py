@@ -96,9 +96,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def serve_app(tmp_path_factory):
-    """``serve_app(script_path, env, cwd)`` starts an app; see `Servers`."""
+    """``serve_app(script_path, env, cwd)`` starts an app, which ends with the module; see `Servers`.
+
+    Each takes up to a gigabyte of memory.
+    """
     servers = Servers(tmp_path_factory.mktemp)
     yield servers
     servers.stop_all()
@@ -157,7 +160,10 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture
 def page(browser):
     """A fresh page 1360 pixels wide; a script error in it fails the test."""
-    context = browser.new_context(viewport={"width": 1360, "height": 900})
+    # Streamlit's fades and running figures are drawn without a GPU here, and nothing of ours moves by itself.
+    context = browser.new_context(viewport={"width": 1360, "height": 900}, reduced_motion="reduce")
+    # a limit, not a wait: a cold server on a busy machine takes its time over the first page
+    context.set_default_timeout(60_000)
     page = context.new_page()
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))

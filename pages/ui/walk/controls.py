@@ -21,7 +21,7 @@ def choose_one(ui: WalkUi, key: str, label: str, options: Sequence[str]) -> str:
 
 
 def choose_row(ui: WalkUi, key: str, label: str, count: int, name: Callable[[int], str]) -> int:
-    """One of many rows, by its name."""
+    """One of many rows, by its name; no two may have the same, as Streamlit knows them by that."""
     kept = ui.choices.get(key)
     index = kept if isinstance(kept, int) and kept < count else 0
     # Rows of another image or model are another list: a chosen place means nothing in it.

@@ -261,7 +261,8 @@ def draw_iou(look: Look) -> None:
 
 def _objects(look: Look) -> tuple[tuple[str, ...], np.ndarray, str]:
     if look.truth is not None:
-        return look.truth.names, np.asarray(look.truth.boxes), f"ground truth: {look.truth.source}"
+        names = tuple(f"{n}. {name}" for n, name in enumerate(look.truth.names, start=1))
+        return names, np.asarray(look.truth.boxes), f"ground truth: {look.truth.source}"
     found = look.detections
     return tuple(map(look.detection_name, range(len(found)))), found.boxes, "detections"
 

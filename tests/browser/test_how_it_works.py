@@ -1,0 +1,221 @@
+"""The walk through the network in a real browser: every stage, and what one can play with."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from maskrcnn_core.boxes import box_ious
+from maskrcnn_core.detections import Thresholds
+from maskrcnn_core.explaining import explain_box
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.models import get_model
+from maskrcnn_core.scenes import draw_scene
+from maskrcnn_core.stages import trace
+from maskrcnn_core.store.places import StorePlace
+from maskrcnn_core.store.store import Store
+from maskrcnn_core.walk import WALK
+from tests.browser.walk_page import WalkPage
+from tests.shared_data import shared_path
+
+ROOT = Path(__file__).parents[2]
+PHOTO = ("data", "photos", "18124840932_e42b3e377c_k.jpg")
+PICTURES = {
+    "input": ["input"],
+    "backbone": ["backbone"],
+    "pyramid": ["pyramid"],
+    "anchors": ["anchors"],
+    "proposals": ["proposals-after suppression"],
+    "iou": ["iou"],
+    "roi-align": ["roi-window", "roi-crop"],
+    "box-head": ["head"],
+    "suppression": ["fates"],
+    "mask": ["mask-cells", "mask-soft", "mask-hard"],
+    "kinds": ["kinds"],
+    "missed": ["missed"],
+    "weights": [],
+}
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def address(serve_app, folder):
+    environment = {"MASKDESK_DATA": str(folder), "MASKDESK_DATABASE": ""}
+    weights = shared_path_or_none("weights")
+    if weights is not None:
+        environment["MASKDESK_WEIGHTS"] = str(weights)
+    return serve_app(ROOT / "app.py", environment, cwd=ROOT)
+
+
+def shared_path_or_none(*parts):
+    try:
+        return shared_path(*parts)
+    except pytest.skip.Exception:
+        return None
+
+
+@pytest.fixture
+def walk(page, address):
+    return WalkPage(page, address)
+
+
+@pytest.fixture
+def scene(walk):
+    """The page with a drawn scene and the starter."""
+    if shared_path_or_none("weights") is not None:
+        walk.choose_model("Starter")
+        walk.page.get_by_text("Knows nuclei and drawn shapes").wait_for()
+    walk.page.get_by_role("button", name="Draw a scene with known objects").click()
+    walk.title("input").wait_for(timeout=120_000)
+    return walk
+
+
+@pytest.fixture(scope="module")
+def known():
+    """The same scene, traced here."""
+    predictor, pixels = Predictor(get_model("starter")), draw_scene(1).pixels
+    return predictor, pixels, trace(predictor, pixels)
+
+
+def look_at_every_stage(walk):
+    for stage in WALK:
+        walk.go(stage.key)
+        for name in PICTURES[stage.key]:
+            assert walk.picture(name).colors() > 3, f"{stage.key}: {name} is blank"
+        if not PICTURES[stage.key]:
+            walk.page.get_by_text("Blocks, from the image to the masks").wait_for(timeout=60_000)
+            walk.page.get_by_text("How many weights").wait_for(timeout=60_000)
+        assert walk.errors == [], stage.key
+        for sentence in stage.sentences:
+            assert walk.page.get_by_text(sentence).is_visible()
+
+
+def test_every_stage_has_its_picture_of_a_drawn_scene(scene):
+    look_at_every_stage(scene)
+
+
+def test_every_stage_has_its_picture_of_a_photo(walk):
+    walk.page.set_input_files("input[type=file]", shared_path(*PHOTO))
+    walk.title("input").wait_for(timeout=120_000)
+    look_at_every_stage(walk)
+
+
+def test_the_buttons_the_keys_the_list_and_the_address_agree(scene, address):
+    page = scene.page
+    page.get_by_role("button", name="The next stage").click()
+    scene.title("backbone").wait_for()
+    page.keyboard.press("Alt+ArrowRight")
+    scene.title("pyramid").wait_for()
+    assert page.get_by_role("radio", name="3. Feature pyramid").is_checked()
+    page.wait_for_url("**stage=pyramid")
+    page.get_by_role("button", name="The stage before").click()
+    scene.title("backbone").wait_for()
+    page.goto(f"{address}/how_it_works?stage=mask")
+    page.get_by_role("button", name="Draw a scene with known objects").click()
+    scene.title("mask").wait_for(timeout=120_000)
+
+
+def test_iou_is_counted_while_a_box_is_dragged(scene, known):
+    _, pixels, stages = known
+    scene.go("iou")
+    picture = scene.picture("iou")
+    size = pixels.shape[:2]
+    mine, target = picture.boxes
+    truth = draw_scene(1).masks[0].box_xywh
+    assert target == [truth[0], truth[1], truth[0] + truth[2], truth[1] + truth[3]], "ground truth, as drawn"
+    sent = np.round(stages.regions.boxes.astype(np.float64) * stages.to_image, 2)
+    ious = box_ious(sent, np.array([target]))[:, 0]
+    for bar in (0.5, 0.2):
+        picture.slide(bar)
+        passing = f"{int((ious >= bar).sum())} of {len(ious)} have an IoU of {bar:.2f} or more with object"
+        picture.wait_until(lambda words=passing: words in picture.sentence, f"{passing}; {picture.sentence}")
+    middle = (mine[0] + mine[2]) / 2 + 3, (mine[1] + mine[3]) / 2
+    picture.drag(middle, (middle[0] + 7, middle[1] + 5), size)
+    picture.wait_until(lambda: picture.boxes[0] != mine, "the dragged box")
+    moved = picture.boxes[0]
+    assert (moved[0] - mine[0], moved[1] - mine[1]) == pytest.approx((7, 5), abs=1.5)
+    iou = box_ious(np.array([moved]), np.array([target]))[0, 0]
+    assert f"= {iou:.3f}" in picture.sentence
+    picture.canvas.focus()
+    scene.page.keyboard.press("Shift+ArrowLeft")
+    picture.wait_until(lambda: picture.boxes[0][0] == pytest.approx(max(moved[0] - 10, 0)), "ten to the left")
+
+
+def test_a_click_shows_the_anchors_of_that_point(scene, known):
+    _, pixels, stages = known
+    scene.go("anchors")
+    picture = scene.picture("anchors")
+    all_of_them = sum(level.per_cell for level in stages.anchors)
+    scene.page.get_by_text(f"{all_of_them} anchors at this point").wait_for()
+    x, y = 60, 200
+    picture.click((x, y), pixels.shape[:2])
+    best = max(
+        level.objectness[level.cell_at(x / stages.to_image[0], y / stages.to_image[1])].max()
+        for level in stages.anchors
+    )
+    scene.page.get_by_text(f"Most likely an object: {best:.3f}").wait_for(timeout=15_000)
+    scene.page.get_by_role("radio", name=stages.anchors[0].name).click()
+    scene.page.get_by_text(f"{stages.anchors[0].per_cell} anchors at this point").wait_for()
+
+
+def test_the_number_of_proposals_is_a_slider_of_the_browser_and_python_hears_of_it(scene, known):
+    stages = known[2]
+    scene.go("proposals")
+    picture = scene.picture("proposals-after suppression")
+    picture.slide(7)
+    assert picture.view.locator('[data-part="value"]').inner_text() == "7", "at once"
+    scores = stages.regions.objectness
+    scene.page.get_by_text(f"Objectness of the best: {scores[0]:.3f}; of no. 7: {scores[6]:.3f}").wait_for()
+    scene.page.get_by_role("radio", name="objectness").click()
+    assert scene.picture("objectness").colors() > 3
+
+
+def test_another_nms_threshold_tells_who_suppresses_whom(scene, known):
+    predictor, _, stages = known
+    scene.go("suppression")
+    assert scene.picture("fates").legend
+    slider = scene.page.get_by_role("slider", name="NMS threshold (IoU)")
+    slider.focus()
+    start = float(slider.input_value())
+    for _ in range(10):
+        scene.page.keyboard.press("ArrowLeft")
+    nms = round(start - 0.1, 2)
+    kept = len(stages.run.candidates.select(Thresholds(0.5, nms, predictor.model.max_detections)))
+    scene.page.get_by_text(f"candidates: {kept} kept").wait_for(timeout=15_000)
+    assert f"kept: {kept}" in scene.picture("fates").legend
+
+
+def test_why_it_was_missed_and_the_box_taken_all_the_same(scene, known, folder):
+    predictor, pixels, stages = known
+    scene.go("missed")
+    picture = scene.picture("missed")
+    box = (10, 150, 120, 250)
+    picture.drag(box[:2], box[2:], pixels.shape[:2])
+    answer = scene.page.get_by_test_id("stAlert").first
+    answer.wait_for()
+    scene.page.get_by_text("best objectness near it").wait_for()
+    thresholds = Thresholds(
+        nms_threshold=0.5, max_detections=predictor.model.max_detections, score_threshold=0.5
+    )
+    # the pointer stands on whole pixels of the screen: boxes within a pixel are the same drag
+    told = {
+        explain_box(stages, thresholds, predictor.model.label_map, np.add(box, shift).tolist()).verdict
+        for shift in ((0, 0, 0, 0), (1, 1, -1, -1), (-1, -1, 1, 1))
+    }
+    verdict = explain_box(stages, thresholds, predictor.model.label_map, box).sentence.split(":")[0]
+    assert len(told) > 1 or verdict in answer.inner_text()
+    scene.page.get_by_role("button", name="Take it as an instance all the same").click()
+    scene.page.get_by_text("Taken as an instance, in the project").wait_for(timeout=60_000)
+    store = Store(StorePlace.in_folder(folder))
+    try:
+        project = store.projects()[-1]
+        (image,) = store.images(project.id)
+        made = [row for row in store.instances(project.id, image_id=image.id) if row.source == "person"]
+    finally:
+        store.close()
+    assert len(made) == 1
+    assert made[0].given_box == pytest.approx(box, abs=1.5)
+    assert made[0].area > 0
+    scene.page.get_by_role("button", name="Open it in the editor").click()
+    scene.page.wait_for_url(f"**/review?project={project.id}&image={image.id}*")
