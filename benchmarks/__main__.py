@@ -21,6 +21,7 @@ import torchvision
 from benchmarks.after_network import run_after_network
 from benchmarks.editor import run_editor
 from benchmarks.end_to_end import run_end_to_end
+from benchmarks.explained import run_explained
 from benchmarks.many_instances import run_many_instances
 from benchmarks.prompts import run_prompts
 from benchmarks.report import Report
@@ -98,6 +99,12 @@ BENCHMARKS = (
         "A crowded photo to a clean annotation: keys, clicks and drags",
         "What the network proposes is accepted at once; what it missed costs a drag each.",
         run_walk,
+    ),
+    Benchmark(
+        "explained",
+        "The network explained: from a control to the picture",
+        "Every control of the walk is answered before one has looked up, from the real tensors.",
+        run_explained,
     ),
 )
 

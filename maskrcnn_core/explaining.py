@@ -185,7 +185,7 @@ class _Case:
                 return (
                     "suppressed",
                     sentence,
-                    f"An NMS threshold of {both:.2f} or more keeps it.",
+                    self._at_higher_nms(row, float(both)),
                     (row, other),
                 )
             case "beyond limit":
@@ -200,7 +200,8 @@ class _Case:
 
     def _at_lower_score(self, row: int, score: float) -> str:
         """What a lower score threshold would do: it may let in something that is in the way."""
-        lower = replace(self.thresholds, score_threshold=max(SCORE_FLOOR, float(np.nextafter(score, 0))))
+        below = float(np.nextafter(np.float32(score), np.float32(0)))
+        lower = replace(self.thresholds, score_threshold=max(SCORE_FLOOR, below))
         fates = fates_of_candidates(self.candidates, lower, self.label_map)
         match fates.of(row):
             case "kept":

@@ -1,8 +1,11 @@
 """Annotate: images in, instances with masks, live thresholds, exact files out."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
-from maskrcnn_core.inference import Predictor
 from pages.ui.downloads import draw_downloads
 from pages.ui.gallery import draw_gallery
 from pages.ui.instances import draw_image
@@ -11,6 +14,9 @@ from pages.ui.mending import draw_mend
 from pages.ui.navigation import through_app
 from pages.ui.settings import draw_model_choice, draw_thresholds
 from pages.ui.state import UiState, get_state
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Predictor
 
 
 @st.fragment

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
-from maskrcnn_core.inference import Predictor
 from maskrcnn_core.model_cards import is_card
 from maskrcnn_core.model_summary import summarise
 from maskrcnn_core.models import ModelSpec, all_models, load_custom_model, load_trained_model, ready_models
@@ -103,6 +102,8 @@ def draw_custom(state: UiState) -> None:
             model = load_trained_model(file, card=lines)
         else:
             model = load_custom_model(file, lines, title=weights.name)
+        from maskrcnn_core.inference import Predictor
+
         state.custom[model.key] = Predictor(model)
         state.model_key = model.key
         state.loaded = (

@@ -5,16 +5,19 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from maskrcnn_core.images import decode_image, encode_jpeg
-from maskrcnn_core.inference import Predictor
 from maskrcnn_core.models import default_model, get_model, model_by_key
 from maskrcnn_core.samples import sample_png
 from maskrcnn_core.store.drawing import BoxDrawer
 from maskrcnn_core.store.store import Store
 from pages.ui.state import UiState
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Predictor
 
 __all__ = ["box_drawer", "open_store", "pictures", "predictor_of", "sample_bytes"]
 
@@ -24,6 +27,8 @@ _PICTURES_KEPT = 32  # of about 4 MB for a 12 MP photo
 @st.cache_resource(max_entries=8, show_spinner="Building the model ...")
 def _shared_predictor(key: str, sha256: str) -> Predictor:
     # The digest is a part of the cache's key: a model that was trained again is another one.
+    from maskrcnn_core.inference import Predictor  # with torch, which no page of projects waits for
+
     return Predictor(get_model(key))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -10,11 +11,13 @@ from maskrcnn_core.annotations import AnnotatedImage
 from maskrcnn_core.formats import FORMATS, Export, Format, Member, format_by_key, write_zip
 from maskrcnn_core.formats.base import file_stem
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
-from maskrcnn_core.inference import Predictor
 from maskrcnn_core.rendering import Style
 from pages.ui.errors import show_core_errors
 from pages.ui.offering import draw_offer, forget
 from pages.ui.state import Prepared, UiState
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Predictor
 
 __all__ = ["draw_downloads"]
 

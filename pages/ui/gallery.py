@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import streamlit as st
 
-from maskrcnn_core.inference import Predictor
 from maskrcnn_core.workspace import ImageState
 from pages.ui.state import UiState
 from pages.ui.stepper import stepper
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Predictor
 
 __all__ = ["draw_gallery"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -12,7 +13,6 @@ import streamlit as st
 from maskrcnn_core.annotations import Instance
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.images import encode_png, one_line
-from maskrcnn_core.inference import Predictor, Run
 from maskrcnn_core.palette import category_color, hex_color
 from maskrcnn_core.rendering import colors_of, cut_out_thumbnail
 from maskrcnn_core.workspace import OpenImage, Shown, data_url
@@ -26,6 +26,10 @@ from pages.ui.viewer import (
     media_url,
     viewer,
 )
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Predictor
+    from maskrcnn_core.runs import Run
 
 __all__ = ["detection_table", "draw_image"]
 

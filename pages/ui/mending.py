@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from maskrcnn_core.inference import Predictor
 from maskrcnn_core.store.handing_over import HandedOver, hand_over, missing_images
 from maskrcnn_core.store.store import Store
 from pages.ui.cached import open_store
 from pages.ui.errors import show_core_errors
 from pages.ui.project.choosing import default_name
 from pages.ui.state import UiState
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Predictor
 
 __all__ = ["draw_mend", "project_of_open_images"]
 

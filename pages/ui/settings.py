@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from maskrcnn_core.errors import CoreError
-from maskrcnn_core.inference import Predictor
 from maskrcnn_core.models import (
     MODELS,
     ModelSpec,
@@ -20,6 +20,9 @@ from maskrcnn_core.models import (
 from pages.ui.cached import predictor_of
 from pages.ui.errors import harmless, plain, show_core_errors
 from pages.ui.state import UiState
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Predictor
 
 __all__ = ["download_model", "draw_model_choice", "draw_thresholds", "shown_title"]
 

@@ -7,11 +7,11 @@ value while another page is open; a widget without a key loses every second chan
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from maskrcnn_core.detections import Thresholds
-from maskrcnn_core.inference import Predictor
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.store.exchange import ImportReport
 from maskrcnn_core.store.queues import QueueFilter, QueueItem, Unit
@@ -20,6 +20,9 @@ from pages.ui.review.messages import Refusal
 from pages.ui.stepper import Steps
 from pages.ui.viewer import DisplayOptions
 from pages.ui.walk.state import WalkUi
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Predictor
 
 __all__ = ["REVIEWER", "Prepared", "ProjectUi", "ReviewUi", "UiState", "get_state"]
 

@@ -64,10 +64,26 @@ def test_a_score_too_low_is_named_and_the_help_helps(traced):
     assert answer.rows == (row,)
     assert f"({score:.2f})" in answer.sentence
     assert "threshold of 1.00" in answer.sentence
-    if answer.helps.startswith("A score threshold below"):
-        lower = replace(high, score_threshold=max(SCORE_FLOOR, float(score) - 1e-4))
-        assert row in stages.run.candidates.select(lower)
-        assert asked(traced, lower, box).verdict in ("detected", "twice")
+    assert answer.helps == f"A score threshold below {score:.2f} shows it."
+    lower = replace(high, score_threshold=max(SCORE_FLOOR, float(score) - 1e-4))
+    assert row in stages.run.candidates.select(lower)
+    assert asked(traced, lower, box).verdict in ("detected", "twice")
+
+
+def test_where_a_lower_score_alone_would_not_help_what_is_in_the_way_is_named(traced):
+    predictor, _, stages = traced
+    candidates, label_map = stages.run.candidates, predictor.model.label_map
+    thresholds = Thresholds(0.5, 0.05)
+    told = set()
+    for row, box in with_fate(traced, thresholds, "low score"):
+        answer = asked(traced, thresholds, box)
+        below = replace(thresholds, score_threshold=max(SCORE_FLOOR, float(candidates.scores[row]) - 1e-5))
+        fates = fates_of_candidates(candidates, below, label_map)
+        if answer.verdict == "low score" and answer.rows == (row,):
+            assert ("shows it" in answer.helps) == (fates.of(row) == "kept")
+            assert ("would suppress it" in answer.helps) == (fates.of(row) == "suppressed")
+            told.add(answer.helps.split(" ")[0])
+    assert told
 
 
 def test_a_suppressed_one_names_who_did_it_and_by_how_much(traced):
@@ -82,6 +98,8 @@ def test_a_suppressed_one_names_who_did_it_and_by_how_much(traced):
     if answer.helps.startswith("An NMS threshold of"):
         value = float(answer.helps.split("of ")[1].split(" ")[0])
         assert row in stages.run.candidates.select(replace(strict, nms_threshold=value))
+    else:
+        assert answer.helps.startswith("More than one box is in its way")
 
 
 def test_beyond_the_limit_and_switched_off_are_told_apart(traced):

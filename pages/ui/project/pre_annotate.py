@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
@@ -10,7 +11,6 @@ from streamlit.delta_generator import DeltaGenerator
 
 from maskrcnn_core.categories import LabelMap
 from maskrcnn_core.detections import SCORE_FLOOR
-from maskrcnn_core.inference import Predictor
 from maskrcnn_core.models import MODELS, default_model, ready_models
 from maskrcnn_core.store.category_changes import add_categories
 from maskrcnn_core.store.jobs import (
@@ -29,6 +29,9 @@ from pages.ui.errors import harmless, plain, show_core_errors
 from pages.ui.project.choosing import OpenProject
 from pages.ui.settings import shown_title
 from pages.ui.state import ProjectUi, UiState, get_state
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Predictor
 
 __all__ = ["draw_pre_annotate"]
 

@@ -145,7 +145,7 @@ def draw_anchors(look: Look) -> None:
         height=212,
         key="walk-anchor-table",
         column_config={
-            ("objectness"): st.column_config.ProgressColumn(min_value=0, max_value=1, format="%.3f")
+            "objectness": st.column_config.ProgressColumn(min_value=0, max_value=1, format="%.3f")
         },
         alt="The anchors at this point, the most likely object first",
     )
@@ -230,7 +230,7 @@ def draw_iou(look: Look) -> None:
     height, width = look.size
     if len(names):
         index = choose_row(
-            look.ui, ("iou-object"), f"Object ({source})", len(names), lambda n: harmless(names[n])
+            look.ui, "iou-object", f"Object ({source})", len(names), lambda n: harmless(names[n])
         )
         x1, y1, x2, y2 = (float(v) for v in boxes[index])
         target: Box = (max(x1, 0), max(y1, 0), min(x2, width), min(y2, height))
@@ -277,7 +277,7 @@ def draw_roi_align(look: Look) -> None:
         st.info("There is no region to crop: nothing on this image looks like an object to this model.")
         return
     index = choose_row(
-        look.ui, ("roi-region"), "Region", min(len(regions.boxes), 100), lambda n: _region(look, n)
+        look.ui, "roi-region", "Region", min(len(regions.boxes), 100), lambda n: _region(look, n)
     )
     head = choose_one(look.ui, "roi-head", "For the", ("box head", "mask head"))
     crop = crop_region(

@@ -40,6 +40,8 @@ class StageView {
     /** Index of the box that the arrow keys move. */
     this.chosen = 0;
     this.frame = 0;
+    /** How many messages were taken in. */
+    this.told = 0;
     this.timer = 0;
     /** @type {(answer: StageAnswer) => void} */
     this.send = () => {};
@@ -85,6 +87,7 @@ class StageView {
   accept(message, send) {
     this.send = send;
     this.state.accept(message);
+    this.told += 1;
     const urls = [message.url, ...message.layers.map((layer) => layer.url ?? "")].filter((url) => url !== "");
     for (const url of urls) this.load(url);
     for (const url of [...this.pictures.keys()].slice(0, Math.max(this.pictures.size - KEPT, 0))) {
@@ -166,6 +169,7 @@ class StageView {
     this.part("sentence").textContent = this.state.sentence;
     const { dataset } = this.root;
     dataset.scene = message.scene;
+    dataset.told = String(this.told);
     dataset.value = String(this.state.value);
     dataset.boxes = JSON.stringify(this.state.boxes);
     const isComplete = [...this.pictures.values()].every((picture) => picture.complete);
