@@ -16,6 +16,7 @@ from pages.ui.stepper import stepper
 from pages.ui.walk.look import look_at
 from pages.ui.walk.panels import draw_glossary, draw_stage
 from pages.ui.walk.state import Truth
+from pages.ui.walk.take_home import draw_take_home
 
 
 def follow_address(state: UiState) -> None:
@@ -104,7 +105,9 @@ def draw_steps(state: UiState) -> None:
 def draw_desk(state: UiState, predictor: Predictor, digest: str) -> None:
     """What the controls of a stage change; a fragment, so that one costs no more than it must."""
     with show_core_errors():
-        draw_stage(look_at(state, predictor, digest))
+        look = look_at(state, predictor, digest)
+        draw_stage(look)
+        draw_take_home(look)
 
 
 through_app()

@@ -188,6 +188,7 @@ class UiState:
         project_file: the export of a project that waits to be downloaded.
         mended_in: the store's id of the project in which these images are mended; 0 before the first.
         walk: what is chosen on the page that explains the network.
+        walk_file: the report or notebook of it that waits to be downloaded.
     """
 
     workspace: Workspace = field(default_factory=Workspace)
@@ -219,6 +220,7 @@ class UiState:
     project_file: Prepared | None = None
     mended_in: int = 0
     walk: WalkUi = field(default_factory=WalkUi)
+    walk_file: Prepared | None = None
 
     @property
     def choices(self) -> object:

@@ -1,7 +1,9 @@
 """The walk through the network in a real browser: every stage, and what one can play with."""
 
+import html
 from pathlib import Path
 
+import nbformat
 import numpy as np
 import pytest
 
@@ -219,3 +221,21 @@ def test_why_it_was_missed_and_the_box_taken_all_the_same(scene, known, folder):
     assert made[0].area > 0
     scene.page.get_by_role("button", name="Open it in the editor").click()
     scene.page.wait_for_url(f"**/review?project={project.id}&image={image.id}*")
+
+
+def test_the_walk_is_taken_home_as_a_report_and_as_a_notebook(scene):
+    page = scene.page
+    page.get_by_text("Take it home").click()
+    for form, name in (("HTML report", "scene-1_walk.html"), ("Jupyter notebook", "scene-1_walk.ipynb")):
+        page.get_by_role("radio", name=form).check(force=True)
+        page.get_by_role("button", name="Prepare", exact=True).click()
+        button = page.get_by_role("button", name=f"Download {name}")
+        button.wait_for(timeout=120_000)
+        with page.expect_download() as download:
+            button.click()
+        assert download.value.suggested_filename == name
+        text = Path(download.value.path()).read_text("utf-8")
+        for stage in WALK:
+            assert html.escape(stage.title) in text or stage.title in text
+        if name.endswith(".ipynb"):
+            nbformat.validate(nbformat.reads(text, as_version=4))

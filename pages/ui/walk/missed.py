@@ -38,6 +38,7 @@ def draw_missed(look: Look) -> None:
     )
     answer = None
     if box is not None:
+        look.ui.drawn[look.name] = box
         with show_core_errors():
             answer = explain_box(look.stages, look.thresholds, look.predictor.model.label_map, box)
     layers = (detections,) if answer is None else (detections, *_layers(look, answer))

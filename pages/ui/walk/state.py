@@ -44,6 +44,7 @@ class WalkUi:
         truths: of drawn scenes, by digest.
         seed: of the next drawn scene.
         said: what is said once after something was done.
+        drawn: the last box around something missed, by what is looked at.
         taken_in: the stored image in which an object was taken as an instance: project and image.
     """
 
@@ -57,6 +58,7 @@ class WalkUi:
     truths: dict[str, Truth] = field(default_factory=dict)
     seed: int = 1
     said: str = ""
+    drawn: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)
     taken_in: tuple[int, int] | None = None
 
     def keep_traced(self, key: tuple[str, str], stages: Stages) -> None:
