@@ -150,7 +150,8 @@ from maskrcnn_core.model_summary import summarise
 for name, value in summarise(model).rows():
     print(f"{name}: {value}")
 for part in stages.times:
-    print(f"{part.seconds * 1000:8.1f} ms  {part.group}: {part.name}")""",
+    print(f"{part.seconds * 1000:8.1f} ms  {part.group}: {part.name}")
+show("weights")""",
     }
 )
 """By the key of the stage in :data:`~maskrcnn_core.walk.WALK`: what its cell runs."""

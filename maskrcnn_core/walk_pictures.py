@@ -1,7 +1,7 @@
 """The stages of one walk as pictures: what the report shows, and the notebook.
 
-``PICTURES`` has a row for each stage of :data:`~maskrcnn_core.walk.WALK` whose pictures depend on the image;
-what the weights look like does not. Every function copes with a walk on which nothing was proposed or found.
+``PICTURES`` has a row for each stage of :data:`~maskrcnn_core.walk.WALK`. Every function copes with a walk on
+which nothing was proposed or found.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from maskrcnn_core.drawing import (
 )
 from maskrcnn_core.explaining import SAME, Explanation, explain_box
 from maskrcnn_core.fates import FATES
+from maskrcnn_core.layers import blocks_of, layers_of
 from maskrcnn_core.palette import Color, instance_color
 from maskrcnn_core.pasting import paste_mask
 from maskrcnn_core.rendering import Style, render
@@ -54,6 +55,7 @@ _PANEL = 290  # pixels: three side by side
 _NAMED = 20  # boxes with arrows
 _CLASSES = 8
 _MASKS = 3
+_ODD = 3  # layers that are named
 
 
 @dataclass(frozen=True, eq=False)
@@ -623,6 +625,32 @@ def _whole(box: Floats, image_size: tuple[int, int]) -> tuple[int, int, int, int
     return left, top, min(max(right, left + 1), image_size[1]), min(max(bottom, top + 1), image_size[0])
 
 
+# -- the model ------------------------------------------------------------------------------------------
+
+
+def _weights(walk: Walk) -> tuple[Picture, ...]:
+    """Blocks by parameters and by time, and how many layers have something odd about them."""
+    model = walk.predictor.model
+    blocks = blocks_of(model, walk.stages)
+    odd = [layer for layer in layers_of(model) if layer.oddities]
+    told = (
+        "; ".join(f"{layer.name}: {layer.oddities[0]}" for layer in odd[:_ODD])
+        or "None of its layers is odd."
+    )
+    return (
+        Picture(
+            bars([(block.name, block.parameter_share) for block in blocks], color=BLUE),
+            "Parameters of each block, of all",
+            f"{sum(block.parameters for block in blocks):,} learned numbers. {told or 'No layer is odd.'}",
+        ),
+        Picture(
+            bars([(block.name, block.time_share) for block in blocks], color=AMBER),
+            "Time of each block, of all",
+            f"{sum(block.seconds for block in blocks):.2f} s on this image, measured once.",
+        ),
+    )
+
+
 PICTURES: Mapping[str, Callable[[Walk], tuple[Picture, ...]]] = MappingProxyType(
     {
         "input": _input,
@@ -637,6 +665,7 @@ PICTURES: Mapping[str, Callable[[Walk], tuple[Picture, ...]]] = MappingProxyType
         "mask": _mask,
         "kinds": _kinds,
         "missed": _missed,
+        "weights": _weights,
     }
 )
 """By the key of the stage, in the order of the walk: at least one picture of each."""
