@@ -8,6 +8,7 @@ import { boxToScreen } from "../../viewer/frontend/geometry.js";
 
 const PASSES = "#2ca02c";
 const FAILS = "#d62728";
+const PALE = 0.4;
 const DRAGGED = ["#1f77b4", "#ff7f0e"];
 const HANDLE = 4;
 const HALO = "rgba(0, 0, 0, 0.55)";
@@ -58,9 +59,12 @@ function drawLayer(context, state, view, layer, pictureOf) {
   const colors = layer.colors ?? ["#ffffff"];
   const passes = layer.judged ? state.passes(layer) : null;
   const width = layer.width ?? 2;
-  // from the last to the first, so that the best is on top
-  for (let index = state.shown(layer) - 1; index >= 0; index -= 1) {
+  // from the last to the first, so that the best is on top; what does not pass, pale below all that does
+  const order = Array.from({ length: state.shown(layer) }, (_, index) => index).reverse();
+  if (passes !== null) order.sort((a, b) => Number(passes[a]) - Number(passes[b]));
+  for (const index of order) {
     const color = passes === null ? colors[index % colors.length] : passes[index] ? PASSES : FAILS;
+    context.globalAlpha = passes !== null && !passes[index] ? PALE : 1;
     const item = items[index];
     if (layer.kind === "points") {
       const [x, y] = boxToScreen(view, [item[0], item[1], item[0], item[1]]);
@@ -71,11 +75,12 @@ function drawLayer(context, state, view, layer, pictureOf) {
       continue;
     }
     const at = boxToScreen(view, item);
-    if (layer.kind === "boxes") drawBox(context, at, color, width, layer.dashed ?? false);
+    if (layer.kind === "boxes") drawBox(context, at, color, passes?.[index] ? width + 1 : width, layer.dashed ?? false);
     else drawLine(context, at, color, width, layer.kind === "arrows", layer.dashed ?? false);
     const label = layer.labels?.[index];
     if (label) drawLabel(context, at[0], at[1], label, color);
   }
+  context.globalAlpha = 1;
 }
 
 /**
