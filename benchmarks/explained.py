@@ -39,6 +39,7 @@ _NO_BROWSER = "**Nothing was measured: this needs a Chromium (`make browser`).**
 _WATCH = """
 root => {
   window.acted = window.drawn = null;
+  window.watching?.disconnect();
   const told = root.dataset.told;
   const act = () => { window.acted ??= performance.now(); };
   for (const kind of ['keydown', 'pointerdown', 'input']) document.addEventListener(kind, act, true);
@@ -47,7 +48,8 @@ root => {
     if (window.acted !== null && changed && root.dataset.ready === 'true') window.drawn ??= performance.now();
   };
   const value = root.dataset.value;
-  new MutationObserver(look).observe(root, { attributes: true });
+  window.watching = new MutationObserver(look);
+  window.watching.observe(root, { attributes: true });
 }
 """
 
@@ -138,7 +140,9 @@ def _measure(folder: str, repeats: int) -> dict[str, Any] | None:
 def _controls(page: Page, repeats: int) -> list[tuple[str, str, list[float]]]:
     def by_key(slider: str, key: str) -> Callable[[int], None]:
         def press(turn: int) -> None:
-            page.get_by_role("slider", name=slider).press(key if turn % 2 else _BACK[key])
+            page.get_by_test_id("stMain").get_by_role("slider", name=slider).press(
+                key if turn % 2 else _BACK[key]
+            )
 
         return press
 
@@ -158,7 +162,8 @@ def _controls(page: Page, repeats: int) -> list[tuple[str, str, list[float]]]:
         ),
         ("iou", "iou-", "IoU to pass, of all regions", browser, by_key("IoU to pass", "ArrowRight")),
         ("anchors", "anchors-", "a point: its anchors", python, click),
-        ("suppression", "fates-", "NMS threshold", python, by_key("NMS threshold (IoU)", "ArrowLeft")),
+        # from end to end, as a step may change nothing that is to be seen
+        ("suppression", "fates-", "NMS threshold", python, by_key("NMS threshold (IoU)", "End")),
         ("mask", "mask-hard-", "mask threshold", python, by_key("Mask threshold", "ArrowRight")),
     ]
     found = []
@@ -172,7 +177,7 @@ def _controls(page: Page, repeats: int) -> list[tuple[str, str, list[float]]]:
     return found
 
 
-_BACK = {"ArrowRight": "ArrowLeft", "ArrowLeft": "ArrowRight"}
+_BACK = {"ArrowRight": "ArrowLeft", "End": "Home"}
 
 
 def _time(page: Page, view: Locator, act: Callable[[int], None], turn: int) -> float:

@@ -7,13 +7,13 @@ import pandas as pd
 import streamlit as st
 
 from maskrcnn_core.model_cards import is_card
-from maskrcnn_core.model_summary import summarise
 from maskrcnn_core.models import ModelSpec, all_models, load_custom_model, load_trained_model, ready_models
 from pages.ui.cached import predictor_of
 from pages.ui.errors import harmless, plain, show_core_errors
 from pages.ui.navigation import through_app
 from pages.ui.settings import download_model, shown_title
 from pages.ui.state import UiState, get_state
+from pages.ui.summary import draw_summary
 
 
 def draw_table(specs: list[ModelSpec], ready: set[str]) -> None:
@@ -56,7 +56,7 @@ def draw_downloads(specs: list[ModelSpec], ready: set[str]) -> None:
                 st.rerun()
 
 
-def draw_summary(state: UiState, specs: list[ModelSpec], ready: set[str]) -> None:
+def draw_made_of(state: UiState, specs: list[ModelSpec], ready: set[str]) -> None:
     st.subheader("What a model is made of")
     keys = [spec.key for spec in specs if spec.key in ready] + list(state.custom)
     titles = {spec.key: shown_title(spec) for spec in specs}
@@ -65,15 +65,7 @@ def draw_summary(state: UiState, specs: list[ModelSpec], ready: set[str]) -> Non
     key = st.selectbox("Model", keys, index, format_func=titles.__getitem__, key="summary-choice")
     with show_core_errors():
         model = predictor_of(state, key).model
-        # As text: a model's title may be the name of somebody's file.
-        st.dataframe(
-            pd.DataFrame(summarise(model).rows(), columns=["what", "value"]),
-            hide_index=True,
-            key="summary",
-            alt="Summary of the model",
-        )
-        for note in model.notes:
-            st.caption(plain(note))
+        draw_summary(model, key="summary")
 
 
 def draw_custom(state: UiState) -> None:
@@ -119,5 +111,5 @@ ready_keys = {spec.key for spec in ready_models()}
 st.title("Models")
 draw_table(models, ready_keys)
 draw_downloads(models, ready_keys)
-draw_summary(page_state, models, ready_keys)
+draw_made_of(page_state, models, ready_keys)
 draw_custom(page_state)

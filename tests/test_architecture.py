@@ -9,6 +9,7 @@ import pytest
 
 from maskrcnn_core.formats import FORMATS
 from maskrcnn_core.models import MODELS
+from maskrcnn_core.walk import WALK
 from pages import PAGES
 
 ROOT = Path(__file__).parent.parent
@@ -134,5 +135,7 @@ def test_every_table_is_in_the_readme():
         assert f"| {row.title} |" in readme
     for page in PAGES:
         assert f"| {page.title} | {page.shows} |" in readme
+    for stage in WALK:
+        assert f"| {stage.title.partition(':')[0]} |" in readme
     for picture in ("annotate", "review"):
         assert f"(docs/images/{picture}.png)" in readme

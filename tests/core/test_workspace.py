@@ -170,3 +170,15 @@ def test_two_workspaces_share_nothing():
     one.add("a.png", png())
     assert other.images == {}
     assert one.client != other.client
+
+
+def test_an_answer_from_elsewhere_is_taken_on_and_the_network_not_asked_again(predictor):
+    workspace = Workspace()
+    (digest,) = workspace.add("a.png", png()).added
+    (run,) = predictor.run([workspace.pixels(digest)], Thresholds())
+    workspace.adopt(digest, predictor, run)
+    assert workspace.start(predictor, Thresholds()) == 0
+    assert workspace.run_of(digest, predictor.model.digest) is run
+    (other,) = predictor.run([workspace.pixels(digest)], Thresholds())
+    workspace.adopt(digest, predictor, other)
+    assert workspace.run_of(digest, predictor.model.digest) is run, "the first one stays: masks hang on it"

@@ -207,13 +207,9 @@ def _draw_suppressed(look: Look, fates: Fates) -> None:
 
 def draw_mask(look: Look) -> None:
     """One detection's M x M probabilities, enlarged, and thresholded."""
-    found = look.detections
-    if not len(found):
-        st.info("There is no detection with these thresholds: lower the score on the Annotate page.")
+    found, index = look.detections, _chosen_detection(look, "mask-detection")
+    if index is None:
         return
-    index = choose_row(
-        look.ui, "mask-detection", "Detection", len(found), lambda n: harmless(look.detection_name(n))
-    )
     threshold = choose_number(
         look.ui, "mask-threshold", "Mask threshold", 0.05, 0.95, look.thresholds.mask_threshold, 0.01
     )
@@ -235,6 +231,15 @@ def draw_mask(look: Look) -> None:
         _draw_part(look, "mask-hard", "The mask", (_mask_layer(mask, region),), region)
         x, y, width, height = mask.box_xywh
         st.caption(f"above {threshold:.2f}: {mask.area:,} pixels, box {width} × {height} at {x}, {y}")
+
+
+def _chosen_detection(look: Look, key: str) -> int | None:
+    """Index of the one to look at; ``None``, and said, where there is none."""
+    count = len(look.detections)
+    if not count:
+        st.info("There is no detection with these thresholds: lower the score on the Annotate page.")
+        return None
+    return choose_row(look.ui, key, "Detection", count, lambda n: harmless(look.detection_name(n)))
 
 
 def _draw_cells(look: Look, probs: np.ndarray, index: int) -> None:
@@ -326,13 +331,9 @@ def draw_kinds(look: Look) -> None:
 
 
 def _draw_segment(look: Look) -> None:
-    found = look.detections
-    if not len(found):
-        st.info("There is no detection with these thresholds: lower the score on the Annotate page.")
+    found, index = look.detections, _chosen_detection(look, "segment-detection")
+    if index is None:
         return
-    index = choose_row(
-        look.ui, "segment-detection", "Detection", len(found), lambda n: harmless(look.detection_name(n))
-    )
     multiply = switch(look.ui, "segment-all", "Multiply with the mask", True, help="Mask times image")
     region = _around(found.boxes[index], look.size)
     left, top, right, bottom = (int(v) for v in region)

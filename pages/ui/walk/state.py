@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from maskrcnn_core.boxes import Boxes
-from maskrcnn_core.stages import PartTime, Stages
 from pages.ui.stepper import Steps
+
+if TYPE_CHECKING:  # every page has this state, and not every page needs torch
+    from maskrcnn_core.stages import PartTime, Stages
 
 __all__ = ["Truth", "WalkUi"]
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pandas as pd
 import streamlit as st
 
 from maskrcnn_core.layers import Layer, blocks_of, layers_of
-from maskrcnn_core.model_summary import summarise
 from maskrcnn_core.models import LoadedModel
-from pages.ui.errors import plain
+from pages.ui.summary import draw_summary
 from pages.ui.walk.controls import choose_row
 from pages.ui.walk.look import Look, measured_stages
 from pages.ui.walk.weights import blocks_figure, histogram_figure, layers_table
@@ -52,11 +50,4 @@ def draw_weights(look: Look) -> None:
             alt="All layers with their weights, those with something odd first",
         )
     with st.expander("Summary of the model", icon=":material/info:"):
-        st.dataframe(
-            pd.DataFrame(summarise(model).rows(), columns=["what", "value"]),
-            hide_index=True,
-            key="walk-summary",
-            alt="Summary of the model",
-        )
-        for note in model.notes:
-            st.caption(plain(note))
+        draw_summary(model, key="walk-summary")
