@@ -43,6 +43,7 @@ Verdict = Literal[
     "proposal suppressed",
     "proposal beyond limit",
     "low objectness",
+    "moved off",
     "not covered",
 ]
 
@@ -60,7 +61,8 @@ class Explanation:
         anchor_box: float32 ``[4]``, that anchor, in pixels of the image.
         anchor_level: its level's name.
         anchors_near: how many overlap by :data:`SAME` or more.
-        objectness: the best probability among these; of the best anchor, where there are none.
+        objectness: the best probability among the boxes that the network made of anchors and that overlap by
+            :data:`SAME` or more; that of the best anchor, where there are none.
         proposal_iou: of the best region of interest.
         proposal_box: float32 ``[4]`` in pixels of the image, or ``None`` where there are no proposals at all.
         classes: names and probabilities that the box head gave that region, the best few, background among
@@ -293,18 +295,19 @@ class _Case:
         return "low objectness", sentence, "", ()
 
     def _not_covered(self) -> tuple[Verdict, str, str, tuple[int, ...]]:
-        best = float(self._ious(self.stages.all_anchors).max())
-        moved = float(self._ious(self.stages.all_refined).max())
+        anchors = self._ious(self.stages.all_anchors)
+        best, moved = float(anchors.max()), float(self._ious(self.stages.all_refined).max())
+        if best >= SAME:
+            sentence = (
+                f"Moved off: anchors cover it (IoU {best:.2f}), but the network moved them onto something "
+                f"else; no box that it made overlaps yours by more than {moved:.2f}."
+            )
+            return "moved off", sentence, "It boxes what it takes for one object; a box by hand is kept.", ()
         sentence = (
             f"Not covered: no anchor overlaps it by more than {best:.2f}, and no box that the network made "
             f"of one by more than {moved:.2f}."
         )
-        return (
-            "not covered",
-            sentence,
-            "Objects so small or so thin need another model, or a box by hand.",
-            (),
-        )
+        return "not covered", sentence, "Another model may have anchors of this size and shape.", ()
 
     # -- what every answer has -------------------------------------------------------------------------
 
@@ -312,6 +315,7 @@ class _Case:
         anchors, objectness = self.stages.all_anchors, self.stages.all_objectness
         ious = self._ious(anchors)
         best, near = int(ious.argmax()), ious >= SAME
+        on_it = self._ious(self.stages.all_refined) >= SAME
         has_regions = bool(len(self.region_ious))
         region = int(self.region_ious.argmax()) if has_regions else -1
         return Explanation(
@@ -323,7 +327,7 @@ class _Case:
             anchor_box=anchors[best] * self.stages.to_image,
             anchor_level=self.stages.anchors[self._level(best)].name,
             anchors_near=int(near.sum()),
-            objectness=float(objectness[near].max() if near.any() else objectness[best]),
+            objectness=float(objectness[on_it].max() if on_it.any() else objectness[best]),
             proposal_iou=float(self.region_ious[region]) if has_regions else 0.0,
             proposal_box=self.stages.regions.boxes[region] * self.stages.to_image if has_regions else None,
             classes=self._classes(region) if has_regions else (),

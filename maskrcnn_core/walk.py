@@ -172,9 +172,9 @@ WALK: tuple[WalkStage, ...] = (
         (
             "The image is scaled to the size the network was trained for, so that objects have a familiar "
             "size.",
-            "From each colour its mean over many photos is taken off, and what remains is divided by their "
-            "spread.",
-            "Zeros fill the right and lower rim until all halvings that follow come out even.",
+            "Each colour is shifted and scaled as in training: mostly its mean over many photos is taken "
+            "off, and the rest divided by their spread.",
+            "Where the halvings that follow would not come out even, zeros fill the right and lower rim.",
         ),
         "He et al. 2017, section 3.1",
         _input_facts,

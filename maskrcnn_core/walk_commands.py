@@ -100,9 +100,11 @@ def explain(
     if answer is not None:
         typer.echo(one_line(f"{answer.sentence} {answer.helps}".strip()))
     elif html is None and notebook is None:
-        for stage in WALK:
+        for stage, facts in ((stage, stage.facts(walk.stages)) for stage in WALK):
+            if not facts:
+                continue
             typer.echo(f"{stage.title} ({stage.source})")
-            for line in table(stage.facts(walk.stages) or [("", "")]):
+            for line in table(facts):
                 typer.echo(f"  {one_line(line)}".rstrip())
     typer.echo(f"detections: {one_line(walk.counts())}")
     if files := [one_line(str(file)) for file in (html, notebook) if file is not None]:

@@ -47,7 +47,6 @@ def draw_choice(state: UiState) -> str:
 
 def draw_more(state: UiState, predictor: Predictor | None) -> None:
     draw_uploader(state)
-    draw_report(state)
     draw_scene_button(state)
     draw_samples(state, predictor.model.label_map if predictor else None, across=3)
 
@@ -80,10 +79,13 @@ def draw_scene_button(state: UiState) -> None:
 def draw_steps(state: UiState) -> None:
     """The stages as a list, and buttons that go through them."""
     ui = state.walk
-    key = "walk-stages"
+    # After a move by the buttons the list is another one: an answer of the old one that is still under way
+    # must not take the move back.
+    key = f"walk-stages-{ui.round}"
 
     def go(steps: int) -> None:
         ui.at = min(max(ui.at + steps, 0), len(WALK) - 1)
+        ui.round += 1
 
     def choose() -> None:
         ui.at = st.session_state[key]
@@ -91,10 +93,10 @@ def draw_steps(state: UiState) -> None:
     stepper(
         ui.steps, ui.at, len(WALK), go, key="walk-steps", back="The stage before", forward="The next stage"
     )
-    st.session_state[key] = ui.at  # the buttons move it, too
     st.radio(
         "Stage",
         range(len(WALK)),
+        ui.at,
         format_func=lambda n: f"{n + 1}. {WALK[n].title}",
         key=key,
         on_change=choose,
@@ -117,10 +119,15 @@ with st.sidebar:
     draw_thresholds(page_state, chosen_model)
 
 # The picture is what one looks at: it begins high, and has the width.
-st.html("<style>.stMainBlockContainer { padding: 3.2rem 2rem 1rem; }</style>")
+st.html(
+    "<style>.stMainBlockContainer { padding: 3.2rem 2rem 1rem; }"
+    '[data-testid="stHorizontalBlock"] { flex-wrap: wrap; }'
+    '[data-testid="stColumn"] { min-width: min(250px, 100%); }</style>'
+)
 if not page_state.workspace.images:
     st.title("How Mask R-CNN works")
     st.text("Stage by stage, on your picture and with the model you chose: the real numbers of a real run.")
+    draw_report(page_state)
     draw_more(page_state, chosen_model)
     st.stop()
 if chosen_model is None:
@@ -130,6 +137,7 @@ if chosen_model is None:
 left, right = st.columns([1, 3], gap="medium")
 with left:
     image_digest = draw_choice(page_state)
+    draw_report(page_state)
     follow_address(page_state)
     draw_steps(page_state)
     with st.expander("Another image", icon=":material/add_photo_alternate:"):

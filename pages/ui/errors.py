@@ -17,6 +17,7 @@ from maskrcnn_core.images import one_line
 
 __all__ = ["harmless", "plain", "show_core_errors"]
 
+_MEANT = r"[\\`*{}\[\]()#+!|<>~$:&@/]|(?<![^\W_])_|_(?![^\W_])"
 _WIDE = 0xFEE0
 """From a sign of ASCII to its form in Unicode's Halfwidth and Fullwidth Forms."""
 
@@ -30,8 +31,9 @@ def harmless(text: str) -> str:
     """Outside text for menus, which show escapes in one place and not in another.
 
     Signs that Markdown, Streamlit's icons and colors or LaTeX know become their wide forms, which look alike.
+    An underscore within a word means nothing to them.
     """
-    return re.sub(r"[\\`*_{}\[\]()#+!|<>~$:&@/]", lambda sign: chr(ord(sign[0]) + _WIDE), one_line(text))
+    return re.sub(_MEANT, lambda sign: chr(ord(sign[0]) + _WIDE), one_line(text))
 
 
 @contextmanager

@@ -136,6 +136,20 @@ def test_a_hair_across_the_image_is_covered_by_no_anchor(traced):
     assert answer.anchors_near == 0
 
 
+def test_anchors_that_were_moved_onto_something_else_are_no_want_of_anchors(traced):
+    """Boxes of several objects together: an anchor fits, and the network makes boxes of single ones."""
+    _, _, stages = traced
+    anchors = stages.all_anchors * stages.to_image
+    refined = stages.all_refined * stages.to_image
+    height, width = traced[1].shape[:2]
+    inside = np.flatnonzero((anchors[:, :2] >= 0).all(1) & (anchors[:, 2:] <= [width, height]).all(1))
+    box = next(anchors[n] for n in inside[::-7] if box_ious(anchors[n][None], refined)[0].max() < SAME - 0.01)
+    answer = asked(traced, Thresholds(), box)
+    assert answer.verdict == "moved off"
+    assert "anchors cover it (IoU 1.00)" in answer.sentence
+    assert answer.anchors_near > 0
+
+
 def test_the_figures_are_those_of_the_stages(traced):
     predictor, image, stages = traced
     found = predictor.detections(stages.run, Thresholds(), image)
@@ -145,7 +159,8 @@ def test_the_figures_are_those_of_the_stages(traced):
     anchors = box_ious(box, stages.all_anchors * to_image)[0]
     assert answer.anchor_iou == pytest.approx(anchors.max(), abs=1e-5)
     assert answer.anchors_near == int((anchors >= SAME).sum())
-    assert answer.objectness == pytest.approx(stages.all_objectness[anchors >= SAME].max())
+    made = box_ious(box, stages.all_refined * to_image)[0]
+    assert answer.objectness == pytest.approx(stages.all_objectness[made >= SAME].max())
     regions = box_ious(box, stages.regions.boxes * to_image)[0]
     assert answer.proposal_iou == pytest.approx(regions.max(), abs=1e-5)
     probabilities = dict(answer.classes)
@@ -199,5 +214,10 @@ def test_every_known_object_of_real_photos_has_one_true_reason(monkeypatch):
                 assert regions >= SAME
             if answer.verdict.startswith("proposal") or answer.verdict in ("low objectness", "not covered"):
                 assert regions < SAME
+            if answer.verdict in ("moved off", "not covered"):
+                anchors = box_ious(box, stages.all_anchors * stages.to_image)[0].max()
+                assert (anchors >= SAME) == (answer.verdict == "moved off")
+            if answer.verdict == "low objectness":
+                assert f"{answer.objectness:.3f}" in answer.sentence
             verdicts.add(answer.verdict)
     assert {"detected", "twice", "low score", "not covered", "proposal beyond limit"} <= verdicts

@@ -125,6 +125,8 @@ def test_a_name_that_the_browser_remembers_is_taken_until_another_is_given(store
 
 def test_names_in_menus_keep_their_look_and_mean_nothing():
     assert harmless("a *b* é 🐈 x-1.png") == "a ＊b＊ é 🐈 x-1.png"
+    assert harmless("24_8_k.jpg") == "24_8_k.jpg", "within a word it means nothing"
+    assert harmless("_b_ __c__ _") == "＿b＿ ＿＿c＿＿ ＿"
     shown = harmless("![x](http://a) :smile: $x$ <b>`")
     assert not set(shown) & set("`*_[]()#+!|<>~$:&@/")
 

@@ -52,10 +52,11 @@ def draw_input(look: Look) -> None:
         ),
         key="walk-input",
     )
-    st.caption(
-        f"{channel}: mean {values.mean():.2f}, spread {values.std():.2f}. A photo like those of the training "
-        "would have 0 and 1."
-    )
+    told = f"{channel}: mean {values.mean():.2f}, spread {values.std():.2f}."
+    if any(look.stages.input.mean):
+        st.caption(f"{told} A photo like those of the training would have about 0 and 1.")
+    else:
+        st.caption(f"{told} This network was trained without taking off a mean: the values stay as they are.")
 
 
 def draw_backbone(look: Look) -> None:

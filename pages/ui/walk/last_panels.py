@@ -147,25 +147,30 @@ def draw_suppression(look: Look) -> None:
 
 
 def _own_thresholds(look: Look) -> Thresholds:
-    """Begins as on the Annotate page; what is tried here changes nothing there."""
+    """Begins as in the sidebar and on the Annotate page; what is tried here changes nothing there."""
     begin = look.thresholds
+    # Other settings elsewhere are another beginning: what was tried before does not hold.
+    since = f"{begin.score_threshold:g}-{begin.nms_threshold:g}-{begin.max_detections}"
     left, middle, right = st.columns(3)
     with left:
         score = choose_number(
-            look.ui, "fate-score", "Score threshold", SCORE_FLOOR, 1.0, begin.score_threshold, 0.01
+            look.ui, f"fate-score-{since}", "Score threshold", SCORE_FLOOR, 1.0, begin.score_threshold, 0.01
         )
     with middle:
-        nms = choose_number(look.ui, "fate-nms", "NMS threshold (IoU)", 0.0, 1.0, begin.nms_threshold, 0.01)
+        nms = choose_number(
+            look.ui, f"fate-nms-{since}", "NMS threshold (IoU)", 0.0, 1.0, begin.nms_threshold, 0.01
+        )
     with right:
         most = choose_number(
             look.ui,
-            "fate-limit",
+            f"fate-limit-{since}",
             "Detections, at most",
             1,
             float(max(begin.max_detections, 2)),
             float(begin.max_detections),
             1,
         )
+    st.caption("To try out: it begins with the sidebar's values, and changes nothing elsewhere.")
     return replace(
         begin, score_threshold=round(score, 2), nms_threshold=round(nms, 2), max_detections=int(most)
     )
@@ -237,7 +242,10 @@ def _chosen_detection(look: Look, key: str) -> int | None:
     """Index of the one to look at; ``None``, and said, where there is none."""
     count = len(look.detections)
     if not count:
-        st.info("There is no detection with these thresholds: lower the score on the Annotate page.")
+        st.info(
+            "There is no detection with these thresholds and categories: lower the score on the Annotate "
+            "page, or choose all categories."
+        )
         return None
     return choose_row(look.ui, key, "Detection", count, lambda n: harmless(look.detection_name(n)))
 
@@ -321,12 +329,14 @@ def draw_kinds(look: Look) -> None:
         key="walk-kinds",
     )
     height, width = look.size
-    count = len(found)
-    small = sum(len(mask.counts) for mask in found.masks(look.thresholds.mask_threshold))
+    masks = [mask for mask in found.masks(look.thresholds.mask_threshold) if mask.area]
+    count = len(masks)
+    squares = "1 small square" if count == 1 else f"{count} small squares"
+    empty = f" {len(found) - count} more have no pixel and are left out." if len(found) > count else ""
     st.caption(
         f"All masks as one array: ({height}, {width}, {count}), {height * width * count / 1e6:,.1f} MB as "
-        f"bytes; as {count} small squares beside their boxes {found.mask_probs.nbytes / 1e3:,.0f} kB, as run "
-        f"lengths {small / 1e3:,.1f} kB."
+        f"bytes; as {squares} beside their boxes {found.mask_probs.nbytes / 1e3:,.0f} kB, as run lengths "
+        f"{sum(len(mask.counts) for mask in masks) / 1e3:,.1f} kB.{empty}"
     )
 
 

@@ -10,11 +10,13 @@ import streamlit as st
 
 from maskrcnn_core.explaining import Explanation, explain_box
 from maskrcnn_core.store.drawing import BoxDrawer
+from maskrcnn_core.store.editing import made_by
 from pages.ui.cached import box_drawer, open_store
 from pages.ui.errors import plain, show_core_errors
 from pages.ui.mending import project_of_open_images
 from pages.ui.stage_view import Layer, StageMessage, answer_of, stage_view
 from pages.ui.walk.look import Box, Look
+from pages.ui.walk.state import Taken
 
 __all__ = ["draw_missed"]
 
@@ -24,7 +26,12 @@ _ANCHOR, _PROPOSAL, _ROWS = "#17becf", "#ff7f0e", ("#2ca02c", "#ff4b4b")
 def draw_missed(look: Look) -> None:
     """A box that one draws, and what became of the object in it."""
     message = StageMessage(
-        f"missed-{look.name}", look.url, look.size, "The image: draw a box around an object", asks="box"
+        f"missed-{look.name}",
+        look.url,
+        look.size,
+        "The image: draw a box around an object",
+        asks="box",
+        drawn=look.ui.drawn.get(look.name),
     )
     box = answer_of(message, key="walk-missed").drawn
     found = look.detections
@@ -80,7 +87,11 @@ def _draw_answer(answer: Explanation) -> None:
     columns = st.columns(4)
     columns[0].metric("best anchor's IoU", f"{answer.anchor_iou:.2f}", help=f"on level {answer.anchor_level}")
     columns[1].metric("anchors at 0.5 or more", f"{answer.anchors_near:,}")
-    columns[2].metric("best objectness near it", f"{answer.objectness:.3f}")
+    columns[2].metric(
+        "best objectness on it",
+        f"{answer.objectness:.3f}",
+        help="Of the boxes that the network made of anchors and that overlap yours by half or more",
+    )
     columns[3].metric("best proposal's IoU", f"{answer.proposal_iou:.2f}")
     if answer.classes:
         st.dataframe(
@@ -96,34 +107,36 @@ def _draw_answer(answer: Explanation) -> None:
 
 def _draw_taking(look: Look, box: Box) -> None:
     """The network's own heads on the drawn box, kept in a project as an accepted instance."""
-    ui = look.ui
+    key = (look.name, box)
     asked = st.button(
         "Take it as an instance all the same",
         key="walk-take",
         icon=":material/add_box:",
         help="The network makes a mask of your box. It is kept in a project, where it can be mended.",
+        disabled=key in look.ui.taken,
     )
-    if asked:
+    if asked and key not in look.ui.taken:
         with show_core_errors():
-            ui.taken_in, ui.said = _take(look, box)
-    if ui.said:
-        st.success(plain(ui.said), icon=":material/check:")
-    if ui.taken_in is not None:
-        project_id, image_id = ui.taken_in
-        if st.button("Open it in the editor", key="walk-open", icon=":material/edit:"):
-            look.state.project.open(project_id)
-            st.switch_page(
-                "pages/review.py", query_params={"project": str(project_id), "image": str(image_id)}
-            )
+            look.ui.taken[key] = _take(look, box)
+    taken = look.ui.taken.get(key)
+    if taken is None:
+        return
+    st.success(plain(taken.said), icon=":material/check:")
+    if st.button("Open it in the editor", key="walk-open", icon=":material/edit:"):
+        look.state.project.open(taken.project_id)
+        place = {"project": taken.project_id, "image": taken.image_id, "instance": taken.instance_id}
+        st.switch_page("pages/review.py", query_params={name: str(id_) for name, id_ in place.items()})
 
 
-def _take(look: Look, box: Box) -> tuple[tuple[int, int], str]:
+def _take(look: Look, box: Box) -> Taken:
     state, predictor = look.state, look.predictor
     store = open_store()
     project_id = project_of_open_images(store, state, predictor)
     (image,) = store.images(project_id, digests=[look.image.digest])
     is_own = predictor.model.key in state.custom
     drawer = BoxDrawer(store, predictor) if is_own else box_drawer(predictor.model.key)
-    drawer.draw(image.id, box, state.project.who)
-    name = store.project(project_id).name
-    return (project_id, image.id), f"Taken as an instance, in the project {name}."
+    (made,) = made_by(drawer.draw(image.id, box, state.project.who))
+    (row,) = store.instances(project_id, ids=[made])
+    category = next(c.name for c in store.categories(project_id) if c.id == row.category_id)
+    project = store.project(project_id).name
+    return Taken(project_id, image.id, made, f"Taken as an instance, {category}, in the project {project}.")

@@ -12,7 +12,7 @@ from pages.ui.stepper import Steps
 if TYPE_CHECKING:  # every page has this state, and not every page needs torch
     from maskrcnn_core.stages import PartTime, Stages
 
-__all__ = ["Truth", "WalkUi"]
+__all__ = ["Taken", "Truth", "WalkUi"]
 
 _TRACED = 3  # of some 30 MB for a ResNet-50
 
@@ -32,12 +32,28 @@ class Truth:
     source: str
 
 
+@dataclass(frozen=True)
+class Taken:
+    """A box that was taken as an instance.
+
+    Args:
+        project_id, image_id, instance_id: the store's ids.
+        said: what is told of it.
+    """
+
+    project_id: int
+    image_id: int
+    instance_id: int
+    said: str
+
+
 @dataclass
 class WalkUi:
     """The walk of one browser session.
 
     Attributes:
         at: index of the stage in the table.
+        round: part of the list's key: counts moves that were not made in the list.
         steps: what was taken in of the buttons that go through the stages.
         is_addressed: whether the page's address has been followed.
         choices: values of the panels' controls, by their key.
@@ -46,12 +62,12 @@ class WalkUi:
         pictures: the image as the panels show it, by digest.
         truths: of drawn scenes, by digest.
         seed: of the next drawn scene.
-        said: what is said once after something was done.
         drawn: the last box around something missed, by what is looked at.
-        taken_in: the stored image in which an object was taken as an instance: project and image.
+        taken: what became of boxes that were taken as instances, by what was looked at and the box.
     """
 
     at: int = 0
+    round: int = 0
     steps: Steps = field(default_factory=Steps)
     is_addressed: bool = False
     choices: dict[str, object] = field(default_factory=dict)
@@ -60,9 +76,8 @@ class WalkUi:
     pictures: OrderedDict[str, bytes] = field(default_factory=OrderedDict)
     truths: dict[str, Truth] = field(default_factory=dict)
     seed: int = 1
-    said: str = ""
     drawn: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)
-    taken_in: tuple[int, int] | None = None
+    taken: dict[tuple[str, tuple[float, float, float, float]], Taken] = field(default_factory=dict)
 
     def keep_traced(self, key: tuple[str, str], stages: Stages) -> None:
         """Keeps the stages of an image, and lets go of those that were not looked at for the longest time."""

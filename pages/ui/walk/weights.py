@@ -159,9 +159,10 @@ def _output_marks(layer: Layer) -> list[go.Scatter]:
 
 
 def _label(block: Block) -> str:
-    """Two lines: the block, and what comes out of it."""
+    """Two lines: the block, and what comes out of it, in full only where that is short."""
     name = block.name if block.name == block.group else f"{block.name} ({block.group})"
-    return f"{_plain(name)}<br>{_plain(block.output)}"
+    output = f"{len(block.maps)} maps" if len(block.maps) > 1 else block.output
+    return f"{_plain(name)}<br>{_plain(output)}"
 
 
 def _hover(block: Block) -> str:

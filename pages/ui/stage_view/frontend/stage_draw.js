@@ -1,6 +1,7 @@
 // Draws a stage's picture and its layers on a canvas.
 
 import { boxToScreen } from "../../viewer/frontend/geometry.js";
+import { boxOverlap } from "./boxes.js";
 
 /** @typedef {import("../../viewer/frontend/geometry.js").View} View */
 /** @typedef {import("./stage_state.js").Layer} Layer */
@@ -14,6 +15,7 @@ const HANDLE = 4;
 const HALO = "rgba(0, 0, 0, 0.55)";
 const ARROW = 7;
 const LABEL = 17;
+const FONT = "600 12px system-ui, sans-serif";
 
 /**
  * @param {CanvasRenderingContext2D} context in CSS pixels
@@ -77,10 +79,45 @@ function drawLayer(context, state, view, layer, pictureOf) {
     const at = boxToScreen(view, item);
     if (layer.kind === "boxes") drawBox(context, at, color, passes?.[index] ? width + 1 : width, layer.dashed ?? false);
     else drawLine(context, at, color, width, layer.kind === "arrows", layer.dashed ?? false);
-    const label = layer.labels?.[index];
-    if (label) drawLabel(context, at[0], at[1], label, color);
   }
   context.globalAlpha = 1;
+  drawLabels(context, layer, view, colors);
+}
+
+/**
+ * The labels of a layer, the best first; one that would lie over another is left out.
+ * @param {CanvasRenderingContext2D} context
+ * @param {Layer} layer
+ * @param {View} view
+ * @param {string[]} colors
+ */
+function drawLabels(context, layer, view, colors) {
+  /** @type {number[][]} */
+  const taken = [];
+  (layer.labels ?? []).forEach((label, index) => {
+    const item = layer.items?.[index];
+    if (!label || item === undefined) return;
+    const at = boxToScreen(view, item);
+    const place = labelPlace(context, at[0], at[1], label);
+    if (taken.some((other) => boxOverlap(other, place).both > 0)) return;
+    taken.push(place);
+    drawLabel(context, at[0], at[1], label, colors[index % colors.length]);
+  });
+}
+
+/**
+ * Where a label lies: x1, y1, x2, y2 on the screen.
+ * @param {CanvasRenderingContext2D} context
+ * @param {number} x
+ * @param {number} y
+ * @param {string} text
+ */
+function labelPlace(context, x, y, text) {
+  context.font = FONT;
+  const width = context.measureText(text).width + 8;
+  const left = Math.max(Math.min(x, context.canvas.clientWidth - width), 0);
+  const top = y > LABEL ? y - LABEL : y;
+  return [left, top, left + width, top + LABEL];
 }
 
 /**
@@ -170,12 +207,9 @@ function drawHandle(context, x, y, color) {
  */
 function drawLabel(context, x, y, text, color) {
   if (text === "") return;
-  context.font = "600 12px system-ui, sans-serif";
-  const width = context.measureText(text).width + 8;
-  const left = Math.max(Math.min(x, context.canvas.clientWidth - width), 0);
-  const top = y > LABEL ? y - LABEL : y;
+  const [left, top, right] = labelPlace(context, x, y, text);
   context.fillStyle = "rgba(0, 0, 0, 0.75)";
-  context.fillRect(left, top, width, LABEL);
+  context.fillRect(left, top, right - left, LABEL);
   context.fillStyle = color;
   context.fillRect(left, top, 3, LABEL);
   context.fillStyle = "#ffffff";
