@@ -79,16 +79,18 @@ def draw_scene_button(state: UiState) -> None:
 def draw_steps(state: UiState) -> None:
     """The stages as a list, and buttons that go through them."""
     ui = state.walk
-    # After a move by the buttons the list is another one: an answer of the old one that is still under way
-    # must not take the move back.
-    key = f"walk-stages-{ui.round}"
+    # After a move by the buttons the list is another one: an answer of the old one that is still under way,
+    # which Streamlit may take for a choice, must not take the move back.
+    drawn = ui.round
+    key = f"walk-stages-{drawn}"
 
     def go(steps: int) -> None:
         ui.at = min(max(ui.at + steps, 0), len(WALK) - 1)
         ui.round += 1
 
     def choose() -> None:
-        ui.at = st.session_state[key]
+        if ui.round == drawn:
+            ui.at = st.session_state[key]
 
     stepper(
         ui.steps, ui.at, len(WALK), go, key="walk-steps", back="The stage before", forward="The next stage"
@@ -121,8 +123,8 @@ with st.sidebar:
 # The picture is what one looks at: it begins high, and has the width.
 st.html(
     "<style>.stMainBlockContainer { padding: 3.2rem 2rem 1rem; }"
-    '[data-testid="stHorizontalBlock"] { flex-wrap: wrap; }'
-    '[data-testid="stColumn"] { min-width: min(250px, 100%); }</style>'
+    '@media (max-width: 1100px) { [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }'
+    '[data-testid="stColumn"] { min-width: min(250px, 100%); } }</style>'
 )
 if not page_state.workspace.images:
     st.title("How Mask R-CNN works")

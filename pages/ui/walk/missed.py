@@ -87,10 +87,13 @@ def _draw_answer(answer: Explanation) -> None:
     columns = st.columns(4)
     columns[0].metric("best anchor's IoU", f"{answer.anchor_iou:.2f}", help=f"on level {answer.anchor_level}")
     columns[1].metric("anchors at 0.5 or more", f"{answer.anchors_near:,}")
+    has_boxes = answer.verdict not in ("moved off", "not covered")
     columns[2].metric(
-        "best objectness on it",
+        "best objectness on it" if has_boxes else "that anchor's objectness",
         f"{answer.objectness:.3f}",
-        help="Of the boxes that the network made of anchors and that overlap yours by half or more",
+        help="Of the boxes that the network made of anchors and that overlap yours by half or more"
+        if has_boxes
+        else "The network made no box that overlaps yours by half",
     )
     columns[3].metric("best proposal's IoU", f"{answer.proposal_iou:.2f}")
     if answer.classes:

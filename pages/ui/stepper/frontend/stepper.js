@@ -17,7 +17,12 @@ import { Leaving } from "../../viewer/frontend/leaving.js";
  */
 
 export class StepCount {
-  constructor() {
+  /**
+   * @param {Map<string, number>} counted each session's count: Streamlit may put other buttons in the place of
+   * these while Python has not heard of all presses, and they go on from here
+   */
+  constructor(counted = new Map()) {
+    this.counted = counted;
     /** @type {StepperMessage | null} */
     this.data = null;
     this.steps = 0;
@@ -25,7 +30,7 @@ export class StepCount {
 
   /** @param {StepperMessage} data */
   accept(data) {
-    if (this.data?.session !== data.session) this.steps = data.taken;
+    if (this.data?.session !== data.session) this.steps = this.counted.get(data.session) ?? data.taken;
     this.data = data;
   }
 
@@ -52,15 +57,20 @@ export class StepCount {
    * @param {1 | -1} step
    */
   go(step) {
-    if (this.can(step)) this.steps += step;
+    if (this.data === null || !this.can(step)) return;
+    this.steps += step;
+    this.counted.set(this.data.session, this.steps);
   }
 }
+
+/** @type {Map<string, number>} */
+const countedBySession = new Map();
 
 class Stepper {
   /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
-    this.count = new StepCount();
+    this.count = new StepCount(countedBySession);
     this.stop = new AbortController();
     /** @type {(state: object) => void} */
     this.send = () => {};

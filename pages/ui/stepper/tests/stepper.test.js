@@ -33,6 +33,18 @@ test("there is nothing beyond the ends", () => {
   assert.equal(count.steps, 0);
 });
 
+test("buttons that come in the place of others know of the presses that are still under way", () => {
+  const counted = new Map();
+  const first = new StepCount(counted);
+  first.accept(data);
+  said(first, 1);
+  said(first, 1);
+  const second = new StepCount(counted);
+  second.accept({ ...data, taken: 1, at: 2 });
+  assert.equal(second.at, 3);
+  assert.deepEqual(said(second, 1), { session: "a", steps: 3 });
+});
+
 test("another session's count is not this one's", () => {
   const count = new StepCount();
   count.accept({ ...data, taken: 7 });
