@@ -12,6 +12,7 @@ import streamlit as st
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.fates import FATES, Fates, fates_of_candidates
 from maskrcnn_core.images import encode_png
+from maskrcnn_core.masks import Rle
 from maskrcnn_core.palette import category_color, hex_color
 from maskrcnn_core.pasting import paste_mask
 from maskrcnn_core.workspace import data_url
@@ -272,9 +273,9 @@ def _draw_part(look: Look, key: str, alt: str, layers: tuple[Layer, ...], region
     )
 
 
-def _mask_layer(mask: object, region: Box) -> Layer:
+def _mask_layer(mask: Rle, region: Box) -> Layer:
     left, top, right, bottom = (round(v) for v in region)
-    window = mask.window(top, left, bottom - top, right - left)  # type: ignore[attr-defined]
+    window = mask.window(top, left, bottom - top, right - left)
     canvas = np.zeros((*window.shape, 4), np.uint8)
     canvas[window] = (*_CUT, 150)
     url = data_url(encode_png(canvas, compress_level=1), "image/png")

@@ -11,7 +11,6 @@ import numpy.typing as npt
 import streamlit as st
 from plotly.colors import get_colorscale
 
-from maskrcnn_core.annotations import Instance
 from maskrcnn_core.detections import Detections, Thresholds
 from maskrcnn_core.images import encode_png, thumbnail_jpeg
 from maskrcnn_core.inference import Predictor
@@ -167,12 +166,6 @@ class Look:
     def color(self, index: int) -> tuple[int, int, int]:
         """Of a detection."""
         return instance_color(index)
-
-    def instances(self) -> tuple[Instance, ...]:
-        """The detections as instances, exactly as the Annotate page exports them."""
-        return Instance.from_detections(
-            self.detections, self.predictor.model.label_map, 1, self.thresholds.mask_threshold
-        )
 
 
 def look_at(state: UiState, predictor: Predictor, digest: str) -> Look:
