@@ -7,15 +7,23 @@ the same pixels, on any machine and in any order of calls.
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import hashlib
 import math
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import PIL
 
 from maskrcnn_core.canvas import OVER, Canvas, Colour, Floats, scatter
-from maskrcnn_core.images import encode_png
+from maskrcnn_core.errors import ImageError
+from maskrcnn_core.files import replace_file
+from maskrcnn_core.images import decode_image, encode_png
 from maskrcnn_core.microscopy import FLUORESCENCE, TISSUE, draw_fluorescence, draw_tissue
 
 __all__ = ["SAMPLES", "Sample", "draw_sample", "sample_png"]
@@ -52,12 +60,33 @@ def draw_sample(key: str) -> npt.NDArray[np.uint8]:
 
 
 def sample_png(key: str) -> bytes:
-    """The sample as a PNG file.
+    """The sample as a PNG file. It is drawn once on a computer and kept in the user's cache.
 
     Raises:
         KeyError: for a key that is not in :data:`SAMPLES`.
     """
-    return encode_png(draw_sample(key))
+    sample = _by_key(key)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    file = cache / "maskdesk" / "samples" / f"{key}-{_drawn_by()}.png"
+    try:
+        data = file.read_bytes()
+        decode_image(data, file.name)
+        return data
+    except (OSError, ImageError):  # not there yet, or spoilt
+        data = encode_png(sample.draw())
+    with contextlib.suppress(OSError):  # where nothing can be kept it is drawn each time
+        file.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(file, data)
+    return data
+
+
+@functools.cache
+def _drawn_by() -> str:
+    """A digest of all that decides what samples look like: these modules' text, and the libraries."""
+    digest = hashlib.sha256(f"{np.__version__} {PIL.__version__}".encode())
+    for module in ("samples", "canvas", "microscopy"):
+        digest.update(Path(__file__).with_name(f"{module}.py").read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def _by_key(key: str) -> Sample:

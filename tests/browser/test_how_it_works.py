@@ -62,15 +62,34 @@ def walk(page, address):
     return WalkPage(page, address)
 
 
+@pytest.fixture(scope="module")
+def opened(browser, address):
+    """The page with a drawn scene and the starter, open for all tests that look at its stages."""
+    context = browser.new_context(viewport={"width": 1360, "height": 900}, reduced_motion="reduce")
+    context.set_default_timeout(60_000)
+    errors = []
+    page = context.new_page()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    walk = WalkPage(page, address)
+    open_scene(walk)
+    yield walk
+    context.close()
+    assert errors == []
+
+
 @pytest.fixture
-def scene(walk):
-    """The page with a drawn scene and the starter."""
+def scene(opened):
+    """The same, at its first stage."""
+    opened.go("input")
+    return opened
+
+
+def open_scene(walk):
     if shared_path_or_none("weights") is not None:
         walk.choose_model("Starter")
         walk.page.get_by_text("Knows nuclei and drawn shapes").wait_for()
     walk.page.get_by_role("button", name="Draw a scene with known objects").click()
     walk.title("input").wait_for(timeout=120_000)
-    return walk
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +122,9 @@ def test_every_stage_has_its_picture_of_a_photo(walk):
     look_at_every_stage(walk)
 
 
-def test_the_buttons_the_keys_the_list_and_the_address_agree(scene, address):
-    page = scene.page
+def test_the_buttons_the_keys_the_list_and_the_address_agree(walk, address):
+    open_scene(walk)
+    scene, page = walk, walk.page
     page.get_by_role("button", name="The next stage").click()
     scene.title("backbone").wait_for()
     page.keyboard.press("Alt+ArrowRight")
@@ -191,7 +211,9 @@ def test_another_nms_threshold_tells_who_suppresses_whom(scene, known):
     assert f"kept: {kept}" in scene.picture("fates").legend
 
 
-def test_why_it_was_missed_and_the_box_taken_all_the_same(scene, known, folder):
+def test_why_it_was_missed_and_the_box_taken_all_the_same(walk, known, folder):
+    open_scene(walk)
+    scene = walk
     predictor, pixels, stages = known
     scene.go("missed")
     picture = scene.picture("missed")

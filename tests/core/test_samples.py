@@ -7,6 +7,7 @@ from hashlib import sha256
 import numpy as np
 import pytest
 
+from maskrcnn_core import samples
 from maskrcnn_core.images import decode_image
 from maskrcnn_core.samples import SAMPLES, draw_sample, sample_png
 
@@ -34,6 +35,25 @@ def test_the_png_of_a_sample_decodes_to_its_pixels(drawn):
     image = decode_image(sample_png("fluorescence"), "fluorescence.png")
     assert np.array_equal(image.pixels, drawn["fluorescence"])
     assert image.notes == ()
+
+
+def test_a_png_is_drawn_once_and_again_only_where_it_is_spoilt(drawn, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    data = sample_png("street")
+    (kept,) = (tmp_path / "maskdesk" / "samples").iterdir()
+    assert kept.read_bytes() == data
+    with monkeypatch.context() as patch:
+        patch.setattr(samples, "encode_png", lambda _pixels: pytest.fail("drawn again"))
+        assert sample_png("street") == data
+    kept.write_bytes(data[:1000])
+    assert sample_png("street") == data == kept.read_bytes()
+
+
+def test_where_nothing_can_be_kept_it_is_drawn_all_the_same(drawn, tmp_path, monkeypatch):
+    (tmp_path / "file").write_bytes(b"")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    image = decode_image(sample_png("street"), "street.png")
+    assert np.array_equal(image.pixels, drawn["street"])
 
 
 def test_another_process_draws_the_same_pixels_in_another_order(drawn):
