@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -34,7 +35,8 @@ from maskrcnn_core.drawing import (
 )
 from maskrcnn_core.explaining import SAME, Explanation, explain_box
 from maskrcnn_core.fates import FATES
-from maskrcnn_core.layers import blocks_of, layers_of
+from maskrcnn_core.layers import Layer, blocks_of, layers_of
+from maskrcnn_core.models import LoadedModel
 from maskrcnn_core.palette import Color, instance_color
 from maskrcnn_core.pasting import paste_mask
 from maskrcnn_core.rendering import Style, render
@@ -628,11 +630,21 @@ def _whole(box: Floats, image_size: tuple[int, int]) -> tuple[int, int, int, int
 # -- the model ------------------------------------------------------------------------------------------
 
 
+_LAYERS: WeakKeyDictionary[LoadedModel, tuple[Layer, ...]] = WeakKeyDictionary()
+
+
+def _layers_of(model: LoadedModel) -> tuple[Layer, ...]:
+    """Looked through once for a model: a ResNet-50 has 44 million weights."""
+    if model not in _LAYERS:
+        _LAYERS[model] = layers_of(model)
+    return _LAYERS[model]
+
+
 def _weights(walk: Walk) -> tuple[Picture, ...]:
     """Blocks by parameters and by time, and how many layers have something odd about them."""
     model = walk.predictor.model
     blocks = blocks_of(model, walk.stages)
-    odd = [layer for layer in layers_of(model) if layer.oddities]
+    odd = [layer for layer in _layers_of(model) if layer.oddities]
     told = (
         "; ".join(f"{layer.name}: {layer.oddities[0]}" for layer in odd[:_ODD])
         or "None of its layers is odd."

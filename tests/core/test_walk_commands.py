@@ -22,7 +22,9 @@ def explain(*arguments):
 def test_without_files_it_tells_the_numbers_of_every_stage(photo):
     outcome = explain(photo, "--model", "starter")
     assert outcome.exit_code == 0, outcome.output
-    assert all(stage.title in outcome.stdout for stage in WALK)
+    without_numbers = {"missed", "weights"}
+    for stage in WALK:
+        assert (f"{stage.title} (" in outcome.stdout) == (stage.key not in without_numbers)
     assert "regions of interest" in outcome.stdout and "detections: " in outcome.stdout
 
 

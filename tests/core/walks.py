@@ -22,10 +22,16 @@ def sample_walk() -> Walk:
     )
 
 
+@functools.cache
+def random_model() -> LoadedModel:
+    """Shared, as it takes a second to make and nobody changes it."""
+    return make_model()
+
+
 def random_walk(
     height: int = 90, width: int = 120, *, model: LoadedModel | None = None, score: float = 0.2, **options
 ) -> Walk:
-    predictor = Predictor(model or make_model(), "cpu")
+    predictor = Predictor(model or random_model(), "cpu")
     return walk_through(predictor, make_image(height, width), Thresholds(score), **options)
 
 
@@ -44,6 +50,6 @@ def walks_of_every_kind() -> dict[str, Walk]:
         "nothing proposed": random_walk(model=blind_model()),
         "tiny": random_walk(7, 9),
         "thin": random_walk(20, 900),
-        "large": walk_through(Predictor(make_model(), "cpu"), np.full((3000, 4000, 3), 90, np.uint8)),
+        "large": walk_through(Predictor(random_model(), "cpu"), np.full((3000, 4000, 3), 90, np.uint8)),
         "a box asked for": random_walk(box=(10.0, 20.0, 60.0, 80.0)),
     }
