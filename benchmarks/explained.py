@@ -32,6 +32,8 @@ __all__ = ["run_explained"]
 
 _SAMPLE = "shapes"
 _MODEL = "starter"
+_SETTLE = 1.5  # seconds until the rest of a stage's page is drawn, which would be measured otherwise
+_PAUSE = 0.5  # seconds from one act to the next: what the last one caused is over then
 _BAR = 0.3  # seconds from a control to the picture
 _NO_BROWSER = "**Nothing was measured: this needs a Chromium (`make browser`).**"
 
@@ -172,7 +174,7 @@ def _controls(page: Page, repeats: int) -> list[tuple[str, str, list[float]]]:
         page.get_by_role("radio", name=f"{number}. ").last.check(force=True)
         view = page.locator(f'[data-part="stage-view"][data-scene^="{scene}"][data-ready="true"]')
         view.wait_for()
-        time.sleep(1.5)
+        time.sleep(_SETTLE)
         found.append((name, where, [_time(page, view, act, turn) for turn in range(repeats)]))
     return found
 
@@ -185,7 +187,7 @@ def _time(page: Page, view: Locator, act: Callable[[int], None], turn: int) -> f
     act(turn)
     page.wait_for_function("() => window.drawn !== null")
     taken: float = page.evaluate("window.drawn - window.acted")
-    time.sleep(0.5)
+    time.sleep(_PAUSE)
     return taken / 1000
 
 

@@ -1,11 +1,8 @@
 """How it works: Mask R-CNN explained on one's own picture, stage by stage."""
 
-import numpy as np
 import streamlit as st
 
-from maskrcnn_core.images import encode_png
 from maskrcnn_core.inference import Predictor
-from maskrcnn_core.scenes import SCENE_CATEGORIES, draw_scene
 from maskrcnn_core.walk import WALK
 from pages.ui.errors import harmless, show_core_errors
 from pages.ui.intake import draw_report, draw_samples, draw_uploader
@@ -15,7 +12,7 @@ from pages.ui.state import UiState, get_state
 from pages.ui.stepper import stepper
 from pages.ui.walk.look import look_at
 from pages.ui.walk.panels import draw_glossary, draw_stage
-from pages.ui.walk.state import Truth
+from pages.ui.walk.scene import open_scene
 from pages.ui.walk.take_home import draw_take_home
 
 
@@ -52,28 +49,15 @@ def draw_more(state: UiState, predictor: Predictor | None) -> None:
 
 
 def draw_scene_button(state: UiState) -> None:
-    """A scene of shapes whose objects are known: the ground truth for IoU."""
-    if not st.button(
+    asked = st.button(
         "Draw a scene with known objects",
         key="walk-scene",
         icon=":material/shapes:",
         help="Discs, squares and triangles: the model Starter knows them, and so does this page.",
-    ):
-        return
-    scene = draw_scene(state.walk.seed)
-    report = state.workspace.add(f"scene-{state.walk.seed}.png", encode_png(scene.pixels))
-    state.walk.seed += 1
-    names = {category.id: category.name for category in SCENE_CATEGORIES}
-    x, y, width, height = np.array([mask.box_xywh for mask in scene.masks], np.float64).T
-    truth = Truth(
-        tuple(names[category_id] for category_id in scene.category_ids),
-        np.stack([x, y, x + width, y + height], axis=1),
-        "as drawn",
     )
-    for digest in report.added:
-        state.walk.truths[digest] = truth
-        state.look_at(digest)
-    st.rerun()
+    if asked:
+        open_scene(state)
+        st.rerun()
 
 
 def draw_steps(state: UiState) -> None:

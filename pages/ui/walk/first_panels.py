@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from maskrcnn_core.explaining import SAME
 from maskrcnn_core.palette import hex_color, instance_color
 from maskrcnn_core.roi_crops import RoiCrop, crop_region
 from maskrcnn_core.stages import AnchorLevel, FeatureMap
@@ -249,7 +250,7 @@ def draw_iou(look: Look) -> None:
             look.size,
             "Two boxes that can be dragged, and the regions of interest: green where they pass",
             (Layer("boxes", regions, title="regions: pass, or do not", width=1, judged=True),),
-            slider=Slider("IoU to pass", 0, 1, 0.01, 0.5),
+            slider=Slider("IoU to pass", 0, 1, 0.01, SAME),
             boxes=(other, target),
             box_names=("your box", "object"),
         ),

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
-from plotly.colors import get_colorscale
 
 from maskrcnn_core.detections import Detections, Thresholds
+from maskrcnn_core.drawing import false_colors
 from maskrcnn_core.images import encode_png, thumbnail_jpeg
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.messages import one_line
@@ -32,35 +32,17 @@ Pixels = npt.NDArray[np.uint8]
 
 _SHOWN_SIDE = 1200  # pixels of the picture in the panels: they are at most so wide
 _PICTURES = 6
-_STOPS = 256
-
-
-def _lookup_table() -> Pixels:
-    """Viridis, uint8 ``[256, 3]``: its lightness rises evenly, so it reads in grey, too."""
-    stops = [
-        (float(at), [int(color[i : i + 2], 16) for i in (1, 3, 5)]) for at, color in get_colorscale("Viridis")
-    ]
-    places, colors = np.array([at for at, _ in stops]), np.array([color for _, color in stops])
-    grid = np.linspace(0, 1, _STOPS)
-    return np.stack([np.interp(grid, places, colors[:, c]) for c in range(3)], axis=1).astype(np.uint8)
-
-
-_HEAT = _lookup_table()
 
 
 def heat_url(values: npt.NDArray[Any], *, least: float | None = None, most: float | None = None) -> str:
     """A picture of numbers, ``[h, w]``, the least dark and the greatest yellow, as a ``data:`` URL."""
-    low = float(values.min()) if least is None else least
-    high = float(values.max()) if most is None else most
-    share = (values.astype(np.float64) - low) / (high - low) if high > low else np.zeros(values.shape)
-    shades = _HEAT[np.clip(share * (_STOPS - 1), 0, _STOPS - 1).round().astype(np.intp)]
+    shades = false_colors(values, least, most)
     return data_url(encode_png(shades, compress_level=1), "image/png")
 
 
 def heat_colors(values: npt.NDArray[Any]) -> tuple[str, ...]:
     """Numbers in [0, 1] as colours of the same scale."""
-    shades = _HEAT[np.clip(values * (_STOPS - 1), 0, _STOPS - 1).round().astype(np.intp)]
-    return tuple(hex_color((int(r), int(g), int(b))) for r, g, b in shades)
+    return tuple(hex_color((int(r), int(g), int(b))) for r, g, b in false_colors(values, 0.0, 1.0))
 
 
 @dataclass
@@ -205,9 +187,8 @@ def _truth_of_project(state: UiState, digest: str) -> Truth | None:
     rows = [row for row in store.instances(project_id, image_id=images[0].id) if row.status == "accepted"]
     if not rows:
         return None
-    x, y, width, height = np.array([row.box_xywh for row in rows], np.float64).T
-    return Truth(
-        tuple(names[row.category_id] for row in rows),
-        np.stack([x, y, x + width, y + height], axis=1),
+    return Truth.of(
+        (names[row.category_id] for row in rows),
+        [row.box_xywh for row in rows],
         "accepted in the open project",
     )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from maskrcnn_core.boxes import Boxes
 from pages.ui.stepper import Steps
@@ -14,7 +17,7 @@ if TYPE_CHECKING:  # every page has this state, and not every page needs torch
 
 __all__ = ["Taken", "Truth", "WalkUi"]
 
-_TRACED = 3  # of some 30 MB for a ResNet-50
+_TRACED = 2  # of some 50 MB for a ResNet-50
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +33,12 @@ class Truth:
     names: tuple[str, ...]
     boxes: Boxes
     source: str
+
+    @classmethod
+    def of(cls, names: Iterable[str], boxes_xywh: Sequence[tuple[int, int, int, int]], source: str) -> Truth:
+        """Of objects whose boxes are told by corner and size, at least one."""
+        x, y, width, height = np.array(boxes_xywh, np.float64).T
+        return cls(tuple(names), np.stack([x, y, x + width, y + height], axis=1), source)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,27 @@
+"""A drawn scene whose objects are known: the ground truth that a photo does not have."""
+
+from __future__ import annotations
+
+from maskrcnn_core.images import encode_png
+from maskrcnn_core.scenes import SCENE_CATEGORIES, draw_scene
+from pages.ui.state import UiState
+from pages.ui.walk.state import Truth
+
+__all__ = ["open_scene"]
+
+
+def open_scene(state: UiState) -> None:
+    """Draws the session's next scene, opens it and looks at it."""
+    ui = state.walk
+    scene = draw_scene(ui.seed)
+    report = state.workspace.add(f"scene-{ui.seed}.png", encode_png(scene.pixels))
+    ui.seed += 1
+    names = {category.id: category.name for category in SCENE_CATEGORIES}
+    truth = Truth.of(
+        (names[category_id] for category_id in scene.category_ids),
+        [mask.box_xywh for mask in scene.masks],
+        "as drawn",
+    )
+    for digest in report.added:
+        ui.truths[digest] = truth
+        state.look_at(digest)
