@@ -21,7 +21,7 @@ from maskrcnn_core.job_commands import add_background_job, open_store, project_n
 from maskrcnn_core.job_commands import app as job_app
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store.exchange import ImportReport, import_coco
-from maskrcnn_core.store.exporting import Selection, checked_coco, select, split_images
+from maskrcnn_core.store.exporting import Selection, checked_coco, proposals_note, select, split_images
 from maskrcnn_core.store.intake import import_files
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE
 from maskrcnn_core.store.proposing import category_mapping, propose
@@ -222,8 +222,8 @@ def export_project(
     name: _Name,
     out: Annotated[Path, typer.Option(help="The COCO JSON file to write.")],
     status: Annotated[
-        str, typer.Option(help=f"Of the instances to write: {', '.join(STATUSES)}.")
-    ] = "accepted,proposed",
+        str, typer.Option(help=f"Of the instances to write, with commas: {', '.join(STATUSES)}.")
+    ] = "accepted",
     only_reviewed: Annotated[
         bool, typer.Option("--only-reviewed", help="Leave out images that nobody has called finished.")
     ] = False,
@@ -269,6 +269,8 @@ def export_project(
                     f"{one_line(str(file))}: cannot write ({error.strerror or error})"
                 ) from error
             typer.echo(f"{len(images)} images; {note}; wrote {one_line(str(file))}")
+        if note := proposals_note(selection, "--status accepted,proposed"):
+            tell(note)
 
 
 def _parts(text: str) -> list[str]:

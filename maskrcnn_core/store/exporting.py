@@ -24,9 +24,18 @@ from maskrcnn_core.store.queues import QueueFilter
 from maskrcnn_core.store.records import Fact, ImageRow, InstanceRow, Status
 from maskrcnn_core.store.store import Store
 
-__all__ = ["Part", "Selection", "checked_coco", "coco_members", "other_format", "select", "split_images"]
+__all__ = [
+    "Part",
+    "Selection",
+    "checked_coco",
+    "coco_members",
+    "other_format",
+    "proposals_note",
+    "select",
+    "split_images",
+]
 
-_WRITTEN: tuple[Status, ...] = ("accepted", "proposed")
+_WRITTEN: tuple[Status, ...] = ("accepted",)  # what a model offers is nobody's word
 
 
 @dataclass(frozen=True)
@@ -36,10 +45,14 @@ class Selection:
     Args:
         images: in order.
         instance_ids: the store's ids.
+        proposed: how many of the instances are proposals that nobody has decided on.
+        left_out: how many more proposals the filter means, which their status keeps out.
     """
 
     images: tuple[ImageRow, ...]
     instance_ids: frozenset[int] = field(repr=False)
+    proposed: int = 0
+    left_out: int = 0
 
 
 def select(
@@ -51,21 +64,42 @@ def select(
 ) -> Selection:
     """The images and instances that a filter means, as for a queue; an empty one means the whole project.
 
-    Images that nobody has opened or in which nothing was found are written, too.
+    Images that nobody has opened or in which nothing was found are written, too. Proposals are not, unless
+    `statuses` asks for them: `proposals_note` says how many stay out.
     """
     of_image: dict[int, list[Fact]] = {image.id: [] for image in images}
     for fact in facts:
         of_image[fact.image_id].append(fact)
     chosen = tuple(image for image in images if wanted.takes_image(image, of_image[image.id]))
+    meant = [fact for image in chosen for fact in of_image[image.id] if wanted.takes(fact)]
+    proposals = sum(fact.status == "proposed" for fact in meant)
+    is_written = "proposed" in statuses
     return Selection(
         chosen,
-        frozenset(
-            fact.id
-            for image in chosen
-            for fact in of_image[image.id]
-            if fact.status in statuses and wanted.takes(fact)
-        ),
+        frozenset(fact.id for fact in meant if fact.status in statuses),
+        proposed=proposals if is_written else 0,
+        left_out=0 if is_written else proposals,
     )
+
+
+def proposals_note(selection: Selection, ask_for_them: str) -> str:
+    """A sentence on the proposals that are in a selection or stay out of it; empty where there are none.
+
+    Args:
+        selection: what is written.
+        ask_for_them: what makes them part of it, as the place says it where the sentence is read.
+    """
+    if count := selection.left_out:
+        stay = (
+            "1 proposal that nobody has accepted stays out"
+            if count == 1
+            else (f"{count:,} proposals that nobody has accepted stay out")
+        )
+        return f"{stay}; {ask_for_them} writes them too."
+    if count := selection.proposed:
+        are = "1 of them is a proposal" if count == 1 else f"{count:,} of them are proposals"
+        return f"{are} that nobody has accepted, marked as such in COCO JSON: no ground truth yet."
+    return ""
 
 
 def split_images(

@@ -40,6 +40,12 @@ def go_to_section(page, title):
     settle(page)
 
 
+def choose(page, menu, option):
+    page.get_by_test_id("stMain").get_by_role("combobox", name=menu).click()
+    page.get_by_role("option", name=option).click()
+    settle(page)
+
+
 def test_a_link_opens_the_app_around_its_page_also_first_after_a_start(page, serve_app, tmp_path):
     # A server of its own: no other page has been asked for since it began.
     fresh = serve_app(ROOT / "app.py", {"MASKDESK_DATA": str(tmp_path), "MASKDESK_DATABASE": ""}, cwd=ROOT)
@@ -89,6 +95,9 @@ def test_from_the_first_upload_to_the_finished_file(page, address, store, pictur
     page.get_by_role("heading", name="First steps").wait_for(timeout=60_000)
     page.get_by_text("1 of 4 images reviewed").wait_for(timeout=60_000)
     go_to_section(page, "Export")
+    page.get_by_text("proposals that nobody has accepted stay out").wait_for()
+    choose(page, "Instances", "accepted and proposed")
+    page.get_by_text("of them are proposals that nobody has accepted").wait_for(timeout=60_000)
     page.get_by_role("button", name="Prepare").click()
     offered = page.get_by_test_id("stDownloadButton").get_by_role("button")
     with page.expect_download(timeout=60_000) as started:

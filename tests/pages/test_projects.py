@@ -95,6 +95,22 @@ def test_a_split_of_too_few_images_is_refused_in_a_sentence(store):
     assert prepared.name == "Cells_coco.json" and prepared.notes
 
 
+def test_an_export_holds_what_people_accepted_and_says_what_stays_out(store):
+    project = make_project(store)
+    first = store.instances(project)[0]
+    store.decide(project, "ann", "accept", [change(first, status="accepted")])
+    app = open_page("project")
+    app.session_state["maskdesk"].project.section = "out"
+    app.run()
+    proposed = sum(row.status == "proposed" for row in store.instances(project))
+    shown = [caption.value for caption in app.caption]
+    assert any(" 1 instances." in text for text in shown)
+    assert any(text.startswith(f"{proposed} proposals that nobody has accepted stay out") for text in shown)
+    app.selectbox(key="out-statuses").select("accepted and proposed").run()
+    shown = [caption.value for caption in app.caption]
+    assert any(text.startswith(f"{proposed} of them are proposals") for text in shown)
+
+
 def test_a_link_to_nothing_opens_nothing_else(store):
     project = make_project(store, images=0)
     import_images(store, project, "ann", [("a.png", encode_png(draw_scene(1).pixels))])

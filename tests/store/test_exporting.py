@@ -20,6 +20,7 @@ from maskrcnn_core.store.exporting import (
     checked_coco,
     coco_members,
     other_format,
+    proposals_note,
     select,
     split_images,
 )
@@ -60,12 +61,35 @@ def selection(store, project, wanted=None, **options):
 
 
 def test_the_whole_project_is_what_the_plain_export_writes(store, project):
-    data, note = checked_coco(store, project, selection(store, project))
+    chosen = selection(store, project, statuses=("accepted", "proposed"))
+    data, note = checked_coco(store, project, chosen)
     assert data == export_coco(store, project)
     assert "5" in note
     document = json.loads(data)
     assert len(document["images"]) == 3, "also the one that nobody has opened"
     assert len(document["annotations"]) == 5, "not the rejected one"
+
+
+def test_what_nobody_has_accepted_stays_out_and_is_counted(store, project):
+    chosen = selection(store, project)
+    document = json.loads(checked_coco(store, project, chosen)[0])
+    assert [a["maskdesk"]["status"] for a in document["annotations"]] == ["accepted"]
+    assert len(document["images"]) == 3
+    assert (chosen.left_out, chosen.proposed) == (4, 0)
+    assert proposals_note(chosen, "asking") == (
+        "4 proposals that nobody has accepted stay out; asking writes them too."
+    )
+    both = selection(store, project, statuses=("accepted", "proposed"))
+    document = json.loads(checked_coco(store, project, both)[0])
+    marks = [a["maskdesk"]["status"] for a in document["annotations"]]
+    assert (both.left_out, both.proposed) == (0, marks.count("proposed")) == (0, 4)
+    assert proposals_note(both, "").startswith("4 of them are proposals that nobody has accepted")
+    cell, _ = store.categories(project)
+    cells = QueueFilter(categories=frozenset({cell.id}))
+    left = [f for f in store.facts(project) if f.status == "proposed" and f.category_id == cell.id]
+    assert selection(store, project, cells).left_out == len(left), "only of what the filter means"
+    nothing = select((), (), QueueFilter())
+    assert (nothing.left_out, nothing.proposed, proposals_note(nothing, "")) == (0, 0, "")
 
 
 def test_a_filter_leaves_out_what_it_does_not_mean(store, project):
@@ -98,7 +122,7 @@ def test_another_seed_is_another_split():
 
 
 def test_train_and_val_with_their_images_are_one_archive(store, project):
-    chosen = selection(store, project)
+    chosen = selection(store, project, statuses=("accepted", "proposed"))
     train, val = split_images(chosen.images, 0.4, 7)
     stream = io.BytesIO()
     parts = [Part("train", tuple(train)), Part("val", tuple(val))]
@@ -118,7 +142,7 @@ def test_train_and_val_with_their_images_are_one_archive(store, project):
 @pytest.mark.parametrize("row", FORMATS, ids=lambda row: row.key)
 def test_every_format_writes_a_project(store, project, row):
     images = [i for i in store.images(project) if i.coco_id != 9]  # that one is no picture
-    chosen = select(images, [f for f in store.facts(project)], QueueFilter())
+    chosen = select(images, store.facts(project), QueueFilter(), statuses=("accepted", "proposed"))
     export = other_format(store, project, chosen)
     assert [len(i.instances) for i in export.images] == [1 + 1, 3]
     members = list(row.members(export))

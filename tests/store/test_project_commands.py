@@ -54,15 +54,18 @@ def test_from_pictures_to_a_file(tmp_path):
         "annotate", "Shapes", "--model", "starter", "--quiet"
     )
     out = tmp_path / "out.json"
-    assert "least mask IoU 1.000000; wrote" in told("export", "Shapes", "--out", out)
+    written = invoke("export", "Shapes", "--out", out)
+    assert "2 images; " in written.stdout and json.loads(out.read_text())["annotations"] == []
+    assert "proposals that nobody has accepted stay out; --status accepted,proposed" in written.stderr
+    written = invoke("export", "Shapes", "--out", out, "--status", "accepted,proposed")
+    assert "least mask IoU 1.000000; wrote" in written.stdout
+    assert "of them are proposals that nobody has accepted" in written.stderr
     dataset, refusals = read_coco(out.read_bytes())
     assert refusals == [] and len(dataset.images) == 2 and len(dataset.instances) > 5
     head, row = told("list").splitlines()
     assert head.split() == ["project", "images", "reviewed", "instances", "accepted", "proposed", "rejected"]
     count = str(len(dataset.instances))
     assert row.split() == ["Shapes", "2", "0", count, "0", count, "0"]
-    assert "0 images; " not in told("export", "Shapes", "--out", out, "--status", "accepted")
-    assert json.loads(out.read_text())["annotations"] == []
 
 
 def test_a_data_set_comes_in_goes_out_and_comes_back_the_same(tmp_path):

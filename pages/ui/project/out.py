@@ -16,6 +16,7 @@ from maskrcnn_core.store.exporting import (
     Selection,
     coco_members,
     other_format,
+    proposals_note,
     select,
     split_images,
 )
@@ -27,9 +28,10 @@ from pages.ui.state import Prepared, ProjectUi, UiState, get_state
 
 __all__ = ["draw_out"]
 
+_WITH_PROPOSALS = "accepted and proposed"
 _STATUSES = {
-    "accepted and proposed": ("accepted", "proposed"),
     "accepted only": ("accepted",),
+    _WITH_PROPOSALS: ("accepted", "proposed"),
     "all, also rejected": ("accepted", "proposed", "rejected"),
 }
 _IMAGES = {
@@ -64,6 +66,8 @@ def draw_out(project: OpenProject, ui: ProjectUi) -> None:
     with show_core_errors():
         selection = select(project.images, project.facts, wanted, statuses=statuses)
         st.caption(_sentence(key, selection))
+        if note := proposals_note(selection, f"*{_WITH_PROPOSALS}*"):
+            st.caption(note)
         parts = [Part("instances", selection.images)]
         if split:
             train, val = split_images(selection.images, share, seed)
