@@ -227,10 +227,10 @@ class _Turn:
             detections, self.predictor.model.label_map, self.planned.id, thresholds.mask_threshold
         )
         record = self._keep(source.digest, source.size, found)
-        self._write_folders(AnnotatedImage(record, self.instances, lambda: source.pixels))
+        written = self._write_folders(AnnotatedImage(record, self.instances, lambda: source.pixels))
         # Only now: an image that is in the journal has all its files.
         self.journal.add_finished(self.real_path, source.digest, source.size, found)
-        return run.notes
+        return (*run.notes, *written)
 
     def _keep(self, digest: str, size: tuple[int, int], found: Sequence[Instance]) -> ImageRecord:
         height, width = size
@@ -239,7 +239,9 @@ class _Turn:
         self.instances = tuple(replace(i, image_id=record.id) for i in found)
         return record
 
-    def _write_folders(self, image: AnnotatedImage) -> None:
+    def _write_folders(self, image: AnnotatedImage) -> list[str]:
+        """Writes an image's files, and gives the formats' notes on them."""
+        notes: list[str] = []
         export = Export((image,), self.predictor.model.label_map.categories)
         settings = self.settings
         for folder, formats in (
@@ -249,7 +251,8 @@ class _Turn:
         ):
             for members in formats if folder is not None else ():
                 with writing(Path(folder or "")):
-                    write_folder(self._renamed(export, members(export)), Path(folder or ""))
+                    notes += write_folder(self._renamed(export, members(export)), Path(folder or ""))
+        return notes
 
     def _renamed(self, export: Export, members: Iterator[Member]) -> Iterator[Member]:
         """A format that sees one image cannot know that another folder has one of the same name."""

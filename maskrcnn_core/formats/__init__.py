@@ -67,8 +67,9 @@ FORMATS: tuple[Format, ...] = (
         scope="image",
         suffix=".zip",
         mime="application/zip",
-        holds="Two PNGs: each pixel's instance number, and each pixel's category id.",
-        loses="Scores, and what lies below a better scored instance.",
+        holds="Two 16-bit grey PNGs (32-bit TIFF where values are above 65,535): each pixel's instance "
+        "number, and each pixel's category id.",
+        loses="Scores, and what lies below a better scored instance (a smaller one where scores lack).",
         members=label_map_members,
         count=lambda export: 2 * len(export.images),
     ),

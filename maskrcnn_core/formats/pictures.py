@@ -1,12 +1,14 @@
 """Files made for each image: cut-out segments, label maps, overlays.
 
-The pictures are PNG at the image's full size, so that every pixel is what it says.
+The pictures are at the image's full size, so that every pixel is what it says: PNG, but for label maps of
+values that its 16 bits cannot hold.
 """
 
 from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +17,13 @@ from PIL import Image
 from maskrcnn_core.annotations import AnnotatedImage, Instance
 from maskrcnn_core.formats.base import Export, Member, file_stem, stems_of
 from maskrcnn_core.formats.placed_png import placed_png
-from maskrcnn_core.palette import category_color
-from maskrcnn_core.rendering import colors_of, cut_out, render
+from maskrcnn_core.rendering import cut_out, render
 
 __all__ = ["label_map_members", "overlay_members", "segment_members"]
 
 _FAST = 1  # zlib level: at full size the higher ones take ten times as long for a tenth of the bytes
-_PALETTE_LIMIT = 255  # indices in an 8-bit picture beside 0, the background
+_LARGEST_UINT16 = 2**16 - 1
+_LARGEST_INT32 = 2**31 - 1
 
 
 def segment_members(export: Export) -> Iterator[Member]:
@@ -59,48 +61,84 @@ def overlay_members(export: Export) -> Iterator[Member]:
 def label_map_members(export: Export) -> Iterator[Member]:
     """Two pictures an image: each pixel's instance number, and each pixel's category id; 0 is neither.
 
-    Where masks overlap the better scored lies on top. Values up to 255 are 8-bit with a palette, so
-    that the picture can be looked at, too; greater ones are 16-bit grey.
+    16-bit grey PNG always, as readers of arrays (OpenCV, scikit-image, imageio) take palettes for colours;
+    32-bit TIFF where a value is above 65,535. Where masks overlap the better scored lies on top; in an image
+    with an instance without a score, the smaller one does. What differs from that is in the members' notes.
     """
+    category_values, shift = _category_values(export)
     for stem, image in zip(stems_of(export.images), export.images, strict=True):
         numbers = list(range(1, len(image.instances) + 1))
-        ids = [instance.category_id for instance in image.instances]
-        instances = colors_of(image.instances, "instance")
-        yield Member(
-            f"{stem}_instances.png",
-            _label_png(_label_map(image, numbers), dict(zip(numbers, instances, strict=True))),
-        )
-        yield Member(
-            f"{stem}_categories.png",
-            _label_png(_label_map(image, ids), {i: category_color(i) for i in ids}),
+        labels = _label_map(image, numbers)
+        yield _label_member(f"{stem}_instances", labels, numbers, _hidden(labels, numbers))
+        values = [category_values[instance.category_id] for instance in image.instances]
+        yield _label_member(
+            f"{stem}_categories", _label_map(image, values), list(category_values.values()), shift
         )
 
 
-def _label_map(image: AnnotatedImage, values: list[int]) -> npt.NDArray[np.uint16]:
-    labels = np.zeros(image.record.size, np.uint16)
-    for instance, value in reversed(list(zip(image.instances, values, strict=True))):
-        _view(labels, instance)[instance.mask.crop()] = value
+def _category_values(export: Export) -> tuple[dict[int, int], str]:
+    """The value of each category id in a label map, the same in all images, and a note where it is another.
+
+    0 is the background: ids from 0 on are shifted to begin at 1. Ids that 32 bits cannot hold are counted.
+    """
+    ids = sorted(
+        {category.id for category in export.categories}
+        | {instance.category_id for image in export.images for instance in image.instances}
+    )
+    shift = max(0, 1 - ids[0]) if ids else 0
+    if ids and ids[-1] + shift > _LARGEST_INT32:
+        values = {id_: place for place, id_ in enumerate(ids, start=1)}
+        listed = ", ".join(f"{values[id_]} is {id_}" for id_ in ids[:8]) + (" ..." if len(ids) > 8 else "")
+        return values, f"category ids do not fit into 32 bits: they are counted in rising order ({listed})"
+    note = f"values are the category ids plus {shift}, as 0 is the background" if shift else ""
+    return {id_: id_ + shift for id_ in ids}, note
+
+
+def _label_map(image: AnnotatedImage, values: list[int]) -> npt.NDArray[np.int32]:
+    labels = np.zeros(image.record.size, np.int32)
+    for place in _from_below(image.instances):
+        instance = image.instances[place]
+        x, y, width, height = instance.box_xywh
+        labels[y : y + height, x : x + width][instance.mask.crop()] = values[place]
     return labels
 
 
-def _view(array: npt.NDArray[np.uint16], instance: Instance) -> npt.NDArray[np.uint16]:
-    x, y, width, height = instance.box_xywh
-    return array[y : y + height, x : x + width]
+def _from_below(instances: tuple[Instance, ...]) -> list[int]:
+    """Places in the order of drawing. Scores are compared only where all have one: an order that mixed them
+    with areas would not be one.
+    """
+    by_score = all(instance.score is not None for instance in instances)
+
+    def height(place: int) -> tuple[float, int, int]:
+        instance = instances[place]
+        return (instance.score or 0.0) if by_score else 0.0, -instance.area, -place
+
+    return sorted(range(len(instances)), key=height)
 
 
-def _label_png(labels: npt.NDArray[np.uint16], colors: dict[int, tuple[int, int, int]]) -> bytes:
-    if max(colors, default=0) > _PALETTE_LIMIT:
-        return _png(labels)
-    picture = Image.fromarray(labels.astype(np.uint8))
-    picture.putpalette([v for index in range(256) for v in colors.get(index, (0, 0, 0))])
-    return _save(picture)
+def _hidden(labels: npt.NDArray[np.int32], numbers: list[int]) -> str:
+    """A note on instances of which no pixel is left, as others lie on all of them."""
+    hidden = sorted(set(numbers) - set(np.unique(labels).tolist()))
+    if not hidden:
+        return ""
+    shown = ", ".join(map(str, hidden[:8])) + (" ..." if len(hidden) > 8 else "")
+    return f"{len(hidden)} instances lie wholly below others and have no pixel here ({shown})"
+
+
+def _label_member(stem: str, labels: npt.NDArray[np.int32], values: list[int], note: str) -> Member:
+    if max(values, default=0) <= _LARGEST_UINT16:
+        name, data = f"{stem}.png", _png(labels.astype(np.uint16))
+    else:
+        name, data = f"{stem}.tif", _save(Image.fromarray(labels), "TIFF", compression="tiff_adobe_deflate")
+        note = "; ".join(filter(None, (note, f"a 32-bit TIFF, as values above {_LARGEST_UINT16:,} occur")))
+    return Member(name, data, f"{name}: {note}" if note else "")
 
 
 def _png(array: npt.NDArray[np.generic]) -> bytes:
-    return _save(Image.fromarray(array))
+    return _save(Image.fromarray(array), "PNG", compress_level=_FAST)
 
 
-def _save(picture: Image.Image) -> bytes:
+def _save(picture: Image.Image, format: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=_FAST)
+    picture.save(buffer, format, **options)
     return buffer.getvalue()

@@ -6,10 +6,16 @@ import zipfile
 
 import numpy as np
 import pytest
+import tifffile
+import torch
 from PIL import Image
+from torchvision.io import ImageReadMode, decode_png
 
+from maskrcnn_core.annotations import Instance
+from maskrcnn_core.categories import Category
 from maskrcnn_core.formats import FORMATS, format_by_key, write_folder, write_zip
 from maskrcnn_core.formats.base import file_stem
+from maskrcnn_core.masks import Rle
 from maskrcnn_core.rendering import Style
 from tests.formats.builders import HEIGHT, WIDTH, make_export, make_image_with, make_instances
 
@@ -120,12 +126,86 @@ def test_label_maps_hold_numbers_and_category_ids_with_the_better_one_on_top():
     assert ((numbers == 0) == (categories == 0)).all()
 
 
-def test_label_maps_of_more_than_255_instances_are_16_bit():
-    many = make_instances()[:1] * 300
-    picture = Image.open(
-        io.BytesIO(members_of("label-maps", make_export(images=(make_image_with(many),)))[0].data)
+@pytest.mark.filterwarnings("ignore:The image decoding and encoding:DeprecationWarning")
+@pytest.mark.parametrize("count", [0, 1, 300])
+def test_label_maps_are_16_bit_grey_whatever_their_values(count):
+    """A palette would be colours to OpenCV, scikit-image and imageio."""
+    instances = make_instances()[:1] * count
+    for member in members_of("label-maps", make_export(images=(make_image_with(instances),))):
+        assert member.data[24:26] == b"\x10\0"  # IHDR: 16 bits, grey
+        assert np.array_equal(open_png(member.data), open_with_torchvision(member.data))
+
+
+def open_with_torchvision(data):
+    """Another decoder (libpng by itself) than Pillow's."""
+    encoded = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+    return decode_png(encoded, ImageReadMode.UNCHANGED)[0].numpy()
+
+
+def box(category_id, left, top, right, bottom, score=None):
+    mask = np.zeros((HEIGHT, WIDTH), np.bool_)
+    mask[top:bottom, left:right] = True
+    return Instance(1, category_id, Rle.from_mask(mask), score)
+
+
+def label_maps(*instances, categories=None):
+    ids = {instance.category_id for instance in instances}
+    categories = categories or tuple(Category(i, f"c{i}") for i in sorted(ids))
+    image = make_image_with(instances)
+    return members_of("label-maps", make_export(images=(image,), categories=categories))
+
+
+@pytest.mark.parametrize("scores", [(None, None), (None, 0.1), (0.9, None), (0.5, 0.5)])
+@pytest.mark.parametrize("small_first", [True, False])
+def test_a_small_object_within_a_larger_one_stays_where_no_score_says_otherwise(scores, small_first):
+    pair = (box(1, 0, 0, 50, 50, scores[0]), box(2, 20, 20, 30, 30, scores[1]))
+    instances = pair[::-1] if small_first else pair
+    numbers, categories = map(open_png, (m.data for m in label_maps(*instances)))
+    assert categories[25, 25] == 2 and categories[5, 5] == 1
+    assert numbers[25, 25] == (1 if small_first else 2)
+
+
+def test_what_lies_wholly_below_others_is_counted():
+    numbers, _ = label_maps(box(1, 20, 20, 30, 30, 0.4), box(2, 0, 0, 50, 50, 0.9))
+    assert numbers.note == (
+        "street_instances.png: 1 instances lie wholly below others and have no pixel here (1)"
     )
-    assert picture.mode.startswith("I")
+    assert not any(member.note for member in members_of("label-maps"))
+
+
+def test_category_ids_above_16_bits_become_a_32_bit_tiff_in_every_image():
+    large, other = box(70_000, 5, 5, 20, 20, 0.9), box(3, 30, 30, 40, 40, 0.8)
+    categories = (Category(70_000, "car"), Category(3, "dog"))
+    images = (make_image_with((large, other)), make_image_with((), 2, "b.jpg"))
+    members = members_of("label-maps", make_export(images=images, categories=categories))
+    assert [member.name for member in members] == [
+        "street_instances.png",
+        "street_categories.tif",
+        "b_instances.png",
+        "b_categories.tif",
+    ]
+    assert members[1].note == "street_categories.tif: a 32-bit TIFF, as values above 65,535 occur"
+    read = tifffile.imread(io.BytesIO(members[1].data))
+    assert read.dtype.itemsize == 4
+    assert np.array_equal(read, open_png(members[1].data))
+    assert set(np.unique(read).tolist()) == {0, 3, 70_000}
+
+
+@pytest.mark.parametrize(("ids", "shift"), [((0, 1, 7), 1), ((-5, 2), 6)])
+def test_category_ids_that_the_background_takes_are_shifted_and_it_is_said(ids, shift):
+    instances = [box(id_, 10 * n, 0, 10 * n + 5, 5, 0.5) for n, id_ in enumerate(ids)]
+    _, member = label_maps(*instances)
+    categories = open_png(member.data)
+    for instance in instances:
+        assert (categories[instance.mask.to_mask()] == instance.category_id + shift).all()
+    assert f"the category ids plus {shift}, as 0 is the background" in member.note
+
+
+def test_category_ids_beyond_32_bits_are_counted_and_it_is_said():
+    _, member = label_maps(box(2**40, 0, 0, 5, 5), box(9, 10, 10, 15, 15))
+    categories = open_png(member.data)
+    assert (categories[12, 12], categories[2, 2]) == (1, 2)
+    assert "1 is 9, 2 is 1099511627776" in member.note
 
 
 def test_the_overlay_is_the_image_where_nothing_is_drawn():
