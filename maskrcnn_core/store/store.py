@@ -22,6 +22,7 @@ from maskrcnn_core.masks import Rle
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store import journal
 from maskrcnn_core.store.blobs import Blobs
+from maskrcnn_core.store.inserting import JsonText
 from maskrcnn_core.store.journal import Change, New, Ref, Refusal
 from maskrcnn_core.store.opening import open_engine, reading, told, writing
 from maskrcnn_core.store.places import StorePlace, find_place
@@ -530,7 +531,7 @@ def new_instance(
     source: str,
     status: Status = "proposed",
     score: float | None = None,
-    polygons: list[list[float]] | None = None,
+    polygons: list[list[float]] | JsonText | None = None,
     is_crowd: bool = False,
     given_box: Box | None = None,
     given_area: float | None = None,
@@ -559,7 +560,7 @@ def new_instance(
     )
 
 
-def mask_values(mask: Rle, polygons: list[list[float]] | None = None) -> dict[str, Any]:
+def mask_values(mask: Rle, polygons: list[list[float]] | JsonText | None = None) -> dict[str, Any]:
     """What a mask is in the table of instances: for new ones, and to mend one."""
     return {
         "counts": mask.counts,

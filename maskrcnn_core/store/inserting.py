@@ -1,0 +1,177 @@
+"""Makes new rows, many at once: a data set of a million instances is one decision.
+
+The database's own way of numbering is anticipated, so that ids are known without asking for each, and JSON is
+written once, for the database and for the digest by which an undo tells whether a row is as it was made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from json.encoder import encode_basestring_ascii
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Connection, Float, Table, Text, func, insert, select, text
+from sqlalchemy.sql.type_api import TypeEngine
+
+from maskrcnn_core.store.tables import CHANGEABLE
+
+__all__ = ["FIXED", "JsonText", "New", "Ref", "content_digest", "insert_rows"]
+
+FIXED = frozenset({"id", "version", "project_id"})
+"""Columns that nobody changes by hand."""
+
+_DERIVED = frozenset({"doubt"})  # computed once for a new row: nothing that people change
+_DEFAULTS: dict[str, Any] = {"version": 1, "gone": False}
+_BATCH = 5000  # rows in one call: bounds what is held beside the values themselves
+
+
+class JsonText(str):
+    """A value of a JSON column that is written already, as ``json.dumps`` writes it."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """Stands for the id of a row that the same decision makes, in the values of another new row.
+
+    Args:
+        key: that of the :class:`New`.
+    """
+
+    key: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    """A row to be made.
+
+    Args:
+        table: a key of :data:`~maskrcnn_core.store.tables.CHANGEABLE`.
+        values: of all columns without a default.
+        key: what a :class:`Ref` of the same decision calls it.
+    """
+
+    table: str
+    values: Mapping[str, Any]
+    key: Hashable = None
+
+
+def insert_rows(connection: Connection, project_id: int, news: Sequence[New]) -> list[dict[str, Any]]:
+    """Make rows, those that others refer to first.
+
+    Args:
+        connection: in a writing transaction.
+        project_id: whose rows they become.
+        news: in the order in which rows of a table get their ids.
+
+    Returns:
+        The journal's lines: ``table``, ``id`` and ``made``, the digest of the row's content.
+
+    Raises:
+        ValueError: for a table whose rows belong to no project.
+    """
+    by_table: dict[str, list[New]] = defaultdict(list)
+    for new in news:
+        by_table[new.table].append(new)
+    lines: list[dict[str, Any]] = []
+    ids_of: dict[Hashable, int] = {}
+    for name, table in CHANGEABLE.items():
+        group = by_table.pop(name, None)
+        if not group:
+            continue
+        if "project_id" not in table.c:
+            raise ValueError(f"{name}: it is made outside of a project")
+        ids = _next_ids(connection, table, len(group))
+        ids_of.update((new.key, id_) for new, id_ in zip(group, ids, strict=True) if new.key is not None)
+        for at in range(0, len(group), _BATCH):
+            batch = list(zip(group[at : at + _BATCH], ids[at : at + _BATCH], strict=True))
+            lines += _insert(connection, table, project_id, batch, ids_of)
+    return lines
+
+
+def content_digest(table: Table, row: Mapping[str, Any]) -> str:
+    """A digest of all that people can change in a row that was read."""
+    writers = _writers(table.name)
+    return _digest({name: writers[name](value) for name, value in row.items()})
+
+
+def _next_ids(connection: Connection, table: Table, count: int) -> list[int]:
+    """The ids that the database itself would give next; in a writing transaction nobody else gets them."""
+    if connection.dialect.name == "postgresql":
+        sequence = text(
+            "SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)"
+        )
+        return list(connection.execute(sequence, {"table": table.name, "count": count}).scalars())
+    first = (connection.execute(select(func.max(table.c.id))).scalar() or 0) + 1
+    return list(range(first, first + count))
+
+
+def _insert(
+    connection: Connection,
+    table: Table,
+    project_id: int,
+    batch: Sequence[tuple[New, int]],
+    ids_of: Mapping[Hashable, int],
+) -> list[dict[str, Any]]:
+    writers = _writers(table.name)
+    json_columns = [column.name for column in table.c if isinstance(column.type, JSON)]
+    # Rows of one decision may leave out other columns: each form is a statement of its own.
+    forms: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
+    lines = []
+    for new, id_ in batch:
+        values = {**_DEFAULTS, **new.values}
+        for name, value in new.values.items():
+            if isinstance(value, Ref):
+                values[name] = ids_of[value.key]
+        written = {name: writers[name](value) for name, value in values.items()}
+        lines.append({"table": table.name, "id": id_, "made": _digest(written)})
+        for name in json_columns:
+            value = values.get(name)
+            if value is not None:
+                values[name] = json.dumps(value) if isinstance(value, dict) else written[name]
+        values["id"], values["project_id"] = id_, project_id
+        forms[tuple(values)].append(values)
+    for columns, rows in forms.items():
+        statement = insert(table).compile(dialect=connection.dialect, column_keys=columns)
+        order = statement.positiontup
+        # Straight to the driver: SQLAlchemy's way through each column's type costs as much as all the rest.
+        connection.exec_driver_sql(
+            statement.string, rows if order is None else [tuple(row[c] for c in order) for row in rows]
+        )
+    return lines
+
+
+_Writer = Callable[[Any], str]
+
+
+@cache
+def _writers(table: str) -> Mapping[str, _Writer]:
+    """For each column, how its values stand in the JSON that is digested."""
+    return {column.name: _writer(column.type) for column in CHANGEABLE[table].c}
+
+
+def _writer(kind: TypeEngine[Any]) -> _Writer:
+    if isinstance(kind, JSON):
+        return lambda value: value if isinstance(value, JsonText) else json.dumps(value, sort_keys=True)
+    if isinstance(kind, Boolean):
+        return lambda value: "true" if value else "false"
+    if isinstance(kind, Float):
+        return lambda value: "null" if value is None else json.dumps(float(value))
+    if isinstance(kind, Text):
+        return lambda value: "null" if value is None else encode_basestring_ascii(value)
+    return lambda value: json.dumps(value, default=str)
+
+
+def _digest(written: Mapping[str, str]) -> str:
+    """Of the JSON object with these members, sorted by name."""
+    members = {name: value for name, value in written.items() if name not in FIXED | _DERIVED}
+    if members.get("status") == '"opened"':
+        members["status"] = '"new"'  # that somebody has looked at an image changes nothing of it
+    text = "{" + ", ".join([f'"{name}": {members[name]}' for name in sorted(members)]) + "}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,85 @@
+import hashlib
+import json
+
+from sqlalchemy import select
+
+from maskrcnn_core.categories import Category
+from maskrcnn_core.store.inserting import JsonText, content_digest, insert_rows
+from maskrcnn_core.store.store import new_category, new_image, new_instance
+from maskrcnn_core.store.tables import CHANGEABLE
+from tests.core.builders import disc
+from tests.store.builders import SIZE, make_project
+
+
+def digest_of_values(row):
+    """As databases of all times hold it: of the row's values as JSON, sorted by name."""
+    values = {n: v for n, v in row.items() if n not in {"id", "version", "project_id", "doubt"}}
+    if values.get("status") == "opened":
+        values["status"] = "new"
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def odd_rows(image_id, category_id):
+    """Rows of several forms, with all that JSON and numbers can make difficult."""
+    mask = disc(*SIZE, 30, 30, 9)
+    odd = {"z": [1, 2.0, None], "a": {"é": "\ud83d\ude00", "b": True}, "é": "\\\"'%(x)s ? :x"}
+    yield new_category(Category(50, "quoted \"name\" 'x' %s", "über"), colour="#aabbcc", extra=odd)
+    yield new_image(51, "ä/ö 100%.png", SIZE, "", status="opened", extra=odd)
+    yield new_image(52, "plain.png", SIZE, "d" * 64)
+    yield new_instance(image_id, category_id, 53, mask, source="person")
+    yield new_instance(
+        image_id,
+        category_id,
+        54,
+        mask,
+        source="file",
+        status="accepted",
+        score=1,
+        polygons=[[1, 2.5, 1e-7, 3, 4, 5.25]],
+        is_crowd=True,
+        given_box=(0.1, 2, 3.3333333333333335, 1e20),
+        given_area=7,
+        candidate=3,
+        extra=odd,
+    )
+
+
+def test_a_new_rows_digest_is_that_of_the_row_as_it_is_read(store):
+    project_id = make_project(store, images=1, instances=1)
+    image, category = store.images(project_id)[0], store.categories(project_id)[0]
+    news = list(odd_rows(image.id, category.id))
+    with store.writing() as connection:
+        lines = insert_rows(connection, project_id, news)
+    assert len(lines) == len(news)
+    with store.reading() as connection:
+        for line in lines:
+            table = CHANGEABLE[line["table"]]
+            found = connection.execute(select(table).where(table.c.id == line["id"])).one()
+            row = dict(found._mapping)
+            assert line["made"] == content_digest(table, row) == digest_of_values(row)
+
+
+def test_json_that_is_written_already_is_stored_as_it_is_and_read_as_its_value(store):
+    project_id = make_project(store, images=1, instances=0)
+    image, category = store.images(project_id)[0], store.categories(project_id)[0]
+    polygons = [[1, 2.5, 10, 3, 4.0, 50]]
+    plain, written = (
+        new_instance(image.id, category.id, 60 + n, disc(*SIZE, 30, 30, 9), source="file", polygons=given)
+        for n, given in enumerate((polygons, JsonText(json.dumps(polygons))))
+    )
+    lines = store.decide(project_id, "ann", "draw", [plain, written]).changes
+    first, second = store.instances(project_id)
+    assert first.polygons == second.polygons == polygons
+    assert second.counts == first.counts
+    assert {line["id"] for line in lines} == {first.id, second.id}
+
+
+def test_ids_go_on_where_the_database_left_off(store):
+    project_id = make_project(store, images=2, instances=2)
+    before = [row.id for row in store.instances(project_id)]
+    image, category = store.images(project_id)[0], store.categories(project_id)[0]
+    for number in range(3):
+        new = new_instance(image.id, category.id, 70 + number, disc(*SIZE, 30, 30, 5), source="person")
+        store.decide(project_id, "ann", "draw", [new])
+    after = [row.id for row in store.instances(project_id)]
+    assert after[: len(before)] == before and len(set(after)) == len(before) + 3 and after == sorted(after)
