@@ -1,8 +1,7 @@
 """COCO's twelve numbers, for boxes and for masks (https://cocodataset.org/#detection-eval).
 
-The matching is ``pycocotools``' own ``COCOeval``, so that the numbers are those that others publish. It
-never sees a file: its dictionaries are built here from checked instances, as it segfaults on some
-malformed run lengths, and a ground truth with id 0 would count as "no match".
+The numbers are those that others publish: :mod:`~maskrcnn_core.counting` matches as ``pycocotools`` does. It
+never sees a file: what it counts is built here from checked instances.
 
 Sizes (small, medium, large) follow COCO's rule: a ground truth's by the area that its file gives, a
 detection's by its mask when masks are compared, and by its box when boxes are.
@@ -13,18 +12,19 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from maskrcnn_core.annotations import Dataset, Instance
+from maskrcnn_core.columns import Columns
+from maskrcnn_core.counting import AREAS, IOUS, Counts, count
 from maskrcnn_core.errors import DatasetError
-from maskrcnn_core.pycoco import COCO, COCOeval
 
-__all__ = ["METRICS", "Evaluation", "Metric", "Scores", "evaluate"]
+__all__ = ["METRICS", "CategoryScores", "Evaluation", "Metric", "Scores", "evaluate"]
 
-_Row = dict[str, Any]  # an annotation as pycocotools wants it; made here and seen by it alone
+_Chosen = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,24 @@ class Scores:
 
 
 @dataclass(frozen=True)
+class CategoryScores:
+    """One category of the ground truth.
+
+    Args:
+        name: of the category.
+        ground_truths: its instances, crowds left out.
+        detections: of it that were compared.
+        box_AP, mask_AP: its part of AP, in [0, 1]; -1 where there is no ground truth.
+    """
+
+    name: str
+    ground_truths: int
+    detections: int
+    box_AP: float
+    mask_AP: float
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How well detections match a ground truth.
 
@@ -93,6 +111,9 @@ class Evaluation:
         images: of the ground truth.
         ground_truths: its instances, crowds left out.
         detections: that were compared: those of its images and categories.
+        categories: of the ground truth, in its order.
+        over_limit: of the detections, those that did not count, as their image and category has more than
+            the limit that score better.
     """
 
     box: Scores
@@ -100,19 +121,23 @@ class Evaluation:
     images: int
     ground_truths: int
     detections: int
+    categories: tuple[CategoryScores, ...] = ()
+    over_limit: int = 0
 
     def rows(self) -> list[tuple[str, str, float, float]]:
         """Name, meaning, box value and mask value of each metric, in COCO's order."""
         return [(m.name, m.meaning, getattr(self.box, m.name), getattr(self.mask, m.name)) for m in METRICS]
 
 
-def evaluate(ground_truth: Dataset, results: Sequence[Instance], *, max_detections: int = 100) -> Evaluation:
+def evaluate(
+    ground_truth: Dataset, results: Sequence[Instance] | Columns, *, max_detections: int = 100
+) -> Evaluation:
     """Compares detections with a ground truth as ``COCOeval`` does.
 
     Args:
         ground_truth: its crowd regions are ignored: what lies in them is neither right nor wrong.
-        results: detections in any order, those without a score counting as 1. What belongs to other
-            images or categories than the ground truth's is left out.
+        results: detections in any order, those without a score counting as 1; columns are checked ones.
+            What belongs to other images or categories than the ground truth's is left out.
         max_detections: of each image and category the best scored so many count. COCO's is 100; with
             fewer, ``AR10`` and ``AR1`` count no more than that, either.
 
@@ -123,19 +148,35 @@ def evaluate(ground_truth: Dataset, results: Sequence[Instance], *, max_detectio
     """
     if max_detections < 1:
         raise ValueError(f"detections per image: wanted 1 or more, got {max_detections}")
-    sizes = {image.id: image.size for image in ground_truth.images}
-    category_ids = {category.id for category in ground_truth.categories}
-    kept = [i for i in results if i.image_id in sizes and i.category_id in category_ids]
-    for where, instances in (("ground truth", ground_truth.instances), ("results", kept)):
-        for index, instance in enumerate(instances):
-            _check(instance, sizes[instance.image_id], f"{where}, instance {index}")
-    return Evaluation(
-        box=_scores(ground_truth, kept, "bbox", max_detections),
-        mask=_scores(ground_truth, kept, "segm", max_detections),
-        images=len(ground_truth.images),
-        ground_truths=sum(not i.is_crowd for i in ground_truth.instances),
-        detections=len(kept),
+    truth = _columns(ground_truth, ground_truth.instances, "ground truth")
+    found = results if isinstance(results, Columns) else _columns(ground_truth, results, "results")
+    category_ids = [category.id for category in ground_truth.categories]
+    known = np.isin(found.image_ids, [i.id for i in ground_truth.images]) & np.isin(
+        found.category_ids, category_ids
     )
+    if not known.all():
+        found = found.take(known)
+    limits = [min(limit, max_detections) for limit in (1, 10, max_detections)]
+    box, mask = (
+        count(ground_truth.images, category_ids, truth, found, kind, limits) for kind in ("bbox", "segm")
+    )
+    return Evaluation(
+        box=_scores(box),
+        mask=_scores(mask),
+        images=len(ground_truth.images),
+        ground_truths=int((~truth.crowds).sum()),
+        detections=len(found),
+        categories=_of_categories(ground_truth, truth, found, box, mask),
+        over_limit=_over_limit(found, max_detections),
+    )
+
+
+def _columns(ground_truth: Dataset, instances: Sequence[Instance], where: str) -> Columns:
+    sizes = {image.id: image.size for image in ground_truth.images}
+    kept = [instance for instance in instances if instance.image_id in sizes]
+    for index, instance in enumerate(kept):
+        _check(instance, sizes[instance.image_id], f"{where}, instance {index}")
+    return Columns.of(kept)
 
 
 def _check(instance: Instance, size: tuple[int, int], where: str) -> None:
@@ -148,68 +189,41 @@ def _check(instance: Instance, size: tuple[int, int], where: str) -> None:
         raise DatasetError(f"{where}: wanted finite numbers for box, score and area, found {numbers}")
 
 
-def _scores(
-    ground_truth: Dataset, results: Sequence[Instance], kind: Literal["bbox", "segm"], max_detections: int
-) -> Scores:
-    evaluator = COCOeval(
-        _coco(ground_truth, [_ground_truth_row(n, i) for n, i in enumerate(ground_truth.instances, start=1)]),
-        _coco(ground_truth, [_detection_row(n, i, kind) for n, i in enumerate(results, start=1)]),
-        kind,
-    )
-    evaluator.params.maxDets = [min(limit, max_detections) for limit in (1, 10, max_detections)]
-    evaluator.evaluate()
-    evaluator.accumulate()
-    return Scores(**{metric.name: _mean(evaluator, metric) for metric in METRICS})
+def _scores(counts: Counts) -> Scores:
+    return Scores(**{metric.name: _mean(_chosen(counts, metric)) for metric in METRICS})
 
 
-def _mean(evaluator: Any, metric: Metric) -> float:
-    """One number out of ``COCOeval``'s arrays: precision ``[T, R, K, A, M]`` or recall ``[T, K, A, M]``.
+def _chosen(counts: Counts, metric: Metric) -> _Chosen:
+    """The counts that a metric is the mean of, its categories last: ``[T, R, K]`` or ``[T, K]``."""
+    values = counts.precision if metric.kind == "precision" else counts.recall
+    chosen: _Chosen = values[..., AREAS.index(metric.area), metric.limit]
+    return chosen if metric.iou is None else chosen[np.isclose(IOUS, metric.iou)]
 
-    Its own ``summarize`` prints, and finds no AP at all with another limit than 100.
-    """
-    values: npt.NDArray[np.float64] = evaluator.eval[metric.kind]
-    area = evaluator.params.areaRngLbl.index(metric.area)
-    values = values[..., area, metric.limit]
-    if metric.iou is not None:
-        values = values[np.isclose(evaluator.params.iouThrs, metric.iou)]
+
+def _mean(values: _Chosen) -> float:
     known = values[values > -1]
     return float(known.mean()) if known.size else -1.0
 
 
-def _coco(dataset: Dataset, annotations: list[_Row]) -> COCO:
-    coco = COCO()
-    coco.dataset = {
-        "images": [{"id": i.id, "width": i.width, "height": i.height} for i in dataset.images],
-        "categories": [{"id": c.id, "name": c.name} for c in dataset.categories],
-        "annotations": annotations,
-    }
-    coco.createIndex()
-    return coco
+def _of_categories(
+    ground_truth: Dataset, truth: Columns, found: Columns, box: Counts, mask: Counts
+) -> tuple[CategoryScores, ...]:
+    box_values, mask_values = _chosen(box, METRICS[0]), _chosen(mask, METRICS[0])
+    place = {id_: number for number, id_ in enumerate(box.category_ids)}
+    wanted = dict(zip(*np.unique(truth.category_ids[~truth.crowds], return_counts=True), strict=True))
+    given = dict(zip(*np.unique(found.category_ids, return_counts=True), strict=True))
+    return tuple(
+        CategoryScores(
+            category.name,
+            int(wanted.get(category.id, 0)),
+            int(given.get(category.id, 0)),
+            _mean(box_values[..., place[category.id]]),
+            _mean(mask_values[..., place[category.id]]),
+        )
+        for category in ground_truth.categories
+    )
 
 
-def _row(number: int, instance: Instance) -> _Row:
-    x, y, width, height = map(float, instance.box_xywh)
-    if instance.given_box is not None:
-        x, y, x2, y2 = instance.given_box
-        width, height = x2 - x, y2 - y
-    return {
-        "id": number,
-        "image_id": instance.image_id,
-        "category_id": instance.category_id,
-        "segmentation": {"size": list(instance.mask.size), "counts": instance.mask.counts.encode()},
-        "bbox": [x, y, width, height],
-        "iscrowd": int(instance.is_crowd),
-    }
-
-
-def _ground_truth_row(number: int, instance: Instance) -> _Row:
-    area = float(instance.area) if instance.given_area is None else instance.given_area
-    return _row(number, instance) | {"area": area}
-
-
-def _detection_row(number: int, instance: Instance, kind: Literal["bbox", "segm"]) -> _Row:
-    row = _row(number, instance)
-    # As loadRes fills it in: for rows that carry only the box, and for rows that carry only the mask.
-    area = row["bbox"][2] * row["bbox"][3] if kind == "bbox" else float(instance.area)
-    score = 1.0 if instance.score is None else instance.score
-    return row | {"area": area, "score": score, "iscrowd": 0}
+def _over_limit(found: Columns, limit: int) -> int:
+    _, numbers = np.unique(np.stack([found.image_ids, found.category_ids]), axis=1, return_counts=True)
+    return int(np.maximum(numbers - limit, 0).sum())
