@@ -125,6 +125,7 @@ def test_the_app_is_safe_as_it_comes():
     assert config["server"]["maxUploadSize"] <= 500
     assert config["client"]["showErrorDetails"] == "none"
     assert config["browser"]["gatherUsageStats"] is False
+    assert config["runner"]["postScriptGC"] is False, "housekeeping.py collects, and not after every run"
 
 
 def test_every_table_is_in_the_readme():

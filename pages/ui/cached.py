@@ -14,6 +14,7 @@ from maskrcnn_core.models import default_model, get_model, model_by_key
 from maskrcnn_core.samples import sample_png
 from maskrcnn_core.store.drawing import BoxDrawer
 from maskrcnn_core.store.store import Store
+from pages.ui.housekeeping import keep_house
 from pages.ui.state import UiState
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ def _shared_predictor(key: str, sha256: str) -> Predictor:
     # The digest is a part of the cache's key: a model that was trained again is another one.
     from maskrcnn_core.inference import Predictor  # with torch, which no page of projects waits for
 
-    return Predictor(get_model(key))
+    predictor = Predictor(get_model(key))
+    keep_house().freeze_soon()  # torch has come
+    return predictor
 
 
 @st.cache_data(max_entries=16, show_spinner="Drawing ...")

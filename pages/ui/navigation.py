@@ -7,8 +7,6 @@ page says `through_app` first.
 
 from __future__ import annotations
 
-import gc
-from functools import lru_cache
 from pathlib import Path
 
 import streamlit as st
@@ -18,6 +16,7 @@ from streamlit.runtime.scriptrunner import ScriptRunContext, get_script_run_ctx
 
 from pages import PAGES
 from pages.ui.errors import show_core_errors
+from pages.ui.housekeeping import keep_house
 from pages.ui.project.deciding import take_waiting
 from pages.ui.review.outbox import OUTBOX, outbox, remembered_name
 from pages.ui.state import get_state
@@ -33,7 +32,7 @@ _ICON = _ROOT / "docs" / "images" / "icon.png"
 
 def run_app() -> None:
     """The page of the table that is asked for, and decisions that a page was left with."""
-    _leave_the_libraries_alone()
+    keep_house()  # before the first session has a state, as nothing of it shall be frozen
     st.set_page_config(page_title="MaskDesk", page_icon=str(_ICON), layout="wide")
     page = _page_of_the_link()
     ui = get_state().project
@@ -86,18 +85,6 @@ def _asked_for(context: ScriptRunContext) -> str:
         return ""
     asked_for: str = data.page_script_hash
     return "" if asked_for == context.pages_manager.main_script_hash else asked_for
-
-
-@lru_cache(maxsize=1)
-def _leave_the_libraries_alone() -> None:
-    """Takes what has been loaded out of what Python's garbage collector looks through, once a process.
-
-    Streamlit collects between two runs, and looking through half a million objects of the libraries takes
-    0.4 s each time; none of them is ever garbage. Nothing that a session holds may be among them, as it would
-    stay for ever: so this comes before the first session has a state.
-    """
-    gc.collect()
-    gc.freeze()
 
 
 def through_app() -> None:

@@ -29,7 +29,9 @@ def address(serve_app):
 
 @pytest.fixture(scope="module")
 def slow_address(serve_app):
-    return serve_app(Path(__file__).parent / "slow_app.py", cwd=ROOT)
+    return serve_app(
+        Path(__file__).parent / "slow_app.py", {"STREAMLIT_RUNNER_POST_SCRIPT_GC": "true"}, cwd=ROOT
+    )
 
 
 @pytest.fixture

@@ -1,0 +1,127 @@
+"""Memory of the server's process: what Python's garbage collector looks through, and when.
+
+Streamlit collects after every run of a page, each look of each waiting page included, and each time Python
+walks through all objects of torch, pandas and the rest: with several people, nearly all the time goes there.
+So ``runner.postScriptGC`` is off, the libraries are frozen (out of the collector's sight), and one thread
+collects now and then. It has to: a session that ends is a circle of objects with photos in it.
+"""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+
+from streamlit.runtime import Runtime, get_instance
+
+__all__ = ["Housekeeper", "keep_house"]
+
+_EVERY = 30.0  # seconds between two looks
+_WORKED = 1.0  # CPU seconds: a process that did less has left nothing worth collecting
+_THOROUGH_EVERY = 600.0  # seconds, at most, between two thorough collections of a process that works
+_PATIENCE = 10.0  # seconds that a busy server may take to let go of sessions
+_MANY_OBJECTS = 60_000  # in the collector's sight: a collection then takes about 50 ms
+
+
+class Housekeeper:
+    """Collects garbage of a process in which frozen objects are no burden, and never frozen for ever.
+
+    Freezing takes all objects that are alive out of the collector's sight, those of open sessions, too. A
+    thorough collection therefore thaws everything first: it finds what has become garbage since.
+
+    Args:
+        sessions: how many sessions are held; fewer than before means that one has ended.
+        clock: seconds that pass.
+        worked: CPU seconds of the process.
+    """
+
+    def __init__(
+        self,
+        sessions: Callable[[], int],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        worked: Callable[[], float] = time.process_time,
+    ) -> None:
+        self._count_sessions, self._clock, self._worked = sessions, clock, worked
+        self._sessions = 0
+        self._thorough_at = clock()
+        self._worked_at = worked()
+        self._wake = threading.Event()
+        self._is_asked = False
+
+    def collect_thoroughly(self) -> None:
+        """Collects among all objects, and freezes those that are left."""
+        gc.unfreeze()
+        gc.collect()
+        gc.freeze()
+        self._is_asked = False
+        self._thorough_at, self._worked_at = self._clock(), self._worked()
+
+    def freeze_soon(self) -> None:
+        """Says that libraries were loaded: they are frozen without another 30 s of walks through them."""
+        self._is_asked = True
+        self._wake.set()
+
+    def look(self) -> str:
+        """One look: collects as far as it is worth it.
+
+        Returns:
+            What was done: ``thorough``, ``young`` (objects that are not frozen), or empty for nothing.
+        """
+        before, self._sessions = self._sessions, self._count_sessions()
+        if self._is_asked or self._sessions < before:
+            self.collect_thoroughly()
+            return "thorough"
+        if self._worked() - self._worked_at < _WORKED:
+            return ""
+        gc.collect()
+        self._worked_at = self._worked()
+        is_due = self._clock() - self._thorough_at >= _THOROUGH_EVERY
+        if is_due or len(gc.get_objects()) > _MANY_OBJECTS:
+            self.collect_thoroughly()
+            return "thorough"
+        return "young"
+
+    def run(self) -> None:
+        """Looks now and then, for ever; for a thread of its own."""
+        while True:
+            self._wake.wait(_EVERY)
+            self._wake.clear()
+            self.look()
+
+
+@lru_cache(maxsize=1)
+def keep_house() -> Housekeeper:
+    """The process's housekeeper; the first call freezes what has been loaded, and starts its thread."""
+    keeper = Housekeeper(_held_sessions)
+    keeper.collect_thoroughly()
+    if Runtime.exists() and type(get_instance()) is Runtime:  # a server's, and not that of a test
+        threading.Thread(target=keeper.run, name="housekeeping", daemon=True).start()
+    return keeper
+
+
+def _held_sessions() -> int:
+    """How many sessions the server holds: with a browser, or kept for one that may come back.
+
+    Streamlit keeps a session for two minutes after its browser has gone, and then until another one goes:
+    those whose time is over are let go of here, as they could otherwise stay for a night.
+    """
+    with suppress(AttributeError, RuntimeError):  # Streamlit's own matters: another version may differ
+        runtime = get_instance()
+        manager = runtime._session_mgr
+        storage = manager._session_storage  # type: ignore[attr-defined]
+        done = threading.Event()
+
+        def let_go() -> None:
+            with suppress(AttributeError):
+                storage._cache.expire()
+            done.set()
+
+        # Sessions come and go on this thread alone.
+        runtime._get_async_objs().eventloop.call_soon_threadsafe(let_go)
+        done.wait(_PATIENCE)
+        return manager.num_active_sessions() + len(storage.list())
+    return 0
