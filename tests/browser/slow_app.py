@@ -1,8 +1,8 @@
 """The app on a machine that is slow between two runs of a page, and before it knows which page to draw.
 
 Where ``runner.postScriptGC`` is on, as it is by default, Streamlit collects garbage between a run and the one
-that it asks for with ``st.rerun``. With much in memory and other work on the machine that takes a second or more;
-here it always does.
+that it asks for with ``st.rerun``. With much in memory and other work on the machine that takes a second or
+more; here it always does.
 """
 
 import gc
