@@ -38,6 +38,7 @@ from maskrcnn_core.categories import LabelMap
 from maskrcnn_core.downloads import file_sha256
 from maskrcnn_core.errors import InputError, WeightsError
 from maskrcnn_core.network_facts import Version
+from maskrcnn_core.roi_scales import set_roi_scales
 from maskrcnn_core.torch_files import check_torch_zip
 
 __all__ = [
@@ -204,6 +205,7 @@ def build_resnet50_fpn(
     for module in network.modules():
         if isinstance(module, FrozenBatchNorm2d):
             module.eps = norm_eps
+    set_roi_scales(network)
     return cast(MaskRCNN, network)
 
 

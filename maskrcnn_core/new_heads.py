@@ -1,6 +1,13 @@
-"""Gives a network other categories: new last layers, which keep what it knew of those that stay."""
+"""Gives a network other categories: new last layers, which keep what it knew of those that stay.
+
+A category that the network has never seen begins as the mean of those that it knows: what all objects have
+in common (that they are no background, where their boxes end, which pixels are theirs) need not be learned
+again. Random rows begin without any of it (docs/adr/0019).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,64 +18,96 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 __all__ = ["replace_heads"]
 
 
-def replace_heads(network: MaskRCNN, sources: list[int | None]) -> None:
-    """Gives a network other classes: what it knew of a class is kept, the rest is random.
+def replace_heads(
+    network: MaskRCNN, sources: Sequence[int | None], foreground: Sequence[int] | None = None
+) -> None:
+    """Gives a network other classes: what it knew of a class is kept, a new one is the mean of the old.
 
     Args:
         network: changed in place; its last layers of the box and mask head are new.
-        sources: for each new class (the background first) the old class that it is, or None.
+        sources: for each new class (the background first) the old class that it is, or None for a class
+            that the network has never seen.
+        foreground: the old classes that stand for objects; all but the background where None. Published
+            networks have rows that no object was ever learned with. Without any, new classes are random.
     """
     heads = network.roi_heads
-    count = len(sources)
     box, mask = heads.box_predictor, heads.mask_predictor
-    if isinstance(box, FastRCNNPredictor):
-        new_box = FastRCNNPredictor(box.cls_score.in_features, count)
-        pairs = [(box.cls_score, new_box.cls_score, 1), (box.bbox_pred, new_box.bbox_pred, 4)]
-        hidden = mask.conv5_mask
-        new_mask = MaskRCNNPredictor(hidden.in_channels, hidden.out_channels, count)
-        new_mask.conv5_mask.load_state_dict(hidden.state_dict())
-        pairs.append((mask.mask_fcn_logits, new_mask.mask_fcn_logits, 1))
-        heads.box_predictor, heads.mask_predictor = new_box, new_mask
-    else:  # MaskRCNN2Go: each layer with its clamp, and a trained upsampling from classes to classes
-        pairs = []
-        for name, rows in (("cls_score", 1), ("bbox_pred", 4)):
-            old = getattr(box, name)[0]
-            new = nn.Linear(old.in_features, rows * count)
-            nn.init.normal_(new.weight, std=0.01)
-            nn.init.zeros_(new.bias)
-            pairs.append((old, new, rows))
-            getattr(box, name)[0] = new
-        logits = nn.Conv2d(mask[1][0].in_channels, count, 1)
-        nn.init.kaiming_normal_(logits.weight)
-        pairs.append((mask[1][0], logits, 1))
-        enlarge = _bilinear(count)
-        _copy_pairs_of_classes(mask[2][0], enlarge, sources)
-        mask[1][0], mask[2][0] = logits, enlarge
-    for old, new, rows in pairs:
-        _copy_classes(old, new, rows, sources)
+    is_standard = isinstance(box, FastRCNNPredictor)
+    scores = box.cls_score if is_standard else box.cls_score[0]
+    known = range(1, scores.out_features) if foreground is None else foreground
+    old_classes = [list(known) if source is None else [source] for source in sources]
+    replace = _replace_standard if is_standard else _replace_mobile
+    for old, new, rows in replace(network, len(sources)):
+        _copy_classes(old, new, rows, old_classes)
+    if not is_standard:
+        enlarge = _bilinear(len(sources))
+        _copy_pairs_of_classes(mask[2][0], enlarge, sources, known)
+        mask[2][0] = enlarge
+
+
+_Layers = list[tuple[nn.Module, nn.Module, int]]
+"""A layer, what takes its place, and how many outputs a class has."""
+
+
+def _replace_standard(network: MaskRCNN, count: int) -> _Layers:
+    heads = network.roi_heads
+    box, hidden = heads.box_predictor, heads.mask_predictor.conv5_mask
+    new_box = FastRCNNPredictor(box.cls_score.in_features, count)
+    new_mask = MaskRCNNPredictor(hidden.in_channels, hidden.out_channels, count)
+    new_mask.conv5_mask.load_state_dict(hidden.state_dict())
+    old_logits = heads.mask_predictor.mask_fcn_logits
+    heads.box_predictor, heads.mask_predictor = new_box, new_mask
+    return [
+        (box.cls_score, new_box.cls_score, 1),
+        (box.bbox_pred, new_box.bbox_pred, 4),
+        (old_logits, new_mask.mask_fcn_logits, 1),
+    ]
+
+
+def _replace_mobile(network: MaskRCNN, count: int) -> _Layers:
+    """MaskRCNN2Go: each layer with its clamp, and behind the logits an upsampling from classes to classes."""
+    box, mask = network.roi_heads.box_predictor, network.roi_heads.mask_predictor
+    layers: _Layers = []
+    for name, rows in (("cls_score", 1), ("bbox_pred", 4)):
+        old = getattr(box, name)[0]
+        new = nn.Linear(old.in_features, rows * count)
+        nn.init.normal_(new.weight, std=0.01)
+        nn.init.zeros_(new.bias)
+        layers.append((old, new, rows))
+        getattr(box, name)[0] = new
+    logits = nn.Conv2d(mask[1][0].in_channels, count, 1)
+    nn.init.kaiming_normal_(logits.weight)
+    layers.append((mask[1][0], logits, 1))
+    mask[1][0] = logits
+    return layers
 
 
 @torch.no_grad()
-def _copy_classes(old: nn.Module, new: nn.Module, rows: int, sources: list[int | None]) -> None:
-    """Copies ``rows`` outputs a class."""
+def _copy_classes(old: nn.Module, new: nn.Module, rows: int, old_classes: list[list[int]]) -> None:
+    """Fills ``rows`` outputs of each class with the mean over its old classes; none leaves it as it is."""
     for name in ("weight", "bias"):
         before: Tensor = getattr(old, name)
         after: Tensor = getattr(new, name)
-        for at, source in enumerate(sources):
-            if source is not None:
-                after[at * rows : (at + 1) * rows] = before[source * rows : (source + 1) * rows]
+        by_class = before.reshape(-1, rows, *before.shape[1:])
+        for at, classes in enumerate(old_classes):
+            if classes:
+                after[at * rows : (at + 1) * rows] = by_class[classes].mean(0)
 
 
 @torch.no_grad()
 def _copy_pairs_of_classes(
-    old: nn.ConvTranspose2d, new: nn.ConvTranspose2d, sources: list[int | None]
+    old: nn.ConvTranspose2d, new: nn.ConvTranspose2d, sources: Sequence[int | None], known: Sequence[int]
 ) -> None:
+    """Weights from each class to each; of a new class only those to itself, as nothing ties it to others."""
+    objects = list(known)
     for at, source in enumerate(sources):
         for other, other_source in enumerate(sources):
             if source is not None and other_source is not None:
                 new.weight[at, other] = old.weight[source, other_source]
-        if source is not None and old.bias is not None and new.bias is not None:
-            new.bias[at] = old.bias[source]
+        if source is None and objects:
+            new.weight[at, at] = old.weight[objects, objects].mean(0)
+        if old.bias is not None and new.bias is not None and (source is not None or objects):
+            new.bias[at] = old.bias[objects].mean() if source is None else old.bias[source]
 
 
 @torch.no_grad()

@@ -25,6 +25,7 @@ from torchvision.models.resnet import BasicBlock
 from torchvision.ops import Conv2dNormActivation, MultiScaleRoIAlign
 
 from maskrcnn_core.network_facts import SLIM_MASK_SIZE, SlimConfig
+from maskrcnn_core.roi_scales import set_roi_scales
 
 __all__ = ["SlimConfig", "build_slim"]
 
@@ -95,5 +96,6 @@ def build_slim(config: SlimConfig, num_classes: int) -> MaskRCNN:
         mask_head=MaskRCNNHeads(config.pyramid, [config.pyramid] * 4, 1, norm_layer=norm),
         mask_predictor=MaskRCNNPredictor(config.pyramid, config.pyramid, num_classes),
     )
+    set_roi_scales(network)
     network.slim_config = config  # a network tells what it was built from, as its tensors do not
     return network

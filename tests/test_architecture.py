@@ -20,7 +20,7 @@ LAYERS = (
     {"image_formats", "network_facts"},
     {"image_headers", "image_modes"},
     {"image_guards"},
-    {"categories", "images", "masks", "downloads", "torch_files"},
+    {"categories", "images", "masks", "downloads", "roi_scales", "torch_files"},
     {"archives", "microscopy", "pasting", "polygons", "suppression"},
     {"detections", "features", "samples"},
     {"annotations", "forward", "prompts", "runs"},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -37,12 +37,14 @@ class Beginning:
         architecture: of the network, for the card.
         origin: what the values are from, for the card and to tell runs apart.
         notes: sentences for people.
+        knows: whether the values are from a model that was trained.
     """
 
     model: LoadedModel
     architecture: Architecture
     origin: str
     notes: tuple[str, ...]
+    knows: bool = True
 
 
 def begin_from_nothing(config: SlimConfig, categories: Sequence[Category], seed: int) -> Beginning:
@@ -52,13 +54,14 @@ def begin_from_nothing(config: SlimConfig, categories: Sequence[Category], seed:
         network = build_slim(config, len(categories) + 1)
     parameters = sum(p.numel() for p in network.parameters())
     note = f"Begins from random values: a slim network with {parameters:,} parameters."
-    return Beginning(_model(network, config, categories), config, "random values", (note,))
+    return Beginning(_model(network, config, categories), config, "random values", (note,), knows=False)
 
 
 def begin_from(model: LoadedModel, categories: Sequence[Category], seed: int) -> Beginning:
     """A copy of a model; where its categories are others, its last layers are replaced.
 
-    What the model knows of a category of the same name (case ignored) is kept.
+    What the model knows of a category of the same name (case ignored) is kept; others begin as the mean of
+    all that it knows.
 
     Args:
         model: any that MaskDesk loads; it is not changed.
@@ -77,12 +80,13 @@ def begin_from(model: LoadedModel, categories: Sequence[Category], seed: int) ->
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(seed, "heads"))
-            replace_heads(network, sources)
+            # Only labels that stand for something: published heads have rows that were never learned.
+            replace_heads(network, sources, model.label_map.labels)
         kept = [c.name for c, source in zip(categories, sources[1:], strict=True) if source is not None]
         new = [c.name for c, source in zip(categories, sources[1:], strict=True) if source is None]
         notes = (
             f"Begins from {model.title}; its categories are others, so the last layers of its box and mask "
-            f"head are replaced. Kept for {_named(kept)}; new for {_named(new)}.",
+            f"head are replaced. Kept for {_named(kept)}; new for {_named(new)}{_mean_of(new, known)}.",
         )
     begun = replace(
         _model(network, architecture, categories),
@@ -90,6 +94,10 @@ def begin_from(model: LoadedModel, categories: Sequence[Category], seed: int) ->
         max_detections=model.max_detections,
     )
     return Beginning(begun, architecture, f"SHA-256 {model.digest}", notes)
+
+
+def _mean_of(new: Sequence[str], known: Sized) -> str:
+    return f", as the mean of all {len(known)} that it knows" if new else ""
 
 
 def _named(names: list[str]) -> str:

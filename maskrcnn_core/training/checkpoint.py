@@ -8,7 +8,9 @@ values, no code.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+import json
+import math
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,39 @@ import torch
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.files import replace_file
 from maskrcnn_core.images import one_line
+from maskrcnn_core.training.settings import TrainingSettings
 
-__all__ = ["TrainingState", "read_state", "state_file", "write_state"]
+__all__ = [
+    "Best",
+    "TrainingState",
+    "differences",
+    "header_of",
+    "read_state",
+    "state_file",
+    "without_epochs",
+    "write_state",
+]
 
-_VERSION = 1
+_VERSION = 2
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best weights of a run so far.
+
+    Args:
+        ap: their mean mask AP, in [0, 1].
+        loss: mean of the summed losses in their epoch; infinite for the start, which took no step.
+        epoch: after which they were taken; 0 for the start.
+    """
+
+    ap: float
+    loss: float = math.inf
+    epoch: int = 0
+
+    def beats(self, other: Best | None) -> bool:
+        """Whether these are better: by AP, and among equals (as at AP 0) by the loss."""
+        return other is None or (self.ap, -self.loss) > (other.ap, -other.loss)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +66,8 @@ class TrainingState:
         optimiser: state dict.
         rows: of the log, one for each epoch that is done.
         sums: of losses and seconds in the present epoch.
-        best: mean mask AP of the best weights so far; below 0 if there are none yet.
+        best: the best weights that were measured; None before any were.
+        stages: epochs after which the run had ended before it was extended.
     """
 
     header: str
@@ -45,7 +77,8 @@ class TrainingState:
     optimiser: dict[str, Any]
     rows: list[dict[str, float]]
     sums: dict[str, float]
-    best: float
+    best: Best | None
+    stages: list[int]
 
 
 def state_file(out: Path) -> Path:
@@ -60,7 +93,8 @@ def write_state(file: Path, state: TrainingState) -> None:
         OSError: as the system says; the old checkpoint is then untouched.
     """
     buffer = io.BytesIO()
-    torch.save({"version": _VERSION, **vars(state)}, buffer)
+    best = None if state.best is None else asdict(state.best)
+    torch.save({"version": _VERSION, **vars(state), "best": best}, buffer)
     replace_file(file, buffer.getvalue())
 
 
@@ -75,9 +109,50 @@ def read_state(file: Path) -> TrainingState:
         values = torch.load(str(file), map_location="cpu", weights_only=True)
         version = values.pop("version")
         if version == _VERSION:
-            return TrainingState(**values)
+            best = values.pop("best")
+            return TrainingState(**values, best=None if best is None else Best(**best))
     except Exception as error:  # whatever torch's reader raises on bad bytes
         raise InputError(
             f"{shown}: this is no checkpoint of a training run, or a damaged one; delete it to start anew"
         ) from error
     raise InputError(f"{shown}: wanted a checkpoint of version {_VERSION}, found {version!r}")
+
+
+# -- which run it is ----------------------------------------------------------------------------------
+
+
+def header_of(settings: TrainingSettings, start: str) -> str:
+    """What decides a run's result, as JSON."""
+    deciding = asdict(settings)
+    for name in ("out", "workers", "checkpoint_every", "stop_after"):
+        del deciding[name]
+    return json.dumps({"settings": deciding, "start": start}, sort_keys=True)
+
+
+def without_epochs(header: str) -> tuple[str, int]:
+    """What is equal in a run and one that extends it, and the number of its epochs."""
+    document = json.loads(header)
+    epochs = document["settings"].pop("epochs")
+    return json.dumps(document, sort_keys=True), epochs
+
+
+def differences(found: str, wanted: str) -> str:
+    """What differs between the headers of two runs, in words."""
+    ours, theirs = json.loads(wanted), json.loads(found)
+    told = [
+        f"{name.replace('_', '-')} was {theirs['settings'].get(name)}, now {value}"
+        for name, value in ours["settings"].items()
+        if theirs["settings"].get(name) != value
+    ]
+    now, then = json.loads(ours["start"]), json.loads(theirs["start"])
+    told += [f"{words} was another" for name, words in _STARTS.items() if now.get(name) != then.get(name)]
+    return "; ".join(told)
+
+
+_STARTS = {
+    "data": "the ground truth",
+    "validation": "the validation data",
+    "beginning": "the model it begins from",
+    "architecture": "the architecture",
+    "reading": "what counts as ground truth",
+}

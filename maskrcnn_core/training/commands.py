@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from tqdm import tqdm
 
 from maskrcnn_core.annotations import unique_names
 from maskrcnn_core.architectures import architecture_as_json
@@ -28,9 +26,7 @@ from maskrcnn_core.scenes import SCENE_KINDS, write_scenes
 if TYPE_CHECKING:
     from maskrcnn_core.training.beginning import Beginning
     from maskrcnn_core.training.data import GroundTruth, TrainingImages
-    from maskrcnn_core.training.evaluating import Result
     from maskrcnn_core.training.keeping import Keeper
-    from maskrcnn_core.training.run import Progress
     from maskrcnn_core.training.settings import TrainingSettings
 
 __all__ = ["draw_scenes", "train"]
@@ -75,7 +71,9 @@ def train(
             f"{_RATE_FROM_MODEL:g} from a model]"
         ),
     ] = None,
-    warm_up: Annotated[int, typer.Option(help="Steps in which the rate rises from nothing.")] = 200,
+    warm_up: Annotated[
+        int, typer.Option(help="Steps in which the rate rises from nothing; at most a tenth of the run.")
+    ] = 200,
     crop: Annotated[
         int | None,
         typer.Option(
@@ -114,7 +112,12 @@ def train(
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off.")] = False,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Go on with a run that was broken off, or extend it with more --epochs."
+        ),
+    ] = False,
     title: Annotated[str | None, typer.Option(help="Shown in menus. [default: the file's name]")] = None,
     knows: Annotated[
         str, typer.Option(help="One sentence on what it finds. [default: made from the categories]")
@@ -129,12 +132,14 @@ def train(
     """Train a model on COCO ground truth.
 
     Beside the weights come a model card, a log (CSV) and its curves (PNG). A run that was broken off at
-    any moment goes on with the same command and --resume. Crowd regions are left out.
+    any moment goes on with the same command and --resume; one that has ended is extended by a larger
+    --epochs with it. Crowd regions are left out.
     """
     from maskrcnn_core.training.augmentation import Augmentation
     from maskrcnn_core.training.data import TrainingImages
     from maskrcnn_core.training.keeping import Keeper, Words, curves_file, log_file
     from maskrcnn_core.training.settings import TrainingSettings
+    from maskrcnn_core.training.telling import tell_crowded, tell_unknown
 
     if rate is None:
         rate = _RATE_FROM_NOTHING if from_ is None else _RATE_FROM_MODEL
@@ -172,10 +177,10 @@ def train(
             settings = replace(settings, max_detections=beginning.model.max_detections)
         if crop is None and not isinstance(beginning.architecture, SlimConfig):
             settings = replace(settings, augmentation=replace(settings.augmentation, crop=_CROP))
-        _tell_crowded([*training, *validation], settings.max_detections)
+        tell_crowded([*training, *validation], settings.max_detections)
         for note in beginning.notes:
             tell(note)
-        _tell_unknown(validation, beginning)
+        tell_unknown(validation, beginning)
         transform = beginning.model.network.transform
         samples = TrainingImages(
             training,
@@ -226,16 +231,6 @@ def _check_name(out: Path) -> None:
         )
 
 
-def _tell_crowded(truths: Sequence[GroundTruth], limit: int) -> None:
-    for truth in truths:
-        most = max(Counter(i.image_id for i in truth.dataset.instances if not i.is_crowd).values(), default=0)
-        if most > limit:
-            tell(
-                f"{truth.name}: up to {most} instances in an image, and the model keeps at most {limit}; "
-                f"--max-detections {most} keeps them all"
-            )
-
-
 def _read_all(
     files: Sequence[Path], folders: Sequence[Path], option: str, *, quiet: bool
 ) -> tuple[GroundTruth, ...]:
@@ -283,16 +278,6 @@ def _beginning(
     return begin_from(load_named_model(model, names, download=False, quiet=quiet), categories, seed)
 
 
-def _tell_unknown(validation: Sequence[GroundTruth], beginning: Beginning) -> None:
-    known = {category.name for category in beginning.model.label_map}
-    for truth in validation:
-        unknown = [c.name for c in truth.dataset.categories if c.name not in known]
-        if unknown:
-            tell(
-                f"{truth.name}: {', '.join(unknown[:8])}: not in the training data, so these count as missed"
-            )
-
-
 def _train_with_bar(
     settings: TrainingSettings,
     beginning: Beginning,
@@ -306,6 +291,7 @@ def _train_with_bar(
 ) -> None:
     from maskrcnn_core.training.checkpoint import state_file
     from maskrcnn_core.training.run import train as run_training
+    from maskrcnn_core.training.telling import show_progress, tell_outcome
 
     start: dict[str, Any] = {
         "data": [truth.digest for truth in keeper.training],
@@ -316,7 +302,7 @@ def _train_with_bar(
     steps = samples.count() // settings.batch_size * (settings.stop_after or settings.epochs)
     with bar_of(total=steps, unit="step", quiet=quiet) as bar:
         try:
-            run_training(
+            outcome = run_training(
                 beginning.model,
                 samples,
                 validation,
@@ -325,7 +311,9 @@ def _train_with_bar(
                 keep=keeper,
                 device=device,
                 resume=resume,
-                on_progress=lambda progress: _show(bar, progress),
+                measure_start=beginning.knows,
+                on_progress=lambda progress: show_progress(bar, progress),
+                on_note=tell,
             )
         except KeyboardInterrupt:
             bar.close()
@@ -337,32 +325,7 @@ def _train_with_bar(
                 f"{one_line(str(settings.out))}: cannot write ({error.strerror or error}); free some space, "
                 "then --resume goes on from the last checkpoint"
             ) from error
-
-
-def _show(bar: tqdm[Any], progress: Progress) -> None:
-    if progress.losses is not None:
-        if bar.n == 0 and progress.step > 1:
-            bar.initial = progress.step - 1  # steps of an earlier session took no time in this one
-            bar.n = progress.step - 1
-        losses = {name.removeprefix("loss_"): f"{value:.2f}" for name, value in progress.losses.items()}
-        total = sum(progress.losses.values())
-        bar.set_postfix(
-            {"epoch": progress.epoch, "rate": f"{progress.rate:.1e}", "loss": f"{total:.2f}"} | losses,
-            refresh=False,
-        )
-        bar.update(1)
-    if progress.evaluating is not None:
-        bar.set_postfix_str(f"evaluating {progress.evaluating[0]} of {progress.evaluating[1]} images")
-    for result in progress.results:
-        tell(f"epoch {progress.epoch}: {_sentence(result)}")
-
-
-def _sentence(result: Result) -> str:
-    mask, box = result.evaluation.mask, result.evaluation.box
-    return (
-        f"{one_line(result.name)}: mask AP {mask.AP:.3f} (AP50 {mask.AP50:.3f}, AP75 {mask.AP75:.3f}), "
-        f"box AP {box.AP:.3f}, up to {result.max_detections} detections an image"
-    )
+    tell_outcome(outcome)
 
 
 def draw_scenes(

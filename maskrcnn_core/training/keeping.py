@@ -156,7 +156,8 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _csv(rows: Sequence[dict[str, float]]) -> bytes:
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+    first = ("epoch", "step", "rate", *LOSSES, "seconds")
+    columns = list(dict.fromkeys([*first, *(name for row in rows for name in row)]))
     stream = io.StringIO()
     writer = csv.DictWriter(stream, columns, lineterminator="\n")
     writer.writeheader()
@@ -176,8 +177,10 @@ def _draw_curves(rows: Sequence[dict[str, float]], title: str) -> bytes:
     FigureCanvasAgg(figure)
     losses, scores = figure.subplots(1, 2)
     epochs = [row["epoch"] for row in rows]
+    trained = [row for row in rows if row["epoch"]]  # a start that was measured has no losses
     for name in LOSSES:
-        losses.plot(epochs, [row[name] for row in rows], marker=".", label=name.removeprefix("loss_"))
+        points = [row["epoch"] for row in trained], [row[name] for row in trained]
+        losses.plot(*points, marker=".", label=name.removeprefix("loss_"))
     losses.set(xlabel="epoch", ylabel="mean loss", title="Training")
     losses.legend()
     for name in dict.fromkeys(n for row in rows for n in row if n.endswith(" AP")):

@@ -3,15 +3,18 @@
 Before each step the random generators are set from the run's seed and the step's number, and each sample
 from its own key. So a run that was killed and taken up again from its checkpoint ends, on the CPU with
 the same number of threads, with the very same weights as one that nobody disturbed.
+
+A run that begins from a model is measured before its first step: where no epoch beats that, the start is
+what is kept. A run that has ended can be extended: the rate rises to its peak again and comes down along a
+cosine of its own (a warm restart; Loshchilov and Hutter 2017, arXiv:1608.03983).
 """
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, cast
 
 import torch
@@ -23,12 +26,21 @@ from maskrcnn_core.errors import InputError, TrainingError
 from maskrcnn_core.images import one_line
 from maskrcnn_core.inference import Predictor, pick_device
 from maskrcnn_core.models import LoadedModel
-from maskrcnn_core.training.checkpoint import TrainingState, read_state, state_file, write_state
+from maskrcnn_core.training.checkpoint import (
+    Best,
+    TrainingState,
+    differences,
+    header_of,
+    read_state,
+    state_file,
+    without_epochs,
+    write_state,
+)
 from maskrcnn_core.training.data import GroundTruth, TrainingImages, batches, seed_of
 from maskrcnn_core.training.evaluating import Result, evaluate_on, mean_mask_ap
 from maskrcnn_core.training.settings import TrainingSettings, learning_rate
 
-__all__ = ["LOSSES", "Progress", "Snapshot", "train"]
+__all__ = ["LOSSES", "Outcome", "Progress", "Snapshot", "train"]
 
 LOSSES = ("loss_objectness", "loss_rpn_box_reg", "loss_classifier", "loss_box_reg", "loss_mask")
 """As torchvision names them; their plain sum is what is minimised (He et al. 2017, section 3)."""
@@ -40,7 +52,7 @@ class Progress:
 
     Args:
         step, steps: done and wanted.
-        epoch, epochs: the present one, from 1, and all.
+        epoch, epochs: the present one, from 1, and all; 0 while the start is measured.
         rate: the learning rate.
         losses: of the last step, by name.
         seconds_left: at the pace of the last steps; evaluations are not counted in.
@@ -71,8 +83,11 @@ class Snapshot:
         kind: ``best`` of those evaluated (where none are, the last are the best), or ``last``.
         state: the network's state dict.
         results: of these weights on each ground truth; empty without one.
-        rows: the log up to here: one for each epoch.
+        rows: the log up to here: one for each epoch, and one with epoch 0 where the start was measured.
         step: after which they were taken.
+        best_epoch: after which the best weights so far were taken, 0 being the start.
+        device: that it was trained on, in words.
+        stages: epochs after which the run had ended before it was extended.
     """
 
     kind: Literal["best", "last"]
@@ -80,6 +95,26 @@ class Snapshot:
     results: tuple[Result, ...]
     rows: list[dict[str, float]]
     step: int
+    best_epoch: int
+    device: str
+    stages: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Args:
+        best_epoch: after which the weights that were kept were taken; 0 for the start.
+        ap: mean mask AP of those weights; None where nothing was measured.
+        start_ap: of the start, likewise.
+        trained_ap: the best of all epochs, likewise.
+    """
+
+    best_epoch: int
+    ap: float | None
+    start_ap: float | None
+    trained_ap: float | None
 
 
 def train(
@@ -92,8 +127,10 @@ def train(
     keep: Callable[[Snapshot], None],
     device: str = "auto",
     resume: bool = False,
+    measure_start: bool = False,
     on_progress: OnProgress | None = None,
-) -> None:
+    on_note: Callable[[str], object] | None = None,
+) -> Outcome:
     """Trains a network in place.
 
     Args:
@@ -105,9 +142,13 @@ def train(
         start: what the data and the beginning were, as text; a checkpoint is only taken up with the same.
         keep: called with the best weights whenever there are better ones, and with the last of each epoch.
         device: see :func:`maskrcnn_core.inference.pick_device`.
-        resume: go on from the checkpoint beside ``settings.out``; begin if there is none.
+        resume: go on from the checkpoint beside ``settings.out``; begin if there is none. A run that has
+            ended is extended where ``settings.epochs`` is larger now.
+        measure_start: evaluate before the first step, too, and keep the start if nothing beats it. For a
+            network that knows something.
         on_progress: called after each step, and after each image of an evaluation. If it raises, the run
             ends; what it had reached at its last checkpoint is kept.
+        on_note: called with sentences for people.
 
     Raises:
         InputError: if the checkpoint is of another run, or there is less than one batch of samples.
@@ -115,7 +156,8 @@ def train(
         CoreError: naming an image that cannot be read.
         OSError: if the checkpoint cannot be written.
     """
-    _Run(model, images, truths, settings, start, keep, pick_device(device), on_progress).go(resume=resume)
+    run = _Run(model, images, truths, settings, start, keep, pick_device(device), on_progress)
+    return run.go(resume=resume, measure_start=measure_start, note=on_note or (lambda _: None))
 
 
 class _Run:
@@ -133,7 +175,7 @@ class _Run:
         self.model, self.images, self.truths, self.settings = model, images, truths, settings
         self.keep, self.device = keep, device
         self.on_progress = on_progress or (lambda _: None)
-        self.header = _header(settings, start)
+        self.header = header_of(settings, start)
         self.file = state_file(settings.out)
         self.network: MaskRCNN = model.network.to(device, memory_format=torch.channels_last)
         self.network.requires_grad_(True)
@@ -152,22 +194,34 @@ class _Run:
             )
         self.steps = self.steps_per_epoch * settings.epochs
         self.end = self.steps_per_epoch * (settings.stop_after or settings.epochs)
-        self.step, self.best = 0, -1.0
+        self.step = 0
+        self.best: Best | None = None
+        self.stages: list[int] = []
         self.rows: list[dict[str, float]] = []
         self.sums: dict[str, float] = {}
         self.pace: float | None = None
 
-    def go(self, *, resume: bool) -> None:
+    def go(self, *, resume: bool, measure_start: bool, note: Callable[[str], object]) -> Outcome:
         if resume and self.file.exists():
-            self._take_up(read_state(self.file))
+            self._take_up(read_state(self.file), note)
         else:
             # Before anything else is written: what lies beside a checkpoint is the run's own.
+            self._write()
+        if measure_start and self.truths and not self.step and not self.rows:
+            self._measure_start()
             self._write()
         while self.step < self.end:
             epoch, first = divmod(self.step, self.steps_per_epoch)
             self._epoch(epoch, first)
             self._finish_epoch(epoch)
             self._write()
+        return self._outcome()
+
+    def _measure_start(self) -> None:
+        began = time.monotonic()
+        results = self._evaluate()
+        row = {"epoch": 0.0, "step": 0.0, "rate": 0.0, "seconds": time.monotonic() - began}
+        self._settle(0, row | _scores(results), math.inf, results)
 
     def _epoch(self, epoch: int, first: int) -> None:
         self.network.train()
@@ -195,7 +249,7 @@ class _Run:
 
     def _step(self, pictures: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, float]:
         torch.manual_seed(seed_of(self.settings.seed, "step", self.step))
-        rate = learning_rate(self.settings, self.step, self.steps)
+        rate = self._rate(self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         pictures = [picture.to(self.device, non_blocking=True) for picture in pictures]
@@ -220,31 +274,58 @@ class _Run:
         self.step += 1
         return told
 
+    def _rate(self, step: int) -> float:
+        first = self.steps_per_epoch * (self.stages[-1] if self.stages else 0)
+        return learning_rate(self.settings, step - first, self.steps - first)
+
     def _finish_epoch(self, epoch: int) -> None:
         count = self.steps_per_epoch
-        row = {"epoch": epoch + 1.0, "step": float(self.step)}
-        row["rate"] = learning_rate(self.settings, self.step - 1, self.steps)
+        row = {"epoch": epoch + 1.0, "step": float(self.step), "rate": self._rate(self.step - 1)}
         row |= {name: self.sums.get(name, 0.0) / count for name in LOSSES}
         row["seconds"] = self.sums.get("seconds", 0.0)
         self.sums = {}
-        is_last = self.step >= self.end
-        results: tuple[Result, ...] = ()
-        if self.truths and (is_last or (epoch + 1) % self.settings.evaluate_every == 0):
-            results = self._evaluate()
-            for result in results:
-                row |= {
-                    f"{result.name}: mask AP": result.evaluation.mask.AP,
-                    f"{result.name}: box AP": result.evaluation.box.AP,
-                }
+        is_due = self.step >= self.end or (epoch + 1) % self.settings.evaluate_every == 0
+        began = time.monotonic()
+        results = self._evaluate() if self.truths and is_due else ()
+        row["seconds"] += time.monotonic() - began
+        self._settle(epoch + 1, row | _scores(results), sum(row[name] for name in LOSSES), results)
+
+    def _settle(self, epoch: int, row: dict[str, float], loss: float, results: tuple[Result, ...]) -> None:
+        """Writes down an epoch, and keeps its weights."""
         self.rows.append(row)
-        last = Snapshot("last", self._kept().state_dict(), results, list(self.rows), self.step)
-        self.keep(last)
         score = mean_mask_ap(results)
+        measured = None if math.isnan(score) else Best(score, loss, epoch)
+        is_best = measured is not None and measured.beats(self.best)
+        if is_best:
+            self.best = measured
         # Where nothing could be measured, the last are the best.
-        if score > self.best or (is_last and self.best < 0):
-            self.best = max(score, self.best)
-            self.keep(replace(last, kind="best"))
-        self.on_progress(self._progress(results=results))
+        is_best |= self.best is None and self.step >= self.end
+        kept = Snapshot(
+            "last",
+            self._kept().state_dict(),
+            results,
+            list(self.rows),
+            self.step,
+            epoch if self.best is None else self.best.epoch,
+            _device_in_words(self.device),
+            tuple(self.stages),
+        )
+        self.keep(kept)
+        if is_best:
+            self.keep(replace(kept, kind="best"))
+        self.on_progress(self._progress(epoch=epoch, results=results))
+
+    def _outcome(self) -> Outcome:
+        def best_of(rows: list[dict[str, float]]) -> float | None:
+            known = [ap for row in rows if (ap := _mean_ap(row)) is not None]
+            return max(known, default=None)
+
+        return Outcome(
+            self.best.epoch if self.best else round(self.rows[-1]["epoch"]),
+            self.best.ap if self.best else None,
+            best_of([row for row in self.rows if not row["epoch"]]),
+            best_of([row for row in self.rows if row["epoch"]]),
+        )
 
     def _evaluate(self) -> tuple[Result, ...]:
         network = self._kept()
@@ -256,7 +337,9 @@ class _Run:
                 predictor,
                 self.truths,
                 max_detections=self.settings.max_detections,
-                on_image=lambda done, total: self.on_progress(self._progress(evaluating=(done, total))),
+                on_image=lambda done, total: self.on_progress(
+                    self._progress(epoch=self.step // self.steps_per_epoch, evaluating=(done, total))
+                ),
             )
         finally:
             network.train()
@@ -266,14 +349,13 @@ class _Run:
         """The network whose weights are evaluated and kept."""
         return cast(MaskRCNN, self.average.module) if self.settings.ema_decay else self.network
 
-    def _progress(self, **more: Any) -> Progress:
-        done_epochs = min(max(self.step - 1, 0) // self.steps_per_epoch, self.settings.epochs - 1)
+    def _progress(self, *, epoch: int | None = None, **more: Any) -> Progress:
         return Progress(
             step=self.step,
             steps=self.end,
-            epoch=done_epochs + 1,
+            epoch=(self.step - 1) // self.steps_per_epoch + 1 if epoch is None else epoch,
             epochs=self.settings.epochs,
-            rate=learning_rate(self.settings, max(self.step - 1, 0), self.steps),
+            rate=self._rate(max(self.step - 1, 0)),
             seconds_left=None if self.pace is None else self.pace * (self.end - self.step),
             **more,
         )
@@ -292,16 +374,14 @@ class _Run:
                 rows=self.rows,
                 sums=self.sums,
                 best=self.best,
+                stages=self.stages,
             ),
         )
 
-    def _take_up(self, state: TrainingState) -> None:
+    def _take_up(self, state: TrainingState, note: Callable[[str], object]) -> None:
+        self.stages = list(state.stages)
         if state.header != self.header:
-            differences = _differences(state.header, self.header)
-            raise InputError(
-                f"{one_line(str(self.file))}: this checkpoint is of another run ({differences}); "
-                "give the same settings and data, or another --out to begin anew"
-            )
+            self._extend(state, note)
         optimiser = dict(state.optimiser)
         self.scaler.load_state_dict(optimiser.pop("scaler"))
         self.network.load_state_dict(state.network)
@@ -309,33 +389,47 @@ class _Run:
         self.optimiser.load_state_dict(optimiser)
         self.step, self.rows, self.sums, self.best = state.step, state.rows, state.sums, state.best
 
+    def _extend(self, state: TrainingState, note: Callable[[str], object]) -> None:
+        """Makes of a run that has ended a longer one; the checkpoint of any other is refused."""
+        (theirs, before), (ours, now) = without_epochs(state.header), without_epochs(self.header)
+        shown = one_line(str(self.file))
+        if theirs != ours or now < before:
+            raise InputError(
+                f"{shown}: this checkpoint is of another run ({differences(state.header, self.header)}); "
+                "give the same settings and data, or another --out to begin anew"
+            )
+        done = state.step // self.steps_per_epoch
+        if done < before:
+            raise InputError(
+                f"{shown}: this run is at epoch {done} of {before}; let it end with --epochs {before}, then "
+                f"--epochs {now} extends it"
+            )
+        self.stages.append(before)
+        note(
+            f"Extends a run of {before} epochs to {now}: the rate rises to {self.settings.peak_rate:g} again "
+            "and comes down along a cosine of its own; weights that were better before stay the best."
+        )
 
-def _header(settings: TrainingSettings, start: str) -> str:
-    """What decides a run's result, as JSON."""
-    deciding = asdict(settings)
-    for name in ("out", "workers", "checkpoint_every", "stop_after"):
-        del deciding[name]
-    return json.dumps({"settings": deciding, "start": start}, sort_keys=True)
+
+def _scores(results: Sequence[Result]) -> dict[str, float]:
+    """The columns of a log's row that an evaluation fills."""
+    columns = {}
+    for result in results:
+        columns[f"{result.name}: mask AP"] = result.evaluation.mask.AP
+        columns[f"{result.name}: box AP"] = result.evaluation.box.AP
+    return columns
 
 
-def _differences(found: str, wanted: str) -> str:
-    ours, theirs = json.loads(wanted), json.loads(found)
-    told = [
-        f"{name.replace('_', '-')} was {theirs['settings'].get(name)}, now {value}"
-        for name, value in ours["settings"].items()
-        if theirs["settings"].get(name) != value
-    ]
-    now, then = json.loads(ours["start"]), json.loads(theirs["start"])
-    told += [f"{words} was another" for name, words in _STARTS.items() if now.get(name) != then.get(name)]
-    return "; ".join(told)
+def _mean_ap(row: dict[str, float]) -> float | None:
+    known = [value for name, value in row.items() if name.endswith(": mask AP") and value >= 0]
+    return sum(known) / len(known) if known else None
 
 
-_STARTS = {
-    "data": "the ground truth",
-    "validation": "the validation data",
-    "beginning": "the model it begins from",
-    "architecture": "the architecture",
-}
+def _device_in_words(device: torch.device) -> str:
+    """As model cards name it; on a CPU the result depends on the number of threads."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"cpu, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
 
 
 def _running_mean(decay: float) -> Callable[[Tensors, Tensors, Tensor | int], None]:

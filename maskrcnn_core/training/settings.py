@@ -22,7 +22,7 @@ class TrainingSettings:
         batch_size: samples of one step.
         peak_rate: the learning rate after warm-up; AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101).
         final_rate: what the cosine comes down to, as a share of ``peak_rate``.
-        warm_up: steps in which the rate rises from nothing.
+        warm_up: steps in which the rate rises from nothing; never more than a tenth of the run.
         weight_decay: of all weights but norms and biases.
         clip: the gradient's norm is cut to this.
         ema_decay: of the running mean of the weights that is evaluated and kept; 0 keeps the last ones.
@@ -100,9 +100,9 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
 def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
     """The rate of a step, counted from 0, of ``steps`` in all: linear warm-up, then half a cosine.
 
-    Loshchilov and Hutter 2017, "SGDR", arXiv:1608.03983, without restarts.
+    Loshchilov and Hutter 2017, "SGDR", arXiv:1608.03983. A short run warms up for a tenth of its steps.
     """
-    warm_up = min(settings.warm_up, max(steps - 1, 0))
+    warm_up = min(settings.warm_up, steps // 10)
     if step < warm_up:
         return settings.peak_rate * (step + 1) / warm_up
     progress = (step - warm_up) / max(steps - warm_up, 1)

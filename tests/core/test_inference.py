@@ -10,7 +10,8 @@ from maskrcnn_core.errors import InferenceError, InputError
 from maskrcnn_core.images import read_image
 from maskrcnn_core.inference import Failure, Predictor, Run, pick_device
 from maskrcnn_core.masks import mask_iou
-from maskrcnn_core.models import get_model
+from maskrcnn_core.models import get_model, load_model
+from maskrcnn_core.samples import draw_sample
 from tests.core.builders import make_image, make_model
 from tests.shared_data import shared_path
 
@@ -263,3 +264,14 @@ def test_a_gpu_gives_what_the_cpu_gives(mobile):
         assert detections.scores == pytest.approx(on_cpu.scores, abs=0.01)
         for ours, wanted in zip(detections.masks(), on_cpu.masks(), strict=True):
             assert mask_iou(ours, wanted) > 0.98
+
+
+def test_a_first_image_of_a_few_pixels_height_spoils_no_later_one():
+    """torchvision guesses the poolers' scales from the first image that a network sees, and keeps them."""
+    image = draw_sample("fluorescence")
+    fresh = Predictor(load_model("starter"), "cpu").run([image])[0]
+    predictor = Predictor(load_model("starter"), "cpu")
+    predictor.run([make_image(4, 400)])
+    later = predictor.run([image])[0]
+    assert np.array_equal(later.candidates.boxes, fresh.candidates.boxes)
+    assert np.array_equal(later.candidates.scores, fresh.candidates.scores)

@@ -41,8 +41,10 @@ def make_settings(folder: Path, **changes) -> TrainingSettings:
     return replace(settings, **changes)
 
 
-def run_training(truths, validation, settings, *, resume=False, on_progress=None, config=TINY):
-    """A whole run as the command makes it; returns the network's beginning."""
+def run_training(
+    truths, validation, settings, *, resume=False, on_progress=None, on_note=None, start=False, config=TINY
+):
+    """A whole run as the command makes it; returns the network's beginning and how the run ended."""
     beginning = begin_from_nothing(config, joint_categories(truths), settings.seed)
     images = TrainingImages(
         truths,
@@ -51,7 +53,7 @@ def run_training(truths, validation, settings, *, resume=False, on_progress=None
         (config.min_size, config.max_size),
         settings.seed,
     )
-    train(
+    outcome = train(
         beginning.model,
         images,
         validation,
@@ -60,6 +62,8 @@ def run_training(truths, validation, settings, *, resume=False, on_progress=None
         keep=Keeper(settings, beginning, tuple(truths), tuple(validation), Words("Tiny")),
         device="cpu",
         resume=resume,
+        measure_start=start,
         on_progress=on_progress,
+        on_note=on_note,
     )
-    return beginning
+    return beginning, outcome

@@ -3,6 +3,7 @@
 import csv
 import io
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from maskrcnn_core.model_cards import card_file, read_card
 from maskrcnn_core.models import load_trained_model
 from maskrcnn_core.training import run as training_run
 from maskrcnn_core.training.augmentation import Augmentation
+from maskrcnn_core.training.beginning import begin_from_nothing
 from maskrcnn_core.training.checkpoint import read_state, state_file
 from maskrcnn_core.training.keeping import curves_file, last_file, log_file
 from maskrcnn_core.training.run import LOSSES
@@ -164,6 +166,71 @@ def test_the_best_weights_are_kept_when_the_last_are_worse(scenes, tmp_path, mon
     assert last_file(settings.out).read_bytes() != settings.out.read_bytes()
 
 
+def scored(monkeypatch, *scores):
+    """Evaluations that end with these APs, as they come."""
+    rest = iter(scores)
+    monkeypatch.setattr(training_run, "mean_mask_ap", lambda results: next(rest))
+
+
+def test_a_start_that_nothing_beats_is_kept(scenes, tmp_path, monkeypatch):
+    scored(monkeypatch, 0.708, 0.5, 0.666)
+    settings = make_settings(tmp_path)
+    told = []
+    begun, outcome = run_training([scenes[0]], [scenes[1]], settings, start=True, on_progress=told.append)
+    untouched = begin_from_nothing(TINY, begun.model.label_map.categories, settings.seed).model.network
+    kept = load_file(settings.out)
+    assert all(torch.equal(kept[name], tensor) for name, tensor in untouched.state_dict().items())
+    assert outcome.best_epoch == 0 and outcome.ap == 0.708
+    assert [p.epoch for p in told if p.results] == [0, 1, 2]
+    assert [row["epoch"] for row in rows_of(settings)] == ["0", "1", "2"]
+    assert rows_of(settings)[0]["loss_mask"] == "", "no step was taken for it"
+    assert last_file(settings.out).read_bytes() != settings.out.read_bytes()
+
+
+def test_a_start_that_is_beaten_is_told_beside_what_was_reached(scenes, tmp_path, monkeypatch):
+    scored(monkeypatch, 0.1, 0.3, 0.2)
+    _, outcome = run_training([scenes[0]], [scenes[1]], make_settings(tmp_path), start=True)
+    assert (outcome.best_epoch, outcome.ap) == (1, 0.3)
+
+
+@pytest.mark.parametrize("moment", ["in the evaluation", 1])
+def test_a_run_that_was_killed_around_its_start_measures_it_once(scenes, tmp_path, moment):
+    def kill(progress):
+        if progress.step == 0 if moment == "in the evaluation" else progress.step == moment:
+            raise Killed
+
+    whole, broken = make_settings(tmp_path / "a", epochs=1), make_settings(tmp_path / "b", epochs=1)
+    run_training([scenes[0]], [scenes[1]], whole, start=True)
+    with pytest.raises(Killed):
+        run_training([scenes[0]], [scenes[1]], broken, start=True, on_progress=kill)
+    seen = []
+    run_training([scenes[0]], [scenes[1]], broken, start=True, resume=True, on_progress=seen.append)
+    assert (seen[0].epoch == 0) == (moment == "in the evaluation")
+    assert broken.out.read_bytes() == whole.out.read_bytes() and rows_of(broken) == rows_of(whole)
+
+
+def test_among_equal_scores_the_lower_loss_is_the_best(scenes, tmp_path, monkeypatch):
+    """At AP 0 the first epoch is kept, and the next one that has learned more takes its place."""
+    scored(monkeypatch, 0.0, 0.0, 0.0)
+    settings = make_settings(tmp_path, epochs=3, peak_rate=3e-3)
+    _, outcome = run_training([scenes[0]], [scenes[1]], settings)
+    losses = [sum(float(row[name]) for name in LOSSES) for row in rows_of(settings)]
+    assert outcome.best_epoch == 1 + losses.index(min(losses)) and outcome.ap == 0
+
+
+def test_the_first_evaluation_is_kept_also_at_ap_0(scenes, tmp_path, monkeypatch):
+    scored(monkeypatch, 0.0, 0.0)
+    settings = make_settings(tmp_path)
+    seen = []
+
+    def look(progress):
+        if progress.results:
+            seen.append(settings.out.exists())
+
+    run_training([scenes[0]], [scenes[1]], settings, on_progress=look)
+    assert seen == [True, True]
+
+
 def test_where_nothing_can_be_measured_the_last_weights_are_the_best(scenes, tmp_path):
     crowd = tuple(replace(instance, is_crowd=True) for instance in scenes[1].dataset.instances)
     unmeasured = replace(scenes[1], dataset=replace(scenes[1].dataset, instances=crowd))
@@ -185,6 +252,56 @@ def test_a_run_that_was_killed_before_its_first_step_goes_on(scenes, tmp_path):
     other = make_settings(tmp_path / "other", epochs=1)
     run_training([scenes[0]], [], other)
     assert settings.out.read_bytes() == other.out.read_bytes()
+
+
+# -- more epochs for a run that has ended -----------------------------------------------------------
+
+
+def test_a_run_that_has_ended_is_extended_with_a_schedule_of_its_own(scenes, tmp_path):
+    settings = make_settings(tmp_path)
+    run_training([scenes[0]], [scenes[1]], settings)
+    longer, told, notes = replace(settings, epochs=5), [], []
+    run_training([scenes[0]], [scenes[1]], longer, resume=True, on_progress=told.append, on_note=notes.append)
+    assert [p.step for p in told if p.losses] == list(range(9, 21)), "nothing is done again"
+    rates = [p.rate for p in told if p.losses]
+    assert rates == [learning_rate(longer, step, 12) for step in range(12)], "up again, and down once more"
+    assert "Extends a run of 2 epochs to 5: the rate rises to 0.001 again" in notes[0]
+    assert [row["epoch"] for row in rows_of(settings)] == ["1", "2", "3", "4", "5"]
+    assert read_state(state_file(settings.out)).stages == [2]
+
+
+def test_an_extension_that_was_killed_goes_on_and_ends_with_the_same_bytes(scenes, tmp_path):
+    def kill(progress):
+        if progress.step == 10:
+            raise Killed
+
+    whole, broken = make_settings(tmp_path / "a"), make_settings(tmp_path / "b")
+    for settings in (whole, broken):
+        run_training([scenes[0]], [], settings)
+    run_training([scenes[0]], [], replace(whole, epochs=3), resume=True)
+    with pytest.raises(Killed):
+        run_training([scenes[0]], [], replace(broken, epochs=3), resume=True, on_progress=kill)
+    run_training([scenes[0]], [], replace(broken, epochs=3), resume=True)
+    assert broken.out.read_bytes() == whole.out.read_bytes()
+    run_training([scenes[0]], [], replace(broken, epochs=4), resume=True)
+    assert read_state(state_file(broken.out)).stages == [2, 3], "and once more"
+
+
+def test_what_is_not_done_or_is_to_be_shorter_is_not_extended(scenes, tmp_path):
+    def kill(progress):
+        if progress.step == 5:
+            raise Killed
+
+    settings = make_settings(tmp_path)
+    with pytest.raises(Killed):
+        run_training([scenes[0]], [], settings, on_progress=kill)
+    with pytest.raises(InputError, match=r"at epoch 1 of 2; let it end with --epochs 2, then --epochs 4"):
+        run_training([scenes[0]], [], replace(settings, epochs=4), resume=True)
+    run_training([scenes[0]], [], settings, resume=True)
+    with pytest.raises(InputError, match=r"epochs was 2, now 1"):
+        run_training([scenes[0]], [], replace(settings, epochs=1), resume=True)
+    with pytest.raises(InputError, match=r"epochs was 2, now 4; peak-rate was"):
+        run_training([scenes[0]], [], replace(settings, epochs=4, peak_rate=0.1), resume=True)
 
 
 def test_a_loss_that_is_not_finite_is_told(scenes, tmp_path, monkeypatch):
@@ -209,8 +326,8 @@ def test_frozen_norms_keep_their_statistics(scenes, tmp_path):
     def statistics(begun):
         return begun.model.network.backbone.body.stem[0][1].running_mean
 
-    frozen = run_training([scenes[0]], [], make_settings(tmp_path / "a", epochs=1, freeze_norms=True))
-    free = run_training([scenes[0]], [], make_settings(tmp_path / "b", epochs=1))
+    frozen, _ = run_training([scenes[0]], [], make_settings(tmp_path / "a", epochs=1, freeze_norms=True))
+    free, _ = run_training([scenes[0]], [], make_settings(tmp_path / "b", epochs=1))
     assert not statistics(frozen).any() and statistics(free).any()
 
 
@@ -237,6 +354,14 @@ def test_the_rate_warms_up_and_comes_down_along_a_cosine(tmp_path):
     assert rates[10] == 1 and rates[60] == pytest.approx(0.55) and rates[-1] == pytest.approx(0.1, abs=0.001)
     assert rates[10:] == sorted(rates[10:], reverse=True)
     assert learning_rate(settings, 0, 1) == 1, "a run shorter than the warm-up has a rate, too"
+
+
+@pytest.mark.parametrize("steps", [1, 9, 10, 37, 200, 2000, 5000])
+def test_warm_up_takes_at_most_a_tenth_of_a_run(tmp_path, steps):
+    settings = make_settings(tmp_path, peak_rate=1.0, warm_up=200)
+    rates = [learning_rate(settings, step, steps) for step in range(steps)]
+    rising = sum(a < b for a, b in pairwise(rates))
+    assert rising <= steps / 10 and rising <= 200 and max(rates) == 1
 
 
 @pytest.mark.parametrize(

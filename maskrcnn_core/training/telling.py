@@ -1,0 +1,83 @@
+"""What ``train`` says while it runs: sentences above the bar, and the bar itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from tqdm import tqdm
+
+from maskrcnn_core.console import tell
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.training.beginning import Beginning
+from maskrcnn_core.training.data import GroundTruth
+from maskrcnn_core.training.evaluating import Result
+from maskrcnn_core.training.run import Outcome, Progress
+
+__all__ = ["show_progress", "tell_crowded", "tell_outcome", "tell_unknown"]
+
+
+def tell_crowded(truths: Sequence[GroundTruth], limit: int) -> None:
+    """Images with more instances than the model will keep."""
+    for truth in truths:
+        most = max(Counter(i.image_id for i in truth.dataset.instances if not i.is_crowd).values(), default=0)
+        if most > limit:
+            tell(
+                f"{truth.name}: up to {most} instances in an image, and the model keeps at most {limit}; "
+                f"--max-detections {most} keeps them all"
+            )
+
+
+def tell_unknown(validation: Sequence[GroundTruth], beginning: Beginning) -> None:
+    """Categories to be measured on that nothing teaches."""
+    known = {category.name for category in beginning.model.label_map}
+    for truth in validation:
+        unknown = [c.name for c in truth.dataset.categories if c.name not in known]
+        if unknown:
+            tell(
+                f"{truth.name}: {', '.join(unknown[:8])}: not in the training data, so these count as missed"
+            )
+
+
+def show_progress(bar: tqdm[Any], progress: Progress) -> None:
+    """Moves the bar, and tells results as they come."""
+    if progress.losses is not None:
+        if bar.n == 0 and progress.step > 1:
+            bar.initial = progress.step - 1  # steps of an earlier session took no time in this one
+            bar.n = progress.step - 1
+        losses = {name.removeprefix("loss_"): f"{value:.2f}" for name, value in progress.losses.items()}
+        total = sum(progress.losses.values())
+        bar.set_postfix(
+            {"epoch": progress.epoch, "rate": f"{progress.rate:.1e}", "loss": f"{total:.2f}"} | losses,
+            refresh=False,
+        )
+        bar.update(1)
+    if progress.evaluating is not None:
+        bar.set_postfix_str(f"evaluating {progress.evaluating[0]} of {progress.evaluating[1]} images")
+    when = f"epoch {progress.epoch}" if progress.epoch else "before the first step"
+    for result in progress.results:
+        tell(f"{when}: {_sentence(result)}")
+
+
+def _sentence(result: Result) -> str:
+    mask, box = result.evaluation.mask, result.evaluation.box
+    return (
+        f"{one_line(result.name)}: mask AP {mask.AP:.3f} (AP50 {mask.AP50:.3f}, AP75 {mask.AP75:.3f}), "
+        f"box AP {box.AP:.3f}, up to {result.max_detections} detections an image"
+    )
+
+
+def tell_outcome(outcome: Outcome) -> None:
+    """Which weights were kept, and what the training brought."""
+    if outcome.ap is None:
+        return
+    if outcome.best_epoch:
+        start = "" if outcome.start_ap is None else f"; it began at {outcome.start_ap:.3f}"
+        tell(f"kept the weights of epoch {outcome.best_epoch}: mask AP {outcome.ap:.3f}{start}")
+    else:
+        trained = "" if outcome.trained_ap is None else f", the best of the epochs {outcome.trained_ap:.3f}"
+        tell(
+            f"nothing was better than the start (mask AP {outcome.ap:.3f}{trained}): its weights are what is "
+            "kept; a lower --rate may help"
+        )
