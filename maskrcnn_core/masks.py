@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -98,17 +99,17 @@ class Rle:
                 raise DatasetError(f"counts: character {problem} is not part of a compressed run-length code")
         else:
             runs = np.asarray(counts, np.int64)
-        if runs.ndim != 1 or (runs.size and int(runs.min()) < 0):
-            raise DatasetError(f"counts: wanted run lengths of 0 or more, got {int(runs.min())}")
-        # Each is bounded before they are added up: a sum of huge numbers wraps around.
-        if runs.size and int(runs.max()) > height * width:
-            raise DatasetError(f"counts: a run of {int(runs.max())} is longer than {height} x {width}")
-        if int(runs.sum()) != height * width:
-            raise DatasetError(
-                f"counts: run lengths add up to {int(runs.sum())}, "
-                f"wanted height x width = {height} x {width} = {height * width}"
-            )
-        return cls(size, _merge_zero_runs(runs))
+        if runs.ndim != 1 or not _add_up(runs, height * width):
+            _refuse(runs, size)
+        return cls._of_checked(size, _merge_zero_runs(runs))
+
+    @classmethod
+    def _of_checked(cls, size: tuple[int, int], runs: Runs) -> Rle:
+        """One whose runs are known to be right: a data set has a million, and each is read several times."""
+        rle = object.__new__(cls)
+        runs.flags.writeable = False
+        rle.__dict__.update(size=size, runs=runs)
+        return rle
 
     # -- what is known of it ----------------------------------------------------------------
 
@@ -151,6 +152,20 @@ class Rle:
 
     def __hash__(self) -> int:
         return hash((self.size, self.runs.tobytes()))
+
+
+def _refuse(runs: npt.NDArray[np.int64], size: tuple[int, int]) -> NoReturn:
+    """Says what is wrong with run lengths."""
+    height, width = size
+    if runs.ndim != 1 or (runs.size and int(runs.min()) < 0):
+        raise DatasetError(f"counts: wanted run lengths of 0 or more, got {int(runs.min())}")
+    # Each is bounded before they are added up: a sum of huge numbers wraps around.
+    if runs.size and int(runs.max()) > height * width:
+        raise DatasetError(f"counts: a run of {int(runs.max())} is longer than {height} x {width}")
+    raise DatasetError(
+        f"counts: run lengths add up to {int(runs.sum())}, "
+        f"wanted height x width = {height} x {width} = {height * width}"
+    )
 
 
 def mask_iou(a: Rle, b: Rle) -> float:
@@ -257,6 +272,17 @@ def _overlap(a: Runs, b: Runs) -> int:
             if j == b.size:
                 return both
             rest_b = b[j]
+
+
+@compiled
+def _add_up(runs: npt.NDArray[np.int64], total: int) -> bool:
+    """Whether run lengths are of 0 or more and make up the whole image."""
+    left = total
+    for run in runs:
+        if run < 0 or run > left:
+            return False
+        left -= run
+    return left == 0
 
 
 @compiled

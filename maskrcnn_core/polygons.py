@@ -19,7 +19,7 @@ import shapely
 from maskrcnn_core.compiled import compiled
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.masks import BoolMask, Rle, mask_iou
-from maskrcnn_core.pycoco import coco_mask
+from maskrcnn_core.pycoco import coco_mask, frPoly
 
 __all__ = ["Polygons", "mask_to_polygons", "polygons_to_rle", "rasterise", "simplify_polygons"]
 
@@ -81,13 +81,22 @@ def polygons_to_rle(parts: Sequence[Sequence[float] | Ring], size: tuple[int, in
     for index, ring in enumerate(flat):
         if ring.size < 6 or ring.size % 2:
             raise DatasetError(f"[{index}]: polygon needs at least 3 points, got {ring.size} numbers")
-        if not np.isfinite(ring).all() or np.abs(ring).max() > limit:
+        if not _all_within(ring, limit):
             raise DatasetError(f"[{index}]: polygon has points far outside the image of {size}")
     if not flat or 0 in size:
         return Rle(size, np.array([size[0] * size[1]], np.uint32))
-    coded = coco_mask.frPyObjects([ring.tolist() for ring in flat], *size)
-    merged = coco_mask.merge(coded)
+    coded = frPoly(flat, *size)
+    merged = coded[0] if len(coded) == 1 else coco_mask.merge(coded)
     return Rle.from_counts(merged["counts"], size)
+
+
+@compiled
+def _all_within(numbers: npt.NDArray[np.float64], limit: float) -> bool:
+    """Whether all are finite and none is larger."""
+    for number in numbers:
+        if not abs(number) <= limit:  # also what is not a number
+            return False
+    return True
 
 
 def simplify_polygons(polygons: Polygons, tolerance: float, mask: Rle) -> tuple[Polygons, float]:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from pycocotools import coco as _coco
 from pycocotools import cocoeval as _cocoeval
 from pycocotools import mask as coco_mask
+from pycocotools._mask import frPoly
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-__all__ = ["COCO", "COCOeval", "coco_mask"]
+__all__ = ["COCO", "COCOeval", "coco_mask", "frPoly"]
 
 
 def _say_nothing(*_: object, **__: object) -> None:

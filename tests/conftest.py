@@ -1,6 +1,12 @@
-"""The order of the tests."""
+"""The order of the tests, and what hypothesis holds them to."""
 
 from pathlib import Path
+
+from hypothesis import settings
+
+# How long an example takes says more of the machine than of the code: the first one compiles.
+settings.register_profile("maskdesk", deadline=None)
+settings.load_profile("maskdesk")
 
 _HERE = Path(__file__).parent
 # What takes longest: a process that begins it last keeps all others waiting.
