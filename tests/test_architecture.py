@@ -17,7 +17,7 @@ CORE = ROOT / "maskrcnn_core"
 
 LAYERS = (
     {"errors", "boxes", "canvas", "compiled", "files", "messages", "palette", "pycoco", "queueing"},
-    {"image_formats", "network_facts"},
+    {"image_formats", "json_rows", "network_facts"},
     {"image_headers", "image_modes"},
     {"image_guards"},
     {"categories", "images", "masks", "downloads", "roi_scales", "torch_files"},
