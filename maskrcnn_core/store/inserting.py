@@ -15,23 +15,27 @@ from functools import cache
 from json.encoder import encode_basestring_ascii
 from typing import Any
 
+import orjson
 from sqlalchemy import JSON, Boolean, Connection, Float, Table, Text, func, insert, select, text
 from sqlalchemy.sql.type_api import TypeEngine
 
 from maskrcnn_core.store.tables import CHANGEABLE
 
-__all__ = ["FIXED", "JsonText", "New", "Ref", "content_digest", "insert_rows"]
+__all__ = ["FIXED", "JsonText", "New", "Ref", "insert_rows", "is_as_made"]
 
 FIXED = frozenset({"id", "version", "project_id"})
 """Columns that nobody changes by hand."""
 
 _DERIVED = frozenset({"doubt"})  # computed once for a new row: nothing that people change
 _DEFAULTS: dict[str, Any] = {"version": 1, "gone": False}
+_FORM = "2:"
+"""How a digest is made, as its first characters."""
+
 _BATCH = 5000  # rows in one call: bounds what is held beside the values themselves
 
 
 class JsonText(str):
-    """A value of a JSON column that is written already, as ``json.dumps`` writes it."""
+    """A value of a JSON column that is written already, as ``orjson`` writes it, and holds no object."""
 
     __slots__ = ()
 
@@ -95,10 +99,21 @@ def insert_rows(connection: Connection, project_id: int, news: Sequence[New]) ->
     return lines
 
 
-def content_digest(table: Table, row: Mapping[str, Any]) -> str:
-    """A digest of all that people can change in a row that was read."""
+def is_as_made(table: Table, row: Mapping[str, Any], made: str) -> bool:
+    """Whether a row's content is that of which the journal holds the digest."""
+    if not made.startswith(_FORM):
+        return made == _first_form(row)
     writers = _writers(table.name)
-    return _digest({name: writers[name](value) for name, value in row.items()})
+    return made == _digest({name: writers[name](value) for name, value in row.items()})
+
+
+def _first_form(row: Mapping[str, Any]) -> str:
+    """The digest as it was made before digests began with their form."""
+    values = {name: value for name, value in row.items() if name not in FIXED | _DERIVED}
+    if values.get("status") == "opened":
+        values["status"] = "new"
+    text = json.dumps(values, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _next_ids(connection: Connection, table: Table, count: int) -> list[int]:
@@ -134,7 +149,7 @@ def _insert(
         for name in json_columns:
             value = values.get(name)
             if value is not None:
-                values[name] = json.dumps(value) if isinstance(value, dict) else written[name]
+                values[name] = _dumps(value) if isinstance(value, dict) else written[name]
         values["id"], values["project_id"] = id_, project_id
         forms[tuple(values)].append(values)
     for columns, rows in forms.items():
@@ -158,7 +173,7 @@ def _writers(table: str) -> Mapping[str, _Writer]:
 
 def _writer(kind: TypeEngine[Any]) -> _Writer:
     if isinstance(kind, JSON):
-        return lambda value: value if isinstance(value, JsonText) else json.dumps(value, sort_keys=True)
+        return lambda value: value if isinstance(value, JsonText) else _dumps(value, orjson.OPT_SORT_KEYS)
     if isinstance(kind, Boolean):
         return lambda value: "true" if value else "false"
     if isinstance(kind, Float):
@@ -174,4 +189,12 @@ def _digest(written: Mapping[str, str]) -> str:
     if members.get("status") == '"opened"':
         members["status"] = '"new"'  # that somebody has looked at an image changes nothing of it
     text = "{" + ", ".join([f'"{name}": {members[name]}' for name in sorted(members)]) + "}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return _FORM + hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _dumps(value: Any, option: int = 0) -> str:
+    """JSON of a value; what is no number becomes null, as databases take no NaN."""
+    try:
+        return orjson.dumps(value, option=option).decode()
+    except TypeError:  # whole numbers of more than 64 bits, and halves of surrogate pairs
+        return json.dumps(value, sort_keys=option == orjson.OPT_SORT_KEYS)

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Row, Table, bindparam, insert, select, update
 
 from maskrcnn_core.errors import ConflictError, StoreError
-from maskrcnn_core.store.inserting import FIXED, New, Ref, content_digest, insert_rows
+from maskrcnn_core.store.inserting import FIXED, New, Ref, insert_rows, is_as_made
 from maskrcnn_core.store.records import Entry
 from maskrcnn_core.store.tables import CATEGORY, CHANGEABLE, INSTANCE, JOURNAL
 
@@ -365,7 +365,7 @@ def _take_back(
         row = rows[line["table"], line["id"]]
         if "made" in line:
             # As long as nobody has changed a row at all, it is as it was made.
-            is_so = row["version"] == 1 or content_digest(CHANGEABLE[line["table"]], row) == line["made"]
+            is_so = row["version"] == 1 or is_as_made(CHANGEABLE[line["table"]], row, line["made"])
             before, after = {"gone": False}, {"gone": True}
         else:
             is_so = all(row[name] == value for name, value in line["after"].items())
