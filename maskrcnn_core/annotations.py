@@ -17,7 +17,7 @@ from maskrcnn_core.detections import Detections
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.masks import Rle
 
-__all__ = ["AnnotatedImage", "Dataset", "ImageRecord", "Instance", "unique_names"]
+__all__ = ["AnnotatedImage", "Dataset", "ImageRecord", "Instance", "UniqueNames", "unique_names"]
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -176,15 +176,34 @@ class Dataset:
 
 def unique_names(names: Sequence[str]) -> list[str]:
     """The same names in order; one that came before gets `` (2)``, `` (3)`` ... before its suffix."""
-    taken = set(names)
-    seen: set[str] = set()
-    result = []
-    for name in names:
-        fresh, number = name, 1
-        while fresh in seen or (number > 1 and fresh in taken):
+    unique = UniqueNames()
+    unique.avoid(names)
+    return [unique.take(name) for name in names]
+
+
+class UniqueNames:
+    """Gives names of which no two are equal.
+
+    Args:
+        taken: names that are given already.
+    """
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._given = set(taken)
+        self._avoided: set[str] = set()
+        self._last_number: dict[str, int] = {}
+
+    def avoid(self, names: Iterable[str]) -> None:
+        """Leave these to those who will ask for them by themselves."""
+        self._avoided.update(names)
+
+    def take(self, name: str) -> str:
+        """The name if it is free, else with the next number before its suffix."""
+        fresh, number = name, self._last_number.get(name, 1)
+        while fresh in self._given or (fresh != name and fresh in self._avoided):
             number += 1
             stem, dot, suffix = name.rpartition(".")
             fresh = f"{stem} ({number}).{suffix}" if dot and stem else f"{name} ({number})"
-        seen.add(fresh)
-        result.append(fresh)
-    return result
+        self._last_number[name] = number
+        self._given.add(fresh)
+        return fresh

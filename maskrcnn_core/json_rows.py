@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import orjson
 from maskrcnn_core.compiled import compiled
 from maskrcnn_core.errors import DatasetError
 
-__all__ = ["JsonRows", "read_json", "read_json_rows"]
+__all__ = ["JsonRows", "parse_json", "read_json", "read_json_rows"]
 
 Json = Any
 """A value as ``json`` reads it."""
@@ -27,7 +27,7 @@ Json = Any
 Offsets = npt.NDArray[np.int64]
 
 _BATCH_BYTES = 1 << 20
-_LONG_NUMBER = re.compile(rb"\d{19}")
+_LONG_NUMBER, _LONG_NUMBER_TEXT = re.compile(rb"\d{19}"), re.compile(r"\d{19}", re.ASCII)
 """``orjson`` reads whole numbers of more than 64 bits as floats."""
 
 
@@ -46,7 +46,7 @@ class JsonRows:
         return len(self._starts)
 
     def __getitem__(self, index: int) -> Json:
-        return _parse(self._data[self._starts[index] : self._ends[index]])
+        return parse_json(self._data[self._starts[index] : self._ends[index]])
 
     def __iter__(self) -> Iterator[Json]:
         for batch in self.batches():
@@ -58,7 +58,7 @@ class JsonRows:
         while first < len(self):
             until = int(self._starts[first]) + _BATCH_BYTES
             last = max(int(np.searchsorted(self._ends, until, side="right")), first + 1)
-            rows = _parse(b"[" + self._data[self._starts[first] : self._ends[last - 1]] + b"]")
+            rows = parse_json(b"[" + self._data[self._starts[first] : self._ends[last - 1]] + b"]")
             if len(rows) != last - first:
                 raise ValueError("nothing between two commas")
             yield rows
@@ -79,7 +79,7 @@ def read_json(data: bytes) -> Json:
         raise DatasetError(f"this is no JSON, or only a part of a file ({error})") from error
 
 
-def read_json_rows(data: bytes) -> Mapping[str, Json | JsonRows] | JsonRows | Json:
+def read_json_rows(data: bytes) -> Json:
     """Parse a text but for the rows of its lists.
 
     Returns:
@@ -146,8 +146,13 @@ def _list_rows(text: bytes) -> JsonRows:
     return rows
 
 
-def _parse(text: bytes) -> Json:
-    if not _LONG_NUMBER.search(text):
+def parse_json(text: str | bytes) -> Json:
+    """Parse a text as ``json`` does, only quicker where that is the same.
+
+    Raises:
+        ValueError: if it is not JSON.
+    """
+    if not (_LONG_NUMBER if isinstance(text, bytes) else _LONG_NUMBER_TEXT).search(text):
         try:
             return orjson.loads(text)
         except orjson.JSONDecodeError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Annotated, cast
@@ -54,11 +53,10 @@ def list_projects() -> None:
     with open_store() as store:
         rows = [("project", "images", "reviewed", "instances", "accepted", "proposed", "rejected")]
         for project in store.projects():
-            images = store.images(project.id)
-            counts = Counter(row.status for row in store.instances(project.id))
+            images, counts = store.counts(project.id)
             numbers = (
-                len(images),
-                sum(image.status == "reviewed" for image in images),
+                images.total(),
+                images["reviewed"],
                 counts.total(),
                 *(counts[status] for status in ("accepted", "proposed", "rejected")),
             )

@@ -11,12 +11,13 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import orjson
+
 from maskrcnn_core.annotations import Dataset, Instance
-from maskrcnn_core.errors import ExportError
 from maskrcnn_core.formats.base import Export, Member
+from maskrcnn_core.formats.read_back import read_back, read_back_note
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.polygons import mask_to_polygons, polygons_to_rle, simplify_polygons
-from maskrcnn_core.pycoco import COCO, coco_mask
 
 __all__ = [
     "MAX_TOLERANCE",
@@ -41,13 +42,6 @@ def coco_members(export: Export) -> Iterator[Member]:
     data = dump_json(coco_document(dataset, export.description, export.tolerance))
     iou = least_iou(data, dataset.instances, exact=export.tolerance == 0)
     yield Member("annotations.json", data, read_back_note(len(dataset.instances), iou))
-
-
-def read_back_note(count: int, iou: float) -> str:
-    """What the read-back found, for people."""
-    if not count:
-        return "read back with pycocotools: no instances"
-    return f"read back with pycocotools: {count} instances, least mask IoU {iou:.6f}"
 
 
 def results_members(export: Export) -> Iterator[Member]:
@@ -105,8 +99,10 @@ def result_rows(instances: Iterable[Instance]) -> list[dict[str, Json]]:
 
 def dump_json(document: Json) -> bytes:
     """JSON as bytes: one line, names of every script as they are, never NaN."""
-    # Lone surrogates, which a file name that is not UTF-8 brings, have no bytes in UTF-8.
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    try:
+        return orjson.dumps(document)
+    except TypeError:  # whole numbers of more than 64 bits, and names that are not UTF-8
+        text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     try:
         return text.encode()
     except UnicodeEncodeError:
@@ -114,42 +110,18 @@ def dump_json(document: Json) -> bytes:
 
 
 def least_iou(data: bytes, instances: Iterable[Instance], *, exact: bool = True) -> float:
-    """Reads a data set file with ``pycocotools`` and compares every mask with what was meant.
+    """The least mask IoU of a data set file, read with ``pycocotools``, with what was meant.
 
     Args:
         data: the file's bytes.
         instances: what was meant, in the file's order.
         exact: whether every pixel must come back; not where polygons were simplified on request.
 
-    Returns:
-        The least mask IoU of all instances; 1 where there are none.
-
     Raises:
         ExportError: if the file does not come back whole, naming the annotation.
     """
-    instances = list(instances)
-    coco = _as_coco(json.loads(data))
-    annotations = coco.dataset["annotations"]
-    if len(annotations) != len(instances):
-        raise ExportError(f"annotations: wrote {len(instances)}, pycocotools reads {len(annotations)}")
-    least = 1.0
-    for annotation, instance in zip(annotations, instances, strict=True):
-        meant = {"size": list(instance.mask.size), "counts": instance.mask.counts.encode()}
-        iou = float(coco_mask.iou([coco.annToRLE(annotation)], [meant], [0])[0][0])
-        if exact and iou < 1.0:
-            raise ExportError(
-                f"annotations[{annotation['id'] - 1}]: reads back with a mask IoU of {iou:.6f}, wanted 1; "
-                "the file was not handed over"
-            )
-        least = min(least, iou)
-    return least
-
-
-def _as_coco(document: dict[str, Json]) -> COCO:
-    coco = COCO()
-    coco.dataset = document
-    coco.createIndex()
-    return coco
+    meant = ((instance.mask.counts, instance.mask.size) for instance in instances)
+    return read_back(data, meant, exact=exact)[1]
 
 
 def annotation_row(number: int, instance: Instance, tolerance: float = 0.0) -> dict[str, Json]:

@@ -15,8 +15,9 @@ from maskrcnn_core.annotations import AnnotatedImage, ImageRecord, Instance
 from maskrcnn_core.categories import Category
 from maskrcnn_core.errors import ExportError, InputError
 from maskrcnn_core.formats.base import Export, Member, file_stem
-from maskrcnn_core.formats.coco import least_iou, read_back_note
+from maskrcnn_core.formats.coco import least_iou
 from maskrcnn_core.formats.coco_reader import read_coco
+from maskrcnn_core.formats.read_back import read_back_note
 from maskrcnn_core.images import decode_image
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store.exchange import export_coco

@@ -26,6 +26,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
 from maskrcnn_core.errors import StoreError
+from maskrcnn_core.json_rows import parse_json
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store.places import StorePlace
 
@@ -133,6 +134,7 @@ def _sqlite(file: Path) -> Engine:
     engine = create_engine(
         URL.create("sqlite", database=str(file)),
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
+        json_deserializer=parse_json,
         hide_parameters=True,  # what people annotate is in no log
     )
 
@@ -224,7 +226,11 @@ def _check_and_migrate(engine: Engine, file: Path, place: StorePlace) -> None:
 
 def _postgresql(url: URL) -> Engine:
     engine = create_engine(
-        url, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": 10}
+        url,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args={"connect_timeout": 10},
+        json_deserializer=parse_json,
     )
 
     @event.listens_for(engine, "begin")

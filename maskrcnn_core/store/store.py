@@ -171,6 +171,15 @@ class Store:
                 query = query.where(INSTANCE.c.id.in_(ids))
             return [_instance_row(row) for row in connection.execute(query)]
 
+    def each_instance(self, project_id: int) -> Iterator[InstanceRow]:
+        """All of a project's instances in the order in which they came, read as they are asked for.
+
+        It is one state of the database throughout, also where somebody writes meanwhile.
+        """
+        with self.reading() as connection:
+            rows = connection.execution_options(yield_per=2000).execute(_instances_query(project_id))
+            yield from map(_instance_row, rows)
+
     def facts(self, project_id: int) -> list[Fact]:
         """All instances of a project without their masks, in the order in which they came."""
         c = INSTANCE.c
