@@ -152,7 +152,8 @@ def parse_json(text: str | bytes) -> Json:
     Raises:
         ValueError: if it is not JSON.
     """
-    if not (_LONG_NUMBER if isinstance(text, bytes) else _LONG_NUMBER_TEXT).search(text):
+    is_long = _LONG_NUMBER.search(text) if isinstance(text, bytes) else _LONG_NUMBER_TEXT.search(text)
+    if not is_long:
         try:
             return orjson.loads(text)
         except orjson.JSONDecodeError:
