@@ -1,6 +1,6 @@
 """What an image file is, by its first bytes, and the one Pillow reader that may open it.
 
-Pillow's classes for the six formats are called directly rather than through ``Image.open``, for three
+Pillow's classes for these formats are called directly rather than through ``Image.open``, for three
 reasons: no other decoder (EPS would start Ghostscript) can ever be reached; the size in the header is
 ours to check, and to name, before a pixel is decoded; and a higher limit needs no change of
 ``Image.MAX_IMAGE_PIXELS``, which is one value for every thread. The subclasses here leave out what
@@ -14,25 +14,44 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
+from typing import Any
 
 from PIL import (
+    AvifImagePlugin,
     BmpImagePlugin,
     GifImagePlugin,
     Image,
     ImageFile,
     JpegImagePlugin,
     PngImagePlugin,
-    TiffImagePlugin,
     WebPImagePlugin,
 )
 
 from maskrcnn_core.errors import ImageError
+from maskrcnn_core.image_kinds import HEAD, other_kind
+from maskrcnn_core.image_tiff import TiffFile, Unreadable
 from maskrcnn_core.messages import one_line
 
-__all__ = ["IMAGE_SUFFIXES", "EncodedImage", "identify"]
+__all__ = ["HEAD", "IMAGE_SUFFIXES", "EncodedImage", "identify"]
 
 IMAGE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"}
+    {
+        *(
+            ".avif",
+            ".bmp",
+            ".gif",
+            ".heic",
+            ".heif",
+            ".hif",
+            ".jfif",
+            ".jpe",
+            ".jpeg",
+            ".jpg",
+            ".mpo",
+            ".png",
+        ),
+        *(".tif", ".tiff", ".webp"),
+    }
 )
 """Usual endings of readable files, lower case, for scanning folders. The content still decides."""
 
@@ -45,8 +64,9 @@ class EncodedImage:
 
     Args:
         shown: the file's name on one line, as messages begin with it.
-        data: the whole file (:func:`identify` is content with its first 64 bytes).
-        format: ``"JPEG"``, ``"PNG"``, ``"WebP"``, ``"BMP"``, ``"TIFF"`` or ``"GIF"``.
+        data: the whole file (:func:`identify` is content with its first 64 bytes, and names what is
+            no image by the first :data:`~maskrcnn_core.image_kinds.HEAD`).
+        format: ``"JPEG"``, ``"PNG"``, ``"WebP"``, ``"BMP"``, ``"TIFF"``, ``"GIF"``, ``"AVIF"`` or ``"HEIC"``.
         reader: Pillow's class for it.
     """
 
@@ -76,6 +96,8 @@ class EncodedImage:
             yield
         except ImageError:
             raise
+        except Unreadable as error:
+            raise ImageError(f"{self.shown}: {error}") from error
         except MemoryError as error:
             raise ImageError(
                 f"{self.shown}: not enough memory to decode this {self.format}; make it smaller"
@@ -98,17 +120,19 @@ def identify(data: bytes, name: str) -> EncodedImage:
     """Tells by its first 64 bytes what an image file is; ``name`` is for messages only.
 
     Raises:
-        ImageError: if it is none of the six formats; the message names what it is where it can.
+        ImageError: if it is none of these formats; the message names what it is where it can (by up to
+            :data:`~maskrcnn_core.image_kinds.HEAD` bytes), and what helps.
     """
     head, shown = data[:64], one_line(name)
     for format, magic, reader in _FORMATS:
-        if magic.match(head):
+        if magic.match(head) and not _OTHER_BESIDE[format].match(head):
             return EncodedImage(shown, data, format, reader)
-    found = "an empty file" if not data else "none of these"
-    found = next((what for magic, what in _OTHERS if magic.match(head)), found)
+    kind = other_kind(data)
+    found = "an empty file" if not data else "none of these" if kind is None else kind.name
+    helps = "save it as PNG or JPEG and try again" if kind is None else kind.helps
     raise ImageError(
-        f"{shown}: wanted a JPEG, PNG, WebP, BMP, TIFF or GIF image, found {found} (the content decides, "
-        f"not the name); save it as PNG or JPEG and try again"
+        f"{shown}: wanted a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC image, found {found} (the content "
+        f"decides, not the name); {helps}"
     )
 
 
@@ -137,49 +161,46 @@ class _WebPFile(WebPImagePlugin.WebPImageFile):
         return frame
 
 
-class _TiffFile(TiffImagePlugin.TiffImageFile):
-    """Pillow's TIFF reader, without its own pixel limit, which a higher limit of ours must not meet,
-    and without its turning of the image, which the other readers leave to their caller.
-    """
+class _AvifFile(AvifImagePlugin.AvifImageFile):
+    """Pillow's AVIF reader for the first frame only."""
 
-    def _setup(self) -> None:
-        super()._setup()
-        self._size = self._tile_size  # as stored
-
-    def load_prepare(self) -> None:
-        if self._im is None:  # the memory being there already, Pillow does not check again
-            self.im = Image.new(self.mode, self._tile_size).im
-        super().load_prepare()
-
-    def load_end(self) -> None:
-        """Reads the EXIF while the file is open; Pillow would also unpack all its values, and turn."""
-        self.getexif()
+    def load(self) -> Any:
+        is_first = bool(self.tile)
+        loaded = super().load()
+        if is_first:
+            self._decoder = None  # its frame and its file would stay
+            self.fp = None
+        return loaded
 
 
-# Pillow takes a big-endian BigTIFF for a classic one, so that is not on the list.
+def _heic_file(file: BytesIO, name: str) -> ImageFile.ImageFile:
+    """pillow-heif's reader (of libheif); imported where it is needed, as it takes a third of a second."""
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise Unreadable(
+            "expected another format, got a HEIC photo, which needs the package pillow-heif; "
+            "install it with 'pip install pillow-heif', or save the photo as JPEG"
+        ) from error
+    reader: _Reader = HeifImageFile
+    return reader(file, name)
+
+
+# Pillow takes a big-endian BigTIFF for a classic one, so that is not on the list. Of HEIF's containers the
+# general brands (mif1, msf1) hold AVIF where their compatible brands say so.
 _FORMATS: tuple[tuple[str, re.Pattern[bytes], _Reader], ...] = (
     ("JPEG", re.compile(rb"\xff\xd8\xff"), _JpegFile),
     ("PNG", re.compile(rb"\x89PNG\r\n\x1a\n"), _PngFile),
     ("WebP", re.compile(rb"RIFF....WEBP", re.DOTALL), _WebPFile),
     ("BMP", re.compile(rb"BM"), BmpImagePlugin.BmpImageFile),
-    ("TIFF", re.compile(rb"II[*+]\0|MM\0\*|II\0\*|MM\*\0"), _TiffFile),
+    ("TIFF", re.compile(rb"II[*+]\0|MM\0\*|II\0\*|MM\*\0"), TiffFile),
     ("GIF", re.compile(rb"GIF8[79]a"), GifImagePlugin.GifImageFile),
+    ("AVIF", re.compile(rb"....ftyp(?:avi[fs]|m[is]f1.{4}(?:.{4})*?avi[fs])", re.DOTALL), _AvifFile),
+    ("HEIC", re.compile(rb"....ftyp(?:he[iv][cxmsf]|m[is]f1)", re.DOTALL), _heic_file),
 )
 
-# What people hand in most often that is not on the list, so that the message can name it.
-_OTHERS = (
-    (re.compile(rb"%!PS|\xc5\xd0\xd3\xc6"), "a PostScript file"),
-    (re.compile(rb"%PDF"), "a PDF"),
-    (re.compile(rb"8BPS"), "a Photoshop document"),
-    (re.compile(rb"MM\0\+"), "a big-endian BigTIFF"),
-    (re.compile(rb"....ftyp(?:hei|hev|mif|msf)", re.DOTALL), "a HEIC photo"),
-    (re.compile(rb"....ftypavi", re.DOTALL), "an AVIF image"),
-    (re.compile(rb"....ftyp", re.DOTALL), "a video"),
-    (re.compile(rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51"), "a JPEG 2000 image"),
-    (re.compile(rb"PK\x03\x04"), "a zip archive or an office document"),
-    (re.compile(rb"\0\0[\x01\x02]\0"), "a Windows icon"),
-    (re.compile(rb"P[1-7]\s"), "a PNM image"),
-    (re.compile(rb"DDS "), "a DDS texture"),
-    (re.compile(rb"\s*(?:\xef\xbb\xbf)?<"), "an HTML, SVG or XML text"),
-    (re.compile(rb"\s*[{\[]"), "what looks like JSON"),
-)
+# What begins like a format and is another one.
+_NEVER = re.compile(rb"(?!)")
+_OTHER_BESIDE = {format: _NEVER for format, _, _ in _FORMATS} | {
+    "TIFF": re.compile(rb"II\*\0.{4}CR", re.DOTALL)
+}

@@ -16,6 +16,7 @@ from itertools import islice
 from PIL import ImageFile
 
 from maskrcnn_core.image_formats import EncodedImage
+from maskrcnn_core.image_tiff import TiffFile
 
 __all__ = ["exif_orientation", "jpeg_segments", "origin_notes", "png_chunks", "tiff_directories", "tiff_tags"]
 
@@ -30,7 +31,7 @@ def exif_orientation(image: ImageFile.ImageFile, source: EncodedImage) -> int:
     """
     if source.format == "PNG" and (exif := _png_exif(source.data)):
         image.info["exif"] = exif
-    if len(image.info.get("exif", b"")) > _MAX_EXIF_BYTES:
+    if len(image.info.get("exif") or b"") > _MAX_EXIF_BYTES:
         return 1
     try:
         value = image.getexif().get(0x0112, 1)
@@ -46,15 +47,17 @@ def origin_notes(image: ImageFile.ImageFile, source: EncodedImage) -> list[str]:
         frames = _gif_frames(source.data)
     elif source.format == "TIFF":
         frames = sum(1 for _ in islice(tiff_directories(source.data), _MAX_FRAMES_COUNTED + 1))
-    elif source.format in ("PNG", "WebP"):
+    elif source.format in ("PNG", "WebP", "AVIF", "HEIC"):
         frames = getattr(image, "n_frames", 1)
     notes = []
     if frames > _MAX_FRAMES_COUNTED:
         notes.append(f"first of more than {_MAX_FRAMES_COUNTED} frames")
     elif frames > 1:
         notes.append(f"first of {frames} frames")
-    if source.format == "PNG" and source.data[24:25] == b"\x10" and image.mode != "I;16":  # IHDR's depth
-        notes.append("16 bits a channel reduced to 8")
+    if isinstance(image, TiffFile) and image.dropped_bands:
+        notes.append(f"first 3 of {image.form.bands} bands")
+    if source.format == "HEIC" and image.info.get("bit_depth", 8) > 8:
+        notes.append(f"{image.info['bit_depth']} bits a channel reduced to 8")
     return notes
 
 

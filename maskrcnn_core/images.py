@@ -2,9 +2,9 @@
 
 Everything downstream sees one form only: RGB ``uint8 [H, W, 3]``, upright, as :class:`SourceImage`.
 What a file is, is decided by its first bytes and never by its name, from a short list (JPEG, PNG,
-WebP, BMP, TIFF, GIF's first frame): :mod:`maskrcnn_core.image_formats`. What its tables say and what is
-refused for it are in :mod:`maskrcnn_core.image_headers` and :mod:`maskrcnn_core.image_guards`; how each
-mode of pixels becomes RGB is in :mod:`maskrcnn_core.image_modes`.
+WebP, BMP, TIFF, AVIF, HEIC, GIF's first frame): :mod:`maskrcnn_core.image_formats`. What its tables say
+and what is refused for it are in :mod:`maskrcnn_core.image_headers` and :mod:`maskrcnn_core.image_guards`;
+how each mode of pixels becomes RGB is in :mod:`maskrcnn_core.image_modes`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy.typing as npt
 from PIL import Image, ImageFile
 
 from maskrcnn_core.errors import ImageError
-from maskrcnn_core.image_formats import IMAGE_SUFFIXES, EncodedImage, identify
+from maskrcnn_core.image_formats import HEAD, IMAGE_SUFFIXES, EncodedImage, identify
 from maskrcnn_core.image_guards import (
     DEFAULT_MAX_PIXELS,
     MAX_MEGAPIXELS_SETTING,
@@ -33,14 +33,18 @@ from maskrcnn_core.image_guards import (
 )
 from maskrcnn_core.image_headers import exif_orientation, origin_notes
 from maskrcnn_core.image_modes import upright_rgb
+from maskrcnn_core.image_stretch import STRETCHES, Stretch
 from maskrcnn_core.messages import one_line
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
+    "HEAD_BYTES",
     "IMAGE_SUFFIXES",
     "MAX_FILE_BYTES",
     "MAX_MEGAPIXELS_SETTING",
+    "STRETCHES",
     "SourceImage",
+    "Stretch",
     "decode_image",
     "encode_jpeg",
     "encode_png",
@@ -51,6 +55,9 @@ __all__ = [
     "read_image",
     "thumbnail_jpeg",
 ]
+
+HEAD_BYTES = HEAD
+"""Bytes from a file's beginning by which :func:`image_format` names whatever can be named."""
 
 MAX_FILE_BYTES = 2**30
 """Bytes a file on disk may have: 1 GiB, far above any real 50 MP image."""
@@ -94,16 +101,20 @@ class SourceImage:
         return self.pixels.shape[0], self.pixels.shape[1]
 
 
-def decode_image(data: bytes, name: str, *, max_pixels: int | None = None) -> SourceImage:
+def decode_image(
+    data: bytes, name: str, *, max_pixels: int | None = None, stretch: Stretch = "auto"
+) -> SourceImage:
     """Decodes an image file held in memory.
 
-    16-bit and deeper grey is scaled to 8 bit from the depth that the file declares; transparency is
-    laid on white; the EXIF orientation is applied exactly once. Safe to call from many threads.
+    What is deeper than 8 bit is scaled from the depth that the file declares, or stretched where it uses
+    little of that (:mod:`maskrcnn_core.image_stretch`); transparency is laid on white; the EXIF orientation
+    is applied exactly once. Safe to call from many threads.
 
     Args:
         data: the whole file.
         name: what the image is called in messages; it does not decide the format.
         max_pixels: replaces :func:`pixel_limit`. WebP above 178 MP is beyond Pillow at any setting.
+        stretch: ``"off"`` leaves deep pictures as dark as their depth makes them.
 
     Raises:
         ImageError: one sentence, beginning with the name, saying what was found and what helps.
@@ -117,16 +128,25 @@ def decode_image(data: bytes, name: str, *, max_pixels: int | None = None) -> So
     notes = origin_notes(image, source)
     with source.refusing_damage():
         image.load()
+    check_size(image, source, limit)  # a HEIC may turn out to have another size
     orientation = exif_orientation(image, source)
     if orientation != 1:
         notes.append("turned upright as its EXIF orientation says")
-    pixels, changes = upright_rgb(image, orientation, source)
+    pixels, changes = upright_rgb(image, orientation, source, stretch)
     digest = hashlib.sha256(data).hexdigest()
     return SourceImage(name, digest, pixels, source.format, (*notes, *changes))
 
 
-def read_image(path: str | Path, *, name: str | None = None, max_pixels: int | None = None) -> SourceImage:
+def read_image(
+    path: str | Path,
+    *,
+    name: str | None = None,
+    max_pixels: int | None = None,
+    stretch: Stretch = "auto",
+) -> SourceImage:
     """Decodes an image file on disk; ``name`` is the file's own name unless given.
+
+    ``max_pixels`` and ``stretch`` are as in :func:`decode_image`.
 
     Raises:
         ImageError: if there is no such file, it cannot be read, it is larger than
@@ -153,7 +173,7 @@ def read_image(path: str | Path, *, name: str | None = None, max_pixels: int | N
         raise ImageError(
             f"{shown}: cannot read this file ({one_line(reason)}); check that it exists and may be read"
         ) from error
-    return decode_image(data, name, max_pixels=max_pixels)
+    return decode_image(data, name, max_pixels=max_pixels, stretch=stretch)
 
 
 def _open_at_once(path: str, flags: int) -> int:
@@ -162,7 +182,9 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def image_format(data: bytes, name: str) -> str:
-    """What an image file is by its first bytes (64 suffice), such as ``"JPEG"``; nothing is decoded.
+    """What an image file is by its first bytes (:data:`HEAD_BYTES` suffice), such as ``"JPEG"``.
+
+    Nothing is decoded.
 
     Raises:
         ImageError: if it is none of the formats that :func:`decode_image` reads.

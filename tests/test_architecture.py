@@ -17,8 +17,10 @@ CORE = ROOT / "maskrcnn_core"
 
 LAYERS = (
     {"errors", "boxes", "canvas", "compiled", "files", "messages", "palette", "pycoco", "queueing"},
-    {"image_formats", "json_rows", "network_facts"},
-    {"image_headers", "image_modes"},
+    {"image_bands", "image_kinds", "image_stretch", "image_tiff", "json_rows", "network_facts"},
+    {"image_formats"},
+    {"image_deep", "image_headers"},
+    {"image_modes"},
     {"image_guards"},
     {"categories", "images", "masks", "downloads", "roi_scales", "torch_files"},
     {"archives", "microscopy", "pasting", "polygons", "suppression"},

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from maskrcnn_core.annotations import unique_names
 from maskrcnn_core.archives import ArchiveMember, read_zip_images
 from maskrcnn_core.errors import CoreError, ImageError
-from maskrcnn_core.images import image_format
+from maskrcnn_core.images import HEAD_BYTES, image_format
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store.exchange import ImportReport, import_coco, import_images
 from maskrcnn_core.store.store import Store
@@ -71,7 +71,7 @@ class _SortedIn:
             self._take_zip(name, data)
             return
         try:
-            image_format(data[:64], name)
+            image_format(data[:HEAD_BYTES], name)
         except ImageError as error:
             if name.lower().endswith(_JSON):
                 self.coco_files.append((name, data))

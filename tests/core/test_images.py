@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, TiffImagePlugin
 
-from maskrcnn_core import image_guards, image_modes, images
+from maskrcnn_core import image_bands, image_guards, images
 from maskrcnn_core.errors import ImageError, InputError
 from maskrcnn_core.images import (
     DEFAULT_MAX_PIXELS,
@@ -173,7 +173,7 @@ def test_a_large_image_converts_the_same_in_bands(monkeypatch):
     rgba = np.random.default_rng(3).integers(0, 256, (40, 30, 4), dtype=np.uint8)
     data = save(Image.fromarray(rgba), "PNG")
     whole = decode_image(data, "a.png").pixels
-    monkeypatch.setattr(image_modes, "_BAND_PIXELS", 100)
+    monkeypatch.setattr(image_bands, "BAND_PIXELS", 100)
     assert np.array_equal(decode_image(data, "a.png").pixels, whole)
 
 
@@ -518,10 +518,7 @@ def test_a_file_with_flipped_bytes_is_decoded_or_refused_in_one_line():
     [
         (b"", "an empty file"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "a PostScript file"),
-        (b"%PDF-1.7\n", "a PDF"),
-        (b"\0\0\0\x18ftypheic\0\0", "a HEIC photo"),
         (b"PK\x03\x04\x14\0", "a zip archive"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "an HTML, SVG or XML text"),
         (b"hello", "none of these"),
     ],
 )
