@@ -27,10 +27,11 @@ class ImageRecord:
     """The facts of one image.
 
     Args:
-        id: unique in its data set; 1 or more in those that we make, kept as it is on import.
+        id: unique in its data set; 1 or more in those that we make, kept as it is on import, also 0.
         file_name: unique in its data set, too: CVAT finds images by it.
         width, height: of the upright image in pixels.
         digest: SHA-256 of the file's bytes in hex; empty where the file was never seen.
+        text_id: its id in the data set's file where that is a text; ``id`` stands for it.
     """
 
     id: int
@@ -38,6 +39,7 @@ class ImageRecord:
     width: int
     height: int
     digest: str = ""
+    text_id: str = ""
 
     @property
     def size(self) -> tuple[int, int]:

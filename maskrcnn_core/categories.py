@@ -21,14 +21,16 @@ class Category:
     """One category of a data set.
 
     Args:
-        id: the id as in the data set's file; a positive integer for our own writers.
+        id: the id as in the data set's file, which may be 0 (a label never is: that is the background).
         name: as shown to people.
         supercategory: COCO's grouping; empty where there is none.
+        text_id: its id in the data set's file where that is a text; ``id`` stands for it.
     """
 
     id: int
     name: str
     supercategory: str = ""
+    text_id: str = ""
 
 
 @dataclass(frozen=True)

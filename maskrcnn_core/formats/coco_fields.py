@@ -1,0 +1,191 @@
+"""Fields of COCO JSON, read as leniently as they can be without guessing.
+
+A field that a mask does without never costs the mask: it is then nothing here, and whoever reads it says so.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from maskrcnn_core.errors import DatasetError
+from maskrcnn_core.refusals import kind
+
+__all__ = [
+    "DEEPEST",
+    "OURS",
+    "FieldError",
+    "Ids",
+    "clean",
+    "id_key",
+    "is_storable",
+    "number",
+    "ours_of",
+    "read_box",
+    "read_crowd",
+    "required_text",
+    "whole",
+]
+
+Json = Any
+"""A value as ``json`` reads it."""
+
+OURS = "maskdesk"
+"""The key under which a COCO file says what only MaskDesk knows."""
+
+DEEPEST = 100
+"""Levels of lists and objects in what is kept of a file: what is nested deeper, many programs fail on."""
+
+_MOST = 2**53
+"""Whole numbers up to here are the same in every program that reads JSON."""
+
+_WHOLE_TEXT = re.compile(r"-?(0|[1-9]\d{0,15})", re.ASCII)
+_FAR = 1e15
+_CROWD = {0: False, 1: True, "0": False, "1": True}
+
+Box = tuple[float, float, float, float]
+
+
+class FieldError(DatasetError):
+    """A field that its row cannot do without.
+
+    Args:
+        field: its name.
+        reason: see :class:`~maskrcnn_core.refusals.Refusal`.
+        got: what was found, for people; empty where the reason says it.
+    """
+
+    def __init__(self, field: str, reason: str, got: str = "") -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field, self.reason, self.got = field, reason, got
+
+
+def id_key(value: Json) -> int | str | None:
+    """An id as rows refer to each other by it: a number, or a text; ``None`` for what is neither.
+
+    Some writers have 3.0 or "3" where 3 is meant. Numbers that other programs round are texts.
+    """
+    if type(value) is int:
+        return value if -_MOST <= value <= _MOST else str(value)
+    if isinstance(value, str):
+        if _WHOLE_TEXT.fullmatch(value) and value != "-0":
+            number = int(value)
+            return number if -_MOST <= number <= _MOST else value
+        return value or None
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _MOST:
+        return int(value)
+    return None
+
+
+class Ids:
+    """Numbers for the rows of one list: those of the file, and the following ones for all others.
+
+    Args:
+        rows: of the list, as JSON has them.
+    """
+
+    def __init__(self, rows: Iterable[Json]) -> None:
+        keys = (id_key(row.get("id")) for row in rows if isinstance(row, dict))
+        self._following = max(0, max((key for key in keys if isinstance(key, int)), default=0)) + 1
+        self._of_text: dict[str, int] = {}
+        self._taken: set[int] = set()
+
+    def following(self) -> int:
+        """The number after the largest of all."""
+        self._following += 1
+        return self._following - 1
+
+    def of(self, key: int | str) -> int:
+        """The number of a key; a text always has the same one."""
+        if isinstance(key, int):
+            return key
+        if key not in self._of_text:
+            self._of_text[key] = self.following()
+        return self._of_text[key]
+
+    def take(self, number: int) -> bool:
+        """Whether a number is still free; it is not from then on."""
+        before = len(self._taken)
+        self._taken.add(number)
+        return len(self._taken) > before
+
+
+def whole(value: Json, least: int, most: int) -> int | None:
+    """A whole number within bounds, also as 640.0 or "640"; ``None`` for all else."""
+    found = id_key(value)
+    return found if isinstance(found, int) and least <= found <= most else None
+
+
+def number(value: Json) -> float | None:
+    """A finite number; ``None`` for all else."""
+    # Not isfinite: JSON's whole numbers can be longer than any float.
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _FAR:
+        return float(value)
+    return None
+
+
+def read_box(value: Json) -> Box | None:
+    """COCO's x y width height as x1 y1 x2 y2; ``None`` for what is no box."""
+    if not isinstance(value, list) or len(value) != 4:
+        return None
+    x, y, width, height = map(number, value)
+    if x is None or y is None or width is None or height is None:
+        return None
+    return (x, y, x + width, y + height)
+
+
+def read_crowd(value: Json) -> bool | None:
+    """COCO's mark of crowds, as a number, a text or a truth value; ``None`` for all else."""
+    return _CROWD.get(value) if isinstance(value, int | float | str) else None
+
+
+def required_text(row: Mapping[str, Json], field: str) -> str:
+    """A text that is not empty.
+
+    Raises:
+        FieldError: if there is none.
+    """
+    value = row.get(field)
+    if not isinstance(value, str) or not value:
+        raise FieldError(field, "expected a text", kind(value))
+    return value
+
+
+def ours_of(row: Mapping[str, Json]) -> Mapping[str, Json]:
+    """What a row says for MaskDesk alone; empty if that is nothing or no object."""
+    value = row.get(OURS)
+    return value if isinstance(value, dict) else {}
+
+
+def is_storable(text: str) -> bool:
+    """Whether every database takes a text: no half of a surrogate pair, no NUL."""
+    if text.isascii():
+        return "\0" not in text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
+def clean(value: Json, mended: Callable[[str, Json], object], depth: int = 0) -> Json:
+    """A value without what JSON does not have (NaN and the infinities) or few programs can read again.
+
+    Args:
+        value: as ``json`` reads it, which takes more than JSON.
+        mended: told why, and what, each time that a value becomes null.
+        depth: levels above it.
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        mended("JSON has no NaN and no Infinity; it is null here", value)
+        return None
+    if isinstance(value, list | dict):
+        if depth == DEEPEST:
+            mended(f"nested deeper than {DEEPEST} levels; it is null here", value)
+            return None
+        if isinstance(value, list):
+            return [clean(part, mended, depth + 1) for part in value]
+        return {key: clean(part, mended, depth + 1) for key, part in value.items()}
+    return value

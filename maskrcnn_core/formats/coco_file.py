@@ -1,0 +1,98 @@
+"""What a COCO file holds once it is read: its rows as values, each with what MaskDesk does not know of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from maskrcnn_core.annotations import Dataset, ImageRecord, Instance
+from maskrcnn_core.categories import Category
+from maskrcnn_core.refusals import Refusal
+
+__all__ = ["CocoFile", "CocoRow", "GivenBox"]
+
+Json = Any
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBox:
+    """An annotation that is a box without a mask.
+
+    Args:
+        image_id, category_id: as in :class:`~maskrcnn_core.annotations.Instance`.
+        box: x1 y1 x2 y2 in float pixels; a pixel of it or more lies within the image.
+        score: as the file says, or ``None``.
+        is_crowd: as the file says.
+    """
+
+    image_id: int
+    category_id: int
+    box: tuple[float, float, float, float]
+    score: float | None
+    is_crowd: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CocoRow(Generic[_T]):
+    """One row of a file.
+
+    Args:
+        value: what was understood of it.
+        raw: the row as it is in the file.
+        id: its number: the file's, or the next free one where that has none, a text, or 0 for an annotation.
+        text_id: its id in the file where that is a text; else empty.
+        extra: its keys that MaskDesk does not know, to be written again.
+        polygons: the parts of its polygon as flat x y; ``None`` for run lengths.
+        is_listed: its run lengths are a list, not compressed text.
+    """
+
+    value: _T
+    raw: Mapping[str, Json]
+    id: int
+    text_id: str
+    extra: Mapping[str, Json]
+    polygons: list[list[float]] | None = None
+    is_listed: bool = False
+
+
+@dataclass(frozen=True)
+class CocoFile:
+    """A whole file.
+
+    Args:
+        images, categories, annotations: the rows that can be used, in the file's order.
+        boxes: annotations that are boxes without a mask.
+        extra: the file's other keys, as ``info`` and ``licenses``.
+        ours: what it says for MaskDesk alone.
+        refusals: what cannot be used, by name.
+        notes: what had to be mended: one sentence with a count for each kind.
+    """
+
+    images: tuple[CocoRow[ImageRecord], ...]
+    categories: tuple[CocoRow[Category], ...]
+    annotations: tuple[CocoRow[Instance], ...]
+    boxes: tuple[CocoRow[GivenBox], ...]
+    extra: Mapping[str, Json]
+    ours: Mapping[str, Json]
+    refusals: tuple[Refusal, ...]
+    notes: tuple[str, ...]
+
+    def dataset(self) -> Dataset:
+        """What those who need masks make of it."""
+        return Dataset(
+            tuple(row.value for row in self.images),
+            tuple(row.value for row in self.categories),
+            tuple(row.value for row in self.annotations),
+        )
+
+    def refused(self) -> list[Refusal]:
+        """All that is not in :meth:`dataset`; boxes without a mask are one sentence."""
+        return [*self.refusals, *boxes_refused("annotations", len(self.boxes))]
+
+
+def boxes_refused(rows: str, count: int) -> list[Refusal]:
+    """One refusal for so many boxes without a mask."""
+    return [Refusal(rows, f"{count} hold{'s' if count == 1 else ''} boxes only, no masks")] if count else []

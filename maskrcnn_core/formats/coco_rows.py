@@ -1,0 +1,183 @@
+"""Single rows of COCO JSON: an image, a category, an annotation, each with what had to be mended in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+from maskrcnn_core.annotations import ImageRecord, Instance
+from maskrcnn_core.categories import Category
+from maskrcnn_core.formats.coco_fields import (
+    FieldError,
+    Ids,
+    clean,
+    id_key,
+    is_storable,
+    number,
+    ours_of,
+    read_box,
+    read_crowd,
+    required_text,
+    whole,
+)
+from maskrcnn_core.formats.coco_file import GivenBox
+from maskrcnn_core.formats.coco_segmentation import holds_nothing, read_segmentation
+from maskrcnn_core.refusals import Groups, kind
+
+__all__ = ["Rows", "SizeOf"]
+
+Json = Any
+
+SizeOf = Callable[[str], tuple[int, int] | None]
+"""Gives height and width of an image file by its name; ``None`` where it is not at hand."""
+
+_T = TypeVar("_T")
+
+_NOTHING: Mapping[str, Json] = {}
+_LARGEST = 2**16
+"""Pixels of an image's side."""
+
+
+class Rows:
+    """Reads rows of one document.
+
+    Args:
+        size_of: asked for the size of an image of which the file does not tell it.
+    """
+
+    def __init__(self, size_of: SizeOf) -> None:
+        self.size_of = size_of
+        self.mends = Groups()
+        self._images: dict[int | str, ImageRecord] = {}
+        self._categories: dict[int | str, Category] = {}
+
+    def refer_to(self, images: Iterable[ImageRecord], categories: Iterable[Category]) -> None:
+        """Makes rows known to the annotations that refer to them, by number or by text."""
+        for image in images:
+            self._images[image.id] = image
+            if image.text_id:
+                self._images[image.text_id] = image
+        for category in categories:
+            self._categories[category.id] = category
+            if category.text_id:
+                self._categories[category.text_id] = category
+
+    def text_id(self, name: str, index: int, row: Mapping[str, Json], key: int | str) -> str:
+        """The text that a row's id is in the file, or was in one before MaskDesk wrote this."""
+        if isinstance(key, str):
+            self.mends.count(name, index, ".id", "a text: it has a number here, and is kept beside it", key)
+            return key
+        if isinstance(row["id"], str):
+            self.mends.count(name, index, ".id", "a number written as a text; read as the number", row["id"])
+        kept = ours_of(row).get("id")
+        return kept if isinstance(kept, str) else ""
+
+    def image(self, index: int, row: dict[str, Json], id_: int, text_id: str) -> ImageRecord:
+        """An image's facts; raises :class:`FieldError` if it has no name or no size."""
+        name, digest = required_text(row, "file_name"), row.get("sha256")
+        width, height = (whole(row.get(side), 1, _LARGEST) for side in ("width", "height"))
+        if width is None or height is None:
+            size = self.size_of(name)
+            if size is None:
+                side = "width" if width is None else "height"
+                got = f"{kind(row.get(side))}, and the image is not at hand to measure"
+                raise FieldError(side, f"expected a whole number from 1 to {_LARGEST}", got)
+            self.mends.count("images", index, "", "no width and height; measured in the image's file", None)
+            height, width = size
+        return ImageRecord(id_, name, width, height, digest if isinstance(digest, str) else "", text_id)
+
+    def category(self, _: int, row: dict[str, Json], id_: int, text_id: str) -> Category:
+        """A category; raises :class:`FieldError` if it has no name."""
+        above = row.get("supercategory", "")
+        return Category(id_, required_text(row, "name"), above if _is_word(above) else "", text_id)
+
+    def annotation_id(self, name: str, index: int, row: dict[str, Json], ids: Ids) -> tuple[int, str]:
+        """The number of an annotation, which nothing refers to: any that is free will do."""
+        given = row.get("id")
+        key = id_key(given)
+        if isinstance(key, str):
+            return ids.following(), self.text_id(name, index, row, key)
+        if key and ids.take(key):
+            return key, self.text_id(name, index, row, key)
+        if key == 0:
+            reason = "COCO's evaluators ignore this id; it takes the number after the file's largest"
+        elif key is None:
+            reason = "no id; it takes the number after the file's largest"
+        else:
+            reason = "{} came before; it takes the number after the file's largest"
+        self.mends.count(name, index, ".id", reason, given)
+        return ids.following(), ""
+
+    def annotation(
+        self, name: str, index: int, row: dict[str, Json], score_wanted: bool
+    ) -> GivenBox | tuple[Instance, list[list[float]] | None, bool]:
+        """An instance with its polygons and whether its run lengths are a list; or a box.
+
+        Raises:
+            FieldError: if it is neither.
+        """
+        image = _referred(row, "image_id", self._images, "image")
+        category = _referred(row, "category_id", self._categories, "category")
+        score = number(row.get("score"))
+        if score is None and score_wanted:
+            raise FieldError("score", "expected a finite number", kind(row.get("score")))
+        box = read_box(row.get("bbox"))
+        given = row.get("segmentation")
+        if box is not None and holds_nothing(given) and _is_within(box, image.size):
+            _, is_crowd = self._area_and_crowd(name, index, row)
+            return GivenBox(image.id, category.id, box, score, is_crowd)
+        read = read_segmentation(given, image.size)
+        # Of a row that is refused, nothing is said of its side fields.
+        for field, reason, got in read.mends:
+            self.mends.count(name, index, f".segmentation{field}", reason, got)
+        if score is None and row.get("score") is not None:
+            self.mends.count(name, index, ".score", "expected a number; it has none here", row["score"])
+        if box is None and "bbox" in row:
+            self.mends.count(name, index, ".bbox", "expected 4 numbers; it is the mask's own", row["bbox"])
+        area, is_crowd = self._area_and_crowd(name, index, row)
+        instance = Instance(image.id, category.id, read.mask, score, box, area, is_crowd)
+        return instance, read.polygons, read.is_listed
+
+    def _area_and_crowd(self, name: str, index: int, row: dict[str, Json]) -> tuple[float | None, bool]:
+        area = number(row.get("area"))
+        if area is None and "area" in row:
+            self.mends.count(name, index, ".area", "expected a number; it is the mask's own", row["area"])
+        is_crowd = read_crowd(row.get("iscrowd", 0))
+        if is_crowd is None:
+            self.mends.count(name, index, ".iscrowd", "expected 0 or 1; it is 0 here", row["iscrowd"])
+        return area, bool(is_crowd)
+
+    def extra(
+        self, name: str, index: int | None, row: Mapping[str, Json], known: frozenset[str]
+    ) -> Mapping[str, Json]:
+        """A row's other keys, in a form that can be written again."""
+        if row.keys() <= known:
+            return _NOTHING
+
+        def count(key: str, reason: str, got: Json) -> None:
+            self.mends.count(name, index, f".{key}", reason, got)
+
+        return {key: clean(row[key], partial(count, key)) for key in row if key not in known}
+
+
+def _is_word(value: Json) -> bool:
+    return isinstance(value, str) and is_storable(value)
+
+
+def _referred(row: Mapping[str, Json], field: str, rows: Mapping[int | str, _T], what: str) -> _T:
+    """The row that another one refers to."""
+    given = row.get(field)
+    key = given if type(given) is int else id_key(given)
+    if key is None:
+        raise FieldError(field, "expected a whole number or a text", kind(given))
+    found = rows.get(key)
+    if found is None:
+        raise FieldError(field, f"there is no {what} with id {{}}", kind(given))
+    return found
+
+
+def _is_within(box: tuple[float, float, float, float], size: tuple[int, int]) -> bool:
+    """Whether a pixel or more of a box lies within an image."""
+    x1, y1, x2, y2 = box
+    return min(x2, size[1]) - max(x1, 0) >= 1 and min(y2, size[0]) - max(y1, 0) >= 1

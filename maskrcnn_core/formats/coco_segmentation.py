@@ -1,0 +1,161 @@
+"""The ``segmentation`` of a COCO annotation, in every form in which it is found, as one exact mask.
+
+Polygons come as a list of parts, as one flat list of numbers (VIA), or as pairs of numbers. A part that is no
+polygon beside good ones is left out; run lengths are compressed text or a list of whole numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from maskrcnn_core.errors import DatasetError
+from maskrcnn_core.formats.coco_fields import FieldError, whole
+from maskrcnn_core.masks import Rle
+from maskrcnn_core.polygons import polygons_to_rle
+from maskrcnn_core.refusals import kind
+
+__all__ = ["Segmentation", "holds_nothing", "read_segmentation"]
+
+Json = Any
+
+_NUMBERS = {int, float}
+_RUNS = {int}
+_LEAST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """What was understood of a segmentation.
+
+    Args:
+        mask: its pixels.
+        polygons: its parts as flat x y, as the file has them; ``None`` for run lengths.
+        is_listed: its run lengths are a list, not compressed text.
+        mends: what was done about it: field below the segmentation, reason, and what was found.
+    """
+
+    mask: Rle
+    polygons: list[list[float]] | None = None
+    is_listed: bool = False
+    mends: tuple[tuple[str, str, Json], ...] = ()
+
+
+def holds_nothing(value: Json) -> bool:
+    """Whether an annotation was meant to have no mask, as writers of boxes leave it out or empty."""
+    return not value or (isinstance(value, list) and all(part == [] for part in value))
+
+
+def read_segmentation(value: Json, size: tuple[int, int]) -> Segmentation:
+    """Reads a segmentation, distrusting every number: nothing unchecked reaches ``pycocotools``.
+
+    Args:
+        value: as JSON has it.
+        size: height and width of its image.
+
+    Raises:
+        FieldError: with the place below the annotation, if there is no mask in it.
+    """
+    if isinstance(value, list) and value:
+        return _read_polygons(value, size)
+    if isinstance(value, dict) and value:
+        return _read_runs(value, size)
+    raise FieldError("segmentation", "expected polygons or run lengths", kind(value))
+
+
+def _read_polygons(value: list[Json], size: tuple[int, int]) -> Segmentation:
+    mends: list[tuple[str, str, Json]] = []
+    if not isinstance(value[0], list):
+        mends.append(("", "a flat list of numbers; read as one polygon", value))
+        value = [value]
+    elif len(value) >= 3 and all(map(_is_pair, value)):
+        mends.append(("", "a list of pairs of numbers; read as one polygon", value))
+        value = [value]
+    try:
+        parts = [_read_part(part) for part in value]
+        if len(parts) == 1 or all(map(_has_area, parts)):
+            return Segmentation(polygons_to_rle(parts, size), parts, mends=tuple(mends))
+    except DatasetError:
+        pass  # which part it is, and whether others are good, is found one by one
+    parts, first = [], None
+    for index, part in enumerate(value):
+        try:
+            read = _read_part(part)
+            polygons_to_rle([read], size)
+            if not _has_area(read):
+                raise DatasetError("all points of the polygon lie on one line")
+        except DatasetError as error:
+            reason = str(error).removeprefix("[0]: ")
+            first = first or FieldError(f"segmentation[{index}]", reason)
+            mends.append((f"[{index}]", f"left out beside good parts: {reason}", None))
+        else:
+            parts.append(read)
+    if first is not None and not parts:
+        raise first
+    return Segmentation(polygons_to_rle(parts, size), parts, mends=tuple(mends))
+
+
+def _read_part(part: Json) -> list[float]:
+    """One ring as flat numbers.
+
+    Raises:
+        DatasetError: if it is none.
+    """
+    if not isinstance(part, list):
+        raise DatasetError(f"expected a list of numbers, got {kind(part)}")
+    if part and all(map(_is_pair, part)):
+        part = [number for pair in part for number in pair]
+    if len(part) < _LEAST or len(part) % 2:
+        raise DatasetError(f"polygon needs at least 3 points, got {len(part)} numbers")
+    if not set(map(type, part)) <= _NUMBERS:
+        wrong = next(number for number in part if type(number) not in _NUMBERS)
+        raise DatasetError(f"expected finite numbers, got {kind(wrong)}")
+    # NaN is not less than anything; whole numbers of JSON can be longer than any float.
+    if not all(-1e15 < number < 1e15 for number in part):
+        wrong = next(number for number in part if not -1e15 < number < 1e15)
+        raise DatasetError(f"expected finite numbers, got {kind(wrong)[:40]}")
+    ring: list[float] = part
+    return ring
+
+
+def _is_pair(value: Json) -> bool:
+    return isinstance(value, list) and len(value) == 2 and set(map(type, value)) <= _NUMBERS
+
+
+def _has_area(ring: Sequence[float]) -> bool:
+    """Whether the points of a ring do not all lie on one line."""
+    points = list(zip(ring[0::2], ring[1::2], strict=True))
+    x, y = points[0]
+    across = next(((px - x, py - y) for px, py in points if (px, py) != (x, y)), (0.0, 0.0))
+    return any(across[0] * (py - y) != across[1] * (px - x) for px, py in points)
+
+
+def _read_runs(value: dict[str, Json], size: tuple[int, int]) -> Segmentation:
+    given = value.get("size")
+    found = tuple(whole(side, 0, 2**32) for side in given) if isinstance(given, list) else None
+    if found != size:
+        raise FieldError(
+            "segmentation",
+            "expected the size [height, width] of its image",
+            f"{given!r} for {list(size)}"[:80],
+        )
+    counts = value.get("counts")
+    mends: list[tuple[str, str, Json]] = []
+    if isinstance(counts, list) and not set(map(type, counts)) <= _RUNS:
+        read = [whole(run, 0, 2**32) if isinstance(run, int | float) else None for run in counts]
+        if any(run is None or isinstance(raw, bool) for run, raw in zip(read, counts, strict=True)):
+            raise FieldError(
+                "segmentation", "counts: expected text or a list of whole numbers", "other values"
+            )
+        mends.append((".counts", "run lengths with a decimal point; read as whole numbers", None))
+        counts = read
+    if not isinstance(counts, str | list):
+        raise FieldError("segmentation", "counts: expected text or a list of whole numbers", kind(counts))
+    if isinstance(counts, list) and counts and not -(2**32) < min(counts) <= max(counts) < 2**32:
+        raise FieldError("segmentation", "counts: expected run lengths below 2**32")
+    try:
+        mask = Rle.from_counts(counts, size)
+    except DatasetError as error:
+        raise FieldError("segmentation", str(error)) from error
+    return Segmentation(mask, is_listed=isinstance(counts, list), mends=tuple(mends))

@@ -1,0 +1,104 @@
+"""What cannot be used of a file, and what had to be mended in it: each reason once, with its count.
+
+A fault in a data set file is seldom alone: whoever wrote one empty field wrote thousands. A list of all of
+them hides the one reason that matters, so people are told each reason with its count and its first place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from maskrcnn_core.messages import one_line
+
+__all__ = ["Groups", "Refusal", "grouped", "kind"]
+
+_INDEX = re.compile(r"\[\d+\]")
+_DIGITS = re.compile(r"\d+")
+_LONGEST = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Something in a file that cannot be used; the rest of the file is.
+
+    Args:
+        place: as ``annotations[17].segmentation``.
+        reason: what was expected, alike for all that fail alike; ``{}`` stands for what was found.
+        got: what was found; empty where the reason says it all.
+    """
+
+    place: str
+    reason: str
+    got: str = ""
+
+    def __str__(self) -> str:
+        if "{}" in self.reason:
+            return f"{self.place}: {self.reason.replace('{}', self.got)}"
+        return f"{self.place}: {self.reason}" + (f", got {self.got}" if self.got else "")
+
+
+class Groups:
+    """Counts things that go wrong alike; only the first of each kind is kept, so millions cost nothing."""
+
+    def __init__(self) -> None:
+        self._first: dict[tuple[str, str], Refusal] = {}
+        self._counts: dict[tuple[str, str], int] = {}
+
+    def add(self, refusal: Refusal) -> None:
+        """Counts one."""
+        # Reasons that tell their numbers are alike nevertheless.
+        key = (_INDEX.sub("[...]", refusal.place), _DIGITS.sub("#", refusal.reason))
+        self._first.setdefault(key, refusal)
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def count(self, rows: str, index: int | None, field: str, reason: str, got: object = None) -> None:
+        """Counts one of many rows without making anything of it but the first time.
+
+        Args:
+            rows: name of the list, as ``annotations``.
+            index: of the row; ``None`` where it is the whole file.
+            field: with the text between the row and it, as ``.area``; or empty.
+            reason: see :class:`Refusal`.
+            got: the JSON value that was found.
+        """
+        key = (f"{rows}{'' if index is None else '[...]'}{field}", reason)
+        if key not in self._first:
+            place = f"{rows}{'' if index is None else f'[{index}]'}{field}"
+            self._first[key] = Refusal(place, reason, "" if got is None else kind(got))
+        self._counts[key] = self._counts.get(key, 0) + 1
+
+    def __len__(self) -> int:
+        return sum(self._counts.values())
+
+    def sentences(self) -> tuple[str, ...]:
+        """One for each reason, in the order in which they came up."""
+        return tuple(self._sentence(key) for key in self._first)
+
+    def _sentence(self, key: tuple[str, str]) -> str:
+        first, count = self._first[key], self._counts[key]
+        if count == 1:
+            return one_line(str(first))
+        place, reason = key[0], first.reason
+        got = f", got {first.got}" if first.got else ""
+        return one_line(f"{place}: {reason.replace('{}', '...')} ({count} times; first {first.place}{got})")
+
+
+def grouped(refusals: Iterable[Refusal]) -> tuple[str, ...]:
+    """One sentence for each reason, with its count and its first place."""
+    groups = Groups()
+    for refusal in refusals:
+        groups.add(refusal)
+    return groups.sentences()
+
+
+def kind(value: object) -> str:
+    """What a JSON value is, for people: short, whatever it holds."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, list):
+        return f"a list of {len(value)}" if value else "an empty list"
+    if isinstance(value, dict):
+        return "an object"
+    return repr(value)[:_LONGEST]
