@@ -15,6 +15,7 @@ import orjson
 
 from maskrcnn_core.annotations import Dataset, Instance
 from maskrcnn_core.formats.base import Export, Member
+from maskrcnn_core.formats.coco_fields import clean
 from maskrcnn_core.formats.read_back import read_back, read_back_note
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.polygons import mask_to_polygons, polygons_to_rle, simplify_polygons
@@ -102,11 +103,17 @@ def dump_json(document: Json) -> bytes:
     try:
         return orjson.dumps(document)
     except TypeError:  # whole numbers of more than 64 bits, and names that are not UTF-8
-        text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = _with_json(document, is_ascii=False)
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return json.dumps(document, allow_nan=False, separators=(",", ":")).encode()
+        return _with_json(document, is_ascii=True).encode()
+
+
+def _with_json(document: Json, *, is_ascii: bool) -> str:
+    # An older project can hold NaN among the keys that came with a file.
+    document = clean(document, lambda reason, got: None)
+    return json.dumps(document, ensure_ascii=is_ascii, allow_nan=False, separators=(",", ":"))
 
 
 def least_iou(data: bytes, instances: Iterable[Instance], *, exact: bool = True) -> float:

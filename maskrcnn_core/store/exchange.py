@@ -8,18 +8,24 @@ imported into an empty project and exported again gives the same bytes.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from maskrcnn_core.annotations import ImageRecord, Instance, unique_names
 from maskrcnn_core.categories import Category
-from maskrcnn_core.errors import ImageError
+from maskrcnn_core.errors import DatasetError, ImageError
 from maskrcnn_core.formats.coco import annotation_row, dump_json
-from maskrcnn_core.formats.coco_reader import CocoFile, read_coco_file
+from maskrcnn_core.formats.coco_fields import OURS, is_storable, number, ours_of, read_box
+from maskrcnn_core.formats.coco_file import CocoFile, CocoRow
+from maskrcnn_core.formats.coco_reader import read_coco_file
 from maskrcnn_core.images import decode_image
 from maskrcnn_core.messages import one_line
+from maskrcnn_core.refusals import Groups, grouped
+from maskrcnn_core.store.coco_ids import FreeIds
+from maskrcnn_core.store.import_report import BoxToFill, ImportReport
 from maskrcnn_core.store.journal import Change, New, Ref
 from maskrcnn_core.store.records import (
     IMAGE_STATUSES,
@@ -32,51 +38,12 @@ from maskrcnn_core.store.records import (
 from maskrcnn_core.store.store import Store, new_category, new_image, new_instance
 from maskrcnn_core.store.thumbnails import make_thumbnail
 
-__all__ = ["OURS", "ImportReport", "export_coco", "import_coco", "import_images"]
+__all__ = ["OURS", "ImportReport", "export_coco", "import_coco", "import_images", "read_for_import"]
 
-OURS = "maskdesk"
-"""The key under which a COCO file says what only MaskDesk knows."""
-
-_READ_OF_IMAGE = frozenset({"id", "width", "height", "file_name", "sha256", OURS})
-_READ_OF_CATEGORY = frozenset({"id", "name", "supercategory", OURS})
-_READ_OF_ANNOTATION = frozenset(
-    {"id", "image_id", "category_id", "segmentation", "iscrowd", "score", "area", "bbox", OURS}
-)
+_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 FindImage = Callable[[str], bytes | None]
 """Gives an image file's bytes by the name that a data set calls it, or ``None`` if it is not there."""
-
-
-@dataclass(frozen=True)
-class ImportReport:
-    """What became of what was handed in.
-
-    Args:
-        images, categories, instances: how many are new.
-        known: names of images whose content the project has already.
-        missing: names of images that a data set lists and nobody brought; their instances wait for them.
-        refused: one sentence for each thing that cannot be used.
-        notes: what had to be changed, for people.
-    """
-
-    images: int = 0
-    categories: int = 0
-    instances: int = 0
-    known: tuple[str, ...] = ()
-    missing: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def __add__(self, other: ImportReport) -> ImportReport:
-        return ImportReport(
-            self.images + other.images,
-            self.categories + other.categories,
-            self.instances + other.instances,
-            self.known + other.known,
-            self.missing + other.missing,
-            self.refused + other.refused,
-            self.notes + other.notes,
-        )
 
 
 # -- images ---------------------------------------------------------------------------------------
@@ -140,7 +107,15 @@ def import_images(
 # -- COCO in --------------------------------------------------------------------------------------
 
 
-def import_coco(store: Store, project_id: int, who: str, data: bytes, find_image: FindImage) -> ImportReport:
+def import_coco(
+    store: Store,
+    project_id: int,
+    who: str,
+    data: bytes | CocoFile,
+    find_image: FindImage,
+    *,
+    name: str = "",
+) -> ImportReport:
     """Takes a COCO file with its images into a project: wholly, but for what is named, or not at all.
 
     Ids are kept where they are free. Categories that the project has by name, images that it has by
@@ -151,29 +126,50 @@ def import_coco(store: Store, project_id: int, who: str, data: bytes, find_image
         store: where.
         project_id: into which project.
         who: for the journal.
-        data: the file.
+        data: the file, or what :func:`read_for_import` made of it.
         find_image: gives its images.
+        name: of the file, for what is said of it.
 
     Raises:
-        DatasetError: if the file as a whole is not COCO JSON.
+        DatasetError: if the file as a whole is not COCO JSON, or holds a name that no database can keep.
         StoreError: if the store cannot be written; then nothing was taken in.
     """
-    work = _CocoImport(store, project_id, read_coco_file(data), find_image)
+    file = data if isinstance(data, CocoFile) else read_for_import(data, find_image)
+    work = _CocoImport(store, project_id, file, find_image)
     work.plan_categories()
     work.plan_images()
     work.plan_instances()
     work.plan_extra()
     store.decide(project_id, who, "import COCO", work.changes)
     store.keep_thumbnails(work.thumbnails)
-    return ImportReport(
-        work.made["image"],
-        work.made["category"],
-        work.made["instance"],
-        tuple(work.known),
-        tuple(work.missing),
-        (*map(str, work.file.refusals), *work.refused),
-        tuple(work.notes),
-    )
+    return work.report(f"{one_line(name)}: " if name else "")
+
+
+def read_for_import(data: bytes, find_image: FindImage) -> CocoFile:
+    """Reads a COCO file; sizes that it does not tell are measured in its images.
+
+    Raises:
+        DatasetError: if the file as a whole is not COCO JSON, or holds a name that no database can keep.
+    """
+
+    def size_of(name: str) -> tuple[int, int] | None:
+        found = find_image(name)
+        try:
+            return None if found is None else decode_image(found, name).size
+        except ImageError:
+            return None  # the image is refused, with its reason, when it is taken in
+
+    file = read_coco_file(data, size_of=size_of)
+    names = [("categories", "name", [row.value.name for row in file.categories])]
+    names += [("images", "file_name", [row.value.file_name for row in file.images])]
+    for rows, field, texts in names:
+        for index, text in enumerate(texts):
+            if not is_storable(text):
+                raise DatasetError(
+                    f"{rows}[{index}].{field}: expected whole characters, got {one_line(text)} with half of "
+                    "a surrogate pair or a NUL in it, which no database keeps; give it another name"
+                )
+    return file
 
 
 class _CocoImport:
@@ -188,6 +184,13 @@ class _CocoImport:
         self.refused: list[str] = []
         self.notes: list[str] = []
         self.thumbnails: dict[str, bytes] = {}
+        self.there = 0
+        self.boxes: list[BoxToFill] = []
+        self.mends = Groups()
+        self.listed = len(file.annotations) + len(file.boxes)
+        self.listed += sum(refusal.place.startswith("annotations[") for refusal in file.refusals)
+        # From the file's ids to the project's ids in files.
+        self.coco_ids: dict[tuple[str, int], int] = {}
         # From the file's ids to the store's, or to rows that this decision makes.
         self.category_ids: dict[int, int | Ref] = {}
         self.image_ids: dict[int, int | Ref] = {}
@@ -196,37 +199,69 @@ class _CocoImport:
         self.changes.append(new)
         self.made[new.table] += 1
 
+    def report(self, prefix: str) -> ImportReport:
+        refused = (*grouped(self.file.refusals), *self.refused)
+        return ImportReport(
+            self.made["image"],
+            self.made["category"],
+            self.made["instance"],
+            tuple(self.known),
+            tuple(self.missing),
+            tuple(prefix + sentence for sentence in refused),
+            tuple(prefix + sentence for sentence in (*self.file.notes, *self.mends.sentences(), *self.notes)),
+            self.there,
+            self.listed,
+            len(self.file.refusals) + len(self.refused) - len(refused),
+            tuple(self.boxes),
+        )
+
     def plan_categories(self) -> None:
         rows = self.store.categories(self.project_id)
-        by_name = {row.name: row.id for row in rows}
-        ids = _FreeIds(self.store.given_coco_ids(self.project_id, "category"))
-        for row in self.file.categories:
-            category, ours = row.value, _ours(row.raw)
+        by_name = {row.name: row for row in rows}
+        names: dict[str, int] = {}
+        ids = FreeIds(
+            self.store.given_coco_ids(self.project_id, "category"), [row.id for row in self.file.categories]
+        )
+        for index, row in enumerate(self.file.categories):
+            category, ours = row.value, ours_of(row.raw)
             if category.name in by_name:
-                self.category_ids[category.id] = by_name[category.name]
+                self.category_ids[category.id] = by_name[category.name].id
+                self.coco_ids["category", category.id] = by_name[category.name].coco_id
                 continue
             key = ("category", category.name)
-            came_before = Ref(key) in self.category_ids.values()
             self.category_ids[category.id] = Ref(key)
+            came_before = category.name in names
+            id_ = names[category.name] if came_before else ids.take(row.id)
+            names[category.name] = self.coco_ids["category", category.id] = id_
             if came_before:
                 self.notes.append(f"categories: the name {category.name!r} came before; the two are one here")
                 continue
-            colour = ours.get("colour")
+            colour = ours.get("colour", "")
+            if colour and not (isinstance(colour, str) and _COLOUR.fullmatch(colour)):
+                self.mends.count(
+                    "categories", index, ".maskdesk.colour", "expected #rrggbb; left out", colour
+                )
+                colour = ""
+            above = row.raw.get("supercategory", "")
             self.add(
                 new_category(
-                    Category(ids.take(category.id), category.name, category.supercategory),
-                    colour=colour if isinstance(colour, str) else "",
-                    extra=_extra(row.raw, _READ_OF_CATEGORY),
+                    Category(id_, category.name, category.supercategory),
+                    colour=colour,
+                    extra=_extra(row, category.text_id)
+                    | ({} if above == category.supercategory else {"supercategory": above}),
                     key=key,
                 )
             )
+        self.notes += ids.notes("categories")
 
     def plan_images(self) -> None:
         rows = self.store.images(self.project_id)
         by_digest = {row.digest: row for row in rows if row.digest}
         by_name = {row.file_name: row for row in rows}
         taken = set(by_name)
-        ids = _FreeIds(self.store.given_coco_ids(self.project_id, "image"))
+        ids = FreeIds(
+            self.store.given_coco_ids(self.project_id, "image"), [row.id for row in self.file.images]
+        )
         for row in self.file.images:
             record = row.value
             digest = self._bring(record)
@@ -240,6 +275,7 @@ class _CocoImport:
                     there = namesake
             if there is not None:
                 self.image_ids[record.id] = there.id
+                self.coco_ids["image", record.id] = there.coco_id
                 if digest and not there.digest:
                     self.changes.append(Change("image", there.id, there.version, {"digest": digest}))
                 else:
@@ -254,20 +290,22 @@ class _CocoImport:
                     f"{one_line(name)} here"
                 )
             taken.add(name)
-            status = _ours(row.raw).get("status")
+            status = ours_of(row.raw).get("status")
             key = ("image", record.id)
             self.image_ids[record.id] = Ref(key)
+            id_ = self.coco_ids["image", record.id] = ids.take(record.id)
             self.add(
                 new_image(
-                    ids.take(record.id),
+                    id_,
                     name,
                     record.size,
                     digest,
                     status=status if status in IMAGE_STATUSES else "new",
-                    extra=_extra(row.raw, _READ_OF_IMAGE),
+                    extra=_extra(row, record.text_id),
                     key=key,
                 )
             )
+        self.notes += ids.notes("images")
 
     def _bring(self, record: ImageRecord) -> str | None:
         """Stores an image's file and gives its digest; empty if nobody brought it, ``None`` if refused."""
@@ -291,10 +329,12 @@ class _CocoImport:
     def plan_instances(self) -> None:
         rows = self.store.instances(self.project_id)
         there = {(row.image_id, row.category_id, row.counts) for row in rows}
-        ids = _FreeIds(self.store.given_coco_ids(self.project_id, "instance"))
+        file = self.file
+        wanted = [row.id for row in file.annotations] + [row.id for row in file.boxes]
+        ids = FreeIds(self.store.given_coco_ids(self.project_id, "instance"), wanted)
         without = Counter[str]()
-        for row in self.file.annotations:
-            instance, raw, ours = row.value, row.raw, _ours(row.raw)
+        for row in file.annotations:
+            instance = row.value
             image_id, category_id = (
                 self.image_ids.get(instance.image_id),
                 self.category_ids.get(instance.category_id),
@@ -305,30 +345,55 @@ class _CocoImport:
             if not instance.mask.area:
                 without["pixels"] += 1
                 continue
-            counts = instance.mask.counts
-            if (image_id, category_id, counts) in there:
+            if (image_id, category_id, instance.mask.counts) in there:
+                self.there += 1
                 continue
-            segmentation = raw.get("segmentation")
-            given = raw.get("id")
-            status, source = ours.get("status"), ours.get("source")
-            self.add(
-                new_instance(
-                    image_id,
-                    category_id,
-                    ids.take(given if type(given) is int else 0),
-                    instance.mask,
-                    source=source if isinstance(source, str) else "file",
-                    status=status if status in STATUSES else _status_of(instance),
-                    score=instance.score,
-                    polygons=segmentation if isinstance(segmentation, list) else None,
-                    is_crowd=instance.is_crowd,
-                    given_box=instance.given_box,
-                    given_area=instance.given_area,
-                    extra=_extra(raw, _READ_OF_ANNOTATION) | _differing(raw, instance),
-                )
-            )
+            self.add(self._new_instance(row, image_id, category_id, ids.take(row.id)))
+        if file.boxes:
+            self._plan_boxes(rows, without)
         for what, count in without.items():
             self.refused.append(f"annotations: {count} left out, as their {what} cannot be used")
+        self.notes += ids.notes("annotations")
+
+    def _plan_boxes(self, rows: Iterable[InstanceRow], without: Counter[str]) -> None:
+        """Boxes wait until somebody has them filled; those that were are there."""
+        filled = {(row.image_id, row.category_id, row.given_box) for row in rows}
+        for row in self.file.boxes:
+            box = row.value
+            image_id, category_id = self.image_ids.get(box.image_id), self.category_ids.get(box.category_id)
+            if image_id is None or category_id is None:
+                without["image" if image_id is None else "category"] += 1
+            elif (image_id, category_id, box.box) in filled:
+                self.there += 1
+            else:
+                image, category = (
+                    self.coco_ids["image", box.image_id],
+                    self.coco_ids["category", box.category_id],
+                )
+                self.boxes.append(BoxToFill(image, category, row))
+
+    def _new_instance(
+        self, row: CocoRow[Instance], image_id: int | Ref, category_id: int | Ref, coco_id: int
+    ) -> New:
+        instance, ours = row.value, ours_of(row.raw)
+        status, source = ours.get("status"), ours.get("source")
+        extra = row.extra
+        if row.text_id or row.is_listed:
+            extra = _extra(row, row.text_id, **({"counts": "list"} if row.is_listed else {}))
+        return new_instance(
+            image_id,
+            category_id,
+            coco_id,
+            instance.mask,
+            source=source if isinstance(source, str) and is_storable(source) else "file",
+            status=status if status in STATUSES else _status_of(row),
+            score=instance.score,
+            polygons=row.polygons,
+            is_crowd=instance.is_crowd,
+            given_box=instance.given_box,
+            given_area=instance.given_area,
+            extra={**extra, **_differing(row)},
+        )
 
     def plan_extra(self) -> None:
         """A project keeps the ``info`` and licences of the first file that has some."""
@@ -338,40 +403,29 @@ class _CocoImport:
             self.changes.append(Change("project", project.id, project.version, {"extra": extra}))
 
 
-class _FreeIds:
-    """Ids of a file where the project never gave them, else the next ones."""
-
-    def __init__(self, taken: set[int]) -> None:
-        self.following, self.taken = max(taken, default=0) + 1, taken
-
-    def take(self, wanted: int) -> int:
-        # COCO's evaluators take id 0 for "no match".
-        if wanted < 1 or wanted in self.taken or wanted >= 2**53:
-            while self.following in self.taken:
-                self.following += 1
-            wanted = self.following
-        self.taken.add(wanted)
-        return wanted
+def _extra(row: CocoRow[Any], text_id: str, **ours: str) -> dict[str, Any]:
+    """A row's other keys, and what is kept for MaskDesk beside it."""
+    kept = ({"id": text_id} if text_id else {}) | ours
+    return dict(row.extra) | ({OURS: kept} if kept else {})
 
 
-def _ours(raw: Mapping[str, Any]) -> Mapping[str, Any]:
-    value = raw.get(OURS)
-    return value if isinstance(value, dict) else {}
-
-
-def _extra(raw: Mapping[str, Any], read: frozenset[str]) -> dict[str, Any]:
-    return {key: value for key, value in raw.items() if key not in read}
-
-
-def _status_of(instance: Instance) -> Status:
+def _status_of(row: CocoRow[Instance]) -> Status:
     """What a model found is a proposal, what a file says without a score is true."""
-    return "accepted" if instance.score is None else "proposed"
+    return "accepted" if row.value.score is None and row.raw.get("score") is None else "proposed"
 
 
-def _differing(raw: Mapping[str, Any], instance: Instance) -> dict[str, Any]:
+def _differing(row: CocoRow[Instance]) -> dict[str, Any]:
     """A file's own area and box, as it writes them, where ours would be others."""
-    ours = annotation_row(1, instance)
-    return {key: raw[key] for key in ("area", "bbox") if key in raw and repr(raw[key]) != repr(ours[key])}
+    instance, differing = row.value, {}
+    if instance.given_area is not None and repr(area := row.raw["area"]) != repr(instance.area):
+        differing["area"] = area
+    if instance.given_box is not None and repr(box := row.raw["bbox"]) != repr(_box_json(instance)):
+        differing["bbox"] = box
+    return differing
+
+
+def _box_json(instance: Instance) -> list[float]:
+    return [float(side) for side in instance.box_xywh]
 
 
 # -- COCO out -------------------------------------------------------------------------------------
@@ -431,16 +485,13 @@ def _image_json(row: ImageRow) -> dict[str, Any]:
     return (
         {"id": row.coco_id, "width": row.width, "height": row.height, "file_name": row.file_name}
         | ({"sha256": row.digest} if row.digest else {})
-        | dict(row.extra)
-        | ({} if row.status == "new" else {OURS: {"status": row.status}})
+        | _extra_json(row.extra, {} if row.status == "new" else {"status": row.status})
     )
 
 
 def _category_json(row: CategoryRow) -> dict[str, Any]:
-    return (
-        {"id": row.coco_id, "name": row.name, "supercategory": row.supercategory}
-        | dict(row.extra)
-        | ({OURS: {"colour": row.colour}} if row.colour else {})
+    return {"id": row.coco_id, "name": row.name, "supercategory": row.supercategory} | _extra_json(
+        row.extra, {"colour": row.colour} if row.colour else {}
     )
 
 
@@ -449,4 +500,20 @@ def _annotation_json(row: InstanceRow, image_id: int, category_id: int) -> dict[
     written = annotation_row(row.coco_id, instance)
     if row.polygons is not None:
         written["segmentation"] = row.polygons
-    return written | dict(row.extra) | {OURS: {"status": row.status, "source": row.source}}
+    elif ours_of(row.extra).get("counts") == "list":
+        written["segmentation"] = {"size": list(row.size), "counts": row.mask.runs.tolist()}
+    extra = row.extra
+    if extra:
+        # An older project can hold what is no number; evaluators fail on such.
+        of_mask = {"area": number, "bbox": read_box}
+        extra = {k: v for k, v in extra.items() if k not in of_mask or of_mask[k](v) is not None}
+    return written | _extra_json(extra, {"status": row.status, "source": row.source})
+
+
+def _extra_json(extra: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
+    """What was kept beside a row, to be written after what MaskDesk knows of it."""
+    text_id = ours_of(extra).get("id")
+    if text_id is not None:
+        ours = {"id": text_id, **ours}
+    written = {key: value for key, value in extra.items() if key != OURS}
+    return written | ({OURS: ours} if ours else {})
