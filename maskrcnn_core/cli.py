@@ -32,7 +32,7 @@ from maskrcnn_core.errors import InputError
 from maskrcnn_core.evaluation import Evaluation
 from maskrcnn_core.evaluation import evaluate as compare
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
-from maskrcnn_core.formats.coco_reader import Refusal, read_coco, read_results
+from maskrcnn_core.formats.coco_reader import read_coco_file, read_results
 from maskrcnn_core.images import one_line
 from maskrcnn_core.model_summary import summarise
 from maskrcnn_core.models import (
@@ -332,8 +332,12 @@ def evaluate(
         if (results is None) == (images is None):
             raise InputError("evaluate: wanted either --results or --images, found both or none")
         if results is not None:
-            dataset, refusals = _read(ground_truth, read_coco)
-            tell_refusals(ground_truth, refusals)
+            file = _read(ground_truth, read_coco_file)
+            dataset, refusals = file.dataset(), file.refused()
+            tell_refusals(ground_truth, refusals, file.notes)
+            if refusals and not dataset.instances:
+                tell(f"{one_line(str(ground_truth))}: no instance of it can be used")
+                raise typer.Exit(1)
             found, refusals = _read(results, lambda data: read_results(data, dataset))
             tell_refusals(results, refusals)
             evaluation = compare(dataset, found, max_detections=max_detections)
@@ -341,7 +345,7 @@ def evaluate(
             from maskrcnn_core.training.evaluating import evaluate_on
 
             truth = training.read_with_bar(ground_truth, images, quiet=quiet)
-            tell_refusals(ground_truth, truth.refusals)
+            tell_refusals(ground_truth, truth.refusals, truth.notes)
             predictor = _predictor(load_named_model(model, names, download=False, quiet=quiet), device)
             with bar_of(total=len(truth.dataset.images), unit="image", quiet=quiet) as bar:
                 evaluation = evaluate_on(
@@ -364,7 +368,7 @@ def evaluate(
         typer.echo("\n-1: the ground truth has no such objects")
 
 
-def _read(file: Path, read: Callable[[bytes], tuple[_T, list[Refusal]]]) -> tuple[_T, list[Refusal]]:
+def _read(file: Path, read: Callable[[bytes], _T]) -> _T:
     shown = one_line(str(file))
     try:
         data = file.read_bytes()

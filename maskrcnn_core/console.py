@@ -12,7 +12,6 @@ import typer
 from tqdm import tqdm
 
 from maskrcnn_core.errors import CoreError, InputError
-from maskrcnn_core.formats.coco_reader import Refusal
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.model_cards import card_file
 from maskrcnn_core.models import (
@@ -27,6 +26,7 @@ from maskrcnn_core.models import (
     model_by_key,
     ready_models,
 )
+from maskrcnn_core.refusals import Refusal, grouped
 
 __all__ = ["bar_of", "errors_told", "load_named_model", "load_row", "table", "tell", "tell_refusals"]
 
@@ -99,12 +99,13 @@ def tell(message: str) -> None:
     tqdm.write(one_line(message), file=sys.stderr)
 
 
-def tell_refusals(file: Path, refusals: Sequence[Refusal]) -> None:
-    """What cannot be used of a data set file, the first of it by name."""
-    for refusal in refusals[:_REFUSALS_SHOWN]:
-        tell(f"{one_line(str(file))}: {refusal}")
-    if len(refusals) > _REFUSALS_SHOWN:
-        tell(f"{one_line(str(file))}: {len(refusals) - _REFUSALS_SHOWN} more were refused")
+def tell_refusals(file: Path, refusals: Sequence[Refusal], notes: Sequence[str] = ()) -> None:
+    """What cannot be used of a data set file, and what was mended: each reason with its count."""
+    sentences = [*grouped(refusals), *notes]
+    for sentence in sentences[:_REFUSALS_SHOWN]:
+        tell(f"{one_line(str(file))}: {sentence}")
+    if len(sentences) > _REFUSALS_SHOWN:
+        tell(f"{one_line(str(file))}: {len(sentences) - _REFUSALS_SHOWN} more reasons")
 
 
 def bar_of(*, total: int | None, unit: str, quiet: bool, initial: int = 0) -> tqdm[Any]:

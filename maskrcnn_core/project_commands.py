@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Annotated, cast
 
@@ -13,15 +14,15 @@ from maskrcnn_core.batch import find_files
 from maskrcnn_core.categories import Category
 from maskrcnn_core.console import bar_of, load_named_model, table, tell
 from maskrcnn_core.detections import Thresholds
-from maskrcnn_core.errors import ExportError, InputError
+from maskrcnn_core.errors import DatasetError, ExportError, InputError
 from maskrcnn_core.files import replace_file
-from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.job_commands import add_background_job, open_store, project_named
 from maskrcnn_core.job_commands import app as job_app
 from maskrcnn_core.messages import one_line
-from maskrcnn_core.store.exchange import ImportReport, import_coco
+from maskrcnn_core.store.exchange import ImportReport, import_coco, read_for_import
 from maskrcnn_core.store.exporting import Selection, checked_coco, proposals_note, select, split_images
 from maskrcnn_core.store.intake import import_files
+from maskrcnn_core.store.journal import Change
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE
 from maskrcnn_core.store.proposing import category_mapping, propose
 from maskrcnn_core.store.queues import QueueFilter
@@ -108,6 +109,8 @@ def add_images(
 
             report = import_files(store, project.id, _me(who), read())
         _tell_report(report)
+        if report.refused and report.is_empty:
+            raise typer.Exit(1)
 
 
 @app.command("import")
@@ -138,11 +141,34 @@ def import_ground_truth(
             raise InputError(
                 f"{one_line(str(ground_truth))}: cannot read this file ({error.strerror or error})"
             ) from error
-        read_coco(data)  # a file that is none makes no project
-        if name not in {project.name for project in store.projects()}:
-            store.create_project(name, _me(who))
-        project = project_named(store, name)
-        _tell_report(import_coco(store, project.id, _me(who), data, find))
+        shown = one_line(str(ground_truth))
+        try:
+            file = read_for_import(data, find)
+        except DatasetError as error:
+            tell(f"{shown}: {error}")
+            raise typer.Exit(1) from None
+        with _project_for(store, name, _me(who)) as project:
+            report = import_coco(store, project.id, _me(who), file, find, name=ground_truth.name)
+            _tell_report(report)
+            if (report.is_empty and report.refused) or report.has_no_instance:
+                raise typer.Exit(1)
+
+
+@contextmanager
+def _project_for(store: Store, name: str, who: str) -> Iterator[ProjectRow]:
+    """The project of a name; one that is made for it goes again if that fails and no image came into it."""
+    is_new = name not in {project.name for project in store.projects()}
+    if is_new:
+        store.create_project(name, who)
+    project = project_named(store, name)
+    try:
+        yield project
+    except BaseException:  # also an interrupt: nobody asked for an empty project
+        if is_new and not store.images(project.id):
+            latest = store.project(project.id)
+            gone = Change("project", latest.id, latest.version, {"gone": True})
+            store.decide(project.id, who, "remove project", [gone])
+        raise
 
 
 @app.command("annotate")
@@ -328,9 +354,19 @@ def _tell_report(report: ImportReport) -> None:
         parts.append(f"{len(report.known)} images were there already")
     if report.missing:
         parts.append(f"{len(report.missing)} images are listed and were not found; 'project add' brings them")
+    if report.boxes:
+        tell(_boxes_sentence(len(report.boxes)))
     if report.refused:
-        parts.append(f"{len(report.refused)} refused")
+        parts.append(f"{report.refused_count} refused")
     typer.echo("; ".join(parts))
+
+
+def _boxes_sentence(count: int) -> str:
+    what = "1 annotation holds a box" if count == 1 else f"{count} annotations hold boxes"
+    return (
+        f"{what} only, no mask: the same command with --boxes MODEL makes proposals of such boxes, filled by "
+        "the heads of that network"
+    )
 
 
 app.add_typer(job_app)  # last: in the help its commands come last

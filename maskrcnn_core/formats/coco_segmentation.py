@@ -66,7 +66,7 @@ def read_segmentation(value: Json, size: tuple[int, int]) -> Segmentation:
 
 def _read_polygons(value: list[Json], size: tuple[int, int]) -> Segmentation:
     mends: list[tuple[str, str, Json]] = []
-    if not isinstance(value[0], list):
+    if not any(isinstance(part, list) for part in value):
         mends.append(("", "a flat list of numbers; read as one polygon", value))
         value = [value]
     elif len(value) >= 3 and all(map(_is_pair, value)):

@@ -21,7 +21,7 @@ from maskrcnn_core.formats.coco import annotation_row, dump_json
 from maskrcnn_core.formats.coco_fields import OURS, is_storable, number, ours_of, read_box
 from maskrcnn_core.formats.coco_file import CocoFile, CocoRow
 from maskrcnn_core.formats.coco_reader import read_coco_file
-from maskrcnn_core.images import decode_image
+from maskrcnn_core.images import decode_image, image_size
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.refusals import Groups, grouped
 from maskrcnn_core.store.coco_ids import FreeIds
@@ -155,7 +155,7 @@ def read_for_import(data: bytes, find_image: FindImage) -> CocoFile:
     def size_of(name: str) -> tuple[int, int] | None:
         found = find_image(name)
         try:
-            return None if found is None else decode_image(found, name).size
+            return None if found is None else image_size(found, name)
         except ImageError:
             return None  # the image is refused, with its reason, when it is taken in
 

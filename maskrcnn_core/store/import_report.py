@@ -58,8 +58,8 @@ class ImportReport:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing came in, and nothing of it was there before."""
-        return not (self.images or self.categories or self.instances or self.known or self.there)
+        """Whether no image and no instance came in, and none was there before."""
+        return not (self.images or self.instances or self.known or self.there)
 
     @property
     def has_no_instance(self) -> bool:

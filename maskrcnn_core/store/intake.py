@@ -46,7 +46,7 @@ def import_files(store: Store, project_id: int, who: str, files: Iterable[tuple[
     report = ImportReport(refused=tuple(sorted_in.refused))
     for name, data in sorted_in.coco_files:
         try:
-            report += import_coco(store, project_id, who, data, sorted_in.find)
+            report += import_coco(store, project_id, who, data, sorted_in.find, name=name)
         except CoreError as error:
             report += ImportReport(refused=(f"{one_line(name)}: {error}",))
     rest = [name for name in sorted_in.digests if name not in sorted_in.found]

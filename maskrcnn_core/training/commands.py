@@ -244,7 +244,7 @@ def _read_all(
     truths = []
     for file, folder in zip(files, folders, strict=True):
         truth = read_with_bar(file, folder, quiet=quiet)
-        tell_refusals(file, truth.refusals)
+        tell_refusals(file, truth.refusals, truth.notes)
         truths.append(truth)
     names = unique_names([truth.name for truth in truths])
     return tuple(replace(truth, name=name) for truth, name in zip(truths, names, strict=True))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,8 +18,9 @@ from torch.utils.data import Dataset as TorchDataset
 from maskrcnn_core.annotations import Dataset, ImageRecord
 from maskrcnn_core.categories import Category, LabelMap
 from maskrcnn_core.errors import CoreError, DatasetError, ImageError, InputError
-from maskrcnn_core.formats.coco_reader import Refusal, read_coco
+from maskrcnn_core.formats.coco_reader import read_coco_file
 from maskrcnn_core.images import one_line, read_image
+from maskrcnn_core.refusals import Refusal, grouped
 from maskrcnn_core.training.augmentation import Augmentation, Pixels, Sample, Target, input_scale
 
 __all__ = [
@@ -33,6 +34,8 @@ __all__ = [
 
 Key = tuple[int, int, int]
 """Epoch, place in it, and which image: all that decides a sample, beside the run's seed."""
+
+_REASONS = 3  # that an error tells, of all for which images cannot be used
 
 _CACHE_BYTES = 2 << 30
 """Decoded images kept by each process that loads them."""
@@ -48,6 +51,7 @@ class GroundTruth:
         folder: where its images lie.
         dataset: what the file says.
         refusals: what was left out of it, and why.
+        notes: what had to be mended in it.
         licences: names that the file gives; empty if it gives none.
     """
 
@@ -57,6 +61,7 @@ class GroundTruth:
     dataset: Dataset
     refusals: tuple[Refusal, ...] = ()
     licences: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def read_ground_truth(
@@ -70,8 +75,8 @@ def read_ground_truth(
         on_progress: called with ``(done, total)`` after each image.
 
     Raises:
-        InputError: if the file or the folder cannot be read, the file holds no image, or none of its
-            images is in the folder.
+        InputError: if the file or the folder cannot be read, or none of its images can be used; with the
+            reader's own reasons.
     """
     shown = one_line(str(file))
     try:
@@ -81,9 +86,10 @@ def read_ground_truth(
     if not folder.is_dir():
         raise InputError(f"{one_line(str(folder))}: wanted the folder of {shown}'s images, found none")
     try:
-        dataset, refusals = read_coco(data)
+        read = read_coco_file(data, size_of=lambda name: _size_in(folder, name))
     except InputError as error:
         raise DatasetError(f"{shown}: {error}") from error
+    dataset, refusals = read.dataset(), read.refused()
     present, unusable = [], []
     for done, record in enumerate(dataset.images, start=1):
         reason = _why_unusable(folder, record)
@@ -94,10 +100,11 @@ def read_ground_truth(
         else:
             present.append(record)
     if not present:
-        first = f"; {unusable[0]}" if unusable else ""
+        of_images = [refusal for refusal in refusals if refusal.place.startswith("images")]
+        reasons = "; ".join(grouped([*of_images, *unusable])[:_REASONS])
         raise InputError(
-            f"{one_line(str(folder))}: none of the {len(unusable)} images of {shown} can be used{first}; "
-            "name the folder that holds them"
+            f"{one_line(str(folder))}: none of the {len(unusable) + len(of_images)} images of {shown} can be "
+            f"used{reasons and '; '}{reasons}" + ("; name the folder that holds them" if unusable else "")
         )
     refusals += unusable
     kept = {record.id for record in present}
@@ -109,13 +116,14 @@ def read_ground_truth(
             tuple(present), dataset.categories, tuple(i for i in dataset.instances if i.image_id in kept)
         ),
         tuple(refusals),
-        _licences(data),
+        _licences(read.extra),
+        read.notes,
     )
 
 
 def _why_unusable(folder: Path, record: ImageRecord) -> str:
     """What is wrong with an image; empty if nothing is."""
-    file = _image_file(folder, record)
+    file = _image_file(folder, record.file_name)
     if file is None:
         return "the image is not in the folder"
     try:
@@ -129,17 +137,26 @@ def _other_size(record: ImageRecord, size: tuple[int, int]) -> str:
     return f"the file says {record.width} x {record.height} pixels, the image has {size[1]} x {size[0]}"
 
 
-def _licences(data: bytes) -> tuple[str, ...]:
+def _size_in(folder: Path, name: str) -> tuple[int, int] | None:
+    """Height and width of an image that a file names without them; ``None`` if it cannot be read."""
+    file = _image_file(folder, name)
+    try:
+        return None if file is None else read_image(file).size
+    except ImageError:
+        return None
+
+
+def _licences(extra: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the licences that a COCO file lists, for the model card."""
-    rows = json.loads(data).get("licenses")
+    rows = extra.get("licenses")
     names = [row.get("name") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     return tuple(dict.fromkeys(one_line(name) for name in names if isinstance(name, str) and name))
 
 
-def _image_file(folder: Path, record: ImageRecord) -> Path | None:
+def _image_file(folder: Path, name: str) -> Path | None:
     """The image's file below the folder; None if it is not there, or would lie elsewhere."""
     try:
-        file = (folder / record.file_name).resolve()
+        file = (folder / name).resolve()
         return file if file.is_relative_to(folder.resolve()) and file.is_file() else None
     except (OSError, ValueError):  # a name that no system takes
         return None
@@ -252,7 +269,7 @@ def _without_pixels(
             label = labels[names[instance.category_id]]
             by_image.setdefault(instance.image_id, []).append((number, label))
     for record in truth.dataset.images:
-        file = _image_file(truth.folder, record)
+        file = _image_file(truth.folder, record.file_name)
         if file is None:
             raise InputError(f"{one_line(record.file_name)}: the image has left its folder")
         rows = by_image.get(record.id, [])

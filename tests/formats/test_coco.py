@@ -14,7 +14,7 @@ from maskrcnn_core.annotations import Dataset
 from maskrcnn_core.categories import COCO_CATEGORIES
 from maskrcnn_core.errors import DatasetError, ExportError
 from maskrcnn_core.formats.coco import coco_document, coco_members, dump_json, least_iou, results_members
-from maskrcnn_core.formats.coco_reader import read_coco, read_results
+from maskrcnn_core.formats.coco_reader import read_coco, read_coco_file, read_results
 from maskrcnn_core.masks import Rle
 from tests.core.builders import disc, make_mask
 from tests.formats.builders import HEIGHT, WIDTH, make_export, make_image_with, make_instances
@@ -162,22 +162,26 @@ def break_file(change):
 @pytest.mark.parametrize(
     ("field", "value", "says"),
     [
-        ("segmentation", [[1, 2, 3, 4]], "annotations[2].segmentation: [0]: polygon needs at least 3 points"),
-        ("segmentation", [], "annotations[2].segmentation: wanted polygons or run lengths"),
-        ("segmentation", [[1, 2, 3, 4, 5, float("nan")]], "annotations[2].segmentation[0]: wanted finite"),
-        ("segmentation", [[1, 2, 3, 4, 5, 10**400]], "annotations[2].segmentation[0]: wanted finite"),
+        ("segmentation", [[1, 2, 3, 4]], "annotations[2].segmentation[0]: polygon needs at least 3 points"),
+        ("segmentation", "", "annotations: 1 holds boxes only, no masks"),
+        ("segmentation", 7, "annotations[2].segmentation: expected polygons or run lengths, got 7"),
+        ("segmentation", [[1, 2, 3, 4, 5, float("nan")]], "annotations[2].segmentation[0]: expected finite"),
+        ("segmentation", [[1, 2, 3, 4, 5, 10**400]], "annotations[2].segmentation[0]: expected finite"),
+        ("segmentation", [[1, 1, 2, 2, 3, 3], [5, 5]], "annotations[2].segmentation[0]: all points"),
+        ("segmentation", {"size": [60, 90], "counts": [5400.5]}, "annotations[2].segmentation: counts"),
+        ("segmentation", {"size": [60, 90], "counts": [10**40]}, "annotations[2].segmentation: counts"),
+        ("segmentation", {"size": [60, 90]}, "annotations[2].segmentation: counts: expected text or a list"),
         (
             "segmentation",
             {"size": [1, 1], "counts": "0"},
-            "annotations[2].segmentation: size: wanted [60, 90]",
+            "annotations[2].segmentation: expected the size [height, width] of its image, got [1, 1]",
         ),
         ("segmentation", {"size": [60, 90], "counts": [1, -1]}, "annotations[2].segmentation: counts"),
         ("segmentation", {"size": [60, 90], "counts": "zzzz~"}, "annotations[2].segmentation: counts"),
         ("image_id", 77, "annotations[2].image_id: there is no image with id 77"),
-        ("category_id", "cat", "annotations[2].category_id: wanted a whole number"),
-        ("iscrowd", 2, "annotations[2].iscrowd: wanted 0 or 1"),
-        ("bbox", [1, 2], "annotations[2].bbox: wanted 4 numbers"),
-        ("score", "high", "annotations[2].score: wanted finite numbers"),
+        ("category_id", "cat", "annotations[2].category_id: there is no category with id 'cat'"),
+        ("category_id", None, "annotations[2].category_id: expected a whole number or a text, got nothing"),
+        ("category_id", True, "annotations[2].category_id: expected a whole number or a text, got True"),
     ],
 )
 def test_a_broken_annotation_is_refused_by_name_and_the_rest_kept(field, value, says):
@@ -189,12 +193,27 @@ def test_a_broken_annotation_is_refused_by_name_and_the_rest_kept(field, value, 
 
 def test_images_and_categories_that_occur_twice_are_refused():
     def change(document):
-        document["images"].append(document["images"][0])
-        document["categories"].append(document["categories"][3])
+        document["images"].append(document["images"][0] | {"file_name": "b.png"})
+        document["images"].append(document["images"][0] | {"id": 3})
+        document["categories"].append(document["categories"][3] | {"name": "airship"})
 
     dataset, refusals = read_coco(break_file(change))
-    assert [r.place for r in refusals] == ["images[2].id", "categories[80].id"]
+    assert sorted(r.place for r in refusals) == ["categories[80].id", "images[2].id", "images[3].file_name"]
     assert len(dataset.instances) == 5
+
+
+def test_rows_that_are_word_for_word_the_same_are_one_row():
+    def change(document):
+        document["images"] += 3 * [document["images"][0]]
+        document["categories"] += 87 * [document["categories"][3]]
+
+    file = read_coco_file(break_file(change))
+    assert (len(file.images), len(file.categories), len(file.annotations)) == (2, 80, 5)
+    assert file.refusals == ()
+    assert file.notes == (
+        "images[...]: the very same row came before; they are one (3 times; first images[2])",
+        "categories[...]: the very same row came before; they are one (87 times; first categories[80])",
+    )
 
 
 @pytest.mark.parametrize(

@@ -197,7 +197,15 @@ def test_into_a_standing_project_ids_are_kept_where_they_are_free(store, project
     names = {c.id: c.name for c in store.categories(project)}
     files = {i.id: i.file_name for i in store.images(project)}
     added = [(r.coco_id, names[r.category_id], files[r.image_id]) for r in store.instances(project)[3:]]
-    assert added == [(78, "cat", "2.png"), (79, "dog", "0.png")]
+    assert added == [(78, "cat", "2.png"), (4, "dog", "0.png")], "4 is the number after the file's largest"
+    told = "\n".join(report.notes)
+    for words in (
+        "images: 1 of the file's ids were given here before; the next free ones stand for them (first 139,",
+        "categories: 1 of the file's ids",
+        "annotations: 1 of the file's ids",
+        "annotations[1].id: COCO's evaluators ignore this id",
+    ):
+        assert words in told
     assert store.project(project).extra["info"] == FILE["info"], "the first file's facts stay"
 
 
