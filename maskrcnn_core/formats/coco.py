@@ -112,7 +112,7 @@ def dump_json(document: Json) -> bytes:
 
 def _with_json(document: Json, *, is_ascii: bool) -> str:
     # An older project can hold NaN among the keys that came with a file.
-    document = clean(document, lambda reason, got: None)
+    document = clean(document, lambda reason, got: None, depth=-8)  # rows lie some levels below the top
     return json.dumps(document, ensure_ascii=is_ascii, allow_nan=False, separators=(",", ":"))
 
 

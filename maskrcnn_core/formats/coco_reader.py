@@ -6,7 +6,6 @@ that a mask does without never costs the mask: what was mended is counted and sa
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -15,6 +14,7 @@ from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.formats.coco_fields import OURS, FieldError, Ids, id_key, ours_of
 from maskrcnn_core.formats.coco_file import CocoFile, CocoRow, GivenBox, boxes_refused
 from maskrcnn_core.formats.coco_rows import Rows, SizeOf
+from maskrcnn_core.json_rows import read_json
 from maskrcnn_core.refusals import Refusal, kind
 
 __all__ = ["CocoFile", "CocoRow", "GivenBox", "Refusal", "read_coco", "read_coco_file", "read_results"]
@@ -55,7 +55,7 @@ def read_coco_file(data: bytes, *, size_of: SizeOf = lambda name: None) -> CocoF
     Raises:
         DatasetError: if the file as a whole is not COCO JSON.
     """
-    document = _load(data)
+    document = read_json(data)
     if not isinstance(document, dict):
         raise DatasetError(f"COCO file: expected an object with 'images', got {kind(document)}")
     return _Reader(document, size_of).read()
@@ -70,7 +70,7 @@ def read_results(data: bytes, dataset: Dataset) -> tuple[list[Instance], list[Re
     Raises:
         DatasetError: if the file is neither.
     """
-    document = _load(data)
+    document = read_json(data)
     if isinstance(document, list):
         reader = _Reader({"results": document}, lambda name: None)
         reader.rows.refer_to(dataset.images, dataset.categories)
@@ -99,15 +99,6 @@ def _translate(other: Dataset, dataset: Dataset, refusals: list[Refusal]) -> lis
         else:
             found.append(Instance(image.id, category_id, instance.mask, instance.score))
     return found
-
-
-def _load(data: bytes) -> Json:
-    try:
-        return json.loads(data)
-    except RecursionError as error:
-        raise DatasetError("JSON: nested too deep to be a COCO file") from error
-    except ValueError as error:  # also what is not UTF-8
-        raise DatasetError(f"this is no JSON, or only a part of a file ({error})") from error
 
 
 class _Reader:
