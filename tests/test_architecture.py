@@ -18,7 +18,7 @@ CORE = ROOT / "maskrcnn_core"
 LAYERS = (
     {"errors", "boxes", "canvas", "compiled", "files", "messages", "palette", "pycoco", "queueing"},
     {"refusals"},
-    {"image_bands", "image_kinds", "image_stretch", "image_tiff", "json_rows", "network_facts"},
+    {"image_bands", "image_kinds", "image_stretch", "image_tiff", "json_rows", "network_facts", "run_codes"},
     {"image_formats"},
     {"image_deep", "image_headers"},
     {"image_modes"},

@@ -17,7 +17,16 @@ from maskrcnn_core.formats.coco_rows import Rows, SizeOf
 from maskrcnn_core.json_rows import read_json
 from maskrcnn_core.refusals import Refusal, kind
 
-__all__ = ["CocoFile", "CocoRow", "GivenBox", "Refusal", "read_coco", "read_coco_file", "read_results"]
+__all__ = [
+    "CocoFile",
+    "CocoRow",
+    "GivenBox",
+    "Refusal",
+    "read_coco",
+    "read_coco_file",
+    "read_result_rows",
+    "read_results",
+]
 
 Json = Any
 """A value as ``json`` reads it; nothing past this package's readers has this type."""
@@ -72,12 +81,24 @@ def read_results(data: bytes, dataset: Dataset) -> tuple[list[Instance], list[Re
     """
     document = read_json(data)
     if isinstance(document, list):
-        reader = _Reader({"results": document}, lambda name: None)
-        reader.rows.refer_to(dataset.images, dataset.categories)
-        rows, boxes = reader.instances("results", score_wanted=True)
-        return [row.value for row in rows], reader.refusals + boxes_refused("results", len(boxes))
+        rows, refusals, boxes = read_result_rows(document, dataset)
+        return [instance for _, instance in rows], refusals + boxes_refused("results", boxes)
     other, refusals = read_coco(data)
     return _translate(other, dataset, refusals), refusals
+
+
+def read_result_rows(
+    rows: list[Json], dataset: Dataset
+) -> tuple[list[tuple[int, Instance]], list[Refusal], int]:
+    """Reads rows of the results form.
+
+    Returns:
+        Those that can be used with their index, what was refused, and how many are boxes without a mask.
+    """
+    reader = _Reader({"results": rows}, lambda name: None)
+    reader.rows.refer_to(dataset.images, dataset.categories)
+    found, boxes = reader.instances("results", score_wanted=True)
+    return [(row.id - 1, row.value) for row in found], reader.refusals, len(boxes)
 
 
 def _translate(other: Dataset, dataset: Dataset, refusals: list[Refusal]) -> list[Instance]:

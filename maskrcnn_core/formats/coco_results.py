@@ -1,0 +1,203 @@
+"""Reads detections to compare with a ground truth, by the hundred thousand.
+
+Rows of the results form are read some at a time. Those that are as they should be, which is nearly all, are
+checked as columns; the others one by one by :mod:`~maskrcnn_core.formats.coco_reader`, which finds what can
+be used of them and says what cannot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from maskrcnn_core.annotations import Dataset
+from maskrcnn_core.columns import Columns
+from maskrcnn_core.errors import InputError
+from maskrcnn_core.formats.coco_reader import Refusal, read_result_rows, read_results
+from maskrcnn_core.json_rows import JsonRows, read_json_rows
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.run_codes import measure
+
+__all__ = ["Results", "read_results_file"]
+
+Json = Any
+"""A value as ``json`` reads it; nothing past this module has this type."""
+
+_MOST = 1e15
+"""As the reader of single rows, which has to say so, bounds numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """Detections for a data set.
+
+    Args:
+        found: those that can be compared with it, in the file's order.
+        strangers: well-formed rows of images or categories that it does not have; without masks.
+        other_sizes: how many have a mask of another size than their image.
+        rows: all that the file holds.
+        has_boxes: whether the first row has a box, which is what makes stock ``loadRes`` size by boxes.
+        refusals: what cannot be compared, by name; in the file's order.
+    """
+
+    found: Columns
+    strangers: Columns
+    other_sizes: int
+    rows: int
+    has_boxes: bool
+    refusals: tuple[Refusal, ...]
+
+
+def read_results_file(file: Path, dataset: Dataset) -> Results:
+    """Reads the results form, or a data set file whose names match, as :func:`read_results` does.
+
+    Raises:
+        InputError: if the file cannot be read, or is neither.
+    """
+    shown = one_line(str(file))
+    try:
+        data = file.read_bytes()
+        document = read_json_rows(data)
+        if isinstance(document, JsonRows):
+            return _read_list(document.batches(), dataset)
+        instances, refusals = read_results(data, dataset)
+    except OSError as error:
+        raise InputError(
+            f"{shown}: cannot read this file ({error.strerror}); check that it exists and may be read"
+        ) from error
+    except InputError as error:
+        raise InputError(f"{shown}: {error}") from error
+    rows = len(instances) + len(refusals)
+    return Results(Columns.of(instances), Columns.of(()), 0, rows, False, tuple(refusals))
+
+
+def _read_list(batches: Iterator[list[Json]], dataset: Dataset) -> Results:
+    table = _Table(dataset)
+    parts, strangers, refusals = [], [], []
+    done, other_sizes, has_boxes = 0, 0, False
+    for batch in batches:
+        if not done:
+            has_boxes = isinstance(batch[0], dict) and bool(batch[0].get("bbox"))
+        checked = _Checked(batch, table)
+        slow = np.flatnonzero(~checked.good).tolist()
+        parts.append(checked.columns)
+        if slow:
+            kept, refused = read_result_rows([batch[index] for index in slow], dataset)
+            refusals += [_renumbered(refusal, slow, done) for refusal in refused]
+            parts[-1] = _merged(checked, [slow[index] for index, _ in kept], [one for _, one in kept])
+            strangers.append(checked.strangers)
+            other_sizes += checked.other_sizes
+        done += len(batch)
+    return Results(
+        Columns.joined(parts), Columns.joined(strangers), other_sizes, done, has_boxes, tuple(refusals)
+    )
+
+
+class _Table:
+    """A data set's images and categories, to look up many ids at once."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        images = sorted(dataset.images, key=lambda image: image.id)
+        self.image_ids = np.array([image.id for image in images], np.int64)
+        self.sizes = np.array([image.size for image in images], np.int64).reshape(-1, 2)
+        self.category_ids = np.sort(np.array([category.id for category in dataset.categories], np.int64))
+
+    def sizes_of(self, image_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Int64 ``[N, 2]``, height and width of each image; 0 of those that are not there."""
+        if not self.image_ids.size:
+            return np.zeros((image_ids.size, 2), np.int64)
+        place = np.minimum(np.searchsorted(self.image_ids, image_ids), self.image_ids.size - 1)
+        return np.where((self.image_ids[place] == image_ids)[:, None], self.sizes[place], 0)
+
+
+class _Checked:
+    """Some rows of the results form, those that are as they should be as columns.
+
+    ``good`` tells for each row whether it is one of them; ``places`` are the indices of those that are.
+    """
+
+    def __init__(self, batch: Sequence[Json], table: _Table) -> None:
+        plain = [(index, values) for index, row in enumerate(batch) if (values := _plain(row))]
+        self.good = np.zeros(len(batch), np.bool_)
+        self.other_sizes = 0
+        try:
+            integers, numbers = _arrays(plain)
+        except OverflowError:  # whole numbers of JSON have no bounds
+            plain = [(n, v) for n, v in plain if not any(abs(x) > 2**53 for x in (*v[:4], *v[4]))]
+            integers, numbers = _arrays(plain)
+        image_ids, category_ids, heights, widths = integers
+        texts = [values[5] for _, values in plain]
+        places = np.array([index for index, _ in plain], np.intp)
+        # A missing box is NaN in all places, and is the mask's.
+        has_box = np.isnan(numbers[:, 1:]).sum(axis=1) < 4
+        given = np.column_stack([numbers[:, 0], np.where(has_box[:, None], numbers[:, 1:], 0)])
+        bounded = (np.abs(given) < _MOST).all(axis=1)
+        sized = (np.minimum(heights, widths) > 0) & (np.maximum(heights, widths) < 2**16)
+        is_mask, areas, own_boxes = measure(texts, np.where(sized, heights, 1), np.where(sized, widths, 1))
+        fine = bounded & sized & is_mask
+        sizes = table.sizes_of(image_ids)
+        known = (sizes[:, 0] > 0) & np.isin(category_ids, table.category_ids)
+        fits = (sizes[:, 0] == heights) & (sizes[:, 1] == widths)
+        self.other_sizes = int((known & ~fits).sum())
+        rows = Columns(
+            image_ids,
+            category_ids,
+            numbers[:, 0],
+            np.where(has_box[:, None], numbers[:, 1:], own_boxes),
+            areas,
+            np.full(len(plain), np.nan),
+            np.zeros(len(plain), np.bool_),
+            texts,
+        )
+        chosen = fine & known & fits
+        self.columns = rows.take(chosen)
+        self.places = places[chosen]
+        self.good[self.places] = True
+        self.strangers = replace(rows.take(fine & ~known), counts=[""] * int((fine & ~known).sum()))
+
+
+def _arrays(plain: Sequence[tuple[int, _Plain]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    integers = np.array([values[:4] for _, values in plain], np.int64).reshape(-1, 4).T
+    return integers, np.array([values[4] for _, values in plain], np.float64).reshape(-1, 5)
+
+
+_Plain = tuple[int, int, int, int, tuple[float, ...], str]
+_NO_BOX = (float("nan"),) * 4
+_NUMBERS = frozenset({int, float})
+
+
+def _plain(row: Json) -> _Plain | None:
+    """Image, category, height, width; score and box; run lengths: of a row as nearly all are."""
+    try:
+        mask, box = row["segmentation"], row.get("bbox")
+        height, width = mask["size"]
+        numbers = (row["score"], *(_NO_BOX if box is None else box))
+        values = (row["image_id"], row["category_id"], height, width, numbers, mask["counts"])
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    kinds = (*map(type, values[:4]), type(values[5]))
+    is_plain = kinds == _KINDS and len(numbers) == 5 and _NUMBERS.issuperset(map(type, numbers))
+    return values if is_plain else None
+
+
+_KINDS = (int, int, int, int, str)
+
+
+def _merged(checked: _Checked, places: Sequence[int], instances: Sequence[Any]) -> Columns:
+    """The rows checked as columns, and those read one by one at their places, in the file's order."""
+    joined = Columns.joined([checked.columns, Columns.of(instances)])
+    return joined.take(np.argsort(np.concatenate([checked.places, np.array(places, np.intp)]), kind="stable"))
+
+
+def _renumbered(refusal: Refusal, rows: Sequence[int], before: int) -> Refusal:
+    """A refusal that names its row in the file, not in the rows that were read one by one."""
+    start, bracket, rest = refusal.place.partition("[")
+    number, closed, end = rest.partition("]")
+    if not closed or not number.isdigit():
+        return refusal
+    return replace(refusal, place=f"{start}{bracket}{before + rows[int(number)]}{closed}{end}")

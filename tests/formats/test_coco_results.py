@@ -1,0 +1,81 @@
+"""Detections are read by the thousand as they are read one by one."""
+
+import json
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from maskrcnn_core import json_rows
+from maskrcnn_core.columns import Columns
+from maskrcnn_core.errors import InputError
+from maskrcnn_core.formats.coco import coco_document, dump_json, result_rows
+from maskrcnn_core.formats.coco_reader import read_results
+from maskrcnn_core.formats.coco_results import read_results_file
+from tests.core.test_evaluation import make_dataset, make_results
+
+
+def write(tmp_path, rows):
+    file = tmp_path / "results.json"
+    file.write_text(json.dumps(rows))
+    return file
+
+
+def spoilt(rows):
+    """Rows of every kind of fault among good ones, and good ones in unusual forms."""
+    rows = json.loads(dump_json(rows))
+    rows[1]["image_id"] = 999
+    rows[2]["category_id"] = 10**30
+    rows[3]["segmentation"]["counts"] = "\x1b"
+    rows[4]["segmentation"]["size"] = [7, 8]
+    rows[5] = None
+    rows[6]["score"] = None
+    rows[7]["segmentation"] = [[1, 1, 40, 1, 40, 30, 1, 30]]
+    rows[8]["image_id"] = float(rows[8]["image_id"])
+    del rows[9]["bbox"]
+    rows[10]["score"] = 1
+    rows[11]["score"] = float("nan")
+    rows[12]["segmentation"] = {}
+    return rows
+
+
+@pytest.mark.parametrize("at_once", [1, 1000, 1 << 20])
+def test_rows_are_read_as_one_by_one_in_their_order(tmp_path, monkeypatch, at_once):
+    monkeypatch.setattr(json_rows, "_BATCH_BYTES", at_once)
+    dataset = make_dataset()
+    rows = spoilt(result_rows(make_results(dataset)))
+    read = read_results_file(write(tmp_path, rows), dataset)
+    instances, refusals = read_results(json.dumps(rows).encode(), dataset)
+    assert [str(r) for r in read.refusals] == [str(r) for r in refusals]
+    assert len(refusals) == 8
+    one_by_one = Columns.of(instances)
+    for field in fields(Columns):
+        if field.name != "boxes":
+            np.testing.assert_array_equal(getattr(read.found, field.name), getattr(one_by_one, field.name))
+    np.testing.assert_allclose(read.found.boxes, one_by_one.boxes, rtol=0, atol=1e-9)
+    assert (read.rows, read.other_sizes, read.has_boxes) == (len(rows), 1, True)
+    assert read.strangers.image_ids.tolist() == [999]
+
+
+def test_a_data_set_file_is_matched_by_names(tmp_path):
+    dataset = make_dataset()
+    found = tuple(make_results(dataset))
+    file = tmp_path / "a.json"
+    file.write_bytes(dump_json(coco_document(replace(dataset, instances=found))))
+    read = read_results_file(file, dataset)
+    assert len(read.found) == read.rows == len(found)
+    assert not read.refusals
+
+
+def test_an_empty_list_is_no_detections(tmp_path):
+    read = read_results_file(write(tmp_path, []), make_dataset())
+    assert (len(read.found), read.rows, read.refusals) == (0, 0, ())
+
+
+@pytest.mark.parametrize("content", [None, b"", b"[", b"[" * 200_000, b"[1,", b'{"images":[]}', b"\xff"])
+def test_what_is_no_coco_file_is_refused_with_its_name(tmp_path, content):
+    file = tmp_path / "results.json"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(InputError, match=r"results\.json: "):
+        read_results_file(file, make_dataset())
