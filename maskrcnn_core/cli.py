@@ -8,8 +8,6 @@ files are escaped, as they could carry a terminal's control characters.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -25,14 +23,11 @@ from maskrcnn_core.console import (
     load_row,
     table,
     tell,
-    tell_refusals,
 )
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import InputError
-from maskrcnn_core.evaluation import Evaluation
-from maskrcnn_core.evaluation import evaluate as compare
+from maskrcnn_core.evaluate_commands import evaluate
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
-from maskrcnn_core.formats.coco_reader import read_coco_file, read_results
 from maskrcnn_core.images import one_line
 from maskrcnn_core.model_summary import summarise
 from maskrcnn_core.models import (
@@ -300,101 +295,9 @@ def download(
     typer.echo(f"{spec.key} is ready: {one_line(str(weights_file(spec)))}")
 
 
-# -- evaluate ---------------------------------------------------------------------------------------
+# -- evaluating and training -------------------------------------------------------------------------
 
-
-@app.command()
-def evaluate(
-    ground_truth: Annotated[Path, typer.Option(help="COCO JSON with the truth.")],
-    results: Annotated[
-        Path | None, typer.Option(help="COCO results, or COCO JSON with the same file names.")
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option(help="Instead of --results: run a model over the images in this folder.")
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(help=f"With --images: {_KEYS}, or a file. [default: the best that is ready]"),
-    ] = None,
-    names: Annotated[Path | None, typer.Option(help="For a .pth file: its categories, one a line.")] = None,
-    max_detections: Annotated[int, typer.Option(help="The best so many of an image count.")] = 100,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Write the numbers as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
-) -> None:
-    """Compare detections with a ground truth: COCO's twelve numbers, for boxes and for masks.
-
-    The detections are a file (--results), or a model's own, made now (--images).
-    """
-    with errors_told():
-        if max_detections < 1:
-            raise InputError(f"--max-detections: wanted 1 or more, found {max_detections}")
-        if (results is None) == (images is None):
-            raise InputError("evaluate: wanted either --results or --images, found both or none")
-        if results is not None:
-            file = _read(ground_truth, read_coco_file)
-            dataset, refusals = file.dataset(), file.refused()
-            tell_refusals(ground_truth, refusals, file.notes)
-            if refusals and not dataset.instances:
-                tell(f"{one_line(str(ground_truth))}: no instance of it can be used")
-                raise typer.Exit(1)
-            found, refusals = _read(results, lambda data: read_results(data, dataset))
-            tell_refusals(results, refusals)
-            evaluation = compare(dataset, found, max_detections=max_detections)
-        elif images is not None:
-            from maskrcnn_core.training.evaluating import evaluate_on
-
-            truth = training.read_with_bar(ground_truth, images, quiet=quiet)
-            tell_refusals(ground_truth, truth.refusals, truth.notes)
-            predictor = _predictor(load_named_model(model, names, download=False, quiet=quiet), device)
-            with bar_of(total=len(truth.dataset.images), unit="image", quiet=quiet) as bar:
-                evaluation = evaluate_on(
-                    predictor,
-                    [truth],
-                    max_detections=max_detections,
-                    on_image=lambda done, total: bar.update(1),
-                )[0].evaluation
-    if as_json:
-        typer.echo(json.dumps(_as_json(evaluation), indent=2))
-        return
-    typer.echo(
-        f"{evaluation.images} images, {evaluation.ground_truths} objects in the ground truth, "
-        f"{evaluation.detections} detections\n"
-    )
-    rows = [(name, f"{box:.4f}", f"{mask:.4f}", meaning) for name, meaning, box, mask in evaluation.rows()]
-    for line in table([("metric", "box", "mask", ""), *rows], right=(1, 2)):
-        typer.echo(line)
-    if any(box < 0 or mask < 0 for _, _, box, mask in evaluation.rows()):
-        typer.echo("\n-1: the ground truth has no such objects")
-
-
-def _read(file: Path, read: Callable[[bytes], _T]) -> _T:
-    shown = one_line(str(file))
-    try:
-        data = file.read_bytes()
-    except OSError as error:
-        raise InputError(
-            f"{shown}: cannot read this file ({error.strerror}); check that it exists and may be read"
-        ) from error
-    try:
-        return read(data)
-    except InputError as error:
-        raise InputError(f"{shown}: {error}") from error
-
-
-def _as_json(evaluation: Evaluation) -> dict[str, object]:
-    rows = evaluation.rows()
-    return {
-        "images": evaluation.images,
-        "ground_truths": evaluation.ground_truths,
-        "detections": evaluation.detections,
-        "box": {name: box for name, _, box, _ in rows},
-        "mask": {name: mask for name, _, _, mask in rows},
-    }
-
-
-# -- training ---------------------------------------------------------------------------------------
-
+app.command()(evaluate)
 app.command()(training.train)
 app.command()(training.draw_scenes)
 app.add_typer(project_commands.app, name="project")

@@ -7,7 +7,9 @@ be used of them and says what cannot.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import json
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,15 +17,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from maskrcnn_core.annotations import Dataset
+from maskrcnn_core.annotations import Dataset, ImageRecord
+from maskrcnn_core.categories import Category
+from maskrcnn_core.category_maps import Joined, join_categories
 from maskrcnn_core.columns import Columns
-from maskrcnn_core.errors import InputError
-from maskrcnn_core.formats.coco_reader import Refusal, read_result_rows, read_results
+from maskrcnn_core.errors import DatasetError, InputError
+from maskrcnn_core.formats.coco_file import boxes_refused
+from maskrcnn_core.formats.coco_reader import Refusal, read_coco, read_result_rows
 from maskrcnn_core.json_rows import JsonRows, read_json_rows
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.run_codes import measure
 
-__all__ = ["Results", "read_results_file"]
+__all__ = ["Results", "read_results_file", "result_lines"]
 
 Json = Any
 """A value as ``json`` reads it; nothing past this module has this type."""
@@ -37,49 +42,66 @@ class Results:
     """Detections for a data set.
 
     Args:
-        found: those that can be compared with it, in the file's order.
-        strangers: well-formed rows of images or categories that it does not have; without masks.
-        other_sizes: how many have a mask of another size than their image.
-        rows: all that the file holds.
-        has_boxes: whether the first row has a box, which is what makes stock ``loadRes`` size by boxes.
+        joined: the ground truth that they are compared with, its categories joined with theirs.
+        found: those that can be compared, in the file's order.
         refusals: what cannot be compared, by name; in the file's order.
+        rows: all that the file holds.
+        strangers: well-formed rows of images or categories that the ground truth does not have; without
+            masks. Only of the results form.
+        unknown_images: detections by the id, or file name, of an image that the ground truth does not have.
+        unknown_categories: likewise of categories.
+        other_sizes: how many have a mask of another size than their image.
+        has_boxes: whether the first row has a box, which is what makes stock ``loadRes`` size by boxes.
     """
 
+    joined: Joined
     found: Columns
-    strangers: Columns
-    other_sizes: int
-    rows: int
-    has_boxes: bool
     refusals: tuple[Refusal, ...]
+    rows: int
+    strangers: Columns
+    unknown_images: Mapping[str, int]
+    unknown_categories: Mapping[str, int]
+    other_sizes: int = 0
+    has_boxes: bool = False
 
 
-def read_results_file(file: Path, dataset: Dataset) -> Results:
-    """Reads the results form, or a data set file whose names match, as :func:`read_results` does.
+def read_results_file(file: Path, dataset: Dataset, pairs: Sequence[str] = ()) -> Results:
+    """Reads detections for a data set: the results form, or a data set file whose names match.
+
+    Images of a data set file are matched by ``file_name``, categories by name, as the two files may
+    number them differently.
+
+    Args:
+        file: to read.
+        dataset: the ground truth.
+        pairs: categories that are the same, as :func:`~maskrcnn_core.category_maps.join_categories` takes
+            them. Detections in the results form have the ground truth's names, and the ids of others.
 
     Raises:
-        InputError: if the file cannot be read, or is neither.
+        InputError: if the file cannot be read, or is neither; if a pair names no category.
     """
     shown = one_line(str(file))
     try:
         data = file.read_bytes()
-        document = read_json_rows(data)
-        if isinstance(document, JsonRows):
-            return _read_list(document.batches(), dataset)
-        instances, refusals = read_results(data, dataset)
     except OSError as error:
         raise InputError(
             f"{shown}: cannot read this file ({error.strerror}); check that it exists and may be read"
         ) from error
-    except InputError as error:
+    try:
+        document = read_json_rows(data)
+        if isinstance(document, JsonRows):
+            return _read_list(document.batches(), dataset, pairs)
+        other, refusals = read_coco(data)
+    except DatasetError as error:
         raise InputError(f"{shown}: {error}") from error
-    rows = len(instances) + len(refusals)
-    return Results(Columns.of(instances), Columns.of(()), 0, rows, False, tuple(refusals))
+    return _translate(other, refusals, join_categories(dataset, [c.name for c in other.categories], pairs))
 
 
-def _read_list(batches: Iterator[list[Json]], dataset: Dataset) -> Results:
+def _read_list(batches: Iterator[list[Json]], truth: Dataset, pairs: Sequence[str]) -> Results:
+    dataset = _with_numbers(truth, pairs)
     table = _Table(dataset)
     parts, strangers, refusals = [], [], []
-    done, other_sizes, has_boxes = 0, 0, False
+    done, boxes_only, other_sizes, has_boxes = 0, 0, 0, False
     for batch in batches:
         if not done:
             has_boxes = isinstance(batch[0], dict) and bool(batch[0].get("bbox"))
@@ -87,14 +109,80 @@ def _read_list(batches: Iterator[list[Json]], dataset: Dataset) -> Results:
         slow = np.flatnonzero(~checked.good).tolist()
         parts.append(checked.columns)
         if slow:
-            kept, refused = read_result_rows([batch[index] for index in slow], dataset)
+            kept, refused, boxes = read_result_rows([batch[index] for index in slow], dataset)
+            boxes_only += boxes
             refusals += [_renumbered(refusal, slow, done) for refusal in refused]
             parts[-1] = _merged(checked, [slow[index] for index, _ in kept], [one for _, one in kept])
             strangers.append(checked.strangers)
             other_sizes += checked.other_sizes
         done += len(batch)
+    joined = join_categories(truth, [category.name for category in dataset.categories], pairs)
+    found, unknown = Columns.joined(parts), Columns.joined(strangers)
+    # Without pairs ids stay: two categories may have one name.
+    ids = {c.id: joined.ids[c.name] if pairs else c.id for c in dataset.categories}
+    found = found.with_ids(found.image_ids, _translated(found.category_ids, ids))
     return Results(
-        Columns.joined(parts), Columns.joined(strangers), other_sizes, done, has_boxes, tuple(refusals)
+        joined,
+        found,
+        (*refusals, *boxes_refused("results", boxes_only)),
+        done,
+        unknown,
+        _unknown(unknown.image_ids, [image.id for image in dataset.images]),
+        _unknown(unknown.category_ids, list(ids)),
+        other_sizes,
+        has_boxes,
+    )
+
+
+def _with_numbers(truth: Dataset, pairs: Sequence[str]) -> Dataset:
+    """The ground truth with a category more for each id of another that a pair tells the meaning of."""
+    known = {text for category in truth.categories for text in (category.name, str(category.id))}
+    numbers = {part.strip() for pair in pairs for part in pair.split("=")} - known
+    more = tuple(Category(int(text), text) for text in sorted(numbers) if text.isdecimal())
+    return replace(truth, categories=truth.categories + more)
+
+
+def _translated(ids: npt.NDArray[np.int64], new: Mapping[int, int]) -> npt.NDArray[np.int64]:
+    if all(old == now for old, now in new.items()):
+        return ids
+    kinds, places = np.unique(ids, return_inverse=True)
+    return np.array([new[id_] for id_ in kinds.tolist()], np.int64)[places]
+
+
+def _unknown(ids: npt.NDArray[np.int64], known: Sequence[int]) -> dict[str, int]:
+    kinds, numbers = np.unique(ids[~np.isin(ids, known)], return_counts=True)
+    return {str(id_): number for id_, number in zip(kinds.tolist(), numbers.tolist(), strict=True)}
+
+
+def _translate(other: Dataset, refusals: list[Refusal], joined: Joined) -> Results:
+    """Detections of a data set file under the ground truth's ids."""
+    by_name = {image.file_name: image for image in joined.truth.images}
+    images = {image.id: image for image in other.images}
+    names = {category.id: category.name for category in other.categories}
+    found, refused = [], list(refusals)
+    unknown_images, unknown_categories, other_sizes = Counter[str](), Counter[str](), 0
+    for index, instance in enumerate(other.instances):
+        file_name, name = images[instance.image_id].file_name, names[instance.category_id]
+        image, category_id = by_name.get(file_name), joined.ids.get(name)
+        if image is None or category_id is None:
+            what = "image" if image is None else "category"
+            (unknown_categories if image else unknown_images).update([name if image else file_name])
+            refused.append(Refusal(f"annotations[{index}]", f"its {what} is not in the ground truth"))
+        elif image.size != instance.mask.size:
+            other_sizes += 1
+            reason = f"mask of {instance.mask.size}, not {image.size}"
+            refused.append(Refusal(f"annotations[{index}]", reason))
+        else:
+            found.append(replace(instance, image_id=image.id, category_id=category_id, is_crowd=False))
+    return Results(
+        joined,
+        Columns.of(found),
+        tuple(refused),
+        len(other.instances) + len(refusals),
+        Columns.of(()),
+        unknown_images,
+        unknown_categories,
+        other_sizes,
     )
 
 
@@ -201,3 +289,27 @@ def _renumbered(refusal: Refusal, rows: Sequence[int], before: int) -> Refusal:
     if not closed or not number.isdigit():
         return refusal
     return replace(refusal, place=f"{start}{bracket}{before + rows[int(number)]}{closed}{end}")
+
+
+def result_lines(found: Columns, images: Sequence[ImageRecord]) -> Iterator[str]:
+    """Detections in the results form, a line for each."""
+    sizes = {image.id: list(image.size) for image in images}
+    values = zip(
+        found.image_ids.tolist(),
+        found.category_ids.tolist(),
+        found.counts,
+        found.boxes.tolist(),
+        found.scores.tolist(),
+        strict=True,
+    )
+    yield "["
+    for number, (image_id, category_id, counts, box, score) in enumerate(values, start=1):
+        row = {
+            "image_id": image_id,
+            "category_id": category_id,
+            "segmentation": {"size": sizes[image_id], "counts": counts},
+            "bbox": box,
+            "score": score,
+        }
+        yield json.dumps(row) + ("," if number < len(found) else "")
+    yield "]"

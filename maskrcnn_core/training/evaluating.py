@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from maskrcnn_core.annotations import Instance
+from maskrcnn_core.category_maps import join_categories
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import InferenceError
 from maskrcnn_core.evaluation import Evaluation, evaluate
@@ -14,7 +15,7 @@ from maskrcnn_core.images import one_line, read_image
 from maskrcnn_core.inference import Failure, Predictor
 from maskrcnn_core.training.data import GroundTruth
 
-__all__ = ["Result", "evaluate_on", "mean_mask_ap"]
+__all__ = ["Result", "evaluate_on", "find_on", "mean_mask_ap"]
 
 OnImage = Callable[[int, int], object]
 
@@ -56,20 +57,33 @@ def evaluate_on(
     done = 0
     results = []
     for truth in truths:
+        joined = join_categories(truth.dataset, [c.name for c in predictor.model.label_map.categories])
         found: list[Instance] = []
-        for instances in _found(predictor, truth, max_detections):
+        for instances in find_on(predictor, truth, joined.ids, max_detections=max_detections):
             found += instances
             done += 1
             if on_image:
                 on_image(done, total)
-        evaluation = evaluate(truth.dataset, found, max_detections=max_detections)
+        evaluation = evaluate(joined.truth, found, max_detections=max_detections)
         results.append(Result(truth.name, evaluation, max_detections))
     return results
 
 
-def _found(predictor: Predictor, truth: GroundTruth, max_detections: int) -> Iterator[list[Instance]]:
+def find_on(
+    predictor: Predictor, truth: GroundTruth, ids: Mapping[str, int], *, max_detections: int
+) -> Iterator[list[Instance]]:
+    """What a model finds on each image of a ground truth.
+
+    Args:
+        predictor: the model.
+        truth: of its images.
+        ids: the ground truth's category id by the name of each category of the model that is looked for.
+        max_detections: the best so many of an image.
+
+    Raises:
+        CoreError: naming an image that cannot be read, or on which the network failed.
+    """
     label_map = predictor.model.label_map
-    ids = {category.name: category.id for category in truth.dataset.categories}
     known = label_map.labels_of(c.name for c in label_map.categories if c.name in ids)
     thresholds = Thresholds(SCORE_FLOOR, predictor.model.nms_threshold, max_detections, labels=known)
     names = {category.id: category.name for category in label_map.categories}

@@ -1,0 +1,258 @@
+"""``evaluate``: how well detections, or a model, match a ground truth, and why a number is what it is."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from maskrcnn_core.annotations import Dataset
+from maskrcnn_core.category_maps import join_categories, listed
+from maskrcnn_core.columns import Columns
+from maskrcnn_core.console import bar_of, errors_told, load_named_model, table, tell, tell_refusals
+from maskrcnn_core.errors import InputError
+from maskrcnn_core.evaluation import Evaluation
+from maskrcnn_core.evaluation import evaluate as compare
+from maskrcnn_core.evaluation_notes import notes_on, unknown_note
+from maskrcnn_core.formats.coco_reader import CocoFile, read_coco_file
+from maskrcnn_core.formats.coco_results import read_results_file, result_lines
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.models import MODELS
+
+__all__ = ["evaluate"]
+
+_KEYS = ", ".join(spec.key for spec in MODELS)
+_COCO_LIMIT = 100
+
+
+class Crowds(StrEnum):
+    """What ground truth with ``iscrowd`` 1 is."""
+
+    ignore = "ignore"
+    objects = "objects"
+
+
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """What a report tells: ``is_empty`` if there were detections, and none could be compared."""
+
+    evaluation: Evaluation
+    limit: int
+    notes: Sequence[str]
+    is_empty: bool
+
+
+def evaluate(
+    ground_truth: Annotated[Path, typer.Option(help="COCO JSON with the truth.")],
+    results: Annotated[
+        Path | None, typer.Option(help="COCO results, or COCO JSON with the same file names.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Instead of --results: run a model over the images in this folder.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help=f"With --images: {_KEYS}, or a file. [default: the best that is ready]"),
+    ] = None,
+    names: Annotated[Path | None, typer.Option(help="For a .pth file: its categories, one a line.")] = None,
+    max_detections: Annotated[
+        int | None,
+        typer.Option(
+            help="The best so many of an image and category count. [default: the model's own, or 100]"
+        ),
+    ] = None,
+    map_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map",
+            help="Categories that are the same, as pedestrian=person: the truth's, then the detections'. "
+            "Repeat it for more, also several to one. [default: equal names]",
+        ),
+    ] = None,
+    crowds: Annotated[
+        Crowds, typer.Option(help="Ground truth with iscrowd 1 counts neither way, or as objects.")
+    ] = Crowds.ignore,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Write what was compared as COCO results, with the truth's ids."),
+    ] = None,
+    per_category: Annotated[bool, typer.Option("--per-category", help="Also AP of each category.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="Write the numbers and notes as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+) -> None:
+    """Compare detections with a ground truth: COCO's twelve numbers, for boxes and for masks.
+
+    The detections are a file (--results), or a model's own, made now (--images). What was left out, and what
+    makes a number differ from other tools', is said with counts.
+    """
+    with errors_told():
+        if max_detections is not None and max_detections < 1:
+            raise InputError(f"--max-detections: wanted 1 or more, found {max_detections}")
+        if (results is None) == (images is None):
+            raise InputError("evaluate: wanted either --results or --images, found both or none")
+        if save is not None and os.path.lexists(save):
+            raise InputError(f"{one_line(str(save))}: this is there already; another --save leaves it alone")
+        if results is not None:
+            limit = _COCO_LIMIT if max_detections is None else max_detections
+            compared = _compare_file(ground_truth, results, map_ or [], crowds, save, limit)
+        elif images is not None:
+            compared = _compare_model(
+                truth=ground_truth,
+                images=images,
+                model=(model, names, device),
+                pairs=map_ or [],
+                crowds=crowds,
+                save=save,
+                limit=max_detections,
+                quiet=quiet,
+            )
+    if as_json:
+        typer.echo(json.dumps(_as_json(compared), indent=2))
+    else:
+        _print(compared, per_category=per_category)
+    if compared.is_empty:
+        raise typer.Exit(1)
+
+
+def _compare_file(
+    ground_truth: Path, results: Path, pairs: Sequence[str], crowds: Crowds, save: Path | None, limit: int
+) -> _Compared:
+    file = _read_truth(ground_truth)
+    truth, refusals = file.dataset(), file.refused()
+    tell_refusals(ground_truth, refusals, file.notes)
+    if refusals and not truth.instances:
+        tell(f"{one_line(str(ground_truth))}: no instance of it can be used")
+        raise typer.Exit(1)
+    read = read_results_file(results, _with_crowds(truth, crowds), pairs)
+    tell_refusals(results, read.refusals)
+    joined = read.joined
+    evaluation = compare(joined.truth, read.found, max_detections=limit)
+    unknown = "" if not joined.ids else unknown_note(joined, list(joined.ids), "the results'")
+    notes = [*joined.notes, *filter(None, [unknown])]
+    notes += notes_on(joined.truth, read.found, evaluation, limit, read)
+    _save(save, read.found, joined.truth)
+    return _Compared(evaluation, limit, notes, bool(read.rows) and not len(read.found))
+
+
+def _compare_model(
+    *,
+    truth: Path,
+    images: Path,
+    model: tuple[str | None, Path | None, str],
+    pairs: Sequence[str],
+    crowds: Crowds,
+    save: Path | None,
+    limit: int | None,
+    quiet: bool,
+) -> _Compared:
+    from maskrcnn_core.inference import Predictor  # with torch, which a file's detections do without
+    from maskrcnn_core.training.commands import read_with_bar
+    from maskrcnn_core.training.evaluating import find_on
+
+    read = read_with_bar(truth, images, quiet=quiet)
+    tell_refusals(truth, read.refusals, read.notes)
+    name, names, device = model
+    loaded = load_named_model(name, names, download=False, quiet=quiet)
+    limit = loaded.max_detections if limit is None else limit
+    known = [category.name for category in loaded.label_map.categories]
+    joined = join_categories(_with_crowds(read.dataset, crowds), known, pairs)
+    if not joined.ids:
+        raise InputError(
+            f"categories: none of the ground truth's ({listed([c.name for c in read.dataset.categories])}) is "
+            f"one of the model's ({listed(known)}); --map pedestrian=person says which are the same"
+        )
+    found, predictor = [], Predictor(loaded, device)
+    with bar_of(total=len(read.dataset.images), unit="image", quiet=quiet) as bar:
+        for instances in find_on(predictor, read, joined.ids, max_detections=limit):
+            found += instances
+            bar.update(1)
+    columns = Columns.of(found)
+    evaluation = compare(joined.truth, columns, max_detections=limit)
+    notes = [*joined.notes, *filter(None, [unknown_note(joined, known, "the model's")])]
+    notes += notes_on(joined.truth, columns, evaluation, limit)
+    _save(save, columns, joined.truth)
+    return _Compared(evaluation, limit, notes, is_empty=False)
+
+
+def _read_truth(file: Path) -> CocoFile:
+    shown = one_line(str(file))
+    try:
+        return read_coco_file(file.read_bytes())
+    except OSError as error:
+        raise InputError(
+            f"{shown}: cannot read this file ({error.strerror}); check that it exists and may be read"
+        ) from error
+    except InputError as error:
+        raise InputError(f"{shown}: {error}") from error
+
+
+def _with_crowds(truth: Dataset, crowds: Crowds) -> Dataset:
+    if crowds is Crowds.ignore:
+        return truth
+    return replace(truth, instances=tuple(replace(i, is_crowd=False) for i in truth.instances))
+
+
+def _save(file: Path | None, found: Columns, truth: Dataset) -> None:
+    if file is None:
+        return
+    try:
+        with file.open("x", encoding="utf-8") as opened:
+            opened.writelines(f"{line}\n" for line in result_lines(found, truth.images))
+    except OSError as error:
+        raise InputError(f"{one_line(str(file))}: cannot write this file ({error.strerror})") from error
+    tell(f"{one_line(str(file))}: {len(found)} detections")
+
+
+def _print(compared: _Compared, *, per_category: bool) -> None:
+    evaluation = compared.evaluation
+    typer.echo(
+        f"{evaluation.images} images, {evaluation.ground_truths} objects in the ground truth, "
+        f"{evaluation.detections} detections; the best {compared.limit} of an image and category count\n"
+    )
+    rows = [(name, f"{box:.4f}", f"{mask:.4f}", meaning) for name, meaning, box, mask in evaluation.rows()]
+    for line in table([("metric", "box", "mask", ""), *rows], right=(1, 2)):
+        typer.echo(line)
+    if per_category:
+        typer.echo("")
+        lines = [
+            (f"{c.box_AP:.4f}", f"{c.mask_AP:.4f}", str(c.ground_truths), str(c.detections), one_line(c.name))
+            for c in evaluation.categories
+        ]
+        heading = ("box AP", "mask AP", "objects", "detections", "category")
+        for line in table([heading, *lines], right=(0, 1, 2, 3)):
+            typer.echo(line)
+    if any(box < 0 or mask < 0 for _, _, box, mask in evaluation.rows()):
+        typer.echo("\n-1: the ground truth has no such objects")
+    for note in compared.notes:
+        tell(note)
+
+
+def _as_json(compared: _Compared) -> dict[str, object]:
+    evaluation = compared.evaluation
+    rows = evaluation.rows()
+    return {
+        "images": evaluation.images,
+        "ground_truths": evaluation.ground_truths,
+        "detections": evaluation.detections,
+        "max_detections": compared.limit,
+        "box": {name: box for name, _, box, _ in rows},
+        "mask": {name: mask for name, _, _, mask in rows},
+        "categories": [
+            {
+                "name": c.name,
+                "ground_truths": c.ground_truths,
+                "detections": c.detections,
+                "box_AP": c.box_AP,
+                "mask_AP": c.mask_AP,
+            }
+            for c in evaluation.categories
+        ],
+        "notes": list(compared.notes),
+    }

@@ -1,0 +1,237 @@
+"""``evaluate`` never answers 0 without its reason, and compares what a person says is the same."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from maskrcnn_core.annotations import Dataset
+from maskrcnn_core.categories import Category
+from maskrcnn_core.category_maps import join_categories
+from maskrcnn_core.errors import InputError
+from maskrcnn_core.formats.coco import coco_document, dump_json, result_rows
+from tests.core.test_cli import invoke
+from tests.core.test_evaluation import make_dataset, with_scores
+
+
+def evaluated(tmp_path, truth, rows, *more, code=0):
+    """The report as JSON of rows in the results form, or of a data set as detections."""
+    files = tmp_path / "truth.json", tmp_path / "results.json"
+    files[0].write_bytes(dump_json(coco_document(truth)))
+    files[1].write_bytes(dump_json(coco_document(rows) if isinstance(rows, Dataset) else rows))
+    result = invoke("evaluate", "--ground-truth", files[0], "--results", files[1], "--json", *more)
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout)
+
+
+def renamed(dataset, **names):
+    categories = tuple(Category(c.id, names.get(c.name, c.name)) for c in dataset.categories)
+    return replace(dataset, categories=categories)
+
+
+def said(report, *parts):
+    return any(all(part in note for part in parts) for note in report["notes"])
+
+
+def perfect(dataset):
+    return result_rows(with_scores(dataset.instances))
+
+
+def test_good_detections_need_no_words(tmp_path):
+    report = evaluated(tmp_path, make_dataset(), perfect(make_dataset()))
+    assert report["mask"]["AP"] == 1
+    assert report["max_detections"] == 100
+    assert not [note for note in report["notes"] if "loadRes" not in note]
+
+
+@pytest.mark.parametrize(
+    ("shift", "words"),
+    [
+        ({"image_id": 7}, "image ids"),
+        ({"category_id": -1}, "category ids one higher"),
+        ({"category_id": 1}, "category ids one lower"),
+    ],
+)
+def test_ids_that_are_shifted_are_found_out(tmp_path, shift, words):
+    truth = make_dataset()
+    step = 7 if "image_id" in shift else 1
+    ids = {image.id: n for n, image in enumerate(truth.images, start=1)}
+    truth = Dataset(
+        tuple(replace(image, id=ids[image.id]) for image in truth.images),
+        truth.categories,
+        tuple(replace(i, image_id=ids[i.image_id]) for i in truth.instances),
+    )
+    rows = perfect(truth)
+    for row in rows:
+        for field, by in shift.items():
+            row[field] += by // step
+    report = evaluated(tmp_path, truth, rows, code=1 if "category_id" in shift else 0)
+    assert report["mask"]["AP"] < 0.05
+    assert said(report, "ids seem not to be", words, "would be 1.000, not")
+    assert said(report, "that the ground truth does not have")
+
+
+def test_category_ids_that_count_places_are_found_out(tmp_path):
+    truth = make_dataset()
+    rows = perfect(truth)
+    for row in rows:
+        row["category_id"] = [c.id for c in truth.categories].index(row["category_id"])
+    report = evaluated(tmp_path, truth, rows, code=1)
+    assert said(report, "category ids as places from 0", "would be 1.000")
+    assert said(report, "20 of 20 detections are of 3 categories", "0, 1, 2", "3 (car), 18 (dog)")
+
+
+def test_images_and_sizes_that_do_not_fit_are_counted(tmp_path):
+    truth = make_dataset()
+    rows = perfect(truth)
+    for row in rows[:3]:
+        row["image_id"] = 999
+    rows[5]["segmentation"]["size"] = [4, 5]
+    report = evaluated(tmp_path, truth, rows)
+    assert said(report, "3 of 20 detections are of 1 images that the ground truth does not have: 999")
+    assert said(report, "1 of 20 detections have masks of another size")
+    assert report["detections"] == 16
+
+
+def test_no_detections_and_no_truth_are_said(tmp_path):
+    truth = make_dataset()
+    assert said(evaluated(tmp_path, truth, []), "the results hold no detections")
+    empty = evaluated(tmp_path, replace(truth, instances=()), perfect(truth))
+    assert said(empty, "the ground truth holds no objects")
+
+
+def test_scores_that_are_all_the_same_are_said(tmp_path):
+    rows = [row | {"score": 0.25} for row in perfect(make_dataset())]
+    assert said(evaluated(tmp_path, make_dataset(), rows), "all 20 detections have the same score, 0.25")
+
+
+def test_crowds_are_said_and_can_be_objects(tmp_path):
+    truth = make_dataset()
+    crowds = replace(truth, instances=tuple(replace(i, is_crowd=True) for i in truth.instances))
+    ignored = evaluated(tmp_path, crowds, perfect(truth))
+    assert ignored["mask"]["AP"] == -1
+    assert said(ignored, "all 20 objects of the ground truth are crowd regions", "--crowds objects")
+    assert evaluated(tmp_path, crowds, perfect(truth), "--crowds", "objects")["mask"]["AP"] == 1
+
+
+def test_what_a_limit_leaves_out_is_counted(tmp_path):
+    report = evaluated(tmp_path, make_dataset(), perfect(make_dataset()), "--max-detections", "1")
+    assert report["max_detections"] == 1
+    assert said(report, "the best 1 detections of an image and category count; 8 of 20 are left out")
+
+
+def test_where_sizes_go_by_another_rule_is_counted(tmp_path):
+    rows = perfect(make_dataset())
+    assert said(evaluated(tmp_path, make_dataset(), rows), "loadRes", "of 20 detections into another size")
+    for row in rows:
+        del row["bbox"]
+    assert not said(evaluated(tmp_path, make_dataset(), rows), "loadRes")
+
+
+def test_names_that_differ_are_said_and_can_be_mapped(tmp_path):
+    truth = make_dataset()
+    found = renamed(replace(truth, instances=tuple(with_scores(truth.instances))), car="cars", dog="wolf")
+    report = evaluated(tmp_path, truth, found)
+    assert said(report, "2 categories that the ground truth does not have: ", "cars", "wolf")
+    assert said(report, "2 of the ground truth's 3 categories", "car (8)", "count as missed")
+    assert 0 < report["mask"]["AP"] < 1
+    mapped = evaluated(tmp_path, truth, found, "--map", "car=cars", "--map", "wolf=dog")
+    assert mapped["mask"]["AP"] == 1
+    assert said(mapped, "compared as one: car of the ground truth, cars of the detections")
+
+
+def test_names_of_images_that_differ_are_counted(tmp_path):
+    truth = make_dataset()
+    images = tuple(replace(image, file_name=f"x{image.file_name}") for image in truth.images)
+    found = Dataset(images, truth.categories, tuple(with_scores(truth.instances)))
+    report = evaluated(tmp_path, truth, found, code=1)
+    assert said(report, "20 of 20 detections are of 4 images that the ground truth does not have: x0.jpg")
+
+
+def test_ids_can_be_mapped_too(tmp_path):
+    truth = make_dataset()
+    rows = [
+        row | {"category_id": 777 if row["category_id"] == 3 else row["category_id"]}
+        for row in perfect(truth)
+    ]
+    assert evaluated(tmp_path, truth, rows, "--map", "car=777")["mask"]["AP"] == 1
+
+
+def test_several_categories_can_be_one():
+    truth = make_dataset()
+    joined = join_categories(truth, ["pet", "toothbrush"], ["car=pet", "dog=pet"])
+    assert [c.name for c in joined.truth.categories] == ["car+dog", "toothbrush"]
+    assert joined.ids == {"pet": 3, "toothbrush": 90}
+    assert {i.category_id for i in joined.truth.instances} == {3, 90}
+    split = join_categories(truth, ["bus", "truck"], ["car=bus", "car=truck"])
+    assert split.ids == {"bus": 3, "truck": 3}
+    assert set(split.unknown) == {"dog", "toothbrush"}
+    assert join_categories(truth, ["car"]).truth is truth
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        ("car", "expected NAME=NAME"),
+        ("=car", "expected NAME=NAME"),
+        ("carr=bus", "ground truth's categories, got 'carr'; did you mean 'car'"),
+        ("car=buss", "detections' categories, got 'buss'; did you mean 'bus'"),
+        ("x=y", "ground truth's categories, got 'x'; there are car, dog, toothbrush"),
+    ],
+)
+def test_pairs_that_name_nothing_are_refused_with_what_looks_alike(pair, words):
+    with pytest.raises(InputError) as told:
+        join_categories(make_dataset(), ["bus", "dog"], [pair])
+    assert words in str(told.value)
+
+
+def test_what_was_compared_can_be_saved_and_is_never_written_over(tmp_path):
+    truth = make_dataset()
+    found = renamed(replace(truth, instances=tuple(with_scores(truth.instances))), car="cars")
+    out = tmp_path / "saved.json"
+    report = evaluated(tmp_path, truth, found, "--map", "car=cars", "--save", out)
+    rows = json.loads(out.read_text())
+    assert len(rows) == 20 and set(rows[0]) == {"image_id", "category_id", "segmentation", "bbox", "score"}
+    again = evaluated(tmp_path, truth, rows)
+    assert (again["mask"], again["box"]) == (report["mask"], report["box"])
+    result = invoke(
+        *("evaluate", "--ground-truth", tmp_path / "truth.json"),
+        *("--results", tmp_path / "results.json", "--save", out),
+    )
+    assert result.exit_code == 2 and "this is there already" in result.stderr
+
+
+def test_categories_are_told_one_by_one(tmp_path):
+    truth = make_dataset()
+    rows = [row for row in perfect(truth) if row["category_id"] != 18]
+    report = evaluated(tmp_path, truth, rows)
+    assert [(c["name"], c["mask_AP"]) for c in report["categories"]] == [
+        ("car", pytest.approx(1)),
+        ("dog", 0),
+        ("toothbrush", pytest.approx(1)),
+    ]
+    result = invoke(
+        *("evaluate", "--ground-truth", tmp_path / "truth.json"),
+        *("--results", tmp_path / "results.json", "--per-category"),
+    )
+    assert "0.0000   0.0000" in result.stdout and "toothbrush" in result.stdout
+
+
+def test_ids_from_0_in_the_ground_truth_count(tmp_path):
+    truth = make_dataset()
+    images = tuple(replace(image, id=n) for n, image in enumerate(truth.images))
+    ids = {image.id: n for n, image in enumerate(truth.images)}
+    categories = tuple(replace(c, id=n) for n, c in enumerate(truth.categories))
+    numbers = {c.id: n for n, c in enumerate(truth.categories)}
+    instances = tuple(
+        replace(i, image_id=ids[i.image_id], category_id=numbers[i.category_id]) for i in truth.instances
+    )
+    zero = Dataset(images, categories, instances)
+    document = coco_document(zero)
+    for n, row in enumerate(document["annotations"]):
+        row["id"] = n
+    files = tmp_path / "t.json", tmp_path / "r.json"
+    files[0].write_bytes(dump_json(document))
+    files[1].write_bytes(dump_json(perfect(zero)))
+    result = invoke("evaluate", "--ground-truth", files[0], "--results", files[1], "--json")
+    assert json.loads(result.stdout)["mask"]["AP"] == 1
