@@ -165,8 +165,8 @@ def _compare_model(
     joined = join_categories(_with_crowds(read.dataset, crowds), known, pairs)
     if not joined.ids:
         raise InputError(
-            f"categories: none of the ground truth's ({listed([c.name for c in read.dataset.categories])}) is "
-            f"one of the model's ({listed(known)}); --map pedestrian=person says which are the same"
+            f"categories: none of the ground truth's ({listed(list(joined.unknown))}) is one of the model's "
+            f"({listed(known)}); --map pedestrian=person says which are the same"
         )
     found, predictor = [], Predictor(loaded, device)
     with bar_of(total=len(read.dataset.images), unit="image", quiet=quiet) as bar:
