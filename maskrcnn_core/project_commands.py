@@ -350,6 +350,8 @@ def _tell_report(report: ImportReport) -> None:
     parts = [
         f"{report.images} images, {report.categories} categories and {report.instances} instances taken in"
     ]
+    if report.changed:
+        parts.append(f"{report.changed} instances changed as their file says")
     if report.known:
         parts.append(f"{len(report.known)} images were there already")
     if report.missing:

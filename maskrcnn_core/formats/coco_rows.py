@@ -168,7 +168,7 @@ def _is_word(value: Json) -> bool:
 def _referred(row: Mapping[str, Json], field: str, rows: Mapping[int | str, _T], what: str) -> _T:
     """The row that another one refers to."""
     given = row.get(field)
-    key = given if type(given) is int else id_key(given)
+    key = id_key(given)
     if key is None:
         raise FieldError(field, "expected a whole number or a text", kind(given))
     found = rows.get(key)

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from maskrcnn_core.annotations import ImageRecord, Instance, unique_names
@@ -27,6 +28,15 @@ from maskrcnn_core.refusals import Groups, grouped
 from maskrcnn_core.store.coco_ids import FreeIds
 from maskrcnn_core.store.import_report import BoxToFill, ImportReport
 from maskrcnn_core.store.journal import Change, New, Ref
+from maskrcnn_core.store.own_rows import (
+    Verdict,
+    changed_values,
+    differing,
+    instance_mark,
+    is_own,
+    project_mark,
+    verdict_on,
+)
 from maskrcnn_core.store.records import (
     IMAGE_STATUSES,
     STATUSES,
@@ -39,6 +49,13 @@ from maskrcnn_core.store.store import Store, new_category, new_image, new_instan
 from maskrcnn_core.store.thumbnails import make_thumbnail
 
 __all__ = ["OURS", "ImportReport", "export_coco", "import_coco", "import_images", "read_for_import"]
+
+_TOLD: dict[Verdict, str] = {
+    "changed": "of this project were changed in the file; they are as there now",
+    "changed here": "of this project were changed here since the file was written; they stay as they are",
+    "changed twice": "were changed both in the file and here since it was written; both versions are kept",
+}
+"""What is said of so many rows of a project's own export."""
 
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
@@ -120,7 +137,8 @@ def import_coco(
 
     Ids are kept where they are free. Categories that the project has by name, images that it has by
     content (or by name and size) and instances that it has with the same mask and category are not taken
-    twice, so the same import again changes nothing.
+    twice, so the same import again changes nothing. An export of this very project changes its own instances:
+    see :mod:`maskrcnn_core.store.own_rows`.
 
     Args:
         store: where.
@@ -189,6 +207,10 @@ class _CocoImport:
         self.mends = Groups()
         self.listed = len(file.annotations) + len(file.boxes)
         self.listed += sum(refusal.place.startswith("annotations[") for refusal in file.refusals)
+        self.changed = 0
+        self.images_there = 0
+        self.project = store.project(project_id)
+        self.is_own = is_own(file, self.project)
         # From the file's ids to the project's ids in files.
         self.coco_ids: dict[tuple[str, int], int] = {}
         # From the file's ids to the store's, or to rows that this decision makes.
@@ -213,20 +235,28 @@ class _CocoImport:
             self.listed,
             len(self.file.refusals) + len(self.refused) - len(refused),
             tuple(self.boxes),
+            self.changed,
         )
 
     def plan_categories(self) -> None:
         rows = self.store.categories(self.project_id)
         by_name = {row.name: row for row in rows}
+        renamed = self._renamed(rows)
         names: dict[str, int] = {}
         ids = FreeIds(
             self.store.given_coco_ids(self.project_id, "category"), [row.id for row in self.file.categories]
         )
         for index, row in enumerate(self.file.categories):
             category, ours = row.value, ours_of(row.raw)
-            if category.name in by_name:
-                self.category_ids[category.id] = by_name[category.name].id
-                self.coco_ids["category", category.id] = by_name[category.name].coco_id
+            there = by_name.get(category.name) or renamed.get(category.id)
+            if there is not None:
+                self.category_ids[category.id] = there.id
+                self.coco_ids["category", category.id] = there.coco_id
+                if there.name != category.name:
+                    self.notes.append(
+                        f"categories: {one_line(category.name)} of the file is called "
+                        f"{one_line(there.name)} here by now"
+                    )
                 continue
             key = ("category", category.name)
             self.category_ids[category.id] = Ref(key)
@@ -254,8 +284,30 @@ class _CocoImport:
             )
         self.notes += ids.notes("categories")
 
+    @cached_property
+    def instances(self) -> list[InstanceRow]:
+        return self.store.instances(self.project_id)
+
+    @cached_property
+    def own(self) -> dict[int, InstanceRow]:
+        """Instances that rows of the file can be, by their ids in files."""
+        return {row.coco_id: row for row in self.instances} if self.is_own else {}
+
+    def _renamed(self, rows: Iterable[CategoryRow]) -> dict[int, CategoryRow]:
+        """Categories of an own export by their ids, where instances show that these mean the same."""
+        by_id = {row.id: row for row in rows}
+        found = {}
+        for row in self.file.annotations:
+            there, mark = self.own.get(row.id), ours_of(row.raw).get("mark")
+            if there is not None and mark and row.value.category_id not in found:
+                category = by_id[there.category_id]
+                if category.coco_id == row.value.category_id and mark == _mark(there, category.coco_id):
+                    found[category.coco_id] = category
+        return found
+
     def plan_images(self) -> None:
         rows = self.store.images(self.project_id)
+        self.images_there = len(rows)
         by_digest = {row.digest: row for row in rows if row.digest}
         by_name = {row.file_name: row for row in rows}
         taken = set(by_name)
@@ -327,8 +379,10 @@ class _CocoImport:
         return self.store.blobs.put(data)
 
     def plan_instances(self) -> None:
-        rows = self.store.instances(self.project_id)
+        rows = self.instances
         there = {(row.image_id, row.category_id, row.counts) for row in rows}
+        category_ids = {row.id: row.coco_id for row in self.store.categories(self.project_id)}
+        verdicts = Counter[Verdict]()
         file = self.file
         wanted = [row.id for row in file.annotations] + [row.id for row in file.boxes]
         ids = FreeIds(self.store.given_coco_ids(self.project_id, "instance"), wanted)
@@ -345,6 +399,13 @@ class _CocoImport:
             if not instance.mask.area:
                 without["pixels"] += 1
                 continue
+            mine = self.own.get(row.id)
+            if mine is not None and mine.image_id == image_id:
+                verdict = self._compare(row, mine, category_id, category_ids)
+                verdicts[verdict] += 1
+                if verdict in ("same", "changed", "changed here"):
+                    self.there += 1
+                    continue
             if (image_id, category_id, instance.mask.counts) in there:
                 self.there += 1
                 continue
@@ -354,6 +415,41 @@ class _CocoImport:
         for what, count in without.items():
             self.refused.append(f"annotations: {count} left out, as their {what} cannot be used")
         self.notes += ids.notes("annotations")
+        self._tell_own(verdicts)
+
+    def _compare(
+        self,
+        row: CocoRow[Instance],
+        mine: InstanceRow,
+        category_id: int | Ref,
+        category_ids: Mapping[int, int],
+    ) -> Verdict:
+        """What a row of an own export is to the instance of its id, which it changes if only the file did."""
+        category = None if isinstance(category_id, Ref) else category_ids[category_id]
+        verdict = verdict_on(row, mine, category, category_ids.get(mine.category_id, -1))
+        if verdict != "changed":
+            return verdict
+        if isinstance(category_id, Ref):
+            return "changed twice"  # a row that is changed cannot take a category that is yet to be made
+        values = changed_values(row, mine, category_id)
+        if values:
+            self.changes.append(Change("instance", mine.id, mine.version, values))
+            self.changed += 1
+        return verdict if values else "same"
+
+    def _tell_own(self, verdicts: Counter[Verdict]) -> None:
+        """What became of a project's own instances, and that those which the file lacks stay."""
+        for verdict, text in _TOLD.items():
+            if count := verdicts[verdict]:
+                self.notes.append(f"annotations: {count} {text}")
+        if "project" in self.file.ours and self.is_own:
+            listed = {row.id for row in self.file.annotations} | {row.id for row in self.file.boxes}
+            images = set(self.image_ids.values())
+            lacking = sum(row.coco_id not in listed and row.image_id in images for row in self.instances)
+            if lacking:
+                self.notes.append(
+                    f"annotations: {lacking} of the file's images are not in it; they stay as they are"
+                )
 
     def _plan_boxes(self, rows: Iterable[InstanceRow], without: Counter[str]) -> None:
         """Boxes wait until somebody has them filled; those that were are there."""
@@ -392,13 +488,16 @@ class _CocoImport:
             is_crowd=instance.is_crowd,
             given_box=instance.given_box,
             given_area=instance.given_area,
-            extra={**extra, **_differing(row)},
+            extra={**extra, **differing(row)},
         )
 
     def plan_extra(self) -> None:
         """A project keeps the ``info`` and licences of the first file that has some."""
-        project = self.store.project(self.project_id)
+        project = self.project
         extra = {**self.file.extra, **project.extra}
+        mark = self.file.ours.get("project")
+        if isinstance(mark, str) and not self.images_there:
+            extra[OURS] = {"project": mark}  # it begins as a copy: what is exported from either is of both
         if extra != project.extra:
             self.changes.append(Change("project", project.id, project.version, {"extra": extra}))
 
@@ -412,20 +511,6 @@ def _extra(row: CocoRow[Any], text_id: str, **ours: str) -> dict[str, Any]:
 def _status_of(row: CocoRow[Instance]) -> Status:
     """What a model found is a proposal, what a file says without a score is true."""
     return "accepted" if row.value.score is None and row.raw.get("score") is None else "proposed"
-
-
-def _differing(row: CocoRow[Instance]) -> dict[str, Any]:
-    """A file's own area and box, as it writes them, where ours would be others."""
-    instance, differing = row.value, {}
-    if instance.given_area is not None and repr(area := row.raw["area"]) != repr(instance.area):
-        differing["area"] = area
-    if instance.given_box is not None and repr(box := row.raw["bbox"]) != repr(_box_json(instance)):
-        differing["bbox"] = box
-    return differing
-
-
-def _box_json(instance: Instance) -> list[float]:
-    return [float(side) for side in instance.box_xywh]
 
 
 # -- COCO out -------------------------------------------------------------------------------------
@@ -470,7 +555,7 @@ def export_coco(
         and row.category_id in category_ids
         and keep(row)
     ]
-    document = dict(project.extra)
+    document = {key: value for key, value in project.extra.items() if key != OURS}
     document.setdefault("info", {"description": project.name, "version": "1.0"})
     document.setdefault("licenses", [])
     document["images"] = [_image_json(row) for row in images]
@@ -478,6 +563,7 @@ def export_coco(
         _annotation_json(row, coco_ids[row.image_id], category_ids[row.category_id]) for row in rows
     ]
     document["categories"] = [_category_json(row) for row in categories]
+    document[OURS] = {"project": project_mark(project)}
     return dump_json(document)
 
 
@@ -507,7 +593,12 @@ def _annotation_json(row: InstanceRow, image_id: int, category_id: int) -> dict[
         # An older project can hold what is no number; evaluators fail on such.
         of_mask = {"area": number, "bbox": read_box}
         extra = {k: v for k, v in extra.items() if k not in of_mask or of_mask[k](v) is not None}
-    return written | _extra_json(extra, {"status": row.status, "source": row.source})
+    ours = {"status": row.status, "source": row.source, "mark": _mark(row, category_id)}
+    return written | _extra_json(extra, ours)
+
+
+def _mark(row: InstanceRow, category: int) -> str:
+    return instance_mark(category, row.is_crowd, row.score, row.status, row.counts)
 
 
 def _extra_json(extra: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:

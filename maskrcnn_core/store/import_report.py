@@ -37,6 +37,7 @@ class ImportReport:
         annotations: how many annotations data sets list, good or bad.
         refused_more: how many more things were refused than there are sentences.
         boxes: annotations that are boxes without a mask, and wait for somebody to have them filled.
+        changed: how many instances a project's own export, brought back, has changed.
     """
 
     images: int = 0
@@ -50,6 +51,7 @@ class ImportReport:
     annotations: int = 0
     refused_more: int = 0
     boxes: tuple[BoxToFill, ...] = ()
+    changed: int = 0
 
     @property
     def refused_count(self) -> int:
@@ -79,4 +81,5 @@ class ImportReport:
             self.annotations + other.annotations,
             self.refused_more + other.refused_more,
             self.boxes + other.boxes,
+            self.changed + other.changed,
         )
