@@ -27,8 +27,7 @@ def draw_desk(state: UiState, predictor: Predictor | None) -> None:
     slider and pressing Prepare at once would lose the press.
     """
     before = state.choices
-    if predictor is not None:
-        draw_mend(state, predictor)
+    draw_mend(state, predictor)
     draw_image(state, predictor)
     if predictor is not None:
         draw_downloads(state, predictor)

@@ -41,13 +41,23 @@ def draw_steps(review: ReviewUi) -> None:
 @st.fragment
 def draw_desk(project: OpenProject, ui: ProjectUi) -> None:
     """What decisions change; a fragment, so that a decision costs no more than it must."""
-    review, is_saved, is_drawn = ui.review, False, False
-    with show_core_errors():
-        client = take_waiting(ui)
-        is_saved = True
-    if not is_saved:
-        client = ""
-        st.button("Try again to save", icon=":material/refresh:", key="save-again")
+    is_saved = False
+    # What is said of saving comes and goes below the picture, so that it stays where it is.
+    desk, below = st.container(), st.container()
+    with below:
+        with show_core_errors():
+            client = take_waiting(ui)
+            is_saved = True
+        if not is_saved:
+            client = ""
+            st.button("Try again to save", icon=":material/refresh:", key="save-again")
+    with desk:
+        draw_picture(project, ui, client, is_saved=is_saved)
+
+
+def draw_picture(project: OpenProject, ui: ProjectUi, client: str, *, is_saved: bool) -> None:
+    """The reviewer, and how far the project is."""
+    review, is_drawn = ui.review, False
     item = review.item
     write_address(review)
     if item is None:

@@ -20,6 +20,7 @@ __all__ = [
     "MadeMask",
     "MendedMask",
     "add_instances",
+    "crowd_values",
     "edit_masks",
     "made_by",
     "mended_values",
@@ -51,11 +52,16 @@ class MendedMask:
 
 @dataclass(frozen=True)
 class MadeMask:
-    """An instance to be made; the arguments are those of :class:`MendedMask`."""
+    """An instance to be made; the arguments are those of :class:`MendedMask`.
+
+    Args:
+        is_crowd: whether it is a region of many objects.
+    """
 
     category_id: int
     counts: str
     polygons: Sequence[Sequence[float]] | None = None
+    is_crowd: bool = False
 
 
 def edit_masks(
@@ -110,7 +116,8 @@ def edit_masks(
                 mask,
                 source="person",
                 status="accepted",
-                polygons=_polygons(one.polygons, mask),
+                polygons=None if one.is_crowd else _polygons(one.polygons, mask),
+                is_crowd=one.is_crowd,
             )
             for n, (one, mask) in enumerate(masks)
         ]
@@ -167,6 +174,14 @@ def made_by(entry: Entry | None) -> tuple[int, ...]:
     return tuple(line["id"] for line in entry.changes if line["table"] == "instance" and "made" in line)
 
 
+def crowd_values(is_crowd: bool) -> dict[str, Any]:
+    """What changes in an instance's row when a person calls it a crowd, or calls it one object again.
+
+    COCO writes crowds as run lengths, so the corners of an outline go; an undo brings them back.
+    """
+    return {"is_crowd": True, "polygons": None} if is_crowd else {"is_crowd": False}
+
+
 def mended_values(row: InstanceRow, mask: Rle, polygons: list[list[float]] | None = None) -> dict[str, Any]:
     """What changes in an instance's row with its mask: nothing that was said of the old pixels stays."""
     extra = {key: value for key, value in row.extra.items() if key not in _OF_THE_OLD_MASK}
@@ -177,7 +192,8 @@ def _values(image: ImageRow, row: InstanceRow, one: MendedMask) -> Mapping[str, 
     if one.counts is None:
         return {"gone": True}
     mask = _mask(image, one.counts)
-    return mended_values(row, mask, _polygons(one.polygons, mask)) | {"status": one.status}
+    polygons = None if row.is_crowd else _polygons(one.polygons, mask)
+    return mended_values(row, mask, polygons) | {"status": one.status}
 
 
 def _mask(image: ImageRow, counts: str) -> Rle:

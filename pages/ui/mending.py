@@ -20,18 +20,25 @@ if TYPE_CHECKING:
 __all__ = ["draw_mend", "project_of_open_images"]
 
 
-def draw_mend(state: UiState, predictor: Predictor) -> None:
-    """The button that goes on in the editor, once the image that is looked at has its answer."""
-    if not state.current or state.workspace.run_of(state.current, predictor.model.digest) is None:
-        return
+def draw_mend(state: UiState, predictor: Predictor | None) -> None:
+    """The button that goes on in the editor, once the image that is looked at has its answer.
+
+    Until then it is there as well, as one that came later would move the picture below it.
+    """
+    is_answered = (
+        predictor is not None
+        and state.current is not None
+        and state.workspace.run_of(state.current, predictor.model.digest) is not None
+    )
     asked = st.button(
         "Mend masks, add what was missed",
         key="mend",
+        disabled=not is_answered,
         icon=":material/edit:",
         help="Puts the open images with what is shown into a project, and opens the present one in the "
         "editor on the Review page. Every edit is kept there.",
     )
-    if not asked:
+    if not asked or predictor is None:
         return
     with show_core_errors():
         store = open_store()

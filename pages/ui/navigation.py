@@ -20,6 +20,7 @@ from pages.ui.housekeeping import keep_house
 from pages.ui.project.deciding import take_waiting
 from pages.ui.review.outbox import OUTBOX, outbox, remembered_name
 from pages.ui.state import get_state
+from pages.ui.steady import keep_steady
 
 __all__ = ["run_app", "through_app"]
 
@@ -34,6 +35,7 @@ def run_app() -> None:
     """The page of the table that is asked for, and decisions that a page was left with."""
     keep_house()  # before the first session has a state, as nothing of it shall be frozen
     st.set_page_config(page_title="MaskDesk", page_icon=str(_ICON), layout="wide")
+    keep_steady()
     page = _page_of_the_link()
     ui = get_state().project
     if not ui.is_named and (name := remembered_name()):

@@ -42,8 +42,9 @@ def draw_model_choice(state: UiState) -> Predictor | None:
     ready = {spec.key for spec in ready_models()} | set(state.custom)
 
     def label(key: str) -> str:
-        title = harmless(state.custom[key].model.title) if key in state.custom else shown_title(specs[key])
-        return title if key in ready else f"{title} (not downloaded)"
+        if key not in ready:  # the menu is narrow: a title would push out of it what matters first
+            return f"{harmless(key)} (not downloaded)"
+        return harmless(state.custom[key].model.title) if key in state.custom else shown_title(specs[key])
 
     state.model_key = st.selectbox(
         "Model", keys, keys.index(state.model_key), format_func=label, key="model-choice"
@@ -69,7 +70,7 @@ def shown_title(spec: ModelSpec) -> str:
 
 def _offer_download(key: str) -> None:
     spec = model_by_key(key)
-    st.info(f"{spec.knows} {spec.size_bytes / 1e6:.0f} MB, {spec.licence}.")
+    st.info(f"**{shown_title(spec)}**: {spec.knows} {spec.size_bytes / 1e6:.0f} MB, {spec.licence}.")
     if st.button("Download", key=f"download-{key}", icon=":material/download:", width="stretch"):
         with show_core_errors():
             download_model(key)

@@ -28,6 +28,7 @@ from pages.ui.review import (
     reviewer,
     waiting_operations,
 )
+from pages.ui.steady import keep_steady
 from pages.ui.viewer import CocoRle, DisplayOptions, ViewerImage, ViewerInstance, ViewerMessage, media_url
 
 COLORS = ["#e6194b", "#3cb44b", "#ffe119", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f032e6"]
@@ -190,6 +191,7 @@ def make_frame(store, at, unit, per_image, width, height, kept):
 
 def main():
     st.set_page_config(layout="wide")
+    keep_steady()
     query = st.query_params
     count, per_image = int(query.get("count", 12)), int(query.get("instances", 8))
     unit, reach = query.get("unit", "image"), int(query.get("window", 3))

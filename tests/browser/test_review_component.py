@@ -216,11 +216,29 @@ def test_what_somebody_else_changed_is_told_and_shown(review):
     )
     review.press("a")
     review.part("refusals").wait_for(state="visible")
-    assert "1000000 has been changed by somebody else." in review.part("refusal-text").inner_text()
+    assert "1000000 has been changed by somebody else." in review.part("refusal-list").inner_text()
     review.wait_saved()
     review.wait_fact(status_counts="7,0,1")
     review.button("dismiss").click()
     review.part("refusals").wait_for(state="hidden")
+
+
+def test_the_picture_does_not_fade_while_python_is_slow(page, address):
+    review = ReviewPage(page, address, delay=2)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
+    review.press("a")
+    # Streamlit begins to fade what is stale after half a second.
+    container = page.locator('.stElementContainer[data-stale="true"]').filter(has=review.root)
+    container.wait_for()
+    page.wait_for_timeout(1500)
+    assert container.count() == 1, "Python is still busy"
+    opacity = """(element) => {
+        let opacity = 1;
+        for (let e = element; e !== null; e = e.parentElement) opacity *= getComputedStyle(e).opacity;
+        return opacity;
+    }"""
+    assert container.evaluate(opacity) == 1
+    review.wait_saved()
 
 
 def test_without_an_answer_the_person_is_told(page, address):

@@ -401,7 +401,8 @@ def test_quick_choices_all_arrive(viewer):
 
 def test_no_instances_says_so(page, address):
     viewer = ViewerPage(page, address, count=0)
-    assert viewer.part("notice").inner_text() == "No objects found"
+    assert viewer.part("empty").inner_text() == "No objects found"
+    assert viewer.part("notice").is_hidden(), "nothing lies over the picture"
     assert viewer.part("count").inner_text() == "0 of 0 shown"
 
 

@@ -26,6 +26,7 @@ from pages.ui.review import (
     Redo,
     Relabel,
     ReviewReport,
+    SetCrowd,
     SetStatus,
     Undo,
     Unreadable,
@@ -240,6 +241,31 @@ def test_what_an_operation_makes_is_named_by_it_also_in_another_session(store, u
     for seq in (5, 6):
         take_operations(store, fresh, report(Undo(seq)))
     assert store.instances(ui.id, ids=[made])[0].status == "accepted"
+
+
+def test_a_crowd_is_marked_in_one_decision_that_a_review_can_undo(store, ui):
+    image, rows = seen(store, ui, 2)
+    take_operations(store, ui, report(SetCrowd(1, image, True, rows)))
+    assert [row.is_crowd for row in store.instances(ui.id)[:3]] == [True, True, False]
+    again = tuple((id_, version + 1) for id_, version in rows[:1])
+    take_operations(store, ui, report(SetCrowd(2, image, False, again)))
+    assert [row.is_crowd for row in store.instances(ui.id)[:2]] == [False, True]
+    kinds = [entry.kind for entry in store.journal(ui.id)][:2]
+    assert kinds == ["mark as one object", "mark as crowd"] and set(kinds) <= REVIEW_KINDS
+    take_operations(store, ui, report(Undo(3), Undo(4)))
+    assert not any(row.is_crowd for row in store.instances(ui.id))
+    take_operations(store, ui, report(SetCrowd(5, image, True, rows[:1])))  # of a version that has gone
+    (refusal,) = ui.review.refused[CLIENT]
+    assert refusal.text.startswith("mark as crowd 1, image 1.png: ")
+
+
+def test_a_refusal_belongs_to_the_project_of_its_image(store, ui):
+    image, rows = seen(store, ui)
+    store.decide(ui.id, "bob", "reject", [change(store.instances(ui.id)[0], status="rejected")])
+    here, other = ui.id, store.create_project("Other", "ann").id
+    ui.open(other)
+    take_operations(store, ui, report(SetStatus(1, image, "accepted", rows), Unreadable(2, "odd")))
+    assert [refusal.project_id for refusal in ui.review.refused[CLIENT]] == [here, other]
 
 
 def test_an_edit_that_cannot_be_is_refused_in_a_sentence_and_the_next_one_is_carried_out(store, ui):

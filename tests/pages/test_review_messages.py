@@ -29,6 +29,7 @@ from pages.ui.review import (
     ReviewFrame,
     ReviewMessage,
     ReviewReport,
+    SetCrowd,
     SetStatus,
     Undo,
     Unreadable,
@@ -61,6 +62,8 @@ OPERATIONS = (
     Relabel(14, 80, 1, (((13, 0), 1),)),
     Edit(15, 80, "remove", (ChangedInstance((13, 0), 2, None),)),
     Reshape(16, 80, "threshold", 0.4, ((7, 3),)),
+    SetCrowd(17, 80, True, ((12, 1),)),
+    Edit(18, 80, "duplicate", (), (AddedInstance(44, "441K", is_crowd=True),)),
 )
 
 
@@ -98,6 +101,7 @@ def make_message(**changes):
         "categories": (ReviewCategory(1, "person", "#4363d8"), ReviewCategory(44, "<b>odd</b>", "#f58231")),
         "ack_client": "0123456789abcdef01234567",
         "ack_seq": 4,
+        "project_id": 5,
         "refused": (Refusal(3, "7 has been changed by somebody else."),),
         "made": {4: (40,)},
         "can_undo": True,
@@ -132,6 +136,10 @@ def test_a_report_without_operations_is_nothing_wrong():
 
 
 BAD_REPORTS = {
+    "crowd 1": (
+        {"ops": [{"seq": 1, "kind": "set_crowd", "image_id": 1, "is_crowd": 1, "instances": [[1, 1]]}]},
+        r"^ops\[0\].is_crowd: expected true or false, got 1",
+    ),
     **{
         f"box {box}": (
             {"ops": [{"seq": 1, "kind": "draw_box", "image_id": 1, "box": box}]},
@@ -354,7 +362,7 @@ def test_a_page_has_the_operations_before_it_draws(caplog):
     assert not app.exception
     assert app.text[0].value == "None None"
     app.session_state["r"] = {"ops": sample("report.json")}
-    assert app.run().text[0].value.startswith("12 (Reshape(seq=16, image_id=80, how='threshold'")
+    assert app.run().text[0].value.startswith("14 (Edit(seq=18, image_id=80, what='duplicate'")
     bad = copy.deepcopy(sample("report.json"))
     bad["ops"][0]["seq"] = "five"
     app.session_state["r"] = {"ops": bad}

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pycocotools import mask as coco_mask
 
 from maskrcnn_core.errors import ConflictError, DatasetError, StoreError
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.polygons import polygons_to_rle
-from maskrcnn_core.store.editing import MadeMask, MendedMask, edit_masks, made_by
+from maskrcnn_core.store.editing import MadeMask, MendedMask, crowd_values, edit_masks, made_by
 from maskrcnn_core.store.exchange import export_coco, import_coco
-from tests.store.builders import SIZE, make_project
+from tests.store.builders import SIZE, change, make_project
 
 RING = [[10.0, 5.0, 40.0, 5.0, 40.0, 30.5, 10.0, 30.0]]
 
@@ -48,6 +49,61 @@ def test_one_pixel_is_changed_and_no_other(store, project, image):
     assert after[0].box_xywh == mended.box_xywh
     assert after[0].given_box is None
     assert after[1:] == before[1:]
+
+
+def annotation(store, project, coco_id):
+    rows = json.loads(export_coco(store, project))["annotations"]
+    return next(row for row in rows if row["id"] == coco_id)
+
+
+def test_a_crowd_is_written_as_run_lengths_and_an_undo_brings_its_corners_back(store, project, image):
+    ring = polygons_to_rle(RING, SIZE)
+    category = store.categories(project)[0].id
+    (id_,) = made_by(
+        edit_masks(store, image.id, "ann", "draw outline", (), [MadeMask(category, ring.counts, RING)])
+    )
+
+    def drawn():
+        return store.instances(project, ids=[id_])[0]
+
+    before = drawn()
+    assert annotation(store, project, before.coco_id)["segmentation"] == RING
+    store.decide(project, "ann", "mark", [change(before, **crowd_values(True))])
+    written = annotation(store, project, before.coco_id)
+    assert written["iscrowd"] == 1 and written["segmentation"]["size"] == list(SIZE)
+    assert written["segmentation"]["counts"] == ring.counts
+    assert coco_mask.area(written["segmentation"]) == ring.area
+    assert (drawn().status, drawn().score, drawn().counts) == (before.status, before.score, before.counts)
+    larger = with_pixel(before, 50, 40)
+    edit_masks(store, image.id, "ann", "brush", [MendedMask(id_, drawn().version, larger.counts)])
+    edit_masks(
+        store, image.id, "ann", "outline", [MendedMask(id_, drawn().version, ring.counts, polygons=RING)]
+    )
+    assert annotation(store, project, before.coco_id)["iscrowd"] == 1
+    assert drawn().polygons is None, "a crowd has no corners"
+    for _ in ("outline", "brush", "mark"):
+        store.undo(project, "ann")
+    assert (drawn().is_crowd, drawn().polygons) == (False, RING)
+    store.redo(project, "ann")
+    assert (drawn().is_crowd, drawn().polygons) == (True, None)
+    store.decide(project, "ann", "unmark", [change(drawn(), **crowd_values(False))])
+    written = annotation(store, project, before.coco_id)
+    assert written["iscrowd"] == 0
+    assert polygons_to_rle(written["segmentation"], SIZE) == ring, "the same pixels"
+
+
+def test_what_is_cut_off_a_crowd_is_a_crowd_and_comes_back_as_one(store, project, image):
+    ring = polygons_to_rle(RING, SIZE)
+    category = store.categories(project)[0].id
+    crowd = MadeMask(category, ring.counts, RING, is_crowd=True)
+    (id_,) = made_by(edit_masks(store, image.id, "ann", "cut", (), [crowd]))
+    (row,) = store.instances(project, ids=[id_])
+    assert (row.is_crowd, row.polygons, row.status) == (True, None, "accepted")
+    written = export_coco(store, project)
+    again = store.create_project("Again", "ann").id
+    import_coco(store, again, "ann", written, {}.get)
+    assert json.loads(export_coco(store, again))["annotations"] == json.loads(written)["annotations"]
+    assert [r.is_crowd for r in store.instances(again)].count(True) == 1
 
 
 def test_a_cut_is_one_decision_and_one_undo(store, project, image):

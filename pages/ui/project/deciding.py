@@ -8,7 +8,7 @@ from typing import get_args
 from maskrcnn_core.errors import ConflictError, CoreError, StoreError
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store.drawing import DRAW_BOX, RESHAPE
-from maskrcnn_core.store.editing import MadeMask, MendedMask, edit_masks, made_by
+from maskrcnn_core.store.editing import MadeMask, MendedMask, crowd_values, edit_masks, made_by
 from maskrcnn_core.store.journal import Change
 from maskrcnn_core.store.records import Entry
 from maskrcnn_core.store.store import Store
@@ -26,6 +26,7 @@ from pages.ui.review import (
     Relabel,
     Reshape,
     ReviewReport,
+    SetCrowd,
     SetStatus,
     Undo,
     Unreadable,
@@ -37,12 +38,22 @@ __all__ = ["ACCEPT_ALL", "REVIEW_KINDS", "take_operations", "take_waiting"]
 
 ACCEPT_ALL = "accept all"
 _KINDS = {"accepted": "accept", "rejected": "reject", "proposed": "reopen"}
+_CROWD_KINDS = {True: "mark as crowd", False: "mark as one object"}
 REVIEW_KINDS = frozenset(
-    {*_KINDS.values(), ACCEPT_ALL, "relabel", "finish image", "reopen image", DRAW_BOX, *RESHAPE.values()}
+    {
+        *_KINDS.values(),
+        *_CROWD_KINDS.values(),
+        ACCEPT_ALL,
+        "relabel",
+        "finish image",
+        "reopen image",
+        DRAW_BOX,
+        *RESHAPE.values(),
+    }
 ) | frozenset(get_args(EditName))
 """What a review may undo: keys that are pressed often must not take back an import."""
 
-_TOLD = 20  # refusals of one tab that are kept to be told
+_TOLD = 1000  # refusals of one tab that are kept to be told
 _MADE = 50  # operations of one tab whose new ids are told
 
 
@@ -83,16 +94,16 @@ def take_operations(store: Store, ui: ProjectUi, report: ReviewReport) -> None:
         try:
             _carry_out(store, ui, operation, client)
         except ConflictError as error:
-            _refuse(review, client, operation.seq, f"{_where(store, operation)}{error}")
+            _refuse(store, ui, client, operation, error)
         except StoreError as error:
             # With a cause it is the disk or the database, which may come back; without one it is a row that
             # is not there, and trying again would not help.
             if error.__cause__ is not None:
                 raise
-            _refuse(review, client, operation.seq, f"{_where(store, operation)}{error}")
+            _refuse(store, ui, client, operation, error)
         except CoreError as error:
             # A box that is none, an image that cannot be read, no model: the same another time.
-            _refuse(review, client, operation.seq, f"{_where(store, operation)}{error}")
+            _refuse(store, ui, client, operation, error)
         review.acks[client] = operation.seq
 
 
@@ -103,6 +114,8 @@ def _where(store: Store, operation: Operation) -> str:
             what = f"{_KINDS[status]} {len(rows)}"
         case Relabel(image_id=image_id, instances=rows):
             what = f"relabel {len(rows)}"
+        case SetCrowd(image_id=image_id, is_crowd=is_crowd, instances=rows):
+            what = f"{_CROWD_KINDS[is_crowd]} {len(rows)}"
         case DrawBox(image_id=image_id):
             what = DRAW_BOX
         case Edit(image_id=image_id, what=name):
@@ -117,9 +130,13 @@ def _where(store: Store, operation: Operation) -> str:
     return f"{what}, {one_line(file_name)}: " if file_name else f"{what}: "
 
 
-def _refuse(review: ReviewUi, client: str, seq: int, text: str) -> None:
-    told = review.refused.setdefault(client, [])
-    told.append(Refusal(seq, text))
+def _refuse(store: Store, ui: ProjectUi, client: str, operation: Operation, error: CoreError) -> None:
+    # A person may have gone to another project since; what is about no image was meant where they are.
+    image_id: int | None = getattr(operation, "image_id", None)
+    project_id = store.project_of(image_id) if image_id is not None else None
+    told = ui.review.refused.setdefault(client, [])
+    text = f"{_where(store, operation)}{error}"
+    told.append(Refusal(operation.seq, text, (ui.id or 0) if project_id is None else project_id))
     del told[:-_TOLD]
 
 
@@ -135,6 +152,10 @@ def _carry_out(store: Store, ui: ProjectUi, operation: Operation, client: str) -
             _decide(
                 store, who, "relabel", image_id, _changes("instance", known, category_id=category_id), name
             )
+        case SetCrowd(image_id=image_id, is_crowd=is_crowd, instances=rows):
+            known = _resolved(store, review, client, image_id, rows)
+            values = crowd_values(is_crowd)
+            _decide(store, who, _CROWD_KINDS[is_crowd], image_id, _changes("instance", known, **values), name)
         case DrawBox(image_id=image_id, box=box):
             entry = box_drawer(review.box_model).draw(image_id, box, who, operation=name)
         case Reshape(image_id=image_id, how=how, threshold=threshold, instances=rows):
@@ -169,7 +190,7 @@ def _edit(store: Store, review: ReviewUi, edit: Edit, who: str, client: str, nam
         MendedMask(id_, version, change.counts, change.status, change.polygons)
         for (id_, version), change in zip(known, edit.changes, strict=True)
     ]
-    made = [MadeMask(one.category_id, one.counts, one.polygons) for one in edit.added]
+    made = [MadeMask(one.category_id, one.counts, one.polygons, one.is_crowd) for one in edit.added]
     return edit_masks(store, edit.image_id, who, edit.what, mended, made, operation=name)
 
 

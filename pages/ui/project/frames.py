@@ -77,7 +77,8 @@ def make_message(project: OpenProject, review: ReviewUi, client: str) -> ReviewM
         categories=tuple(ReviewCategory(row.id, row.name, color_of(row)) for row in categories.values()),
         ack_client=client,
         ack_seq=review.acks.get(client, 0),
-        refused=tuple(review.refused.get(client, ())),
+        project_id=project.row.id,
+        refused=tuple(r for r in review.refused.get(client, ()) if r.project_id == project.row.id),
         made=review.made.get(client, {}),
         can_undo=can_undo,
         can_redo=can_redo,
@@ -130,6 +131,7 @@ def _frame(
                 row.category_id,
                 "; ".join(reasons(row.score, row.doubts, review.threshold)),
                 row.score is not None,
+                row.is_crowd,
                 row.polygons if corners <= _MOST_CORNERS else None,
             )
             for row in rows

@@ -46,6 +46,7 @@ from pages.ui.review.operations import (
     Relabel,
     Reshape,
     ReviewReport,
+    SetCrowd,
     SetStatus,
     Undo,
     Unreadable,
@@ -74,6 +75,7 @@ __all__ = [
     "ReviewFrame",
     "ReviewMessage",
     "ReviewReport",
+    "SetCrowd",
     "SetStatus",
     "Undo",
     "Unreadable",
@@ -92,6 +94,7 @@ MODULES = (
     "review_state.js",
     "review_look.js",
     "review_session.js",
+    "refusals.js",
     "review_keys.js",
     "review_bar.js",
     "bitmap.js",
@@ -120,11 +123,12 @@ def reviewer_script() -> str:
 
 
 def reviewer_html() -> str:
-    """The viewer's page with the review bar, the palette and their keys put in their places."""
+    """The viewer's page with the review bar, the palette, the refusals and the keys put in their places."""
     html = (VIEWER / "viewer.html").read_text("utf-8")
     for place, file in (
         ("<!-- more controls -->", "review.html"),
         ("<!-- beside the picture -->", "palette.html"),
+        ("<!-- below the picture -->", "refusals.html"),
         ("<!-- more keys -->", "keys.html"),
     ):
         if html.count(place) != 1:

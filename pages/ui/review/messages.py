@@ -40,6 +40,7 @@ class InstanceState:
         note: what speaks for or against it, in a few words.
         category_id: of the project, as in `ReviewMessage.categories`.
         has_score: false for what no model found; its label then shows no number.
+        is_crowd: a region of many objects, which evaluators and training leave out.
         polygons: flat x y in pixel corners, as a person drew them or a file gave them.
     """
 
@@ -48,6 +49,7 @@ class InstanceState:
     category_id: int
     note: str = ""
     has_score: bool = True
+    is_crowd: bool = False
     polygons: Sequence[Sequence[float]] | None = None
 
     def __post_init__(self) -> None:
@@ -145,10 +147,15 @@ class ReviewCategory:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An operation that was not carried out, and why, in a sentence."""
+    """An operation that was not carried out, and why, in a sentence.
+
+    Args:
+        project_id: of the project that it was about; people are told of it there.
+    """
 
     seq: int
     text: str
+    project_id: int = 0
 
 
 @dataclass(frozen=True)
@@ -160,7 +167,9 @@ class ReviewMessage:
         categories: of the project, in order.
         ack_client: whose operations ``ack_seq`` and ``refused`` are about; empty if none have come yet.
         ack_seq: the greatest number of an operation that the frames already contain, or that was refused.
-        refused: the latest operations of that client which were not carried out; each is told once.
+        refused: the latest operations of that client in this project which were not carried out; each is told
+            until somebody dismisses it.
+        project_id: whose queue this is.
         made: ids of the instances that its latest operations have made, by the operation's number.
 
     Raises:
@@ -172,6 +181,7 @@ class ReviewMessage:
     categories: tuple[ReviewCategory, ...] = ()
     ack_client: str = ""
     ack_seq: int = 0
+    project_id: int = 0
     refused: tuple[Refusal, ...] = ()
     made: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     can_undo: bool = False
@@ -195,7 +205,8 @@ class ReviewMessage:
             "categories": [asdict(category) for category in self.categories],
             "ack_client": self.ack_client,
             "ack_seq": self.ack_seq,
-            "refused": [asdict(refusal) for refusal in self.refused],
+            "project_id": self.project_id,
+            "refused": [{"seq": refusal.seq, "text": refusal.text} for refusal in self.refused],
             "made": {str(seq): list(ids) for seq, ids in self.made.items()},
             "can_undo": self.can_undo,
             "can_redo": self.can_redo,

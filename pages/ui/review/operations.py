@@ -31,6 +31,7 @@ __all__ = [
     "Relabel",
     "Reshape",
     "ReviewReport",
+    "SetCrowd",
     "SetStatus",
     "Undo",
     "Unreadable",
@@ -105,6 +106,17 @@ class Relabel:
 
 
 @dataclass(frozen=True)
+class SetCrowd:
+    """Instances of one image are crowds (COCO's ``iscrowd``), or each one object; their status stays."""
+
+    kind: ClassVar[str] = "set_crowd"
+    seq: int
+    image_id: int
+    is_crowd: bool
+    instances: tuple[tuple[Ref, int], ...]
+
+
+@dataclass(frozen=True)
 class DrawBox:
     """A box around an object that was missed, which the network is to fill.
 
@@ -138,11 +150,16 @@ class ChangedInstance:
 
 @dataclass(frozen=True)
 class AddedInstance:
-    """An instance that an edit makes; the arguments are those of :class:`ChangedInstance`."""
+    """An instance that an edit makes; the arguments are those of :class:`ChangedInstance`.
+
+    Args:
+        is_crowd: whether it is a region of many objects, as what is cut off one.
+    """
 
     category_id: int
     counts: str
     polygons: tuple[tuple[float, ...], ...] | None = None
+    is_crowd: bool = False
 
 
 @dataclass(frozen=True)
@@ -225,7 +242,9 @@ class Unreadable:
     reason: str
 
 
-Operation: TypeAlias = SetStatus | Relabel | DrawBox | Edit | Reshape | Finish | Go | Undo | Redo | Unreadable
+Operation: TypeAlias = (
+    SetStatus | Relabel | SetCrowd | DrawBox | Edit | Reshape | Finish | Go | Undo | Redo | Unreadable
+)
 
 
 @dataclass(frozen=True)
@@ -283,7 +302,7 @@ def read_operations(report: object, *, keeps_unreadable: bool = False) -> Review
         if operation.seq <= last:
             raise ValueError(f"ops[{i}].seq: wanted more than {last}, got {operation.seq}")
         last = operation.seq
-        if isinstance(operation, SetStatus | Relabel | Reshape):
+        if isinstance(operation, SetStatus | Relabel | SetCrowd | Reshape):
             instances += len(operation.instances)
             if instances > MAX_INSTANCES:
                 raise ValueError(f"ops[{i}].instances: more than {MAX_INSTANCES} in one report")
@@ -309,6 +328,11 @@ def _read_set_status(where: str, fields: Mapping[str, Any], seq: int) -> SetStat
 def _read_relabel(where: str, fields: Mapping[str, Any], seq: int) -> Relabel:
     category_id = _read_int(fields, where, "category_id", least=-MAX_INT)
     return Relabel(seq, _read_int(fields, where, "image_id"), category_id, _read_instances(where, fields))
+
+
+def _read_set_crowd(where: str, fields: Mapping[str, Any], seq: int) -> SetCrowd:
+    is_crowd = _read_bool(where, "is_crowd", take(fields, "is_crowd", f"{where}."))
+    return SetCrowd(seq, _read_int(fields, where, "image_id"), is_crowd, _read_instances(where, fields))
 
 
 def _read_draw_box(where: str, fields: Mapping[str, Any], seq: int) -> DrawBox:
@@ -337,7 +361,9 @@ def _read_edit(where: str, fields: Mapping[str, Any], seq: int) -> Edit:
         name = f"{where}.added[{i}]"
         one = check_mapping(name, entry)
         category_id = _read_int(one, name, "category_id", least=-MAX_INT)
-        added.append(AddedInstance(category_id, _read_counts(name, one), _read_polygons(name, one)))
+        is_crowd = _read_bool(name, "is_crowd", one.get("is_crowd", False))
+        polygons = _read_polygons(name, one)
+        added.append(AddedInstance(category_id, _read_counts(name, one), polygons, is_crowd))
     if not changes and not added:
         raise ValueError(f"{where}: neither changes nor added")
     return Edit(seq, _read_int(fields, where, "image_id"), what, tuple(changes), tuple(added))
@@ -404,6 +430,7 @@ def _read_go(where: str, fields: Mapping[str, Any], seq: int) -> Go:
 _READERS: dict[str, Callable[[str, Mapping[str, Any], int], Operation]] = {
     "set_status": _read_set_status,
     "relabel": _read_relabel,
+    "set_crowd": _read_set_crowd,
     "draw_box": _read_draw_box,
     "edit": _read_edit,
     "reshape": _read_reshape,
@@ -441,6 +468,12 @@ def _read_ref(name: str, value: object) -> Ref:
     check_int(f"{name}[0]", seq, least=1)
     check_int(f"{name}[1]", place)
     return (seq, place)
+
+
+def _read_bool(where: str, name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{where}.{name}: expected true or false, got {shorten(value)}")
+    return value
 
 
 def _read_int(fields: Mapping[str, Any], where: str, name: str, *, least: int = 0) -> int:

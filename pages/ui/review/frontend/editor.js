@@ -387,8 +387,8 @@ export class Editor {
       changes.push({ id: one.id, mask: this.maskOf(first) });
       for (const piece of rest) {
         const mask = this.maskOf(piece);
-        const category_id = this.host.state.frame?.states.get(one.id)?.category_id;
-        if (mask !== null && category_id !== undefined) added.push({ category_id, mask });
+        const state = this.host.state.frame?.states.get(one.id);
+        if (mask !== null && state !== undefined) added.push({ category_id: state.category_id, mask, is_crowd: state.is_crowd });
       }
     }
     if (selected.length === 0) this.host.say("select an instance first");
@@ -433,8 +433,8 @@ export class Editor {
     const added = this.selected().flatMap((one) => {
       const bitmap = bitmapOf(this.runsOf(one));
       const moved = this.maskOf(move(bitmap, COPY_SHIFT, COPY_SHIFT, this.image)) ?? this.maskOf(bitmap);
-      const category_id = frame?.states.get(one.id)?.category_id;
-      return moved === null || category_id === undefined ? [] : [{ category_id, mask: moved }];
+      const state = frame?.states.get(one.id);
+      return moved === null || state === undefined ? [] : [{ category_id: state.category_id, mask: moved, is_crowd: state.is_crowd }];
     });
     if (added.length === 0) this.host.say("select an instance first");
     else this.edit("duplicate", [], added);
@@ -454,7 +454,8 @@ export class Editor {
     const shown = new Set(this.host.shownIds());
     const candidates = this.instances().flatMap((one) => {
       const state = frame.states.get(one.id);
-      if (state === undefined || state.status === "rejected" || one.rle === null || !shown.has(one.id)) return [];
+      // What lies within a crowd is no second answer to it.
+      if (state === undefined || state.status === "rejected" || state.is_crowd || one.rle === null || !shown.has(one.id)) return [];
       const facts = { id: one.id, category: state.category_id, score: state.has_score ? one.score : 1 };
       return [{ ...facts, isAccepted: state.status === "accepted", runs: this.runsOf(one) }];
     });

@@ -1,7 +1,7 @@
 // The review bar: its buttons and texts. Texts from outside are only ever set through textContent.
 
 import { connection } from "./review_session.js";
-import { countStatuses } from "./review_frames.js";
+import { countCrowds, countStatuses } from "./review_frames.js";
 
 /** @typedef {import("./review_state.js").ReviewState} ReviewState */
 /** @typedef {import("./review_state.js").Category} Category */
@@ -11,14 +11,11 @@ import { countStatuses } from "./review_frames.js";
 export const KEYED_CATEGORIES = 9;
 /** How long a remark stays (ms). */
 const REMARK_TIME = 3500;
-/** Refusals that are read out; the others are only counted. */
-const REFUSALS_SHOWN = 3;
 
 /** @param {string} name */
 function shorten(name) {
   return name.length > 40 ? `${name.slice(0, 39)}…` : name;
 }
-
 
 export class ReviewBar {
   /** @param {Controls} controls */
@@ -30,8 +27,6 @@ export class ReviewBar {
     this.remark = "";
     this.remarkTimer = 0;
     this.categoriesShown = "";
-    /** @type {string[]} */
-    this.refusals = [];
   }
 
   /** @param {string} act @returns {HTMLButtonElement} */
@@ -53,6 +48,8 @@ export class ReviewBar {
     const { frame } = state;
     const place = state.length === 0 ? "0 of 0" : `${state.at + 1} of ${state.length}`;
     controls.setText("position", place);
+    // Room for the last place, so that no step moves what comes after it.
+    controls.part("position", HTMLElement).style.minWidth = `${2 * String(state.length).length + 5}ch`;
     this.enable("previous", state.at > 0);
     this.enable("next", state.at + 1 < state.length);
     this.enable("undo", state.canUndo);
@@ -66,8 +63,13 @@ export class ReviewBar {
     this.showCategories(state.message?.categories ?? [], ready && selected.length > 0, this.categoriesOf(state, selected));
 
     const counts = frame === null ? { proposed: 0, accepted: 0, rejected: 0 } : countStatuses(frame);
+    const crowds = frame === null ? 0 : countCrowds(frame);
     const tally = `${shorten(frame?.message.image.name ?? "")}: ${counts.proposed} proposed · ${counts.accepted} accepted · ${counts.rejected} rejected`;
-    controls.setText("tally", frame === null || state.loading ? "" : tally);
+    const ofCrowds = crowds === 0 ? "" : ` · ${crowds} ${crowds === 1 ? "crowd" : "crowds"}`;
+    const counted = frame === null || state.loading ? "" : tally + ofCrowds;
+    controls.setText("tally", counted);
+    controls.part("tally", HTMLElement).title = counted; // a narrow window cuts it
+    this.showCrowd(state, selected, ready);
     const decided = ready && undecided === 0 && shown.length > 0;
     this.done.dataset.strong = String(decided && frame.image_status !== "reviewed");
     const finishes = frame !== null && (state.message?.queue.unit === "image" || counts.proposed === 0);
@@ -92,7 +94,19 @@ export class ReviewBar {
     dataset.saved = String(state.saved);
     dataset.imageId = frame === null ? "" : String(frame.image_id);
     dataset.imageStatus = frame?.image_status ?? "";
+    dataset.crowds = String(crowds);
     dataset.statusCounts = `${counts.proposed},${counts.accepted},${counts.rejected}`;
+  }
+
+  /**
+   * @param {ReviewState} state
+   * @param {number[]} selected
+   * @param {boolean} ready
+   */
+  showCrowd(state, selected, ready) {
+    const states = selected.flatMap((id) => state.frame?.states.get(id) ?? []);
+    this.enable("crowd", ready && states.length > 0);
+    this.button("crowd").setAttribute("aria-pressed", String(states.length > 0 && states.every((one) => one.is_crowd)));
   }
 
   /**
@@ -109,7 +123,8 @@ export class ReviewBar {
    * @param {boolean} decided
    */
   noteText(state, selected, decided) {
-    const note = selected.length === 1 ? (state.frame?.states.get(selected[0])?.note ?? "") : "";
+    const one = selected.length === 1 ? state.frame?.states.get(selected[0]) : undefined;
+    const note = [one?.is_crowd ? "a crowd" : "", one?.note ?? ""].filter((text) => text !== "").join("; ");
     if (!decided) return note;
     const all = "All shown are decided.";
     return note === "" ? all : `${all} ${note}`;
@@ -162,21 +177,6 @@ export class ReviewBar {
     this.remark = text;
     this.controls.setText("say", text);
     if (text !== "") this.remarkTimer = window.setTimeout(() => this.say(""), REMARK_TIME);
-  }
-
-  /** @param {string[]} texts of operations that were not carried out */
-  tellRefusals(texts) {
-    if (texts.length === 0) return;
-    this.refusals.push(...texts);
-    const more = this.refusals.length - REFUSALS_SHOWN;
-    const told = this.refusals.slice(-REFUSALS_SHOWN).join(" ");
-    this.controls.setText("refusal-text", `Not carried out: ${told}${more > 0 ? ` And ${more} more.` : ""}`);
-    this.controls.part("refusals", HTMLElement).hidden = false;
-  }
-
-  dismiss() {
-    this.refusals = [];
-    this.controls.part("refusals", HTMLElement).hidden = true;
   }
 }
 

@@ -12,6 +12,7 @@
  * @property {number} category_id
  * @property {string} note
  * @property {boolean} has_score
+ * @property {boolean} is_crowd a region of many objects
  * @property {number[][] | null} polygons as a person drew them, where they fill the very pixels of the mask
  */
 
@@ -36,6 +37,7 @@
  * @typedef {object} Values
  * @property {Status} [status]
  * @property {number} [category_id]
+ * @property {boolean} [is_crowd]
  * @property {Mask} [mask]
  * @property {number[][] | null} [polygons] with a mask
  * @property {boolean} [gone]
@@ -55,7 +57,7 @@
  * What becomes of an instance: null takes it away. What is mended is accepted, but for what only gives way.
  * @typedef {{id: number, mask: Mask | null, polygons?: number[][], givesWay?: boolean}} Change
  */
-/** An instance to be made. @typedef {{category_id: number, mask: Mask, polygons?: number[][]}} Drawn */
+/** An instance to be made. @typedef {{category_id: number, mask: Mask, polygons?: number[][], is_crowd?: boolean}} Drawn */
 
 /** An id of our own for the k-th thing that an operation makes: -(1000 * seq + k). */
 const MADE_AT_ONCE = 1000;
@@ -85,8 +87,8 @@ export function boxOfFour([x1, y1, x2, y2]) {
 }
 
 /** @param {Drawn} drawn @returns {InstanceState} */
-export function stateOfDrawn({ category_id, polygons }) {
-  return { status: "accepted", version: 1, category_id, note: "", has_score: false, polygons: polygons ?? null };
+export function stateOfDrawn({ category_id, polygons, is_crowd = false }) {
+  return { status: "accepted", version: 1, category_id, note: "", has_score: false, is_crowd, polygons: polygons ?? null };
 }
 
 /**
@@ -126,11 +128,11 @@ export function applyPatch(frame, patch) {
 
 /**
  * @param {InstanceState} state
- * @param {{status?: Status, category_id?: number}} values
+ * @param {{status?: Status, category_id?: number, is_crowd?: boolean}} values
  */
 function isSo(state, values) {
-  const { status = state.status, category_id: category = state.category_id } = values;
-  return state.status === status && state.category_id === category;
+  const { status = state.status, category_id: category = state.category_id, is_crowd: crowd = state.is_crowd } = values;
+  return state.status === status && state.category_id === category && state.is_crowd === crowd;
 }
 
 /**
@@ -141,6 +143,11 @@ export function countStatuses(frame) {
   const counts = { proposed: 0, accepted: 0, rejected: 0 };
   for (const { status } of frame.states.values()) counts[status] += 1;
   return counts;
+}
+
+/** How many of a frame's instances are crowds. @param {Frame} frame */
+export function countCrowds(frame) {
+  return [...frame.states.values()].filter((state) => state.is_crowd).length;
 }
 
 /**

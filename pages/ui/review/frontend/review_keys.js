@@ -17,6 +17,7 @@ const PLAIN = /** @type {Record<string, string>} */ ({
   t: "tighten",
   j: "merge",
   i: "subtract",
+  o: "crowd",
   Delete: "remove",
   Backspace: "remove",
   Enter: "done",
@@ -49,7 +50,7 @@ export const EDIT_ACTS = [
 ];
 
 /** Actions that a key which is held down does not repeat: each wants a look. */
-const ONCE = new Set(["accept", "reject", "accept-all", "reject-all", "done", "relabel", "undo", "redo", "choose-category", ...EDIT_ACTS]);
+const ONCE = new Set(["accept", "reject", "accept-all", "reject-all", "done", "relabel", "crowd", "undo", "redo", "choose-category", ...EDIT_ACTS]);
 
 /** The viewer's letters and signs, which work from the whole page as well; arrows scroll it. */
 export const VIEWER_KEYS = /^(?:[nphbmxlcfz[\]+=?-]|Escape)$/;

@@ -28,6 +28,7 @@ export function lookOf(frame, categories) {
       color_chip: moved?.color ?? instance.color_category,
       prefix: PREFIXES[state.status],
       has_score: state.has_score,
+      is_crowd: state.is_crowd,
       faint: isRejected,
     };
   });

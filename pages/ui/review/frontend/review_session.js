@@ -8,6 +8,7 @@
 
 const CLIENT_KEY = "maskdesk-review-client";
 const OPS_KEY = "maskdesk-review-ops-";
+const REFUSALS_KEY = "maskdesk-review-refusals-";
 const LOCK_PREFIX = "maskdesk-review-";
 const CHANNEL = "maskdesk-review-names";
 const TRIES = 12;
@@ -58,6 +59,33 @@ export function save(storage, saved) {
     storage.setItem(OPS_KEY + saved.client, JSON.stringify(saved));
   } catch {
     // forbidden or full: then only a reload loses what is under way
+  }
+}
+
+/**
+ * What the tab was told of refusals, in whatever form it was saved; null where there is nothing.
+ * @param {Storage} storage
+ * @param {string} client
+ * @returns {any}
+ */
+export function loadRefusals(storage, client) {
+  try {
+    return JSON.parse(storage.getItem(REFUSALS_KEY + client) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {Storage} storage
+ * @param {string} client
+ * @param {object} refusals
+ */
+export function saveRefusals(storage, client, refusals) {
+  try {
+    storage.setItem(REFUSALS_KEY + client, JSON.stringify(refusals));
+  } catch {
+    // forbidden or full: then a reload forgets them
   }
 }
 

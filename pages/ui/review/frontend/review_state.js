@@ -28,7 +28,8 @@ import { applyPatch, boxOfFour, ownId, readFrame, refOf, stateOfDrawn } from "./
  * @property {Category[]} categories
  * @property {string} ack_client
  * @property {number} ack_seq
- * @property {{seq: number, text: string}[]} refused
+ * @property {number} project_id whose queue it is
+ * @property {Refusal[]} refused in this project
  * @property {Record<string, number[]>} made ids of what operations of that client have made, by their numbers
  * @property {boolean} can_undo
  * @property {boolean} can_redo
@@ -36,6 +37,7 @@ import { applyPatch, boxOfFour, ownId, readFrame, refOf, stateOfDrawn } from "./
  */
 
 /** @typedef {{seq: number, kind: string, [name: string]: unknown}} Operation as Python reads it */
+/** What was not carried out, and why. @typedef {{seq: number, text: string}} Refusal */
 /** @typedef {{op: Operation, patch: Patch | null}} Pending */
 /** @typedef {{client: string, seq: number, pending: Pending[]}} Saved */
 /** @typedef {{seq: number, at: number, forward: Patch, back: Patch}} Decision */
@@ -107,7 +109,7 @@ export class ReviewState {
   /**
    * Take in a message.
    * @param {ReviewMessage} message
-   * @returns {string[]} what was refused, to be told
+   * @returns {Refusal[]} what was refused, to be told
    */
   accept(message) {
     if (message.version !== REVIEW_VERSION) {
@@ -168,12 +170,12 @@ export class ReviewState {
   /** @param {ReviewMessage} message */
   takeRefusals(message) {
     if (message.ack_client !== this.client) return [];
-    /** @type {string[]} */
-    const texts = [];
+    /** @type {Refusal[]} */
+    const fresh = [];
     for (const { seq, text } of message.refused) {
       if (this.told.has(seq)) continue;
       this.told.add(seq);
-      texts.push(text);
+      fresh.push({ seq, text });
       const place = this.decisions.findIndex((decision) => decision.seq === seq);
       if (place < 0) this.forgetDecisions(); // an undo or redo: what stands is for Python to say
       else {
@@ -181,7 +183,7 @@ export class ReviewState {
         if (place < this.standing) this.standing -= 1;
       }
     }
-    return texts;
+    return fresh;
   }
 
   forgetDecisions() {
@@ -238,6 +240,18 @@ export class ReviewState {
   }
 
   /**
+   * Call instances of the shown image crowds, regions of many objects; or, if all are, call each one object again.
+   * @param {number[]} ids
+   * @returns {{changed: number[], isCrowd: boolean}} those that were not so, and what they are now
+   */
+  toggleCrowd(ids) {
+    const isCrowd = ids.some((id) => this.frame?.states.get(id)?.is_crowd === false);
+    const changed = this.changed(ids, (state) => state.is_crowd !== isCrowd);
+    this.decideInstances("set_crowd", { is_crowd: isCrowd }, changed, (state) => ({ is_crowd: state.is_crowd }));
+    return { changed, isCrowd };
+  }
+
+  /**
    * @param {number[]} ids
    * @param {(state: InstanceState) => boolean} differs
    */
@@ -252,9 +266,9 @@ export class ReviewState {
 
   /**
    * @param {string} kind
-   * @param {{status?: Status, category_id?: number}} values
+   * @param {Values} values
    * @param {number[]} ids
-   * @param {(state: InstanceState) => {status?: Status, category_id?: number}} old
+   * @param {(state: InstanceState) => Values} old
    */
   decideInstances(kind, values, ids, old) {
     const { frame } = this;
@@ -320,7 +334,9 @@ export class ReviewState {
     const seq = this.seq + 1;
     const op = {
       kind: "edit", what, image_id, changes: sent,
-      added: added.map(({ category_id, mask, polygons }) => ({ category_id, counts: mask.counts, polygons: polygons ?? null })),
+      added: added.map(({ category_id, mask, polygons, is_crowd }) => ({
+        category_id, counts: mask.counts, polygons: polygons ?? null, ...(is_crowd ? { is_crowd } : {}),
+      })),
     };
     const isPlain = added.length === 0 && back.length === forward.length && back.every(({ mask }) => mask?.counts !== "");
     if (isPlain) {

@@ -11,6 +11,7 @@ import { lookOf } from "./review_look.js";
 import { claimClient, connection, loadSaved, save } from "./review_session.js";
 import { EDIT_ACTS, VIEWER_KEYS, actionOf, hasOpenDialog, isRepeatable, isTakenBy } from "./review_keys.js";
 import { KEYED_CATEGORIES, ReviewBar } from "./review_bar.js";
+import { RefusalList, RefusalPanel } from "./refusals.js";
 import { Editor } from "./editor.js";
 
 /** @typedef {import("./review_state.js").ReviewMessage} ReviewMessage */
@@ -22,7 +23,7 @@ import { Editor } from "./editor.js";
 
 const LOADING = "Loading…";
 /** What is about the picture: it means nothing before that is there. */
-const NEEDS_FRAME = new Set(["accept", "reject", "accept-all", "reject-all", "relabel", "done", "reopen", ...EDIT_ACTS]);
+const NEEDS_FRAME = new Set(["accept", "reject", "accept-all", "reject-all", "relabel", "crowd", "done", "reopen", ...EDIT_ACTS]);
 /** Nothing acknowledged for so long (ms): the person is told. */
 const LATE_AFTER = 5000;
 /** Python gets the next operations when it has answered the last ones, or after so long (ms), and then after
@@ -54,6 +55,7 @@ export class Reviewer {
     this.viewer.onPaint = () => this.painted();
     this.bar = new ReviewBar(this.viewer.controls);
     this.state = new ReviewState(loadSaved(sessionStorage));
+    this.refusals = new RefusalPanel(this.viewer.controls, new RefusalList(sessionStorage, this.state.client));
     /** @type {(name: string, value: unknown) => void} */
     this.setStateValue = () => {};
     this.named = false;
@@ -100,6 +102,7 @@ export class Reviewer {
     const client = await claimClient(this.state.client);
     if (client !== this.state.client) {
       this.state.rename(client);
+      this.refusals.list.open(client);
       if (this.state.message !== null) this.show();
     }
     this.named = true;
@@ -117,7 +120,7 @@ export class Reviewer {
     this.setStateValue = setStateValue;
     this.silentUntil = 0;
     const waiting = this.state.pending.length;
-    /** @type {string[]} */
+    /** @type {import("./review_state.js").Refusal[]} */
     let refusals;
     try {
       refusals = this.state.accept(data);
@@ -132,7 +135,8 @@ export class Reviewer {
       save(sessionStorage, this.state.toSave());
     }
     if (!this.state.pending.some(({ op }) => op.seq <= this.sent)) this.isAnswered = true;
-    this.bar.tellRefusals(refusals);
+    const fresh = this.refusals.list.add(data.project_id, refusals);
+    if (fresh.length > 0) this.bar.say(`not carried out: ${fresh[fresh.length - 1].text}`);
     this.show();
     this.flush();
   }
@@ -235,6 +239,7 @@ export class Reviewer {
 
   showBar() {
     this.bar.show(this.state, { shown: this.shownIds(), selected: this.selectedIds(), late: this.isLate() });
+    this.refusals.show(this.state.message?.project_id ?? 0);
     if (this.state.loading) this.bar.say(LOADING);
     else if (this.bar.remark === LOADING) this.bar.say("");
   }
@@ -313,7 +318,9 @@ export class Reviewer {
     else if (name === "reopen") this.changed(this.state.finish("opened"));
     else if (name === "undo") this.turnBack(this.state.undo(), "nothing to undo");
     else if (name === "redo") this.turnBack(this.state.redo(), "nothing to redo");
-    else if (name === "dismiss") bar.dismiss();
+    else if (name === "crowd") this.toggleCrowd();
+    else if (name === "show-refusals") this.refusals.reveal();
+    else if (name === "dismiss") this.refusals.dismiss(null);
     else this.editor.act(name);
   }
 
@@ -387,6 +394,17 @@ export class Reviewer {
       const name = this.state.message?.categories.find(({ id }) => id === categoryId)?.name ?? "";
       this.bar.say(this.editor.tool === null ? "select an instance first" : `what is drawn next: ${name}`);
     } else this.changed(this.state.relabel(ids, categoryId).length > 0);
+  }
+
+  toggleCrowd() {
+    const { changed, isCrowd } = this.state.toggleCrowd(this.selectedIds());
+    if (changed.length === 0) {
+      this.bar.say("select an instance first");
+      return;
+    }
+    this.changed(true);
+    const what = changed.length === 1 ? (isCrowd ? "a crowd" : "one object") : isCrowd ? "crowds" : "one object each";
+    this.bar.say(`${changed.length} marked as ${what}`);
   }
 
   /** @param {[number, number, number, number]} box */

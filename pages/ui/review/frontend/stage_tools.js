@@ -140,6 +140,7 @@ export class StageTools {
     }
     if (!this.active?.begin(this.placeOf(event))) return;
     event.stopImmediatePropagation();
+    this.viewer.begin();
     this.drag = { id: event.pointerId, start: this.placeOf(event).screen, moved: false, event };
     this.viewer.controls.stage.setPointerCapture(event.pointerId);
     this.viewer.requestFrame();

@@ -17,7 +17,7 @@ test("keys and what they mean", () => {
     a: "accept", A: "accept", d: "reject", "Shift+A": "accept-all", "Shift+D": "reject-all", Enter: "done",
     ".": "next", PageDown: "next", ",": "previous", PageUp: "previous", e: "choose-category", r: "draw-box",
     u: "undo", "Ctrl+z": "undo", "Meta+z": "undo", y: "redo", "Ctrl+y": "redo", "Ctrl+Shift+Z": "redo",
-    1: "relabel", 9: "relabel",
+    1: "relabel", 9: "relabel", o: "crowd",
   };
   for (const [keys, name] of Object.entries(wanted)) assert.equal(press(keys)?.name, name, keys);
   assert.equal(press("7")?.number, 7);

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { bySoonness, countStatuses, nextUndecided } from "../frontend/review_frames.js";
+import { bySoonness, countCrowds, countStatuses, nextUndecided } from "../frontend/review_frames.js";
 import { ReviewState } from "../frontend/review_state.js";
 import { lookOf } from "../frontend/review_look.js";
 import { labelText } from "../../viewer/frontend/state.js";
@@ -44,6 +44,8 @@ test("decisions on the sample message give the sample report", () => {
   state.relabel([own], 1);
   state.edit("remove", [{ id: own, mask: null }]);
   state.reshape("threshold", [7], 0.4);
+  assert.deepEqual(state.toggleCrowd([12]), { changed: [12], isCrowd: true });
+  state.edit("duplicate", [], [{ category_id: 44, mask: piece, is_crowd: true }]);
   assert.deepEqual(state.report(), read("report.json"));
 });
 
@@ -65,6 +67,27 @@ test("an edit is seen at once, and its undo, and its redo", () => {
   state.redo();
   assert.deepEqual([seven().rle.counts, stateOf(state, 7).version], ["041O", 5]);
   assert.equal(data.frames[1].message.instances[0].rle.counts, "441O", "Python's message itself stays as it came");
+});
+
+test("a crowd is seen at once, with a label that says so, and is one object again when it is taken back", () => {
+  const state = begin();
+  const label = (/** @type {number} */ id) => {
+    const look = lookOf(/** @type {any} */ (state.frame), state.message.categories).find((one) => one.id === id);
+    return [look.is_crowd, labelText(look)];
+  };
+  assert.deepEqual(label(7), [false, "person 0.98"]);
+  assert.deepEqual(state.toggleCrowd([7, 3]), { changed: [7, 3], isCrowd: true });
+  assert.deepEqual(label(7), [true, "person · crowd 0.98"]);
+  assert.deepEqual([stateOf(state, 7).status, stateOf(state, 7).version, countCrowds(state.frame)], ["proposed", 3, 2]);
+  assert.deepEqual(state.toggleCrowd([7, 12]), { changed: [12], isCrowd: true }, "of mixed ones all become crowds");
+  assert.deepEqual(state.toggleCrowd([7, 12]), { changed: [7, 12], isCrowd: false });
+  assert.equal(countCrowds(state.frame), 1);
+  for (let n = 0; n < 3; n += 1) state.undo();
+  assert.deepEqual([label(7)[0], countCrowds(state.frame)], [false, 0]);
+  state.redo();
+  assert.equal(countCrowds(state.frame), 2);
+  assert.deepEqual(state.toggleCrowd([]), { changed: [], isCrowd: false });
+  assert.equal(state.report().ops.filter(({ kind }) => kind === "set_crowd").length, 3);
 });
 
 test("what is made here has an id of ours until Python says its own, and what was said of it follows", () => {
@@ -182,7 +205,7 @@ test("an acknowledged operation leaves the word to the message", () => {
   const state = begin();
   state.setStatus([7], "accepted");
   const told = state.accept(messageWith({ status: "rejected", version: 9 }, { ack_seq: 5, refused: [{ seq: 5, text: "Too late." }] }));
-  assert.deepEqual(told, ["Too late."]);
+  assert.deepEqual(told, [{ seq: 5, text: "Too late." }]);
   assert.ok(state.saved);
   assert.deepEqual([stateOf(state, 7).status, stateOf(state, 7).version], ["rejected", 9]);
 });
@@ -192,7 +215,7 @@ test("a refusal is told once, and its decision cannot be undone", () => {
   state.setStatus([7], "accepted");
   state.setStatus([12], "accepted");
   const refused = [{ seq: 5, text: "Too late." }];
-  assert.deepEqual(state.accept(message({ ack_seq: 5, refused })), ["Too late."]);
+  assert.deepEqual(state.accept(message({ ack_seq: 5, refused })), [{ seq: 5, text: "Too late." }]);
   assert.deepEqual(state.accept(message({ ack_seq: 5, refused })), []);
   assert.deepEqual(state.undo(), { image_id: 70, instances: [{ id: 12, status: "proposed" }] });
 });

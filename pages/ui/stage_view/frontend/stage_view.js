@@ -249,7 +249,7 @@ class StageView {
     const { message, boxes } = this.state;
     const by = ARROWS.get(event.key);
     const box = boxes[this.chosen];
-    if (message === null || by === undefined || box === undefined) return;
+    if (message === null || by === undefined || box === undefined || event.altKey || event.ctrlKey || event.metaKey) return;
     event.preventDefault();
     event.stopPropagation();
     const far = event.shiftKey ? FAR : 1;

@@ -80,12 +80,14 @@ class Stepper {
     for (const step of /** @type {const} */ ([-1, 1])) {
       this.button(step).addEventListener("click", () => this.go(step), { signal });
     }
+    // Before all else on the page: what has the focus may keep its keys to itself.
     document.addEventListener("keydown", (event) => {
       if (!event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
       if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
       event.preventDefault(); // the browser would go back
+      event.stopPropagation();
       this.go(event.key === "ArrowLeft" ? -1 : 1);
-    }, { signal });
+    }, { signal, capture: true });
   }
 
   /** @param {1 | -1} step */

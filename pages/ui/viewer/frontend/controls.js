@@ -20,7 +20,13 @@ export class Controls {
     this.canvas = this.part("canvas", HTMLCanvasElement);
     this.chips = this.part("chips", HTMLElement);
     this.chipTemplate = this.part("chip-template", HTMLTemplateElement);
+    this.chipRow = this.part("chip-row", HTMLElement);
+    this.moreChips = this.part("more-chips", HTMLButtonElement);
+    /** @type {Set<Element>} chips that have no room in the line */
+    this.foldedChips = new Set();
+    this.chipRoom = new IntersectionObserver((entries) => this.noteChips(entries), { root: this.chips, threshold: 0.6 });
     this.notice = this.part("notice", HTMLElement);
+    this.empty = this.part("empty", HTMLElement);
     this.tip = this.part("tip", HTMLElement);
     this.compare = this.part("compare", HTMLButtonElement);
     this.help = this.part("help", HTMLButtonElement);
@@ -111,7 +117,12 @@ export class Controls {
     const wanted = rows.map((row) => String(row.id));
     const present = [...this.chips.children].map((chip) => /** @type {HTMLElement} */ (chip).dataset.category);
     if (wanted.join() !== present.join()) {
+      this.chipRoom.disconnect();
+      this.foldedChips.clear();
       this.chips.replaceChildren(...rows.map((row) => this.makeChip(row.id, onToggle)));
+      for (const chip of this.chips.children) this.chipRoom.observe(chip);
+      if (rows.length === 0) this.foldChips(true);
+      this.showMoreChips();
     }
     rows.forEach((row, i) => {
       const chip = /** @type {HTMLElement} */ (this.chips.children[i]);
@@ -137,6 +148,46 @@ export class Controls {
     chip.dataset.category = String(id);
     chip.addEventListener("click", (event) => onToggle(id, event.shiftKey));
     return chip;
+  }
+
+  /** @param {IntersectionObserverEntry[]} entries */
+  noteChips(entries) {
+    if (this.isUnfolded) return; // what is scrolled away within the unfolded ones has its place
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) this.foldedChips.delete(target);
+      else if (target.isConnected) this.foldedChips.add(target);
+    }
+    this.showMoreChips();
+  }
+
+  get isUnfolded() {
+    return this.chipRow.dataset.open === "true";
+  }
+
+  /** @param {boolean} on whether only one line of chips is shown */
+  foldChips(on) {
+    if (on !== this.isUnfolded) return;
+    this.chipRow.dataset.open = String(!on);
+    this.chips.scrollTop = 0;
+    this.moreChips.setAttribute("aria-expanded", String(!on));
+    this.showMoreChips();
+  }
+
+  showMoreChips() {
+    const folded = this.foldedChips.size;
+    this.moreChips.hidden = folded === 0 && !this.isUnfolded;
+    this.setText("more-chips", this.isUnfolded ? "Fewer" : `+${folded}`);
+    const name = this.isUnfolded ? "Show one line of categories" : `Show ${folded} more categories`;
+    if (this.moreChips.title !== name) {
+      this.moreChips.title = name;
+      this.moreChips.setAttribute("aria-label", name);
+    }
+  }
+
+  /** @param {string} text why there is nothing to see; empty to hide it */
+  showEmpty(text) {
+    this.setText("empty", text);
+    if (this.empty.hidden !== (text === "")) this.empty.hidden = text === "";
   }
 
   /**

@@ -34,8 +34,9 @@ const PLAIN_KEYS = {
   l: (viewer) => viewer.toggleDisplay("labels"),
   "?": (viewer) => viewer.controls.showHelp(viewer.controls.sheet.hidden),
   Escape: (viewer) => {
-    if (viewer.controls.sheet.hidden) viewer.select(null, false, 0);
-    else viewer.controls.showHelp(false);
+    if (!viewer.controls.sheet.hidden) viewer.controls.showHelp(false);
+    else if (viewer.controls.isUnfolded) viewer.controls.foldChips(true);
+    else viewer.select(null, false, 0);
   },
   " ": () => {}, // the page would scroll
 };

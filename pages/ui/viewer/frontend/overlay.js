@@ -27,6 +27,8 @@ const SLOW_DRAWING = 7;
 const MARGIN = 160;
 const CONTOUR_WIDTH = 1.5;
 const BOX_WIDTH = 1.5;
+/** Of a crowd's lines (CSS pixels). */
+const CROWD_DASH = [7, 4];
 /** Of an instance that is drawn so that others stand out. */
 const FAINT_FILL = 0.3;
 const FAINT_LINE = 0.6;
@@ -217,7 +219,9 @@ export class Overlay {
     const [x1, y1, x2, y2] = item.instance.box;
     this.context.globalAlpha = item.instance.faint ? FAINT_LINE : 1;
     this.context.strokeStyle = item.color;
+    this.context.setLineDash(dashOf(item, this.drawn?.scale ?? 1));
     this.context.strokeRect(x1, y1, x2 - x1, y2 - y1);
+    this.context.setLineDash([]);
   }
 
   /**
@@ -237,7 +241,9 @@ export class Overlay {
     if (display.contours) {
       context.globalAlpha = faint ? FAINT_LINE : 1;
       context.strokeStyle = item.color;
+      context.setLineDash(dashOf(item, this.drawn?.scale ?? 1));
       context.stroke(path);
+      context.setLineDash([]);
     }
   }
 
@@ -265,11 +271,21 @@ export class Overlay {
 }
 
 /**
+ * A crowd's lines are dashed; in the image's pixels, as they are drawn.
+ * @param {Item} item
+ * @param {number} scale
+ */
+function dashOf(item, scale) {
+  return item.instance.is_crowd ? CROWD_DASH.map((length) => length / scale) : [];
+}
+
+/**
  * @param {Item} a
  * @param {Item} b
  */
 function looksTheSame(a, b) {
-  return a.shape === b.shape && a.color === b.color && a.instance.faint === b.instance.faint;
+  const isAsCrowded = Boolean(a.instance.is_crowd) === Boolean(b.instance.is_crowd);
+  return a.shape === b.shape && a.color === b.color && a.instance.faint === b.instance.faint && isAsCrowded;
 }
 
 /**
@@ -317,6 +333,8 @@ export function drawHighlight(context, item, view, ratio, strong) {
   for (const [width, color] of strong ? selectedLines : hoverLines) {
     context.lineWidth = width / scale;
     context.strokeStyle = color;
+    context.setLineDash(color === "#ffffff" ? dashOf(item, scale) : []);
     context.stroke(path);
   }
+  context.setLineDash([]);
 }

@@ -20,6 +20,7 @@
  * @property {string} [prefix] before its name in the label
  * @property {boolean} [has_score] false for what no model found: its score is not shown
  * @property {boolean} [faint] drawn so that others stand out
+ * @property {boolean} [is_crowd] a region of many objects: dashed, and its label says so
  */
 
 /**
@@ -263,5 +264,5 @@ export function countText(model, shown) {
 export function labelText(instance) {
   const name = instance.label.length > 28 ? `${instance.label.slice(0, 27)}…` : instance.label;
   const score = instance.has_score === false ? "" : ` ${instance.score.toFixed(2)}`;
-  return `${instance.prefix ?? ""}${name}${score}`;
+  return `${instance.prefix ?? ""}${name}${instance.is_crowd ? " · crowd" : ""}${score}`;
 }

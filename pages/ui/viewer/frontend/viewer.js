@@ -60,6 +60,8 @@ export class Viewer {
     /** @type {[number, number] | null} */
     this.pointer = null;
     this.comparing = false;
+    /** Something is being drawn on this image: that nothing is there yet needs no saying any more. */
+    this.begun = false;
     this.frame = 0;
     this.restTimer = 0;
     this.reportTimer = 0;
@@ -104,6 +106,7 @@ export class Viewer {
       this.hovered = null;
       this.fitted = true;
       this.focused = null;
+      this.begun = false;
       this.overlay.invalidate();
     }
     if (data.height !== undefined) this.root.style.setProperty("--stage-height", `${data.height}px`);
@@ -224,6 +227,7 @@ export class Viewer {
     const percent = view.scale * ratio * 100;
     this.controls.showZoom(place, `${percent < 10 ? percent.toFixed(1) : Math.round(percent)}%`);
     this.controls.showNotice(this.noticeText(model));
+    this.controls.showEmpty(model.instances.length > 0 || this.begun ? "" : model.message || "No instances found");
     const { dataset } = this.root;
     dataset.zoom = String(view.scale);
     dataset.pan = `${view.x},${view.y}`;
@@ -238,8 +242,13 @@ export class Viewer {
       return `The image “${model.image.name}” could not be loaded. Reload the page, or open the image again.`;
     }
     if (this.picture.status === "loading") return "Loading…";
-    if (model.instances.length === 0) return model.message || "No instances found";
     return "";
+  }
+
+  /** A person begins to draw. */
+  begin() {
+    this.begun = true;
+    this.requestFrame();
   }
 
   resize() {
@@ -438,7 +447,7 @@ export class Viewer {
     const area = this.shapes.get(id)?.area ?? 0;
     const share = (100 * area) / (model.image.width * model.image.height);
     const score = instance.has_score === false ? "" : `${instance.score.toFixed(3)} · `;
-    const facts = `${score}${areaText(area)} · ${share < 0.1 ? "<0.1" : share.toFixed(1)}%`;
+    const facts = `${instance.is_crowd ? "crowd · " : ""}${score}${areaText(area)} · ${share < 0.1 ? "<0.1" : share.toFixed(1)}%`;
     controls.showTip(instance, colorOf(model, instance), facts, pointer[0], pointer[1]);
   }
 
@@ -504,6 +513,7 @@ export class Viewer {
     click("actual", () => this.zoomTo(1 / this.ratio));
     click("help", () => controls.showHelp(controls.sheet.hidden));
     click("close-help", () => controls.showHelp(false));
+    click("more-chips", () => controls.foldChips(controls.isUnfolded));
     on(controls.zoom, "input", () => {
       if (this.model === null) return;
       const { least, most } = scaleLimits(this.model.image, this.stage);
@@ -519,7 +529,10 @@ export class Viewer {
     on(controls.compare, "keyup", () => this.setCompare(false));
 
     // Whoever turns to another part of the page acts on what is seen here: Python must know of it first.
-    document.addEventListener("pointerdown", () => this.report(0), { signal, capture: true });
+    document.addEventListener("pointerdown", (event) => {
+      this.report(0);
+      if (controls.isUnfolded && !event.composedPath().includes(controls.chipRow)) controls.foldChips(true);
+    }, { signal, capture: true });
     on(this.root, "focusout", () => this.report(0));
     document.addEventListener("visibilitychange", () => document.hidden && this.report(0), { signal });
     window.addEventListener("pagehide", () => this.report(0), { signal });
@@ -529,6 +542,7 @@ export class Viewer {
     clearTimeout(this.reportTimer); // see leaving.js: now it is too late to send anything
     this.leaving.abort();
     this.resizing.disconnect();
+    this.controls.chipRoom.disconnect();
     cancelAnimationFrame(this.frame);
     clearTimeout(this.restTimer);
     clearTimeout(this.controls.announcement);
