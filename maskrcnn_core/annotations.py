@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,18 @@ from maskrcnn_core.detections import Detections
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.masks import Rle
 
-__all__ = ["AnnotatedImage", "Dataset", "ImageRecord", "Instance", "UniqueNames", "unique_names"]
+__all__ = [
+    "AnnotatedImage",
+    "Dataset",
+    "ImageRecord",
+    "Instance",
+    "UniqueNames",
+    "ids_from_names",
+    "unique_names",
+]
+
+_MAX_ID = 2**53
+"""Above it JSON readers that know only floats do not hold whole numbers exactly."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -174,6 +186,24 @@ class Dataset:
         names = unique_names([image.record.file_name for image in images])
         records = tuple(replace(i.record, file_name=name) for i, name in zip(images, names, strict=True))
         return cls(records, tuple(categories), tuple(n for image in images for n in image.instances))
+
+
+def ids_from_names(names: Sequence[str]) -> list[int] | None:
+    """Image ids that the files' names give, as COCO names its files by their ids (``000000000139.jpg``).
+
+    Returns:
+        The ids, where all stems are such numbers (from 1 on), all different; else ``None``.
+    """
+    ids = [_number(PurePosixPath(name).stem) for name in names]
+    numbers = [number for number in ids if number is not None]
+    return numbers if names and len(set(numbers)) == len(names) else None
+
+
+def _number(stem: str) -> int | None:
+    if not (stem.isascii() and stem.isdigit() and len(stem) <= 20):
+        return None
+    number = int(stem)
+    return number if 0 < number < _MAX_ID else None
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

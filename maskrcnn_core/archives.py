@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
+from maskrcnn_core.archive_names import member_names
 from maskrcnn_core.errors import ArchiveError, ImageError
 from maskrcnn_core.images import image_format, one_line
 
@@ -99,8 +100,8 @@ def read_zip_images(
         _check_overlaps(entries, archive.start_dir, shown)
         seen: set[str] = set()
         total = 0
-        for entry in entries:
-            member = _member_name(entry)
+        names = member_names(entries, lambda: _data_sets(archive, entries, limits))
+        for entry, member in zip(entries, names, strict=True):
             if entry.is_dir() or member.endswith("/") or _is_litter(member):
                 continue
             where = f"{shown}: {one_line(member)}"
@@ -189,15 +190,23 @@ def _check_overlaps(entries: list[zipfile.ZipInfo], start_dir: int, shown: str) 
         )
 
 
-def _member_name(entry: zipfile.ZipInfo) -> str:
-    """The name as itself: UTF-8 where its bytes are that, whether or not the archive says so."""
-    name = entry.orig_filename  # ``filename`` is cut at a NUL and has the separators of this system
-    if not entry.flag_bits & 0x800:  # zipfile has read it as cp437, which maps all bytes and back
+def _data_sets(
+    archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], limits: ZipLimits
+) -> Iterator[bytes]:
+    """The archive's JSON files, which may list names that are hard to read; bad ones are told of later."""
+    total = 0
+    for entry in entries:
+        if Path(entry.filename).suffix.casefold() != ".json":
+            continue
         try:
-            name = name.encode("cp437").decode("utf-8")
-        except UnicodeError:
-            pass
-    return name.replace("\\", "/")
+            _check_entry(entry, "-", "", set(), limits)
+            data = _read(archive, entry, "", limits, {".json"})
+        except ArchiveError:
+            continue
+        total += len(data)
+        if total > limits.max_total_bytes:
+            return
+        yield data
 
 
 def _is_litter(member: str) -> bool:

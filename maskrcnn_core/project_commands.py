@@ -5,23 +5,24 @@ from __future__ import annotations
 import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
-from maskrcnn_core.batch import find_files
 from maskrcnn_core.categories import Category
 from maskrcnn_core.console import bar_of, load_named_model, table, tell
 from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.errors import DatasetError, ExportError, InputError
 from maskrcnn_core.files import replace_file
+from maskrcnn_core.folders import FolderImages
+from maskrcnn_core.gathering import gather
 from maskrcnn_core.job_commands import add_background_job, open_store, project_named
 from maskrcnn_core.job_commands import app as job_app
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store.exchange import ImportReport, import_coco, read_for_import
 from maskrcnn_core.store.exporting import Selection, checked_coco, proposals_note, select, split_images
-from maskrcnn_core.store.intake import import_files
+from maskrcnn_core.store.intake import HandedIn, import_files
 from maskrcnn_core.store.journal import Change
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE
 from maskrcnn_core.store.proposing import category_mapping, propose
@@ -88,7 +89,7 @@ def add_images(
     name: _Name,
     paths: Annotated[
         list[str],
-        typer.Argument(help="Images, folders, patterns in quotes, zips, and COCO JSON of the same call."),
+        typer.Argument(help="Images, folders, patterns in quotes, zips, and COCO JSON (also in folders)."),
     ],
     who: _Who = None,
     quiet: _Quiet = False,
@@ -96,18 +97,21 @@ def add_images(
     """Take images into a project. What it has already is not taken twice."""
     with open_store() as store:
         project = project_named(store, name)
-        files = find_files(paths)
+        files, others = gather(paths)
         with bar_of(total=len(files), unit="file", quiet=quiet) as bar:
 
-            def read() -> Iterator[tuple[str, bytes]]:
-                for file in files:
+            def read() -> Iterator[HandedIn]:
+                for one in files:
                     try:
-                        yield file.name, file.read_bytes()
+                        yield HandedIn(one.path, one.file.read_bytes(), one.source, one.above, one.name)
                     except OSError as error:
-                        tell(f"{one_line(str(file))}: cannot read this file ({error.strerror or error})")
+                        tell(f"{one_line(str(one.file))}: cannot read this file ({error.strerror or error})")
                     bar.update(1)
 
             report = import_files(store, project.id, _me(who), read())
+        if others:
+            kinds = ", ".join(f"{count} {kind or 'without a suffix'}" for kind, count in others.items())
+            tell(f"left alone in the folders, as they are neither images nor JSON: {one_line(kinds)}")
         _tell_report(report)
         if report.refused and report.is_empty:
             raise typer.Exit(1)
@@ -122,19 +126,8 @@ def import_ground_truth(
 ) -> None:
     """Take a COCO file with its images into a project; the project is made if there is none of the name."""
     with open_store() as store:
-        folder = images.resolve()
-
-        def find(file_name: str) -> bytes | None:
-            # A file may say images/a.jpg of what lies in the folder that was named.
-            for name in dict.fromkeys((file_name, PurePosixPath(file_name).name)):
-                try:
-                    file = (folder / name).resolve()
-                    if file.is_relative_to(folder) and file.is_file():
-                        return file.read_bytes()
-                except (OSError, ValueError):  # a name that no system takes
-                    continue
-            return None
-
+        if not images.is_dir():
+            raise InputError(f"--images: expected a folder, got {one_line(str(images))}, which is none")
         try:
             data = ground_truth.read_bytes()
         except OSError as error:
@@ -142,6 +135,7 @@ def import_ground_truth(
                 f"{one_line(str(ground_truth))}: cannot read this file ({error.strerror or error})"
             ) from error
         shown = one_line(str(ground_truth))
+        find = FolderImages(images, ground_truth)
         try:
             file = read_for_import(data, find)
         except DatasetError as error:
@@ -352,6 +346,8 @@ def _tell_report(report: ImportReport) -> None:
     ]
     if report.changed:
         parts.append(f"{report.changed} instances changed as their file says")
+    if report.filled:
+        parts.append(f"{len(report.filled)} images that were listed before have got their files")
     if report.known:
         parts.append(f"{len(report.known)} images were there already")
     if report.missing:

@@ -8,15 +8,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NoReturn
 
+from maskrcnn_core.annotations import ids_from_names
 from maskrcnn_core.errors import InputError
+from maskrcnn_core.folders import is_litter, walk_folder
 from maskrcnn_core.formats.base import file_stem
 from maskrcnn_core.images import IMAGE_SUFFIXES, one_line
 
-__all__ = ["PlannedImage", "find_files", "plan_images"]
-
-_LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
-_MAX_ID = 2**53  # JSON readers that know only floats hold whole numbers up to here
+__all__ = ["PlannedImage", "absolute", "find_files", "matches_of", "plan_images", "refuse_nothing"]
 
 
 @dataclass(frozen=True)
@@ -53,24 +53,39 @@ def find_files(named: Iterable[str | Path], *, outputs: Sequence[Path] = ()) -> 
     skipped = {os.path.realpath(folder) for folder in outputs}
     found: set[Path] = set()
     for name in texts:
-        # A file may be called "cat[1].jpg": what is there goes before what it could match.
-        is_glob = glob.has_magic(name) and not os.path.lexists(name)
-        for match in (glob.glob(name, recursive=True) if is_glob else []) or [name]:
+        for match, is_glob in matches_of(name):
             if os.path.isdir(match):
-                found.update(_walk(_absolute(match), skipped))
-            elif not (is_glob and _is_litter(os.path.basename(match))):
-                found.add(_absolute(match))
+                found.update(_walk(absolute(match), skipped))
+            elif not (is_glob and is_litter(os.path.basename(match))):
+                found.add(absolute(match))
     by_real_path: dict[str, Path] = {}
     for path in sorted(found):
         by_real_path.setdefault(os.path.realpath(path), path)
     files = list(by_real_path.values())
     if not any(os.path.lexists(path) for path in files):
-        where = ", ".join(one_line(text) for text in texts[:3]) + (" ..." if len(texts) > 3 else "")
-        raise InputError(
-            f"no images found in {where or 'nothing'}, or there is no such file; name image files, "
-            f"folders that hold some ({', '.join(sorted(IMAGE_SUFFIXES))}), or patterns in quotes"
-        )
+        refuse_nothing(texts)
     return files
+
+
+def matches_of(name: str) -> Iterator[tuple[str, bool]]:
+    """What a name or a pattern means, and whether it is a pattern; what matches nothing means itself."""
+    # A file may be called "cat[1].jpg": what is there goes before what it could match.
+    is_glob = glob.has_magic(name) and not os.path.lexists(name)
+    for match in (glob.glob(name, recursive=True) if is_glob else []) or [name]:
+        yield match, is_glob
+
+
+def refuse_nothing(texts: Sequence[str]) -> NoReturn:
+    """Tells that nothing is where a person said.
+
+    Raises:
+        InputError: always.
+    """
+    where = ", ".join(one_line(text) for text in texts[:3]) + (" ..." if len(texts) > 3 else "")
+    raise InputError(
+        f"no images found in {where or 'nothing'}, or there is no such file; name image files, "
+        f"folders that hold some ({', '.join(sorted(IMAGE_SUFFIXES))}), or patterns in quotes"
+    )
 
 
 def plan_images(files: Sequence[Path]) -> tuple[PlannedImage, ...]:
@@ -79,9 +94,7 @@ def plan_images(files: Sequence[Path]) -> tuple[PlannedImage, ...]:
     COCO names its files by their ids, as ``000000000139.jpg``: where the stems of all files are such
     numbers, all different, they are the ids. Else the files are counted from 1.
     """
-    ids = [_number(path.stem) for path in files]
-    if None in ids or len(set(ids)) < len(ids):
-        ids = list(range(1, len(files) + 1))
+    ids = ids_from_names([path.name for path in files]) or range(1, len(files) + 1)
     names = _names_below_common_folder(files)
     stems = [file_stem(name) for name in names]
     count = Counter(stem.casefold() for stem in stems)
@@ -93,7 +106,7 @@ def plan_images(files: Sequence[Path]) -> tuple[PlannedImage, ...]:
             while stem.casefold() in taken:
                 stem += "_"
             taken.add(stem.casefold())
-        plan.append(PlannedImage(image_id or 0, path, name, stem))
+        plan.append(PlannedImage(image_id, path, name, stem))
     return tuple(plan)
 
 
@@ -102,31 +115,11 @@ def _walk(folder: Path, skipped: set[str]) -> Iterator[Path]:
         raise InputError(
             f"{one_line(str(folder))}: it would be read from and written into; choose another output folder"
         )
-    for parent, folders, files in os.walk(folder, onerror=_refuse):
-        folders[:] = [
-            name
-            for name in folders
-            if not _is_litter(name) and os.path.realpath(os.path.join(parent, name)) not in skipped
-        ]
-        for name in files:
-            path = Path(parent, name)
-            # A pipe or a device in a folder may never end; named outright it is refused by name.
-            if not _is_litter(name) and path.suffix.casefold() in IMAGE_SUFFIXES and path.is_file():
-                yield path
+    yield from walk_folder(folder, skipped=skipped)
 
 
-def _refuse(error: OSError) -> None:
-    raise InputError(
-        f"{one_line(str(error.filename))}: cannot read this folder ({error.strerror}); "
-        "give yourself the right to, or name the other folders"
-    ) from error
-
-
-def _is_litter(name: str) -> bool:
-    return name.startswith(".") or name.casefold() in _LITTER
-
-
-def _absolute(name: str) -> Path:
+def absolute(name: str) -> Path:
+    """A path from the root on, with the file's own name as it is."""
     path = Path(name)
     if path.name in ("", ".", ".."):
         return Path(os.path.realpath(path))
@@ -141,10 +134,3 @@ def _names_below_common_folder(files: Sequence[Path]) -> list[str]:
     except ValueError:  # on several Windows drives
         return [path.as_posix() for path in files]
     return [path.relative_to(common).as_posix() for path in files]
-
-
-def _number(stem: str) -> int | None:
-    if not (stem.isascii() and stem.isdigit() and len(stem) <= 20):
-        return None
-    number = int(stem)
-    return number if 0 < number < _MAX_ID else None

@@ -11,21 +11,23 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from maskrcnn_core.annotations import ImageRecord, Instance, unique_names
+from maskrcnn_core.annotations import ImageRecord, Instance, UniqueNames
 from maskrcnn_core.categories import Category
 from maskrcnn_core.errors import DatasetError, ImageError
 from maskrcnn_core.formats.coco import annotation_row, dump_json
 from maskrcnn_core.formats.coco_fields import OURS, is_storable, number, ours_of, read_box
 from maskrcnn_core.formats.coco_file import CocoFile, CocoRow
 from maskrcnn_core.formats.coco_reader import read_coco_file
+from maskrcnn_core.formats.coco_sizes import sizes_from
+from maskrcnn_core.image_pools import FoundImages, ImageFinder
 from maskrcnn_core.images import decode_image, image_size
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.refusals import Groups, grouped
 from maskrcnn_core.store.coco_ids import FreeIds
+from maskrcnn_core.store.homes import ImageIds, RecordHomes, TakenImage, waiting_rows
 from maskrcnn_core.store.import_report import BoxToFill, ImportReport
 from maskrcnn_core.store.journal import Change, New, Ref
 from maskrcnn_core.store.own_rows import (
@@ -67,58 +69,83 @@ FindImage = Callable[[str], bytes | None]
 
 
 def import_images(
-    store: Store, project_id: int, who: str, files: Iterable[tuple[str, bytes]]
+    store: Store,
+    project_id: int,
+    who: str,
+    files: Iterable[tuple[str, bytes]],
+    *,
+    above: Mapping[str, str] = {},
+    fillable: Collection[int] | None = None,
 ) -> ImportReport:
     """Takes images into a project: all good ones in one decision, which can be undone.
 
-    An image that a data set has listed under its name, with its size, and that nobody had brought yet, gets
-    its pixels. One whose content is there already is not taken twice. A name that another image has gets a
-    number.
+    An image that a data set has listed, with its size, and that nobody had brought yet, gets its pixels
+    (:mod:`maskrcnn_core.matching` says which). One whose content is there already is not taken twice. A
+    name that another image has gets a number. Where all names are numbers, they become the ids.
 
     Args:
         store: where.
         project_id: into which project.
         who: for the journal.
         files: names and bytes; consumed one by one.
+        above: paths of the folders in which files lie, by name, as far as they are known.
+        fillable: ids of the only images that may get their pixels; all that have none where ``None``.
 
     Raises:
         StoreError: if the store cannot be written; then nothing was taken in.
     """
+    taken, thumbnails, refused = _stored(store, files, above)
     rows = store.images(project_id)
-    names = {row.file_name: row for row in rows}
+    filled, notes = waiting_rows(rows, taken, fillable)
+    names = UniqueNames(row.file_name for row in rows)
     digests = {row.digest for row in rows if row.digest}
-    number = store.next_coco_id(project_id, "image")
-    changes: list[Change | New] = []
-    known, refused, notes = [], [], []
-    thumbnails: dict[str, bytes] = {}
+    changes: list[Change | New] = [
+        Change("image", row.id, row.version, {"digest": taken[place].digest}) for place, row in filled.items()
+    ]
+    digests |= {taken[place].digest for place in filled}
+    fresh, known = [], []
+    for place, file in enumerate(taken):
+        if file.digest not in digests:
+            digests.add(file.digest)
+            fresh.append(file)
+        elif place not in filled:
+            known.append(file.name)
+    ids = ImageIds([file.name for file in taken], store.given_coco_ids(project_id, "image"))
+    for file in fresh:
+        name = names.take(file.name)
+        if name != file.name:
+            notes.append(_called_otherwise(file.name, name))
+        changes.append(new_image(ids.take(file.name), name, file.size, file.digest))
+    store.decide(project_id, who, "add images", changes)
+    store.keep_thumbnails(thumbnails)
+    return ImportReport(
+        images=len(fresh),
+        known=tuple(known),
+        refused=tuple(refused),
+        notes=(*notes, *ids.notes()),
+        filled=tuple(row.file_name for row in filled.values()),
+    )
+
+
+def _stored(
+    store: Store, files: Iterable[tuple[str, bytes]], above: Mapping[str, str]
+) -> tuple[list[TakenImage], dict[str, bytes], list[str]]:
+    """Decodes and stores files; gives what they are, their thumbnails, and why others were refused."""
+    taken, thumbnails, refused = [], {}, []
     for name, data in files:
         try:
             image = decode_image(data, name)
         except ImageError as error:
             refused.append(str(error))
             continue
-        if image.digest in digests:
-            known.append(name)
-            continue
-        digests.add(store.blobs.put(data))
+        store.blobs.put(data)
         thumbnails[image.digest] = make_thumbnail(image.pixels)
-        waiting = names.get(name)
-        if waiting is not None and not waiting.digest and image.size == (waiting.height, waiting.width):
-            changes.append(Change("image", waiting.id, waiting.version, {"digest": image.digest}))
-            names[name] = replace(waiting, digest=image.digest)
-            continue
-        fresh = unique_names([*names, name])[-1]
-        if fresh != name:
-            notes.append(
-                f"{one_line(name)}: another image has this name; it is called {one_line(fresh)} here"
-            )
-        new = new_image(number, fresh, image.size, image.digest)
-        names[fresh] = ImageRow(0, number, fresh, image.size[1], image.size[0], image.digest, "new", 0)
-        number += 1
-        changes.append(new)
-    store.decide(project_id, who, "add images", changes)
-    store.keep_thumbnails(thumbnails)
-    return ImportReport(images=len(changes), known=tuple(known), refused=tuple(refused), notes=tuple(notes))
+        taken.append(TakenImage(name, above.get(name, ""), image.digest, image.size))
+    return taken, thumbnails, refused
+
+
+def _called_otherwise(name: str, fresh: str) -> str:
+    return f"{one_line(name)}: another image has this name; it is called {one_line(fresh)} here"
 
 
 # -- COCO in --------------------------------------------------------------------------------------
@@ -129,7 +156,7 @@ def import_coco(
     project_id: int,
     who: str,
     data: bytes | CocoFile,
-    find_image: FindImage,
+    find_image: FindImage | ImageFinder,
     *,
     name: str = "",
 ) -> ImportReport:
@@ -163,21 +190,17 @@ def import_coco(
     return work.report(f"{one_line(name)}: " if name else "")
 
 
-def read_for_import(data: bytes, find_image: FindImage) -> CocoFile:
+def read_for_import(data: bytes, find_image: FindImage | ImageFinder) -> CocoFile:
     """Reads a COCO file; sizes that it does not tell are measured in its images.
 
     Raises:
         DatasetError: if the file as a whole is not COCO JSON, or holds a name that no database can keep.
     """
 
-    def size_of(name: str) -> tuple[int, int] | None:
-        found = find_image(name)
-        try:
-            return None if found is None else image_size(found, name)
-        except ImageError:
-            return None  # the image is refused, with its reason, when it is taken in
-
-    file = read_coco_file(data, size_of=size_of)
+    if isinstance(find_image, ImageFinder):
+        file = read_coco_file(data, size_of=sizes_from(find_image, data))
+    else:
+        file = read_coco_file(data, size_of=lambda name: _size_of(find_image(name), name))
     names = [("categories", "name", [row.value.name for row in file.categories])]
     names += [("images", "file_name", [row.value.file_name for row in file.images])]
     for rows, field, texts in names:
@@ -190,17 +213,30 @@ def read_for_import(data: bytes, find_image: FindImage) -> CocoFile:
     return file
 
 
+def _size_of(found: bytes | None, name: str) -> tuple[int, int] | None:
+    try:
+        return None if found is None else image_size(found, name)
+    except ImageError:
+        return None  # the image is refused, with its reason, when it is taken in
+
+
 class _CocoImport:
     """Plans one import as one decision; nothing but image files is written before that is made."""
 
-    def __init__(self, store: Store, project_id: int, file: CocoFile, find_image: FindImage) -> None:
-        self.store, self.project_id, self.file, self.find_image = store, project_id, file, find_image
+    def __init__(
+        self, store: Store, project_id: int, file: CocoFile, find_image: FindImage | ImageFinder
+    ) -> None:
+        self.store, self.project_id, self.file = store, project_id, file
+        self.find_image = find_image.read if isinstance(find_image, ImageFinder) else find_image
         self.changes: list[Change | New] = []
         self.made: Counter[str] = Counter()
         self.known: list[str] = []
         self.missing: list[str] = []
-        self.refused: list[str] = []
-        self.notes: list[str] = []
+        self.filled: list[str] = []
+        self.names = [row.value.file_name for row in file.images]
+        self.found = find_image.expect(self.names) if isinstance(find_image, ImageFinder) else FoundImages()
+        self.refused = list(self.found.refused)
+        self.notes = list(self.found.notes)
         self.thumbnails: dict[str, bytes] = {}
         self.there = 0
         self.boxes: list[BoxToFill] = []
@@ -236,6 +272,7 @@ class _CocoImport:
             len(self.file.refusals) + len(self.refused) - len(refused),
             tuple(self.boxes),
             self.changed,
+            tuple(self.filled),
         )
 
     def plan_categories(self) -> None:
@@ -308,9 +345,7 @@ class _CocoImport:
     def plan_images(self) -> None:
         rows = self.store.images(self.project_id)
         self.images_there = len(rows)
-        by_digest = {row.digest: row for row in rows if row.digest}
-        by_name = {row.file_name: row for row in rows}
-        taken = set(by_name)
+        homes = RecordHomes(rows, self.names, self.found)
         ids = FreeIds(
             self.store.given_coco_ids(self.project_id, "image"), [row.id for row in self.file.images]
         )
@@ -319,29 +354,21 @@ class _CocoImport:
             digest = self._bring(record)
             if digest is None:
                 continue
-            there = by_digest.get(digest) if digest else None
-            if there is None:
-                namesake = by_name.get(record.file_name)
-                same_size = namesake is not None and (namesake.height, namesake.width) == record.size
-                if namesake is not None and same_size and (not digest or not namesake.digest):
-                    there = namesake
+            there = homes.row_of(record.file_name, record.size, digest)
             if there is not None:
                 self.image_ids[record.id] = there.id
                 self.coco_ids["image", record.id] = there.coco_id
                 if digest and not there.digest:
                     self.changes.append(Change("image", there.id, there.version, {"digest": digest}))
+                    self.filled.append(there.file_name)
                 else:
                     self.known.append(record.file_name)
                 continue
             if not digest:
                 self.missing.append(record.file_name)
-            name = unique_names([*taken, record.file_name])[-1]
-            if name != record.file_name:
-                self.notes.append(
-                    f"{one_line(record.file_name)}: another image has this name; it is called "
-                    f"{one_line(name)} here"
-                )
-            taken.add(name)
+            name = homes.new_name(record.file_name)
+            if name != self.found.folder + record.file_name:
+                self.notes.append(_called_otherwise(record.file_name, name))
             status = ours_of(row.raw).get("status")
             key = ("image", record.id)
             self.image_ids[record.id] = Ref(key)
@@ -358,13 +385,14 @@ class _CocoImport:
                 )
             )
         self.notes += ids.notes("images")
+        self.notes += homes.notes()
 
     def _bring(self, record: ImageRecord) -> str | None:
         """Stores an image's file and gives its digest; empty if nobody brought it, ``None`` if refused."""
-        data = self.find_image(record.file_name)
-        if data is None:
-            return ""
         try:
+            data = self.find_image(record.file_name)
+            if data is None:
+                return ""
             image = decode_image(data, record.file_name)
         except ImageError as error:
             self.refused.append(str(error))

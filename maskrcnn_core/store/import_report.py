@@ -38,6 +38,7 @@ class ImportReport:
         refused_more: how many more things were refused than there are sentences.
         boxes: annotations that are boxes without a mask, and wait for somebody to have them filled.
         changed: how many instances a project's own export, brought back, has changed.
+        filled: names of images that a data set had listed and whose files have come now.
     """
 
     images: int = 0
@@ -52,6 +53,7 @@ class ImportReport:
     refused_more: int = 0
     boxes: tuple[BoxToFill, ...] = ()
     changed: int = 0
+    filled: tuple[str, ...] = ()
 
     @property
     def refused_count(self) -> int:
@@ -61,7 +63,7 @@ class ImportReport:
     @property
     def is_empty(self) -> bool:
         """Whether no image and no instance came in, and none was there before."""
-        return not (self.images or self.instances or self.known or self.there)
+        return not (self.images or self.instances or self.known or self.there or self.filled)
 
     @property
     def has_no_instance(self) -> bool:
@@ -82,4 +84,5 @@ class ImportReport:
             self.refused_more + other.refused_more,
             self.boxes + other.boxes,
             self.changed + other.changed,
+            self.filled + other.filled,
         )

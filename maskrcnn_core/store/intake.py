@@ -7,52 +7,132 @@ images, each of which can be undone.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from maskrcnn_core.annotations import unique_names
 from maskrcnn_core.archives import ArchiveMember, read_zip_images
 from maskrcnn_core.errors import CoreError, ImageError
+from maskrcnn_core.folders import is_litter
+from maskrcnn_core.image_formats import IMAGE_SUFFIXES
+from maskrcnn_core.image_pools import FoundImages, ImageFinder, ImagePool, PooledFile
 from maskrcnn_core.images import HEAD_BYTES, image_format
 from maskrcnn_core.messages import one_line
+from maskrcnn_core.spellings import as_written
 from maskrcnn_core.store.exchange import ImportReport, import_coco, import_images
 from maskrcnn_core.store.store import Store
 
-__all__ = ["import_files"]
+__all__ = ["HandedIn", "import_files", "uploaded_folder"]
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _JSON = ".json"
 
 
-def import_files(store: Store, project_id: int, who: str, files: Iterable[tuple[str, bytes]]) -> ImportReport:
+@dataclass(frozen=True)
+class HandedIn:
+    """A file with where it came from.
+
+    Args:
+        path: within its source, with ``/`` between folders.
+        data: its bytes.
+        source: the folder that it came in; empty for files handed in one by one.
+        above: the path of that folder itself, or of the one a loose file lies in, as far as it is known.
+        name: what the image is called where no data set names it; the path unless given.
+    """
+
+    path: str
+    data: bytes = field(repr=False)
+    source: str = ""
+    above: str = ""
+    name: str = ""
+
+
+def uploaded_folder(files: Iterable[tuple[str, bytes]]) -> Iterator[HandedIn]:
+    """A folder as a browser uploads it: every path begins with its name. Litter is left out."""
+    for path, data in files:
+        top, _, inner = path.replace("\\", "/").partition("/")
+        if not inner:
+            yield HandedIn(path, data)
+        elif not any(map(is_litter, as_written(inner))):
+            yield HandedIn(inner, data, source=f"{top}/", above=top)
+
+
+def import_files(
+    store: Store, project_id: int, who: str, files: Iterable[tuple[str, bytes] | HandedIn]
+) -> ImportReport:
     """Takes files into a project, told apart by content; what cannot be used is named, the rest goes on.
 
-    A COCO file finds its images among the files of the same call, by the name that it gives them or, where
-    only one file has it, by the last part of that name.
+    A COCO file finds its images among the files of the same call, its own zip's or folder's first, as
+    :mod:`maskrcnn_core.image_pools` tells. What no COCO file lists fills records that have waited for it
+    since an earlier call, or is a new image.
 
     Args:
         store: where.
         project_id: into which project.
         who: for the journal.
-        files: names and bytes of images, zips and COCO JSON; consumed one by one.
+        files: images, zips and COCO JSON, with names or with where they lie; consumed one by one.
 
     Raises:
         StoreError: if the store cannot be written; then nothing was taken in since the last COCO file.
     """
     sorted_in = _SortedIn(store)
-    for name, data in files:
-        sorted_in.take(name, data)
-    report = ImportReport(refused=tuple(sorted_in.refused))
-    for name, data in sorted_in.coco_files:
+    for file in files:
+        sorted_in.take(file if isinstance(file, HandedIn) else HandedIn(*file))
+    report = ImportReport(refused=tuple(sorted_in.refused), notes=tuple(sorted_in.notes()))
+    waiting = {row.id for row in store.images(project_id) if not row.digest}
+    pool = ImagePool(
+        [image.file for image in sorted_in.images],
+        [file for file, data in sorted_in.coco_files if b'"images"' in data],
+    )
+    found: set[int] = set()
+    for data_set, data in sorted_in.coco_files:
+        finder = _PoolFinder(store, pool, data_set, sorted_in.images)
         try:
-            report += import_coco(store, project_id, who, data, sorted_in.find, name=name)
+            report += import_coco(store, project_id, who, data, finder, name=data_set.path)
         except CoreError as error:
-            report += ImportReport(refused=(f"{one_line(name)}: {error}",))
-    rest = [name for name in sorted_in.digests if name not in sorted_in.found]
+            report += ImportReport(refused=(f"{one_line(data_set.path)}: {error}",))
+        else:
+            found |= set(finder.found.files.values())
+    rest = [image for number, image in enumerate(sorted_in.images) if number not in found]
     if rest:
-        report += import_images(store, project_id, who, sorted_in.read(rest))
+        names = _names(rest)
+        report += import_images(
+            store,
+            project_id,
+            who,
+            ((name, store.blobs.get(image.digest)) for name, image in zip(names, rest, strict=True)),
+            above={name: image.file.above for name, image in zip(names, rest, strict=True)},
+            fillable=waiting,
+        )
     return report
+
+
+@dataclass(frozen=True)
+class _Stored:
+    """An image whose bytes are in the store; ``name`` is what it is called where no data set names it."""
+
+    file: PooledFile
+    name: str
+    digest: str
+
+
+class _PoolFinder(ImageFinder):
+    """Gives one COCO file its images out of all that were handed in."""
+
+    def __init__(
+        self, store: Store, pool: ImagePool, data_set: PooledFile, images: Sequence[_Stored]
+    ) -> None:
+        self._store, self._pool, self._data_set, self._images = store, pool, data_set, images
+        self.found = FoundImages()
+
+    def expect(self, names: Sequence[str]) -> FoundImages:
+        self.found = self._pool.find(names, self._data_set)
+        return self.found
+
+    def read(self, name: str) -> bytes | None:
+        number = self.found.files.get(name)
+        return None if number is None else self._store.blobs.get(self._images[number].digest)
 
 
 class _SortedIn:
@@ -60,52 +140,60 @@ class _SortedIn:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.digests: dict[str, str] = {}
-        self.by_last_part: dict[str, list[str]] = defaultdict(list)
-        self.coco_files: list[tuple[str, bytes]] = []
+        self.images: list[_Stored] = []
+        self.coco_files: list[tuple[PooledFile, bytes]] = []
         self.refused: list[str] = []
-        self.found: set[str] = set()
+        self._others = Counter[str]()
 
-    def take(self, name: str, data: bytes) -> None:
-        if data[:4] in _ZIP:
-            self._take_zip(name, data)
+    def take(self, file: HandedIn) -> None:
+        pooled = PooledFile(file.path, file.source, file.above)
+        if file.data[:4] in _ZIP:
+            self._take_zip(pooled, file.data)
             return
         try:
-            image_format(data[:HEAD_BYTES], name)
+            image_format(file.data[:HEAD_BYTES], file.path)
         except ImageError as error:
-            if name.lower().endswith(_JSON):
-                self.coco_files.append((name, data))
+            suffix = PurePosixPath(file.path.lower()).suffix
+            if suffix == _JSON:
+                self.coco_files.append((pooled, file.data))
+            elif file.source and suffix not in IMAGE_SUFFIXES:
+                self._others[suffix] += 1
             else:
                 self.refused.append(str(error))
         else:
-            if name in self.digests:
-                name = unique_names([*self.digests, name])[-1]
-            self.digests[name] = self.store.blobs.put(data)
-            self.by_last_part[PurePosixPath(name).name].append(name)
+            digest = self.store.blobs.put(file.data)
+            self.images.append(_Stored(pooled, file.name or file.path, digest))
 
-    def _take_zip(self, name: str, data: bytes) -> None:
-        before = len(self.digests) + len(self.coco_files) + len(self.refused)
+    def _take_zip(self, zipped: PooledFile, data: bytes) -> None:
+        before = len(self.images) + len(self.coco_files) + len(self.refused)
+        source = f"{zipped.source}{zipped.path}/"
         try:
-            for member in read_zip_images(data, name, other_suffixes={_JSON}):
-                if isinstance(member, ArchiveMember):
-                    self.take(member.name, member.data)
-                else:
+            for member in read_zip_images(data, zipped.path, other_suffixes={_JSON}):
+                if not isinstance(member, ArchiveMember):
                     self.refused.append(member.message)
+                elif PurePosixPath(member.name.lower()).suffix == _JSON:
+                    self.coco_files.append((PooledFile(member.name, source), member.data))
+                else:
+                    digest = self.store.blobs.put(member.data)
+                    self.images.append(_Stored(PooledFile(member.name, source), member.name, digest))
         except CoreError as error:
             self.refused.append(str(error))
-        if before == len(self.digests) + len(self.coco_files) + len(self.refused):
-            self.refused.append(f"{one_line(name)}: there are no images in it")
+        if before == len(self.images) + len(self.coco_files) + len(self.refused):
+            self.refused.append(f"{one_line(zipped.path)}: there are no images in it")
 
-    def find(self, file_name: str) -> bytes | None:
-        name = file_name if file_name in self.digests else None
-        if name is None:
-            namesakes = self.by_last_part[PurePosixPath(file_name).name]
-            name = namesakes[0] if len(namesakes) == 1 else None
-        if name is None:
-            return None
-        self.found.add(name)
-        return self.store.blobs.get(self.digests[name])
+    def notes(self) -> Iterator[str]:
+        """What was passed over."""
+        if self._others:
+            kinds = ", ".join(f"{count} {kind or 'without a suffix'}" for kind, count in self._others.items())
+            yield f"left alone, as they are neither images nor JSON: {one_line(kinds)}"
 
-    def read(self, names: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        for name in names:
-            yield name, self.store.blobs.get(self.digests[name])
+
+def _names(images: Sequence[_Stored]) -> list[str]:
+    """What images are called that no data set names: of twins from several zips each says whose it is."""
+    counts = Counter(image.name for image in images)
+    return [
+        image.name
+        if counts[image.name] == 1 or not image.file.source
+        else f"{PurePosixPath(image.file.source.rstrip('/')).stem}/{image.name}"
+        for image in images
+    ]

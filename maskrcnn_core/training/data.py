@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from torch.utils.data import Dataset as TorchDataset
 from maskrcnn_core.annotations import Dataset, ImageRecord
 from maskrcnn_core.categories import Category, LabelMap
 from maskrcnn_core.errors import CoreError, DatasetError, ImageError, InputError
+from maskrcnn_core.folders import FolderImages
 from maskrcnn_core.formats.coco_reader import read_coco_file
+from maskrcnn_core.formats.coco_sizes import sizes_from
 from maskrcnn_core.images import one_line, read_image
 from maskrcnn_core.refusals import Refusal, grouped
 from maskrcnn_core.training.augmentation import Augmentation, Pixels, Sample, Target, input_scale
@@ -53,6 +55,7 @@ class GroundTruth:
         refusals: what was left out of it, and why.
         notes: what had to be mended in it.
         licences: names that the file gives; empty if it gives none.
+        files: where the image of each record lies, by the record's file name.
     """
 
     name: str
@@ -62,6 +65,18 @@ class GroundTruth:
     refusals: tuple[Refusal, ...] = ()
     licences: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+    def image_file(self, record: ImageRecord) -> Path:
+        """Where the image of a record lies: found by its name, or else where the name says.
+
+        Raises:
+            InputError: if the image has left its folder.
+        """
+        file = self.files.get(record.file_name, self.folder / record.file_name)
+        if not file.is_file():
+            raise InputError(f"{one_line(record.file_name)}: the image has left its folder")
+        return file
 
 
 def read_ground_truth(
@@ -86,13 +101,15 @@ def read_ground_truth(
     if not folder.is_dir():
         raise InputError(f"{one_line(str(folder))}: wanted the folder of {shown}'s images, found none")
     try:
-        read = read_coco_file(data, size_of=lambda name: _size_in(folder, name))
+        images = FolderImages(folder, file)
+        read = read_coco_file(data, size_of=sizes_from(images, data))
     except InputError as error:
         raise DatasetError(f"{shown}: {error}") from error
     dataset, refusals = read.dataset(), read.refused()
+    found = images.expect([record.file_name for record in dataset.images])
     present, unusable = [], []
     for done, record in enumerate(dataset.images, start=1):
-        reason = _why_unusable(folder, record)
+        reason = _why_unusable(images.paths.get(record.file_name), record)
         if on_progress:
             on_progress(done, len(dataset.images))
         if reason:
@@ -107,6 +124,7 @@ def read_ground_truth(
             f"used{reasons and '; '}{reasons}" + ("; name the folder that holds them" if unusable else "")
         )
     refusals += unusable
+    refusals += [Refusal("images", sentence) for sentence in found.refused]
     kept = {record.id for record in present}
     return GroundTruth(
         "/".join(file.absolute().parts[-2:]),
@@ -117,13 +135,13 @@ def read_ground_truth(
         ),
         tuple(refusals),
         _licences(read.extra),
-        read.notes,
+        (*read.notes, *found.notes),
+        {record.file_name: images.paths[record.file_name] for record in present},
     )
 
 
-def _why_unusable(folder: Path, record: ImageRecord) -> str:
+def _why_unusable(file: Path | None, record: ImageRecord) -> str:
     """What is wrong with an image; empty if nothing is."""
-    file = _image_file(folder, record.file_name)
     if file is None:
         return "the image is not in the folder"
     try:
@@ -137,29 +155,11 @@ def _other_size(record: ImageRecord, size: tuple[int, int]) -> str:
     return f"the file says {record.width} x {record.height} pixels, the image has {size[1]} x {size[0]}"
 
 
-def _size_in(folder: Path, name: str) -> tuple[int, int] | None:
-    """Height and width of an image that a file names without them; ``None`` if it cannot be read."""
-    file = _image_file(folder, name)
-    try:
-        return None if file is None else read_image(file).size
-    except ImageError:
-        return None
-
-
 def _licences(extra: Mapping[str, Any]) -> tuple[str, ...]:
     """Names of the licences that a COCO file lists, for the model card."""
     rows = extra.get("licenses")
     names = [row.get("name") for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
     return tuple(dict.fromkeys(one_line(name) for name in names if isinstance(name, str) and name))
-
-
-def _image_file(folder: Path, name: str) -> Path | None:
-    """The image's file below the folder; None if it is not there, or would lie elsewhere."""
-    try:
-        file = (folder / name).resolve()
-        return file if file.is_relative_to(folder.resolve()) and file.is_file() else None
-    except (OSError, ValueError):  # a name that no system takes
-        return None
 
 
 def joint_categories(truths: Sequence[GroundTruth]) -> tuple[Category, ...]:
@@ -269,9 +269,7 @@ def _without_pixels(
             label = labels[names[instance.category_id]]
             by_image.setdefault(instance.image_id, []).append((number, label))
     for record in truth.dataset.images:
-        file = _image_file(truth.folder, record.file_name)
-        if file is None:
-            raise InputError(f"{one_line(record.file_name)}: the image has left its folder")
+        file = truth.image_file(record)
         rows = by_image.get(record.id, [])
         yield (
             file,

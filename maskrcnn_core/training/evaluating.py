@@ -88,7 +88,7 @@ def find_on(
     thresholds = Thresholds(SCORE_FLOOR, predictor.model.nms_threshold, max_detections, labels=known)
     names = {category.id: category.name for category in label_map.categories}
     for record in truth.dataset.images:
-        image = read_image(truth.folder / record.file_name).pixels
+        image = read_image(truth.image_file(record)).pixels
         run = predictor.run([image], thresholds)[0]
         if isinstance(run, Failure):
             raise InferenceError(f"{one_line(record.file_name)}: {run.reason}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import count
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from maskrcnn_core.store.exchange import ImportReport
-from maskrcnn_core.store.intake import import_files
+from maskrcnn_core.store.intake import HandedIn, import_files, uploaded_folder
 from pages.ui.errors import plain, show_core_errors
 from pages.ui.project.choosing import OpenProject
 from pages.ui.state import ProjectUi
@@ -20,8 +22,9 @@ _SHOWN = 20
 def draw_images_in(project: OpenProject, ui: ProjectUi) -> None:
     """Uploaders of files and folders, and what became of the last ones."""
     st.text(
-        "Images, zip archives of images, and COCO JSON files with or without their images. What the project "
-        "has already, by content, is not taken twice. Everything can be undone under History."
+        "Images, zip archives of images, and COCO JSON files with or without their images; in a folder or "
+        "zip each JSON takes the images nearest to it. What the project has already, by content, is not "
+        "taken twice. Everything can be undone under History."
     )
     left, right = st.columns(2)
     files = left.file_uploader("Files", accept_multiple_files=True, key=f"project-files-{ui.upload_round}")
@@ -30,15 +33,20 @@ def draw_images_in(project: OpenProject, ui: ProjectUi) -> None:
     )
     if ui.report is not None:
         _draw_report(ui.report)
-    uploads = [*(files or []), *(folder or [])]
-    if not uploads:
+    total = len(files or ()) + len(folder or ())
+    if not total:
         return
     bar = st.progress(0.0)
+    done = count()
 
-    def read() -> Iterator[tuple[str, bytes]]:
-        for done, upload in enumerate(uploads):
-            bar.progress(done / len(uploads), text=f"Reading {plain(upload.name)}")
+    def read_each(uploads: Iterable[UploadedFile]) -> Iterator[tuple[str, bytes]]:
+        for upload in uploads:
+            bar.progress(next(done) / total, text=f"Reading {plain(upload.name)}")
             yield upload.name, upload.getvalue()
+
+    def read() -> Iterator[tuple[str, bytes] | HandedIn]:
+        yield from read_each(files or ())
+        yield from uploaded_folder(read_each(folder or ()))
         bar.progress(1.0, text="Taking them in ...")
 
     with show_core_errors():
@@ -56,6 +64,8 @@ def _draw_report(report: ImportReport) -> None:
     ]
     if report.categories:
         taken.append(f"{report.categories} categor{'ies' if report.categories != 1 else 'y'}")
+    if report.filled:
+        taken.append(f"the files of {len(report.filled)} images that were listed before")
     if taken:
         st.success(f"Taken in: {', '.join(taken)}.", icon=":material/check:")
     for names, text in (

@@ -1,0 +1,105 @@
+"""From what a person names for a project (files, folders, globs) to files that know where they lie."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from maskrcnn_core.batch.finding import absolute, matches_of, refuse_nothing
+from maskrcnn_core.folders import is_litter, tail_of, walk_folder
+from maskrcnn_core.image_formats import IMAGE_SUFFIXES
+
+__all__ = ["Gathered", "gather"]
+
+_SUFFIXES = IMAGE_SUFFIXES | {".json"}
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A file that is to come into a project.
+
+    Args:
+        file: absolute.
+        path: below the folder that was named, or below the one that all loose files share.
+        source: that folder, where a folder was named; else empty.
+        above: the end of the path of the folder that ``path`` is relative to.
+        name: what the image is to be called: unique.
+    """
+
+    file: Path
+    path: str
+    source: str
+    above: str
+    name: str
+
+
+def gather(named: Iterable[str]) -> tuple[list[Gathered], Counter[str]]:
+    """The files that are meant, each once: images and JSON files of folders, and whatever is named itself.
+
+    Args:
+        named: files, folders (with their sub-folders) and patterns, as
+            :func:`maskrcnn_core.batch.find_files` takes them.
+
+    Returns:
+        The files, sorted within each folder, and how many others of which suffix lie in the folders.
+
+    Raises:
+        InputError: if not one file is there, or a folder cannot be read.
+    """
+    texts = list(named)
+    folders: list[Path] = []
+    loose: list[Path] = []
+    for text in texts:
+        for match, is_glob in matches_of(text):
+            path = absolute(match)
+            if os.path.isdir(match):
+                folders.append(path)
+            elif not (is_glob and is_litter(path.name)):
+                loose.append(path)
+    folders, loose = list(dict.fromkeys(folders)), list(dict.fromkeys(loose))
+    others = Counter[str]()
+    found = [*_loose(loose)]
+    prefixes = _prefixes(folders)
+    for folder, prefix in zip(folders, prefixes, strict=True):
+        found += _in_folder(folder, prefix, others)
+    files = list({one.file: one for one in reversed(found)}.values())[::-1]
+    if not any(os.path.lexists(one.file) for one in files):
+        refuse_nothing(texts)
+    return files, others
+
+
+def _in_folder(folder: Path, prefix: str, others: Counter[str]) -> Iterator[Gathered]:
+    source, above = str(folder), tail_of(folder)
+    for file in sorted(walk_folder(folder, _SUFFIXES, others=others)):
+        path = file.relative_to(folder).as_posix()
+        yield Gathered(file, path, source, above, prefix + path)
+
+
+def _loose(files: Sequence[Path]) -> Iterator[Gathered]:
+    top = _common([file.parent for file in files])
+    counts = Counter(file.name for file in files)
+    for file in files:
+        path = file.relative_to(top).as_posix() if top else file.as_posix()
+        yield Gathered(
+            file, path, "", tail_of(top) if top else "", file.name if counts[file.name] == 1 else path
+        )
+
+
+def _prefixes(folders: Sequence[Path]) -> list[str]:
+    """What names need before them so that those of several folders stay apart."""
+    if len(folders) == 1:
+        return [""]
+    if len({folder.name for folder in folders}) == len(folders):
+        return [f"{folder.name}/" for folder in folders]
+    top = _common([folder.parent for folder in folders])
+    return [f"{(folder.relative_to(top) if top else folder).as_posix().lstrip('/')}/" for folder in folders]
+
+
+def _common(folders: Sequence[Path]) -> Path | None:
+    try:
+        return Path(os.path.commonpath(folders))
+    except ValueError:  # none, or on several Windows drives
+        return None

@@ -1,0 +1,195 @@
+"""Which image of a project a record or a file is: by content, by name, or a new one."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from maskrcnn_core.annotations import UniqueNames, ids_from_names
+from maskrcnn_core.image_pools import FoundImages
+from maskrcnn_core.matching import NamedFile, match_names
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.spellings import folded
+from maskrcnn_core.store.records import ImageRow
+
+__all__ = ["ImageIds", "RecordHomes", "TakenImage", "waiting_rows"]
+
+Size = tuple[int, int]
+
+
+class RecordHomes:
+    """The rows that a data set's records are, and the names of those that are new.
+
+    Args:
+        rows: the project's images.
+        names: of the records, as the data set calls them.
+        found: what is known of their files.
+    """
+
+    def __init__(self, rows: Sequence[ImageRow], names: Sequence[str], found: FoundImages) -> None:
+        self._folders = found.folder, found.fallback_folder
+        self._by_digest: dict[str, list[ImageRow]] = defaultdict(list)
+        for row in rows:
+            if row.digest:
+                self._by_digest[row.digest].append(row)
+        self._taken = {row.file_name for row in rows}
+        self._unique = UniqueNames(self._taken)
+        self._given: set[int] = set()
+        matches = match_names(
+            [found.folder + name for name in names], [NamedFile(row.file_name) for row in rows]
+        )
+        self._namesakes = {names[record]: rows[file] for record, file in matches.files.items()}
+        self._otherwise: list[tuple[str, str]] = []
+        self._placed = 0
+
+    def row_of(self, name: str, size: Size, digest: str) -> ImageRow | None:
+        """The row that a record is.
+
+        Args:
+            name: the record's.
+            size: its height and width in pixels.
+            digest: of its file; empty where there is none.
+        """
+        namesake = self._namesakes.get(name)
+        alike = [row for row in self._by_digest.get(digest, ()) if row.id not in self._given]
+        row = next((row for row in alike if row is namesake), alike[0] if alike else None)
+        if row is None and namesake is not None and namesake.id not in self._given:
+            is_same_size = (namesake.height, namesake.width) == size
+            if is_same_size and not (digest and namesake.digest):
+                row = namesake
+                if not digest and row.digest and row.file_name not in (name, self._folders[0] + name):
+                    self._otherwise.append((name, row.file_name))
+        if row is not None:
+            self._given.add(row.id)
+        return row
+
+    def new_name(self, name: str) -> str:
+        """What a record is called that no row is: as the data set says, unless that name is taken."""
+        here, fallback = self._folders
+        fresh = next((n for n in (here + name, fallback + name) if n not in self._taken), None)
+        fresh = self._unique.take(here + name if fresh is None else fresh)
+        self._taken.add(fresh)
+        self._placed += bool(here) and fresh == here + name
+        return fresh
+
+    def notes(self) -> list[str]:
+        """What people should know."""
+        notes = []
+        if self._placed:
+            notes.append(
+                f"{_counted(self._placed)} called {one_line(self._folders[0])}... here, by the path, as data "
+                "sets of other folders came with them"
+            )
+        if self._otherwise:
+            count, (name, other) = len(self._otherwise), self._otherwise[0]
+            notes.append(
+                f"{_counted(count)} without a file taken for the project's own of nearly the same name and "
+                f"of the same size: {one_line(name)} is {one_line(other)}" + (" ..." if count > 1 else "")
+            )
+        return notes
+
+
+@dataclass(frozen=True)
+class TakenImage:
+    """A file that was decoded and stored.
+
+    Args:
+        name: its path, as it is to be called.
+        above: the path of the folder in which that lies, as far as it is known.
+        digest: of its bytes.
+        size: height and width in pixels.
+    """
+
+    name: str
+    above: str
+    digest: str
+    size: Size
+
+
+def waiting_rows(
+    rows: Sequence[ImageRow], files: Sequence[TakenImage], fillable: Collection[int] | None = None
+) -> tuple[dict[int, ImageRow], list[str]]:
+    """The records that wait for these files.
+
+    Args:
+        rows: the project's images.
+        files: what has come.
+        fillable: ids of the only rows that may be filled; all that have no pixels where ``None``.
+
+    Returns:
+        From a file's place in ``files`` to the row that it fills, and sentences about those that do not
+        fit.
+    """
+    waiting = [row for row in rows if not row.digest and (fillable is None or row.id in fillable)]
+    if not waiting:
+        return {}, []
+    homes: dict[str, list[ImageRow]] = defaultdict(list)
+    for row in rows:
+        homes[row.digest].append(row)
+    matches = match_names(
+        [row.file_name for row in waiting],
+        [NamedFile(file.name, file.above) for file in files],
+        named_folders={part for row in rows for part in folded(row.file_name)[:-1]},
+    )
+    filled, notes = {}, list(matches.refused)
+    for record, number in matches.files.items():
+        row, file = waiting[record], files[number]
+        if file.size != (row.height, row.width):
+            notes.append(
+                f"{one_line(row.file_name)}: it waits for {row.width} x {row.height} pixels, "
+                f"{one_line(file.name)} has {file.size[1]} x {file.size[0]}, and is another image"
+            )
+        elif not any(_are_apart(row.file_name, other.file_name) for other in homes[file.digest]):
+            filled[number] = row
+    return filled, notes
+
+
+def _are_apart(one: str, other: str) -> bool:
+    """Whether two paths are files of one name in different folders, ``train/a.png`` and ``val/a.png``."""
+    parts = list(zip(folded(one)[::-1], folded(other)[::-1], strict=False))
+    return parts[0][0] == parts[0][1] and any(a != b for a, b in parts) if parts else False
+
+
+class ImageIds:
+    """Ids of new images: the numbers that their names are, where all are and they are free.
+
+    Args:
+        names: of all images that came without a data set.
+        given: ids that the project ever gave.
+    """
+
+    def __init__(self, names: Sequence[str], given: set[int]) -> None:
+        self._given = given
+        self._following = max(given, default=0) + 1
+        self._wanted: Mapping[str, int] = dict(zip(names, ids_from_names(names) or (), strict=False))
+        self._kept_free = frozenset(self._wanted.values())
+        self._numbered = self._refused = 0
+
+    def take(self, name: str) -> int:
+        """The id of one of them."""
+        number = self._wanted.get(name)
+        if number is not None and number not in self._given:
+            self._numbered += 1
+        else:
+            self._refused += number is not None
+            number = self._following
+            while number in self._given or number in self._kept_free:
+                number += 1
+            self._following = number + 1
+        self._given.add(number)
+        return number
+
+    def notes(self) -> Iterable[str]:
+        """What people should know."""
+        if self._numbered:
+            yield f"all file names are numbers: they are the ids of {_counted(self._numbered)}"
+        if self._refused:
+            yield (
+                f"{_counted(self._refused)} did not get the numbers of their names as ids, "
+                "as the project gave those before"
+            )
+
+
+def _counted(count: int) -> str:
+    return f"{count} image{'s' if count != 1 else ''}"
