@@ -3,14 +3,13 @@
 A change names the version that its author saw. If the row has moved on since, nothing of the decision is
 carried out, and the journal keeps what was wanted as a refused line, so neither version is lost.
 
-Undo looks at content instead: a change can be taken back if the row still holds what the change wrote. So a
-person's own later changes can be undone one after another, and nobody else's is ever overwritten.
+Undo and redo, which are decisions, too, stand in :mod:`maskrcnn_core.store.undoing`.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -19,22 +18,25 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Row, Table, bindparam, insert, select, update
 
 from maskrcnn_core.errors import ConflictError, StoreError
-from maskrcnn_core.store.inserting import FIXED, New, Ref, insert_rows, is_as_made
+from maskrcnn_core.store.inserting import FIXED, New, Ref, insert_rows
 from maskrcnn_core.store.records import Entry
-from maskrcnn_core.store.tables import CATEGORY, CHANGEABLE, INSTANCE, JOURNAL
+from maskrcnn_core.store.tables import CHANGEABLE, IMAGE, INSTANCE, JOURNAL
 
 __all__ = [
     "Change",
     "New",
     "Ref",
     "Refusal",
+    "check_places",
+    "chunks",
     "decide",
     "entries",
+    "entry_by_id",
     "entry_of",
-    "redo",
+    "held_rows",
     "refuse",
-    "undo",
-    "undoable",
+    "update_rows",
+    "write_entry",
 ]
 
 _T = TypeVar("_T")
@@ -104,8 +106,8 @@ def decide(
     lines += insert_rows(connection, project_id, [c for c in changes if isinstance(c, New)])
     if not lines:
         return None
-    _check_categories(connection, project_id, lines)
-    return _write(
+    check_places(connection, project_id, lines)
+    return write_entry(
         connection,
         project_id,
         who,
@@ -128,7 +130,7 @@ def refuse(
     operation: str | None = None,
 ) -> Entry:
     """Keeps what was refused, in a transaction of its own."""
-    return _write(
+    return write_entry(
         connection,
         project_id,
         who,
@@ -145,62 +147,6 @@ def entry_of(connection: Connection, project_id: int, operation: str) -> Entry |
     query = select(JOURNAL).where(JOURNAL.c.project_id == project_id, JOURNAL.c.operation == operation)
     row = connection.execute(query).one_or_none()
     return None if row is None else _entry(row)
-
-
-def undo(
-    connection: Connection,
-    project_id: int,
-    who: str,
-    *,
-    operation: str | None = None,
-    only: Collection[str] | None = None,
-) -> Entry | None:
-    """Takes back the last decision of a person that still stands; ``None`` if there is none.
-
-    With ``only``, it is left alone if it is of another kind: who reviews would not want an import undone.
-
-    Raises:
-        Refusal: if somebody else has changed it since.
-    """
-    entry = _of_kind(connection, _last_standing(connection, project_id, who), only)
-    return entry and _take_back(connection, project_id, who, "undo", entry, operation)
-
-
-def redo(
-    connection: Connection,
-    project_id: int,
-    who: str,
-    *,
-    operation: str | None = None,
-    only: Collection[str] | None = None,
-) -> Entry | None:
-    """Carries out again what a person has last undone; ``None`` if there is nothing, or they went on since.
-
-    Raises:
-        Refusal: if somebody else has changed it since.
-    """
-    entry = _of_kind(connection, _last_undone(connection, project_id, who), only)
-    return entry and _take_back(connection, project_id, who, "redo", entry, operation)
-
-
-def undoable(
-    connection: Connection, project_id: int, who: str, *, only: Collection[str] | None = None
-) -> tuple[bool, bool]:
-    """Whether a person has something to undo, and something to redo."""
-    return (
-        _of_kind(connection, _last_standing(connection, project_id, who), only) is not None,
-        _of_kind(connection, _last_undone(connection, project_id, who), only) is not None,
-    )
-
-
-def _of_kind(connection: Connection, entry: Entry | None, only: Collection[str] | None) -> Entry | None:
-    """The entry, if the decision that it is, or takes back or makes again, is of one of these kinds."""
-    if entry is None or only is None:
-        return entry
-    decision = entry
-    while decision.target_id is not None:
-        decision = _by_id(connection, decision.target_id)
-    return entry if decision.kind in only else None
 
 
 def entries(
@@ -247,7 +193,7 @@ def _change(connection: Connection, project_id: int, changes: Sequence[Change]) 
             moved.append(row)
     if moved:
         raise Refusal(_sentence(len(moved), len(changes)), lines)
-    _update(connection, lines)
+    update_rows(connection, lines)
     return lines
 
 
@@ -261,22 +207,38 @@ def _rows(
         if forbidden:
             raise ValueError(f"{change.table}: {', '.join(sorted(forbidden))} cannot be changed")
         wanted[change.table].append(change.id)
-    found: dict[tuple[str, int], Mapping[str, Any]] = {}
     for name, ids in wanted.items():
         if len(set(ids)) != len(ids):
             raise ValueError(f"{name}: a decision changes each row once")
-        table = CHANGEABLE[name]
-        for chunk in _chunks(sorted(ids)):
-            query = select(table).where(table.c.id.in_(chunk), _owner(table) == project_id)
-            for row in connection.execute(query.with_for_update()):
-                found[name, row.id] = dict(row._mapping)
+    found = held_rows(connection, project_id, wanted)
     for change in changes:
         if (change.table, change.id) not in found:
             raise StoreError(f"{change.table} {change.id}: there is no such thing in this project")
     return found
 
 
-def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+def held_rows(
+    connection: Connection, project_id: int, wanted: Mapping[str, Iterable[int]]
+) -> dict[tuple[str, int], Mapping[str, Any]]:
+    """Rows by table and id, held against other writers until the transaction ends.
+
+    Args:
+        connection: in a writing transaction.
+        project_id: rows of other projects are not found.
+        wanted: ids by the table's name.
+    """
+    found: dict[tuple[str, int], Mapping[str, Any]] = {}
+    for name, ids in wanted.items():
+        table = CHANGEABLE[name]
+        for chunk in chunks(sorted(ids)):
+            query = select(table).where(table.c.id.in_(chunk), _owner(table) == project_id)
+            for row in connection.execute(query.with_for_update()):
+                found[name, row.id] = dict(row._mapping)
+    return found
+
+
+def chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+    """Lists of at most as many as one statement takes."""
     remaining = iter(items)
     while chunk := list(islice(remaining, _CHUNK)):
         yield chunk
@@ -286,7 +248,8 @@ def _owner(table: Table) -> Any:
     return table.c.project_id if "project_id" in table.c else table.c.id
 
 
-def _update(connection: Connection, lines: Sequence[Mapping[str, Any]]) -> None:
+def update_rows(connection: Connection, lines: Sequence[Mapping[str, Any]]) -> None:
+    """Write what lines say comes ``after``, in their order."""
     groups: dict[tuple[str, tuple[str, ...]], list[dict[str, Any]]] = defaultdict(list)
     for line in lines:
         after = line["after"]
@@ -303,42 +266,53 @@ def _update(connection: Connection, lines: Sequence[Mapping[str, Any]]) -> None:
         connection.execute(statement, rows)
 
 
-def _check_categories(connection: Connection, project_id: int, lines: Sequence[Mapping[str, Any]]) -> None:
-    """Sees to it that no instance is left with a category that is gone.
+def check_places(connection: Connection, project_id: int, lines: Sequence[Mapping[str, Any]]) -> None:
+    """See to it that no instance is left in an image, or with a category, that is gone.
 
-    Somebody may have merged or removed it in the same moment. Who gives it to an instance holds it against
-    those who want it gone, until the transaction ends.
+    Somebody may have taken the image away, or merged or removed the category, in the same moment. Who gives it
+    to an instance holds it against those who want it gone, until the transaction ends.
 
     Raises:
         Refusal: if one would be; the transaction then has to end without effect.
     """
     touched = {
-        name: [line["id"] for line in lines if line["table"] == name] for name in ("instance", "category")
+        name: [line["id"] for line in lines if line["table"] == name]
+        for name in ("instance", "image", "category")
     }
-    given: set[int] = set()
-    for chunk in _chunks(touched["instance"]):
-        live = select(INSTANCE.c.category_id).where(INSTANCE.c.id.in_(chunk), ~INSTANCE.c.gone)
-        given.update(connection.execute(live.distinct()).scalars())
-    for chunk in _chunks(sorted(given)):
-        there = select(CATEGORY.c.id).where(
-            CATEGORY.c.id.in_(chunk), CATEGORY.c.project_id == project_id, ~CATEGORY.c.gone
+    given: dict[str, set[int]] = {"image": set(), "category": set()}
+    for chunk in chunks(touched["instance"]):
+        live = select(INSTANCE.c.image_id, INSTANCE.c.category_id).where(
+            INSTANCE.c.id.in_(chunk), ~INSTANCE.c.gone
         )
-        if len(connection.execute(there.with_for_update(read=True)).all()) < len(chunk):
-            raise Refusal(_WITHOUT_CATEGORY, lines)
-    for chunk in _chunks(touched["category"]):
-        left = (
-            select(INSTANCE.c.id)
-            .join(CATEGORY, CATEGORY.c.id == INSTANCE.c.category_id)
-            .where(CATEGORY.c.id.in_(chunk), CATEGORY.c.gone, ~INSTANCE.c.gone)
-        )
-        if connection.execute(left.limit(1)).first() is not None:
-            raise Refusal(_WITHOUT_CATEGORY, lines)
+        for row in connection.execute(live.distinct()):
+            given["image"].add(row.image_id)
+            given["category"].add(row.category_id)
+    for name, why in _WITHOUT.items():
+        table, column = CHANGEABLE[name], INSTANCE.c[f"{name}_id"]
+        for chunk in chunks(sorted(given[name])):
+            there = select(table.c.id).where(
+                table.c.id.in_(chunk), table.c.project_id == project_id, ~table.c.gone
+            )
+            if len(connection.execute(there.with_for_update(read=True)).all()) < len(chunk):
+                raise Refusal(why, lines)
+        for chunk in chunks(touched[name]):
+            left = (
+                select(INSTANCE.c.id)
+                .join(table, table.c.id == column)
+                .where(table.c.id.in_(chunk), table.c.gone, ~INSTANCE.c.gone)
+            )
+            if name == "category":
+                left = left.join(IMAGE, IMAGE.c.id == INSTANCE.c.image_id).where(~IMAGE.c.gone)
+            if connection.execute(left.limit(1)).first() is not None:
+                raise Refusal(why, lines)
 
 
-_WITHOUT_CATEGORY = (
-    "somebody merged or removed the category, or gave it to an instance, meanwhile; nothing of yours was "
-    "carried out, and it is in the journal"
-)
+_WITHOUT = {
+    "image": "somebody took the image away, or gave it an instance, meanwhile; nothing of yours was carried "
+    "out, and it is in the journal",
+    "category": "somebody merged or removed the category, or gave it to an instance, meanwhile; nothing of "
+    "yours was carried out, and it is in the journal",
+}
 
 
 def _sentence(moved: int, all_: int) -> str:
@@ -348,91 +322,10 @@ def _sentence(moved: int, all_: int) -> str:
     )
 
 
-# -- undo and redo --------------------------------------------------------------------------------
-
-
-def _take_back(
-    connection: Connection, project_id: int, who: str, kind: str, entry: Entry, operation: str | None
-) -> Entry:
-    """Writes back what was before an entry, if what it wrote is still there."""
-    standing = [
-        Change(line["table"], line["id"], 0, {} if "made" in line else line["after"])
-        for line in entry.changes
-    ]
-    rows = _rows(connection, project_id, standing)
-    lines, moved = [], 0
-    for line in entry.changes:
-        row = rows[line["table"], line["id"]]
-        if "made" in line:
-            # As long as nobody has changed a row at all, it is as it was made.
-            is_so = row["version"] == 1 or is_as_made(CHANGEABLE[line["table"]], row, line["made"])
-            before, after = {"gone": False}, {"gone": True}
-        else:
-            is_so = all(row[name] == value for name, value in line["after"].items())
-            before, after = line["after"], line["before"]
-        moved += not is_so
-        lines.append({"table": line["table"], "id": line["id"], "before": before, "after": after})
-    if moved:
-        raise Refusal(_sentence(moved, len(lines)), lines)
-    _update(connection, lines)
-    _check_categories(connection, project_id, lines)
-    return _write(
-        connection,
-        project_id,
-        who,
-        kind,
-        lines,
-        image_id=entry.image_id,
-        target_id=entry.id,
-        operation=operation,
-    )
-
-
-def _last_standing(connection: Connection, project_id: int, who: str) -> Entry | None:
-    undone = 0
-    for row in _backwards(connection, project_id, who):
-        if row.kind == "undo":
-            undone += 1
-        elif undone:
-            undone -= 1
-        else:
-            return _by_id(connection, row.id)
-    return None
-
-
-def _last_undone(connection: Connection, project_id: int, who: str) -> Entry | None:
-    redone = 0
-    for row in _backwards(connection, project_id, who):
-        if row.kind == "redo":
-            redone += 1
-        elif row.kind != "undo":
-            return None
-        elif redone:
-            redone -= 1
-        else:
-            return _by_id(connection, row.id)
-    return None
-
-
-def _backwards(connection: Connection, project_id: int, who: str) -> Iterator[Any]:
-    """A person's decisions without their changes, which may be long, the newest first."""
-    columns = select(JOURNAL.c.id, JOURNAL.c.kind).where(
-        JOURNAL.c.project_id == project_id, JOURNAL.c.who == who, ~JOURNAL.c.is_refused
-    )
-    before: int | None = None
-    while True:
-        query = columns if before is None else columns.where(JOURNAL.c.id < before)
-        rows = connection.execute(query.order_by(JOURNAL.c.id.desc()).limit(200)).all()
-        if not rows:
-            return
-        yield from rows
-        before = rows[-1].id
-
-
 # -- lines ----------------------------------------------------------------------------------------
 
 
-def _write(
+def write_entry(
     connection: Connection,
     project_id: int,
     who: str,
@@ -443,7 +336,9 @@ def _write(
     target_id: int | None = None,
     is_refused: bool = False,
     operation: str | None = None,
+    skipped: Sequence[Mapping[str, Any]] = (),
 ) -> Entry:
+    """Write a line; the arguments are those of :class:`~maskrcnn_core.store.records.Entry`."""
     at = datetime.now(UTC)
     values = {
         "project_id": project_id,
@@ -455,12 +350,16 @@ def _write(
         "is_refused": is_refused,
         "changes": list(lines),
         "operation": operation,
+        "skipped": list(skipped) or None,
     }
     id_ = connection.execute(insert(JOURNAL).returning(JOURNAL.c.id), values).scalar_one()
-    return Entry(id_, at, who, kind, target_id, image_id, is_refused, tuple(lines), operation)
+    return Entry(
+        id_, at, who, kind, target_id, image_id, is_refused, tuple(lines), operation, tuple(skipped)
+    )
 
 
-def _by_id(connection: Connection, id_: int) -> Entry:
+def entry_by_id(connection: Connection, id_: int) -> Entry:
+    """The line with this id, which there is."""
     return _entry(connection.execute(select(JOURNAL).where(JOURNAL.c.id == id_)).one())
 
 
@@ -475,4 +374,5 @@ def _entry(row: Row[Any]) -> Entry:
         row.is_refused,
         tuple(row.changes),
         row.operation,
+        tuple(row.skipped or ()),
     )

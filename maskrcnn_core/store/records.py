@@ -206,9 +206,10 @@ class Entry:
         target_id: the entry that an undo or redo is about.
         image_id: where it is about one image.
         is_refused: it came second and was not carried out; what was wanted is kept in ``changes``.
-        changes: for each row ``table``, ``id``, and ``before`` and ``after`` of what changed, or ``made``, a
-            digest of a new row's values.
+        changes: for each row ``table``, ``id``, and ``before`` and ``after`` of what changed, or ``made`` for
+            a new row; ``along`` for a proposal that went with its image.
         operation: the name that the one who asked for it gave it, or ``None``.
+        skipped: what an undo or redo had to leave: for each row ``table``, ``id`` and ``why``.
     """
 
     id: int
@@ -220,3 +221,4 @@ class Entry:
     is_refused: bool
     changes: tuple[Mapping[str, Any], ...]
     operation: str | None = None
+    skipped: tuple[Mapping[str, Any], ...] = ()

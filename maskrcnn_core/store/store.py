@@ -20,7 +20,7 @@ from maskrcnn_core.categories import Category
 from maskrcnn_core.errors import ConflictError, StoreError
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.messages import one_line
-from maskrcnn_core.store import journal
+from maskrcnn_core.store import journal, undoing
 from maskrcnn_core.store.blobs import Blobs
 from maskrcnn_core.store.inserting import JsonText
 from maskrcnn_core.store.journal import Change, New, Ref, Refusal
@@ -53,6 +53,7 @@ from maskrcnn_core.store.tables import (
 __all__ = ["Store", "mask_values", "new_category", "new_image", "new_instance"]
 
 _Act = Callable[[Connection], Entry | None]
+_TRIES = 5
 
 
 class Store:
@@ -354,21 +355,23 @@ class Store:
         operation: str | None = None,
         only: Collection[str] | None = None,
     ) -> Entry | None:
-        """Takes back this person's last decision; ``None`` if there is none.
+        """Take back what can be taken back of this person's last decision.
+
+        What somebody's later decision lies on, or needs, is left and named (:attr:`Entry.skipped`); the next
+        undo goes on with the decision before. See :mod:`maskrcnn_core.store.undoing`.
 
         Args:
             project_id, who, operation: as for :meth:`decide`.
             only: the kinds of decisions that are meant; one of another kind is left alone.
 
+        Returns:
+            The journal's line; ``None`` if nothing of theirs can be taken back.
+
         Raises:
-            ConflictError: if somebody else has changed it since; it then stands.
+            ConflictError: if others decide again and again in these very moments.
         """
-        return self._decided(
-            project_id,
-            who,
-            "undo",
-            lambda c: journal.undo(c, project_id, who, operation=operation, only=only),
-            operation,
+        return self._turned(
+            project_id, operation, lambda c: undoing.undo(c, project_id, who, operation=operation, only=only)
         )
 
     def redo(
@@ -379,25 +382,37 @@ class Store:
         operation: str | None = None,
         only: Collection[str] | None = None,
     ) -> Entry | None:
-        """Carries out again what this person has last undone; ``None`` if there is nothing.
+        """Carry out again what this person has last taken back; as :meth:`undo`.
 
-        Raises:
-            ConflictError: if somebody else has changed it since.
+        Returns:
+            The journal's line; ``None`` if there is nothing.
         """
-        return self._decided(
-            project_id,
-            who,
-            "redo",
-            lambda c: journal.redo(c, project_id, who, operation=operation, only=only),
-            operation,
+        return self._turned(
+            project_id, operation, lambda c: undoing.redo(c, project_id, who, operation=operation, only=only)
         )
+
+    def _turned(self, project_id: int, operation: str | None, act: _Act) -> Entry | None:
+        for attempt in range(_TRIES):
+            try:
+                with self.writing() as connection:
+                    before = operation and journal.entry_of(connection, project_id, operation)
+                    return _unless_refused(before or act(connection))
+            except Refusal:
+                if attempt == _TRIES - 1:
+                    raise ConflictError("others are deciding at this very moment; try again") from None
+        raise AssertionError("unreachable: the last attempt returns or raises")
 
     def undoable(
         self, project_id: int, who: str, *, only: Collection[str] | None = None
     ) -> tuple[bool, bool]:
-        """Whether this person has something to undo, and something to redo, of these kinds."""
+        """Whether this person has something to undo, and something to redo."""
         with self.reading() as connection:
-            return journal.undoable(connection, project_id, who, only=only)
+            return undoing.undoable(connection, project_id, who, only=only)
+
+    def decisions_of(self, entries: Iterable[Entry]) -> dict[int, Entry]:
+        """The decision that each entry is, takes back, or makes again, by the entry's id."""
+        with self.reading() as connection:
+            return {entry.id: undoing.decision_of(connection, entry) for entry in entries}
 
     def entry_of(self, project_id: int, operation: str) -> Entry | None:
         """The journal's line of an operation, if it has been carried out or refused."""
@@ -447,9 +462,7 @@ class Store:
                     connection, project_id, who, kind, refusal, image_id=image_id, operation=operation
                 )
             raise
-        if entry is not None and entry.is_refused:
-            raise ConflictError("this was refused before, as somebody else came first; it is in the journal")
-        return entry
+        return _unless_refused(entry)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -467,6 +480,12 @@ class Store:
             if isinstance(error.__cause__, IntegrityError):
                 raise StoreError(_taken(error.__cause__)) from error.__cause__
             raise
+
+
+def _unless_refused(entry: Entry | None) -> Entry | None:
+    if entry is not None and entry.is_refused:
+        raise ConflictError("this was refused before, as somebody else came first; it is in the journal")
+    return entry
 
 
 _TAKEN = (

@@ -209,11 +209,12 @@ JOURNAL = Table(
     Column("is_refused", Boolean, nullable=False),
     Column("changes", JSON, nullable=False),
     Column("operation", Text),
+    Column("skipped", JSON(none_as_null=True)),
     Index("ix_journal_who", "project_id", "who", "id"),
     Index("uq_journal_operation", "project_id", "operation", unique=True),
 )
 """Every decision; ``target_id`` is the entry that an undo or redo is about, ``operation`` a name that the one
-who asked for it gave it, so that asking twice does it once."""
+who asked for it gave it, so that asking twice does it once, ``skipped`` what an undo or redo had to leave."""
 
 JOB = Table(
     "job",

@@ -143,14 +143,14 @@ def test_two_people_who_want_the_same_do_not_conflict(store):
 
 
 def test_undo_never_overwrites_what_somebody_else_did_since(store):
-    project = make_project(store)
+    project = make_project(store, who="importer")
     seen = store.instances(project)[0]
     store.decide(project, "ann", "accept", [change(seen, status="accepted")])
     store.decide(project, "bob", "reject", [change(store.instances(project)[0], status="rejected")])
-    with pytest.raises(ConflictError, match="somebody else changed this meanwhile"):
-        store.undo(project, "ann")
+    left = store.undo(project, "ann")
+    assert left.changes == () and [line["why"] for line in left.skipped] == ["bob decided 'reject' since"]
     assert store.instances(project)[0].status == "rejected"
-    assert store.journal(project)[0].is_refused
+    assert store.undo(project, "ann") is None
     store.undo(project, "bob")
     store.undo(project, "ann")  # now it is as she left it
     assert store.instances(project)[0].status == "proposed"
@@ -158,10 +158,20 @@ def test_undo_never_overwrites_what_somebody_else_did_since(store):
 
 def test_undo_never_takes_away_what_somebody_else_has_accepted(store):
     project = make_project(store, images=1, who="ann")
-    store.decide(project, "bob", "accept", [change(store.instances(project)[1], status="accepted")])
-    with pytest.raises(ConflictError):
-        store.undo(project, "ann")
-    assert len(store.instances(project)) == 3
+    kept = store.instances(project)[1]
+    store.decide(project, "bob", "accept", [change(kept, status="accepted")])
+    undone = store.undo(project, "ann")
+    assert [(line["id"], line["why"]) for line in undone.skipped] == [(kept.id, "bob decided 'accept' since")]
+    assert [row.id for row in store.instances(project)] == [kept.id], "the rest went on"
+    assert store.undo(project, "ann").skipped[0]["why"] == "1 instance of others is on it"
+    assert [row.id for row in store.instances(project)] == [kept.id], "it keeps its image"
+    assert store.undo(project, "ann").skipped[0]["why"] == "1 instance of others has it"
+    assert [row.name for row in store.categories(project)] == ["nucleus"], "and its category"
+    assert store.undo(project, "ann") is None, "what is bob's stays, and is not asked for again and again"
+    store.undo(project, "bob")
+    for _ in range(3):
+        assert store.undo(project, "ann").skipped == ()
+    assert store.images(project) == store.instances(project) == store.categories(project) == []
 
 
 def test_another_field_of_the_same_row_is_no_hindrance_to_undo(store):

@@ -1,0 +1,325 @@
+"""Undo and redo among several people: never stuck, nobody overwritten, and all taken back is the start."""
+
+from itertools import count
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from maskrcnn_core.categories import Category
+from maskrcnn_core.errors import ConflictError, CoreError
+from maskrcnn_core.store.category_changes import (
+    add_categories,
+    change_category,
+    merge_categories,
+    remove_category,
+)
+from maskrcnn_core.store.editing import MadeMask, MendedMask, edit_masks
+from maskrcnn_core.store.journal import Ref
+from maskrcnn_core.store.places import StorePlace
+from maskrcnn_core.store.store import Store, new_category, new_image, new_instance
+from tests.core.builders import disc
+from tests.store.builders import SIZE, change, make_project, statuses
+
+PEOPLE = ("ann", "bob", "eve")
+MODEL = "model starter"
+_NAMES = count()
+
+
+# -- what people do -------------------------------------------------------------------------------
+
+
+def pick(rows, k):
+    return rows[k % len(rows)] if rows else None
+
+
+def set_status(status):
+    def act(store, project, who, k, j):
+        if row := pick(store.instances(project), k):
+            store.decide(project, who, status, [change(row, status=status)], image_id=row.image_id)
+
+    return act
+
+
+def accept_all(store, project, who, k, j):
+    rows = store.instances(project)
+    store.decide(project, who, "accept all", [change(row, status="accepted") for row in rows])
+
+
+def relabel(store, project, who, k, j):
+    row, category = pick(store.instances(project), k), pick(store.categories(project), j)
+    if row and category:
+        store.decide(project, who, "relabel", [change(row, category_id=category.id)])
+
+
+def mend(store, project, who, k, j):
+    if row := pick(store.instances(project), k):
+        mask = disc(*SIZE, 25, 35, 5 + j % 15)
+        edit_masks(store, row.image_id, who, "brush", [MendedMask(row.id, row.version, mask.counts)])
+
+
+def add(store, project, who, k, j):
+    image, category = pick(store.images(project), k), pick(store.categories(project), j)
+    if image and category:
+        edit_masks(
+            store,
+            image.id,
+            who,
+            "outline",
+            [],
+            [MadeMask(category.id, disc(*SIZE, 30, 30, 9).counts)],
+        )
+
+
+def remove(store, project, who, k, j):
+    if row := pick(store.instances(project), k):
+        edit_masks(store, row.image_id, who, "remove", [MendedMask(row.id, row.version, None)])
+
+
+def merge(store, project, who, k, j):
+    rows = store.categories(project)
+    if len(rows) > 1:
+        merge_categories(store, project, who, [pick(rows, k)], pick(rows, k + 1))
+
+
+def make_category(store, project, who, k, j):
+    add_categories(store, project, who, [f"kind {j % 4}"])
+
+
+def rename(store, project, who, k, j):
+    if row := pick(store.categories(project), k):
+        change_category(store, project, who, row, name=f"kind {j % 4}")
+
+
+def drop_category(store, project, who, k, j):
+    if row := pick(store.categories(project), k):
+        remove_category(store, project, who, row)
+
+
+def finish(store, project, who, k, j):
+    if image := pick(store.images(project), k):
+        status = "reviewed" if j % 2 else "opened"
+        store.decide(project, who, "finish", [change(image, "image", status=status)], image_id=image.id)
+
+
+def look(store, project, who, k, j):
+    if image := pick(store.images(project), k):
+        store.mark_opened(image.id)
+
+
+def bring(store, project, who, k, j):
+    """A file with an image, a category and two instances."""
+    instance, image = store.next_coco_id(project, "instance"), store.next_coco_id(project, "image")
+    category = store.next_coco_id(project, "category")
+    store.decide(
+        project,
+        who,
+        "import COCO",
+        [
+            new_category(Category(category, f"kind {k % 4}"), key="category"),
+            new_image(image, f"file {j % 3}.png", SIZE, store.blobs.put(b"x"), key="image"),
+            *(
+                new_instance(
+                    Ref("image"), Ref("category"), instance + n, disc(*SIZE, 20, 20, 7), source="file"
+                )
+                for n in range(2)
+            ),
+        ],
+    )
+
+
+def propose(store, project, who, k, j):
+    """A model offers something in one image and takes back what it had offered and nobody has touched."""
+    image, category = pick(store.images(project), k), pick(store.categories(project), j)
+    if image and category:
+        old = [r for r in store.instances(project, image_id=image.id) if r.source == "m" and r.version == 1]
+        new = new_instance(
+            image.id,
+            category.id,
+            store.next_coco_id(project, "instance"),
+            disc(*SIZE, 30, 40, 6),
+            source="m",
+            score=0.5,
+        )
+        store.decide(
+            project, MODEL, "propose", [*(change(r, gone=True) for r in old), new], image_id=image.id
+        )
+
+
+DECISIONS = (
+    *map(set_status, ("accepted", "rejected", "proposed")),
+    accept_all,
+    relabel,
+    mend,
+    add,
+    remove,
+    merge,
+    make_category,
+    rename,
+    drop_category,
+    finish,
+    look,
+    bring,
+    propose,
+)
+
+
+def attempt(act, *arguments):
+    """What is refused, as a name that is taken, changes nothing."""
+    try:
+        act(*arguments)
+    except CoreError:
+        pass
+
+
+# -- what is seen ---------------------------------------------------------------------------------
+
+
+def seen(store, project):
+    """Every field that people see, by table, id and name. Having been looked at is no change."""
+    fields = {}
+    for row in store.categories(project):
+        fields["category", row.id] = {"name": row.name}
+    for row in store.images(project):
+        status = "new" if row.status == "opened" else row.status
+        fields["image", row.id] = {"file_name": row.file_name, "status": status}
+    for row in store.instances(project):
+        fields["instance", row.id] = {
+            "status": row.status,
+            "category": row.category_id,
+            "counts": row.counts,
+            "place": (row.image_id, row.source),
+        }
+    return fields
+
+
+def differing(before, after):
+    """The fields that differ, with ``there`` for rows that came or went."""
+    return {(*key, "there") for key in before.keys() ^ after.keys()} | {
+        (*key, name)
+        for key in before.keys() & after.keys()
+        for name in before[key]
+        if before[key][name] != after[key][name]
+    }
+
+
+class Watch:
+    """A second opinion, from what is seen alone: who has written each field, the last one on top."""
+
+    def __init__(self, store, project):
+        self.store, self.project = store, project
+        self.start = self.now = seen(store, project)
+        self.writers, self.after_undo = {}, {}
+
+    def look(self):
+        before, self.now = self.now, seen(self.store, self.project)
+        categories = {id_ for table, id_ in self.now if table == "category"}
+        for (table, id_), fields in self.now.items():
+            assert table != "instance" or fields["category"] in categories
+        return differing(before, self.now)
+
+    def decided(self, who):
+        for cell in self.look():
+            self.writers.setdefault(cell, []).append(who)
+
+    def undone(self, entry, who):
+        changed, lines = self.look(), {(line["table"], line["id"]): line for line in entry.changes}
+        for cell in changed:
+            assert cell[:2] in lines, "what changed is in the journal"
+            if lines[cell[:2]].get("along"):
+                written = [w for key, whose in self.writers.items() if key[:2] == cell[:2] for w in whose]
+                assert set(written) <= {MODEL}, "only what nobody has touched goes with its image"
+                self.writers[cell].append(who)
+            else:
+                assert self.writers[cell].pop() == who, f"{cell} was somebody else's"
+        self.after_undo[entry.id] = {cell: list(self.writers.get(cell, ())) for cell in changed}
+
+    def redone(self, entry, who):
+        before = self.after_undo[entry.target_id]
+        for cell in self.look():
+            assert self.writers.get(cell, []) == before[cell], "nobody has written it since it was undone"
+            if self.writers.get(cell, [])[-1:] == [who] and self.is_along(entry, cell):
+                self.writers[cell].pop()
+            else:
+                self.writers.setdefault(cell, []).append(who)
+
+    @staticmethod
+    def is_along(entry, cell):
+        return any((line["table"], line["id"]) == cell[:2] and line.get("along") for line in entry.changes)
+
+
+def take_all_back(watch, order):
+    """Everybody undoes until nobody can."""
+    decisions = len(watch.store.journal(watch.project, limit=10_000))
+    calls, going = 0, True
+    while going:
+        going = False
+        for who in order:
+            while (entry := watch.store.undo(watch.project, who)) is not None:
+                watch.undone(entry, who)
+                calls, going = calls + 1, True
+                assert calls <= 4 * decisions, "stuck: it goes on for ever"
+
+
+# -- the laws -------------------------------------------------------------------------------------
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(PEOPLE),
+        st.one_of(st.sampled_from(DECISIONS), st.sampled_from(("undo", "undo", "redo"))),
+        st.integers(0, 11),
+        st.integers(0, 11),
+    ),
+    min_size=8,
+    max_size=40,
+)
+
+
+def hold_the_laws(store, days, order):
+    project = make_project(store, who="importer", images=2, instances=2, name=f"Cells {next(_NAMES)}")
+    watch = Watch(store, project)
+    lines = len(store.journal(project, limit=10_000))
+    for who, act, k, j in days:
+        if callable(act):
+            attempt(act, store, project, who, k, j)
+            watch.decided(MODEL if act is propose else who)
+        elif act == "undo":
+            can_undo = store.undoable(project, who)[0]
+            entry = store.undo(project, who)
+            assert entry is not None or not can_undo
+            if entry is not None:
+                assert entry.changes or entry.skipped
+                watch.undone(entry, who)
+        else:
+            can_redo = store.undoable(project, who)[1]
+            entry = store.redo(project, who)
+            assert (entry is not None) == can_redo
+            if entry is not None:
+                watch.redone(entry, who)
+        now = len(store.journal(project, limit=10_000))
+        assert now >= lines, "the journal only grows"
+        lines = now
+    take_all_back(watch, order)
+    assert watch.now == watch.start
+    assert [store.undo(project, who) for who in order] == [None] * len(order)
+
+
+orders = st.permutations((*PEOPLE, MODEL))
+quick = settings(
+    max_examples=40, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
+)
+
+
+@pytest.fixture(scope="module")
+def shared_store(tmp_path_factory):
+    store = Store(StorePlace.in_folder(tmp_path_factory.mktemp("undoing") / "data"))
+    yield store
+    store.close()
+
+
+@quick
+@given(days=steps, order=orders)
+def test_whatever_people_do_undo_goes_on_overwrites_nobody_and_leads_back_to_the_start(
+    shared_store, days, order
+):
+    hold_the_laws(shared_store, days, order)
