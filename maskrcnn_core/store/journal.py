@@ -269,8 +269,8 @@ def update_rows(connection: Connection, lines: Sequence[Mapping[str, Any]]) -> N
 def check_places(connection: Connection, project_id: int, lines: Sequence[Mapping[str, Any]]) -> None:
     """See to it that no instance is left in an image, or with a category, that is gone.
 
-    Somebody may have taken the image away, or merged or removed the category, in the same moment. Who gives it
-    to an instance holds it against those who want it gone, until the transaction ends.
+    Somebody may have taken the image away, or merged or removed the category, in the same moment. Who gives
+    it to an instance holds it against those who want it gone, until the transaction ends.
 
     Raises:
         Refusal: if one would be; the transaction then has to end without effect.

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from maskrcnn_core.store.journal import chunks, held_rows
-from maskrcnn_core.store.piles import Key, Piles
+from maskrcnn_core.store.piles import Key, Piles, Sheet
 from maskrcnn_core.store.records import Entry
 from maskrcnn_core.store.tables import CHANGEABLE, IMAGE, INSTANCE
 
@@ -57,13 +57,28 @@ def plan_of(connection: Connection, project_id: int, source: Entry, decision: En
     for line in source.changes:
         ids[line["table"]].append(line["id"])
     rows = held_rows(connection, project_id, ids)
-    on_images = _live_on(connection, [line["id"] for line in source.changes if _takes_image_away(line)])
-    keys = rows.keys() | {("instance", row.id) for row in on_images}
-    piles = Piles(connection, project_id, keys, source.id)
+    is_undo = source is decision
+    going = {
+        name: [line["id"] for line in source.changes if line["table"] == name and _takes_away(line)]
+        for name in ("image", "category")
+    }
+    neighbours = _neighbours(connection, going["image"], going["category"])
+    piles = Piles(
+        connection,
+        project_id,
+        rows.keys() | {("instance", row.id) for row in neighbours},
+        source.id,
+        of_categories=going["category"] if is_undo else (),
+        of_names={
+            line["table"]: _NAMES[line["table"]]
+            for line in source.changes
+            if is_undo and line["table"] in _NAMES and _may_take_a_name(line)
+        },
+    )
     plan = Plan()
     for line in source.changes:
-        _consider(plan, line, rows.get((line["table"], line["id"])), piles, source is decision, decision.id)
-    _Surroundings(connection, project_id, plan, rows, on_images, piles, source is decision).settle()
+        _consider(plan, line, rows.get((line["table"], line["id"])), piles, is_undo, decision.id)
+    _Surroundings(connection, project_id, plan, rows, neighbours, piles, is_undo).settle()
     return plan
 
 
@@ -98,19 +113,40 @@ def _is_same(table: str, column: str, found: Any, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
-def _takes_image_away(line: _Values) -> bool:
-    return line["table"] == "image" and ("made" in line or line["before"].get("gone") is True)
+def _takes_away(line: _Values) -> bool:
+    """Whether the row will be gone when a line is turned back."""
+    return "made" in line or line["before"].get("gone") is True
 
 
-def _live_on(connection: Connection, images: Iterable[int]) -> list[Row[Any]]:
-    """The instances on images, held against other writers."""
-    c, found = INSTANCE.c, []
-    for chunk in chunks(sorted(images)):
-        query = select(c.id, c.image_id, c.category_id, c.status, c.source, c.version)
-        found += connection.execute(
-            query.where(c.image_id.in_(chunk), ~c.gone).order_by(c.id).with_for_update()
-        ).all()
-    return found
+def _may_take_a_name(line: _Values) -> bool:
+    return "made" not in line and bool(line["before"].keys() & {_NAMES[line["table"]], "gone"})
+
+
+def _neighbours(connection: Connection, images: Collection[int], categories: Collection[int]) -> list[Any]:
+    """The instances in images and of categories that may go, also those that are gone themselves.
+
+    Those in the images are held against other writers.
+    """
+    c = INSTANCE.c
+    columns = select(
+        c.id,
+        c.image_id,
+        c.category_id,
+        c.status,
+        c.source,
+        c.version,
+        c.gone,
+        IMAGE.c.gone.label("is_hidden"),
+    ).join(IMAGE, IMAGE.c.id == c.image_id)
+    found: dict[int, Any] = {}
+    for column, ids in ((c.image_id, images), (c.category_id, categories)):
+        for chunk in chunks(sorted(ids)):
+            query = columns.where(column.in_(chunk)).order_by(c.id)
+            if column is c.image_id:
+                query = query.with_for_update(of=INSTANCE)
+            for row in connection.execute(query):
+                found.setdefault(row.id, row)
+    return list(found.values())
 
 
 class _Surroundings:
@@ -122,27 +158,23 @@ class _Surroundings:
         project_id: int,
         plan: Plan,
         rows: Mapping[Key, _Values],
-        on_images: Iterable[Row[Any]],
+        neighbours: Iterable[Any],
         piles: Piles,
         is_undo: bool,
     ) -> None:
         self._connection, self._project_id = connection, project_id
         self._plan, self._rows = plan, rows
-        self._on_image: dict[int, list[Row[Any]]] = defaultdict(list)
-        for row in on_images:
+        self._piles, self._is_undo = piles, is_undo
+        self._on_image: dict[int, list[Any]] = defaultdict(list)
+        self._of_category: dict[int, list[Any]] = defaultdict(list)
+        for row in neighbours:
             self._on_image[row.image_id].append(row)
-        self._untouched = {
-            row.id
-            for rows_ in self._on_image.values()
-            for row in rows_
-            if row.status == "proposed"
-            and row.source not in _PERSONAL
-            and piles.top(("instance", row.id)) is None
-            and (is_undo or row.version == 1)
-        }
-        self._of_category = self._live_of(self._turned("category", is_going=True))
+            self._of_category[row.category_id].append(row)
+        self._untouched = {row.id for row in neighbours if self._is_untouched(row)}
         self._there = {name: self._present(name) for name in ("image", "category")}
-        self._names = {name: self._named(name) for name in _NAMES}
+        self._named = self._rows_named()
+        self._renamed = {table: piles.renamed(table) for table in _NAMES}
+        self._present_names = self._names_of(key for found in self._renamed.values() for key in found)
 
     def settle(self) -> None:
         """Hold back until nothing is left that would harm; then take along what goes with its image."""
@@ -152,7 +184,7 @@ class _Surroundings:
         for id_ in self._turned("image", is_going=True):
             for row in self._on_image[id_]:
                 key = "instance", row.id
-                if key not in self._plan.lines:
+                if not row.gone and key not in self._plan.lines:
                     self._plan.lines[key] = {
                         "table": "instance",
                         "id": row.id,
@@ -176,28 +208,42 @@ class _Surroundings:
             if name == table and line["after"].get("gone") is is_going
         ]
 
-    def _stays(self, id_: int) -> bool:
-        line = self._plan.lines.get(("instance", id_))
+    def _is_untouched(self, row: Any) -> bool:
+        """Whether a model offers it, and nobody has said anything of it."""
+        return (
+            row.status == "proposed"
+            and row.source not in _PERSONAL
+            and self._piles.top(("instance", row.id)) is None
+            and (self._is_undo or row.version == 1)
+        )
+
+    def _stays(self, row: Any) -> bool:
+        """Whether an instance will be there, or could be asked back by whoever removed it."""
+        if row.gone:
+            return self._is_undo and self._piles.removal(("instance", row.id)) is not None
+        line = self._plan.lines.get(("instance", row.id))
         return line is None or line["after"].get("gone") is not True
 
     def _images_in_use(self) -> Iterator[tuple[Key, str]]:
         for id_ in self._turned("image", is_going=True):
-            staying = sum(self._stays(r.id) and r.id not in self._untouched for r in self._on_image[id_])
+            staying = sum(self._stays(r) and r.id not in self._untouched for r in self._on_image[id_])
             if staying:
                 yield ("image", id_), _used(staying, "is on it", "are on it")
 
     def _categories_in_use(self) -> Iterator[tuple[Key, str]]:
         going_images = set(self._turned("image", is_going=True))
         for id_ in self._turned("category", is_going=True):
-            users = {
-                row.id
-                for row in self._of_category[id_]
-                if row.image_id not in going_images
-                and self._stays(row.id)
+            users = sum(
+                not row.is_hidden
+                and row.image_id not in going_images
+                and self._stays(row)
                 and self._after_category(row.id, row.category_id) == id_
-            }
+                for row in self._of_category[id_]
+            )
             if users:
-                yield ("category", id_), _used(len(users), "has it", "have it")
+                yield ("category", id_), _used(users, "has it", "have it")
+            elif sheet := self._piles.user_of(id_):
+                yield ("category", id_), f"{self._piles.why(sheet)}, and could not take it back without it"
 
     def _after_category(self, id_: int, now: int) -> int:
         line = self._plan.lines.get(("instance", id_))
@@ -209,15 +255,27 @@ class _Surroundings:
             if column is None or not self._takes_name(key):
                 continue
             name = self._plan.after(key, self._rows[key], column)
-            for other in self._names[key[0]].get(name, ()):
-                row = self._rows.get((key[0], other))
-                has_moved = row is not None and (
-                    not self._is_live_after((key[0], other))
-                    or self._plan.after((key[0], other), row, column) != name
-                )
-                if other != key[1] and not has_moved:
-                    yield key, f"another {key[0]} is called {name} by now"
-                    break
+            if any(
+                other != key[1] and self._keeps(key[0], other, name)
+                for other in self._named.get((key[0], name), ())
+            ):
+                yield key, f"another {key[0]} is called {name} by now"
+            elif sheet := self._name_in_question(key, name):
+                yield key, f"{self._piles.why(sheet)}, which is about the name {name}"
+
+    def _keeps(self, table: str, id_: int, name: str) -> bool:
+        """Whether a row that has a name now will have it."""
+        row = self._rows.get((table, id_))
+        return row is None or (
+            self._is_live_after((table, id_)) and self._plan.after((table, id_), row, _NAMES[table]) == name
+        )
+
+    def _name_in_question(self, key: Key, name: str) -> Sheet | None:
+        """A later decision on another row whose undo would need the name."""
+        for other, (sheet, names) in self._renamed[key[0]].items():
+            if other != key and name in names | {self._present_names.get(other)}:
+                return sheet
+        return None
 
     def _takes_name(self, key: Key) -> bool:
         changed = self._plan.lines[key]["after"].keys() & {"gone", _NAMES[key[0]]}
@@ -239,19 +297,6 @@ class _Surroundings:
                     yield key, f"its {name} is gone"
                     break
 
-    def _live_of(self, categories: Collection[int]) -> dict[int, list[Row[Any]]]:
-        """Instances that can be seen, by category."""
-        found: dict[int, list[Row[Any]]] = defaultdict(list)
-        for chunk in chunks(sorted(categories)):
-            query = (
-                select(INSTANCE.c.id, INSTANCE.c.image_id, INSTANCE.c.category_id)
-                .join(IMAGE, IMAGE.c.id == INSTANCE.c.image_id)
-                .where(INSTANCE.c.category_id.in_(chunk), ~INSTANCE.c.gone, ~IMAGE.c.gone)
-            )
-            for row in self._connection.execute(query):
-                found[row.category_id].append(row)
-        return found
-
     def _present(self, name: str) -> set[int]:
         """Which of the images or categories that the plan's instances will have are there now."""
         wanted = {
@@ -265,21 +310,38 @@ class _Surroundings:
             found |= set(self._connection.execute(query).scalars())
         return found
 
-    def _named(self, name: str) -> dict[str, list[int]]:
-        """Present rows that have one of the names that the plan's rows will have."""
-        table, column, found = CHANGEABLE[name], _NAMES[name], defaultdict[str, list[int]](list)
-        wanted = {
-            self._plan.after(key, self._rows[key], column)
-            for key in self._plan.lines
-            if key[0] == name and self._takes_name(key)
-        }
-        for chunk in chunks(sorted(wanted)):
-            query = select(table.c.id, table.c[column]).where(table.c[column].in_(chunk), ~table.c.gone)
-            if "project_id" in table.c:
-                query = query.where(table.c.project_id == self._project_id)
-            for id_, text in self._connection.execute(query):
-                found[text].append(id_)
+    def _rows_named(self) -> dict[tuple[str, str], list[int]]:
+        """Present rows that have one of the names that the plan's rows will take."""
+        found = defaultdict[tuple[str, str], list[int]](list)
+        for name, column in _NAMES.items():
+            table = CHANGEABLE[name]
+            wanted = {
+                self._plan.after(key, self._rows[key], column)
+                for key in self._plan.lines
+                if key[0] == name and self._takes_name(key)
+            }
+            for chunk in chunks(sorted(wanted)):
+                query = select(table.c.id, table.c[column]).where(table.c[column].in_(chunk), ~table.c.gone)
+                if "project_id" in table.c:
+                    query = query.where(table.c.project_id == self._project_id)
+                for id_, text in self._connection.execute(query):
+                    found[name, text].append(id_)
         return found
+
+    def _names_of(self, keys: Iterable[Key]) -> dict[Key, str]:
+        ids: dict[str, list[int]] = defaultdict(list)
+        for table, id_ in keys:
+            ids[table].append(id_)
+        return {
+            (name, id_): text
+            for name, wanted in ids.items()
+            for chunk in chunks(wanted)
+            for id_, text in self._connection.execute(
+                select(CHANGEABLE[name].c.id, CHANGEABLE[name].c[_NAMES[name]]).where(
+                    CHANGEABLE[name].c.id.in_(chunk)
+                )
+            )
+        }
 
 
 def _used(count: int, one: str, many: str) -> str:

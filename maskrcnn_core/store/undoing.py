@@ -2,8 +2,8 @@
 
 Everything that is decided lies on what was there before, field by field, like sheets on a pile. Undo lifts a
 sheet off where nothing of anybody's lies on it; redo puts it back where the pile is as the undo left it. What
-cannot be lifted, as somebody's later decision lies on it or needs it, is named and left, and the rest goes on.
-Once nothing else of a person's is to be undone, what was left is tried again: so when everybody has taken
+cannot be lifted, as somebody's later decision lies on it or needs it, is named and left, and the rest goes
+on. Once nothing else of a person's is to be undone, what was left is tried again: so when everybody has taken
 back all, in whatever order, all is as it was at first.
 """
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from maskrcnn_core.store.journal import (
     check_places,
@@ -108,9 +108,7 @@ def undoable(
         can_undo = entry.id == decision.id or _has_standing(connection, project_id, decision)
         if can_undo:
             break
-    return can_undo, undone is not None and (
-        only is None or decision_of(connection, undone).kind in only
-    )
+    return can_undo, undone is not None and (only is None or decision_of(connection, undone).kind in only)
 
 
 def decision_of(connection: Connection, entry: Entry) -> Entry:
@@ -184,9 +182,7 @@ def _last_undone(connection: Connection, project_id: int, who: str) -> Entry | N
     return None
 
 
-def _left(
-    connection: Connection, project_id: int, who: str, only: Collection[str] | None
-) -> Iterator[Entry]:
+def _left(connection: Connection, project_id: int, who: str, only: Collection[str] | None) -> Iterator[Entry]:
     """Decisions of which an undo had to leave something, the newest first."""
     query = (
         select(JOURNAL.c.id)
@@ -207,7 +203,7 @@ def _left(
     yield from (found[id_] for id_ in sorted(found, reverse=True))
 
 
-def _backwards(connection: Connection, project_id: int, who: str) -> Iterator[Row[Any]]:
+def _backwards(connection: Connection, project_id: int, who: str) -> Iterator[Any]:
     """A person's decisions without their changes, which may be long, the newest first."""
     columns = select(JOURNAL.c.id, JOURNAL.c.kind, JOURNAL.c.target_id).where(
         JOURNAL.c.project_id == project_id, JOURNAL.c.who == who, ~JOURNAL.c.is_refused
