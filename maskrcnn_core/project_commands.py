@@ -27,8 +27,9 @@ from maskrcnn_core.store.journal import Change
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE
 from maskrcnn_core.store.proposing import category_mapping, propose
 from maskrcnn_core.store.queues import QueueFilter
-from maskrcnn_core.store.records import STATUSES, ProjectRow, Status
+from maskrcnn_core.store.records import STATUSES, Entry, ProjectRow, Status
 from maskrcnn_core.store.store import Store
+from maskrcnn_core.store.telling import NOTHING, kinds_of, tell_turn
 
 __all__ = ["app"]
 
@@ -311,28 +312,33 @@ def show_journal(
     """Show who decided what, the newest first."""
     with open_store() as store:
         rows = [("when (UTC)", "who", "what", "rows", "")]
-        for entry in store.journal(project_named(store, name).id, limit=max(limit, 1)):
+        entries = store.journal(project_named(store, name).id, limit=max(limit, 1))
+        for entry, kind in zip(entries, kinds_of(store, entries), strict=True):
             refused = "refused, somebody else was first" if entry.is_refused else ""
             when = f"{entry.at:%Y-%m-%d %H:%M:%S}"
-            rows.append((when, one_line(entry.who), one_line(entry.kind), str(len(entry.changes)), refused))
+            rows.append((when, one_line(entry.who), kind, str(len(entry.changes)), refused))
         for line in table(rows, right=(3,)):
             typer.echo(line)
 
 
 @app.command("undo")
 def undo_decision(name: _Name, who: _Who = None) -> None:
-    """Take back your last decision."""
+    """Take back your last decision; what somebody's later decision needs is named and left."""
     with open_store() as store:
-        entry = store.undo(project_named(store, name).id, _me(who))
-        typer.echo(f"taken back: {len(entry.changes)} rows" if entry else "there is nothing to take back")
+        _tell_turn(store, "undo", store.undo(project_named(store, name).id, _me(who)))
 
 
 @app.command("redo")
 def redo_decision(name: _Name, who: _Who = None) -> None:
     """Carry out again what you have last taken back."""
     with open_store() as store:
-        entry = store.redo(project_named(store, name).id, _me(who))
-        typer.echo(f"done again: {len(entry.changes)} rows" if entry else "there is nothing to do again")
+        _tell_turn(store, "redo", store.redo(project_named(store, name).id, _me(who)))
+
+
+def _tell_turn(store: Store, kind: str, entry: Entry | None) -> None:
+    typer.echo(tell_turn(store, entry) if entry else NOTHING[kind])
+    if entry and not entry.changes:
+        raise typer.Exit(1)
 
 
 def _tell_report(report: ImportReport) -> None:

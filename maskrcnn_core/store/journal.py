@@ -353,9 +353,7 @@ def write_entry(
         "skipped": list(skipped) or None,
     }
     id_ = connection.execute(insert(JOURNAL).returning(JOURNAL.c.id), values).scalar_one()
-    return Entry(
-        id_, at, who, kind, target_id, image_id, is_refused, tuple(lines), operation, tuple(skipped)
-    )
+    return Entry(id_, at, who, kind, target_id, image_id, is_refused, tuple(lines), operation, tuple(skipped))
 
 
 def entry_by_id(connection: Connection, id_: int) -> Entry:

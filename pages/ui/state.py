@@ -69,6 +69,7 @@ class ReviewUi:
         round: part of the filter's keys; a new one shows what was chosen elsewhere.
         acks: for each browser tab, the number of the last operation that was taken in.
         refused: operations that were not carried out, by tab.
+        remarks: what became of operations, where there is more to say, by tab.
         made: ids of the instances that operations made, by tab and operation.
         box_model: key of the model that fills drawn boxes; empty for the project's last one.
         display, score_threshold, hidden_categories, ack: what was chosen in the viewer.
@@ -86,6 +87,7 @@ class ReviewUi:
     round: int = 0
     acks: dict[str, int] = field(default_factory=dict)
     refused: dict[str, list[Refusal]] = field(default_factory=dict)
+    remarks: dict[str, list[Refusal]] = field(default_factory=dict)
     made: dict[str, dict[int, tuple[int, ...]]] = field(default_factory=dict)
     box_model: str = ""
     display: DisplayOptions = field(default_factory=DisplayOptions)
@@ -145,6 +147,7 @@ class ProjectUi:
             round=self.review.round + 1,
             acks=self.review.acks,
             refused=self.review.refused,
+            remarks=self.review.remarks,
             made=self.review.made,
             box_model=self.review.box_model,
             display=self.review.display,

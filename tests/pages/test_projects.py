@@ -323,6 +323,8 @@ def test_a_review_undoes_reviews_and_goes_where_it_happened(store, ui):
     take_operations(store, ui, report(SetStatus(1, image, "rejected", rows), Undo(2), Undo(3), Redo(4)))
     assert ui.review.at == 0
     assert store.instances(ui.id)[0].status == "rejected"
+    told = [(remark.seq, remark.text.partition(",")[0]) for remark in ui.review.remarks[CLIENT]]
+    assert told == [(2, "taken back: reject"), (4, "done again: reject")]
     assert len(store.instances(ui.id)) == 6, "what came before the review stands"
 
 

@@ -103,6 +103,7 @@ def make_message(**changes):
         "ack_seq": 4,
         "project_id": 5,
         "refused": (Refusal(3, "7 has been changed by somebody else."),),
+        "remarks": (Refusal(4, "taken back: accept, 1 instance in a.png"),),
         "made": {4: (40,)},
         "can_undo": True,
     }

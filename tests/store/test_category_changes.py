@@ -97,12 +97,14 @@ def test_a_category_that_is_given_to_an_instance_meanwhile_is_not_removed(store)
 
 
 def test_an_undo_brings_no_category_back_that_is_gone(store):
-    project = make_project(store, images=1, instances=1)
+    project = make_project(store, images=1, instances=1, who="importer")
     cell, nucleus = store.categories(project)
     row = store.instances(project)[0]
     store.decide(project, "ann", "relabel", [change(row, category_id=nucleus.id)])
     remove_category(store, project, "bob", cell)
-    with pytest.raises(ConflictError, match="merged or removed the category"):
-        store.undo(project, "ann")
+    left = store.undo(project, "ann")
+    assert left.changes == () and [line["why"] for line in left.skipped] == ["its category is gone"]
+    assert store.undo(project, "ann") is None
     store.undo(project, "bob")
-    assert store.undo(project, "ann") is not None
+    assert store.undo(project, "ann").skipped == (), "what was left is tried again"
+    assert store.instances(project)[0].category_id == cell.id

@@ -94,14 +94,14 @@ def test_decisions_are_listed_taken_back_and_done_again(tmp_path):
     picture.write_bytes(encode_png(draw_scene(3).pixels))
     told("add", "Mine", picture, "--who", "ann", "--quiet")
     assert told("undo", "Mine", "--who", "bob") == "there is nothing to take back\n"
-    assert told("undo", "Mine", "--who", "ann") == "taken back: 1 rows\n"
-    assert told("redo", "Mine", "--who", "ann") == "done again: 1 rows\n"
+    assert told("undo", "Mine", "--who", "ann") == "taken back: add images, 1 image (p.png)\n"
+    assert told("redo", "Mine", "--who", "ann") == "done again: add images, 1 image (p.png)\n"
     assert told("redo", "Mine", "--who", "ann") == "there is nothing to do again\n"
     lines = [line.split(maxsplit=3)[2:] for line in told("journal", "Mine").splitlines()[1:]]
     assert [words[0] for words in lines] == ["ann"] * 4
     assert [words[1].rsplit(maxsplit=1)[0] for words in lines] == [
-        "redo",
-        "undo",
+        "redo of add images",
+        "undo of add images",
         "add images",
         "make project",
     ]

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from maskrcnn_core.categories import Category
-from maskrcnn_core.errors import CoreError
+from maskrcnn_core.errors import ConflictError, CoreError
 from maskrcnn_core.store.category_changes import (
     add_categories,
     change_category,
@@ -19,8 +19,9 @@ from maskrcnn_core.store.editing import MadeMask, MendedMask, edit_masks
 from maskrcnn_core.store.journal import Ref
 from maskrcnn_core.store.places import StorePlace
 from maskrcnn_core.store.store import Store, new_category, new_image, new_instance
+from maskrcnn_core.store.telling import kinds_of, tell_turn
 from tests.core.builders import disc
-from tests.store.builders import SIZE, change, make_project
+from tests.store.builders import SIZE, change, make_project, statuses
 
 PEOPLE = ("ann", "bob", "eve")
 MODEL = "model starter"
@@ -366,3 +367,106 @@ def test_taken_back_in_reverse_order_everything_passes_by_again_and_so_it_does_w
     for n, who in enumerate(authors):
         assert store.redo(project, who).skipped == ()
         assert seen(store, project) == passed[n + 1]
+
+
+# -- one by one -----------------------------------------------------------------------------------
+
+
+def test_redo_goes_past_an_image_that_was_finished_before_anybody_looked_at_it(store):
+    project = make_project(store, who="importer")
+    image = store.images(project)[0]
+    store.decide(project, "ann", "finish image", [change(image, "image", status="reviewed")])
+    store.decide(project, "ann", "accept", [change(store.instances(project)[0], status="accepted")])
+    store.undo(project, "ann")
+    store.undo(project, "ann")
+    store.mark_opened(image.id)  # as the undo shows the image
+    assert [store.redo(project, "ann").skipped for _ in range(2)] == [(), ()]
+    assert store.redo(project, "ann") is None
+    assert store.images(project)[0].status == "reviewed" and statuses(store, project)[0] == "accepted"
+
+
+def test_what_somebody_changed_later_is_left_and_named_and_what_came_before_is_taken_back(store):
+    project = make_project(store, who="importer")
+    first, second = store.instances(project)[:2]
+    store.decide(project, "ann", "accept", [change(first, status="accepted")])
+    store.decide(project, "ann", "accept", [change(second, status="accepted")])
+    store.decide(project, "bob", "reject", [change(store.instances(project)[1], status="rejected")])
+    left, done = store.undo(project, "ann"), store.undo(project, "ann")
+    assert (
+        tell_turn(store, left)
+        == "taken back: nothing of accept; left: 1 instance in image 1.png (bob decided 'reject' since)"
+    )
+    assert tell_turn(store, done) == "taken back: accept, 1 instance in image 1.png"
+    assert store.undo(project, "ann") is None and statuses(store, project)[:2] == ["proposed", "rejected"]
+    assert kinds_of(store, store.journal(project, limit=2)) == ["undo of accept", "undo of accept; 1 left"]
+    # made again is what was taken back, and nothing else
+    again, nothing = store.redo(project, "ann"), store.redo(project, "ann")
+    assert tell_turn(store, again) == "done again: accept, 1 instance in image 1.png"
+    assert "as the undo had to leave all of it" in tell_turn(store, nothing)
+    assert statuses(store, project)[:2] == ["accepted", "rejected"]
+
+
+def test_a_decision_is_taken_back_in_part_and_so_much_is_made_again(store):
+    project = make_project(store, who="importer")
+    rows = store.instances(project)[:3]
+    store.decide(project, "ann", "accept all", [change(row, status="accepted") for row in rows])
+    store.decide(project, "bob", "reject", [change(store.instances(project)[1], status="rejected")])
+    assert len(store.undo(project, "ann").changes) == 2
+    assert statuses(store, project)[:3] == ["proposed", "rejected", "proposed"]
+    assert len(store.redo(project, "ann").changes) == 2
+    assert statuses(store, project)[:3] == ["accepted", "rejected", "accepted"]
+    assert [len(store.undo(project, "ann").changes), len(store.undo(project, "bob").changes)] == [2, 1]
+    assert len(store.undo(project, "ann").changes) == 1, "bob's is gone: what was left is hers again"
+    assert set(statuses(store, project)) == {"proposed"}
+
+
+def test_a_change_to_and_fro_by_somebody_else_is_still_theirs(store):
+    project = make_project(store, who="importer")
+    store.decide(project, "ann", "accept", [change(store.instances(project)[0], status="accepted")])
+    for status in ("rejected", "accepted"):
+        store.decide(project, "bob", status, [change(store.instances(project)[0], status=status)])
+    assert store.undo(project, "ann").changes == ()
+    assert store.instances(project)[0].status == "accepted", "it is bob who says so now"
+
+
+def test_open_proposals_go_and_come_with_their_image_and_nothing_is_added_to_it_meanwhile(store):
+    project = make_project(store, who="importer")
+    bring(store, project, "ann", 0, 0)
+    image, category = store.images(project)[-1], store.categories(project)[0]
+    new = [
+        new_instance(image.id, category.id, 9000 + n, disc(*SIZE, 30, 40, 6), source="m") for n in range(2)
+    ]
+    store.decide(project, MODEL, "propose", new[:1], image_id=image.id)
+    before = seen(store, project)
+    undone = store.undo(project, "ann")
+    assert tell_turn(store, undone).endswith(", and 1 open proposal on them")
+    assert len(store.instances(project)) == 6
+    with pytest.raises(ConflictError, match="took the image away"):
+        store.decide(project, MODEL, "propose", new[1:], image_id=image.id)
+    store.redo(project, "ann")
+    assert seen(store, project) == before
+    store.decide(project, "bob", "accept", [change(store.instances(project)[-1], status="accepted")])
+    left = store.undo(project, "ann")
+    assert [(line["table"], line["why"]) for line in left.skipped] == [
+        ("image", "1 instance of others is on it")
+    ]
+    assert [row.status for row in store.instances(project, image_id=image.id)] == ["accepted"]
+
+
+def test_a_name_that_is_taken_by_now_is_left_and_the_rest_goes_on(store):
+    project = make_project(store, who="importer")
+    cell, nucleus = store.categories(project)
+    merge_categories(store, project, "ann", [nucleus], cell)
+    add_categories(store, project, "bob", ["nucleus"])
+    told = tell_turn(store, store.undo(project, "ann"))
+    assert "another category is called nucleus by now" in told and "its category is gone" in told
+    assert {row.category_id for row in store.instances(project)} == {cell.id}
+    store.undo(project, "bob")
+    assert store.undo(project, "ann").skipped == ()
+    assert {row.category_id for row in store.instances(project)} == {cell.id, nucleus.id}
+
+
+def test_without_anything_to_take_back_nothing_is(store):
+    project = make_project(store, who="importer")
+    assert store.undo(project, "ann") is None and store.redo(project, "ann") is None
+    assert store.undoable(project, "ann") == (False, False)

@@ -12,6 +12,7 @@ from maskrcnn_core.store.editing import MadeMask, MendedMask, crowd_values, edit
 from maskrcnn_core.store.journal import Change
 from maskrcnn_core.store.records import Entry
 from maskrcnn_core.store.store import Store
+from maskrcnn_core.store.telling import tell_turn
 from pages.ui.cached import box_drawer, open_store
 from pages.ui.review import (
     DrawBox,
@@ -169,7 +170,11 @@ def _carry_out(store: Store, ui: ProjectUi, operation: Operation, client: str) -
             _decide(store, who, kind, image_id, _changes("image", [(image_id, version)], status=status), name)
         case Undo() | Redo() if ui.id is not None:
             act = store.undo if isinstance(operation, Undo) else store.redo
-            _look_at(review, act(ui.id, who, operation=name, only=REVIEW_KINDS))
+            turned = act(ui.id, who, operation=name, only=REVIEW_KINDS)
+            _look_at(review, turned)
+            if turned is not None:
+                review.remarks.setdefault(client, []).append(Refusal(operation.seq, tell_turn(store, turned)))
+                del review.remarks[client][:-_TOLD]
         case Unreadable(reason=reason):
             raise StoreError(f"{reason}; reload the page")
         case Go(token=token, at=at):

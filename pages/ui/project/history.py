@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from maskrcnn_core.images import one_line
-from maskrcnn_core.store.records import Entry
+from maskrcnn_core.store.telling import kinds_of, tell_turn
 from pages.ui.errors import show_core_errors
 from pages.ui.project.choosing import OpenProject
 from pages.ui.state import ProjectUi
@@ -18,7 +18,10 @@ _LINES = 200
 
 def draw_history(project: OpenProject, ui: ProjectUi) -> None:
     """Buttons for this person's last decision, and the newest lines of everybody."""
-    st.text("Every decision, with who made it and when. Undo takes back your own last one, step by step.")
+    st.text(
+        "Every decision, with who made it and when. Undo takes back your own last one, step by step; "
+        "what somebody's later decision lies on is named and left."
+    )
     left, right, _ = st.columns([1, 1, 4])
     for column, label, icon, act in (
         (left, "Undo", ":material/undo:", project.store.undo),
@@ -27,8 +30,11 @@ def draw_history(project: OpenProject, ui: ProjectUi) -> None:
         if column.button(label, icon=icon, key=f"history-{label}", width="stretch"):
             with show_core_errors():
                 entry = act(project.row.id, project.who)
+                told = tell_turn(project.store, entry) if entry else ""
                 ui.said = (
-                    f"{label}: {_rows(entry)}." if entry else f"There is nothing of yours to {label.lower()}."
+                    f"{told[:1].upper()}{told[1:]}."
+                    if told
+                    else f"There is nothing of yours to {label.lower()}."
                 )
                 st.rerun()
     lines = project.store.journal(project.row.id, limit=_LINES)
@@ -38,7 +44,7 @@ def draw_history(project: OpenProject, ui: ProjectUi) -> None:
             {
                 "when (UTC)": [entry.at.replace(tzinfo=None) for entry in lines],
                 "who": [one_line(entry.who) for entry in lines],
-                "what": [one_line(entry.kind) for entry in lines],
+                "what": kinds_of(project.store, lines),
                 "image": [names.get(entry.image_id or 0, "") for entry in lines],
                 "rows": [len(entry.changes) for entry in lines],
                 "": ["refused: somebody else was first" if entry.is_refused else "" for entry in lines],
@@ -50,7 +56,3 @@ def draw_history(project: OpenProject, ui: ProjectUi) -> None:
     )
     if len(lines) == _LINES:
         st.caption(f"The newest {_LINES}; `project journal` on the command line shows all.")
-
-
-def _rows(entry: Entry) -> str:
-    return "1 row" if len(entry.changes) == 1 else f"{len(entry.changes)} rows"

@@ -28,8 +28,13 @@ import { applyPatch, boxOfFour, ownId, readFrame, refOf, stateOfDrawn } from "./
  * @property {Category[]} categories
  * @property {string} ack_client
  * @property {number} ack_seq
+<<<<<<< HEAD
  * @property {number} project_id whose queue it is
  * @property {Refusal[]} refused in this project
+=======
+ * @property {{seq: number, text: string}[]} refused
+ * @property {{seq: number, text: string}[]} [remarks] what undo and redo did
+>>>>>>> a7c5119 (Undo and redo say what they did, on the page, under History and in the commands)
  * @property {Record<string, number[]>} made ids of what operations of that client have made, by their numbers
  * @property {boolean} can_undo
  * @property {boolean} can_redo
@@ -184,6 +189,15 @@ export class ReviewState {
       }
     }
     return fresh;
+  }
+
+  /** What undo and redo did, each told once. @returns {string} */
+  takeRemark() {
+    const { message } = this;
+    if (message === null || message.ack_client !== this.client) return "";
+    const fresh = (message.remarks ?? []).filter(({ seq }) => !this.told.has(seq));
+    for (const { seq } of fresh) this.told.add(seq);
+    return fresh.map(({ text }) => text).join(". ");
   }
 
   forgetDecisions() {

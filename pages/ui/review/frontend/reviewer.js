@@ -138,6 +138,8 @@ export class Reviewer {
     const fresh = this.refusals.list.add(data.project_id, refusals);
     if (fresh.length > 0) this.bar.say(`not carried out: ${fresh[fresh.length - 1].text}`);
     this.show();
+    const remark = this.state.takeRemark();
+    if (remark !== "") this.bar.say(remark);
     this.flush();
   }
 
