@@ -115,6 +115,7 @@ def test_keys_decide_and_undo_and_a_reload_loses_nothing(page, address, store, p
     review.wait(saved="true", status_counts="2,1,1")
     review.press("u")
     review.wait(saved="true", status_counts="3,1,0")
+    page.get_by_text("taken back: reject, 1 instance in ").wait_for()
     review.press("y")
     review.wait(saved="true", status_counts="2,1,1")
     assert statuses(store, project) == ["accepted", "rejected"]

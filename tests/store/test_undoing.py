@@ -332,7 +332,7 @@ def quick_store(tmp_path_factory):
     store.close()
 
 
-@laws(20)
+@laws(12)
 @given(seed=seeds, order=orders)
 def test_whatever_people_do_undo_goes_on_overwrites_nobody_and_leads_back_to_the_start(
     quick_store, seed, order
@@ -342,10 +342,10 @@ def test_whatever_people_do_undo_goes_on_overwrites_nobody_and_leads_back_to_the
 
 @pytest.mark.parametrize("seed", range(2))
 def test_it_is_so_on_both_databases(store, seed):
-    hold_the_laws(store, some_days(seed, 30), (*PEOPLE, MODEL))
+    hold_the_laws(store, some_days(seed, 25), (*PEOPLE, MODEL))
 
 
-@laws(8)
+@laws(5)
 @given(seed=seeds)
 def test_taken_back_in_reverse_order_everything_passes_by_again_and_so_it_does_when_made_again(
     quick_store, seed
