@@ -14,6 +14,7 @@ from pages.ui.navigation import through_app
 from pages.ui.settings import download_model, shown_title
 from pages.ui.state import UiState, get_state
 from pages.ui.summary import draw_summary
+from pages.ui.uploads import say_why_uploads_fail
 
 
 def draw_table(specs: list[ModelSpec], ready: set[str]) -> None:
@@ -78,6 +79,7 @@ def draw_custom(state: UiState) -> None:
     )
     weights = st.file_uploader("Weights", key="custom-weights")
     names = st.file_uploader("Model card, or category names", key="custom-names")
+    say_why_uploads_fail("uploads")
     if state.loaded:
         st.success(plain(state.loaded))
         state.loaded = ""

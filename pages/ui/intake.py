@@ -10,6 +10,7 @@ from maskrcnn_core.workspace import AddReport
 from pages.ui.cached import sample_bytes
 from pages.ui.errors import plain
 from pages.ui.state import UiState
+from pages.ui.uploads import say_why_uploads_fail
 
 __all__ = ["draw_report", "draw_samples", "draw_uploader"]
 
@@ -28,6 +29,7 @@ def draw_uploader(state: UiState) -> None:
         key=f"upload-{state.upload_round}",
         help="JPEG, PNG, WebP, BMP, TIFF or GIF. They stay on this computer.",
     )
+    say_why_uploads_fail("uploads")
     if not files:
         return
     report = AddReport()

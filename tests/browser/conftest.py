@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -42,16 +43,18 @@ class Servers:
         self.make_folder = make_folder
         self.running = {}
 
-    def __call__(self, script_path, env=None, cwd=None, address=None):
+    def __call__(self, script_path, env=None, cwd=None, address=None, base=""):
         """Starts the app and returns its address, or starts it again at one that was killed.
 
         Streamlit reads ``.streamlit/config.toml`` of the folder it starts in: by default one without any.
+        ``base`` is the path under which the app is served, such as ``/x``.
         """
-        port = int(address.rpartition(":")[2]) if address else free_port()
+        port = urllib.parse.urlsplit(address).port if address else free_port()
         options = {
             "server.address": "127.0.0.1",
             "server.port": port,
             "server.headless": "true",
+            "server.baseUrlPath": base.strip("/"),
             "server.fileWatcherType": "none",
             "browser.gatherUsageStats": "false",
         }
@@ -68,7 +71,7 @@ class Servers:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        address = f"http://127.0.0.1:{port}"
+        address = f"http://127.0.0.1:{port}{base}"
         self.running[address] = process
         wait_for_health(address, process, log)
         return address

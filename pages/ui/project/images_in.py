@@ -13,6 +13,7 @@ from maskrcnn_core.store.intake import HandedIn, import_files, uploaded_folder
 from pages.ui.errors import plain, show_core_errors
 from pages.ui.project.choosing import OpenProject
 from pages.ui.state import ProjectUi
+from pages.ui.uploads import say_why_uploads_fail
 
 __all__ = ["draw_images_in"]
 
@@ -31,6 +32,7 @@ def draw_images_in(project: OpenProject, ui: ProjectUi) -> None:
     folder = right.file_uploader(
         "Or a folder", accept_multiple_files="directory", key=f"project-folder-{ui.upload_round}"
     )
+    say_why_uploads_fail("uploads")
     if ui.report is not None:
         _draw_report(ui.report)
     total = len(files or ()) + len(folder or ())

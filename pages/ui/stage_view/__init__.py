@@ -31,7 +31,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
-_OF_THE_VIEWER = ("geometry.js", "leaving.js")
+_OF_THE_VIEWER = ("geometry.js", "leaving.js", "serving.js")
 MODULES = ("boxes.js", "stage_state.js", "stage_draw.js", "stage_view.js")
 
 

@@ -54,6 +54,7 @@ MODULES = (
     "geometry.js",
     "state.js",
     "shapes.js",
+    "serving.js",
     "picture.js",
     "overlay.js",
     "labels.js",

@@ -3,6 +3,7 @@
 
 import { screenToImage } from "../../viewer/frontend/geometry.js";
 import { Leaving } from "../../viewer/frontend/leaving.js";
+import { serverUrl } from "../../viewer/frontend/serving.js";
 import { draggedBox, gripAt } from "./boxes.js";
 import { StageState } from "./stage_state.js";
 import { drawStage } from "./stage_draw.js";
@@ -103,7 +104,7 @@ class StageView {
     const image = new Image();
     image.addEventListener("load", () => this.draw());
     image.addEventListener("error", () => this.draw());
-    image.src = url;
+    image.src = serverUrl(url);
     this.pictures.set(url, image);
   }
 

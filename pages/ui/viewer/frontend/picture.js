@@ -1,6 +1,8 @@
 // The image itself, with halved copies for zooming out: a browser that has to shrink 12 megapixels in
 // every frame does not reach 60 frames a second, and bilinear shrinking by more than two loses detail.
 
+import { serverUrl } from "./serving.js";
+
 /** @typedef {import("./geometry.js").View} View */
 /** @typedef {import("./geometry.js").Size} Size */
 
@@ -29,7 +31,7 @@ class PictureFile {
     this.status = "loading";
     const image = new Image();
     image.decoding = "async";
-    image.src = this.url;
+    image.src = serverUrl(this.url);
     try {
       await image.decode();
     } catch {
