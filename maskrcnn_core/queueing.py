@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Generic, Literal, TypeVar
@@ -20,6 +21,9 @@ _T = TypeVar("_T")
 JobState = Literal["waiting", "running", "done", "failed", "cancelled"]
 
 _log = logging.getLogger(__name__)
+
+_NEWS = 0.3  # share of the last job in what jobs are said to take
+_OVERDUE = 4
 
 
 class Job(Generic[_T]):
@@ -91,6 +95,8 @@ class DeviceQueue:
         self._changed = threading.Condition()
         self._waiting: OrderedDict[str, deque[Job[object]]] = OrderedDict()
         self._running: Job[object] | None = None
+        self._took: float | None = None
+        self._began = 0.0
         self._thread: threading.Thread | None = None
 
     def submit(self, client: str, work: Callable[[], _T], *, first: bool = False) -> Job[_T]:
@@ -132,6 +138,24 @@ class DeviceQueue:
                 before += min(len(jobs), rounds if own_turn_passed else rounds + 1)
             return before + (self._running is not None)
 
+    def seconds_until(self, client: str) -> float | None:
+        """About how long it takes until a job of this client begins or ends; ``None`` if it has none.
+
+        By what the last jobs took. One that takes longer is thought to take a quarter longer still.
+        """
+        with self._changed:
+            left = took = self._took or 0.0
+            if self._running is not None:
+                so_far = time.monotonic() - self._began
+                left = max(took - so_far, so_far / _OVERDUE)
+                took = max(took, so_far)
+                if self._running.client == client:
+                    return left
+            for turn, waiting in enumerate(self._waiting):
+                if waiting == client:
+                    return left + turn * took
+        return None
+
     def put_first(self, job: Job[_T]) -> None:
         """See :meth:`Job.hurry`."""
         with self._changed:
@@ -172,7 +196,10 @@ class DeviceQueue:
                     del self._waiting[client]
                 job.state = "running"
                 self._running = job
+                self._began = time.monotonic()
             job._run()
+            took = time.monotonic() - self._began
+            self._took = took if self._took is None else self._took + _NEWS * (took - self._took)
             del job  # its result belongs to whoever holds it, not to this thread
 
 

@@ -50,6 +50,11 @@ class Run:
         """``(height, width)`` of the original image in pixels."""
         return self.candidates.image_size
 
+    @property
+    def masks_kept(self) -> int:
+        """For how many candidates the mask head has run."""
+        return len(self._mask_probs)
+
     def without_mask(self, rows: Ints) -> Ints:
         """Those of ``rows`` for which the mask head has not run yet."""
         return np.array([row for row in rows.tolist() if row not in self._mask_probs], np.int64)

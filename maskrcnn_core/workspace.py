@@ -149,6 +149,7 @@ class Workspace:
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self.images: dict[str, OpenImage] = {}
         self._jobs: dict[tuple[str, str], Job[Run | Failure]] = {}
+        self._counts: dict[tuple[str, str], tuple[Run, object, int]] = {}
         self._pixels: _Recent[Pixels] = _Recent(_PIXELS_KEPT)
         self._instances: _Recent[tuple[Instance, ...]] = _Recent(_INSTANCES_KEPT)
 
@@ -197,6 +198,7 @@ class Workspace:
                 continue
             for key in [key for key in self._jobs if key[0] == digest]:
                 self._jobs.pop(key).cancel()
+                self._counts.pop(key, None)
             self._file(digest).unlink(missing_ok=True)
             self._file(digest).with_suffix(".jpg").unlink(missing_ok=True)
 
@@ -293,11 +295,23 @@ class Workspace:
         if job.state == "cancelled":
             return ImageState("cancelled", "cancelled")
         if isinstance(job.result, Run):
-            count = _count(job.result, thresholds)
+            count = self._found((digest, predictor.model.digest), job.result, thresholds)
             return ImageState("found", f"{count} found") if count else ImageState("none", "none found")
         if isinstance(job.result, Failure):
             return ImageState("failed", f"failed: {job.result.reason}")
         return ImageState("failed", f"failed: {one_line(str(job.error))}")
+
+    def seconds_until_news(self, predictor: Predictor | None) -> float | None:
+        """About how long it takes until an image's state changes by itself; ``None`` if none will."""
+        return queue_for(str(predictor.device)).seconds_until(self.client) if predictor else None
+
+    def _found(self, key: tuple[str, str], run: Run, thresholds: Thresholds) -> int:
+        """How many instances are shown; a list that renews itself asks for the same again and again."""
+        asked = (thresholds, run.masks_kept)
+        known = self._counts.get(key)
+        if known is None or known[0] is not run or known[1] != asked:
+            known = self._counts[key] = run, asked, _count(run, thresholds)
+        return known[2]
 
     # -- what is shown --------------------------------------------------------------------------
 

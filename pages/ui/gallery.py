@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from maskrcnn_core.workspace import ImageState
+from pages.ui.looking import look_again_in
 from pages.ui.state import UiState
 from pages.ui.stepper import stepper
 
@@ -16,16 +17,26 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_gallery"]
 
-_POLL_SECONDS = 0.7
+_SOONEST, _LATEST = 0.7, 5.0  # seconds until a list with waiting images looks again
 
 
 def draw_gallery(state: UiState, predictor: Predictor | None) -> None:
-    """The list. While images wait or run it renews itself, and the page once the current one is done."""
+    """The list. While images wait or run it renews itself, and the page once the current one is done.
+
+    The longer it takes until there can be news, the later it looks: many pages that wait would otherwise take
+    from the network what they wait for.
+    """
     states = _states(state, predictor)
     state.seen = _what_the_page_shows(state, states)
     active = any(s.is_active for s in states)
-    st.fragment(_draw, run_every=_POLL_SECONDS if active else None)(state, predictor)
+    st.fragment(_draw, run_every=_next_look(state, predictor) if active else None)(state, predictor)
     _draw_buttons(state)
+
+
+def _next_look(state: UiState, predictor: Predictor | None) -> float:
+    """Seconds until the list looks again."""
+    expected = state.workspace.seconds_until_news(predictor) or 0.0
+    return min(max(round(expected, 1), _SOONEST), _LATEST)
 
 
 def _states(state: UiState, predictor: Predictor | None) -> list[ImageState]:
@@ -36,6 +47,8 @@ def _states(state: UiState, predictor: Predictor | None) -> list[ImageState]:
 def _draw(state: UiState, predictor: Predictor | None) -> None:
     workspace = state.workspace
     states = _states(state, predictor)
+    if any(s.is_active for s in states):
+        look_again_in(_next_look(state, predictor))
     digests = list(workspace.images)
     _draw_progress(state, predictor, states)
 

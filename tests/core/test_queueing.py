@@ -104,3 +104,34 @@ def test_two_jobs_never_run_at_once():
     jobs = [queue.submit(str(n % 3), work) for n in range(12)]
     assert all(job.wait(10) for job in jobs)
     assert most == [1]
+
+
+def test_who_is_further_back_has_longer_to_wait_for_news(held, monkeypatch):
+    queue, gate = held
+    assert queue.seconds_until("nobody") is None
+    for client in ("a", "a", "b", "c"):
+        queue.submit(client, lambda: None)
+    monkeypatch.setattr("maskrcnn_core.queueing.time.monotonic", lambda: queue._began + 2.0)
+    assert queue.seconds_until("holder") == 0.5, "it runs, and nobody knows yet how long one takes"
+    expected = [queue.seconds_until(client) for client in "abc"]
+    assert expected == [0.5, 2.5, 4.5], "turns, each as long as the first has taken so far"
+    gate.set()
+
+
+def test_how_long_jobs_take_is_learnt_from_them(monkeypatch):
+    queue, gate, started = DeviceQueue("test"), threading.Event(), threading.Event()
+    now = [0.0]
+    monkeypatch.setattr("maskrcnn_core.queueing.time.monotonic", lambda: now[0])
+
+    def last(seconds):
+        now[0] += seconds
+
+    for seconds in (4.0, 4.0):
+        assert queue.submit("a", lambda seconds=seconds: last(seconds)).wait(10)
+    queue.submit("a", lambda: (started.set(), gate.wait(10)))
+    assert started.wait(10)
+    queue.submit("b", lambda: None)
+    assert queue.seconds_until("a") == queue.seconds_until("b") == pytest.approx(4.0)
+    now[0] += 3.0
+    assert queue.seconds_until("b") == pytest.approx(1.0)
+    gate.set()
