@@ -173,7 +173,9 @@ def _carry_out(store: Store, ui: ProjectUi, operation: Operation, client: str) -
             turned = act(ui.id, who, operation=name, only=REVIEW_KINDS)
             _look_at(review, turned)
             if turned is not None:
-                review.remarks.setdefault(client, []).append(Refusal(operation.seq, tell_turn(store, turned)))
+                review.remarks.setdefault(client, []).append(
+                    Refusal(operation.seq, tell_turn(store, turned), ui.id)
+                )
                 del review.remarks[client][:-_TOLD]
         case Unreadable(reason=reason):
             raise StoreError(f"{reason}; reload the page")

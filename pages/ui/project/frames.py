@@ -77,13 +77,9 @@ def make_message(project: OpenProject, review: ReviewUi, client: str) -> ReviewM
         categories=tuple(ReviewCategory(row.id, row.name, color_of(row)) for row in categories.values()),
         ack_client=client,
         ack_seq=review.acks.get(client, 0),
-<<<<<<< HEAD
         project_id=project.row.id,
         refused=tuple(r for r in review.refused.get(client, ()) if r.project_id == project.row.id),
-=======
-        refused=tuple(review.refused.get(client, ())),
-        remarks=tuple(review.remarks.get(client, ())),
->>>>>>> a7c5119 (Undo and redo say what they did, on the page, under History and in the commands)
+        remarks=tuple(r for r in review.remarks.get(client, ()) if r.project_id == project.row.id),
         made=review.made.get(client, {}),
         can_undo=can_undo,
         can_redo=can_redo,

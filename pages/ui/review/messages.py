@@ -147,15 +147,11 @@ class ReviewCategory:
 
 @dataclass(frozen=True)
 class Refusal:
-<<<<<<< HEAD
-    """An operation that was not carried out, and why, in a sentence.
+    """An operation and a sentence about it: why it was not carried out, or what it did.
 
     Args:
         project_id: of the project that it was about; people are told of it there.
     """
-=======
-    """An operation and a sentence about it: why it was not carried out, or what it did."""
->>>>>>> a7c5119 (Undo and redo say what they did, on the page, under History and in the commands)
 
     seq: int
     text: str
@@ -171,14 +167,10 @@ class ReviewMessage:
         categories: of the project, in order.
         ack_client: whose operations ``ack_seq`` and ``refused`` are about; empty if none have come yet.
         ack_seq: the greatest number of an operation that the frames already contain, or that was refused.
-<<<<<<< HEAD
         refused: the latest operations of that client in this project which were not carried out; each is told
             until somebody dismisses it.
+        remarks: what its latest undos and redos in this project did; each is told once.
         project_id: whose queue this is.
-=======
-        refused: the latest operations of that client which were not carried out; each is told once.
-        remarks: what its latest undos and redos did; each is told once.
->>>>>>> a7c5119 (Undo and redo say what they did, on the page, under History and in the commands)
         made: ids of the instances that its latest operations have made, by the operation's number.
 
     Raises:
@@ -215,13 +207,9 @@ class ReviewMessage:
             "categories": [asdict(category) for category in self.categories],
             "ack_client": self.ack_client,
             "ack_seq": self.ack_seq,
-<<<<<<< HEAD
             "project_id": self.project_id,
             "refused": [{"seq": refusal.seq, "text": refusal.text} for refusal in self.refused],
-=======
-            "refused": [asdict(refusal) for refusal in self.refused],
-            "remarks": [asdict(remark) for remark in self.remarks],
->>>>>>> a7c5119 (Undo and redo say what they did, on the page, under History and in the commands)
+            "remarks": [{"seq": remark.seq, "text": remark.text} for remark in self.remarks],
             "made": {str(seq): list(ids) for seq, ids in self.made.items()},
             "can_undo": self.can_undo,
             "can_redo": self.can_redo,

@@ -28,13 +28,9 @@ import { applyPatch, boxOfFour, ownId, readFrame, refOf, stateOfDrawn } from "./
  * @property {Category[]} categories
  * @property {string} ack_client
  * @property {number} ack_seq
-<<<<<<< HEAD
  * @property {number} project_id whose queue it is
  * @property {Refusal[]} refused in this project
-=======
- * @property {{seq: number, text: string}[]} refused
- * @property {{seq: number, text: string}[]} [remarks] what undo and redo did
->>>>>>> a7c5119 (Undo and redo say what they did, on the page, under History and in the commands)
+ * @property {Refusal[]} [remarks] what undo and redo did in this project
  * @property {Record<string, number[]>} made ids of what operations of that client have made, by their numbers
  * @property {boolean} can_undo
  * @property {boolean} can_redo
