@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, cast
@@ -20,8 +20,10 @@ from maskrcnn_core.gathering import gather
 from maskrcnn_core.job_commands import add_background_job, open_store, project_named
 from maskrcnn_core.job_commands import app as job_app
 from maskrcnn_core.messages import one_line
+from maskrcnn_core.models import LoadedModel
 from maskrcnn_core.store.exchange import ImportReport, import_coco, read_for_import
 from maskrcnn_core.store.exporting import Selection, checked_coco, proposals_note, select, split_images
+from maskrcnn_core.store.import_report import BoxToFill
 from maskrcnn_core.store.intake import HandedIn, import_files
 from maskrcnn_core.store.journal import Change
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE
@@ -114,6 +116,10 @@ def add_images(
             kinds = ", ".join(f"{count} {kind or 'without a suffix'}" for kind, count in others.items())
             tell(f"left alone in the folders, as they are neither images nor JSON: {one_line(kinds)}")
         _tell_report(report)
+        if report.boxes:
+            tell(
+                _boxes_sentence(len(report.boxes)).replace("the same command", "'project import' of the file")
+            )
         if report.refused and report.is_empty:
             raise typer.Exit(1)
 
@@ -123,12 +129,21 @@ def import_ground_truth(
     name: _Name,
     ground_truth: Annotated[Path, typer.Option(help="COCO JSON.")],
     images: Annotated[Path, typer.Option(help="The folder of its images.")],
+    boxes: Annotated[
+        str | None,
+        typer.Option(
+            help="Fill annotations that are boxes only by the heads of this model, of the menu or a file: "
+            "they become proposals."
+        ),
+    ] = None,
     who: _Who = None,
+    quiet: _Quiet = False,
 ) -> None:
     """Take a COCO file with its images into a project; the project is made if there is none of the name."""
     with open_store() as store:
         if not images.is_dir():
             raise InputError(f"--images: expected a folder, got {one_line(str(images))}, which is none")
+        model = None if boxes is None else load_named_model(boxes, None, download=False, quiet=quiet)
         try:
             data = ground_truth.read_bytes()
         except OSError as error:
@@ -145,7 +160,12 @@ def import_ground_truth(
         with _project_for(store, name, _me(who)) as project:
             report = import_coco(store, project.id, _me(who), file, find, name=ground_truth.name)
             _tell_report(report)
-            if (report.is_empty and report.refused) or report.has_no_instance:
+            filled = 0
+            if model is not None:
+                filled = _fill(store, project, _me(who), report.boxes, model, quiet=quiet)
+            elif report.boxes:
+                tell(_boxes_sentence(len(report.boxes)))
+            if (report.is_empty and report.refused) or (report.has_no_instance and not filled):
                 raise typer.Exit(1)
 
 
@@ -358,11 +378,37 @@ def _tell_report(report: ImportReport) -> None:
         parts.append(f"{len(report.known)} images were there already")
     if report.missing:
         parts.append(f"{len(report.missing)} images are listed and were not found; 'project add' brings them")
-    if report.boxes:
-        tell(_boxes_sentence(len(report.boxes)))
     if report.refused:
         parts.append(f"{report.refused_count} refused")
     typer.echo("; ".join(parts))
+
+
+def _fill(
+    store: Store,
+    project: ProjectRow,
+    who: str,
+    boxes: Sequence[BoxToFill],
+    model: LoadedModel,
+    *,
+    quiet: bool,
+) -> int:
+    """Has boxes filled, and says what became of them; how many have a mask."""
+    from maskrcnn_core.inference import Predictor
+    from maskrcnn_core.store.box_filling import fill_boxes
+
+    if not boxes:
+        return 0
+    with bar_of(total=None, unit="image", quiet=quiet) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        report = fill_boxes(store, project.id, who, boxes, Predictor(model), on_image=show)
+    for note in report.notes:
+        tell(note)
+    typer.echo(f"{report.proposals} of {len(boxes)} boxes filled by {model.key}: they are proposals")
+    return report.proposals
 
 
 def _boxes_sentence(count: int) -> str:

@@ -481,7 +481,8 @@ class _CocoImport:
 
     def _plan_boxes(self, rows: Iterable[InstanceRow], without: Counter[str]) -> None:
         """Boxes wait until somebody has them filled; those that were are there."""
-        filled = {(row.image_id, row.category_id, row.given_box) for row in rows}
+        boxes = ((row, ours_of(row.extra).get("box") or row.given_box) for row in rows)
+        filled = {(row.image_id, row.category_id, tuple(box)) for row, box in boxes if box}
         for row in self.file.boxes:
             box = row.value
             image_id, category_id = self.image_ids.get(box.image_id), self.category_ids.get(box.category_id)

@@ -177,3 +177,83 @@ def test_a_zip_with_its_coco_file_comes_in_and_goes_out_as_train_and_val(tmp_pat
     refused = invoke("export", "Set", "--out", out, "--category", "dog")
     assert refused.exit_code != 0 and "--category: wanted some of circle" in refused.stderr
     assert "wanted a share above 0" in invoke("export", "Set", "--out", out, "--split", 1.0).stderr
+
+
+def write_coco(folder, **changes):
+    """A file of one image, which lies beside it, and one annotation that takes the changes."""
+    folder.mkdir(exist_ok=True)
+    pixels = draw_scene(5).pixels[:100, :200]
+    (folder / "a.png").write_bytes(encode_png(pixels))
+    annotation = {
+        "id": 1,
+        "image_id": 1,
+        "category_id": 1,
+        "segmentation": [[20, 20, 70, 20, 70, 70, 20, 70]],
+        "area": 2500,
+        "bbox": [20, 20, 50, 50],
+        "iscrowd": 0,
+    }
+    document = {
+        "images": [{"id": 1, "file_name": "a.png", "width": 200, "height": 100}],
+        "categories": [{"id": 1, "name": "cell"}],
+        "annotations": [annotation | changes],
+    }
+    document |= {key: document[key] for key in changes if key in document}
+    file = folder / "instances.json"
+    file.write_text(json.dumps(document))
+    return file, document
+
+
+def import_file(file, *more):
+    return invoke("import", "New", "--ground-truth", file, "--images", file.parent, "--quiet", *more)
+
+
+@pytest.mark.parametrize(
+    ("break_", "says"),
+    [
+        (
+            lambda d: d["categories"][0].update(name="a\ud800b"),
+            "instances.json: categories[0].name: expected",
+        ),
+        (
+            lambda d: d["images"][0].update(file_name="a\0.png"),
+            "instances.json: images[0].file_name: expected",
+        ),
+        (lambda d: d.update(images={}), "instances.json: COCO file: expected a list 'images', got an object"),
+        (lambda d: d["images"][0].update(width=None, file_name="b.png"), "instances.json: images[0].width"),
+        (lambda d: d["images"][0].update(width=7), "instances.json: a.png: the file says 7 x 100 pixels"),
+    ],
+)
+def test_a_file_of_which_nothing_can_be_used_says_why_and_leaves_no_project(tmp_path, break_, says):
+    file, document = write_coco(tmp_path / "d")
+    break_(document)
+    file.write_text(json.dumps(document))
+    result = import_file(file)
+    assert result.exit_code == 1 and says in result.stderr
+    assert len(told("list").splitlines()) == 1, "no project stays"
+
+
+def test_refusals_of_one_kind_are_one_line_that_names_the_file(tmp_path):
+    file, document = write_coco(tmp_path / "d", segmentation=[[1, 2, 3, 4]])
+    rows = document["annotations"]
+    document["annotations"] = [dict(rows[0], id=n) for n in range(1, 101)]
+    file.write_text(json.dumps(document))
+    result = import_file(file)
+    assert result.exit_code == 1, "no instance came in"
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(
+        "instances.json: annotations[...].segmentation[...]: polygon needs at least 3 points"
+    )
+    assert "(100 times; first annotations[0].segmentation[0])" in line
+    assert "100 refused" in result.stdout
+
+
+def test_boxes_only_are_one_sentence_with_an_offer_and_the_offer_is_kept(tmp_path):
+    file, _ = write_coco(tmp_path / "d", segmentation=[])
+    result = import_file(file)
+    assert result.exit_code == 1 and "1 annotation holds a box only, no mask: " in result.stderr
+    assert "--boxes MODEL" in result.stderr and "1 images, 1 categories and 0 instances" in result.stdout
+    filled = import_file(file, "--boxes", "starter")
+    found = "1 of 1 boxes" in filled.stdout
+    assert "of 1 boxes filled by starter" in filled.stdout and filled.exit_code == (0 if found else 1)
+    assert import_file(file, "--boxes", "no-such-model").exit_code == 2

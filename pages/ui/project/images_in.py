@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import count
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from maskrcnn_core.models import default_model, ready_models
+from maskrcnn_core.store.box_filling import fill_boxes
 from maskrcnn_core.store.exchange import ImportReport
 from maskrcnn_core.store.intake import HandedIn, import_files, uploaded_folder
+from pages.ui.cached import box_drawer
 from pages.ui.errors import plain, show_core_errors
 from pages.ui.project.choosing import OpenProject
+from pages.ui.settings import shown_title
 from pages.ui.state import ProjectUi
 from pages.ui.uploads import say_why_uploads_fail
 
@@ -35,6 +40,8 @@ def draw_images_in(project: OpenProject, ui: ProjectUi) -> None:
     say_why_uploads_fail("uploads")
     if ui.report is not None:
         _draw_report(ui.report)
+        if ui.report.boxes:
+            _draw_boxes(project, ui, ui.report)
     total = len(files or ()) + len(folder or ())
     if not total:
         return
@@ -64,6 +71,8 @@ def _draw_report(report: ImportReport) -> None:
         for count, what in ((report.images, "image"), (report.instances, "instance"))
         if count
     ]
+    if report.changed:
+        st.success(f"{report.changed} instances changed as their file says.", icon=":material/check:")
     if report.categories:
         taken.append(f"{report.categories} categor{'ies' if report.categories != 1 else 'y'}")
     if report.filled:
@@ -80,10 +89,52 @@ def _draw_report(report: ImportReport) -> None:
         if names:
             st.info(f"{len(names)} images are {text}.", icon=":material/content_copy:")
             _draw_sentences(names)
-    for sentences, text in ((report.refused, "refused"), (report.notes, "notes")):
+    for sentences, count, text in (
+        (report.refused, report.refused_count, "refused"),
+        (report.notes, len(report.notes), "notes"),
+    ):
         if sentences:
-            with st.expander(f"{len(sentences)} {text}", expanded=text == "refused"):
+            with st.expander(f"{count} {text}", expanded=text == "refused"):
                 _draw_sentences(sentences)
+
+
+def _draw_boxes(project: OpenProject, ui: ProjectUi, report: ImportReport) -> None:
+    """Annotations that are boxes only, and the offer to have them filled."""
+    boxes = len(report.boxes)
+    what = "1 annotation holds a box" if boxes == 1 else f"{boxes} annotations hold boxes"
+    st.info(
+        f"{what} only, no mask. A network can fill such boxes; they become proposals.", icon=":material/crop:"
+    )
+    titles = {spec.key: shown_title(spec) for spec in ready_models()}
+    if not titles:
+        st.caption("No model is ready to fill boxes: see the Models page.")
+        return
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    keys = list(titles)
+    key = left.selectbox(
+        "Boxes are filled by",
+        keys,
+        keys.index(default_model().key),
+        format_func=lambda key: titles[key],
+        key=f"fill-model-{project.row.id}-{ui.upload_round}",
+    )
+    if not right.button("Make proposals of them", key="fill-boxes", type="primary", width="stretch"):
+        return
+    bar = st.progress(0.0, text="Filling boxes ...")
+    with show_core_errors():
+        filled = fill_boxes(
+            project.store,
+            project.row.id,
+            project.who,
+            report.boxes,
+            box_drawer(key).predictor,
+            on_image=lambda done, total: bar.progress(done / total, text=f"Image {done} of {total}"),
+        )
+        told = f"{filled.proposals} of {boxes} boxes are proposals now, filled by {titles[key]}"
+        ui.report = replace(
+            report, boxes=(), instances=report.instances + filled.proposals, notes=(*filled.notes, told)
+        )
+        st.rerun()
 
 
 def _draw_sentences(sentences: tuple[str, ...]) -> None:
