@@ -89,12 +89,12 @@ def _draw_report(report: ImportReport) -> None:
         if names:
             st.info(f"{len(names)} images are {text}.", icon=":material/content_copy:")
             _draw_sentences(names)
-    for sentences, count, text in (
+    for sentences, how_many, text in (
         (report.refused, report.refused_count, "refused"),
         (report.notes, len(report.notes), "notes"),
     ):
         if sentences:
-            with st.expander(f"{count} {text}", expanded=text == "refused"):
+            with st.expander(f"{how_many} {text}", expanded=text == "refused"):
                 _draw_sentences(sentences)
 
 
