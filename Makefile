@@ -38,7 +38,7 @@ bench: setup-dev ## measure against the stock library and print the README's tab
 	$(BIN)/python -m benchmarks
 
 STARTER_DATA := --ground-truth $(NUCLEI)/instances_train.json --images $(NUCLEI)/train \
-	--val-ground-truth $(NUCLEI)/instances_val.json --val-images $(NUCLEI)/val \
+	--val-ground-truth $(NUCLEI)/instances_val.json --val-images $(NUCLEI)/val --crop 320 \
 	--val-ground-truth build/scenes/val/instances.json --val-images build/scenes/val/images \
 	--val-ground-truth build/scenes/val-tissue/instances.json --val-images build/scenes/val-tissue/images \
 	--turns --max-detections 500 --no-menu --resume

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from maskrcnn_core.errors import WeightsError
 from maskrcnn_core.network_facts import (
     MOBILE_MASK_SIZE,
+    MOBILE_ROIS,
     SLIM_MASK_SIZE,
     MobileConfig,
     ResNet50Config,
@@ -47,6 +48,7 @@ class Family:
         config: type of its description.
         backbone: in words.
         mask_size: side M of the square of mask probabilities.
+        rois_per_image: from which its heads learn in a step, unless its card or a person says.
         build: makes a network without values from a description and the classes with the background.
     """
 
@@ -54,6 +56,7 @@ class Family:
     config: type
     backbone: str
     mask_size: int
+    rois_per_image: int
     build: Callable[[Any, int], MaskRCNN]
 
 
@@ -81,13 +84,14 @@ def _mobile(config: MobileConfig, num_classes: int) -> MaskRCNN:
 
 
 FAMILIES: tuple[Family, ...] = (
-    Family("slim", SlimConfig, "narrow ResNet-18 with a feature pyramid", SLIM_MASK_SIZE, _slim),
-    Family("resnet50-fpn", ResNet50Config, "ResNet-50 with a feature pyramid", 28, _resnet50),
+    Family("slim", SlimConfig, "narrow ResNet-18 with a feature pyramid", SLIM_MASK_SIZE, 128, _slim),
+    Family("resnet50-fpn", ResNet50Config, "ResNet-50 with a feature pyramid", 28, 512, _resnet50),
     Family(
         "maskrcnn2go",
         MobileConfig,
         "inverted residual blocks as in MobileNetV2, one feature map of stride 16",
         MOBILE_MASK_SIZE,
+        MOBILE_ROIS,
         _mobile,
     ),
 )

@@ -43,6 +43,7 @@ class ModelCard:
         size_bytes: of the weights file.
         nms_threshold: IoU above which the weaker of two boxes of one label goes, unless a person says.
         max_detections: kept in an image, likewise.
+        rois_per_image: from which its heads learn in a step of training; None for its architecture's own.
         licence: of the weights; empty if nobody said.
         data: what it was trained and evaluated on, as JSON values.
         settings: of the training run, likewise.
@@ -58,6 +59,7 @@ class ModelCard:
     size_bytes: int
     nms_threshold: float = 0.5
     max_detections: int = 100
+    rois_per_image: int | None = None
     licence: str = ""
     data: Json = field(default_factory=dict)
     settings: Json = field(default_factory=dict)
@@ -103,6 +105,7 @@ def write_card_bytes(card: ModelCard) -> bytes:
         ],
         "nms_threshold": card.nms_threshold,
         "max_detections": card.max_detections,
+        "rois_per_image": card.rois_per_image,
         "weights": {"sha256": card.sha256, "bytes": card.size_bytes},
         "results": list(card.results),
         "data": card.data,
@@ -158,6 +161,9 @@ def _card(document: Json) -> ModelCard:
         raise WeightsError(f"nms_threshold: wanted 0 to 1, found {nms!r}")
     if type(limit) is not int or not 1 <= limit <= 10_000:
         raise WeightsError(f"max_detections: wanted 1 to 10,000, found {limit!r}")
+    rois = document.get("rois_per_image")
+    if rois is not None and (type(rois) is not int or not 4 <= rois <= 4096):
+        raise WeightsError(f"rois_per_image: expected 4 to 4,096 or nothing, got {rois!r}")
     results = _value(document, "results", list)
     return ModelCard(
         title=_value(document, "title", str),
@@ -168,6 +174,7 @@ def _card(document: Json) -> ModelCard:
         size_bytes=_value(weights, "bytes", int),
         nms_threshold=float(nms),
         max_detections=limit,
+        rois_per_image=rois,
         licence=_value(document, "licence", str),
         data=_value(document, "data", dict),
         settings=_value(document, "settings", dict),

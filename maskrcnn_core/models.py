@@ -39,6 +39,7 @@ from maskrcnn_core.messages import one_line
 from maskrcnn_core.model_cards import ModelCard, card_file, read_card
 from maskrcnn_core.network_facts import (
     MOBILE_MASK_SIZE,
+    MOBILE_ROIS,
     MOBILE_WEIGHTS_BYTES,
     MOBILE_WEIGHTS_SHA256,
     Version,
@@ -92,6 +93,7 @@ class ModelSpec:
         label_map: labels to COCO's categories.
         build: makes the network from the weights file, which has been checked by then.
         max_detections: kept in an image, unless a person says.
+        rois_per_image: from which its heads learn in a step of training, likewise.
         is_published: by others, for COCO; else the starter, or trained here.
     """
 
@@ -114,6 +116,7 @@ class ModelSpec:
     label_map: LabelMap
     build: Callable[[Path], MaskRCNN]
     max_detections: int = 100
+    rois_per_image: int = 512
     is_published: bool = True
 
     @property
@@ -167,6 +170,7 @@ def _row_of(card: ModelCard, file: Path, key: str, speed: str = "not measured") 
         label_map=card.label_map,
         build=partial(_network_of, card),
         max_detections=card.max_detections,
+        rois_per_image=card.rois_per_image or family.rois_per_image,
         is_published=False,
     )
 
@@ -254,6 +258,7 @@ MODELS: tuple[ModelSpec, ...] = (
         mask_size=MOBILE_MASK_SIZE,
         label_map=_COCO_CONTIGUOUS,
         build=_mobile,
+        rois_per_image=MOBILE_ROIS,
     ),
     _row_of(
         read_card(card_file(STARTER_FILE)), STARTER_FILE, "starter", "fast: a narrow network, made for CPUs"
@@ -283,6 +288,7 @@ class LoadedModel:
         source: where they come from.
         notes: sentences on what was decided while loading; empty for published models.
         max_detections: kept in an image unless a person says.
+        rois_per_image: from which its heads learn in a step of training, likewise.
     """
 
     key: str
@@ -297,6 +303,7 @@ class LoadedModel:
     source: str
     notes: tuple[str, ...] = ()
     max_detections: int = 100
+    rois_per_image: int = 512
 
 
 # --- where the weights are --------------------------------------------------------------------------
@@ -442,6 +449,7 @@ def load_model(
         licence=spec.licence,
         source=spec.source,
         max_detections=spec.max_detections,
+        rois_per_image=spec.rois_per_image,
     )
 
 

@@ -69,6 +69,7 @@ class CocoFile:
         ours: what it says for MaskDesk alone.
         refusals: what cannot be used, by name.
         notes: what had to be mended: one sentence with a count for each kind.
+        refused_rows: the annotations among the refusals, as they are in the file.
     """
 
     images: tuple[CocoRow[ImageRecord], ...]
@@ -79,6 +80,7 @@ class CocoFile:
     ours: Mapping[str, Json]
     refusals: tuple[Refusal, ...]
     notes: tuple[str, ...]
+    refused_rows: tuple[Mapping[str, Json], ...] = ()
 
     def dataset(self) -> Dataset:
         """What those who need masks make of it."""

@@ -129,6 +129,7 @@ class _Reader:
         self.document = document
         self.rows = Rows(size_of)
         self.refusals: list[Refusal] = []
+        self.refused_rows: list[Mapping[str, Json]] = []
 
     def read(self) -> CocoFile:
         images = self._one_of_each_name(self._referred_to("images", _READ_OF_IMAGE, self.rows.image))
@@ -146,6 +147,7 @@ class _Reader:
             ours_of(self.document),
             tuple(self.refusals),
             self.rows.mends.sentences(),
+            tuple(self.refused_rows),
         )
 
     def instances(
@@ -164,6 +166,7 @@ class _Reader:
                 read = rows.annotation(name, index, row, score_wanted)
             except FieldError as error:
                 self._refuse(name, index, error)
+                self.refused_rows.append(row)
                 continue
             id_, text = (index + 1, "") if score_wanted else rows.annotation_id(name, index, row, ids)
             extra = rows.extra(name, index, row, _READ_OF_ANNOTATION)

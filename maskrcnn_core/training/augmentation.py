@@ -1,7 +1,9 @@
-"""One training sample: a crop of an image at a random scale, turned, flipped and recoloured.
+"""One training sample: an image at a random scale, whole or a part of it, turned, flipped and recoloured.
 
-The crop is cut out first, at the image's own resolution, so that masks of what lies elsewhere are never
-decoded; every other step is one of ``torchvision.transforms.v2``.
+Images are seen whole unless a crop is asked for: cut objects are not what the network will meet. A crop is
+cut out first, at the image's own resolution, so that masks of what lies elsewhere are never decoded, and
+masks are brought to the network's input a few at a time. Resizing and colours are
+``torchvision.transforms.v2``'s.
 
 **Targets run through pixel centres.** torchvision pastes a mask into a box whose corners it cuts down to
 whole pixels, first and last included (``paste_mask_in_image``), so on average a mask comes out half a pixel
@@ -16,6 +18,8 @@ pasting is .97 that way, and .90 with boxes along pixel corners; for objects bel
 from __future__ import annotations
 
 import math
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,15 +27,24 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision import tv_tensors
 from torchvision.transforms import v2
 
 from maskrcnn_core.masks import Rle
+from maskrcnn_core.training.ignoring import IGNORED
 
-__all__ = ["Augmentation", "Sample", "Target", "input_scale"]
+__all__ = ["Augmentation", "Sample", "Target", "Window", "input_scale", "largest_whole_scale"]
 
 Pixels = npt.NDArray[np.uint8]
 Target = dict[str, Tensor]
+
+Window = tuple[int, int, int, int]
+"""Top, left, height and width in pixels of an image."""
+
+_Turn = Callable[[Tensor], Tensor]
+"""Mirrors and turns planes ``[N, H, W]``."""
+
+_PIXELS_AT_ONCE = 1 << 24
+"""Of masks at the resolution of their image."""
 
 _INSIDE = 0.8
 """A sample is inside where the mask, interpolated bilinearly, is at least this: nearly half a pixel within on
@@ -47,12 +60,16 @@ class Sample:
         masks: of its instances, crowds left out.
         labels: of the network, parallel to ``masks``.
         scale: that the network itself would bring the image to; see :func:`input_scale`.
+        largest: to which the whole image may be enlarged; see :func:`largest_whole_scale`.
+        ignored: regions that are neither background nor an instance.
     """
 
     pixels: Pixels
     masks: tuple[Rle, ...]
     labels: tuple[int, ...]
     scale: float
+    largest: float = math.inf
+    ignored: tuple[Rle, ...] = ()
 
 
 def input_scale(size: tuple[int, int], min_size: int, max_size: int) -> float:
@@ -60,21 +77,34 @@ def input_scale(size: tuple[int, int], min_size: int, max_size: int) -> float:
     return min(min_size / min(size), max_size / max(size))
 
 
+def largest_whole_scale(size: tuple[int, int], min_size: int, max_size: int) -> float:
+    """How large a whole image of ``(height, width)`` may be made: no longer or larger than the network's.
+
+    The largest input that the network itself makes has ``min_size * max_size`` pixels; this bounds the memory
+    of a step, whatever the images are.
+    """
+    height, width = size
+    return min(max_size / max(size), math.sqrt(min_size * max_size / (height * width)))
+
+
 @dataclass(frozen=True)
 class Augmentation:
     """What is left to chance, and within which bounds.
 
     Args:
-        crop: side of the square that the network is trained on, in pixels of its input.
-        scales: smallest and largest factor on the network's own input scale.
+        crop: side of the square that the network is trained on, in pixels of its input; None sees whole
+            images.
+        scales: smallest and largest factor on the network's own input scale. A whole image is never larger
+            than the network's largest input.
         turns: by any multiple of 90 degrees, and mirrored up and down; right for microscopy and aerial
             images, wrong where up is up. Left and right are always swapped for half of the samples.
         colour: strength of changes in brightness, contrast, saturation and hue; 0 leaves colours alone.
         least_visible: an instance is kept if this share of it lies in the crop, or so many of its pixels
-            that one could tell what it is (``least_pixels``, of the network's input).
+            that one could tell what it is (``least_pixels``, of the network's input). The visible rest of
+            any other is neither learned nor background.
     """
 
-    crop: int = 512
+    crop: int | None = None
     scales: tuple[float, float] = (0.6, 1.5)
     turns: bool = False
     colour: float = 0.3
@@ -87,48 +117,75 @@ class Augmentation:
         Returns:
             The image, float32 ``[3, h, w]`` in [0, 1] with sides of at most ``crop``, and the target as
             torchvision wants it: ``boxes`` float32 ``[N, 4]``, ``labels`` int64 ``[N]``, ``masks`` uint8
-            ``[N, h, w]``.
+            ``[N, h, w]``; and ``ignored`` uint8 ``[h, w]`` if there is anything to ignore.
         """
-        low, high = (math.log(bound) for bound in self.scales)
-        scale = sample.scale * math.exp(float(torch.empty(()).uniform_(low, high)))
-        top, left, height, width = self._window(sample, scale)
-        image, masks, labels, whole = _cut(sample, top, left, height, width)
-        image, masks = self._turn(image, masks)
-        height, width = masks.shape[-2:]
-        size = (min(max(round(height * scale), 1), self.crop), min(max(round(width * scale), 1), self.crop))
-        boxes = _boxes_through_centres(masks, size)
-        masks = _resize_masks(masks, size)
+        scale, window = self.draw_window(sample, sample.pixels.shape[:2])
+        top, left, height, width = window
+        turn = self._drawn_turn()
+        pixels = sample.pixels[top : top + height, left : left + width]
+        image = turn(torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1))))
+        size = self._input_size(image.shape[1], image.shape[2], scale)
+        seen_masks, seen_labels = _reaching(sample, window)
+        whole = torch.tensor([mask.area for mask in seen_masks], dtype=torch.float32)
+        labels = torch.tensor(seen_labels, dtype=torch.int64)
+        boxes, masks = _at_input(seen_masks, window, turn, size)
+        ignored = _at_input(sample.ignored, window, turn, size)[1].any(0).to(torch.uint8)
         image = v2.functional.resize(image, list(size), antialias=True)
         image = self._recolour(image)
         seen = masks.sum((1, 2))
         kept = (seen >= self.least_visible * whole * scale**2) | (seen >= self.least_pixels)
         kept &= (seen > 0) & (boxes[:, 2] - boxes[:, 0] >= 1) & (boxes[:, 3] - boxes[:, 1] >= 1)
         target = {"boxes": boxes[kept], "labels": labels[kept], "masks": masks[kept]}
+        for x1, y1, x2, y2 in boxes[~kept].tolist():
+            ignored[math.floor(y1) : math.ceil(y2), math.floor(x1) : math.ceil(x2)] = 1
+        if ignored.any():
+            target[IGNORED] = ignored
         return v2.functional.to_dtype(image, torch.float32, scale=True), target
 
-    def _window(self, sample: Sample, scale: float) -> tuple[int, int, int, int]:
-        """Top, left, height and width, in the image's pixels; around some instance if there is one."""
-        height, width = sample.pixels.shape[:2]
-        side = max(round(self.crop / scale), 1)
-        h, w = min(side, height), min(side, width)
+    def _input_size(self, height: int, width: int, scale: float) -> tuple[int, int]:
+        """Height and width of a part of an image as the network gets it."""
+        most = self.crop or sys.maxsize
+        return min(max(round(height * scale), 1), most), min(max(round(width * scale), 1), most)
+
+    def draw_window(self, sample: Sample, size: tuple[int, int]) -> tuple[float, Window]:
+        """The scale of a sample, and what is seen of its image.
+
+        Args:
+            sample: its pixels are not looked at.
+            size: height and width of the image.
+
+        Returns:
+            The scale, and top, left, height and width in the image's pixels. A crop holds some instance, as
+            a whole if it fits.
+        """
+        low, high = (math.log(bound) for bound in self.scales)
+        scale = sample.scale * math.exp(float(torch.empty(()).uniform_(low, high)))
         # All that is drawn is drawn always, so that the numbers that follow do not depend on the data.
         place_y, place_x, pick = torch.rand(3).tolist()
+        height, width = size
+        if self.crop is None:
+            return min(scale, sample.largest), (0, 0, height, width)
+        side = max(round(self.crop / scale), 1)
+        h, w = min(side, height), min(side, width)
         top, left = round(place_y * (height - h)), round(place_x * (width - w))
         if sample.masks:
-            # Where nothing is, nothing is learned: some instance's middle lies anywhere in the crop.
+            # Where nothing is, nothing is learned.
             x, y, box_width, box_height = sample.masks[int(pick * len(sample.masks))].box_xywh
-            top = round(y + box_height / 2 - place_y * h)
-            left = round(x + box_width / 2 - place_x * w)
-        return min(max(top, 0), height - h), min(max(left, 0), width - w), h, w
+            top, left = _place(y, box_height, h, place_y), _place(x, box_width, w, place_x)
+        return scale, (min(max(top, 0), height - h), min(max(left, 0), width - w), h, w)
 
-    def _turn(self, image: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-        pair = (tv_tensors.Image(image), tv_tensors.Mask(masks))
-        pair = v2.RandomHorizontalFlip()(*pair)
+    def _drawn_turn(self) -> _Turn:
+        is_mirrored = bool(torch.rand(1) < 0.5)
+        is_upside_down = is_turned = False
         if self.turns:
-            pair = v2.RandomVerticalFlip()(*pair)
-            quarter = int(torch.randint(2, ()))
-            pair = (torch.rot90(pair[0], quarter, (-2, -1)), torch.rot90(pair[1], quarter, (-2, -1)))
-        return pair[0].as_subclass(torch.Tensor), pair[1].as_subclass(torch.Tensor)
+            is_upside_down, is_turned = bool(torch.rand(1) < 0.5), bool(torch.randint(2, ()))
+
+        def turn(planes: Tensor) -> Tensor:
+            axes = [axis for axis, flips in ((-1, is_mirrored), (-2, is_upside_down)) if flips]
+            planes = planes.flip(axes)
+            return torch.rot90(planes, 1, (-2, -1)) if is_turned else planes
+
+        return turn
 
     def _recolour(self, image: Tensor) -> Tensor:
         if not self.colour:
@@ -144,26 +201,39 @@ class Augmentation:
         return image
 
 
-def _cut(
-    sample: Sample, top: int, left: int, height: int, width: int
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Image uint8 ``[3, h, w]``, masks bool ``[N, h, w]``, labels, and each instance's whole area."""
-    crop = sample.pixels[top : top + height, left : left + width]
-    image = torch.from_numpy(np.ascontiguousarray(crop.transpose(2, 0, 1)))
-    masks, labels, areas = [], [], []
+def _place(first: int, length: int, side: int, share: float) -> int:
+    """Where a window of ``side`` begins that holds all of a length, or has its middle somewhere inside."""
+    if length <= side:
+        return round(first + length - side + share * (side - length))
+    return round(first + length / 2 - share * side)
+
+
+def _reaching(sample: Sample, window: Window) -> tuple[tuple[Rle, ...], tuple[int, ...]]:
+    """The masks and labels of what reaches into a window, by their boxes."""
+    top, left, height, width = window
+    found = []
     for mask, label in zip(sample.masks, sample.labels, strict=True):
         x, y, w, h = mask.box_xywh
         if x < left + width and x + w > left and y < top + height and y + h > top:
-            masks.append(mask.window(top, left, height, width))
-            labels.append(label)
-            areas.append(mask.area)
-    stacked = np.stack(masks) if masks else np.zeros((0, height, width), np.bool_)
-    return (
-        image,
-        torch.from_numpy(stacked),
-        torch.tensor(labels, dtype=torch.int64),
-        torch.tensor(areas, dtype=torch.float32),
-    )
+            found.append((mask, label))
+    return tuple(mask for mask, _ in found), tuple(label for _, label in found)
+
+
+def _at_input(
+    masks: Sequence[Rle], window: Window, turn: _Turn, size: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Boxes float32 ``[N, 4]`` and masks uint8 ``[N, h, w]`` in pixels of the network's input.
+
+    Only a few of the masks are there at the image's resolution at once.
+    """
+    at_once = max(1, _PIXELS_AT_ONCE // max(window[2] * window[3], 1))
+    boxes, resized = [torch.zeros((0, 4))], [torch.zeros((0, *size), dtype=torch.uint8)]
+    for first in range(0, len(masks), at_once):
+        planes = np.stack([mask.window(*window) for mask in masks[first : first + at_once]])
+        turned = turn(torch.from_numpy(planes))
+        boxes.append(_boxes_through_centres(turned, size))
+        resized.append(_resize_masks(turned, size))
+    return torch.cat(boxes), torch.cat(resized)
 
 
 def _boxes_through_centres(masks: Tensor, size: tuple[int, int]) -> Tensor:
@@ -186,8 +256,6 @@ def _resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
 
     The value at index i is the mask's at coordinate i, where torchvision's target sampling takes it to be.
     """
-    if not len(masks):
-        return torch.zeros((0, *size), dtype=torch.uint8)
     rows = torch.arange(size[0]) * (2 / size[0]) - 1
     columns = torch.arange(size[1]) * (2 / size[1]) - 1
     grid = torch.stack([columns.expand(size[0], -1), rows[:, None].expand(-1, size[1])], -1)[

@@ -92,6 +92,7 @@ def begin_from(model: LoadedModel, categories: Sequence[Category], seed: int) ->
         _model(network, architecture, categories),
         nms_threshold=model.nms_threshold,
         max_detections=model.max_detections,
+        rois_per_image=model.rois_per_image,
     )
     return Beginning(begun, architecture, f"SHA-256 {model.digest}", notes)
 
@@ -116,6 +117,7 @@ def _model(network: MaskRCNN, architecture: Architecture, categories: Sequence[C
         label_map=LabelMap.contiguous(categories),
         nms_threshold=0.5,
         mask_size=family.mask_size,
+        rois_per_image=family.rois_per_image,
         digest="",
         backbone=family.backbone,
         licence="",

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from maskrcnn_core.training.data import GroundTruth, TrainingImages
     from maskrcnn_core.training.keeping import Keeper
     from maskrcnn_core.training.settings import TrainingSettings
+    from maskrcnn_core.training.unlearned import Reading
 
 __all__ = ["draw_scenes", "train"]
 
@@ -36,8 +37,9 @@ _KEYS = ", ".join(spec.key for spec in MODELS)
 _KINDS = ", ".join(kind.key for kind in SCENE_KINDS)
 
 _RATE_FROM_NOTHING, _RATE_FROM_MODEL = 1e-3, 1e-4
-_CROP_SLIM, _CROP = 320, 512
 _LIMIT = 100
+
+_Choice = TypeVar("_Choice", bound=str)
 
 
 def train(
@@ -77,8 +79,8 @@ def train(
     crop: Annotated[
         int | None,
         typer.Option(
-            help="Side of the square that is trained on, in pixels of the network's input. "
-            f"[default: {_CROP_SLIM} for slim networks, {_CROP} for others]"
+            help="Train on squares of this side, in pixels of the network's input; objects are cut at their "
+            "edges. [default: whole images]"
         ),
     ] = None,
     smallest: Annotated[float, typer.Option(help="Images are scaled by a random factor from this")] = 0.6,
@@ -111,6 +113,23 @@ def train(
             f"[default: as the model of --from; {_LIMIT} from random values]"
         ),
     ] = None,
+    rois: Annotated[
+        int | None,
+        typer.Option(
+            help="Regions of an image that the heads learn from in a step. [default: the model's own]"
+        ),
+    ] = None,
+    crowds: Annotated[
+        str,
+        typer.Option(
+            help="ignore regions with iscrowd 1, which are neither background nor object then, or take each "
+            "as one of the objects, as CVAT's masks are meant: ignore or objects."
+        ),
+    ] = "ignore",
+    with_proposals: Annotated[
+        bool,
+        typer.Option("--with-proposals", help="Also learn what a model proposed and nobody has decided on."),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     resume: Annotated[
         bool,
@@ -133,13 +152,15 @@ def train(
 
     Beside the weights come a model card, a log (CSV) and its curves (PNG). A run that was broken off at
     any moment goes on with the same command and --resume; one that has ended is extended by a larger
-    --epochs with it. Crowd regions are left out.
+    --epochs with it. What is no ground truth (crowds, open proposals, refused rows) is not learned, and
+    not learned as background either.
     """
     from maskrcnn_core.training.augmentation import Augmentation
-    from maskrcnn_core.training.data import TrainingImages
+    from maskrcnn_core.training.data import TrainingImages, renumbered
     from maskrcnn_core.training.keeping import Keeper, Words, curves_file, log_file
     from maskrcnn_core.training.settings import TrainingSettings
-    from maskrcnn_core.training.telling import tell_crowded, tell_unknown
+    from maskrcnn_core.training.telling import tell_crops, tell_crowded, tell_unknown, tell_unlearned
+    from maskrcnn_core.training.unlearned import CROWDS, Reading
 
     if rate is None:
         rate = _RATE_FROM_NOTHING if from_ is None else _RATE_FROM_MODEL
@@ -158,7 +179,7 @@ def train(
             checkpoint_every=checkpoint_every,
             max_detections=_LIMIT if max_detections is None else max_detections,
             augmentation=Augmentation(
-                crop=_CROP_SLIM if crop is None else crop,
+                crop=crop,
                 scales=(smallest, largest),
                 turns=turns,
                 colour=colour,
@@ -170,13 +191,20 @@ def train(
             _check_name(out)
         if val_images and not val_ground_truth:
             raise InputError("--val-images: wanted --val-ground-truth with it, found none")
-        training = _read_all(ground_truth, images, "--images", quiet=quiet)
-        validation = _read_all(val_ground_truth or [], val_images or images, "--val-images", quiet=quiet)
+        reading = Reading(_one_of("--crowds", crowds, CROWDS), with_proposals)
+        training = _read_all(ground_truth, images, "--images", reading, quiet=quiet)
+        validation = _read_all(
+            val_ground_truth or [], val_images or images, "--val-images", reading, quiet=quiet
+        )
         beginning = _beginning(from_, names, training, seed, quiet=quiet)
         if max_detections is None and from_ is not None:
             settings = replace(settings, max_detections=beginning.model.max_detections)
-        if crop is None and not isinstance(beginning.architecture, SlimConfig):
-            settings = replace(settings, augmentation=replace(settings.augmentation, crop=_CROP))
+        if rois is None:
+            settings = replace(settings, rois=beginning.model.rois_per_image)
+        for truth in (*training, *validation):
+            tell_unlearned(truth, reading)
+        for sentence in renumbered(training, beginning.model.label_map.categories):
+            tell(sentence)
         tell_crowded([*training, *validation], settings.max_detections)
         for note in beginning.notes:
             tell(note)
@@ -189,11 +217,20 @@ def train(
             (transform.min_size[-1], transform.max_size),
             seed,
         )
+        tell_crops(samples)
         keeper = Keeper(
             settings, beginning, training, validation, Words(title or out.stem, knows, licence, half)
         )
         _train_with_bar(
-            settings, beginning, samples, validation, keeper, device=device, resume=resume, quiet=quiet
+            settings,
+            beginning,
+            samples,
+            validation,
+            keeper,
+            reading,
+            device=device,
+            resume=resume,
+            quiet=quiet,
         )
         typer.echo(f"wrote {one_line(str(out))}, its card, {log_file(out).name} and {curves_file(out).name}")
         if menu:
@@ -232,7 +269,7 @@ def _check_name(out: Path) -> None:
 
 
 def _read_all(
-    files: Sequence[Path], folders: Sequence[Path], option: str, *, quiet: bool
+    files: Sequence[Path], folders: Sequence[Path], option: str, reading: Reading, *, quiet: bool
 ) -> tuple[GroundTruth, ...]:
     if len(folders) != len(files) and (len(folders) != 1 or not files):
         if not files:
@@ -243,16 +280,24 @@ def _read_all(
     folders = list(folders) * len(files) if len(folders) == 1 else list(folders)
     truths = []
     for file, folder in zip(files, folders, strict=True):
-        truth = read_with_bar(file, folder, quiet=quiet)
+        truth = read_with_bar(file, folder, reading, quiet=quiet)
         tell_refusals(file, truth.refusals, truth.notes)
         truths.append(truth)
     names = unique_names([truth.name for truth in truths])
     return tuple(replace(truth, name=name) for truth, name in zip(truths, names, strict=True))
 
 
-def read_with_bar(file: Path, folder: Path, *, quiet: bool) -> GroundTruth:
+def _one_of(option: str, value: str, choices: Sequence[_Choice]) -> _Choice:
+    for choice in choices:
+        if value == choice:
+            return choice
+    raise InputError(f"{option}: expected one of {', '.join(choices)}, got {one_line(value)!r}")
+
+
+def read_with_bar(file: Path, folder: Path, reading: Reading | None = None, *, quiet: bool) -> GroundTruth:
     """Ground truth whose images are all decoded once, with a bar."""
     from maskrcnn_core.training.data import read_ground_truth
+    from maskrcnn_core.training.unlearned import Reading
 
     with bar_of(total=None, unit="image", quiet=quiet) as bar:
 
@@ -261,7 +306,7 @@ def read_with_bar(file: Path, folder: Path, *, quiet: bool) -> GroundTruth:
             bar.set_description("reading", refresh=False)
             bar.update(done - bar.n)
 
-        return read_ground_truth(file, folder, on_progress=show)
+        return read_ground_truth(file, folder, reading=reading or Reading(), on_progress=show)
 
 
 def _beginning(
@@ -284,6 +329,7 @@ def _train_with_bar(
     samples: TrainingImages,
     validation: Sequence[GroundTruth],
     keeper: Keeper,
+    reading: Reading,
     *,
     device: str,
     resume: bool,
@@ -298,6 +344,7 @@ def _train_with_bar(
         "validation": [truth.digest for truth in keeper.validation],
         "beginning": beginning.origin,
         "architecture": architecture_as_json(beginning.architecture),
+        "reading": asdict(reading),
     }
     steps = samples.count() // settings.batch_size * (settings.stop_after or settings.epochs)
     with bar_of(total=steps, unit="step", quiet=quiet) as bar:

@@ -104,6 +104,7 @@ class Keeper:
             size_bytes=len(weights),
             nms_threshold=self.beginning.model.nms_threshold,
             max_detections=self.settings.max_detections,
+            rois_per_image=self.settings.rois,
             licence=self.words.licence,
             data={
                 "training": [_facts(truth) for truth in self.training],

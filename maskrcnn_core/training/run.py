@@ -36,8 +36,9 @@ from maskrcnn_core.training.checkpoint import (
     without_epochs,
     write_state,
 )
-from maskrcnn_core.training.data import GroundTruth, TrainingImages, batches, seed_of
+from maskrcnn_core.training.data import Batches, GroundTruth, TrainingImages, seed_of
 from maskrcnn_core.training.evaluating import Result, evaluate_on, mean_mask_ap
+from maskrcnn_core.training.ignoring import leave_out_ignored
 from maskrcnn_core.training.settings import TrainingSettings, learning_rate
 
 __all__ = ["LOSSES", "Outcome", "Progress", "Snapshot", "train"]
@@ -172,13 +173,16 @@ class _Run:
         device: torch.device,
         on_progress: OnProgress | None,
     ) -> None:
-        self.model, self.images, self.truths, self.settings = model, images, truths, settings
+        self.model, self.truths, self.settings = model, truths, settings
+        self.batches = Batches(images, settings.batch_size, settings.workers)
         self.keep, self.device = keep, device
         self.on_progress = on_progress or (lambda _: None)
         self.header = header_of(settings, start)
         self.file = state_file(settings.out)
         self.network: MaskRCNN = model.network.to(device, memory_format=torch.channels_last)
         self.network.requires_grad_(True)
+        leave_out_ignored(self.network)
+        self.network.roi_heads.fg_bg_sampler.batch_size_per_image = settings.rois
         self.average = AveragedModel(
             self.network, multi_avg_fn=_running_mean(settings.ema_decay), use_buffers=True
         )
@@ -234,8 +238,7 @@ class _Run:
         # The box head learns what background is from proposals of every objectness.
         self.network.rpn.score_thresh = 0.0
         began = time.monotonic()
-        prepared = batches(self.images, epoch, first, self.settings.batch_size, self.settings.workers)
-        for pictures, targets in prepared:
+        for pictures, targets in self.batches.of(epoch, first):
             losses = self._step(pictures, targets)
             took = time.monotonic() - began
             began = time.monotonic()

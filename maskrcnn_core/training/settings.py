@@ -36,6 +36,8 @@ class TrainingSettings:
         workers: processes that prepare samples.
         evaluate_every: epochs between two evaluations; the last one is always evaluated.
         max_detections: the best so many of an image count in evaluations, and are the model's own limit.
+        rois: regions of an image that the heads learn from in a step, at most a quarter of them objects (He
+            et al. 2017, section 3.1).
         checkpoint_every: steps between two checkpoints, beside those at the end of each epoch.
 
     Raises:
@@ -58,6 +60,7 @@ class TrainingSettings:
     workers: int = 1
     evaluate_every: int = 1
     max_detections: int = 100
+    rois: int = 512
     checkpoint_every: int = 100
 
     def __post_init__(self) -> None:
@@ -66,6 +69,8 @@ class TrainingSettings:
         for name, least, most in _BOUNDS:
             owner = self.augmentation if hasattr(self.augmentation, name) else self
             value = getattr(owner, name)
+            if name == "crop" and value is None:
+                continue  # whole images
             if not least <= value <= most:  # also NaN
                 raise InputError(f"{name.replace('_', '-')}: wanted {least:g} to {most:g}, found {value:g}")
         if self.stop_after is not None and not 1 <= self.stop_after <= self.epochs:
@@ -91,6 +96,7 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
     ("workers", 0, 64),
     ("evaluate_every", 1, 100_000),
     ("max_detections", 1, 10_000),
+    ("rois", 4, 4096),
     ("checkpoint_every", 1, 1_000_000),
     ("crop", 32, 4096),
     ("colour", 0, 1),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +12,22 @@ from tqdm import tqdm
 from maskrcnn_core.console import tell
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.training.beginning import Beginning
-from maskrcnn_core.training.data import GroundTruth
+from maskrcnn_core.training.data import GroundTruth, TrainingImages
 from maskrcnn_core.training.evaluating import Result
 from maskrcnn_core.training.run import Outcome, Progress
+from maskrcnn_core.training.unlearned import Reading, Reason
 
-__all__ = ["show_progress", "tell_crowded", "tell_outcome", "tell_unknown"]
+__all__ = [
+    "show_progress",
+    "tell_crops",
+    "tell_crowded",
+    "tell_outcome",
+    "tell_unknown",
+    "tell_unlearned",
+]
+
+_LARGE = 96**2
+_ENOUGH = 0.9
 
 
 def tell_crowded(truths: Sequence[GroundTruth], limit: int) -> None:
@@ -27,6 +39,54 @@ def tell_crowded(truths: Sequence[GroundTruth], limit: int) -> None:
                 f"{truth.name}: up to {most} instances in an image, and the model keeps at most {limit}; "
                 f"--max-detections {most} keeps them all"
             )
+
+
+_WORDS: dict[Reason, str] = {
+    "crowd": "crowds (iscrowd 1)",
+    "proposal": "open proposals",
+    "refused": "rows that cannot be read",
+    "empty": "empty masks",
+    "box": "boxes without a mask",
+}
+
+
+def tell_unlearned(truth: GroundTruth, reading: Reading) -> None:
+    """What of a file is no ground truth, with counts, and the switches that change it."""
+    counts = Counter(one.reason for one in truth.unlearned)
+    if counts:
+        listed = ", ".join(
+            f"{counts[reason]:,} {words}" for reason, words in _WORDS.items() if counts[reason]
+        )
+        tell(f"{truth.name}: {listed}: not learned, and what lies there is no background either")
+    if counts["crowd"]:
+        whole = "every instance is one, as in CVAT's exports of masks; " if _only_crowds(truth) else ""
+        tell(f"{truth.name}: {whole}--crowds objects takes each as one object")
+    if counts["proposal"]:
+        tell(f"{truth.name}: --with-proposals learns proposals as well")
+    if truth.rejected:
+        tell(
+            f"{truth.name}: {truth.rejected:,} rejected instances are left out; what lies there is background"
+        )
+    if truth.undecided and not reading.with_proposals:
+        tell(f"{truth.name}: {truth.undecided:,} instances with a model's score are learned as they are")
+
+
+def _only_crowds(truth: GroundTruth) -> bool:
+    return all(instance.is_crowd for instance in truth.dataset.instances)
+
+
+def tell_crops(images: TrainingImages) -> None:
+    """Whether crops, where they are asked for, cut many objects to pieces."""
+    crop = images.augmentation.crop
+    if crop is None:
+        return
+    every, large = images.share_left_whole(), images.share_left_whole(above=_LARGE)
+    if every < _ENOUGH or large < _ENOUGH:
+        of_large = "" if math.isnan(large) else f", {large:.0%} of the large ones"
+        tell(
+            f"crops of {crop} pixels leave {every:.0%} of the objects in them whole{of_large}; without "
+            "--crop images are seen whole"
+        )
 
 
 def tell_unknown(validation: Sequence[GroundTruth], beginning: Beginning) -> None:

@@ -8,6 +8,7 @@ from torchvision.models.detection.roi_heads import project_masks_on_boxes
 from maskrcnn_core.detections import Detections
 from maskrcnn_core.masks import Rle, mask_iou
 from maskrcnn_core.scenes import draw_scene
+from maskrcnn_core.training import augmentation as augmentation_module
 from maskrcnn_core.training.augmentation import Augmentation, Sample, input_scale
 from tests.core.builders import disc
 
@@ -79,6 +80,42 @@ def test_what_is_hardly_in_the_crop_is_left_out():
     assert augmented(keep, sample)[1]["labels"].tolist() == [1], "6 pixels are neither 200 % nor 100"
     keep = Augmentation(crop=60, scales=(1, 1), least_visible=0.1, least_pixels=100, colour=0)
     assert sorted(augmented(keep, sample)[1]["labels"].tolist()) == [1, 2]
+
+
+def test_the_visible_rest_of_what_is_left_out_is_no_background():
+    corner = np.zeros((60, 60), np.bool_)
+    corner[:2, :3] = True
+    sample = Sample(
+        np.zeros((60, 60, 3), np.uint8), (disc(60, 60, 30, 30, 15), Rle.from_mask(corner)), (1, 2), 1.0
+    )
+    keep = Augmentation(crop=60, scales=(1, 1), least_visible=2.0, least_pixels=100, colour=0)
+    target = augmented(keep, sample)[1]
+    ignored = target["ignored"]
+    assert ignored[:2].sum() == ignored.sum() > 0, "the corner that 6 pixels reach into"
+    kept_all = Augmentation(crop=60, scales=(1, 1), colour=0)
+    sample = Sample(sample.pixels, sample.masks[:1], (1,), 1.0)
+    assert "ignored" not in augmented(kept_all, sample)[1]
+
+
+def test_an_instance_that_fits_into_a_crop_is_not_cut():
+    mask = disc(500, 700, 240, 90, 60)
+    sample = Sample(np.zeros((500, 700, 3), np.uint8), (mask,), (1,), 1.0)
+    crop = Augmentation(crop=130, scales=(1, 1))
+    x, y, w, h = mask.box_xywh
+    for seed in range(50):
+        torch.manual_seed(seed)
+        _, (top, left, height, width) = crop.draw_window(sample, (500, 700))
+        assert top <= y and y + h <= top + height and left <= x and x + w <= left + width
+
+
+def test_many_masks_of_a_large_image_are_never_all_there_at_its_size(monkeypatch):
+    """Whatever the number of those that are brought to the input at once, the sample is the same."""
+    sample, whole = make_sample(), Augmentation(turns=True)
+    together = augmented(whole, sample, 5)
+    monkeypatch.setattr(augmentation_module, "_PIXELS_AT_ONCE", 1)
+    one_by_one = augmented(whole, sample, 5)
+    assert torch.equal(together[0], one_by_one[0])
+    assert all(torch.equal(together[1][name], one_by_one[1][name]) for name in together[1])
 
 
 def test_turning_moves_image_and_masks_alike():

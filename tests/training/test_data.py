@@ -1,6 +1,7 @@
 """Ground truth for training: read with distrust, in an order that the seed decides."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,14 +11,16 @@ from maskrcnn_core.categories import Category, LabelMap
 from maskrcnn_core.errors import DatasetError, InputError
 from maskrcnn_core.formats.coco import coco_document
 from maskrcnn_core.images import encode_png
-from maskrcnn_core.training.augmentation import Augmentation
+from maskrcnn_core.training.augmentation import Augmentation, Sample, input_scale, largest_whole_scale
 from maskrcnn_core.training.data import (
+    Batches,
     TrainingImages,
-    batches,
     joint_categories,
     read_ground_truth,
+    renumbered,
     seed_of,
 )
+from maskrcnn_core.training.unlearned import Reading
 from tests.core.builders import disc, make_image
 from tests.training.builders import make_scenes
 
@@ -102,10 +105,131 @@ def test_categories_of_several_files_are_joined_by_name(tmp_path):
     assert joint_categories([one]) == (Category(5, "cat"), Category(6, "dog")), "ids stay where they can"
     other = read_ground_truth(write(tmp_path / "b", make_dataset(("dog", "fox"))), tmp_path / "b")
     joint = joint_categories([one, other])
-    assert joint == (Category(1, "cat"), Category(2, "dog"), Category(3, "fox"))
+    # Dog is 6 in one file and 5 in the other, where fox is 6.
+    assert joint == (Category(5, "cat"), Category(6, "dog"), Category(7, "fox"))
+    assert renumbered([one, other], joint) == [
+        "b/truth.json: categories are joined by name, and have other ids in the model: dog 5 -> 6, fox 6 -> 7"
+    ]
+    assert renumbered([one], joint_categories([one])) == []
     images = images_of([one, other])
     labels = {label for key in images.order(0) for label in images[key][1]["labels"].tolist()}
     assert labels == {1, 2, 3}
+
+
+def test_category_ids_stay_those_of_the_file_also_0(tmp_path):
+    made = make_dataset(("cat", "dog", "fox"))
+    categories = tuple(replace(c, id=id_) for c, id_ in zip(made.categories, (0, 7, 2), strict=True))
+    ids = {old.id: new.id for old, new in zip(made.categories, categories, strict=True)}
+    instances = tuple(replace(i, category_id=ids[i.category_id]) for i in made.instances)
+    file = write(tmp_path / "a", Dataset(made.images, categories, instances))
+    truth = read_ground_truth(file, tmp_path / "a")
+    assert [c.id for c in joint_categories([truth])] == [0, 7, 2]
+
+
+# -- what is no ground truth ---------------------------------------------------------------------------
+
+
+def write_rows(folder, rows, count=1):
+    """A file of these annotation rows, and what is read of it."""
+    made = make_dataset(count=count)
+    file = write(folder, Dataset(made.images, made.categories, ()))
+    document = json.loads(file.read_text())
+    document["annotations"] = [{"id": n, "image_id": 1} | row for n, row in enumerate(rows, start=1)]
+    file.write_text(json.dumps(document))
+    return file
+
+
+def square(x, y, side, **more):
+    corners = [x, y, x + side, y, x + side, y + side, x, y + side]
+    box = [x, y, side, side]
+    return {"category_id": 5, "segmentation": [corners], "bbox": box, "area": side**2, "iscrowd": 0} | more
+
+
+MARKED = (
+    square(0, 0, 10),
+    square(20, 0, 10, iscrowd=1),
+    square(40, 0, 10, score=0.9, maskdesk={"status": "proposed"}),
+    square(60, 0, 10, maskdesk={"status": "rejected"}),
+    square(0, 30, 10, category_id=99),
+    square(20, 30, 10, score=0.8, maskdesk={"status": "accepted"}),
+    square(40, 30, 10, score=0.7),
+)
+
+
+def test_what_is_no_ground_truth_is_sorted_out_with_its_region(tmp_path):
+    truth = read_ground_truth(write_rows(tmp_path / "a", MARKED), tmp_path / "a")
+    assert [(i.box_xywh[:2], i.is_crowd) for i in truth.dataset.instances] == [
+        ((0, 0), False),
+        ((20, 0), True),
+        ((40, 0), True),
+        ((20, 30), False),
+        ((40, 30), False),
+    ], "evaluators ignore a proposal as they do a crowd"
+    assert [(one.reason, one.region.box_xywh) for one in truth.unlearned] == [
+        ("crowd", (20, 0, 10, 10)),
+        ("proposal", (40, 0, 10, 10)),
+        ("refused", (0, 30, 10, 10)),
+    ]
+    assert (truth.rejected, truth.undecided) == (1, 1)
+
+
+def test_switches_take_crowds_as_objects_and_proposals_as_ground_truth(tmp_path):
+    file = write_rows(tmp_path / "a", MARKED)
+    truth = read_ground_truth(file, tmp_path / "a", reading=Reading("objects", with_proposals=True))
+    assert [i.box_xywh[:2] for i in truth.dataset.instances if not i.is_crowd] == [
+        *((0, 0), (20, 0), (40, 0), (20, 30), (40, 30))
+    ]
+    assert [one.reason for one in truth.unlearned] == ["refused"]
+
+
+@pytest.mark.parametrize(
+    ("row", "box"),
+    [
+        ({"bbox": [5, 6, 7, 8]}, (5, 6, 7, 8)),
+        ({"bbox": [70, 50, 100, 100]}, (70, 50, 10, 10)),
+        ({"segmentation": [[10, 10, 30, 12, 20.5, 30]], "bbox": None}, (10, 10, 20, 20)),
+        ({"segmentation": "?", "bbox": ["a", None, 1, 2]}, (0, 0, 80, 60)),
+        ({}, (0, 0, 80, 60)),
+    ],
+)
+def test_a_refused_row_is_ignored_where_its_box_or_outline_is_or_else_anywhere(tmp_path, row, box):
+    rows = [square(0, 0, 10), {"category_id": 99} | row]
+    truth = read_ground_truth(write_rows(tmp_path / "a", rows), tmp_path / "a")
+    assert [one.region.box_xywh for one in truth.unlearned] == [box]
+
+
+def test_a_refused_row_outside_of_its_image_or_of_no_image_ignores_nothing(tmp_path):
+    rows = [square(0, 0, 10), square(500, 0, 10, category_id=99), square(0, 0, 10, image_id=77)]
+    truth = read_ground_truth(write_rows(tmp_path / "a", rows), tmp_path / "a")
+    assert truth.unlearned == () and len(truth.refusals) == 2
+
+
+def test_a_crowd_that_fills_little_of_its_box_is_ignored_by_its_mask(tmp_path):
+    thin = square(0, 0, 10, segmentation=[[0, 0, 3, 0, 60, 57, 60, 60]], iscrowd=1)
+    truth = read_ground_truth(write_rows(tmp_path / "a", [square(0, 0, 10), thin]), tmp_path / "a")
+    assert truth.unlearned[0].region == truth.dataset.instances[1].mask
+
+
+def test_samples_carry_what_is_to_be_ignored(tmp_path):
+    truth = read_ground_truth(write_rows(tmp_path / "a", MARKED), tmp_path / "a")
+    images = TrainingImages(
+        [truth],
+        LabelMap.contiguous(joint_categories([truth])),
+        Augmentation(scales=(1, 1), colour=0),
+        (60, 80),
+        0,
+    )
+    _, target = images[(0, 0, 0)]
+    assert len(target["labels"]) == 3
+    ignored = target["ignored"]
+    if not ignored[5, 25]:
+        ignored = ignored.flip(1)  # half of the samples are mirrored
+    wanted = np.zeros((60, 80), np.bool_)
+    for one in truth.unlearned:
+        wanted |= one.region.to_mask()
+    # Up to the half pixel by which masks are moved.
+    assert (ignored.numpy() != wanted).sum() <= 3 * 2 * 11
+    assert ignored[5, 25] and ignored[5, 45] and ignored[35, 5] and not ignored[5, 65]
 
 
 def test_crowds_and_empty_masks_are_left_out(tmp_path):
@@ -141,6 +265,49 @@ def test_order_and_samples_depend_on_seed_and_epoch_alone(tmp_path):
     assert {k[2] for k in one.order(0)} == set(range(4)), "every image is seen in every epoch"
 
 
+@pytest.mark.parametrize("size", [(480, 640), (640, 427), (300, 300), (120, 900), (2000, 3000)])
+@pytest.mark.parametrize("input_size", [(800, 1333), (640, 1280), (320, 640)])
+def test_images_are_seen_whole_and_never_larger_than_the_networks_largest_input(size, input_size):
+    augmentation = Augmentation()
+    height, width = size
+    least = min(input_scale(size, *input_size) * factor for factor in augmentation.scales)
+    sample = Sample(
+        np.zeros((0, 0, 3), np.uint8),
+        (),
+        (),
+        input_scale(size, *input_size),
+        largest_whole_scale(size, *input_size),
+    )
+    for _ in range(40):
+        scale, window = augmentation.draw_window(sample, size)
+        assert window == (0, 0, height, width)
+        assert least <= scale and max(size) * scale <= input_size[1] + 1e-6
+        assert height * width * scale**2 <= input_size[0] * input_size[1] + 1e-6
+
+
+def test_all_objects_stay_whole_unless_a_crop_is_asked_for(tmp_path):
+    """Drawn photos of 640 x 480 with objects of all sizes, as a COCO model sees them."""
+    images = tuple(ImageRecord(n, f"{n}.png", 640, 480) for n in range(1, 9))
+    rng = np.random.default_rng(0)
+    instances = tuple(
+        Instance(n, 5, disc(480, 640, rng.uniform(r, 480 - r), rng.uniform(r, 640 - r), r))
+        for n in range(1, 9)
+        for r in (10, 30, 60, 120)
+    )
+    truth = read_ground_truth(
+        write(tmp_path / "a", Dataset(images, (Category(5, "cat"),), instances)), tmp_path / "a"
+    )
+
+    def share(crop, above=0):
+        label_map = LabelMap.contiguous(joint_categories([truth]))
+        images = TrainingImages([truth], label_map, Augmentation(crop=crop), (800, 1333), 0)
+        return images.share_left_whole(above=above)
+
+    assert share(None) == share(None, above=96**2) == 1
+    assert share(512, above=96**2) < 0.6, "what 512 pixels leave of the large ones"
+    assert share(64) < share(512)
+
+
 def test_large_images_are_seen_more_often_than_small_ones(tmp_path):
     images = images_of([make_scenes(tmp_path)], crop=32)
     assert images.count() > 4 * 2
@@ -149,11 +316,21 @@ def test_large_images_are_seen_more_often_than_small_ones(tmp_path):
 @pytest.mark.parametrize("workers", [0, 1])
 def test_batches_can_begin_anywhere_in_an_epoch(tmp_path, workers):
     images = images_of([make_scenes(tmp_path)], crop=32)
-    whole = list(batches(images, 0, 0, 2, workers))
-    rest = list(batches(images, 0, 2, 2, workers))
+    whole = list(Batches(images, 2, workers).of(0))
+    rest = list(Batches(images, 2, workers).of(0, 2))
     assert len(whole) == images.count() // 2 and len(rest) == len(whole) - 2
     for (a, _), (b, _) in zip(whole[2:], rest, strict=True):
         assert all(np.array_equal(x.numpy(), y.numpy()) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_what_was_decoded_once_stays_over_the_epochs(tmp_path, workers):
+    truth = make_scenes(tmp_path)
+    loader = Batches(images_of([truth]), 2, workers)
+    assert len(list(loader.of(0))) == 2
+    for file in truth.folder.iterdir():
+        file.write_bytes(b"gone")
+    assert len(list(loader.of(1))) == 2
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -164,7 +341,7 @@ def test_a_damaged_image_is_told_in_one_sentence(tmp_path, workers):
         data = (tmp_path / "a" / name).read_bytes()
         (tmp_path / "a" / name).write_bytes(data[: len(data) // 2])
     with pytest.raises(InputError) as caught:
-        list(batches(images, 0, 0, 2, workers))
+        list(Batches(images, 2, workers).of(0))
     assert str(caught.value).startswith(("1.png: ", "2.png: ")) and "\n" not in str(caught.value)
 
 
