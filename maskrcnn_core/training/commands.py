@@ -178,6 +178,7 @@ def train(
             evaluate_every=evaluate_every,
             checkpoint_every=checkpoint_every,
             max_detections=_LIMIT if max_detections is None else max_detections,
+            **({} if rois is None else {"rois": rois}),
             augmentation=Augmentation(
                 crop=crop,
                 scales=(smallest, largest),

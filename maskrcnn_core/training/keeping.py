@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -132,6 +133,7 @@ def _facts(truth: GroundTruth) -> dict[str, Any]:
         "sha256": truth.digest,
         "images": len(truth.dataset.images),
         "instances": len(instances),
+        "not learned": dict(Counter(one.reason for one in truth.unlearned)),
         "categories": [c.name for c in truth.dataset.categories],
         "licences": list(truth.licences),
     }

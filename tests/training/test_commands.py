@@ -94,9 +94,11 @@ def test_training_goes_on_from_a_trained_model(drawn, weights, tiny):
     assert invoke(*options(drawn, first, validation=False), "--no-menu", "--quiet").exit_code == 0
     assert [spec.key for spec in all_models()] == [spec.key for spec in models.MODELS]
     second = drawn / "second.safetensors"
-    result = invoke(*options(drawn, second, validation=False), "--from", first, "--no-menu", "--quiet")
+    given = options(drawn, second, validation=False)
+    result = invoke(*given, "--from", first, "--crop", 40, "--no-menu", "--quiet")
     assert result.exit_code == 0, result.output
     assert "the same 3 categories, so all of it is kept" in result.stderr
+    assert "leave" in result.stderr and "without --crop images are seen whole" in result.stderr
     card = read_card(card_file(second))
     assert card.settings["begins from"] == f"SHA-256 {read_card(card_file(first)).sha256}"
     assert card.settings["peak_rate"] == pytest.approx(1e-4)
@@ -164,6 +166,8 @@ def test_one_trains_on_what_maskdesk_exported(tmp_path, weights, tiny):
         (["--from", "mobil"], "did you mean mobile"),
         (["--rate", "0"], "peak-rate: wanted"),
         (["--crop", "0"], "crop: wanted 32"),
+        (["--rois", "0"], "rois: wanted 4"),
+        (["--crowds", "some"], "--crowds: expected one of ignore, objects, got 'some'"),
         (["--names", "x.txt"], "name that file with --from"),
         (["--images", "a", "--images", "b"], "--images: wanted one folder for each of 1 ground truths"),
         (["--device", "tpu"], "is not on this machine"),
@@ -206,6 +210,68 @@ def test_what_is_learned_from_is_never_written_over(drawn, weights, tiny, resume
     assert result.exit_code == 2
     assert "instances.json: the run would read this file and write over it" in result.stderr
     assert truth.read_bytes() == before
+
+
+def marked(folder, **changes):
+    """Ground truth of drawn scenes whose first annotations say something else of themselves."""
+    file = folder / "train/instances.json"
+    document = json.loads(file.read_text())
+    for row, change in zip(document["annotations"], changes.values(), strict=False):
+        row |= change
+    file.write_text(json.dumps(document))
+    return document
+
+
+def test_what_is_no_ground_truth_is_counted_with_the_switch_for_it(drawn, weights, tiny):
+    marked(
+        drawn,
+        crowd={"iscrowd": 1},
+        proposal={"maskdesk": {"status": "proposed"}, "score": 0.5},
+        rejected={"maskdesk": {"status": "rejected"}},
+        refused={"category_id": 99},
+    )
+    result = invoke(*options(drawn, drawn / "a.safetensors", validation=False), "--no-menu", "--quiet")
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.stderr.split())
+    assert "1 crowds (iscrowd 1), 1 open proposals, 1 rows that cannot be read: not learned, and" in told
+    assert "--crowds objects takes each" in told and "--with-proposals learns" in told
+    assert "1 rejected instances are left out" in told
+    facts = read_card(card_file(drawn / "a.safetensors")).data["training"][0]
+    assert facts["not learned"] == {"crowd": 1, "proposal": 1, "refused": 1}
+
+
+def test_a_file_of_crowds_alone_says_what_helps_and_can_be_learned_as_objects(drawn, weights, tiny):
+    """CVAT writes each mask that is no polygon as a crowd."""
+    count = len(json.loads((drawn / "train/instances.json").read_text())["annotations"])
+    marked(drawn, **{str(n): {"iscrowd": 1} for n in range(count)})
+    given = [*options(drawn, drawn / "a.safetensors", validation=False), "--no-menu", "--quiet"]
+    result = invoke(*given)
+    assert result.exit_code == 2 and "none of the images holds an instance to learn from" in result.stderr
+    assert f"{count:,} crowds" in result.stderr and "as in CVAT's exports of masks" in result.stderr
+    result = invoke(*given, "--crowds", "objects")
+    assert result.exit_code == 0, result.output
+    assert read_card(card_file(drawn / "a.safetensors")).data["training"][0]["instances"] == count
+
+
+def test_a_trained_model_writes_the_category_ids_of_its_file_also_0(drawn, weights, tiny):
+    file = drawn / "train/instances.json"
+    document = json.loads(file.read_text())
+    for row in document["categories"]:
+        row["id"] -= 1
+    for row in document["annotations"]:
+        row["category_id"] -= 1
+    file.write_text(json.dumps(document))
+    out = drawn / "a.safetensors"
+    assert invoke(*options(drawn, out, validation=False), "--no-menu", "--quiet").exit_code == 0
+    assert [c.id for c in read_card(card_file(out)).categories] == [0, 1, 2]
+    results = drawn / "results.json"
+    given = ("--model", out, "--score-threshold", 0.05, "--out", drawn / "out.json", "--results", results)
+    assert invoke("annotate", drawn / "val/images", *given, "--quiet").exit_code == 0
+    assert {row["category_id"] for row in json.loads(results.read_text())} <= {0, 1, 2}
+    written = json.loads((drawn / "out.json").read_text())
+    assert [(c["id"], c["name"]) for c in written["categories"]] == [
+        (c["id"], c["name"]) for c in document["categories"]
+    ]
 
 
 def test_validation_images_need_their_truth(drawn, weights, tiny):
