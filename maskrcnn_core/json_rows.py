@@ -41,12 +41,15 @@ class JsonRows:
 
     def __init__(self, data: bytes, starts: Offsets, ends: Offsets) -> None:
         self._data, self._starts, self._ends = data, starts, ends
+        # Looked for once, and outside of texts: run lengths hold many digits in a row.
+        is_long = _has_long_number(np.frombuffer(data, np.uint8))
+        self._parse = parse_json if is_long else _parse_short
 
     def __len__(self) -> int:
         return len(self._starts)
 
     def __getitem__(self, index: int) -> Json:
-        return parse_json(self._data[self._starts[index] : self._ends[index]])
+        return self._parse(self._data[self._starts[index] : self._ends[index]])
 
     def __iter__(self) -> Iterator[Json]:
         for batch in self.batches():
@@ -58,7 +61,7 @@ class JsonRows:
         while first < len(self):
             until = int(self._starts[first]) + _BATCH_BYTES
             last = max(int(np.searchsorted(self._ends, until, side="right")), first + 1)
-            rows = parse_json(b"[" + self._data[self._starts[first] : self._ends[last - 1]] + b"]")
+            rows = self._parse(b"[" + self._data[self._starts[first] : self._ends[last - 1]] + b"]")
             if len(rows) != last - first:
                 raise ValueError("nothing between two commas")
             yield rows
@@ -153,12 +156,37 @@ def parse_json(text: str | bytes) -> Json:
         ValueError: if it is not JSON.
     """
     is_long = _LONG_NUMBER.search(text) if isinstance(text, bytes) else _LONG_NUMBER_TEXT.search(text)
-    if not is_long:
-        try:
-            return orjson.loads(text)
-        except orjson.JSONDecodeError:
-            pass  # NaN, half of a surrogate pair, or an error
-    return json.loads(text)
+    return json.loads(text) if is_long else _parse_short(text)
+
+
+def _parse_short(text: str | bytes) -> Json:
+    """Parse a text whose numbers have at most 18 digits in a row."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:  # NaN, half of a surrogate pair, or an error
+        return json.loads(text)
+
+
+@compiled
+def _has_long_number(text: npt.NDArray[np.uint8]) -> bool:
+    """Whether 19 digits or more follow each other outside of strings."""
+    in_string, digits, i = False, 0, 0
+    while i < text.size:
+        byte = text[i]
+        if in_string:
+            if byte == 92:
+                i += 1
+            elif byte == 34:
+                in_string = False
+        elif 48 <= byte <= 57:
+            digits += 1
+            if digits == 19:
+                return True
+        else:
+            digits = 0
+            in_string = byte == 34
+        i += 1
+    return False
 
 
 @compiled

@@ -101,3 +101,9 @@ def test_many_rows_come_in_batches_of_bounded_size():
     batches = list(read.batches())
     assert len(read) == len(rows) and len(batches) > 1
     assert [row for batch in batches for row in batch] == rows
+
+
+@pytest.mark.parametrize("around", ["[{}]", "[1,{}]", '[{{"a":{}}}]', "[ -{}]", '["a\\"",{}0]', '["{}"]'])
+def test_whole_numbers_of_any_length_stay_whole(around):
+    text = around.format(2**64 + 1)
+    assert repr(list(read_json_rows(text.encode()))) == repr(json.loads(text))
