@@ -25,6 +25,7 @@ from maskrcnn_core.errors import DatasetError, InputError
 from maskrcnn_core.formats.coco_file import boxes_refused
 from maskrcnn_core.formats.coco_reader import Refusal, read_coco, read_result_rows
 from maskrcnn_core.json_rows import JsonRows, read_json_rows
+from maskrcnn_core.matching import NamedFile, match_names
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.run_codes import measure
 
@@ -68,8 +69,8 @@ class Results:
 def read_results_file(file: Path, dataset: Dataset, pairs: Sequence[str] = ()) -> Results:
     """Reads detections for a data set: the results form, or a data set file whose names match.
 
-    Images of a data set file are matched by ``file_name``, categories by name, as the two files may
-    number them differently.
+    Images of a data set file are matched by their names as :mod:`maskrcnn_core.matching` tells, categories
+    by name, as the two files may number them differently.
 
     Args:
         file: to read.
@@ -156,14 +157,18 @@ def _unknown(ids: npt.NDArray[np.int64], known: Sequence[int]) -> dict[str, int]
 
 def _translate(other: Dataset, refusals: list[Refusal], joined: Joined) -> Results:
     """Detections of a data set file under the ground truth's ids."""
-    by_name = {image.file_name: image for image in joined.truth.images}
+    matches = match_names(
+        [image.file_name for image in other.images],
+        [NamedFile(image.file_name) for image in joined.truth.images],
+    )
+    places = {other.images[theirs].id: joined.truth.images[ours] for theirs, ours in matches.files.items()}
     images = {image.id: image for image in other.images}
     names = {category.id: category.name for category in other.categories}
     found, refused = [], list(refusals)
     unknown_images, unknown_categories, other_sizes = Counter[str](), Counter[str](), 0
     for index, instance in enumerate(other.instances):
         file_name, name = images[instance.image_id].file_name, names[instance.category_id]
-        image, category_id = by_name.get(file_name), joined.ids.get(name)
+        image, category_id = places.get(instance.image_id), joined.ids.get(name)
         if image is None or category_id is None:
             what = "image" if image is None else "category"
             (unknown_categories if image else unknown_images).update([name if image else file_name])

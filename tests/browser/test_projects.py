@@ -57,6 +57,34 @@ def test_a_link_opens_the_app_around_its_page_also_first_after_a_start(page, ser
     assert hosts - {""} == {fresh.split("/")[2]}
 
 
+def test_a_folder_that_is_dropped_in_keeps_its_paths(page, address, store, tmp_path):
+    """Two cameras of one name each, and the list of both beside them."""
+    folder = tmp_path / "dropped"
+    document = {"images": [], "annotations": [], "categories": [{"id": 1, "name": "box"}]}
+    pictures = {}
+    for n, camera in enumerate(("cam1", "cam2"), start=1):
+        name = f"{camera}/frame.png"
+        (folder / "images" / "default" / camera).mkdir(parents=True)
+        pictures[n * 20] = encode_png(draw_scene(UNSEEN + n).pixels[:100, :200])
+        (folder / "images" / "default" / name).write_bytes(pictures[n * 20])
+        document["images"].append({"id": n, "file_name": name, "width": 200, "height": 100})
+        square = [n * 20, 10, n * 20 + 9, 10, n * 20 + 9, 30, n * 20, 30]
+        document["annotations"].append(
+            {"id": n, "image_id": n, "category_id": 1, "segmentation": [square], "iscrowd": 0}
+        )
+    (folder / "annotations").mkdir()
+    (folder / "annotations" / "instances_default.json").write_text(json.dumps(document))
+    made = store.create_project("Dropped folder", "ann")
+    page.goto(f"{address}/project?project={made.id}")
+    page.get_by_role("heading", name="Dropped folder").wait_for(timeout=60_000)
+    go_to_section(page, "Add images")
+    page.locator("input[type=file][webkitdirectory]").set_input_files(folder)
+    page.get_by_text("Taken in: 2 images, 2 instances, 1 category.").wait_for(timeout=60_000)
+    digests = {row.id: row.digest for row in store.images(made.id)}
+    found = {int(row.mask.box_xywh[0]): digests[row.image_id] for row in store.instances(made.id)}
+    assert {left: store.blobs.get(digest) for left, digest in found.items()} == pictures
+
+
 def test_from_the_first_upload_to_the_finished_file(page, address, store, pictures):
     page.goto(f"{address}/project")
     sidebar = page.get_by_test_id("stSidebar")

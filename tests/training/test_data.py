@@ -78,6 +78,42 @@ def test_images_outside_the_folder_are_not_reached(tmp_path, name):
     assert "not in the folder" in str(truth.refusals[-1])
 
 
+def test_images_are_found_by_the_rules_of_names_and_through_links(tmp_path):
+    file = write(tmp_path / "far", make_dataset(count=4))
+    document = json.loads(file.read_text())
+    names = ["images\\1.png", "http://host/data/2.png?x=1", "cam1/3.png", "cam2/3.png"]
+    for row, name in zip(document["images"], names, strict=True):
+        row["file_name"] = name
+    folder = tmp_path / "set"
+    (folder / "cam2").mkdir(parents=True)
+    (folder / "1.png").symlink_to(tmp_path / "far" / "1.png")
+    (folder / "linked").symlink_to(tmp_path / "far" / "deep")
+    (tmp_path / "far" / "deep").mkdir()
+    (tmp_path / "far" / "2.png").rename(tmp_path / "far" / "deep" / "2.png")
+    (tmp_path / "far" / "3.png").rename(folder / "cam2" / "3.png")
+    (folder / "truth.json").write_text(json.dumps(document))
+    truth = read_ground_truth(folder / "truth.json", folder)
+    assert [record.file_name for record in truth.dataset.images] == [*names[:2], names[3]]
+    paths = [truth.image_file(record).relative_to(folder) for record in truth.dataset.images]
+    assert [path.as_posix() for path in paths] == ["1.png", "linked/2.png", "cam2/3.png"]
+    assert "cam1/3.png: the image is not in the folder" in "\n".join(map(str, truth.refusals))
+    assert len(images_of([truth]).order(0)) >= 3
+    (folder / "1.png").unlink()
+    with pytest.raises(InputError, match="has left its folder"):
+        truth.image_file(truth.dataset.images[0])
+
+
+def test_what_is_ambiguous_is_left_out_by_name(tmp_path):
+    file = write(tmp_path / "a", make_dataset(count=2))
+    for folder in ("b", "c"):
+        (tmp_path / "a" / folder).mkdir()
+        (tmp_path / "a" / folder / "1.png").write_bytes((tmp_path / "a" / "1.png").read_bytes())
+    (tmp_path / "a" / "1.png").unlink()
+    truth = read_ground_truth(file, tmp_path / "a")
+    assert [record.file_name for record in truth.dataset.images] == ["2.png"]
+    assert "b/1.png and c/1.png" in "\n".join(map(str, truth.refusals))
+
+
 def test_what_cannot_be_read_at_all_is_refused(tmp_path):
     with pytest.raises(InputError, match=r"none\.json: cannot read"):
         read_ground_truth(tmp_path / "none.json", tmp_path)
