@@ -67,6 +67,23 @@ def test_a_data_set_file_is_matched_by_names(tmp_path):
     assert not read.refusals
 
 
+def test_a_data_set_file_may_spell_names_otherwise_but_twins_stay_apart(tmp_path):
+    dataset = make_dataset()
+    other = replace(dataset, instances=tuple(make_results(dataset)))
+    spelt = [replace(image, file_name=f"x\\{image.file_name.upper()}") for image in dataset.images]
+    file = tmp_path / "a.json"
+    file.write_bytes(dump_json(coco_document(replace(other, images=tuple(spelt)))))
+    read = read_results_file(file, dataset)
+    assert len(read.found) == len(other.instances) and not read.refusals
+    truth = replace(
+        dataset,
+        images=tuple(replace(image, file_name=f"val/{image.file_name}") for image in dataset.images),
+    )
+    trained = [replace(image, file_name=f"train/{image.file_name}") for image in dataset.images]
+    file.write_bytes(dump_json(coco_document(replace(other, images=tuple(trained)))))
+    assert len(read_results_file(file, truth).found) == 0
+
+
 def test_an_empty_list_is_no_detections(tmp_path):
     read = read_results_file(write(tmp_path, []), make_dataset())
     assert (len(read.found), read.rows, read.refusals) == (0, 0, ())
