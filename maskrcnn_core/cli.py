@@ -17,6 +17,7 @@ from maskrcnn_core import project_commands, walk_commands
 from maskrcnn_core.batch import BatchReport, BatchSettings, Outcome, find_files, journal_file
 from maskrcnn_core.batch import annotate as run_batch
 from maskrcnn_core.console import (
+    StretchOption,
     bar_of,
     errors_told,
     load_named_model,
@@ -115,6 +116,7 @@ def annotate(
         float, typer.Option(help="Polygons may leave the mask's edge by so many pixels; 0 keeps every pixel.")
     ] = 0.0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    stretch: StretchOption = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was broken off.")] = False,
     download: Annotated[
         bool, typer.Option("--download", help="Fetch the model's weights if they are not here.")
@@ -146,7 +148,7 @@ def annotate(
             None if categories is None else loaded.label_map.labels_of(_listed(categories)),
         )
         settings = BatchSettings(
-            tuple(files), out, thresholds, results, segments, overlays, masks, resume, simplify
+            tuple(files), out, thresholds, results, segments, overlays, masks, resume, simplify, stretch
         )
         report = _annotate_with_bar(settings, _predictor(loaded, device), quiet=quiet)
     for note in report.notes:

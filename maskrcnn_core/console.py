@@ -6,12 +6,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from tqdm import tqdm
 
 from maskrcnn_core.errors import CoreError, InputError
+from maskrcnn_core.images import Stretch
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.model_cards import card_file
 from maskrcnn_core.models import (
@@ -28,7 +29,25 @@ from maskrcnn_core.models import (
 )
 from maskrcnn_core.refusals import Refusal, grouped
 
-__all__ = ["bar_of", "errors_told", "load_named_model", "load_row", "table", "tell", "tell_refusals"]
+__all__ = [
+    "StretchOption",
+    "bar_of",
+    "errors_told",
+    "load_named_model",
+    "load_row",
+    "table",
+    "tell",
+    "tell_refusals",
+]
+
+StretchOption = Annotated[
+    Stretch,
+    typer.Option(
+        help="16-bit and floating-point images that use a small part of their range are stretched (auto), or "
+        "left as dark as they are (off)."
+    ),
+]
+"""The one option ``--stretch`` of all commands that decode images."""
 
 _REFUSALS_SHOWN = 20
 _CUSTOM_SUFFIXES = (".pth", ".pt", ".safetensors")

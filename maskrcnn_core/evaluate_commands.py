@@ -15,15 +15,25 @@ import typer
 from maskrcnn_core.annotations import Dataset
 from maskrcnn_core.category_maps import join_categories, listed
 from maskrcnn_core.columns import Columns
-from maskrcnn_core.console import bar_of, errors_told, load_named_model, table, tell, tell_refusals
+from maskrcnn_core.console import (
+    StretchOption,
+    bar_of,
+    errors_told,
+    load_named_model,
+    table,
+    tell,
+    tell_refusals,
+)
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.evaluation import Evaluation
 from maskrcnn_core.evaluation import evaluate as compare
 from maskrcnn_core.evaluation_notes import notes_on, unknown_note
 from maskrcnn_core.formats.coco_reader import CocoFile, read_coco_file
 from maskrcnn_core.formats.coco_results import read_results_file, result_lines
+from maskrcnn_core.images import Stretch
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.models import MODELS
+from maskrcnn_core.run_limits import LimitTally
 
 __all__ = ["evaluate"]
 
@@ -84,6 +94,7 @@ def evaluate(
     ] = None,
     per_category: Annotated[bool, typer.Option("--per-category", help="Also AP of each category.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    stretch: StretchOption = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Write the numbers and notes as JSON.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
@@ -111,6 +122,7 @@ def evaluate(
                 crowds=crowds,
                 save=save,
                 limit=max_detections,
+                stretch=stretch,
                 quiet=quiet,
             )
     if as_json:
@@ -150,13 +162,14 @@ def _compare_model(
     crowds: Crowds,
     save: Path | None,
     limit: int | None,
+    stretch: Stretch,
     quiet: bool,
 ) -> _Compared:
     from maskrcnn_core.inference import Predictor  # with torch, which a file's detections do without
     from maskrcnn_core.training.commands import read_with_bar
     from maskrcnn_core.training.evaluating import find_on
 
-    read = read_with_bar(truth, images, quiet=quiet)
+    read = read_with_bar(truth, images, stretch, quiet=quiet)
     tell_refusals(truth, read.refusals, read.notes)
     name, names, device = model
     loaded = load_named_model(name, names, download=False, quiet=quiet)
@@ -168,15 +181,15 @@ def _compare_model(
             f"categories: none of the ground truth's ({listed(list(joined.unknown))}) is one of the model's "
             f"({listed(known)}); --map pedestrian=person says which are the same"
         )
-    found, predictor = [], Predictor(loaded, device)
+    found, predictor, limits = [], Predictor(loaded, device), LimitTally()
     with bar_of(total=len(read.dataset.images), unit="image", quiet=quiet) as bar:
-        for instances in find_on(predictor, read, joined.ids, max_detections=limit):
+        for instances in find_on(predictor, read, joined.ids, max_detections=limit, limits=limits):
             found += instances
             bar.update(1)
     columns = Columns.of(found)
     evaluation = compare(joined.truth, columns, max_detections=limit)
     notes = [*joined.notes, *filter(None, [unknown_note(joined, known, "the model's")])]
-    notes += notes_on(joined.truth, columns, evaluation, limit)
+    notes += [*notes_on(joined.truth, columns, evaluation, limit), *limits.sentences()]
     _save(save, columns, joined.truth)
     return _Compared(evaluation, limit, notes, is_empty=False)
 

@@ -19,7 +19,7 @@ from PIL import Image, ImageFile
 from maskrcnn_core.errors import ImageError
 from maskrcnn_core.image_bands import Convert, Rgb, band_of, bands_of, on_white, rows_of
 from maskrcnn_core.image_formats import EncodedImage
-from maskrcnn_core.image_stretch import SMALL_SHARE, Stretch, used_range
+from maskrcnn_core.image_stretch import SMALL_SHARE, DecodingNotes, Stretch, used_range
 from maskrcnn_core.image_tiff import OTHER_ORDER, TiffFile
 
 __all__ = ["deep_colour", "deep_grey", "is_deep_colour"]
@@ -31,7 +31,7 @@ _Values = npt.NDArray[Any]
 
 
 def deep_grey(
-    image: ImageFile.ImageFile, source: EncodedImage, stretch: Stretch, notes: list[str]
+    image: ImageFile.ImageFile, source: EncodedImage, stretch: Stretch, notes: DecodingNotes
 ) -> Convert:
     """Scales grey of more than 8 bit to 0..255.
 
@@ -50,6 +50,7 @@ def deep_grey(
     else:
         black, white, note = _integer_range(used.lowest, used.highest, image.mode, tags)
     if used.is_small(black, white):
+        notes.is_dim = True
         share = used.share(black, white)
         if stretch == "auto":
             used_part = f"{used.low:.4g} to {used.high:.4g} ({share} of its range)"
@@ -171,7 +172,7 @@ def is_deep_colour(image: ImageFile.ImageFile, source: EncodedImage) -> bool:
 
 
 def deep_colour(
-    image: ImageFile.ImageFile, source: EncodedImage, stretch: Stretch, notes: list[str]
+    image: ImageFile.ImageFile, source: EncodedImage, stretch: Stretch, notes: DecodingNotes
 ) -> Convert | None:
     """How a :func:`is_deep_colour` picture is stretched; ``None`` where its upper bytes are its best form.
 
@@ -189,6 +190,7 @@ def deep_colour(
         return None
     lower = _lower_bytes(image, source) if stretch == "auto" else None
     if lower is None:
+        notes.is_dim = stretch == "off" and used.is_small(0, 255)
         note = f"{_REDUCED}, though its values use {used.share(0, 255)} of the range"
         helps = "" if stretch == "off" else "; save it with its bands side by side to have it stretched"
         notes.append(note + helps if used.is_small(0, 255) else _REDUCED)
@@ -205,7 +207,7 @@ class _Lower:
 
 
 def _stretched(
-    image: ImageFile.ImageFile, lower: _Lower, channels: list[int], notes: list[str]
+    image: ImageFile.ImageFile, lower: _Lower, channels: list[int], notes: DecodingNotes
 ) -> Convert | None:
     def values(top: int, bottom: int) -> _Values:
         high = np.asarray(band_of(image, top, bottom))[:, :, channels].astype(np.uint16)
@@ -219,6 +221,7 @@ def _stretched(
     if not used.is_small(0, 65535):
         notes.append(_REDUCED)
         return None
+    notes.is_dim = True
     notes.append(
         f"16 bits a channel of {used.low:.5g} to {used.high:.5g} ({used.share(0, 65535)} of their range) "
         "stretched to 8"

@@ -19,14 +19,14 @@ from PIL import Image, ImageFile
 from maskrcnn_core.image_bands import Convert, Rgb, band_of, bands_of, on_white, rows_of
 from maskrcnn_core.image_deep import deep_colour, deep_grey, is_deep_colour
 from maskrcnn_core.image_formats import EncodedImage
-from maskrcnn_core.image_stretch import Stretch
+from maskrcnn_core.image_stretch import DecodingNotes, Stretch
 
 __all__ = ["upright_rgb"]
 
 
 def upright_rgb(
     image: ImageFile.ImageFile, orientation: int, source: EncodedImage, stretch: Stretch = "auto"
-) -> tuple[npt.NDArray[np.uint8], list[str]]:
+) -> tuple[npt.NDArray[np.uint8], DecodingNotes]:
     """Converts a loaded image band by band, straight into its upright place.
 
     A whole 50 MP image converted at once, laid on white and then turned would exist four times.
@@ -43,7 +43,7 @@ def upright_rgb(
     Raises:
         ImageError: for floats that are not finite, or a conversion that Pillow refuses.
     """
-    notes: list[str] = []
+    notes = DecodingNotes()
     to_rgb = _converter(image, source, stretch, notes)
     width, height = image.size
     turned = orientation in (5, 6, 7, 8)
@@ -76,7 +76,7 @@ def _as_stored(upright: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[
 
 
 def _converter(
-    image: ImageFile.ImageFile, source: EncodedImage, stretch: Stretch, notes: list[str]
+    image: ImageFile.ImageFile, source: EncodedImage, stretch: Stretch, notes: DecodingNotes
 ) -> Convert:
     """The function that turns rows of this image into RGB; it is chosen once for all bands.
 
@@ -93,7 +93,7 @@ def _converter(
 
 
 def _shallow(
-    image: ImageFile.ImageFile, source: EncodedImage, notes: list[str]
+    image: ImageFile.ImageFile, source: EncodedImage, notes: DecodingNotes
 ) -> Callable[[Image.Image], Rgb]:
     """For pixels of which Pillow holds 8 bits a channel."""
     if image.has_transparency_data:

@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["PERCENTILES", "SMALL_SHARE", "STRETCHES", "Stretch", "UsedRange", "used_range"]
+__all__ = ["PERCENTILES", "SMALL_SHARE", "STRETCHES", "DecodingNotes", "Stretch", "UsedRange", "used_range"]
 
 Stretch = Literal["auto", "off"]
 """``auto`` stretches where little of the range is used, ``off`` never does."""
@@ -31,6 +31,16 @@ SMALL_SHARE = 0.25
 256 would be left. 14-bit data in 16 bits do, a well exposed 16-bit photo does not."""
 
 _SAMPLED = 2**22  # values that percentiles are taken of; from more, every n-th
+
+
+class DecodingNotes(list[str]):
+    """What happened to an image's pixels, each a short clause.
+
+    Attributes:
+        is_dim: it is deep and uses little of its range: how it looks depends on :data:`Stretch`.
+    """
+
+    is_dim: bool = False
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,7 @@ class SourceImage:
         format: what the file was, such as ``"JPEG"``.
         notes: what happened to the pixels on the way, each a short clause for people, such as
             ``"transparency laid on white"``.
+        is_dim: it is deep and uses little of its range: ``stretch`` decides how it looks.
 
     Raises:
         ValueError: if the pixels or the digest have another form.
@@ -85,6 +86,7 @@ class SourceImage:
     pixels: npt.NDArray[np.uint8]
     format: str
     notes: tuple[str, ...] = ()
+    is_dim: bool = False
 
     def __post_init__(self) -> None:
         p = self.pixels
@@ -134,7 +136,7 @@ def decode_image(
         notes.append("turned upright as its EXIF orientation says")
     pixels, changes = upright_rgb(image, orientation, source, stretch)
     digest = hashlib.sha256(data).hexdigest()
-    return SourceImage(name, digest, pixels, source.format, (*notes, *changes))
+    return SourceImage(name, digest, pixels, source.format, (*notes, *changes), changes.is_dim)
 
 
 def read_image(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from maskrcnn_core.console import StretchOption
 from maskrcnn_core.errors import ExportError, InputError
 from maskrcnn_core.files import replace_file
 from maskrcnn_core.messages import one_line
@@ -47,6 +48,7 @@ def explain(
         int | None, typer.Option(help="Keep at most so many. [default: the model's own]")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
+    stretch: StretchOption = "auto",
     download: Annotated[
         bool, typer.Option("--download", help="Fetch the model's weights if they are not here.")
     ] = False,
@@ -58,7 +60,7 @@ def explain(
     one sentence on what became of the object in it.
     """
     # The network's libraries take seconds to come: no other command should wait for them.
-    from maskrcnn_core.console import errors_told, load_named_model, table
+    from maskrcnn_core.console import errors_told, load_named_model, table, tell
     from maskrcnn_core.detections import Thresholds
     from maskrcnn_core.explaining import explain_box
     from maskrcnn_core.images import read_image
@@ -71,7 +73,9 @@ def explain(
     with errors_told():
         asked = None if box is None else _box(box)
         _check_outputs(image, html, notebook)
-        source = read_image(image)
+        source = read_image(image, stretch=stretch)
+        for note in source.notes:
+            tell(f"{one_line(source.name)}: {note}")
         loaded = load_named_model(model, names, download=download, quiet=quiet)
         try:
             thresholds = Thresholds(
@@ -95,6 +99,7 @@ def explain(
                 thresholds,
                 names=None if names is None else str(names),
                 box=asked,
+                stretch=stretch,
             )
             _write(notebook, made)
     if answer is not None:

@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from maskrcnn_core.detections import Thresholds
+from maskrcnn_core.images import Stretch
 from maskrcnn_core.walk import GLOSSARY, PAPERS, WALK, WalkStage
 
 __all__ = ["STAGE_CODE", "notebook"]
@@ -41,7 +42,7 @@ from maskrcnn_core.walk import stage_by_key
 from maskrcnn_core.walk_pictures import PICTURES
 from maskrcnn_core.walk_run import Walk
 $model_import
-image = read_image(IMAGE)
+image = read_image(IMAGE$stretch)
 model = $model_call
 predictor = Predictor(model, "cpu")  # two runs on a GPU may differ in the last bits
 stages = trace(predictor, image.pixels, THRESHOLDS)
@@ -170,6 +171,7 @@ def notebook(
     *,
     names: str | None = None,
     box: tuple[float, float, float, float] | None = None,
+    stretch: Stretch = "auto",
 ) -> bytes:
     """The walk as a notebook file (``.ipynb``); the same arguments give the same bytes.
 
@@ -179,12 +181,14 @@ def notebook(
         thresholds: as in the run that it shows.
         names: for a weights file without a card: the path of its categories' file.
         box: x1 y1 x2 y2 in pixels of the image around an object that one wonders about.
+        stretch: as in :func:`~maskrcnn_core.images.decode_image`.
     """
     imported, call = _model_code(model, names)
+    asked = "" if stretch == "auto" else f", stretch={stretch!r}"
     cells = [
         _words("about", _INTRO),
         _code("settings", _settings(model, image, thresholds, names, box)),
-        _code("setup", _SETUP.substitute(model_import=imported, model_call=call)),
+        _code("setup", _SETUP.substitute(model_import=imported, model_call=call, stretch=asked)),
     ]
     for number, stage in enumerate(WALK, start=1):
         cells += [_words(f"{stage.key}-words", _sentences(number, stage)), _code(stage.key, _run(stage))]

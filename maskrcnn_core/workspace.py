@@ -26,7 +26,7 @@ from maskrcnn_core.annotations import AnnotatedImage, ImageRecord, Instance
 from maskrcnn_core.archives import ArchiveMember, read_zip_images
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import CoreError, ImageError
-from maskrcnn_core.images import decode_image, encode_jpeg, one_line, thumbnail_jpeg
+from maskrcnn_core.images import SourceImage, Stretch, decode_image, encode_jpeg, one_line, thumbnail_jpeg
 from maskrcnn_core.pasting import have_pixels
 from maskrcnn_core.queueing import Job, queue_for
 from maskrcnn_core.runs import Failure, Run
@@ -54,6 +54,7 @@ class OpenImage:
         width, height: upright, in pixels.
         notes: what decoding did to it, for people.
         thumbnail: a small JPEG as ``data:`` URL.
+        is_dim: it looks other when :meth:`Workspace.set_stretch` changes.
     """
 
     digest: str
@@ -62,6 +63,7 @@ class OpenImage:
     height: int
     notes: tuple[str, ...]
     thumbnail: str
+    is_dim: bool = False
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,7 @@ class Workspace:
 
     def __init__(self) -> None:
         self.client = uuid.uuid4().hex
+        self.stretch: Stretch = "auto"
         self._folder = Path(tempfile.mkdtemp(prefix="maskdesk-"))
         # A session ends without a word: its files go with the last reference, or with the process.
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
@@ -160,23 +163,50 @@ class Workspace:
         if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
             return self._add_zip(name, data)
         try:
-            image = decode_image(data, name)
+            image = decode_image(data, name, stretch=self.stretch)
         except ImageError as error:
             return AddReport(refused=(str(error),))
         if image.digest in self.images:
             return AddReport(known=(name,))
         self._file(image.digest).write_bytes(data)
+        self._open(image)
+        return AddReport(added=(image.digest,))
+
+    def _open(self, image: SourceImage) -> None:
         height, width = image.size
-        self._pixels.get(image.digest, lambda: image.pixels)
+        self._pixels.get((image.digest, self.stretch), lambda: image.pixels)
         self.images[image.digest] = OpenImage(
             image.digest,
-            name,
+            image.name,
             width,
             height,
             image.notes,
             data_url(thumbnail_jpeg(image.pixels, _THUMBNAIL), "image/jpeg"),
+            image.is_dim,
         )
-        return AddReport(added=(image.digest,))
+
+    def set_stretch(self, stretch: Stretch) -> int:
+        """Stretches dim 16-bit and floating-point images, or leaves them dark; what the network said of
+        them is forgotten.
+
+        Returns:
+            How many images look other now.
+        """
+        if stretch == self.stretch:
+            return 0
+        self.stretch = stretch
+        dim = [image for image in self.images.values() if image.is_dim]
+        for image in dim:
+            self._forget(image.digest)
+            self._open(decode_image(self._file(image.digest).read_bytes(), image.name, stretch=stretch))
+        return len(dim)
+
+    def _forget(self, digest: str) -> None:
+        """What was made of an image's pixels."""
+        for key in [key for key in self._jobs if key[0] == digest]:
+            self._jobs.pop(key).cancel()
+            self._counts.pop(key, None)
+        self._file(digest).with_suffix(".jpg").unlink(missing_ok=True)
 
     def _add_zip(self, name: str, data: bytes) -> AddReport:
         report, found = AddReport(), False
@@ -196,19 +226,19 @@ class Workspace:
         for digest in digests:
             if self.images.pop(digest, None) is None:
                 continue
-            for key in [key for key in self._jobs if key[0] == digest]:
-                self._jobs.pop(key).cancel()
-                self._counts.pop(key, None)
+            self._forget(digest)
             self._file(digest).unlink(missing_ok=True)
-            self._file(digest).with_suffix(".jpg").unlink(missing_ok=True)
 
     def pixels(self, digest: str) -> Pixels:
         """An image's pixels, uint8 ``[H, W, 3]`` RGB, upright."""
 
-        def decode() -> Pixels:
-            return decode_image(self._file(digest).read_bytes(), self.images[digest].name).pixels
+        stretch = self.stretch
 
-        return self._pixels.get(digest, decode)
+        def decode() -> Pixels:
+            data, name = self._file(digest).read_bytes(), self.images[digest].name
+            return decode_image(data, name, stretch=stretch).pixels
+
+        return self._pixels.get((digest, stretch), decode)
 
     def original(self, digest: str) -> bytes:
         """The bytes of the file that an image came from."""
@@ -325,7 +355,7 @@ class Workspace:
         if run is None:
             return None
         rows = run.candidates.select_for_slider(thresholds)
-        key = (digest, predictor.model.digest, thresholds.mask_threshold, rows.tobytes())
+        key = (digest, self.stretch, predictor.model.digest, thresholds.mask_threshold, rows.tobytes())
 
         def make() -> tuple[Instance, ...]:
             detections = predictor.detections_of(run, rows, lambda: self.pixels(digest))

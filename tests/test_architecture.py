@@ -28,6 +28,7 @@ LAYERS = (
     {"archives", "microscopy", "pasting", "polygons", "suppression"},
     {"detections", "features", "samples"},
     {"annotations", "forward", "prompts", "runs"},
+    {"run_limits"},
     {"maskrcnn2go", "category_maps", "checkpoints", "columns", "rendering", "slim"},
     {"architectures", "counting", "drawing", "new_heads"},
     {"model_cards"},

@@ -28,8 +28,9 @@ from maskrcnn_core.formats.arrays import npz_members
 from maskrcnn_core.formats.base import Export, Member, stems_of, write_folder
 from maskrcnn_core.formats.coco import coco_document, dump_json, least_iou, result_rows
 from maskrcnn_core.formats.pictures import label_map_members, overlay_members, segment_members
-from maskrcnn_core.images import one_line, pixel_limit, read_image
+from maskrcnn_core.images import Stretch, one_line, pixel_limit, read_image
 from maskrcnn_core.models import LoadedModel
+from maskrcnn_core.run_limits import LimitTally, NoteTally
 from maskrcnn_core.runs import Failure
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class BatchSettings:
         masks: the folder for each image's mask arrays and label maps, or none.
         resume: go on with a run that was broken off.
         tolerance: in pixels, by which the COCO file's polygons may be simplified; 0 keeps every pixel.
+        stretch: whether deep images that use little of their range are stretched.
     """
 
     files: tuple[Path, ...]
@@ -65,6 +67,7 @@ class BatchSettings:
     masks: Path | None = None
     resume: bool = False
     tolerance: float = 0.0
+    stretch: Stretch = "auto"
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ class Outcome:
         reason: why it failed; empty otherwise.
         notes: what a person should know, as that memory ran out and a smaller input was used.
         is_reused: it was finished before the run was broken off.
+        decoding: what happened to the pixels on the way; the report counts these.
     """
 
     file_name: str
@@ -86,6 +90,7 @@ class Outcome:
     reason: str = ""
     notes: tuple[str, ...] = ()
     is_reused: bool = False
+    decoding: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -160,20 +165,22 @@ def annotate(
     pixel_limit()  # a setting that makes no sense is told once, not with every image
     plan = plan_images(settings.files)
     outcomes: list[Outcome] = []
+    limits, decoding = LimitTally(), NoteTally()
     images: list[tuple[ImageRecord, tuple[Instance, ...]]] = []
     with open_journal(
         journal_file(settings.out), _header(settings, predictor.model), resume=settings.resume
     ) as (journal, notes):
         for planned in plan:
             if cancelled is not None and cancelled():
-                return _report(plan, outcomes, notes)
-            turn = _Turn(settings, predictor, journal, planned)
+                return _report(plan, outcomes, (*notes, *decoding.sentences(), *limits.sentences()))
+            turn = _Turn(settings, predictor, journal, planned, limits)
             outcomes.append(turn.take())
+            decoding.add(one_line(planned.file_name), outcomes[-1].decoding)
             if turn.record is not None:
                 images.append((turn.record, turn.instances))
             if on_progress is not None:
                 on_progress(len(outcomes), len(plan), outcomes[-1])
-        report = _report(plan, outcomes, notes)
+        report = _report(plan, outcomes, (*notes, *decoding.sentences(), *limits.sentences()))
         if images:
             report = _write_coco(settings, predictor.model, images, report)
         journal.remove()
@@ -184,9 +191,16 @@ class _Turn:
     """One image's turn; ``record`` stays ``None`` if it fails."""
 
     def __init__(
-        self, settings: BatchSettings, predictor: Predictor, journal: Journal, planned: PlannedImage
+        self,
+        settings: BatchSettings,
+        predictor: Predictor,
+        journal: Journal,
+        planned: PlannedImage,
+        limits: LimitTally,
     ) -> None:
         self.settings, self.predictor, self.journal, self.planned = settings, predictor, journal, planned
+        self.limits = limits
+        self.decoding: tuple[str, ...] = ()
         self.real_path = os.path.realpath(planned.path)
         self.record: ImageRecord | None = None
         self.instances: tuple[Instance, ...] = ()
@@ -217,11 +231,13 @@ class _Turn:
         return True
 
     def _run(self) -> tuple[str, ...]:
-        source = read_image(self.planned.path, name=self.planned.file_name)
+        source = read_image(self.planned.path, name=self.planned.file_name, stretch=self.settings.stretch)
+        self.decoding = source.notes
         thresholds = self.settings.thresholds
         (run,) = self.predictor.run([source.pixels], thresholds)
         if isinstance(run, Failure):
             raise InferenceError(run.reason)
+        self.limits.add(one_line(self.planned.file_name), run, thresholds)
         detections = self.predictor.detections(run, thresholds, source.pixels)
         found = Instance.from_detections(
             detections, self.predictor.model.label_map, self.planned.id, thresholds.mask_threshold
@@ -262,7 +278,9 @@ class _Turn:
 
     def _outcome(self, *, notes: tuple[str, ...] = (), is_reused: bool = False) -> Outcome:
         status: Literal["annotated", "empty"] = "annotated" if self.instances else "empty"
-        return Outcome(self.planned.file_name, status, len(self.instances), "", notes, is_reused)
+        return Outcome(
+            self.planned.file_name, status, len(self.instances), "", notes, is_reused, self.decoding
+        )
 
 
 def _check_outputs(settings: BatchSettings) -> None:
@@ -301,6 +319,7 @@ def _header(settings: BatchSettings, model: LoadedModel) -> dict[str, object]:
         "mask threshold": thresholds.mask_threshold,
         "detections per image": thresholds.max_detections,
         "category filter": None if thresholds.labels is None else _filter_names(thresholds.labels, model),
+        "stretch": settings.stretch,
         "segments folder": place(settings.segments),
         "overlays folder": place(settings.overlays),
         "masks folder": place(settings.masks),

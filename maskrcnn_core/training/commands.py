@@ -16,7 +16,7 @@ import typer
 
 from maskrcnn_core.annotations import unique_names
 from maskrcnn_core.architectures import architecture_as_json
-from maskrcnn_core.console import bar_of, errors_told, load_named_model, tell, tell_refusals
+from maskrcnn_core.console import StretchOption, bar_of, errors_told, load_named_model, tell, tell_refusals
 from maskrcnn_core.errors import ExportError, InputError
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.models import MODELS, add_trained_model, trained_model_of
@@ -146,6 +146,7 @@ def train(
         bool, typer.Option("--half", help="Store the weights in half precision: half the size.")
     ] = False,
     menu: Annotated[bool, typer.Option(help="Put the finished model into every menu.")] = True,
+    stretch: StretchOption = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
 ) -> None:
     """Train a model on COCO ground truth.
@@ -192,7 +193,7 @@ def train(
             _check_name(out)
         if val_images and not val_ground_truth:
             raise InputError("--val-images: wanted --val-ground-truth with it, found none")
-        reading = Reading(_one_of("--crowds", crowds, CROWDS), with_proposals)
+        reading = Reading(_one_of("--crowds", crowds, CROWDS), with_proposals, stretch)
         training = _read_all(ground_truth, images, "--images", reading, quiet=quiet)
         validation = _read_all(
             val_ground_truth or [], val_images or images, "--val-images", reading, quiet=quiet

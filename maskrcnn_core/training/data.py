@@ -23,9 +23,10 @@ from maskrcnn_core.folders import FolderImages
 from maskrcnn_core.formats.coco_fields import id_key
 from maskrcnn_core.formats.coco_reader import CocoFile, read_coco_file
 from maskrcnn_core.formats.coco_sizes import sizes_from
-from maskrcnn_core.images import one_line, read_image
+from maskrcnn_core.images import Stretch, one_line, read_image
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.refusals import Refusal, grouped
+from maskrcnn_core.run_limits import NoteTally
 from maskrcnn_core.training.augmentation import (
     Augmentation,
     Pixels,
@@ -67,8 +68,9 @@ class GroundTruth:
         folder: where its images lie.
         dataset: what the file says.
         refusals: what was left out of it, and why.
-        notes: what had to be mended in it.
         licences: names that the file gives; empty if it gives none.
+        stretch: whether deep images that use little of their range are stretched.
+        notes: what had to be mended in it, and what happened to the pixels of its images, counted.
         files: where the image of each record lies, by the record's file name.
         unlearned: regions that are neither background nor an instance; those of instances among them stand as
             crowds in the data set.
@@ -81,6 +83,7 @@ class GroundTruth:
     dataset: Dataset
     refusals: tuple[Refusal, ...] = ()
     licences: tuple[str, ...] = ()
+    stretch: Stretch = "auto"
     notes: tuple[str, ...] = ()
     files: Mapping[str, Path] = field(default_factory=dict)
     unlearned: tuple[Unlearned, ...] = ()
@@ -133,9 +136,9 @@ def read_ground_truth(
     refusals = read.refused()
     records = [row.value for row in read.images]
     found = images.expect([record.file_name for record in records])
-    present, unusable = [], []
+    present, unusable, decoding = [], [], NoteTally()
     for done, record in enumerate(records, start=1):
-        reason = _why_unusable(images.paths.get(record.file_name), record)
+        reason = _why_unusable(images.paths.get(record.file_name), record, reading.stretch, decoding)
         if on_progress:
             on_progress(done, len(records))
         if reason:
@@ -162,7 +165,8 @@ def read_ground_truth(
         Dataset(tuple(present), tuple(row.value for row in read.categories), truths.instances),
         tuple(refusals),
         _licences(read.extra),
-        (*read.notes, *found.notes),
+        reading.stretch,
+        (*read.notes, *found.notes, *decoding.sentences()),
         {record.file_name: images.paths[record.file_name] for record in present},
         (*truths.unlearned, *_refused_regions(read, kept)),
         truths.rejected,
@@ -186,15 +190,18 @@ def _refused_regions(read: CocoFile, image_ids: Collection[int]) -> Iterator[Unl
                 yield Unlearned(image.id, region, reason)
 
 
-def _why_unusable(file: Path | None, record: ImageRecord) -> str:
-    """What is wrong with an image; empty if nothing is."""
+def _why_unusable(
+    file: Path | None, record: ImageRecord, stretch: Stretch, decoding: NoteTally
+) -> str:
+    """What is wrong with an image; empty if nothing is. What decoding did is noted down."""
     if file is None:
         return "the image is not in the folder"
     try:
-        size = read_image(file).size
+        image = read_image(file, stretch=stretch)
     except ImageError as error:
         return str(error).removeprefix(f"{one_line(file.name)}: ")
-    return "" if size == record.size else _other_size(record, size)
+    decoding.add(one_line(record.file_name), image.notes)
+    return "" if image.size == record.size else _other_size(record, image.size)
 
 
 def _other_size(record: ImageRecord, size: tuple[int, int]) -> str:
@@ -274,14 +281,14 @@ class TrainingImages(TorchDataset[tuple[Tensor, Target]]):
         self.augmentation = augmentation
         self.seed = seed
         self._samples = [s for truth in truths for s in _without_pixels(truth, label_map, input_size)]
-        if not any(sample.masks for _, _, sample in self._samples):
+        if not any(sample.masks for _, _, sample, _ in self._samples):
             raise InputError("training data: none of the images holds an instance to learn from")
         self._cache: OrderedDict[int, Pixels] = OrderedDict()
         self._cache_bytes = 0
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Target]:
-        file, record, bare = self._samples[key[2]]
-        pixels = self._pixels(key[2], file, record)
+        file, record, bare, stretch = self._samples[key[2]]
+        pixels = self._pixels(key[2], file, record, stretch)
         with self._chance_of(key):
             return self.augmentation(replace(bare, pixels=pixels))
 
@@ -289,7 +296,7 @@ class TrainingImages(TorchDataset[tuple[Tensor, Target]]):
         """One epoch: every image once, larger ones as often as crops are needed to see most of them."""
         repeated = [
             index
-            for index, (_, record, sample) in enumerate(self._samples)
+            for index, (_, record, sample, _) in enumerate(self._samples)
             for _ in range(self._crops(record, sample.scale))
         ]
         generator = torch.Generator().manual_seed(seed_of(self.seed, "order", epoch))
@@ -298,7 +305,7 @@ class TrainingImages(TorchDataset[tuple[Tensor, Target]]):
 
     def count(self) -> int:
         """Samples in an epoch."""
-        return sum(self._crops(record, sample.scale) for _, record, sample in self._samples)
+        return sum(self._crops(record, sample.scale) for _, record, sample, _ in self._samples)
 
     def share_left_whole(self, *, above: int = 0, samples: int = 1000) -> float:
         """Which share of the instances in samples of the first epoch is there as a whole; NaN for none.
@@ -309,7 +316,7 @@ class TrainingImages(TorchDataset[tuple[Tensor, Target]]):
         """
         whole = seen = 0
         for key in self.order(0)[:samples]:
-            _, record, bare = self._samples[key[2]]
+            _, record, bare, _ = self._samples[key[2]]
             with self._chance_of(key):
                 scale, (top, left, height, width) = self.augmentation.draw_window(bare, record.size)
             for mask in bare.masks:
@@ -332,11 +339,11 @@ class TrainingImages(TorchDataset[tuple[Tensor, Target]]):
         # The root of how many would cover it: parts of one image are more alike than different images.
         return 1 if crop is None else max(1, round(math.sqrt(record.height * record.width) * scale / crop))
 
-    def _pixels(self, index: int, file: Path, record: ImageRecord) -> Pixels:
+    def _pixels(self, index: int, file: Path, record: ImageRecord, stretch: Stretch) -> Pixels:
         if index in self._cache:
             self._cache.move_to_end(index)
             return self._cache[index]
-        pixels = read_image(file).pixels
+        pixels = read_image(file, stretch=stretch).pixels
         if pixels.shape[:2] != record.size:
             raise DatasetError(
                 f"{one_line(record.file_name)}: {_other_size(record, (pixels.shape[0], pixels.shape[1]))}"
@@ -355,7 +362,7 @@ _NO_PIXELS: Pixels = torch.zeros((0, 0, 3), dtype=torch.uint8).numpy()
 
 def _without_pixels(
     truth: GroundTruth, label_map: LabelMap, input_size: tuple[int, int]
-) -> Iterator[tuple[Path, ImageRecord, Sample]]:
+) -> Iterator[tuple[Path, ImageRecord, Sample, Stretch]]:
     labels = {c.name: label for c, label in zip(label_map.categories, label_map.labels, strict=True)}
     names = {c.id: c.name for c in truth.dataset.categories}
     by_image: dict[int, list[tuple[int, int]]] = {}
@@ -381,6 +388,7 @@ def _without_pixels(
                 largest_whole_scale(record.size, *input_size),
                 tuple(unlearned[record.id]),
             ),
+            truth.stretch,
         )
 
 

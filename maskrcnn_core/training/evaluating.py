@@ -13,6 +13,7 @@ from maskrcnn_core.errors import InferenceError
 from maskrcnn_core.evaluation import Evaluation, evaluate
 from maskrcnn_core.images import one_line, read_image
 from maskrcnn_core.inference import Failure, Predictor
+from maskrcnn_core.run_limits import LimitTally
 from maskrcnn_core.training.data import GroundTruth
 
 __all__ = ["Result", "evaluate_on", "find_on", "mean_mask_ap"]
@@ -41,6 +42,7 @@ def evaluate_on(
     *,
     max_detections: int,
     on_image: OnImage | None = None,
+    limits: LimitTally | None = None,
 ) -> list[Result]:
     """Runs a model over the images of each ground truth and compares, categories by name.
 
@@ -49,6 +51,7 @@ def evaluate_on(
         truths: each is measured by itself, on its own categories.
         max_detections: the best so many of an image count.
         on_image: called with ``(done, total)`` after each image of all truths.
+        limits: takes note of what the limits left out.
 
     Raises:
         CoreError: naming an image that cannot be read, or on which the network failed.
@@ -59,7 +62,9 @@ def evaluate_on(
     for truth in truths:
         joined = join_categories(truth.dataset, [c.name for c in predictor.model.label_map.categories])
         found: list[Instance] = []
-        for instances in find_on(predictor, truth, joined.ids, max_detections=max_detections):
+        for instances in find_on(
+            predictor, truth, joined.ids, max_detections=max_detections, limits=limits
+        ):
             found += instances
             done += 1
             if on_image:
@@ -70,7 +75,12 @@ def evaluate_on(
 
 
 def find_on(
-    predictor: Predictor, truth: GroundTruth, ids: Mapping[str, int], *, max_detections: int
+    predictor: Predictor,
+    truth: GroundTruth,
+    ids: Mapping[str, int],
+    *,
+    max_detections: int,
+    limits: LimitTally | None = None,
 ) -> Iterator[list[Instance]]:
     """What a model finds on each image of a ground truth.
 
@@ -79,6 +89,7 @@ def find_on(
         truth: of its images.
         ids: the ground truth's category id by the name of each category of the model that is looked for.
         max_detections: the best so many of an image.
+        limits: takes note of what the limits left out.
 
     Raises:
         CoreError: naming an image that cannot be read, or on which the network failed.
@@ -88,10 +99,12 @@ def find_on(
     thresholds = Thresholds(SCORE_FLOOR, predictor.model.nms_threshold, max_detections, labels=known)
     names = {category.id: category.name for category in label_map.categories}
     for record in truth.dataset.images:
-        image = read_image(truth.image_file(record)).pixels
+        image = read_image(truth.image_file(record), stretch=truth.stretch).pixels
         run = predictor.run([image], thresholds)[0]
         if isinstance(run, Failure):
             raise InferenceError(f"{one_line(record.file_name)}: {run.reason}")
+        if limits is not None:
+            limits.add(one_line(record.file_name), run, thresholds)
         detections = predictor.detections(run, thresholds, image)
         instances = Instance.from_detections(detections, label_map, record.id, thresholds.mask_threshold)
         yield [

@@ -16,6 +16,7 @@ import numpy as np
 
 from maskrcnn_core.annotations import ImageRecord, Instance
 from maskrcnn_core.formats.coco_fields import ours_of
+from maskrcnn_core.images import Stretch
 from maskrcnn_core.masks import Rle
 
 __all__ = ["CROWDS", "Crowds", "Reading", "Reason", "Unlearned", "region_of_refused", "sort_out"]
@@ -30,16 +31,18 @@ _FULL = 0.5
 
 @dataclass(frozen=True)
 class Reading:
-    """What counts as ground truth.
+    """What counts as ground truth, and how its images are seen.
 
     Args:
         crowds: ``ignore`` regions of many objects, as COCO means ``iscrowd: 1``, or take them as ``objects``:
             CVAT writes every mask that is no polygon so.
         with_proposals: also learn what a model proposed and nobody has decided on yet.
+        stretch: as in :func:`~maskrcnn_core.images.decode_image`.
     """
 
     crowds: Crowds = "ignore"
     with_proposals: bool = False
+    stretch: Stretch = "auto"
 
 
 @dataclass(frozen=True, eq=False)

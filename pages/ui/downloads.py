@@ -61,6 +61,7 @@ def draw_downloads(state: UiState, predictor: Predictor) -> None:
         state.tolerance,
         tuple(digests),
         predictor.model.digest,
+        state.workspace.stretch,
         state.thresholds,
         state.hidden_categories,
         state.display,

@@ -15,6 +15,7 @@ from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.images import encode_png, one_line
 from maskrcnn_core.palette import category_color, hex_color
 from maskrcnn_core.rendering import colors_of, cut_out_thumbnail
+from maskrcnn_core.run_limits import limit_note, resolution_note
 from maskrcnn_core.workspace import OpenImage, Shown, data_url
 from pages.ui.errors import plain, show_core_errors
 from pages.ui.state import UiState
@@ -128,12 +129,8 @@ def _run_notes(state: UiState, predictor: Predictor | None, image: OpenImage) ->
 
 
 def _limit_notes(run: Run, thresholds: Thresholds) -> tuple[str, ...]:
-    """Says what the limit leaves out, which nothing else would tell: a count of 100 looks like any other."""
-    left_out = run.candidates.beyond_limit(thresholds)
-    if not left_out:
-        return ()
-    limit = thresholds.max_detections
-    return (f"{left_out} more pass these thresholds, but not the limit of {limit} detections per image.",)
+    said = (limit_note(run, thresholds), resolution_note(run))
+    return tuple(f"{note[0].upper()}{note[1:]}." for note in said if note)
 
 
 def _names(predictor: Predictor | None) -> dict[int, str]:

@@ -139,6 +139,24 @@ def draw_thresholds(state: UiState, predictor: Predictor | None) -> None:
         )
         if state.only_categories:
             labels = predictor.model.label_map.labels_of(state.only_categories)
+    _draw_stretch(state)
     state.thresholds = replace(
         old, nms_threshold=nms, mask_threshold=mask, max_detections=int(limit), labels=labels
     )
+
+
+def _draw_stretch(state: UiState) -> None:
+    """Offered only where it decides how an image looks."""
+    workspace = state.workspace
+    if not any(image.is_dim for image in workspace.images.values()):
+        return
+    is_on = st.toggle(
+        "Stretch dim images",
+        workspace.stretch == "auto",
+        key="stretch",
+        help="16-bit and floating-point images that use a small part of their range are all but black "
+        "unless their values are stretched. The network looks at them again when this changes.",
+    )
+    if workspace.set_stretch("auto" if is_on else "off"):
+        state.cut_outs.clear()
+        state.walk.traced.clear()

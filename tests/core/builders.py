@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import torch
+from PIL import Image
 from torchvision.models.detection import MaskRCNN, maskrcnn_resnet50_fpn
 
 from maskrcnn_core.categories import LabelMap
@@ -112,3 +115,11 @@ def make_image(height: int = 90, width: int = 120, seed: int = 0) -> np.ndarray:
         y, x = rng.integers(0, height), rng.integers(0, width)
         image[y : y + height // 3, x : x + width // 3] = rng.integers(0, 256, 3)
     return image
+
+
+def dim_tiff(seed=0, top=235):
+    """A 16-bit TIFF that uses little of its range."""
+    grey = make_image(60, 80, seed)[:, :, 0].astype(np.uint16) * top // 255
+    out = io.BytesIO()
+    Image.fromarray(grey).save(out, "TIFF")
+    return out.getvalue()

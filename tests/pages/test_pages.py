@@ -10,6 +10,7 @@ from maskrcnn_core.errors import ExportError
 from maskrcnn_core.formats import FORMATS
 from maskrcnn_core.models import MODELS
 from pages import PAGES
+from tests.core.builders import dim_tiff
 from tests.shared_data import shared_path
 
 ROOT = Path(__file__).parents[2]
@@ -196,3 +197,24 @@ def test_two_sessions_never_see_each_others_images(mobile):
     assert len(state_of(one).workspace.images) == 1
     assert state_of(other).workspace.images == {}
     assert state_of(one).workspace.client != state_of(other).workspace.client
+
+
+def test_dim_images_are_stretched_and_a_switch_leaves_them_dark(no_weights):
+    app = open_app()
+    state = state_of(app)
+    dim = state.workspace.add("dim.tif", dim_tiff()).added[0]
+    state.current = dim
+    app.run()
+    assert not app.exception
+    assert any("stretched to 8 bit" in caption.value for caption in app.caption)
+    bright = state.workspace.pixels(dim).mean()
+    app.toggle(key="stretch").set_value(False).run()
+    assert not app.exception
+    assert state.workspace.pixels(dim).mean() < bright / 10
+    assert any("though its values use" in caption.value for caption in app.caption)
+
+
+def test_the_switch_is_not_shown_where_it_decides_nothing(no_weights):
+    app = open_app()
+    with_sample(app)
+    assert not any(toggle.key == "stretch" for toggle in app.toggle)

@@ -28,7 +28,7 @@ def draw_take_home(look: Look) -> None:
     state, box = look.state, look.ui.drawn.get(look.name)
     with st.expander("Take it home", icon=":material/download:"):
         form = st.radio("As", list(_FORMS), captions=list(_FORMS.values()), key="walk-form")
-        fingerprint = (form, look.name, look.thresholds, box)
+        fingerprint = (form, look.name, look.thresholds, box, look.state.workspace.stretch)
         if st.button("Prepare", key="walk-prepare", icon=":material/build:"):
             forget(state.walk_file)
             state.walk_file = None
@@ -53,6 +53,7 @@ def _prepare(look: Look, form: str, box: Box | None, fingerprint: object) -> Pre
             look.thresholds,
             names="categories.txt" if is_own else None,
             box=box,
+            stretch=look.state.workspace.stretch,
         )
     )
     notes = [f"Put {look.image.name} beside it, or change IMAGE in its first cell."]

@@ -1,0 +1,120 @@
+"""What a run could not find, and why: the limit of detections, and an input too small for an image.
+
+Nothing else would tell: a count of 100 looks like any other, and "none found" of an image that the network
+saw at a fortieth of its size looks like an empty image.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+
+from maskrcnn_core.detections import Thresholds
+from maskrcnn_core.runs import Run
+
+__all__ = ["LimitTally", "NoteTally", "limit_note", "resolution_note"]
+
+_SMALLEST = 8
+"""Pixels of the network's input that an object needs: two cells of the finest feature map, of stride 4."""
+
+_MUCH_SMALLER = 1 / 3
+"""An input of at most so much of the image's size is worth a word: objects of 24 pixels are lost in it."""
+
+_CUT = "cut the image into parts and run these"
+
+
+def limit_note(run: Run, thresholds: Thresholds) -> str:
+    """How many detections the limit left out of one image; empty if none."""
+    left_out = run.candidates.beyond_limit(thresholds)
+    if not left_out:
+        return ""
+    return (
+        f"{left_out} more pass these thresholds, but not the limit of {thresholds.max_detections} detections "
+        "per image"
+    )
+
+
+def resolution_note(run: Run) -> str:
+    """At what size the network saw an image much smaller than it is; empty where it did not."""
+    scale = _scale(run)
+    if scale > _MUCH_SMALLER:
+        return ""
+    height, width = run.candidates.input_size
+    return (
+        f"the network saw this image at {width} x {height} pixels, 1/{1 / scale:.2g} of its size: objects "
+        f"smaller than about {_SMALLEST / scale:.0f} pixels are lost; {_CUT}"
+    )
+
+
+def _scale(run: Run) -> float:
+    (height, width), (full_height, full_width) = run.candidates.input_size, run.image_size
+    return max(height / full_height, width / full_width)
+
+
+class LimitTally:
+    """Counts what the limits did to many images, and says it in a sentence each."""
+
+    def __init__(self) -> None:
+        self._limited = self._left_out = 0
+        self._limit = 0
+        self._small: list[tuple[float, str]] = []
+
+    def add(self, name: str, run: Run, thresholds: Thresholds) -> None:
+        """Takes note of one image's run.
+
+        Args:
+            name: of the image, on one line.
+            run: what the network left behind.
+            thresholds: what was kept of it.
+        """
+        left_out = run.candidates.beyond_limit(thresholds)
+        self._limited += left_out > 0
+        self._left_out += left_out
+        self._limit = thresholds.max_detections
+        if _scale(run) <= _MUCH_SMALLER:
+            self._small.append((_scale(run), name))
+
+    def sentences(self, option: str = "--max-detections") -> list[str]:
+        """What a person should know of these runs; none where no limit was met."""
+        said = []
+        if self._limited:
+            said.append(
+                f"{_images(self._limited)} reached the limit of {self._limit} detections, and "
+                f"{self._left_out} detections were left out; raise it with {option}"
+            )
+        if self._small:
+            scale, name = min(self._small)
+            said.append(
+                f"the network saw {_images(len(self._small))} at a third of the size or less; the most at "
+                f"1/{1 / scale:.2g} of it: {name}, where objects smaller than about {_SMALLEST / scale:.0f} "
+                f"pixels are lost; {_CUT.replace('the image', 'such images')}"
+            )
+        return said
+
+
+def _images(count: int) -> str:
+    return "1 image" if count == 1 else f"{count} images"
+
+
+class NoteTally:
+    """Notes on many images, those of one kind as one sentence with their count."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._first: dict[str, tuple[str, str]] = {}
+
+    def add(self, name: str, notes: Iterable[str]) -> None:
+        """Takes the notes on one image; those that differ in their numbers alone are of one kind."""
+        for note in notes:
+            kind = re.sub(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?", "#", note)
+            self._counts[kind] += 1
+            self._first.setdefault(kind, (name, note))
+
+    def sentences(self) -> list[str]:
+        """``a.tif: ...``, or ``12 images: ..., and the like`` with the first of them."""
+        said = []
+        for kind, count in self._counts.items():
+            name, note = self._first[kind]
+            said.append(f"{name}: {note}" if count == 1 else f"{count} images: {note} (this one is {name})")
+        return said
