@@ -66,6 +66,7 @@ def add_background_job(
     score_threshold: float,
     given: Mapping[str, str] | None,
     who: str,
+    max_detections: int | None = None,
 ) -> None:
     """Notes down a run of a model of the menu, by default the best that is ready, and says so.
 
@@ -80,7 +81,7 @@ def add_background_job(
             score_threshold,
             spec.nms_threshold,
             Thresholds().mask_threshold,
-            spec.max_detections,
+            spec.max_detections if max_detections is None else max_detections,
             mapping,
         )
     except ValueError as error:

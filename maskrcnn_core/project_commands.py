@@ -17,10 +17,12 @@ from maskrcnn_core.errors import DatasetError, ExportError, InputError
 from maskrcnn_core.files import replace_file
 from maskrcnn_core.folders import FolderImages
 from maskrcnn_core.gathering import gather
+from maskrcnn_core.images import Stretch
 from maskrcnn_core.job_commands import add_background_job, open_store, project_named
 from maskrcnn_core.job_commands import app as job_app
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.models import LoadedModel
+from maskrcnn_core.run_limits import LimitTally
 from maskrcnn_core.store.exchange import ImportReport, import_coco, read_for_import
 from maskrcnn_core.store.exporting import Selection, checked_coco, proposals_note, select, split_images
 from maskrcnn_core.store.import_report import BoxToFill
@@ -30,12 +32,14 @@ from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE
 from maskrcnn_core.store.proposing import category_mapping, propose
 from maskrcnn_core.store.queues import QueueFilter
 from maskrcnn_core.store.records import STATUSES, Entry, ProjectRow, Status
+from maskrcnn_core.store.seeing import set_stretch
 from maskrcnn_core.store.store import Store
 from maskrcnn_core.store.telling import NOTHING, kinds_of, tell_turn
 
 __all__ = ["app"]
 
 _SHOWN = 20
+_SEEN = {"auto": "stretched", "off": "left dark"}
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -201,6 +205,16 @@ def annotate_project(
             "[default: equal names]",
         ),
     ] = "",
+    max_detections: Annotated[
+        int | None, typer.Option(help="Offer at most so many in an image. [default: the model's own]")
+    ] = None,
+    stretch: Annotated[
+        Stretch | None,
+        typer.Option(
+            help="From now on dim 16-bit and floating-point images of the project are stretched (auto) or "
+            "left dark (off). [default: as the project has it]"
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     background: Annotated[
         bool,
@@ -216,8 +230,10 @@ def annotate_project(
     with open_store() as store:
         project = project_named(store, name)
         given = dict(_pair(part) for part in map_.split(",") if part.strip()) or None
+        if stretch is not None and set_stretch(store, project.id, _me(who), stretch):
+            tell(f"dim images of the project are {_SEEN[stretch]} from now on; 'undo' takes it back")
         if background:
-            add_background_job(store, project, model, score_threshold, given, _me(who))
+            add_background_job(store, project, model, score_threshold, given, _me(who), max_detections)
             return
         from maskrcnn_core.inference import Predictor
 
@@ -225,9 +241,14 @@ def annotate_project(
         predictor = Predictor(loaded, device)
         mapping = category_mapping(store, project.id, predictor, given)
         try:
-            thresholds = Thresholds(score_threshold, loaded.nms_threshold, loaded.max_detections)
+            thresholds = Thresholds(
+                score_threshold,
+                loaded.nms_threshold,
+                loaded.max_detections if max_detections is None else max_detections,
+            )
         except ValueError as error:
             raise InputError(str(error)) from error
+        limits = LimitTally()
         with bar_of(total=None, unit="image", quiet=quiet) as bar:
 
             def show(done: int, total: int, _: str) -> None:
@@ -235,13 +256,15 @@ def annotate_project(
                 bar.update(done - bar.n)
 
             try:
-                report = propose(store, project.id, predictor, thresholds, mapping, on_image=show)
+                report = propose(
+                    store, project.id, predictor, thresholds, mapping, on_image=show, limits=limits
+                )
             except KeyboardInterrupt:
                 bar.close()
                 tell("interrupted; the same command goes on from there")
                 raise typer.Exit(130) from None
-        for reason in report.failed:
-            tell(reason)
+        for sentence in (*report.failed, *limits.sentences()):
+            tell(sentence)
         typer.echo(
             f"{report.images} images have an answer, {report.answered} of them new; "
             f"{report.proposed} instances proposed, {report.decided} were decided before, "

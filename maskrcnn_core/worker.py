@@ -31,6 +31,7 @@ from maskrcnn_core.downloads import has_sha256
 from maskrcnn_core.errors import CoreError, InputError, StoreError
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.models import load_model, model_by_key
+from maskrcnn_core.run_limits import LimitTally
 from maskrcnn_core.store import jobs
 from maskrcnn_core.store.jobs import JobRow, JobSettings, Progress
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
@@ -133,6 +134,7 @@ class _Go:
         self._stop = stop
         self._on_event = on_event
         self._ran = 0
+        self._limits = LimitTally()
 
     def do(self, predictors: _Predictors) -> None:
         """Whatever happens, the job's row says so, and nothing but an interrupt comes out of here."""
@@ -168,6 +170,8 @@ class _Go:
                 f"done: {report.answered} images newly run, {report.proposed} instances proposed, "
                 f"{len(report.failed)} images failed"
             )
+            for sentence in self._limits.sentences("the job's limit of detections"):
+                self._tell(sentence)
 
     def _fail(self, message: str) -> None:
         jobs.end_job(self._store, self._job.id, self._worker, "failed", message)
@@ -209,6 +213,7 @@ class _Go:
             mapping,
             on_report=save,
             cancelled=must_end,
+            limits=self._limits,
         )
 
     def _saver(self) -> Callable[[ProposeReport], None]:

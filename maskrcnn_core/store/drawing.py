@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from maskrcnn_core.errors import StoreError
-from maskrcnn_core.images import decode_image
 from maskrcnn_core.runs import Run
 from maskrcnn_core.store.editing import add_instances, mended_values, was_asked_for
 from maskrcnn_core.store.jobs import jobs_of
 from maskrcnn_core.store.journal import Change, New
 from maskrcnn_core.store.records import CategoryRow, Doubts, Entry, ImageRow
+from maskrcnn_core.store.seeing import pixels_of, seen_as, stretch_of
 from maskrcnn_core.store.store import Store, new_instance
 
 if TYPE_CHECKING:
-    from maskrcnn_core.inference import Pixels, Predictor
+    from maskrcnn_core.images import Stretch
+    from maskrcnn_core.inference import Predictor
     from maskrcnn_core.prompts import Prompted
 
 __all__ = ["DRAW_BOX", "RESHAPE", "BoxDrawer", "mapping_of"]
@@ -97,7 +98,10 @@ class BoxDrawer:
         categories = self._store.categories(project_id)
         if not categories:
             raise StoreError("the project has no category yet: make one under Categories")
-        answer = self.predictor.prompt(self._run_of(image), [box], lambda: self._pixels(image))
+        stretch = stretch_of(self._store.project(project_id))
+        answer = self.predictor.prompt(
+            self._run_of(image, stretch), [box], lambda: pixels_of(self._store, image, stretch)
+        )
         rank, category = _choose(answer, mapping_of(self._store, project_id, self.predictor), categories)
         mask = answer.detections(np.array([rank])).masks()[0]
         if not mask.area:
@@ -163,7 +167,8 @@ class BoxDrawer:
         label_of: dict[int, int] = {}
         for label, category_id in mapping_of(self._store, project_id, self.predictor).items():
             label_of.setdefault(category_id, label)
-        run, changes = self._run_of(image), []
+        stretch = stretch_of(self._store.project(project_id))
+        run, changes = self._run_of(image, stretch), []
         for id_, version in rows.items():
             row = present[id_]
             x, y, width, height = row.box_xywh
@@ -172,7 +177,7 @@ class BoxDrawer:
             answer = self.predictor.prompt(
                 run,
                 [box],
-                lambda: self._pixels(image),
+                lambda: pixels_of(self._store, image, stretch),
                 labels=None if known is None else [known],
                 refine=int(how == "tighten"),
             )
@@ -186,20 +191,18 @@ class BoxDrawer:
             project_id, who, RESHAPE[how], changes, image_id=image_id, operation=operation
         )
 
-    def _run_of(self, image: ImageRow) -> Run:
+    def _run_of(self, image: ImageRow, stretch: Stretch) -> Run:
+        key = seen_as(image.digest, stretch)
         with self._lock:
-            run = self._runs.get(image.digest)
+            run = self._runs.get(key)
         if run is None:
-            run = self.predictor.open(self._pixels(image))
+            run = self.predictor.open(pixels_of(self._store, image, stretch))
         with self._lock:
-            self._runs[image.digest] = run
-            self._runs.move_to_end(image.digest)
+            self._runs[key] = run
+            self._runs.move_to_end(key)
             while len(self._runs) > _RUNS_KEPT:
                 self._runs.popitem(last=False)
         return run
-
-    def _pixels(self, image: ImageRow) -> Pixels:
-        return decode_image(self._store.blobs.get(image.digest), image.file_name).pixels
 
     def _runner_up(self, answer: Prompted, rank: int) -> Doubts | None:
         others = [k for k in range(answer.labels.shape[1]) if k != rank]

@@ -26,6 +26,7 @@ from maskrcnn_core.image_pools import FoundImages, ImageFinder
 from maskrcnn_core.images import decode_image, image_size
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.refusals import Groups, grouped
+from maskrcnn_core.run_limits import NoteTally
 from maskrcnn_core.store.coco_ids import FreeIds
 from maskrcnn_core.store.homes import ImageIds, RecordHomes, TakenImage, waiting_rows
 from maskrcnn_core.store.import_report import BoxToFill, ImportReport
@@ -94,7 +95,7 @@ def import_images(
     Raises:
         StoreError: if the store cannot be written; then nothing was taken in.
     """
-    taken, thumbnails, refused = _stored(store, files, above)
+    taken, thumbnails, refused, decoding = _stored(store, files, above)
     rows = store.images(project_id)
     filled, notes = waiting_rows(rows, taken, fillable)
     names = UniqueNames(row.file_name for row in rows)
@@ -122,26 +123,29 @@ def import_images(
         images=len(fresh),
         known=tuple(known),
         refused=tuple(refused),
-        notes=(*notes, *ids.notes()),
+        notes=(*notes, *ids.notes(), *decoding.sentences()),
         filled=tuple(row.file_name for row in filled.values()),
     )
 
 
 def _stored(
     store: Store, files: Iterable[tuple[str, bytes]], above: Mapping[str, str]
-) -> tuple[list[TakenImage], dict[str, bytes], list[str]]:
-    """Decodes and stores files; gives what they are, their thumbnails, and why others were refused."""
-    taken, thumbnails, refused = [], {}, []
+) -> tuple[list[TakenImage], dict[str, bytes], list[str], NoteTally]:
+    """Decodes and stores files; gives what they are, their thumbnails, why others were refused, and what
+    decoding did to their pixels.
+    """
+    taken, thumbnails, refused, decoding = [], {}, [], NoteTally()
     for name, data in files:
         try:
             image = decode_image(data, name)
         except ImageError as error:
             refused.append(str(error))
             continue
+        decoding.add(one_line(name), image.notes)
         store.blobs.put(data)
         thumbnails[image.digest] = make_thumbnail(image.pixels)
         taken.append(TakenImage(name, above.get(name, ""), image.digest, image.size))
-    return taken, thumbnails, refused
+    return taken, thumbnails, refused, decoding
 
 
 def _called_otherwise(name: str, fresh: str) -> str:
@@ -238,6 +242,7 @@ class _CocoImport:
         self.refused = list(self.found.refused)
         self.notes = list(self.found.notes)
         self.thumbnails: dict[str, bytes] = {}
+        self.decoding = NoteTally()
         self.there = 0
         self.boxes: list[BoxToFill] = []
         self.mends = Groups()
@@ -259,6 +264,7 @@ class _CocoImport:
 
     def report(self, prefix: str) -> ImportReport:
         refused = (*grouped(self.file.refusals), *self.refused)
+        notes = (*self.file.notes, *self.mends.sentences(), *self.notes, *self.decoding.sentences())
         return ImportReport(
             self.made["image"],
             self.made["category"],
@@ -266,7 +272,7 @@ class _CocoImport:
             tuple(self.known),
             tuple(self.missing),
             tuple(prefix + sentence for sentence in refused),
-            tuple(prefix + sentence for sentence in (*self.file.notes, *self.mends.sentences(), *self.notes)),
+            tuple(prefix + sentence for sentence in notes),
             self.there,
             self.listed,
             len(self.file.refusals) + len(self.refused) - len(refused),
@@ -403,6 +409,7 @@ class _CocoImport:
                 f"image has {image.size[1]} x {image.size[0]}"
             )
             return None
+        self.decoding.add(one_line(record.file_name), image.notes)
         self.thumbnails[image.digest] = make_thumbnail(image.pixels)
         return self.store.blobs.put(data)
 

@@ -8,9 +8,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
 
-import numpy as np
-import numpy.typing as npt
-
 from maskrcnn_core.annotations import AnnotatedImage, ImageRecord, Instance
 from maskrcnn_core.categories import Category
 from maskrcnn_core.errors import ExportError, InputError
@@ -18,11 +15,11 @@ from maskrcnn_core.formats.base import Export, Member, file_stem
 from maskrcnn_core.formats.coco import least_iou
 from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.formats.read_back import read_back_note
-from maskrcnn_core.images import decode_image
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store.exchange import export_coco
 from maskrcnn_core.store.queues import QueueFilter
 from maskrcnn_core.store.records import Fact, ImageRow, InstanceRow, Status
+from maskrcnn_core.store.seeing import pixels_of, stretch_of
 from maskrcnn_core.store.store import Store
 
 __all__ = [
@@ -201,6 +198,7 @@ def other_format(store: Store, project_id: int, selection: Selection) -> Export:
     """
     categories = store.categories(project_id)
     coco_ids = {row.id: row.coco_id for row in categories}
+    stretch = stretch_of(store.project(project_id))
     of_image: dict[int, list[InstanceRow]] = {image.id: [] for image in selection.images}
     for row in store.instances(project_id):
         if row.id in selection.instance_ids and row.category_id in coco_ids:
@@ -222,14 +220,10 @@ def other_format(store: Store, project_id: int, selection: Selection) -> Export:
                     )
                     for row in sorted(of_image[image.id], key=lambda r: -(r.score or 1.0))
                 ),
-                partial(_pixels, store, image),
+                partial(pixels_of, store, image, stretch),
             )
             for image in selection.images
             if image.digest
         ),
         tuple(Category(row.coco_id, row.name, row.supercategory) for row in categories),
     )
-
-
-def _pixels(store: Store, image: ImageRow) -> npt.NDArray[np.uint8]:
-    return decode_image(store.blobs.get(image.digest), image.file_name).pixels

@@ -19,14 +19,16 @@ from maskrcnn_core.annotations import Instance
 from maskrcnn_core.categories import LabelMap
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import ConflictError, CoreError, ImageError, InferenceError, InputError
-from maskrcnn_core.images import decode_image
+from maskrcnn_core.images import Stretch
 from maskrcnn_core.masks import mask_iou
 from maskrcnn_core.messages import one_line
+from maskrcnn_core.run_limits import LimitTally
 from maskrcnn_core.runs import Failure, Run
 from maskrcnn_core.store.answers import pack_run, unpack_run
 from maskrcnn_core.store.doubts import doubts_of_run
 from maskrcnn_core.store.journal import Change, New
 from maskrcnn_core.store.records import Doubts, ImageRow, InstanceRow
+from maskrcnn_core.store.seeing import pixels_of, seen_as, stretch_of
 from maskrcnn_core.store.store import Store, new_instance
 
 if TYPE_CHECKING:
@@ -143,6 +145,7 @@ def propose(
     on_image: OnImage | None = None,
     on_report: Callable[[ProposeReport], object] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
+    limits: LimitTally | None = None,
 ) -> ProposeReport:
     """Asks a model about every image of a project that it has not answered yet, and offers what it finds.
 
@@ -157,13 +160,15 @@ def propose(
         on_image: called with ``(done, total, file name)`` after each of these images.
         on_report: called with the report so far, before the first of them and after each.
         cancelled: asked before each image; what was done stays.
+        limits: takes note of what the limits left out.
 
     Raises:
         StoreError: if the store cannot be written.
     """
     images = [row for row in store.images(project_id) if row.digest]
     model = predictor.model
-    finished = store.offered_images(project_id, model.digest)
+    stretch = stretch_of(store.project(project_id))
+    finished = store.offered_images(project_id, seen_as(model.digest, stretch))
     open_ = [image for image in images if image.id not in finished]
     answered = proposed = decided = 0
     done = len(images) - len(open_)
@@ -180,11 +185,13 @@ def propose(
         if cancelled():
             return report(was_cancelled=True)
         try:
-            outcome = _answer(store, image, predictor, thresholds)
+            outcome = _answer(store, image, predictor, thresholds, stretch)
             if isinstance(outcome, Failure):
                 failed.append(f"{one_line(image.file_name)}: {outcome.reason}")
             else:
-                new, left = _offer(store, project_id, image, predictor, outcome, thresholds, mapping)
+                if limits is not None:
+                    limits.add(one_line(image.file_name), outcome, thresholds)
+                new, left = _offer(store, project_id, image, predictor, outcome, thresholds, mapping, stretch)
                 answered, proposed, decided = answered + 1, proposed + new, decided + left
         except (ImageError, InferenceError, ConflictError) as error:
             failed.append(_about(image, error))
@@ -202,14 +209,17 @@ def _about(image: ImageRow, error: CoreError) -> str:
     return reason if reason.startswith(f"{name}: ") else f"{name}: {reason}"
 
 
-def _answer(store: Store, image: ImageRow, predictor: Predictor, thresholds: Thresholds) -> Run | Failure:
+def _answer(
+    store: Store, image: ImageRow, predictor: Predictor, thresholds: Thresholds, stretch: Stretch
+) -> Run | Failure:
     """The network's answer, from an earlier run if there is one."""
     model = predictor.model
-    kept = store.answer(image.id, model.digest)
+    key = seen_as(model.digest, stretch)
+    kept = store.answer(image.id, key)
     if kept is not None:
         return unpack_run(store.blobs.get(kept))
     try:
-        pixels = decode_image(store.blobs.get(image.digest), image.file_name).pixels
+        pixels = pixels_of(store, image, stretch)
     except CoreError as error:
         return Failure(str(error))
     floor = Thresholds(
@@ -219,7 +229,7 @@ def _answer(store: Store, image: ImageRow, predictor: Predictor, thresholds: Thr
     store.save_answer(
         image.id,
         model.key,
-        model.digest,
+        key,
         candidates=store.blobs.put(pack_run(outcome)) if isinstance(outcome, Run) else "",
         failure=outcome.reason if isinstance(outcome, Failure) else "",
     )
@@ -234,12 +244,13 @@ def _offer(
     run: Run,
     thresholds: Thresholds,
     mapping: Mapping[int, int],
+    stretch: Stretch,
 ) -> tuple[int, int]:
     """Saves proposals as one decision of the model's; how many are new, and how many were decided before."""
     model = predictor.model
 
     def pixels() -> Pixels:
-        return decode_image(store.blobs.get(image.digest), image.file_name).pixels
+        return pixels_of(store, image, stretch)
 
     detections = predictor.detections(run, thresholds, pixels)
     found = Instance.from_detections(detections, model.label_map, image.coco_id, thresholds.mask_threshold)
@@ -256,7 +267,7 @@ def _offer(
             # Somebody is reviewing this very image: look again at what they have decided.
             if attempt == _TRIES - 1:
                 raise
-    store.mark_offered(image.id, model.digest)
+    store.mark_offered(image.id, seen_as(model.digest, stretch))
     return sum(isinstance(change, New) for change in changes), left
 
 

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from maskrcnn_core.errors import CoreError
-from maskrcnn_core.images import decode_image, thumbnail_jpeg
+from maskrcnn_core.images import Stretch, thumbnail_jpeg
 from maskrcnn_core.store.records import ImageRow
+from maskrcnn_core.store.seeing import pixels_of, seen_as
 from maskrcnn_core.store.store import Store
 
 __all__ = ["THUMBNAIL_SIDE", "make_thumbnail", "thumbnails_of"]
@@ -23,19 +24,19 @@ def make_thumbnail(pixels: npt.NDArray[np.uint8]) -> bytes:
     return thumbnail_jpeg(pixels, THUMBNAIL_SIDE)
 
 
-def thumbnails_of(store: Store, images: Sequence[ImageRow]) -> dict[str, bytes]:
+def thumbnails_of(store: Store, images: Sequence[ImageRow], stretch: Stretch = "auto") -> dict[str, bytes]:
     """The small pictures of these images, by digest; what is missing is made.
 
     An image that can no longer be read has none.
     """
-    digests = {image.digest for image in images if image.digest}
-    kept = store.thumbnails(digests)
+    of_key = {seen_as(image.digest, stretch): image for image in images if image.digest}
+    kept = store.thumbnails(of_key.keys())
     made: dict[str, bytes] = {}
-    for digest in digests - kept.keys():
+    for key in of_key.keys() - kept.keys():
         try:
-            made[digest] = make_thumbnail(decode_image(store.blobs.get(digest), digest).pixels)
+            made[key] = make_thumbnail(pixels_of(store, of_key[key], stretch))
         except CoreError:
             continue  # the page that shows the image itself says why
     if made:
         store.keep_thumbnails(made)
-    return kept | made
+    return {of_key[key].digest: picture for key, picture in (kept | made).items()}

@@ -190,9 +190,7 @@ def _refused_regions(read: CocoFile, image_ids: Collection[int]) -> Iterator[Unl
                 yield Unlearned(image.id, region, reason)
 
 
-def _why_unusable(
-    file: Path | None, record: ImageRecord, stretch: Stretch, decoding: NoteTally
-) -> str:
+def _why_unusable(file: Path | None, record: ImageRecord, stretch: Stretch, decoding: NoteTally) -> str:
     """What is wrong with an image; empty if nothing is. What decoding did is noted down."""
     if file is None:
         return "the image is not in the folder"

@@ -62,9 +62,7 @@ def evaluate_on(
     for truth in truths:
         joined = join_categories(truth.dataset, [c.name for c in predictor.model.label_map.categories])
         found: list[Instance] = []
-        for instances in find_on(
-            predictor, truth, joined.ids, max_detections=max_detections, limits=limits
-        ):
+        for instances in find_on(predictor, truth, joined.ids, max_detections=max_detections, limits=limits):
             found += instances
             done += 1
             if on_image:

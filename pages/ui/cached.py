@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from maskrcnn_core.images import decode_image, encode_jpeg
+from maskrcnn_core.images import Stretch, decode_image, encode_jpeg
 from maskrcnn_core.models import default_model, get_model, model_by_key
 from maskrcnn_core.samples import sample_png
 from maskrcnn_core.store.drawing import BoxDrawer
@@ -54,7 +54,7 @@ def open_store() -> Store:
 class Pictures:
     """Stored images as upright JPEGs for browsers, at their full size, made ahead by a few threads.
 
-    Shared by all sessions: what an image looks like depends on its bytes alone.
+    Shared by all sessions: what an image looks like depends on its bytes and the stretch alone.
 
     Args:
         store: whose images.
@@ -63,22 +63,25 @@ class Pictures:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._makers = ThreadPoolExecutor(2, thread_name_prefix="pictures")
-        self._made: OrderedDict[str, Future[bytes]] = OrderedDict()
+        self._made: OrderedDict[tuple[str, Stretch], Future[bytes]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def ask(self, digest: str) -> Future[bytes]:
+    def ask(self, digest: str, stretch: Stretch = "auto") -> Future[bytes]:
         """The picture of an image, now or soon; its ``result`` raises ``CoreError`` if it cannot be read."""
+        key = (digest, stretch)
         with self._lock:
-            made = self._made.get(digest)
+            made = self._made.get(key)
             if made is None or (made.done() and made.exception() is not None):
-                made = self._made[digest] = self._makers.submit(self._make, digest)
-            self._made.move_to_end(digest)
+                made = self._made[key] = self._makers.submit(self._make, digest, stretch)
+            self._made.move_to_end(key)
             while len(self._made) > _PICTURES_KEPT:
                 self._made.popitem(last=False)
             return made
 
-    def _make(self, digest: str) -> bytes:
-        return encode_jpeg(decode_image(self._store.blobs.get(digest), digest).pixels, quality=90)
+    def _make(self, digest: str, stretch: Stretch) -> bytes:
+        return encode_jpeg(
+            decode_image(self._store.blobs.get(digest), digest, stretch=stretch).pixels, quality=90
+        )
 
 
 @st.cache_resource(show_spinner=False)

@@ -257,3 +257,16 @@ def test_boxes_only_are_one_sentence_with_an_offer_and_the_offer_is_kept(tmp_pat
     found = "1 of 1 boxes" in filled.stdout
     assert "of 1 boxes filled by starter" in filled.stdout and filled.exit_code == (0 if found else 1)
     assert import_file(file, "--boxes", "no-such-model").exit_code == 2
+
+
+def test_annotate_counts_images_at_the_limit_and_keeps_how_dim_ones_are_seen(tmp_path):
+    (tmp_path / "scene.png").write_bytes(encode_png(draw_scene(200_000).pixels))
+    told("new", "Shapes", "--categories", "circle,square,triangle")
+    told("add", "Shapes", tmp_path / "scene.png", "--quiet")
+    annotate = ("annotate", "Shapes", "--model", "starter", "--max-detections", 1, "--quiet")
+    result = invoke(*annotate, "--stretch", "off")
+    assert result.stdout.startswith("1 images have an answer, 1 of them new; 1 instances proposed")
+    assert "1 image reached the limit of 1 detections" in result.stderr
+    assert "dim images of the project are left dark from now on" in result.stderr
+    assert "stretch images" in told("journal", "Shapes")
+    assert "from now on" not in invoke(*annotate, "--stretch", "off").stderr

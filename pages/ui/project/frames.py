@@ -9,6 +9,7 @@ from maskrcnn_core.palette import hex_color, instance_color
 from maskrcnn_core.store.doubts import reasons
 from maskrcnn_core.store.queues import QueueItem
 from maskrcnn_core.store.records import CategoryRow, ImageRow, InstanceRow
+from maskrcnn_core.store.seeing import stretch_of
 from pages.ui.cached import pictures
 from pages.ui.project.choosing import OpenProject, color_of
 from pages.ui.project.deciding import REVIEW_KINDS
@@ -43,11 +44,11 @@ def make_message(project: OpenProject, review: ReviewUi, client: str) -> ReviewM
     ids = {review.queue[at].image_id for at in places}
     images = {row.id: row for row in store.images(project.row.id, ids=ids)}
     nearest = sorted(places, key=lambda place: (abs(place - review.at), -place))
-    made = {}
+    made, stretch = {}, stretch_of(project.row)
     for at in nearest:
         image = images.get(review.queue[at].image_id)
         if image is not None and image.digest:
-            made[image.digest] = pictures().ask(image.digest)
+            made[image.digest] = pictures().ask(image.digest, stretch)
     # Not the project's own list: others may have changed them since the page was drawn.
     categories = {row.id: row for row in store.categories(project.row.id)}
     frames: list[ReviewFrame] = []

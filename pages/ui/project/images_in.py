@@ -13,6 +13,7 @@ from maskrcnn_core.models import default_model, ready_models
 from maskrcnn_core.store.box_filling import fill_boxes
 from maskrcnn_core.store.exchange import ImportReport
 from maskrcnn_core.store.intake import HandedIn, import_files, uploaded_folder
+from maskrcnn_core.store.seeing import set_stretch, stretch_of
 from pages.ui.cached import box_drawer
 from pages.ui.errors import plain, show_core_errors
 from pages.ui.project.choosing import OpenProject
@@ -42,6 +43,7 @@ def draw_images_in(project: OpenProject, ui: ProjectUi) -> None:
         _draw_report(ui.report)
         if ui.report.boxes:
             _draw_boxes(project, ui, ui.report)
+    _draw_stretch(project)
     total = len(files or ()) + len(folder or ())
     if not total:
         return
@@ -63,6 +65,22 @@ def draw_images_in(project: OpenProject, ui: ProjectUi) -> None:
         # Another key is another widget: the old one's bytes leave the server's memory.
         ui.upload_round += 1
         st.rerun()
+
+
+def _draw_stretch(project: OpenProject) -> None:
+    stretch = stretch_of(project.row)
+    is_on = st.toggle(
+        "Stretch dim images",
+        stretch == "auto",
+        key=f"project-stretch-{project.row.id}-{project.row.version}",
+        help="16-bit and floating-point images that use a small part of their range are all but black "
+        "unless their values are stretched. It holds for the review, for models' runs and for exports; "
+        "models look at the images again. It can be undone under History.",
+    )
+    if is_on != (stretch == "auto"):
+        with show_core_errors():
+            set_stretch(project.store, project.row.id, project.who, "auto" if is_on else "off")
+            st.rerun()
 
 
 def _draw_report(report: ImportReport) -> None:

@@ -12,6 +12,7 @@ import streamlit as st
 from maskrcnn_core.images import one_line
 from maskrcnn_core.store.queues import QueueFilter
 from maskrcnn_core.store.records import IMAGE_STATUSES, Fact, ImageRow
+from maskrcnn_core.store.seeing import stretch_of
 from maskrcnn_core.store.statistics import (
     SCORE_BINS,
     accept_rates,
@@ -227,7 +228,7 @@ def _draw_gallery(project: OpenProject, ui: ProjectUi) -> None:
 
 
 def _draw_table(project: OpenProject, images: list[ImageRow], of_image: dict[int, list[Fact]]) -> None:
-    pictures = thumbnails_of(project.store, images)
+    pictures = thumbnails_of(project.store, images, stretch_of(project.row))
     names = {row.id: row.name for row in project.categories}
     key = f"project-gallery-{hash(tuple(image.id for image in images))}"
     st.dataframe(
