@@ -1,7 +1,7 @@
 """How a project's images are seen: one setting for the review, the models' runs, drawn boxes and exports.
 
-It lies with what the project keeps beside its columns, so it is a decision in the journal, is undone like
-any other, and travels with an export.
+It lies with what the project keeps beside its columns, so it is a decision in the journal and is undone like
+any other. It is the project's, not the data set's: exports do not say it.
 """
 
 from __future__ import annotations

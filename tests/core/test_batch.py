@@ -497,7 +497,7 @@ def test_starting_again_keeps_the_old_journal_aside_and_says_so(folder, tmp_path
 def test_resuming_without_a_journal_starts_from_the_beginning_and_says_so(folder, tmp_path, predictor):
     clean = undisturbed(folder, tmp_path, predictor)
     report = annotate(settings_for(folder, out=tmp_path / "out", resume=True), predictor)
-    assert report.notes == ("there is no run to resume; this one starts from the beginning",)
+    assert report.notes[0] == "there is no run to resume; this one starts from the beginning"
     assert files_in(tmp_path / "out") == clean
 
 

@@ -54,13 +54,13 @@ def test_it_is_a_decision_that_can_be_undone_and_is_kept_once(store, project):
     assert store.project(project).extra == {}
 
 
-def test_it_travels_with_an_export_and_what_a_file_says_wrongly_is_the_default(store, project):
+def test_it_is_the_projects_own_and_no_part_of_the_data_set(store, project):
+    before = export_coco(store, project)
     set_stretch(store, project, "ann", "off")
-    data = export_coco(store, project)
+    assert export_coco(store, project) == before
     again = store.create_project("Again", "ann").id
-    import_coco(store, again, "ann", data, lambda name: dim_nuclei())
-    assert stretch_of(store.project(again)) == "off"
-    assert export_coco(store, again) == data
+    import_coco(store, again, "ann", before, lambda name: dim_nuclei())
+    assert stretch_of(store.project(again)) == "auto"
     for wrong in (None, 3, ["off"], {"stretch": "maybe"}, {"stretch": {}}):
         odd = store.create_project(f"Odd {wrong}", "ann", extra={"maskdesk": wrong}).id
         assert stretch_of(store.project(odd)) == "auto"
