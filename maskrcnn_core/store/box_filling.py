@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING
 
 from maskrcnn_core.errors import ImageError, InferenceError
 from maskrcnn_core.formats.coco_fields import OURS
-from maskrcnn_core.images import decode_image
+from maskrcnn_core.images import Stretch
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.store.coco_ids import FreeIds
 from maskrcnn_core.store.drawing import mapping_of
 from maskrcnn_core.store.import_report import BoxToFill
 from maskrcnn_core.store.journal import New
 from maskrcnn_core.store.records import ImageRow
+from maskrcnn_core.store.seeing import pixels_of, stretch_of
 from maskrcnn_core.store.store import Store, new_instance
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def fill_boxes(
     of_image: dict[int, list[BoxToFill]] = defaultdict(list)
     for box in boxes:
         of_image[box.image].append(box)
+    stretch = stretch_of(store.project(project_id))
     news: list[New] = []
     without = Counter[str]()
     for done, (image_id, group) in enumerate(of_image.items(), start=1):
@@ -88,7 +90,7 @@ def fill_boxes(
             without["image is not here yet: bring it, and import the file again"] += len(present)
             present = []
         try:
-            for box, mask in _masks(store, image, present, categories, label_of, predictor):
+            for box, mask in _masks(store, image, present, categories, label_of, predictor, stretch):
                 if mask.area and image is not None:
                     news.append(_proposal(box, mask, image.id, categories[box.category], ids, predictor))
                 else:
@@ -108,11 +110,12 @@ def _masks(
     categories: Mapping[int, int],
     label_of: Mapping[int, int],
     predictor: Predictor,
+    stretch: Stretch,
 ) -> Iterator[tuple[BoxToFill, Rle]]:
     """The mask of each box of an image, those of known categories first."""
     if image is None or not boxes:
         return
-    pixels = decode_image(store.blobs.get(image.digest), image.file_name).pixels
+    pixels = pixels_of(store, image, stretch)
     run = predictor.open(pixels)
     known = [box for box in boxes if categories[box.category] in label_of]
     unknown = [box for box in boxes if categories[box.category] not in label_of]
