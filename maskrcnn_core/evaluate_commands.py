@@ -168,8 +168,9 @@ def _compare_model(
     from maskrcnn_core.inference import Predictor  # with torch, which a file's detections do without
     from maskrcnn_core.training.commands import read_with_bar
     from maskrcnn_core.training.evaluating import find_on
+    from maskrcnn_core.training.unlearned import Reading
 
-    read = read_with_bar(truth, images, stretch, quiet=quiet)
+    read = read_with_bar(truth, images, Reading(stretch=stretch), quiet=quiet)
     tell_refusals(truth, read.refusals, read.notes)
     name, names, device = model
     loaded = load_named_model(name, names, download=False, quiet=quiet)

@@ -21,6 +21,7 @@ from maskrcnn_core.runs import Run
 from maskrcnn_core.samples import sample_png
 from maskrcnn_core.training.data import read_ground_truth
 from maskrcnn_core.training.evaluating import evaluate_on
+from maskrcnn_core.training.unlearned import Reading
 from maskrcnn_core.workspace import Workspace
 from tests.core.builders import dim_tiff, make_image, make_model
 from tests.shared_data import shared_path
@@ -168,7 +169,7 @@ def test_a_real_dim_micrograph_has_the_mask_ap_of_its_8_bit_twin(starter):
     case = shared_path("cases", "images16", "gt_sd_img2d.tif.json")
     result = {}
     for stretch in ("auto", "off"):
-        truth = read_ground_truth(case, case.parent, stretch=stretch)
+        truth = read_ground_truth(case, case.parent, reading=Reading(stretch=stretch))
         (measured,) = evaluate_on(starter, [truth], max_detections=500)
         result[stretch] = measured.evaluation.mask.AP
     assert result["auto"] > 0.56
@@ -205,7 +206,7 @@ def write_truth(folder, file_name="dim.tif"):
 def test_ground_truth_keeps_the_setting_and_says_what_decoding_did(tmp_path):
     file = write_truth(tmp_path / "in")
     for stretch, says in (("auto", "stretched to 8 bit"), ("off", "though its values use")):
-        truth = read_ground_truth(file, file.parent, stretch=stretch)
+        truth = read_ground_truth(file, file.parent, reading=Reading(stretch=stretch))
         assert truth.stretch == stretch
         assert len(truth.notes) == 1 and truth.notes[0].startswith("dim.tif: ") and says in truth.notes[0]
 
