@@ -185,7 +185,7 @@ def write_truth(folder, file_name="dim.tif"):
     box = [10, 10, 30, 10, 30, 30, 10, 30]
     document = {
         "images": [{"id": 1, "file_name": file_name, "width": 80, "height": 60}],
-        "categories": [{"id": 1, "name": "a"}],
+        "categories": [{"id": 1, "name": "nucleus"}],
         "annotations": [
             {
                 "id": 1,
