@@ -21,6 +21,7 @@ import torchvision
 from benchmarks.after_network import run_after_network
 from benchmarks.editor import run_editor
 from benchmarks.end_to_end import run_end_to_end
+from benchmarks.evaluating import run_evaluating
 from benchmarks.explained import run_explained
 from benchmarks.many_instances import run_many_instances
 from benchmarks.prompts import run_prompts
@@ -105,6 +106,12 @@ BENCHMARKS = (
         "The network explained: from a control to the picture",
         "Every control of the walk is answered before one has looked up, from the real tensors.",
         run_explained,
+    ),
+    Benchmark(
+        "evaluating",
+        "Evaluation: COCO's twelve numbers",
+        "The numbers that others publish, several times as quick, with every field of the files checked.",
+        run_evaluating,
     ),
 )
 

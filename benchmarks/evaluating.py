@@ -1,0 +1,94 @@
+"""COCO's numbers with the reading and checking of the file, beside pycocotools on the same files."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.report import Claim, Report, seconds, times
+from maskrcnn_core.annotations import Dataset, ImageRecord, Instance
+from maskrcnn_core.categories import Category
+from maskrcnn_core.columns import Columns
+from maskrcnn_core.evaluation import METRICS, evaluate
+from maskrcnn_core.formats.coco import coco_document, dump_json
+from maskrcnn_core.formats.coco_reader import read_coco
+from maskrcnn_core.formats.coco_results import read_results_file, result_lines
+from maskrcnn_core.masks import Rle
+from maskrcnn_core.pycoco import COCO, COCOeval
+
+__all__ = ["run_evaluating"]
+
+_HEIGHT, _WIDTH = 480, 640
+_CATEGORIES = 80
+
+
+def run_evaluating(quick: bool) -> Report:
+    """Draws a ground truth and detections, and compares them both ways; CPU time of this process."""
+    images = 6 if quick else 200
+    truth, found = _draw(images, 10 if quick else 100)
+    with tempfile.TemporaryDirectory() as folder:
+        files = Path(folder) / "truth.json", Path(folder) / "results.json"
+        files[0].write_bytes(dump_json(coco_document(truth)))
+        files[1].write_text("\n".join(result_lines(found, truth.images)))
+        _ours(*files)  # compiles
+        ours, quick_time = _timed(lambda: _ours(*files))
+        theirs, slow_time = _timed(lambda: _theirs(*files))
+    equal = bool(np.allclose(ours, theirs, rtol=0, atol=1e-12))
+    text = "all twelve numbers for boxes and for masks are pycocotools' to 1e-12"
+    claims = [Claim(text, equal, "equality")]
+    if not quick:
+        claims.append(Claim("five times as quick as pycocotools", slow_time > 5 * quick_time, "cost"))
+    row = (f"{images} images, {len(found):,} detections", seconds(quick_time), seconds(slow_time))
+    columns = ("what", "MaskDesk, reading and checking", "pycocotools", "ratio")
+    return Report(columns, ((*row, times(slow_time, quick_time)),), tuple(claims), ("CPU time.",))
+
+
+def _draw(images: int, detections: int) -> tuple[Dataset, Columns]:
+    rng = np.random.default_rng(0)
+    yy, xx = np.mgrid[:_HEIGHT, :_WIDTH]
+    masks = []
+    for _ in range(2 * _CATEGORIES):
+        y, x, radius = rng.uniform(0, _HEIGHT), rng.uniform(0, _WIDTH), np.exp(rng.uniform(1.8, 5))
+        masks.append(Rle.from_mask(np.hypot(yy - y, (xx - x) / 1.3) < radius))
+    masks = [mask for mask in masks if mask.area]
+    records = tuple(ImageRecord(n, f"{n}.png", _WIDTH, _HEIGHT) for n in range(1, images + 1))
+    categories = tuple(Category(n, str(n)) for n in range(1, _CATEGORIES + 1))
+
+    def one(record: ImageRecord, score: float | None) -> Instance:
+        number = int(rng.integers(len(masks)))
+        return Instance(record.id, number % _CATEGORIES + 1, masks[number], score)
+
+    truth = tuple(one(record, None) for record in records for _ in range(8))
+    found = [one(record, float(rng.random())) for record in records for _ in range(detections)]
+    return Dataset(records, categories, truth), Columns.of(found)
+
+
+def _timed(run: Callable[[], list[float]]) -> tuple[list[float], float]:
+    start = time.process_time()
+    return run(), time.process_time() - start
+
+
+def _ours(truth: Path, results: Path) -> list[float]:
+    dataset, _ = read_coco(truth.read_bytes())
+    evaluation = evaluate(dataset, read_results_file(results, dataset).found)
+    return [getattr(s, m.name) for s in (evaluation.box, evaluation.mask) for m in METRICS]
+
+
+def _theirs(truth: Path, results: Path) -> list[float]:
+    gt = COCO(str(truth))
+    numbers: list[float] = []
+    for kind in ("bbox", "segm"):
+        rows = json.loads(results.read_text())
+        if kind == "segm":  # else it takes the boxes' areas for the masks'
+            rows = [{key: value for key, value in row.items() if key != "bbox"} for row in rows]
+        evaluator = COCOeval(gt, gt.loadRes(rows), kind)
+        evaluator.evaluate()
+        evaluator.accumulate()
+        evaluator.summarize()
+        numbers += evaluator.stats.tolist()
+    return numbers
