@@ -310,7 +310,7 @@ class _CocoImport:
                 self.notes.append(f"categories: the name {category.name!r} came before; the two are one here")
                 continue
             colour = ours.get("colour", "")
-            if colour and not (isinstance(colour, str) and _COLOUR.fullmatch(colour)):
+            if not isinstance(colour, str) or (colour and not _COLOUR.fullmatch(colour)):
                 self.mends.count(
                     "categories", index, ".maskdesk.colour", "expected #rrggbb; left out", colour
                 )
