@@ -49,6 +49,8 @@ class ModelCard:
         settings: of the training run, likewise.
         results: one for each ground truth that it was evaluated on: its name, ``mask AP``, ``box AP`` ...
         notes: sentences on what was decided on the way, as which heads were replaced.
+        run: how it came about, as JSON values: ``date``, ``versions``, ``device``, ``seconds``, ``epochs``,
+            ``best_epoch``; empty in older cards.
     """
 
     title: str
@@ -65,11 +67,23 @@ class ModelCard:
     settings: Json = field(default_factory=dict)
     results: tuple[Json, ...] = ()
     notes: tuple[str, ...] = ()
+    run: Json = field(default_factory=dict)
 
     @property
     def label_map(self) -> LabelMap:
         """Labels 1..N in the order of the categories."""
         return LabelMap.contiguous(self.categories)
+
+    @property
+    def made(self) -> str:
+        """When, where and how long it was trained, in a sentence; empty where the card does not say."""
+        run = self.run
+        if not isinstance(run.get("date"), str) or not isinstance(run.get("epochs"), int):
+            return ""
+        seconds, best = run.get("seconds"), run.get("best_epoch")
+        took = f" in {seconds:,.0f} s" if isinstance(seconds, int | float) else ""
+        kept = "the start is the best" if best == 0 else f"the best is epoch {best}"
+        return f"Trained until {run['date']}{took} on {run.get('device')}: {run['epochs']} epochs, {kept}."
 
     def mean_ap(self, kind: str) -> float | None:
         """Mean of ``mask AP`` or ``box AP`` over the ground truths, in percent; None without one."""
@@ -111,6 +125,7 @@ def write_card_bytes(card: ModelCard) -> bytes:
         "data": card.data,
         "settings": card.settings,
         "notes": list(card.notes),
+        "run": card.run,
     }
     return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "surrogateescape")
 
@@ -180,6 +195,7 @@ def _card(document: Json) -> ModelCard:
         settings=_value(document, "settings", dict),
         results=tuple(r for r in results if isinstance(r, dict)),
         notes=tuple(str(note) for note in _value(document, "notes", list)),
+        run=_value(document, "run", dict) if "run" in document else {},
     )
 
 

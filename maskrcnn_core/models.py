@@ -3,7 +3,8 @@
 ``MODELS`` is the table, best first: published models, and last the starter, which lies in the repository and
 is always ready. To add one write a builder (file to network) and one row. :func:`all_models` is the menu:
 the table, and what was trained here: each ``.safetensors`` with a model card
-(:mod:`maskrcnn_core.model_cards`) in the folder ``trained`` of a weights folder. Torch is imported when a
+(:mod:`maskrcnn_core.model_cards`) in the folder ``models`` of the person's data
+(``$MASKDESK_DATA``), or in ``trained`` of a weights folder. Torch is imported when a
 network is loaded: menus and command lines show the table without waiting for it.
 
 Weights are looked for in ``$MASKDESK_WEIGHTS``, in MaskDesk's own cache folder
@@ -34,7 +35,7 @@ from maskrcnn_core.architectures import family_of
 from maskrcnn_core.categories import COCO_CATEGORIES, LabelMap
 from maskrcnn_core.downloads import DownloadCancelled, download_file, file_sha256, has_sha256
 from maskrcnn_core.errors import InputError, WeightsError
-from maskrcnn_core.files import replace_file
+from maskrcnn_core.files import data_folder, replace_file
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.model_cards import ModelCard, card_file, read_card
 from maskrcnn_core.network_facts import (
@@ -61,6 +62,7 @@ __all__ = [
     "load_model",
     "load_trained_model",
     "model_by_key",
+    "own_models_folder",
     "ready_models",
     "weights_file",
     "weights_folders",
@@ -269,6 +271,9 @@ MODELS: tuple[ModelSpec, ...] = (
 _TRAINED = "trained"
 """Sub-folder of a weights folder that holds models with cards."""
 
+_LAST = ".last"
+"""End of the name, before its suffix, of weights where training is now; they are no choice of their own."""
+
 
 @dataclass(frozen=True, eq=False)  # networks have no useful equality
 class LoadedModel:
@@ -316,6 +321,11 @@ def weights_folders() -> list[Path]:
     return [*folders, Path(cache) / "maskdesk" / "weights", _hub_folder() / "checkpoints"]
 
 
+def own_models_folder() -> Path:
+    """Where a person's own models lie, and training writes unless another place is named."""
+    return data_folder().absolute() / "models"
+
+
 def _hub_folder() -> Path:
     """What ``torch.hub.get_dir()`` says, without torch."""
     cache = os.environ.get("XDG_CACHE_HOME", "~/.cache")
@@ -335,9 +345,9 @@ def all_models() -> list[ModelSpec]:
     """
     trained: dict[str, ModelSpec] = {}
     taken = {spec.key for spec in MODELS}
-    for folder in weights_folders():
-        for file in sorted((folder / _TRAINED).glob("*.safetensors")):
-            if file.stem not in taken | trained.keys():
+    for folder in (own_models_folder(), *(folder / _TRAINED for folder in weights_folders())):
+        for file in sorted(folder.glob("*.safetensors")):
+            if file.stem not in taken | trained.keys() and not file.stem.endswith(_LAST):
                 with suppress(WeightsError):
                     trained[file.stem] = _trained(file)
     return [*MODELS, *sorted(trained.values(), key=lambda spec: spec.title.casefold())]
@@ -516,27 +526,33 @@ def load_trained_model(file: Path, *, card: Path | None = None) -> LoadedModel:
     """
     found = read_card(card or card_file(file))
     loaded = load_model(_row_of(found, file, f"custom-{found.sha256[:12]}"))
-    return replace(loaded, notes=(found.knows, *found.notes))
+    made = (one_line(found.made),) if found.made else ()
+    return replace(loaded, notes=(found.knows, *found.notes, *made))
 
 
 def trained_model_of(file: Path) -> ModelSpec | None:
-    """The model in the menu whose place :func:`add_trained_model` would give to these weights, if any.
+    """The model in the menu that would no longer be there once these weights are: it has their name.
 
     Raises:
         InputError: if it is one of MaskDesk's own, whose key nobody else can have.
     """
     if file.stem in {spec.key for spec in MODELS}:
         raise InputError(f"{file.name}: {file.stem!r} is the key of a model of MaskDesk's; rename the file")
-    target = _trained_file(file).absolute()
-    return next((spec for spec in all_models() if spec.key == file.stem and spec.file == str(target)), None)
+    return next(
+        (spec for spec in all_models() if spec.key == file.stem and spec.file != str(file.absolute())), None
+    )
 
 
 def _trained_file(file: Path) -> Path:
-    return _download_folder() / _TRAINED / file.name
+    if file.absolute().parent == own_models_folder():
+        return file  # it is where menus look already
+    if os.environ.get("MASKDESK_WEIGHTS"):
+        return _download_folder() / _TRAINED / file.name
+    return own_models_folder() / file.name
 
 
 def add_trained_model(file: Path) -> ModelSpec:
-    """Copies weights and card into a weights folder, where every menu finds them.
+    """Copies weights and card to where every menu finds them; what lies there already stays as it is.
 
     A model of the same name that was added before is replaced.
 

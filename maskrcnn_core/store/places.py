@@ -6,15 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from platformdirs import user_data_path
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from maskrcnn_core.errors import StoreError
+from maskrcnn_core.files import DATA_VARIABLE, data_folder
 
 __all__ = ["DATABASE_VARIABLE", "DATA_VARIABLE", "StorePlace", "find_place"]
 
-DATA_VARIABLE = "MASKDESK_DATA"
 DATABASE_VARIABLE = "MASKDESK_DATABASE"
 
 _DRIVERS = ("sqlite", "postgresql+psycopg")
@@ -70,8 +69,7 @@ def find_place() -> StorePlace:
                 f"name a database with {DATABASE_VARIABLE}, too"
             )
         return StorePlace(_url(database), data.rstrip("/") + "/files")
-    folder = Path(data).expanduser() if data else user_data_path("maskdesk", appauthor=False)
-    place = StorePlace.in_folder(folder.absolute())
+    place = StorePlace.in_folder(data_folder().absolute())
     return StorePlace(_url(database), place.files) if database else place
 
 

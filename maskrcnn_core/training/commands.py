@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,8 +19,9 @@ from maskrcnn_core.annotations import unique_names
 from maskrcnn_core.architectures import architecture_as_json
 from maskrcnn_core.console import StretchOption, bar_of, errors_told, load_named_model, tell, tell_refusals
 from maskrcnn_core.errors import ExportError, InputError
+from maskrcnn_core.files import DATA_VARIABLE
 from maskrcnn_core.messages import one_line
-from maskrcnn_core.models import MODELS, add_trained_model, trained_model_of
+from maskrcnn_core.models import MODELS, add_trained_model, own_models_folder, trained_model_of
 from maskrcnn_core.network_facts import SlimConfig
 from maskrcnn_core.scenes import SCENE_KINDS, write_scenes
 
@@ -47,7 +49,13 @@ def train(
         list[Path], typer.Option(help="COCO JSON to learn from. May be given several times.")
     ],
     images: Annotated[list[Path], typer.Option(help="The folder of its images, one for each ground truth.")],
-    out: Annotated[Path, typer.Option(help="The weights to write, .safetensors; all else goes beside it.")],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The weights to write, .safetensors; all else goes beside it. [default: in the folder of "
+            "your own models, named after --title or the ground truth]"
+        ),
+    ] = None,
     val_ground_truth: Annotated[
         list[Path] | None, typer.Option(help="COCO JSON to measure on; never learned from.")
     ] = None,
@@ -166,6 +174,7 @@ def train(
     if rate is None:
         rate = _RATE_FROM_NOTHING if from_ is None else _RATE_FROM_MODEL
     with errors_told():
+        out = _default_out(title, ground_truth) if out is None else out
         settings = TrainingSettings(
             out=out,
             epochs=epochs,
@@ -191,6 +200,7 @@ def train(
         _check_place(out, [file for file in inputs if file], resume=resume)
         if menu:
             _check_name(out)
+        _tell_place(out)
         if val_images and not val_ground_truth:
             raise InputError("--val-images: wanted --val-ground-truth with it, found none")
         reading = Reading(_one_of("--crowds", crowds, CROWDS), with_proposals, stretch)
@@ -260,9 +270,32 @@ def _check_place(out: Path, inputs: Sequence[Path], *, resume: bool) -> None:
             raise InputError(f"{one_line(str(file))}: this is there already; {help_} --out leaves it alone")
 
 
+def _default_out(title: str | None, ground_truth: Sequence[Path]) -> Path:
+    """Weights in the folder of a person's own models; the same for the same command, as --resume needs."""
+    name = re.sub(r"[^\w.-]+", "-", title or ground_truth[0].stem).strip("-.") or "model"
+    return own_models_folder() / f"{name}.safetensors"
+
+
+def _tell_place(out: Path) -> None:
+    if out.parent == own_models_folder():
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ExportError(
+                f"{one_line(str(out.parent))}: cannot be made ({error.strerror or error}); --out or "
+                f"{DATA_VARIABLE} names another place"
+            ) from error
+    tell(f"writes {one_line(str(out.absolute()))}, and all else beside it")
+
+
 def _check_name(out: Path) -> None:
     """What the menu would refuse after hours is refused now."""
     taken = trained_model_of(out)
+    if taken is not None and out.absolute().parent == own_models_folder():
+        raise InputError(
+            f"{out.stem}: a model of this name is in the menus ({one_line(taken.file)}); another --title or "
+            "--out leaves it alone"
+        )
     if taken is not None:
         tell(
             f"{out.stem}: a model of this name is in the menus; this one takes its place when it is ready "

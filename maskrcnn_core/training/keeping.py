@@ -9,16 +9,21 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import platform
 import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import torch
+import torchvision
 from safetensors.torch import save
 from torch import Tensor
 
+import maskrcnn_core
 from maskrcnn_core.files import replace_file
 from maskrcnn_core.model_cards import ModelCard, card_file, write_card_bytes
 from maskrcnn_core.training.beginning import Beginning
@@ -114,7 +119,26 @@ class Keeper:
             settings=settings | {"begins from": self.beginning.origin, "steps": snapshot.step},
             results=tuple(_numbers(result) for result in snapshot.results),
             notes=self.beginning.notes,
+            run=_run_facts(snapshot),
         )
+
+
+def _run_facts(snapshot: Snapshot) -> dict[str, Any]:
+    """How the weights came about; all but the date and the seconds are the same for the same run."""
+    return {
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {
+            "maskdesk": maskrcnn_core.__version__,
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+            "python": platform.python_version(),
+        },
+        "device": snapshot.device,
+        "seconds": round(sum(row["seconds"] for row in snapshot.rows), 1),
+        "epochs": round(snapshot.rows[-1]["epoch"]),
+        "best_epoch": snapshot.best_epoch,
+        "extended_after": list(snapshot.stages),
+    }
 
 
 def _serialise(state: dict[str, Tensor], *, half: bool) -> bytes:

@@ -42,6 +42,7 @@ PUBLISHED = {"coco-v1": MaskRCNN_ResNet50_FPN_Weights, "coco-v2": MaskRCNN_ResNe
 def folders(monkeypatch, tmp_path):
     """Three empty places to look for weights in, and nothing loaded yet."""
     monkeypatch.setenv("MASKDESK_WEIGHTS", str(tmp_path / "own"))
+    monkeypatch.setenv("MASKDESK_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.delenv("MASKDESK_MIRROR", raising=False)

@@ -3,6 +3,7 @@
 import csv
 import io
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import numpy as np
@@ -46,6 +47,10 @@ def undisturbed(scenes, tmp_path_factory):
     return settings, told
 
 
+def without_clock(run):
+    return {name: value for name, value in run.items() if name not in ("date", "seconds")}
+
+
 def rows_of(settings):
     rows = list(csv.DictReader(io.StringIO(log_file(settings.out).read_text())))
     for row in rows:
@@ -61,6 +66,13 @@ def test_a_run_leaves_weights_card_log_and_curves(undisturbed, scenes):
     assert card.size_bytes == settings.out.stat().st_size
     assert card.data["training"][0]["images"] == 4 and card.data["validation"][0]["images"] == 2
     assert card.settings["epochs"] == 2 and card.settings["begins from"] == "random values"
+    run = card.run
+    assert run["epochs"] == 2 and run["best_epoch"] in (1, 2) and run["seconds"] > 0
+    assert datetime.now(UTC) - datetime.fromisoformat(run["date"]) < timedelta(hours=1)
+    assert run["device"].startswith("cpu, ") and run["versions"].keys() == {
+        *("maskdesk", "torch", "torchvision", "python")
+    }
+    assert f"2 epochs, the best is epoch {run['best_epoch']}." in card.made
     assert card.results[0]["name"] == scenes[1].name and 0 <= card.results[0]["mask AP"] <= 1
     rows = rows_of(settings)
     assert [row["epoch"] for row in rows] == ["1", "2"]
@@ -115,7 +127,7 @@ def test_a_killed_run_goes_on_and_ends_with_the_same_bytes(moment, undisturbed, 
         assert (tmp_path / file.name).read_bytes() == file.read_bytes()
     assert rows_of(settings) == rows_of(whole)
     card, other = read_card(card_file(settings.out)), read_card(card_file(whole.out))
-    assert card == other
+    assert without_clock(card.run) == without_clock(other.run) and replace(card, run=other.run) == other
 
 
 def test_the_number_of_workers_changes_nothing(undisturbed, scenes, tmp_path):
@@ -181,6 +193,7 @@ def test_a_start_that_nothing_beats_is_kept(scenes, tmp_path, monkeypatch):
     kept = load_file(settings.out)
     assert all(torch.equal(kept[name], tensor) for name, tensor in untouched.state_dict().items())
     assert outcome.best_epoch == 0 and outcome.ap == 0.708
+    assert "2 epochs, the start is the best" in read_card(card_file(last_file(settings.out))).made
     assert [p.epoch for p in told if p.results] == [0, 1, 2]
     assert [row["epoch"] for row in rows_of(settings)] == ["0", "1", "2"]
     assert rows_of(settings)[0]["loss_mask"] == "", "no step was taken for it"
