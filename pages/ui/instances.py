@@ -19,6 +19,7 @@ from maskrcnn_core.run_limits import limit_note, resolution_note
 from maskrcnn_core.workspace import OpenImage, Shown, data_url
 from pages.ui.errors import plain, show_core_errors
 from pages.ui.state import UiState
+from pages.ui.steady import IMAGE_LINE
 from pages.ui.viewer import (
     ViewerImage,
     ViewerInstance,
@@ -37,6 +38,7 @@ __all__ = ["detection_table", "draw_image"]
 _CUT_OUT = 40  # pixels, in the table
 _CUT_OUTS_KEPT = 3000  # of about 3 kB
 _NUMBERS_NAMED = 10
+_LONG_NAME = 32
 _MESSAGES = {
     "not run": "This image has not been run yet: choose a model that is ready.",
     "waiting": "In the queue: {}.",
@@ -71,7 +73,12 @@ def _draw_viewer(
 ) -> Shown | None:
     """Mounts the viewer and takes in what was done in it since."""
     where = state.workspace.state_of(image.digest, predictor, state.thresholds)
-    st.text(f"{one_line(image.name)}: {where.text}")
+    # Why an image failed is read in full; all else must not move the picture when it changes.
+    if where.kind == "failed":
+        st.text(f"{one_line(image.name)}: {where.text}")
+    else:
+        with st.container(key=IMAGE_LINE):
+            st.text(f"{_shortened(one_line(image.name))}: {where.text}")
     instances = shown.instances if shown else ()
     names = _names(predictor)
     rows = {instance.row for instance in instances}
@@ -98,6 +105,11 @@ def _draw_viewer(
     if shown is None or predictor is None:
         return None
     return state.workspace.shown(image.digest, predictor, state.thresholds)
+
+
+def _shortened(name: str) -> str:
+    """A name without its middle where it is long: what comes after it has to be seen as well."""
+    return name if len(name) <= _LONG_NAME else f"{name[: _LONG_NAME // 2]}…{name[-(_LONG_NAME // 2 - 1) :]}"
 
 
 def _take_answer(state: UiState, answer: ViewerState) -> None:

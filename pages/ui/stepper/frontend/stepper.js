@@ -126,7 +126,7 @@ class Stepper {
       const button = this.button(step);
       button.disabled = !this.count.can(step);
       button.setAttribute("aria-label", step < 0 ? data.back : data.forward);
-      button.title = step < 0 ? data.back : data.forward;
+      button.title = step < 0 ? `${data.back} (Alt+←)` : `${data.forward} (Alt+→)`;
     }
     const place = this.root.querySelector('[data-part="place"]');
     if (place !== null) place.textContent = `${this.count.at + 1} of ${data.count}`;
