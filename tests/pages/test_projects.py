@@ -1,5 +1,7 @@
 """The pages of projects without a browser: every section opens, and operations become decisions."""
 
+import json
+
 import pytest
 from sqlalchemy.exc import OperationalError
 from streamlit.testing.v1 import AppTest
@@ -8,7 +10,7 @@ from maskrcnn_core.errors import StoreError
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.scenes import draw_scene
-from maskrcnn_core.store.exchange import import_images
+from maskrcnn_core.store.exchange import import_coco, import_images
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
 from maskrcnn_core.store.queues import QueueFilter, QueueItem
 from maskrcnn_core.store.store import Store
@@ -79,6 +81,37 @@ def test_every_section_opens(store, section, images):
     app.run()
     assert not app.exception and not app.error
     assert app.title[0].value == "Cells"
+
+
+def test_boxes_without_masks_are_offered_to_a_network_and_become_proposals(store):
+    project = make_project(store, images=0)
+    scene = draw_scene(200_007)
+    height, width = scene.pixels.shape[:2]
+    boxes = [list(mask.box_xywh) for mask in scene.masks]
+    document = {
+        "images": [{"id": 1, "file_name": "a.png", "width": width, "height": height}],
+        "categories": [{"id": 1, "name": "circle"}],
+        "annotations": [
+            {"id": n, "image_id": 1, "category_id": 1, "bbox": box} for n, box in enumerate(boxes, start=1)
+        ],
+    }
+    data, pictures = json.dumps(document).encode(), {"a.png": encode_png(scene.pixels)}
+    report = import_coco(store, project, "ann", data, pictures.get, name="boxes.json")
+    app = open_page("project")
+    app.session_state["maskdesk"].project.report = report
+    app.session_state["maskdesk"].project.section = "images"
+    app.run()
+    assert not app.exception
+    assert any(f"{len(boxes)} annotations hold boxes only, no mask" in info.value for info in app.info)
+    app.selectbox(key=f"fill-model-{project}-0").select("starter").run()
+    app.button(key="fill-boxes").click().run()
+    assert not app.exception and not app.error
+    rows = store.instances(project)
+    assert 0 < len(rows) <= len(boxes) and {(row.status, row.source) for row in rows} == {
+        ("proposed", "starter")
+    }
+    told = app.session_state["maskdesk"].project.report
+    assert told.boxes == () and f"{len(rows)} of {len(boxes)} boxes are proposals now" in told.notes[-1]
 
 
 def test_a_split_of_too_few_images_is_refused_in_a_sentence(store):

@@ -10,6 +10,7 @@ from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.pycoco import COCO, coco_mask
 from maskrcnn_core.store.exchange import export_coco, import_coco
 from maskrcnn_core.store.exporting import Selection, checked_coco
+from tests.shared_data import shared_path
 from tests.store.builders import change
 from tests.store.test_own_export import bring, make_file, project
 
@@ -92,3 +93,14 @@ def test_what_an_older_project_holds_does_not_make_an_export_fail(store, project
     assert rows[0]["area"] == 2500 and rows[0]["bbox"] == [10, 10, 50, 50]
     assert rows[0]["attributes"] == {"x": None, "y": ["\ud800", 2**70]} and rows[1]["x"] is None
     assert read_coco(data)[1] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["area_null", "area_text", "bbox_empty", "iscrowd_null", "nan_in_attributes"]
+)
+def test_files_that_others_reported_keep_both_of_their_masks(store, project, name):
+    data = shared_path("cases", "coco_in", f"{name}.json").read_bytes()
+    report = import_coco(store, project, "ann", data, {}.get, name=f"{name}.json")
+    assert (report.instances, report.refused) == (2, ()) and len(report.notes) == 1
+    document = json.loads(export_coco(store, project), parse_constant=lambda name: 1 / 0)
+    assert [row["area"] for row in document["annotations"]] == [400, 300]

@@ -103,6 +103,22 @@ def test_images_are_found_by_the_rules_of_names_and_through_links(tmp_path):
         truth.image_file(truth.dataset.images[0])
 
 
+def test_sizes_that_the_file_does_not_tell_are_measured_else_its_own_reason_is_told(tmp_path):
+    file = write(tmp_path / "a", make_dataset())
+    document = json.loads(file.read_text())
+    for row in document["images"]:
+        del row["width"], row["height"]
+    file.write_text(json.dumps(document))
+    truth = read_ground_truth(file, tmp_path / "a")
+    assert truth.dataset.images == make_dataset().images and truth.refusals == ()
+    assert "no width and height; measured in the image's file (3 times" in "\n".join(truth.notes)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(
+        InputError, match=r"none of the 3 images .*images\[...\]\.width: expected .* \(3 times"
+    ):
+        read_ground_truth(file, tmp_path / "none")
+
+
 def test_what_is_ambiguous_is_left_out_by_name(tmp_path):
     file = write(tmp_path / "a", make_dataset(count=2))
     for folder in ("b", "c"):
