@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from maskrcnn_core.matching import Matches, NamedFile, match_names
+from maskrcnn_core.matching import Matches, NamedFile, match_names, told_apart
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.spellings import Parts, Spelling, as_written, folded, joined, plain
 
@@ -106,6 +106,7 @@ class ImagePool:
         """
         found = self._by_relative_path(names, data_set)
         refused: list[str] = []
+        twins: dict[str, int] = {}
         moved: list[tuple[str, int]] = []
         left = [name for name in names if name not in found]
         used = set(found.values())
@@ -123,8 +124,12 @@ class ImagePool:
             found |= {left[record]: numbers[file] for record, file in matches.files.items()}
             used |= {numbers[file] for file in matches.files.values()}
             moved += [(left[record], numbers[file]) for record, file in matches.by_last_part]
-            refused += matches.refused
+            refused += matches.contests
+            twins |= {left[record]: numbers[file] for record, file in matches.twins}
             left = _still_left(left, matches)
+        for name, number in twins.items():
+            if name not in found and number not in used:
+                refused.append(told_apart(name, self.files[number].path))
         return self._told(found, refused, moved, data_set)
 
     def _told(

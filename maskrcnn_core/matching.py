@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.spellings import Parts, Spelling, are_twins, folded, is_rooted, joined, spellings_of
 
-__all__ = ["Matches", "NamedFile", "match_names"]
+__all__ = ["Matches", "NamedFile", "match_names", "told_apart"]
 
 _NAMED = 3
 
@@ -43,14 +43,24 @@ class Matches:
     Args:
         files: from a record's number to its file's.
         ambiguous: records for which several files, or files for which several records, fit equally well.
-        refused: sentences about those, naming the candidates, and about twins that were not taken.
+        contests: sentences about those, naming all candidates.
+        twins: records with the file of another folder that alone has their name, and was not taken.
         by_last_part: pairs whose folders differ: right where the data set was moved, worth saying.
     """
 
     files: dict[int, int]
     ambiguous: frozenset[int] = frozenset()
-    refused: tuple[str, ...] = ()
+    contests: tuple[str, ...] = ()
+    twins: tuple[tuple[int, int], ...] = ()
     by_last_part: tuple[tuple[int, int], ...] = ()
+
+
+def told_apart(name: str, path: str) -> str:
+    """What people are told of a twin."""
+    return (
+        f"{one_line(name)}: expected its own file, got only {one_line(path)} of another folder, which is not "
+        "taken for it"
+    )
 
 
 def match_names(
@@ -187,16 +197,16 @@ class _Pairing:
         self.twins.pop(record, None)
 
     def matches(self) -> Matches:
-        apart = [
-            f"{one_line(self.names[record])}: expected its own file, got only "
-            f"{one_line(self.files[file].path)} of another folder, which is not taken for it"
+        twins = [
+            (record, file)
             for record, file in self.twins.items()
             if record not in self.found and file not in self.used
         ]
         return Matches(
             self.found,
             frozenset(self.contested),
-            (*self.sentences, *apart),
+            self.sentences,
+            tuple(twins),
             tuple(pair for pair in self.moved if self.found.get(pair[0]) == pair[1]),
         )
 

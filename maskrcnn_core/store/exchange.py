@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
-from maskrcnn_core.annotations import ImageRecord, Instance, UniqueNames
+from maskrcnn_core.annotations import ImageRecord, Instance
 from maskrcnn_core.categories import Category
 from maskrcnn_core.errors import DatasetError, ImageError
 from maskrcnn_core.formats.coco import annotation_row, dump_json
@@ -28,7 +28,7 @@ from maskrcnn_core.messages import one_line
 from maskrcnn_core.refusals import Groups, grouped
 from maskrcnn_core.run_limits import NoteTally
 from maskrcnn_core.store.coco_ids import FreeIds
-from maskrcnn_core.store.homes import ImageIds, RecordHomes, TakenImage, waiting_rows
+from maskrcnn_core.store.homes import RecordHomes
 from maskrcnn_core.store.import_report import BoxToFill, ImportReport
 from maskrcnn_core.store.journal import Change, New, Ref
 from maskrcnn_core.store.own_rows import (
@@ -40,6 +40,7 @@ from maskrcnn_core.store.own_rows import (
     project_mark,
     verdict_on,
 )
+from maskrcnn_core.store.pictures_in import called_otherwise, import_images
 from maskrcnn_core.store.records import (
     IMAGE_STATUSES,
     STATUSES,
@@ -64,92 +65,6 @@ _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 FindImage = Callable[[str], bytes | None]
 """Gives an image file's bytes by the name that a data set calls it, or ``None`` if it is not there."""
-
-
-# -- images ---------------------------------------------------------------------------------------
-
-
-def import_images(
-    store: Store,
-    project_id: int,
-    who: str,
-    files: Iterable[tuple[str, bytes]],
-    *,
-    above: Mapping[str, str] = {},
-    fillable: Collection[int] | None = None,
-) -> ImportReport:
-    """Takes images into a project: all good ones in one decision, which can be undone.
-
-    An image that a data set has listed, with its size, and that nobody had brought yet, gets its pixels
-    (:mod:`maskrcnn_core.matching` says which). One whose content is there already is not taken twice. A
-    name that another image has gets a number. Where all names are numbers, they become the ids.
-
-    Args:
-        store: where.
-        project_id: into which project.
-        who: for the journal.
-        files: names and bytes; consumed one by one.
-        above: paths of the folders in which files lie, by name, as far as they are known.
-        fillable: ids of the only images that may get their pixels; all that have none where ``None``.
-
-    Raises:
-        StoreError: if the store cannot be written; then nothing was taken in.
-    """
-    taken, thumbnails, refused, decoding = _stored(store, files, above)
-    rows = store.images(project_id)
-    filled, notes = waiting_rows(rows, taken, fillable)
-    names = UniqueNames(row.file_name for row in rows)
-    digests = {row.digest for row in rows if row.digest}
-    changes: list[Change | New] = [
-        Change("image", row.id, row.version, {"digest": taken[place].digest}) for place, row in filled.items()
-    ]
-    digests |= {taken[place].digest for place in filled}
-    fresh, known = [], []
-    for place, file in enumerate(taken):
-        if file.digest not in digests:
-            digests.add(file.digest)
-            fresh.append(file)
-        elif place not in filled:
-            known.append(file.name)
-    ids = ImageIds([file.name for file in taken], store.given_coco_ids(project_id, "image"))
-    for file in fresh:
-        name = names.take(file.name)
-        if name != file.name:
-            notes.append(_called_otherwise(file.name, name))
-        changes.append(new_image(ids.take(file.name), name, file.size, file.digest))
-    store.decide(project_id, who, "add images", changes)
-    store.keep_thumbnails(thumbnails)
-    return ImportReport(
-        images=len(fresh),
-        known=tuple(known),
-        refused=tuple(refused),
-        notes=(*notes, *ids.notes(), *decoding.sentences()),
-        filled=tuple(row.file_name for row in filled.values()),
-    )
-
-
-def _stored(
-    store: Store, files: Iterable[tuple[str, bytes]], above: Mapping[str, str]
-) -> tuple[list[TakenImage], dict[str, bytes], list[str], NoteTally]:
-    """Decodes and stores files; gives what they are, their thumbnails, why others were refused, and what
-    decoding did to their pixels.
-    """
-    taken, thumbnails, refused, decoding = [], {}, [], NoteTally()
-    for name, data in files:
-        try:
-            image = decode_image(data, name)
-        except ImageError as error:
-            refused.append(str(error))
-            continue
-        decoding.add(one_line(name), image.notes)
-        store.blobs.put(data)
-        thumbnails[image.digest] = make_thumbnail(image.pixels)
-        taken.append(TakenImage(name, above.get(name, ""), image.digest, image.size))
-    return taken, thumbnails, refused, decoding
-
-
-def _called_otherwise(name: str, fresh: str) -> str:
-    return f"{one_line(name)}: another image has this name; it is called {one_line(fresh)} here"
 
 
 # -- COCO in --------------------------------------------------------------------------------------
@@ -374,7 +289,7 @@ class _CocoImport:
                 self.missing.append(record.file_name)
             name = homes.new_name(record.file_name)
             if name != self.found.folder + record.file_name:
-                self.notes.append(_called_otherwise(record.file_name, name))
+                self.notes.append(called_otherwise(record.file_name, name))
             status = ours_of(row.raw).get("status")
             key = ("image", record.id)
             self.image_ids[record.id] = Ref(key)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from maskrcnn_core.annotations import UniqueNames, ids_from_names
 from maskrcnn_core.image_pools import FoundImages
-from maskrcnn_core.matching import NamedFile, match_names
+from maskrcnn_core.matching import NamedFile, match_names, told_apart
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.spellings import folded
 from maskrcnn_core.store.records import ImageRow
@@ -132,7 +132,8 @@ def waiting_rows(
         [NamedFile(file.name, file.above) for file in files],
         named_folders={part for row in rows for part in folded(row.file_name)[:-1]},
     )
-    filled, notes = {}, list(matches.refused)
+    filled, notes = {}, list(matches.contests)
+    notes += [told_apart(waiting[record].file_name, files[file].name) for record, file in matches.twins]
     for record, number in matches.files.items():
         row, file = waiting[record], files[number]
         if file.size != (row.height, row.width):

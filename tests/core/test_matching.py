@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from maskrcnn_core.folders import FolderImages, walk_folder
 from maskrcnn_core.image_pools import ImagePool, PooledFile
-from maskrcnn_core.matching import NamedFile, match_names
+from maskrcnn_core.matching import NamedFile, match_names, told_apart
 
 ACCENT = "caf\u00e9 1.png"
 
@@ -78,7 +78,7 @@ def test_the_longest_common_end_wins_and_leaves_the_rest_to_others():
 def test_what_fits_equally_well_is_not_taken_and_all_are_named(names, paths):
     matches = match_names(names, [NamedFile(path) for path in paths])
     assert matches.files == {} and len(matches.ambiguous) == len(names)
-    (sentence,) = matches.refused
+    (sentence,) = matches.contests
     assert all(name in sentence for name in (*names, *paths))
 
 
@@ -93,7 +93,9 @@ def test_what_fits_equally_well_is_not_taken_and_all_are_named(names, paths):
 )
 def test_a_twin_never_stands_in_and_is_named(name, path):
     matches = match_names([name], [NamedFile(path)])
-    assert matches.files == {} and name in matches.refused[0] and path in matches.refused[0]
+    assert matches.files == {} and matches.twins == ((0, 0),)
+    told = told_apart(name, path)
+    assert name in told and path in told
 
 
 def test_a_folder_that_another_record_names_keeps_its_files():
@@ -183,6 +185,16 @@ def test_a_data_set_beside_a_folder_of_its_name_takes_that_one():
         "set/", "annotations/instances_train2017.json", "annotations/instances_val2017.json"
     )
     assert found(["1.png", "2.png"], val, files, [train]) == {"1.png": "images/val2017/1.png"}
+
+
+def test_a_name_of_the_list_does_not_hide_the_folders_that_its_records_name():
+    files = files_of("set/", *(f"images/default/{part}/1.png" for part in ("train", "test")))
+    (data_set,) = files_of("set/", "annotations/test.json")
+    pool = ImagePool(files, [data_set])
+    found = pool.find(["train/1.png", "test/1.png"], data_set)
+    assert found.files == {"train/1.png": 0, "test/1.png": 1} and found.refused == ()
+    alone = ImagePool(files[:1], [data_set]).find(["test/1.png"], data_set)
+    assert alone.files == {} and "images/default/train/1.png" in alone.refused[0]
 
 
 def test_labels_and_images_of_a_split_are_together():
