@@ -34,6 +34,7 @@ from maskrcnn_core.images import Stretch
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.models import MODELS
 from maskrcnn_core.run_limits import LimitTally
+from maskrcnn_core.training.unlearned import Reading, Unlearned, sort_out
 
 __all__ = ["evaluate"]
 
@@ -138,16 +139,18 @@ def _compare_file(
 ) -> _Compared:
     file = _read_truth(ground_truth)
     truth, refusals = file.dataset(), file.refused()
+    decided = sort_out(((row.value, row.raw) for row in file.annotations), _reading(crowds))
+    truth = replace(truth, instances=decided.instances)
     tell_refusals(ground_truth, refusals, file.notes)
     if refusals and not truth.instances:
         tell(f"{one_line(str(ground_truth))}: no instance of it can be used")
         raise typer.Exit(1)
-    read = read_results_file(results, _with_crowds(truth, crowds), pairs)
+    read = read_results_file(results, truth, pairs)
     tell_refusals(results, read.refusals)
     joined = read.joined
     evaluation = compare(joined.truth, read.found, max_detections=limit)
     unknown = "" if not joined.ids else unknown_note(joined, list(joined.ids), "the results'")
-    notes = [*joined.notes, *filter(None, [unknown])]
+    notes = [*joined.notes, *_undecided_notes(decided.unlearned, decided.rejected), *filter(None, [unknown])]
     notes += notes_on(joined.truth, read.found, evaluation, limit, read)
     _save(save, read.found, joined.truth)
     return _Compared(evaluation, limit, notes, bool(read.rows) and not len(read.found))
@@ -168,15 +171,14 @@ def _compare_model(
     from maskrcnn_core.inference import Predictor  # with torch, which a file's detections do without
     from maskrcnn_core.training.commands import read_with_bar
     from maskrcnn_core.training.evaluating import find_on
-    from maskrcnn_core.training.unlearned import Reading
 
-    read = read_with_bar(truth, images, Reading(stretch=stretch), quiet=quiet)
+    read = read_with_bar(truth, images, _reading(crowds, stretch), quiet=quiet)
     tell_refusals(truth, read.refusals, read.notes)
     name, names, device = model
     loaded = load_named_model(name, names, download=False, quiet=quiet)
     limit = loaded.max_detections if limit is None else limit
     known = [category.name for category in loaded.label_map.categories]
-    joined = join_categories(_with_crowds(read.dataset, crowds), known, pairs)
+    joined = join_categories(read.dataset, known, pairs)
     if not joined.ids:
         raise InputError(
             f"categories: none of the ground truth's ({listed(list(joined.unknown))}) is one of the model's "
@@ -189,7 +191,8 @@ def _compare_model(
             bar.update(1)
     columns = Columns.of(found)
     evaluation = compare(joined.truth, columns, max_detections=limit)
-    notes = [*joined.notes, *filter(None, [unknown_note(joined, known, "the model's")])]
+    notes = [*joined.notes, *_undecided_notes(read.unlearned, read.rejected)]
+    notes += filter(None, [unknown_note(joined, known, "the model's")])
     notes += [*notes_on(joined.truth, columns, evaluation, limit), *limits.sentences()]
     _save(save, columns, joined.truth)
     return _Compared(evaluation, limit, notes, is_empty=False)
@@ -207,10 +210,19 @@ def _read_truth(file: Path) -> CocoFile:
         raise InputError(f"{shown}: {error}") from error
 
 
-def _with_crowds(truth: Dataset, crowds: Crowds) -> Dataset:
-    if crowds is Crowds.ignore:
-        return truth
-    return replace(truth, instances=tuple(replace(i, is_crowd=False) for i in truth.instances))
+def _reading(crowds: Crowds, stretch: Stretch = "auto") -> Reading:
+    return Reading("objects" if crowds is Crowds.objects else "ignore", stretch=stretch)
+
+
+def _undecided_notes(unlearned: Sequence[Unlearned], rejected: int) -> list[str]:
+    """What of a project's export nobody has accepted: it is no ground truth."""
+    notes = []
+    proposals = sum(one.reason == "proposal" for one in unlearned)
+    if proposals:
+        notes.append(f"{proposals:,} open proposals of the ground truth count neither way, as crowds do")
+    if rejected:
+        notes.append(f"{rejected:,} instances of the ground truth were rejected, and are none of it")
+    return notes
 
 
 def _save(file: Path | None, found: Columns, truth: Dataset) -> None:

@@ -101,7 +101,8 @@ def sort_out(rows: Iterable[tuple[Instance, Mapping[str, Any]]], reading: Readin
             region = _region(instance, reason)
             if region is not None:
                 unlearned.append(Unlearned(instance.image_id, region, reason))
-            instance = replace(instance, is_crowd=True)
+            # An empty mask stays what it is: evaluators count it as an object that nobody finds.
+            instance = replace(instance, is_crowd=reason != "empty")
         instances.append(instance)
     return Sorted(tuple(instances), tuple(unlearned), counts["rejected"], counts["undecided"])
 

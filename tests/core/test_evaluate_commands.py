@@ -113,6 +113,24 @@ def test_crowds_are_said_and_can_be_objects(tmp_path):
     assert evaluated(tmp_path, crowds, perfect(truth), "--crowds", "objects")["mask"]["AP"] == 1
 
 
+@pytest.mark.parametrize("crowds", ["ignore", "objects"])
+def test_what_nobody_has_accepted_is_no_ground_truth(tmp_path, crowds):
+    """A project's export may hold proposals and rejected instances, and says so of each."""
+    truth = make_dataset()
+    rows = perfect(truth)
+    document = coco_document(truth)
+    document["annotations"][0]["maskdesk"] = {"status": "proposed"}
+    document["annotations"][1]["maskdesk"] = {"status": "rejected"}
+    files = tmp_path / "truth.json", tmp_path / "results.json"
+    files[0].write_bytes(dump_json(document))
+    files[1].write_bytes(dump_json(rows[2:]))
+    given = ("--ground-truth", files[0], "--results", files[1], "--json", "--crowds", crowds)
+    report = json.loads(invoke("evaluate", *given).stdout)
+    assert report["mask"]["AP"] == 1, "neither of the two is missing"
+    assert said(report, "1 open proposals of the ground truth count neither way")
+    assert said(report, "1 instances of the ground truth were rejected")
+
+
 def test_what_a_limit_leaves_out_is_counted(tmp_path):
     report = evaluated(tmp_path, make_dataset(), perfect(make_dataset()), "--max-detections", "1")
     assert report["max_detections"] == 1
