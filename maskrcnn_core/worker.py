@@ -165,13 +165,15 @@ class _Go:
         if report.was_cancelled:
             jobs.leave_job(self._store, self._job.id, self._worker)
             self._tell(f"left after {report.images + len(report.failed)} of {report.total} images")
-        elif jobs.end_job(self._store, self._job.id, self._worker, "done"):
+            return
+        cut = "; ".join(self._limits.sentences("'project annotate --max-detections'"))
+        if jobs.end_job(self._store, self._job.id, self._worker, "done", cut):
             self._tell(
                 f"done: {report.answered} images newly run, {report.proposed} instances proposed, "
                 f"{len(report.failed)} images failed"
             )
-            for sentence in self._limits.sentences("the job's limit of detections"):
-                self._tell(sentence)
+            if cut:
+                self._tell(cut)
 
     def _fail(self, message: str) -> None:
         jobs.end_job(self._store, self._job.id, self._worker, "failed", message)

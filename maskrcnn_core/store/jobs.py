@@ -195,7 +195,7 @@ class JobRow:
         decided: detections that were left out, as people had decided on that object; of all goes.
         failed: images without an answer.
         failures: a sentence for each, up to :data:`FAILURES_KEPT`.
-        message: for people: why it failed.
+        message: for people: why it failed, or what the limits cut.
         worker: who does it or did it last; empty if nobody has it in hand.
         made_at, made_by: when, in UTC, and by whom.
         started_at: its present or last go.

@@ -481,3 +481,14 @@ def test_a_store_in_a_bucket_has_a_folder_of_this_computer_for_its_lock(place):
     here = worker._folder(StorePlace(place.database, "s3://bucket/maskdesk/files"))
     other = worker._folder(StorePlace(place.database, "s3://other/files"))
     assert here.is_absolute() and here.parent == other.parent and here != other
+
+
+@ON_SQLITE
+def test_a_job_that_is_done_says_what_the_limit_cut(store):
+    project = make_project(store, images=2)
+    job = add(store, project, max_detections=1)
+    assert work_off(store) == 1
+    done = jobs.job(store, job.id)
+    assert done.state == "done" and done.proposed == 2
+    assert done.message.startswith("2 images reached the limit of 1 detections, and ")
+    assert done.message.endswith("raise it with 'project annotate --max-detections'")

@@ -94,6 +94,14 @@ def _draw_new(project: OpenProject, ui: ProjectUi) -> None:
         predictor = predictor_of(state, key)
     if predictor is None:
         return
+    limit = st.number_input(
+        "Detections per image, at most",
+        1,
+        2000,
+        predictor.model.max_detections,
+        10,
+        key=f"job-limit-{key}",
+    )
     mapping = _draw_mapping(project, ui, state, predictor)
     if not st.button(
         f"Look at all {len(project.images):,} images",
@@ -109,7 +117,7 @@ def _draw_new(project: OpenProject, ui: ProjectUi) -> None:
             project.store,
             project.row.id,
             key,
-            JobSettings(threshold, model.nms_threshold, 0.5, model.max_detections, mapping),
+            JobSettings(threshold, model.nms_threshold, 0.5, int(limit), mapping),
             project.who,
         )
         ensure_worker(project.store)
