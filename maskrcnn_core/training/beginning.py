@@ -23,7 +23,7 @@ from maskrcnn_core.models import LoadedModel
 from maskrcnn_core.network_facts import SlimConfig
 from maskrcnn_core.new_heads import replace_heads
 from maskrcnn_core.slim import build_slim
-from maskrcnn_core.training.data import seed_of
+from maskrcnn_core.training.loading import seed_of
 
 __all__ = ["Beginning", "begin_from", "begin_from_nothing"]
 

@@ -27,8 +27,9 @@ from maskrcnn_core.scenes import SCENE_KINDS, write_scenes
 
 if TYPE_CHECKING:
     from maskrcnn_core.training.beginning import Beginning
-    from maskrcnn_core.training.data import GroundTruth, TrainingImages
+    from maskrcnn_core.training.data import GroundTruth
     from maskrcnn_core.training.keeping import Keeper
+    from maskrcnn_core.training.loading import TrainingImages
     from maskrcnn_core.training.settings import TrainingSettings
     from maskrcnn_core.training.unlearned import Reading
 
@@ -165,8 +166,9 @@ def train(
     not learned as background either.
     """
     from maskrcnn_core.training.augmentation import Augmentation
-    from maskrcnn_core.training.data import TrainingImages, renumbered
+    from maskrcnn_core.training.data import renumbered
     from maskrcnn_core.training.keeping import Keeper, Words, curves_file, log_file
+    from maskrcnn_core.training.loading import TrainingImages
     from maskrcnn_core.training.settings import TrainingSettings
     from maskrcnn_core.training.telling import tell_crops, tell_crowded, tell_unknown, tell_unlearned
     from maskrcnn_core.training.unlearned import CROWDS, Reading
@@ -272,7 +274,7 @@ def _check_place(out: Path, inputs: Sequence[Path], *, resume: bool) -> None:
 
 def _default_out(title: str | None, ground_truth: Sequence[Path]) -> Path:
     """Weights in the folder of a person's own models; the same for the same command, as --resume needs."""
-    name = re.sub(r"[^\w.-]+", "-", title or ground_truth[0].stem).strip("-.") or "model"
+    name = re.sub(r"[^\w.]+", "-", title or ground_truth[0].stem).strip("-.") or "model"
     return own_models_folder() / f"{name}.safetensors"
 
 

@@ -36,9 +36,10 @@ from maskrcnn_core.training.checkpoint import (
     without_epochs,
     write_state,
 )
-from maskrcnn_core.training.data import Batches, GroundTruth, TrainingImages, seed_of
+from maskrcnn_core.training.data import GroundTruth
 from maskrcnn_core.training.evaluating import Result, evaluate_on, mean_mask_ap
 from maskrcnn_core.training.ignoring import leave_out_ignored
+from maskrcnn_core.training.loading import Batches, TrainingImages, seed_of
 from maskrcnn_core.training.settings import TrainingSettings, learning_rate
 
 __all__ = ["LOSSES", "Outcome", "Progress", "Snapshot", "train"]

@@ -12,8 +12,9 @@ from tqdm import tqdm
 from maskrcnn_core.console import tell
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.training.beginning import Beginning
-from maskrcnn_core.training.data import GroundTruth, TrainingImages
+from maskrcnn_core.training.data import GroundTruth
 from maskrcnn_core.training.evaluating import Result
+from maskrcnn_core.training.loading import TrainingImages
 from maskrcnn_core.training.run import Outcome, Progress
 from maskrcnn_core.training.unlearned import Reading, Reason
 

@@ -10,8 +10,9 @@ from maskrcnn_core.network_facts import SlimConfig
 from maskrcnn_core.scenes import write_scenes
 from maskrcnn_core.training.augmentation import Augmentation
 from maskrcnn_core.training.beginning import begin_from_nothing
-from maskrcnn_core.training.data import TrainingImages, joint_categories, read_ground_truth
+from maskrcnn_core.training.data import joint_categories, read_ground_truth
 from maskrcnn_core.training.keeping import Keeper, Words
+from maskrcnn_core.training.loading import TrainingImages
 from maskrcnn_core.training.run import train
 from maskrcnn_core.training.settings import TrainingSettings
 

@@ -12,7 +12,8 @@ from maskrcnn_core.models import get_model
 from maskrcnn_core.new_heads import replace_heads
 from maskrcnn_core.training.augmentation import Augmentation
 from maskrcnn_core.training.beginning import begin_from, begin_from_nothing
-from maskrcnn_core.training.data import TrainingImages, joint_categories
+from maskrcnn_core.training.data import joint_categories
+from maskrcnn_core.training.loading import TrainingImages
 from tests.core.builders import make_model
 from tests.shared_data import shared_path
 from tests.training.builders import TINY, make_scenes

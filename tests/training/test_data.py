@@ -12,14 +12,8 @@ from maskrcnn_core.errors import DatasetError, InputError
 from maskrcnn_core.formats.coco import coco_document
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.training.augmentation import Augmentation, Sample, input_scale, largest_whole_scale
-from maskrcnn_core.training.data import (
-    Batches,
-    TrainingImages,
-    joint_categories,
-    read_ground_truth,
-    renumbered,
-    seed_of,
-)
+from maskrcnn_core.training.data import joint_categories, read_ground_truth, renumbered
+from maskrcnn_core.training.loading import Batches, TrainingImages, seed_of
 from maskrcnn_core.training.unlearned import Reading
 from tests.core.builders import disc, make_image
 from tests.training.builders import make_scenes
