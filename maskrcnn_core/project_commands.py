@@ -121,9 +121,7 @@ def add_images(
             tell(f"left alone in the folders, as they are neither images nor JSON: {one_line(kinds)}")
         _tell_report(report)
         if report.boxes:
-            tell(
-                _boxes_sentence(len(report.boxes)).replace("the same command", "'project import' of the file")
-            )
+            tell(_boxes_sentence(len(report.boxes), "'project import' of the file"))
         if report.refused and report.is_empty:
             raise typer.Exit(1)
 
@@ -434,10 +432,10 @@ def _fill(
     return report.proposals
 
 
-def _boxes_sentence(count: int) -> str:
+def _boxes_sentence(count: int, command: str = "the same command") -> str:
     what = "1 annotation holds a box" if count == 1 else f"{count} annotations hold boxes"
     return (
-        f"{what} only, no mask: the same command with --boxes MODEL makes proposals of such boxes, filled by "
+        f"{what} only, no mask: {command} with --boxes MODEL makes proposals of such boxes, filled by "
         "the heads of that network"
     )
 
