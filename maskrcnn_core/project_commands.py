@@ -29,7 +29,7 @@ from maskrcnn_core.store.import_report import BoxToFill
 from maskrcnn_core.store.intake import HandedIn, import_files
 from maskrcnn_core.store.journal import Change
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE
-from maskrcnn_core.store.proposing import category_mapping, propose
+from maskrcnn_core.store.proposing import category_mapping, propose, told_counts
 from maskrcnn_core.store.queues import QueueFilter
 from maskrcnn_core.store.records import STATUSES, Entry, ProjectRow, Status
 from maskrcnn_core.store.seeing import set_stretch
@@ -264,8 +264,8 @@ def annotate_project(
         for sentence in (*report.failed, *limits.sentences()):
             tell(sentence)
         typer.echo(
-            f"{report.images} images have an answer, {report.answered} of them new; "
-            f"{report.proposed} instances proposed, {report.decided} were decided before, "
+            f"{report.images} images have an answer, {report.ran} of them new; "
+            f"{told_counts(report.proposed, report.replaced, report.there, report.decided)}, "
             f"{len(report.failed)} images failed"
         )
 

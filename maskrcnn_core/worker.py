@@ -35,7 +35,7 @@ from maskrcnn_core.run_limits import LimitTally
 from maskrcnn_core.store import jobs
 from maskrcnn_core.store.jobs import JobRow, JobSettings, Progress
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
-from maskrcnn_core.store.proposing import ProposeReport, propose
+from maskrcnn_core.store.proposing import ProposeReport, propose, told_counts
 from maskrcnn_core.store.store import Store
 
 if TYPE_CHECKING:
@@ -169,7 +169,8 @@ class _Go:
         cut = "; ".join(self._limits.sentences("'project annotate --max-detections'"))
         if jobs.end_job(self._store, self._job.id, self._worker, "done", cut):
             self._tell(
-                f"done: {report.answered} images newly run, {report.proposed} instances proposed, "
+                f"done: {report.ran} images newly run, "
+                f"{told_counts(report.proposed, report.replaced, report.there, report.decided)}, "
                 f"{len(report.failed)} images failed"
             )
             if cut:
@@ -233,6 +234,8 @@ class _Go:
                 done=done,
                 proposed=report.proposed,
                 decided=report.decided,
+                replaced=report.replaced,
+                there=report.there,
                 failures=report.failed,
                 ran=done - earlier,
                 ran_seconds=time.monotonic() - began,

@@ -9,11 +9,12 @@ pause, resume and cancel the row; the worker (:mod:`maskrcnn_core.worker`) asks 
 
 A worker says every few seconds that it is alive. A running job whose worker has not for
 :data:`STALE_SECONDS` is taken over by whoever asks next. Of one project's jobs only one runs at a time, as
-two models would make room for each other's proposals.
+what one offers depends on what is there.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -167,6 +168,7 @@ class Progress:
         total: images to be run.
         done: of them with an answer, of whatever go, or without one for good.
         proposed, decided: instances that are new; detections left out as people had decided. Of this go.
+        replaced, there: proposals that made room; those that were there already, by model. Of this go.
         failures: one sentence for each image without an answer.
         ran: images that really went through the network in this go.
         ran_seconds: so long these took.
@@ -176,6 +178,8 @@ class Progress:
     done: int = 0
     proposed: int = 0
     decided: int = 0
+    replaced: int = 0
+    there: Mapping[str, int] = field(default_factory=dict)
     failures: Sequence[str] = ()
     ran: int = 0
     ran_seconds: float = 0.0
@@ -193,6 +197,8 @@ class JobRow:
         done: of them so far.
         proposed: instances that are new, of all goes.
         decided: detections that were left out, as people had decided on that object; of all goes.
+        replaced: open proposals of this model that made room; of all goes.
+        there: proposals that were there already and stay, by the model that made them; of all goes.
         failed: images without an answer.
         failures: a sentence for each, up to :data:`FAILURES_KEPT`.
         message: for people: why it failed, or what the limits cut.
@@ -213,6 +219,8 @@ class JobRow:
     done: int
     proposed: int
     decided: int
+    replaced: int
+    there: Mapping[str, int]
     failed: int
     failures: tuple[str, ...]
     message: str
@@ -451,6 +459,8 @@ def write_progress(store: Store, before: JobRow, worker: str, progress: Progress
     counts = _counts(progress)
     counts["proposed"] += before.proposed
     counts["decided"] += before.decided
+    counts["replaced"] += before.replaced
+    counts["there"] = dict(Counter(before.there) + Counter(counts["there"]))
     if progress.ran:
         counts["lost"] = 0
     with store.writing() as connection:
@@ -545,6 +555,8 @@ def _counts(progress: Progress) -> dict[str, Any]:
         "done": progress.done,
         "proposed": progress.proposed,
         "decided": progress.decided,
+        "replaced": progress.replaced,
+        "there": dict(progress.there),
         "failed": len(progress.failures),
         "failures": list(progress.failures[:FAILURES_KEPT]),
         "ran": progress.ran,
@@ -574,6 +586,8 @@ def _job_row(row: Row[Any]) -> JobRow:
         done=row.done,
         proposed=row.proposed,
         decided=row.decided,
+        replaced=row.replaced,
+        there={str(key): int(number) for key, number in row.there.items()},
         failed=row.failed,
         failures=tuple(map(str, row.failures)),
         message=row.message,

@@ -1,46 +1,68 @@
 """Runs a model over a project, image by image, and offers what it found.
 
 Each image's answer and its proposals are saved before the next image begins: whoever stops, is killed or
-restarts goes on where it was. What people have decided is never touched: an accepted, rejected or drawn
-instance stays, and nothing is offered on top of it. Proposals of an earlier run that nobody has decided on
-make room for the new ones.
+restarts goes on where it was. What people have decided, drawn or changed is never touched, and nothing is
+offered on top of it, nor where they removed something.
+
+Proposals belong to the model that made them. A run makes room only among those of the same model, of the
+categories that it was asked for, that nobody has touched; what it finds again just so stays as it is. What
+another model has proposed stays; of two that mean the same (:data:`DUPLICATE`) the one that was there is
+kept. A run that offers otherwise, by another threshold or mapping, offers anew from the kept answers: the
+network does not run again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from sqlalchemy import select
 
 from maskrcnn_core.annotations import Instance
 from maskrcnn_core.categories import LabelMap
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import ConflictError, CoreError, ImageError, InferenceError, InputError
 from maskrcnn_core.images import Stretch
-from maskrcnn_core.masks import mask_iou
+from maskrcnn_core.masks import Rle, mask_iou
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.run_limits import LimitTally
 from maskrcnn_core.runs import Failure, Run
 from maskrcnn_core.store.answers import pack_run, unpack_run
 from maskrcnn_core.store.doubts import doubts_of_run
 from maskrcnn_core.store.journal import Change, New
+from maskrcnn_core.store.piles import PROPOSE
 from maskrcnn_core.store.records import Doubts, ImageRow, InstanceRow
 from maskrcnn_core.store.seeing import pixels_of, seen_as, stretch_of
 from maskrcnn_core.store.store import Store, new_instance
+from maskrcnn_core.store.tables import INSTANCE, JOURNAL
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference import Predictor
 
-__all__ = ["ProposeReport", "category_mapping", "match_categories", "propose"]
+__all__ = [
+    "DUPLICATE",
+    "SAME_OBJECT",
+    "ProposeReport",
+    "category_mapping",
+    "match_categories",
+    "propose",
+    "told_counts",
+]
 
 Pixels = npt.NDArray[np.uint8]
 
 _TRIES = 5
 SAME_OBJECT = 0.5
 """Mask IoU from which on a detection is the object that somebody has decided on already."""
+
+DUPLICATE = 0.75
+"""Mask IoU from which on proposals of one category by two models are one: what two networks draw of an object
+differs by a rim, and different objects of one kind hardly ever overlap so far."""
 
 OnImage = Callable[[int, int, str], object]
 
@@ -53,7 +75,10 @@ class ProposeReport:
         total: images of the project that can be run.
         images: that have an answer now, of this run or an earlier one.
         answered: of them in this run.
+        ran: of them by the network, not from a kept answer.
         proposed: instances that are new.
+        replaced: open proposals of this model that made room.
+        there: proposals that were there already and stay, by the model that made them.
         decided: detections that were left out, as people had decided on that object.
         failed: one sentence for each image without an answer.
         was_cancelled: whether it ended before the last image.
@@ -62,10 +87,39 @@ class ProposeReport:
     total: int
     images: int
     answered: int
+    ran: int
     proposed: int
+    replaced: int
+    there: Mapping[str, int]
     decided: int
     failed: tuple[str, ...]
     was_cancelled: bool
+
+
+def told_counts(proposed: int, replaced: int, there: Mapping[str, int], decided: int) -> str:
+    """What a run offered, and why not more, for people."""
+    parts = [f"{proposed:,} instances proposed"]
+    if replaced:
+        parts.append(f"{replaced:,} earlier ones replaced")
+    parts += [f"{number:,} already there from {one_line(key)}" for key, number in sorted(there.items())]
+    return ", ".join((*parts, f"{decided:,} decided by people before"))
+
+
+@dataclass
+class _Counts:
+    """What offering did."""
+
+    new: int = 0
+    replaced: int = 0
+    decided: int = 0
+    there: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: _Counts) -> None:
+        """Count another image's, too."""
+        self.new += other.new
+        self.replaced += other.replaced
+        self.decided += other.decided
+        self.there += other.there
 
 
 @dataclass(frozen=True)
@@ -147,7 +201,10 @@ def propose(
     cancelled: Callable[[], bool] = lambda: False,
     limits: LimitTally | None = None,
 ) -> ProposeReport:
-    """Asks a model about every image of a project that it has not answered yet, and offers what it finds.
+    """Ask a model about every image of a project, and offer what it finds.
+
+    Images in which just so has been offered before are passed over, and so is the network where it has
+    answered.
 
     An image without an answer is named, and the others are done.
 
@@ -168,15 +225,26 @@ def propose(
     images = [row for row in store.images(project_id) if row.digest]
     model = predictor.model
     stretch = stretch_of(store.project(project_id))
-    finished = store.offered_images(project_id, seen_as(model.digest, stretch))
+    asked, seen = _asked_for(thresholds, mapping), seen_as(model.digest, stretch)
+    finished = store.offered_images(project_id, seen, asked)
     open_ = [image for image in images if image.id not in finished]
-    answered = proposed = decided = 0
+    answered = ran = 0
+    counts = _Counts()
     done = len(images) - len(open_)
     failed: list[str] = []
 
     def report(*, was_cancelled: bool = False) -> ProposeReport:
         return ProposeReport(
-            len(images), done - len(failed), answered, proposed, decided, tuple(failed), was_cancelled
+            len(images),
+            done - len(failed),
+            answered,
+            ran,
+            counts.new,
+            counts.replaced,
+            dict(counts.there),
+            counts.decided,
+            tuple(failed),
+            was_cancelled,
         )
 
     if on_report:
@@ -185,14 +253,16 @@ def propose(
         if cancelled():
             return report(was_cancelled=True)
         try:
-            outcome = _answer(store, image, predictor, thresholds, stretch)
+            outcome, is_new = _answer(store, image, predictor, thresholds, stretch)
             if isinstance(outcome, Failure):
                 failed.append(f"{one_line(image.file_name)}: {outcome.reason}")
             else:
                 if limits is not None:
                     limits.add(one_line(image.file_name), outcome, thresholds)
-                new, left = _offer(store, project_id, image, predictor, outcome, thresholds, mapping, stretch)
-                answered, proposed, decided = answered + 1, proposed + new, decided + left
+                offered = _offer(store, project_id, image, predictor, outcome, thresholds, mapping, stretch)
+                store.mark_offered(image.id, seen, asked, has_replaced=offered.replaced > 0)
+                counts.add(offered)
+                answered, ran = answered + 1, ran + is_new
         except (ImageError, InferenceError, ConflictError) as error:
             failed.append(_about(image, error))
         done += 1
@@ -209,19 +279,25 @@ def _about(image: ImageRow, error: CoreError) -> str:
     return reason if reason.startswith(f"{name}: ") else f"{name}: {reason}"
 
 
+def _asked_for(thresholds: Thresholds, mapping: Mapping[int, int]) -> str:
+    """A name for what is offered of an answer, and as what."""
+    settings = (*astuple(thresholds), *sorted(mapping.items()))
+    return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
+
+
 def _answer(
     store: Store, image: ImageRow, predictor: Predictor, thresholds: Thresholds, stretch: Stretch
-) -> Run | Failure:
-    """The network's answer, from an earlier run if there is one."""
+) -> tuple[Run | Failure, bool]:
+    """The network's answer, from an earlier run if there is one; and whether it was asked now."""
     model = predictor.model
     key = seen_as(model.digest, stretch)
     kept = store.answer(image.id, key)
     if kept is not None:
-        return unpack_run(store.blobs.get(kept))
+        return unpack_run(store.blobs.get(kept)), False
     try:
         pixels = pixels_of(store, image, stretch)
     except CoreError as error:
-        return Failure(str(error))
+        return Failure(str(error)), False
     floor = Thresholds(
         SCORE_FLOOR, thresholds.nms_threshold, thresholds.max_detections, thresholds.mask_threshold
     )
@@ -233,7 +309,7 @@ def _answer(
         candidates=store.blobs.put(pack_run(outcome)) if isinstance(outcome, Run) else "",
         failure=outcome.reason if isinstance(outcome, Failure) else "",
     )
-    return outcome
+    return outcome, True
 
 
 def _offer(
@@ -245,8 +321,8 @@ def _offer(
     thresholds: Thresholds,
     mapping: Mapping[int, int],
     stretch: Stretch,
-) -> tuple[int, int]:
-    """Saves proposals as one decision of the model's; how many are new, and how many were decided before."""
+) -> _Counts:
+    """Save proposals as one decision of the model's."""
     model = predictor.model
 
     def pixels() -> Pixels:
@@ -259,16 +335,15 @@ def _offer(
     doubts = doubts_of_run(run, found, model.label_map)
     wanted = [_Offer(i, of_label[i.category_id], d) for i, d in zip(found, doubts, strict=True)]
     for attempt in range(_TRIES):
-        changes, left = _changes(store, project_id, image, model.key, wanted)
+        changes, counts = _changes(store, project_id, image, model.key, wanted, set(mapping.values()))
         try:
-            store.decide(project_id, f"model {model.key}", "propose", changes, image_id=image.id)
-            break
+            store.decide(project_id, f"model {model.key}", PROPOSE, changes, image_id=image.id)
+            return counts
         except ConflictError:
             # Somebody is reviewing this very image: look again at what they have decided.
             if attempt == _TRIES - 1:
                 raise
-    store.mark_offered(image.id, seen_as(model.digest, stretch))
-    return sum(isinstance(change, New) for change in changes), left
+    raise AssertionError("unreachable: the last attempt returns or raises")
 
 
 def _changes(
@@ -277,19 +352,29 @@ def _changes(
     image: ImageRow,
     source: str,
     wanted: Sequence[_Offer],
-) -> tuple[list[Change | New], int]:
-    """What an offer changes, and how many detections are of objects that people have decided on."""
+    categories: Collection[int],
+) -> tuple[list[Change | New], _Counts]:
+    """What an offer changes: of this model's untouched proposals of these categories, and new ones."""
     rows = store.instances(project_id, image_id=image.id)
-    standing = [row for row in rows if not _is_open(row)]
-    number = store.next_coco_id(project_id, "instance")
-    changes: list[Change | New] = [
-        Change("instance", row.id, row.version, {"gone": True}) for row in rows if _is_open(row)
-    ]
-    left = 0
+    decided = [row.mask for row in rows if not _is_untouched(row)]
+    decided += _removed_masks(store, image)
+    own = [r for r in rows if _is_untouched(r) and r.source == source and r.category_id in categories]
+    others = [row for row in rows if _is_untouched(row) and row.source != source]
+    same = {(row.category_id, row.counts, row.score): row for row in own}
+    number, counts = store.next_coco_id(project_id, "instance"), _Counts()
+    changes: list[Change | New] = []
+    kept: set[int] = set()
     for offer in wanted:
         instance = offer.instance
-        if any(mask_iou(instance.mask, row.mask) >= SAME_OBJECT for row in standing):
-            left += 1
+        if any(mask_iou(instance.mask, mask) >= SAME_OBJECT for mask in decided):
+            counts.decided += 1
+            continue
+        there = same.get((offer.category_id, instance.mask.counts, instance.score)) or _duplicate(
+            offer, others
+        )
+        if there is not None:
+            counts.there[there.source] += 1
+            kept.add(there.id)
             continue
         changes.append(
             new_instance(
@@ -305,9 +390,44 @@ def _changes(
             )
         )
         number += 1
-    return changes, left
+        counts.new += 1
+    gone = [row for row in own if row.id not in kept]
+    counts.replaced = len(gone)
+    return [*(Change("instance", row.id, row.version, {"gone": True}) for row in gone), *changes], counts
 
 
-def _is_open(row: InstanceRow) -> bool:
-    """Offered by a model, and nobody has said anything of it."""
-    return row.status == "proposed" and row.source not in ("person", "file")
+def _duplicate(offer: _Offer, rows: Sequence[InstanceRow]) -> InstanceRow | None:
+    """A proposal of the same object as the same, if there is one."""
+    mask = offer.instance.mask
+    alike = (r for r in rows if r.category_id == offer.category_id and mask_iou(mask, r.mask) >= DUPLICATE)
+    return next(alike, None)
+
+
+def _is_untouched(row: InstanceRow) -> bool:
+    """Offered by a model, and nobody has said or changed anything of it."""
+    return row.status == "proposed" and row.source not in ("person", "file") and row.version == 1
+
+
+def _removed_masks(store: Store, image: ImageRow) -> list[Rle]:
+    """What people have taken away in an image: also that is a word on what lies there."""
+    with store.reading() as connection:
+        query = select(INSTANCE.c.id, INSTANCE.c.counts).where(
+            INSTANCE.c.image_id == image.id, INSTANCE.c.gone
+        )
+        gone = {row.id: row.counts for row in connection.execute(query)}
+        if not gone:
+            return []
+        entries = select(JOURNAL.c.kind, JOURNAL.c.changes).where(
+            JOURNAL.c.image_id == image.id, ~JOURNAL.c.is_refused
+        )
+        by: dict[int, str] = {}
+        for entry in connection.execute(entries.order_by(JOURNAL.c.id)):
+            for line in entry.changes:
+                if line["table"] == "instance" and line.get("after", {}).get("gone") is True:
+                    by[line["id"]] = entry.kind
+    size = image.height, image.width
+    return [
+        Rle.from_counts(counts, size)
+        for id_, counts in gone.items()
+        if by.get(id_) not in (None, PROPOSE, "undo")
+    ]

@@ -277,7 +277,7 @@ class Store:
             "model_key": model_key,
             "candidates": candidates,
             "failure": failure,
-            "is_offered": False,
+            "offered": "",
             "made_at": datetime.now(UTC),
         }
         with self.writing() as connection:
@@ -293,19 +293,29 @@ class Store:
         with self.reading() as connection:
             return connection.execute(query).scalar_one_or_none()
 
-    def mark_offered(self, image_id: int, model_digest: str) -> None:
-        """Notes that what a model found in an image has been offered as instances."""
+    def mark_offered(
+        self, image_id: int, model_digest: str, asked: str, *, has_replaced: bool = False
+    ) -> None:
+        """Note that what a model found in an image has been offered as instances, as it was ``asked`` for.
+
+        Where proposals were replaced, other models may have left out theirs for them: what they found is
+        offered again when they are asked again.
+        """
         of = (ANSWER.c.image_id == image_id, ANSWER.c.model_digest == model_digest)
         with self.writing() as connection:
-            connection.execute(update(ANSWER).where(*of).values(is_offered=True))
+            if has_replaced:
+                connection.execute(update(ANSWER).where(ANSWER.c.image_id == image_id).values(offered=""))
+            connection.execute(update(ANSWER).where(*of).values(offered=asked))
 
-    def offered_images(self, project_id: int, model_digest: str) -> set[int]:
-        """Ids of the images in which what a model found has been offered."""
+    def offered_images(self, project_id: int, model_digest: str, asked: str) -> set[int]:
+        """Ids of the images in which what a model found has last been offered just as it is ``asked`` for."""
         query = (
             select(ANSWER.c.image_id)
             .join(IMAGE, IMAGE.c.id == ANSWER.c.image_id)
             .where(
-                IMAGE.c.project_id == project_id, ANSWER.c.model_digest == model_digest, ANSWER.c.is_offered
+                IMAGE.c.project_id == project_id,
+                ANSWER.c.model_digest == model_digest,
+                ANSWER.c.offered == asked,
             )
         )
         with self.reading() as connection:

@@ -189,12 +189,12 @@ ANSWER = Table(
     Column("model_digest", Text, nullable=False),
     Column("candidates", Text, nullable=False),
     Column("failure", Text, nullable=False),
-    Column("is_offered", Boolean, nullable=False),
+    Column("offered", Text, nullable=False, server_default=text("''")),
     Column("made_at", UtcTime, nullable=False),
     UniqueConstraint("image_id", "model_digest"),
 )
-"""What a network said of an image: the digest of its candidates' file, or why there is none; and whether what
-it found has been offered as instances."""
+"""What a network said of an image: the digest of its candidates' file, or why there is none; and how what it
+found has last been offered as instances; empty where it has not."""
 
 JOURNAL = Table(
     "journal",
@@ -228,6 +228,8 @@ JOB = Table(
     Column("done", Integer, nullable=False),
     Column("proposed", Integer, nullable=False),
     Column("decided", Integer, nullable=False),
+    Column("replaced", Integer, nullable=False, server_default=text("0")),
+    Column("there", JSON, nullable=False, server_default=text("'{}'")),
     Column("failed", Integer, nullable=False),
     Column("failures", JSON, nullable=False),
     Column("message", Text, nullable=False),

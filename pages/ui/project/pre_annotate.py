@@ -22,6 +22,7 @@ from maskrcnn_core.store.jobs import (
     pause_job,
     resume_job,
 )
+from maskrcnn_core.store.proposing import told_counts
 from maskrcnn_core.store.store import Store
 from maskrcnn_core.worker import ensure_worker
 from pages.ui.cached import predictor_of
@@ -219,8 +220,8 @@ def _draw_job(project: OpenProject, job: JobRow, title: str) -> None:
             _act(left, "Pause", ":material/pause:", pause_job, project, job)
         _act(right, "Cancel", ":material/stop:", cancel_job, project, job)
     st.caption(
-        f"{job.done} of {job.total} images, {job.proposed} instances proposed, "
-        f"{job.decided} were decided before"
+        f"{job.done} of {job.total} images, "
+        + harmless(told_counts(job.proposed, job.replaced, job.there, job.decided))
     )
     if job.message:
         st.text(job.message)
