@@ -108,18 +108,29 @@ class _Pairing:
         self.moved: list[tuple[int, int]] = []
         self.given = folders, named_folders
         self._folders: tuple[set[str], set[str]] | None = None
+        self._spelt: dict[tuple[Spelling, bool], list[Parts]] = {}
+
+    def _parts(self, spelling: Spelling, *, of_files: bool) -> list[Parts]:
+        """All names in one spelling, each read once."""
+        parts = self._spelt.get((spelling, of_files))
+        if parts is None:
+            texts = [file.path for file in self.files] if of_files else self.names
+            parts = self._spelt[spelling, of_files] = [spelling(text) for text in texts]
+        return parts
 
     def pair_whole_paths(self, spelling: Spelling) -> None:
         left = self.left()
         if not left or len(self.used) == len(self.files):
             return
         by_path: dict[Parts, list[int]] = defaultdict(list)
-        for number, file in enumerate(self.files):
+        for number, parts in enumerate(self._parts(spelling, of_files=True)):
             if number not in self.used:
-                by_path[spelling(file.path)].append(number)
+                by_path[parts].append(number)
+        names = self._parts(spelling, of_files=False)
         claims: dict[Parts, list[int]] = defaultdict(list)
         for record in left:
-            path = joined((), self.names[record], spelling)
+            name = self.names[record]
+            path = joined((), name, spelling) if ".." in name or "%" in name else names[record]
             if path is not None and path in by_path:
                 claims[path].append(record)
         for path, records in claims.items():
@@ -130,15 +141,16 @@ class _Pairing:
         left = self.left()
         if not left or len(self.used) == len(self.files):
             return
-        records = {record: spelling(self.names[record]) for record in left}
+        names = self._parts(spelling, of_files=False)
+        records = {record: names[record] for record in left}
         wanted = {parts[-1] for parts in records.values() if parts}
         longest = max((len(parts) for parts in records.values()), default=0)
         paths = {}
-        for number, file in enumerate(self.files):
-            if number not in self.used:
-                parts = spelling(file.path)
-                if parts and parts[-1] in wanted:
-                    paths[number] = (*spelling(file.above), *parts)[-longest:]
+        for number, parts in enumerate(self._parts(spelling, of_files=True)):
+            if parts and parts[-1] in wanted and number not in self.used:
+                if len(parts) < longest and (above := self.files[number].above):
+                    parts = (*spelling(above), *parts)
+                paths[number] = parts[-longest:]
         tree = _Tree(paths, records)
         # The more lenient spelling may part what a stricter one could not.
         self.contested = {}
@@ -163,8 +175,9 @@ class _Pairing:
 
     def _contradict(self, record: int, file: int) -> bool:
         """Whether the folders say that a file, although nothing else has its name, is another's."""
-        name = folded(self.names[record])
-        path = (*folded(self.files[file].above), *folded(self.files[file].path))
+        name = self._parts(folded, of_files=False)[record]
+        own = self._parts(folded, of_files=True)[file]
+        path = (*folded(self.files[file].above), *own)
         same = 0
         while same < min(len(name), len(path)) and name[-1 - same] == path[-1 - same]:
             same += 1
@@ -176,15 +189,15 @@ class _Pairing:
             return True
         if not is_rooted(self.names[record]) and are_twins(mine, its):
             return True
-        if len(folded(self.files[file].path)) > same:
+        if len(own) > same:
             self.moved.append((record, file))
         return False
 
     def _folders_named(self) -> tuple[set[str], set[str]]:
         """The folders that files lie in, and those that records name, folded."""
         if self._folders is None:
-            of_files = {part for file in self.files for part in folded(file.path)[:-1]}
-            of_records = {part for name in self.names for part in folded(name)[:-1]}
+            of_files = {part for path in self._parts(folded, of_files=True) for part in path[:-1]}
+            of_records = {part for name in self._parts(folded, of_files=False) for part in name[:-1]}
             self._folders = of_files.union(self.given[0]), of_records.union(self.given[1])
         return self._folders
 
