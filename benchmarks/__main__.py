@@ -24,6 +24,7 @@ from benchmarks.end_to_end import run_end_to_end
 from benchmarks.evaluating import run_evaluating
 from benchmarks.explained import run_explained
 from benchmarks.many_instances import run_many_instances
+from benchmarks.people import run_people
 from benchmarks.prompts import run_prompts
 from benchmarks.report import Report
 from benchmarks.review import run_review
@@ -82,6 +83,12 @@ BENCHMARKS = (
         "A box that is given: its mask and category",
         "The network's own heads make a mask of a person's box, where detection alone misses the object.",
         run_prompts,
+    ),
+    Benchmark(
+        "people",
+        "Several people at once",
+        "The network is what all wait for; waiting itself costs next to nothing, and memory comes back.",
+        run_people,
     ),
     Benchmark(
         "review",
