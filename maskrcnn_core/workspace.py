@@ -277,13 +277,17 @@ class Workspace:
             looked_at.hurry()
         queue = queue_for(str(predictor.device))
         floor = replace(thresholds, score_threshold=SCORE_FLOOR, labels=None)
+        this = weakref.ref(self)  # what waits in the queue keeps nothing of somebody who has gone
         queued = 0
         for digest in self.images:
             key = (digest, predictor.model.digest)
             if key not in self._jobs:
 
                 def work(digest: str = digest) -> Run | Failure:
-                    return predictor.run([self.pixels(digest)], floor)[0]
+                    here = this()
+                    if here is None:
+                        return Failure("closed before it ran")
+                    return predictor.run([here.pixels(digest)], floor)[0]
 
                 self._jobs[key] = queue.submit(self.client, work, first=digest == first)
                 queued += 1

@@ -1,6 +1,7 @@
 """Days of work in short: many images go in and out, many sessions come and go, and nothing of them stays."""
 
 import gc
+import threading
 import weakref
 
 import numpy as np
@@ -92,3 +93,19 @@ def test_images_that_are_closed_go_while_the_session_stays(predictor):
     assert [ref() for ref in refs if ref() is not None] == []
     assert workspace.images == {} and workspace._jobs == {} and workspace._counts == {}
     assert [path for path in workspace._folder.iterdir() if path.is_file()] == []
+
+
+def test_images_that_wait_keep_nothing_of_somebody_who_has_gone(predictor, monkeypatch):
+    gate, asked = threading.Event(), []
+    queue_for("cpu").submit("somebody else", lambda: gate.wait(30))
+    monkeypatch.setattr(predictor, "run", lambda images, thresholds: asked.append(len(images)))
+    session = Session(predictor, 2000)
+    session.state.workspace.start(predictor, Thresholds())
+    jobs = list(session.state.workspace._jobs.values())
+    gone = weakref.ref(session.state.workspace)
+    del session
+    gc.collect()
+    assert gone() is None
+    gate.set()
+    assert all(job.wait(30) for job in jobs)
+    assert asked == [], "the network works for those who are there"
