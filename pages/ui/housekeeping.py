@@ -22,6 +22,9 @@ __all__ = ["Housekeeper", "keep_house"]
 _EVERY = 30.0  # seconds between two looks
 _WORKED = 1.0  # CPU seconds: a process that did less has left nothing worth collecting
 _THOROUGH_EVERY = 600.0  # seconds, at most, between two thorough collections of a process that works
+_ROUNDS = (
+    2  # after a session has ended: its threads and tasks may hold it a moment longer than Streamlit does
+)
 _PATIENCE = 10.0  # seconds that a busy server may take to let go of sessions
 _MANY_OBJECTS = 60_000  # in the collector's sight: a collection then takes about 50 ms
 
@@ -46,7 +49,7 @@ class Housekeeper:
         worked: Callable[[], float] = time.process_time,
     ) -> None:
         self._count_sessions, self._clock, self._worked = sessions, clock, worked
-        self._sessions = 0
+        self._sessions = self._rounds = 0
         self._thorough_at = clock()
         self._worked_at = worked()
         self._wake = threading.Event()
@@ -72,7 +75,10 @@ class Housekeeper:
             What was done: ``thorough``, ``young`` (objects that are not frozen), or empty for nothing.
         """
         before, self._sessions = self._sessions, self._count_sessions()
-        if self._is_asked or self._sessions < before:
+        if self._sessions < before:
+            self._rounds = _ROUNDS
+        if self._is_asked or self._rounds:
+            self._rounds = max(self._rounds - 1, 0)
             self.collect_thoroughly()
             return "thorough"
         if self._worked() - self._worked_at < _WORKED:

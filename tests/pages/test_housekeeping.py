@@ -69,6 +69,18 @@ def test_a_session_that_was_open_when_libraries_were_frozen_goes_once_it_ends(pr
     assert session() is None
 
 
+def test_a_session_that_a_thread_held_a_moment_longer_goes_at_the_next_look(process):
+    process.sessions = 1
+    process.keeper.look()
+    held = Circle()
+    session = weakref.ref(held)
+    process.sessions = 0
+    assert process.keeper.look() == "thorough" and session() is not None
+    del held
+    assert process.keeper.look() == "thorough" and session() is None
+    assert process.keeper.look() == "", "and that was all"
+
+
 def test_frozen_garbage_goes_at_last_though_no_session_ends(process):
     kept = Circle()
     garbage = weakref.ref(kept)
