@@ -38,7 +38,7 @@ class SlowPredictor(CrowdPredictor):
 @st.cache_resource(show_spinner=False)
 def shared() -> tuple[SlowPredictor, weakref.WeakSet[Workspace]]:
     """What all sessions share, made once: this script runs anew for each of them."""
-    housekeeping._EVERY = 1.0
+    housekeeping._EVERY = 3.0
     get_instance()._session_mgr._session_storage._cache._ttl = 2.0
     workspaces: weakref.WeakSet[Workspace] = weakref.WeakSet()
 
