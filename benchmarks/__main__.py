@@ -23,6 +23,7 @@ from benchmarks.editor import run_editor
 from benchmarks.end_to_end import run_end_to_end
 from benchmarks.evaluating import run_evaluating
 from benchmarks.explained import run_explained
+from benchmarks.large_files import run_large_files
 from benchmarks.many_instances import run_many_instances
 from benchmarks.people import run_people
 from benchmarks.prompts import run_prompts
@@ -77,6 +78,12 @@ BENCHMARKS = (
         "Hundreds of instances: the page, its table and the exports",
         "The viewer keeps the pace of the screen, and no export takes long or much memory.",
         run_many_instances,
+    ),
+    Benchmark(
+        "large_files",
+        "A COCO file of 118,287 images and 800,000 polygons: into a project and out again",
+        "Time and memory grow with the file and no faster, checks and read-back included.",
+        run_large_files,
     ),
     Benchmark(
         "prompts",

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
 import math
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-__all__ = ["IMAGES", "INSTANCES", "write_large_coco"]
+from benchmarks.report import Claim, Report, megabytes, seconds
+
+__all__ = ["IMAGES", "INSTANCES", "run_large_files", "write_large_coco"]
+
+_ROOT = Path(__file__).resolve().parents[1]
 
 IMAGES, INSTANCES = 118_287, 800_000
 """What COCO's ``instances_train2017.json`` holds, but for its 60,001 further annotations."""
@@ -63,3 +74,105 @@ def _annotation(random: np.random.Generator, number: int, images: int) -> dict[s
         "category_id": number % 80 + 1,
         "id": 1_000_000 + number,
     }
+
+
+@dataclass(frozen=True)
+class _Spent:
+    """What a command took: seconds by the clock and of the processors, and bytes at its peak."""
+
+    wall: float
+    cpu: float
+    peak: int
+
+    def row(self, *words: str) -> tuple[str, ...]:
+        return (*words, seconds(self.wall), seconds(self.cpu), megabytes(self.peak))
+
+
+def run_large_files(quick: bool = False) -> Report:
+    """Import a COCO file into a project and export it, each in a process of its own, and time pycocotools."""
+    images, instances = (300, 2_000) if quick else (IMAGES, INSTANCES)
+    rows: list[tuple[str, ...]] = []
+    spent: dict[tuple[str, int], _Spent] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        for share in (1,) if quick else (2, 1):
+            size = f"{images // share:,} images, {instances // share:,} polygons"
+            place = Path(folder) / str(share)
+            place.mkdir()
+            write_large_coco(place / "in.json", images // share, instances // share)
+            for name, command in _commands(place).items():
+                spent[name, share] = _run(command, place)
+                rows.append(spent[name, share].row(size, name))
+        claims = [
+            Claim(
+                "the export, imported and exported again, is the same bytes",
+                _same_after_a_round(place),
+                "equality",
+            )
+        ]
+    if not quick:
+        claims += _costs(spent)
+    notes = ("Each command is a whole process, with its start. Exports are read back with pycocotools.",)
+    return Report(("file", "what", "time", "CPU", "peak memory"), tuple(rows), tuple(claims), notes)
+
+
+def _costs(spent: Mapping[tuple[str, int], _Spent]) -> list[Claim]:
+    ways = ("project import", "project export")
+    whole, half = (sum(spent[way, share].cpu for way in ways) for share in (1, 2))
+    wall = max(spent[way, 1].wall for way in ways)
+    peak = max(spent[way, 1].peak for way in ways)
+    return [
+        Claim(f"twice the file takes {whole / half:.1f} times as long", whole < 2.5 * half, "cost"),
+        Claim(f"in and out take less than 60 s each ({seconds(wall)})", wall < 60, "cost"),
+        Claim(f"they take less than 2.5 GB ({megabytes(peak)})", peak < 2.5e9, "cost"),
+    ]
+
+
+def _commands(place: Path) -> dict[str, list[str]]:
+    core = [sys.executable, "-m", "maskrcnn_core", "project"]
+    read = "import sys; from pycocotools.coco import COCO; COCO(sys.argv[1])"
+    return {
+        "pycocotools reads it": [sys.executable, "-c", read, str(place / "in.json")],
+        "project import": [
+            *core, "import", "Large", "--ground-truth", str(place / "in.json"), "--images", str(place),
+        ],
+        "project list": [*core, "list"],
+        "project export": [*core, "export", "Large", "--out", str(place / "out.json")],
+    }  # fmt: skip
+
+
+# A process begins with the peak memory of the one that starts it: that one must be small.
+_LAUNCHER = """
+import json, os, sys, time
+started = time.perf_counter()
+id_ = os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:])
+_, status, usage = os.wait4(id_, 0)
+spent = time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+print("\\n" + json.dumps([os.waitstatus_to_exitcode(status), *spent]))
+"""
+
+
+def _run(command: Sequence[str], data: Path) -> _Spent:
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", _LAUNCHER, *command],
+        cwd=_ROOT,
+        env=os.environ | {"MASKDESK_DATA": str(data / "data")},
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    code, wall, cpu, peak = json.loads(done.stdout.splitlines()[-1])
+    if code:
+        raise RuntimeError(f"{' '.join(command)}: exit code {code}")
+    return _Spent(wall, cpu, peak * (1 if sys.platform == "darwin" else 1024))
+
+
+def _same_after_a_round(place: Path) -> bool:
+    """Whether the export comes out of an empty project as the same bytes."""
+    again = place / "again"
+    again.mkdir()
+    (place / "out.json").rename(again / "in.json")
+    commands = _commands(again)
+    for name in ("project import", "project export"):
+        _run(commands[name], again)
+    return filecmp.cmp(again / "in.json", again / "out.json", shallow=False)

@@ -8,8 +8,8 @@ Every byte is parsed by a JSON library before it counts: what is not JSON is tol
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,9 @@ Json = Any
 Offsets = npt.NDArray[np.int64]
 
 _BATCH_BYTES = 1 << 20
-_LONG_NUMBER, _LONG_NUMBER_TEXT = re.compile(rb"\d{19}"), re.compile(r"\d{19}", re.ASCII)
-"""``orjson`` reads whole numbers of more than 64 bits as floats."""
+_DIGITS = bytes(ord("0") if chr(byte).isdecimal() and byte < 128 else ord(" ") for byte in range(256))
+_TOO_LONG = b"0" * 19
+"""``orjson`` reads whole numbers of more than 64 bits as floats: from so many digits on they may be such."""
 
 
 class JsonRows:
@@ -37,13 +38,13 @@ class JsonRows:
     Args:
         data: UTF-8 text that holds the list.
         starts, ends: int64 ``[N]``, where each row begins and ends in ``data``.
+        has_long_number: whether a number of the list has more than 18 digits.
     """
 
-    def __init__(self, data: bytes, starts: Offsets, ends: Offsets) -> None:
+    def __init__(self, data: bytes, starts: Offsets, ends: Offsets, has_long_number: bool) -> None:
         self._data, self._starts, self._ends = data, starts, ends
         # Looked for once, and outside of texts: run lengths hold many digits in a row.
-        is_long = _has_long_number(np.frombuffer(data, np.uint8))
-        self._parse = parse_json if is_long else _parse_short
+        self._parse = json.loads if has_long_number else _parse_short
 
     def __len__(self) -> int:
         return len(self._starts)
@@ -82,8 +83,13 @@ def read_json(data: bytes) -> Json:
         raise DatasetError(f"this is no JSON, or only a part of a file ({error})") from error
 
 
-def read_json_rows(data: bytes) -> Json:
+def read_json_rows(data: bytes, on_batch: Callable[[str, list[Json]], object] = lambda *_: None) -> Json:
     """Parse a text but for the rows of its lists.
+
+    Args:
+        data: the text, in any encoding that JSON may have.
+        on_batch: called with a list's name (empty for a list that is the whole text) and some of its rows,
+            which are parsed here once to see whether they are JSON.
 
     Returns:
         For an object its members, lists among them as :class:`JsonRows`; for a list :class:`JsonRows`;
@@ -94,26 +100,28 @@ def read_json_rows(data: bytes) -> Json:
     """
     text = _as_utf8(data)
     try:
-        return _document(text)
+        return _document(text, on_batch)
     except (ValueError, RecursionError):
         read_json(text)  # says where it is wrong
         raise DatasetError("this is no JSON, or only a part of a file") from None
 
 
-def _document(text: bytes) -> Json:
+def _document(text: bytes, on_batch: Callable[[str, list[Json]], object]) -> Json:
     span = text.strip(_SPACE)
     if not span or span[:1] not in b"{[":
         return json.loads(text)
     if span[:1] == b"[":
-        return _list_rows(span)
-    starts, colons, ends = _members(span)
+        return _list_rows(span, partial(on_batch, ""))
+    starts, colons, ends, _ = _parts(span)
+    if (colons < 0).any():
+        raise ValueError("a member without a colon")
     members: dict[str, Json] = {}
     for start, colon, end in zip(starts.tolist(), colons.tolist(), ends.tolist(), strict=True):
         name = json.loads(span[start:colon])
         if not isinstance(name, str):
             raise ValueError(name)
         value = span[colon + 1 : end].strip(_SPACE)
-        members[name] = _list_rows(value) if value[:1] == b"[" else json.loads(value)
+        members[name] = _list_rows(value, partial(on_batch, name)) if value[:1] == b"[" else json.loads(value)
     return members
 
 
@@ -131,21 +139,11 @@ def _as_utf8(data: bytes) -> bytes:
         raise DatasetError(f"this is no JSON, or only a part of a file ({error})") from error
 
 
-def _members(text: bytes) -> tuple[Offsets, Offsets, Offsets]:
-    """Where the members of an object begin, have their colon, and end."""
-    is_whole, starts, colons, ends = _cut(np.frombuffer(text, np.uint8))
-    if not is_whole or (colons < 0).any():
-        raise ValueError("brackets that do not match, or a member without a colon")
-    return starts, colons, ends
-
-
-def _list_rows(text: bytes) -> JsonRows:
-    is_whole, starts, _, ends = _cut(np.frombuffer(text, np.uint8))
-    if not is_whole:
-        raise ValueError("brackets that do not match")
-    rows = JsonRows(text, starts, ends)
-    for _ in rows.batches():
-        pass
+def _list_rows(text: bytes, on_batch: Callable[[list[Json]], object]) -> JsonRows:
+    starts, _, ends, has_long_number = _parts(text)
+    rows = JsonRows(text, starts, ends, has_long_number)
+    for batch in rows.batches():
+        on_batch(batch)
     return rows
 
 
@@ -155,11 +153,11 @@ def parse_json(text: str | bytes) -> Json:
     Raises:
         ValueError: if it is not JSON.
     """
-    is_long = _LONG_NUMBER.search(text) if isinstance(text, bytes) else _LONG_NUMBER_TEXT.search(text)
-    return json.loads(text) if is_long else _parse_short(text)
+    data = text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text
+    return json.loads(text) if _TOO_LONG in data.translate(_DIGITS) else _parse_short(data)
 
 
-def _parse_short(text: str | bytes) -> Json:
+def _parse_short(text: bytes) -> Json:
     """Parse a text whose numbers have at most 18 digits in a row."""
     try:
         return orjson.loads(text)
@@ -167,79 +165,82 @@ def _parse_short(text: str | bytes) -> Json:
         return json.loads(text)
 
 
-@compiled
-def _has_long_number(text: npt.NDArray[np.uint8]) -> bool:
-    """Whether 19 digits or more follow each other outside of strings."""
-    in_string, digits, i = False, 0, 0
-    while i < text.size:
-        byte = text[i]
-        if in_string:
-            if byte == 92:
-                i += 1
-            elif byte == 34:
-                in_string = False
-        elif 48 <= byte <= 57:
-            digits += 1
-            if digits == 19:
-                return True
-        else:
-            digits = 0
-            in_string = byte == 34
-        i += 1
-    return False
-
-
-@compiled
-def _cut(text: npt.NDArray[np.uint8]) -> tuple[bool, Offsets, Offsets, Offsets]:
-    """Cuts what stands within the outermost brackets at its commas.
+def _parts(text: bytes) -> tuple[Offsets, Offsets, Offsets, bool]:
+    """What stands within the outermost brackets of a text, cut at its commas.
 
     Returns:
-        Whether brackets and quotes match up to the last byte; and for each part where it begins, where its
-        first colon is (-1 where there is none), and where it ends, outside of strings and inner brackets.
+        Where each part begins, has its first colon (-1 where there is none), and ends; and whether more than
+        18 digits follow each other outside of texts.
+
+    Raises:
+        ValueError: if brackets and quotes do not match up to the last byte.
     """
-    starts = np.empty(64, np.int64)
-    colons = np.empty(64, np.int64)
-    ends = np.empty(64, np.int64)
-    count, depth, begin, colon, is_blank = 0, 0, 1, -1, True
-    in_string = False
-    i, last = 0, text.size - 1
-    while i <= last:
-        byte = text[i]
+    content = np.frombuffer(text, np.uint8)
+    count, longest = _cut(content, _KINDS, *np.empty((3, 0), np.int64))
+    is_long = bool(longest > len(_TOO_LONG) - 1)
+    if count < 0:
+        raise ValueError("brackets or quotes that do not match")
+    starts, colons, ends = np.empty((3, count), np.int64)
+    _cut(content, _KINDS, starts, colons, ends)
+    if count == 1 and not text[1:-1].strip(_SPACE):
+        return starts[:0], colons[:0], ends[:0], is_long
+    return starts, colons, ends, is_long
+
+
+_QUOTE, _BACKSLASH, _OPENS, _CLOSES, _COMMA, _COLON, _DIGIT = range(1, 8)
+_KINDS = np.zeros(256, np.uint8)
+for _kind, _bytes in enumerate((b'"', b"\\", b"{[", b"}]", b",", b":", b"0123456789"), start=1):
+    _KINDS[list(_bytes)] = _kind
+
+
+@compiled
+def _cut(
+    text: npt.NDArray[np.uint8],
+    kinds: npt.NDArray[np.uint8],
+    starts: Offsets,
+    colons: Offsets,
+    ends: Offsets,
+) -> tuple[int, int]:
+    """Fills in the parts as far as there is room for them.
+
+    Returns:
+        Their number, or -1 if brackets do not match; and how many digits follow each other at most.
+    """
+    count, depth, begin, colon = 0, 0, 1, -1
+    digits, longest = 0, 0
+    in_string, escaped = False, False
+    last = text.size - 1
+    for i in range(text.size):
+        kind = kinds[text[i]]
         if in_string:
-            if byte == 92:  # a backslash: what follows it ends no string
-                i += 1
-            elif byte == 34:
+            if escaped:
+                escaped = False
+            elif kind == _QUOTE:
                 in_string = False
-            i += 1
+            elif kind == _BACKSLASH:
+                escaped = True
             continue
-        ends_part = False
-        if byte == 34:
+        if kind == _DIGIT:
+            digits += 1
+            continue
+        if digits > longest:
+            longest = digits
+        digits = 0
+        if kind == 0:
+            continue
+        if kind == _QUOTE:
             in_string = True
-            is_blank = False
-        elif byte == 123 or byte == 91:  # { [
+        elif kind == _OPENS:
             depth += 1
-            is_blank = is_blank and depth == 1
-        elif byte == 125 or byte == 93:  # } ]
+        elif kind == _CLOSES:
             depth -= 1
-            if depth == 0:
-                if i < last or byte != text[0] + 2:
-                    break
-                # Nothing at all between the brackets is no part; nothing behind a comma is one.
-                ends_part = count > 0 or not is_blank
-        elif depth == 1 and byte == 44:  # a comma
-            ends_part = True
-        elif depth == 1 and byte == 58 and colon < 0:  # a colon
+            if depth == 0 and (i < last or text[i] != text[0] + 2):
+                return -1, 0
+        elif kind == _COLON and depth == 1 and colon < 0:
             colon = i
-        elif byte > 32:
-            is_blank = False
-        if ends_part:
-            if count == starts.size:
-                starts = np.concatenate((starts, np.empty(count, np.int64)))
-                colons = np.concatenate((colons, np.empty(count, np.int64)))
-                ends = np.concatenate((ends, np.empty(count, np.int64)))
-            starts[count], colons[count], ends[count] = begin, colon, i
+        if depth == 0 or (kind == _COMMA and depth == 1):
+            if count < starts.size:
+                starts[count], colons[count], ends[count] = begin, colon, i
             count += 1
-            begin, colon, is_blank = i + 1, -1, True
-        i += 1
-    is_whole = depth == 0 and not in_string and i > last
-    return is_whole, starts[:count].copy(), colons[:count].copy(), ends[:count].copy()
+            begin, colon = i + 1, -1
+    return -1 if depth or in_string else count, longest

@@ -7,8 +7,10 @@ fill a hole that is written as a polygon). ``iscrowd`` stays 0 for those: evalua
 
 from __future__ import annotations
 
+import io
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import orjson
@@ -25,6 +27,9 @@ __all__ = [
     "annotation_row",
     "coco_document",
     "coco_members",
+    "dump_json",
+    "dump_rows",
+    "join_members",
     "least_iou",
     "result_rows",
     "results_members",
@@ -114,6 +119,26 @@ def _with_json(document: Json, *, is_ascii: bool) -> str:
     # An older project can hold NaN among the keys that came with a file.
     document = clean(document, lambda reason, got: None, depth=-8)  # rows lie some levels below the top
     return json.dumps(document, ensure_ascii=is_ascii, allow_nan=False, separators=(",", ":"))
+
+
+def dump_rows(rows: Iterable[Json]) -> Iterator[bytes]:
+    """A list as JSON, some thousand rows at a time: never all of them at once as Python has them."""
+    remaining, between = iter(rows), b"["
+    while batch := list(islice(remaining, 2000)):
+        yield between + dump_json(batch)[1:-1]
+        between = b","
+    yield b"[]" if between == b"[" else b"]"
+
+
+def join_members(members: Mapping[str, Iterable[bytes]]) -> bytes:
+    """An object as JSON, of its members' values in pieces."""
+    out, between = io.BytesIO(), b"{"
+    for name, pieces in members.items():
+        out.write(between + dump_json(name) + b":")
+        out.writelines(pieces)
+        between = b","
+    out.write(b"}")
+    return out.getvalue()
 
 
 def least_iou(data: bytes, instances: Iterable[Instance], *, exact: bool = True) -> float:

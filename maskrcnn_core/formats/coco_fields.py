@@ -80,22 +80,23 @@ def id_key(value: Json) -> int | str | None:
 
 
 class Ids:
-    """Numbers for the rows of one list: those of the file, and the following ones for all others.
+    """Numbers for the rows of one list: those of the file, and the following ones for all others."""
 
-    Args:
-        rows: of the list, as JSON has them.
-    """
-
-    def __init__(self, rows: Iterable[Json]) -> None:
-        keys = (id_key(row.get("id")) for row in rows if isinstance(row, dict))
-        self._following = max(0, max((key for key in keys if isinstance(key, int)), default=0)) + 1
+    def __init__(self) -> None:
+        self.largest = 0
+        self._given = 0
         self._of_text: dict[str, int] = {}
         self._taken: set[int] = set()
 
+    def see(self, rows: Iterable[Json]) -> None:
+        """Note the ids of rows, as JSON has them, before any number is given."""
+        keys = (id_key(row.get("id")) for row in rows if isinstance(row, dict))
+        self.largest = max(self.largest, max((key for key in keys if isinstance(key, int)), default=0))
+
     def following(self) -> int:
         """The number after the largest of all."""
-        self._following += 1
-        return self._following - 1
+        self._given += 1
+        return self.largest + self._given
 
     def of(self, key: int | str) -> int:
         """The number of a key; a text always has the same one."""

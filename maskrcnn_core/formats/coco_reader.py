@@ -6,6 +6,7 @@ that a mask does without never costs the mask: what was mended is counted and sa
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -14,11 +15,12 @@ from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.formats.coco_fields import OURS, FieldError, Ids, id_key, ours_of
 from maskrcnn_core.formats.coco_file import CocoFile, CocoRow, GivenBox, boxes_refused
 from maskrcnn_core.formats.coco_rows import Rows, SizeOf
-from maskrcnn_core.json_rows import read_json
+from maskrcnn_core.json_rows import JsonRows, read_json, read_json_rows
 from maskrcnn_core.refusals import Refusal, kind
 
 __all__ = [
     "CocoFile",
+    "CocoReader",
     "CocoRow",
     "GivenBox",
     "Refusal",
@@ -32,6 +34,8 @@ Json = Any
 """A value as ``json`` reads it; nothing past this package's readers has this type."""
 
 _T = TypeVar("_T")
+
+_RESULTS = "results"
 
 _READ_OF_FILE = frozenset({"images", "categories", "annotations", OURS})
 _READ_OF_IMAGE = frozenset({"id", "width", "height", "file_name", "sha256", OURS})
@@ -64,10 +68,7 @@ def read_coco_file(data: bytes, *, size_of: SizeOf = lambda name: None) -> CocoF
     Raises:
         DatasetError: if the file as a whole is not COCO JSON.
     """
-    document = read_json(data)
-    if not isinstance(document, dict):
-        raise DatasetError(f"COCO file: expected an object with 'images', got {kind(document)}")
-    return _Reader(document, size_of).read()
+    return CocoReader(data, size_of=size_of).whole()
 
 
 def read_results(data: bytes, dataset: Dataset) -> tuple[list[Instance], list[Refusal]]:
@@ -95,10 +96,11 @@ def read_result_rows(
     Returns:
         Those that can be used with their index, what was refused, and how many are boxes without a mask.
     """
-    reader = _Reader({"results": rows}, lambda name: None)
-    reader.rows.refer_to(dataset.images, dataset.categories)
-    found, boxes = reader.instances("results", score_wanted=True)
-    return [(row.id - 1, row.value) for row in found], reader.refusals, len(boxes)
+    lists = _Lists({_RESULTS: rows}, lambda name: None, {})
+    lists.rows.refer_to(dataset.images, dataset.categories)
+    read = [(row.id - 1, row.value) for row in lists.instances(_RESULTS)]
+    found = [(index, value) for index, value in read if isinstance(value, Instance)]
+    return found, lists.refusals, len(read) - len(found)
 
 
 def _translate(other: Dataset, dataset: Dataset, refusals: list[Refusal]) -> list[Instance]:
@@ -122,68 +124,130 @@ def _translate(other: Dataset, dataset: Dataset, refusals: list[Refusal]) -> lis
     return found
 
 
-class _Reader:
-    """Reads one document's lists: images and categories before what refers to them."""
+class CocoReader:
+    """Reads the data set form a row at a time: images and categories at once, then what refers to them.
 
-    def __init__(self, document: Mapping[str, Json], size_of: SizeOf) -> None:
+    A file of a million annotations, all in memory as Python has them, takes several gigabytes.
+
+    Args:
+        data: the file.
+        size_of: asked for the size of an image of which the file does not tell it.
+
+    Raises:
+        DatasetError: if the file as a whole is not COCO JSON.
+    """
+
+    def __init__(self, data: bytes, *, size_of: SizeOf = lambda name: None) -> None:
+        ids: defaultdict[str, Ids] = defaultdict(Ids)
+        document = read_json_rows(data, lambda name, rows: ids[name].see(rows))
+        if not isinstance(document, dict):
+            raise DatasetError(f"COCO file: expected an object with 'images', got {kind(document)}")
+        self._lists = _Lists(document, size_of, ids)
+        rows = self._lists.rows
+        self.images = self._lists.one_of_each_name(
+            self._lists.referred_to("images", _READ_OF_IMAGE, rows.image)
+        )
+        self.categories = tuple(
+            row for _, row in self._lists.referred_to("categories", _READ_OF_CATEGORY, rows.category)
+        )
+        rows.refer_to((row.value for row in self.images), (row.value for row in self.categories))
+        self.extra: Mapping[str, Json] = rows.extra("COCO file", None, _plain(document), _READ_OF_FILE)
+        self.ours = ours_of(_plain(document, OURS))
+        self.annotation_count = len(self._lists.of("annotations"))
+
+    def annotations(self) -> Iterator[CocoRow[Instance] | CocoRow[GivenBox]]:
+        """The annotations, with a mask or mere boxes, in the file's order; to be asked once."""
+        return self._lists.instances("annotations")
+
+    @property
+    def largest_annotation_id(self) -> int:
+        """Of the file; ids that rows without one are given come after it."""
+        return self._lists.ids["annotations"].largest
+
+    def raw_annotations(self) -> Iterator[Mapping[str, Json]]:
+        """The annotations that are objects, unchecked, as they are in the file."""
+        return (row for row in self._lists.of("annotations") if isinstance(row, dict))
+
+    @property
+    def refusals(self) -> tuple[Refusal, ...]:
+        """What cannot be used, by name, of what has been read so far."""
+        return tuple(self._lists.refusals)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What had to be mended in what has been read so far: one sentence with a count for each kind."""
+        return self._lists.rows.mends.sentences()
+
+    def whole(self) -> CocoFile:
+        """All of it."""
+        annotations: list[CocoRow[Instance]] = []
+        boxes: list[CocoRow[GivenBox]] = []
+        for row in self.annotations():
+            if isinstance(row.value, GivenBox):
+                boxes.append(row)
+            else:
+                annotations.append(row)
+        return CocoFile(
+            self.images,
+            self.categories,
+            tuple(annotations),
+            tuple(boxes),
+            self.extra,
+            self.ours,
+            self.refusals,
+            self.notes,
+            tuple(self._lists.refused_rows),
+        )
+
+
+def _plain(document: Mapping[str, Json], *names: str) -> dict[str, Json]:
+    """Members of a document, with all rows of their lists; but the lists that are read row by row."""
+    return {
+        name: list(value) if isinstance(value, JsonRows) else value
+        for name, value in document.items()
+        if (name in names if names else name not in _READ_OF_FILE)
+    }
+
+
+class _Lists:
+    """Reads the lists of one document."""
+
+    def __init__(self, document: Mapping[str, Json], size_of: SizeOf, ids: Mapping[str, Ids]) -> None:
         self.document = document
+        self.ids = ids
         self.rows = Rows(size_of)
         self.refusals: list[Refusal] = []
         self.refused_rows: list[Mapping[str, Json]] = []
 
-    def read(self) -> CocoFile:
-        images = self._one_of_each_name(self._referred_to("images", _READ_OF_IMAGE, self.rows.image))
-        categories = [
-            row for _, row in self._referred_to("categories", _READ_OF_CATEGORY, self.rows.category)
-        ]
-        self.rows.refer_to((row.value for row in images), (row.value for row in categories))
-        annotations, boxes = self.instances("annotations")
-        return CocoFile(
-            tuple(images),
-            tuple(categories),
-            tuple(annotations),
-            tuple(boxes),
-            self.rows.extra("COCO file", None, self.document, _READ_OF_FILE),
-            ours_of(self.document),
-            tuple(self.refusals),
-            self.rows.mends.sentences(),
-            tuple(self.refused_rows),
-        )
-
-    def instances(
-        self, name: str, *, score_wanted: bool = False
-    ) -> tuple[list[CocoRow[Instance]], list[CocoRow[GivenBox]]]:
+    def instances(self, name: str, ids: Ids | None = None) -> Iterator[CocoRow[Instance] | CocoRow[GivenBox]]:
         """The rows of a list that refers to images and categories: those with masks, and mere boxes.
 
-        With ``score_wanted``, rows without a score are refused, and ids mean nothing, as in the results form.
+        In the results form rows without a score are refused, and ids mean nothing.
         """
-        found: list[CocoRow[Instance]] = []
-        boxes: list[CocoRow[GivenBox]] = []
-        ids = Ids(() if score_wanted else self._list(name))
-        rows = self.rows
+        rows, ids = self.rows, None if name == _RESULTS else self.ids[name]
         for index, row in self._objects(name):
             try:
-                read = rows.annotation(name, index, row, score_wanted)
+                read = rows.annotation(name, index, row, ids is None)
             except FieldError as error:
                 self._refuse(name, index, error)
                 self.refused_rows.append(row)
                 continue
-            id_, text = (index + 1, "") if score_wanted else rows.annotation_id(name, index, row, ids)
+            id_, text = (index + 1, "") if ids is None else rows.annotation_id(name, index, row, ids)
             extra = rows.extra(name, index, row, _READ_OF_ANNOTATION)
             if isinstance(read, GivenBox):
-                boxes.append(CocoRow(read, row, id_, text, extra))
+                yield CocoRow(read, row, id_, text, extra)
             else:
-                found.append(CocoRow(read[0], row, id_, text, extra, read[1], read[2]))
-        return found, boxes
+                yield CocoRow(read[0], row, id_, text, extra, read[1], read[2])
 
-    def _list(self, name: str) -> list[Json]:
+    def of(self, name: str) -> JsonRows | list[Json]:
+        """A list of the document; raises :class:`DatasetError` if there is none."""
         rows = self.document.get(name)
-        if not isinstance(rows, list):
+        if not isinstance(rows, JsonRows | list):
             raise DatasetError(f"COCO file: expected a list {name!r}, got {kind(rows)}")
         return rows
 
     def _objects(self, name: str) -> Iterator[tuple[int, dict[str, Json]]]:
-        for index, row in enumerate(self._list(name)):
+        for index, row in enumerate(self.of(name)):
             if isinstance(row, dict):
                 yield index, row
             else:
@@ -192,14 +256,14 @@ class _Reader:
     def _refuse(self, name: str, index: int, error: FieldError) -> None:
         self.refusals.append(Refusal(f"{name}[{index}].{error.field}", error.reason, error.got))
 
-    def _referred_to(
+    def referred_to(
         self,
         name: str,
         known: frozenset[str],
         read: Callable[[int, dict[str, Json], int, str], _T],
     ) -> Iterator[tuple[int, CocoRow[_T]]]:
         """Rows that others refer to, with their index; those with an id that came before are left out."""
-        ids = Ids(self._list(name))
+        ids = self.ids[name]
         seen: dict[int, dict[str, Json]] = {}
         for index, row in self._objects(name):
             key = id_key(row.get("id"))
@@ -220,12 +284,13 @@ class _Reader:
             seen[id_] = row
             yield index, CocoRow(value, row, id_, text, self.rows.extra(name, index, row, known))
 
-    def _one_of_each_name(
+    def one_of_each_name(
         self, rows: Iterable[tuple[int, CocoRow[ImageRecord]]]
-    ) -> list[CocoRow[ImageRecord]]:
+    ) -> tuple[CocoRow[ImageRecord], ...]:
+        """Rows without those whose file name came before, which are refused."""
         first: dict[str, CocoRow[ImageRecord]] = {}
         for index, row in rows:
             name = row.value.file_name
             if first.setdefault(name, row) is not row:
                 self.refusals.append(Refusal(f"images[{index}].file_name", "{} came before", repr(name)))
-        return list(first.values())
+        return tuple(first.values())

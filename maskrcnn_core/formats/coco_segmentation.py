@@ -6,6 +6,7 @@ polygon beside good ones is left out; run lengths are compressed text or a list 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ Json = Any
 _NUMBERS = {int, float}
 _RUNS = {int}
 _LEAST = 6
+_FAR = 1e15
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +113,9 @@ def _read_part(part: Json) -> list[float]:
     if not set(map(type, part)) <= _NUMBERS:
         wrong = next(number for number in part if type(number) not in _NUMBERS)
         raise DatasetError(f"expected finite numbers, got {kind(wrong)}")
-    # NaN is not less than anything; whole numbers of JSON can be longer than any float.
-    if not all(-1e15 < number < 1e15 for number in part):
-        wrong = next(number for number in part if not -1e15 < number < 1e15)
+    # Whole numbers of JSON can be longer than any float. NaN may hide from comparing, but not from adding up.
+    if not -_FAR < min(part) <= max(part) < _FAR or math.isnan(sum(part)):
+        wrong = next(number for number in part if not -_FAR < number < _FAR)
         raise DatasetError(f"expected finite numbers, got {kind(wrong)[:40]}")
     ring: list[float] = part
     return ring

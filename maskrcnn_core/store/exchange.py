@@ -12,15 +12,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 from maskrcnn_core.annotations import ImageRecord, Instance
 from maskrcnn_core.categories import Category
 from maskrcnn_core.errors import DatasetError, ImageError
-from maskrcnn_core.formats.coco import annotation_row, dump_json
-from maskrcnn_core.formats.coco_fields import OURS, is_storable, number, ours_of, read_box
-from maskrcnn_core.formats.coco_file import CocoFile, CocoRow
-from maskrcnn_core.formats.coco_reader import read_coco_file
+from maskrcnn_core.formats.coco import annotation_row, dump_json, dump_rows, join_members
+from maskrcnn_core.formats.coco_fields import OURS, id_key, is_storable, number, ours_of, read_box
+from maskrcnn_core.formats.coco_file import CocoRow, GivenBox
+from maskrcnn_core.formats.coco_reader import CocoReader
 from maskrcnn_core.formats.coco_sizes import sizes_from
 from maskrcnn_core.image_pools import FoundImages, ImageFinder
 from maskrcnn_core.images import decode_image, image_size
@@ -74,7 +74,7 @@ def import_coco(
     store: Store,
     project_id: int,
     who: str,
-    data: bytes | CocoFile,
+    data: bytes | CocoReader,
     find_image: FindImage | ImageFinder,
     *,
     name: str = "",
@@ -98,7 +98,7 @@ def import_coco(
         DatasetError: if the file as a whole is not COCO JSON, or holds a name that no database can keep.
         StoreError: if the store cannot be written; then nothing was taken in.
     """
-    file = data if isinstance(data, CocoFile) else read_for_import(data, find_image)
+    file = data if isinstance(data, CocoReader) else read_for_import(data, find_image)
     work = _CocoImport(store, project_id, file, find_image)
     work.plan_categories()
     work.plan_images()
@@ -109,17 +109,17 @@ def import_coco(
     return work.report(f"{one_line(name)}: " if name else "")
 
 
-def read_for_import(data: bytes, find_image: FindImage | ImageFinder) -> CocoFile:
-    """Reads a COCO file; sizes that it does not tell are measured in its images.
+def read_for_import(data: bytes, find_image: FindImage | ImageFinder) -> CocoReader:
+    """Reads a COCO file up to its annotations; sizes that it does not tell are measured in its images.
 
     Raises:
         DatasetError: if the file as a whole is not COCO JSON, or holds a name that no database can keep.
     """
 
     if isinstance(find_image, ImageFinder):
-        file = read_coco_file(data, size_of=sizes_from(find_image, data))
+        file = CocoReader(data, size_of=sizes_from(find_image, data))
     else:
-        file = read_coco_file(data, size_of=lambda name: _size_of(find_image(name), name))
+        file = CocoReader(data, size_of=lambda name: _size_of(find_image(name), name))
     names = [("categories", "name", [row.value.name for row in file.categories])]
     names += [("images", "file_name", [row.value.file_name for row in file.images])]
     for rows, field, texts in names:
@@ -143,7 +143,7 @@ class _CocoImport:
     """Plans one import as one decision; nothing but image files is written before that is made."""
 
     def __init__(
-        self, store: Store, project_id: int, file: CocoFile, find_image: FindImage | ImageFinder
+        self, store: Store, project_id: int, file: CocoReader, find_image: FindImage | ImageFinder
     ) -> None:
         self.store, self.project_id, self.file = store, project_id, file
         self.find_image = find_image.read if isinstance(find_image, ImageFinder) else find_image
@@ -161,12 +161,10 @@ class _CocoImport:
         self.there = 0
         self.boxes: list[BoxToFill] = []
         self.mends = Groups()
-        self.listed = len(file.annotations) + len(file.boxes)
-        self.listed += sum(refusal.place.startswith("annotations[") for refusal in file.refusals)
         self.changed = 0
         self.images_there = 0
         self.project = store.project(project_id)
-        self.is_own = is_own(file, self.project)
+        self.is_own = is_own(file.ours, self.project)
         # From the file's ids to the project's ids in files.
         self.coco_ids: dict[tuple[str, int], int] = {}
         # From the file's ids to the store's, or to rows that this decision makes.
@@ -189,7 +187,7 @@ class _CocoImport:
             tuple(prefix + sentence for sentence in refused),
             tuple(prefix + sentence for sentence in notes),
             self.there,
-            self.listed,
+            self.file.annotation_count,
             len(self.file.refusals) + len(self.refused) - len(refused),
             tuple(self.boxes),
             self.changed,
@@ -247,7 +245,7 @@ class _CocoImport:
         return self.store.instances(self.project_id)
 
     @cached_property
-    def own(self) -> dict[int, InstanceRow]:
+    def own(self) -> Mapping[int | str | None, InstanceRow]:
         """Instances that rows of the file can be, by their ids in files."""
         return {row.coco_id: row for row in self.instances} if self.is_own else {}
 
@@ -255,11 +253,12 @@ class _CocoImport:
         """Categories of an own export by their ids, where instances show that these mean the same."""
         by_id = {row.id: row for row in rows}
         found = {}
-        for row in self.file.annotations:
-            there, mark = self.own.get(row.id), ours_of(row.raw).get("mark")
-            if there is not None and mark and row.value.category_id not in found:
+        for row in self.file.raw_annotations() if self.own else ():
+            there, mark = self.own.get(id_key(row.get("id"))), ours_of(row).get("mark")
+            given = id_key(row.get("category_id"))
+            if there is not None and mark and given not in found:
                 category = by_id[there.category_id]
-                if category.coco_id == row.value.category_id and mark == _mark(there, category.coco_id):
+                if category.coco_id == given and mark == _mark(there, category.coco_id):
                     found[category.coco_id] = category
         return found
 
@@ -329,43 +328,56 @@ class _CocoImport:
         return self.store.blobs.put(data)
 
     def plan_instances(self) -> None:
-        rows = self.instances
-        there = {(row.image_id, row.category_id, row.counts) for row in rows}
+        there, filled = self._there()
         category_ids = {row.id: row.coco_id for row in self.store.categories(self.project_id)}
         verdicts = Counter[Verdict]()
         file = self.file
-        wanted = [row.id for row in file.annotations] + [row.id for row in file.boxes]
-        ids = FreeIds(self.store.given_coco_ids(self.project_id, "instance"), wanted)
+        ids = FreeIds(self.store.given_coco_ids(self.project_id, "instance"), (file.largest_annotation_id,))
         without = Counter[str]()
-        for row in file.annotations:
-            instance = row.value
+        listed: set[int] = set()
+        for row in file.annotations():
+            value = row.value
+            if self.own:
+                listed.add(row.id)
             image_id, category_id = (
-                self.image_ids.get(instance.image_id),
-                self.category_ids.get(instance.category_id),
+                self.image_ids.get(value.image_id),
+                self.category_ids.get(value.category_id),
             )
             if image_id is None or category_id is None:
                 without["image" if image_id is None else "category"] += 1
                 continue
-            if not instance.mask.area:
+            if isinstance(value, GivenBox):
+                self._plan_box(cast(CocoRow[GivenBox], row), (image_id, category_id, value.box) in filled)
+                continue
+            if not value.mask.area:
                 without["pixels"] += 1
                 continue
+            found = cast(CocoRow[Instance], row)
             mine = self.own.get(row.id)
             if mine is not None and mine.image_id == image_id:
-                verdict = self._compare(row, mine, category_id, category_ids)
+                verdict = self._compare(found, mine, category_id, category_ids)
                 verdicts[verdict] += 1
                 if verdict in ("same", "changed", "changed here"):
                     self.there += 1
                     continue
-            if (image_id, category_id, instance.mask.counts) in there:
+            if (image_id, category_id, value.mask.counts) in there:
                 self.there += 1
                 continue
-            self.add(self._new_instance(row, image_id, category_id, ids.take(row.id)))
-        if file.boxes:
-            self._plan_boxes(rows, without)
+            self.add(self._new_instance(found, image_id, category_id, ids.take(row.id)))
         for what, count in without.items():
             self.refused.append(f"annotations: {count} left out, as their {what} cannot be used")
         self.notes += ids.notes("annotations")
-        self._tell_own(verdicts)
+        self._tell_own(verdicts, listed)
+
+    def _there(self) -> tuple[set[tuple[Any, ...]], set[tuple[Any, ...]]]:
+        """What the project has: image, category and run lengths of masks, and the boxes that were filled."""
+        masks: set[tuple[Any, ...]] = set()
+        filled: set[tuple[Any, ...]] = set()
+        for row in self.store.each_instance(self.project_id):
+            masks.add((row.image_id, row.category_id, row.counts))
+            if box := ours_of(row.extra).get("box") or row.given_box:
+                filled.add((row.image_id, row.category_id, tuple(box)))
+        return masks, filled
 
     def _compare(
         self,
@@ -387,13 +399,12 @@ class _CocoImport:
             self.changed += 1
         return verdict if values else "same"
 
-    def _tell_own(self, verdicts: Counter[Verdict]) -> None:
+    def _tell_own(self, verdicts: Counter[Verdict], listed: set[int]) -> None:
         """What became of a project's own instances, and that those which the file lacks stay."""
         for verdict, text in _TOLD.items():
             if count := verdicts[verdict]:
                 self.notes.append(f"annotations: {count} {text}")
         if "project" in self.file.ours and self.is_own:
-            listed = {row.id for row in self.file.annotations} | {row.id for row in self.file.boxes}
             images = set(self.image_ids.values())
             lacking = sum(row.coco_id not in listed and row.image_id in images for row in self.instances)
             if lacking:
@@ -401,23 +412,14 @@ class _CocoImport:
                     f"annotations: {lacking} of the file's images are not in it; they stay as they are"
                 )
 
-    def _plan_boxes(self, rows: Iterable[InstanceRow], without: Counter[str]) -> None:
-        """Boxes wait until somebody has them filled; those that were are there."""
-        boxes = ((row, ours_of(row.extra).get("box") or row.given_box) for row in rows)
-        filled = {(row.image_id, row.category_id, tuple(box)) for row, box in boxes if box}
-        for row in self.file.boxes:
-            box = row.value
-            image_id, category_id = self.image_ids.get(box.image_id), self.category_ids.get(box.category_id)
-            if image_id is None or category_id is None:
-                without["image" if image_id is None else "category"] += 1
-            elif (image_id, category_id, box.box) in filled:
-                self.there += 1
-            else:
-                image, category = (
-                    self.coco_ids["image", box.image_id],
-                    self.coco_ids["category", box.category_id],
-                )
-                self.boxes.append(BoxToFill(image, category, row))
+    def _plan_box(self, row: CocoRow[GivenBox], is_filled: bool) -> None:
+        """A box waits until somebody has it filled; one that was is there."""
+        if is_filled:
+            self.there += 1
+            return
+        image = self.coco_ids["image", row.value.image_id]
+        category = self.coco_ids["category", row.value.category_id]
+        self.boxes.append(BoxToFill(image, category, row))
 
     def _new_instance(
         self, row: CocoRow[Instance], image_id: int | Ref, category_id: int | Ref, coco_id: int
@@ -498,24 +500,23 @@ def export_coco(
     categories = store.categories(project_id)
     coco_ids = {row.id: row.coco_id for row in images}
     category_ids = {row.id: row.coco_id for row in categories}
-    rows = [
-        row
-        for row in store.instances(project_id)
+    rows = (
+        _annotation_json(row, coco_ids[row.image_id], category_ids[row.category_id])
+        for row in store.each_instance(project_id)
         if row.status in statuses
         and row.image_id in coco_ids
         and row.category_id in category_ids
         and keep(row)
-    ]
+    )
     document = {key: value for key, value in project.extra.items() if key != OURS}
     document.setdefault("info", {"description": project.name, "version": "1.0"})
     document.setdefault("licenses", [])
-    document["images"] = [_image_json(row) for row in images]
-    document["annotations"] = [
-        _annotation_json(row, coco_ids[row.image_id], category_ids[row.category_id]) for row in rows
-    ]
-    document["categories"] = [_category_json(row) for row in categories]
-    document[OURS] = {"project": project_mark(project)}
-    return dump_json(document)
+    members: dict[str, Iterable[bytes]] = {name: [dump_json(value)] for name, value in document.items()}
+    members["images"] = dump_rows(_image_json(row) for row in images)
+    members["annotations"] = dump_rows(rows)
+    members["categories"] = dump_rows(_category_json(row) for row in categories)
+    members[OURS] = [dump_json({"project": project_mark(project)})]
+    return join_members(members)
 
 
 def _image_json(row: ImageRow) -> dict[str, Any]:
@@ -533,12 +534,21 @@ def _category_json(row: CategoryRow) -> dict[str, Any]:
 
 
 def _annotation_json(row: InstanceRow, image_id: int, category_id: int) -> dict[str, Any]:
-    instance = Instance(image_id, category_id, row.mask, row.score, is_crowd=row.is_crowd)
-    written = annotation_row(row.coco_id, instance)
-    if row.polygons is not None:
-        written["segmentation"] = row.polygons
-    elif ours_of(row.extra).get("counts") == "list":
-        written["segmentation"] = {"size": list(row.size), "counts": row.mask.runs.tolist()}
+    if row.polygons is None:
+        instance = Instance(image_id, category_id, row.mask, row.score, is_crowd=row.is_crowd)
+        written = annotation_row(row.coco_id, instance)
+        if ours_of(row.extra).get("counts") == "list":
+            written["segmentation"] = {"size": list(row.size), "counts": row.mask.runs.tolist()}
+    else:
+        written = {
+            "id": row.coco_id,
+            "image_id": image_id,
+            "category_id": category_id,
+            "segmentation": row.polygons,
+            "area": row.area,
+            "bbox": [float(side) for side in row.box_xywh],
+            "iscrowd": int(row.is_crowd),
+        } | ({} if row.score is None else {"score": row.score})
     extra = row.extra
     if extra:
         # An older project can hold what is no number; evaluators fail on such.

@@ -9,19 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from json.encoder import encode_basestring_ascii
+from operator import itemgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, Boolean, Connection, Float, Table, Text, func, insert, select, text
+from sqlalchemy import JSON, Boolean, Connection, Float, Integer, Table, Text, func, insert, select, text
 from sqlalchemy.sql.type_api import TypeEngine
 
 from maskrcnn_core.store.tables import CHANGEABLE
 
-__all__ = ["FIXED", "JsonText", "New", "Ref", "insert_rows", "is_as_made"]
+__all__ = ["FIXED", "JsonText", "New", "Ref", "RowValues", "as_json", "insert_rows", "is_as_made"]
 
 FIXED = frozenset({"id", "version", "project_id"})
 """Columns that nobody changes by hand."""
@@ -38,6 +39,43 @@ class JsonText(str):
     """A value of a JSON column that is written already, as ``orjson`` writes it, and holds no object."""
 
     __slots__ = ()
+
+
+class RowValues(Mapping[str, Any]):
+    """Values by column that take a fifth of a dictionary's memory: a data set has a million rows.
+
+    Args:
+        values: by column.
+    """
+
+    __slots__ = ("_places", "_values")
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._places = _places(tuple(values))
+        self._values = tuple(values.values())
+
+    def __getitem__(self, column: str) -> Any:
+        return self._values[self._places[column]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as a dictionary, quickly."""
+        return dict(zip(self._places, self._values, strict=True))
+
+
+@cache
+def _places(columns: tuple[str, ...]) -> Mapping[str, int]:
+    return {column: place for place, column in enumerate(columns)}
+
+
+def as_json(value: Sequence[Any] | None) -> JsonText | None:
+    """A list of numbers, or of such lists, as its JSON: a tenth of the memory."""
+    return value if value is None or isinstance(value, JsonText) else JsonText(_dumps(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +178,9 @@ def _insert(
     forms: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
     lines = []
     for new, id_ in batch:
-        values = {**_DEFAULTS, **new.values}
-        for name, value in new.values.items():
+        given = new.values.as_dict() if isinstance(new.values, RowValues) else new.values
+        values = {**_DEFAULTS, **given}
+        for name, value in given.items():
             if isinstance(value, Ref):
                 values[name] = ids_of[value.key]
         written = {name: writers[name](value) for name, value in values.items()}
@@ -157,7 +196,7 @@ def _insert(
         order = statement.positiontup
         # Straight to the driver: SQLAlchemy's way through each column's type costs as much as all the rest.
         connection.exec_driver_sql(
-            statement.string, rows if order is None else [tuple(row[c] for c in order) for row in rows]
+            statement.string, rows if order is None else list(map(itemgetter(*order), rows))
         )
     return lines
 
@@ -177,7 +216,9 @@ def _writer(kind: TypeEngine[Any]) -> _Writer:
     if isinstance(kind, Boolean):
         return lambda value: "true" if value else "false"
     if isinstance(kind, Float):
-        return lambda value: "null" if value is None else json.dumps(float(value))
+        return lambda value: "null" if value is None else repr(float(value))
+    if isinstance(kind, Integer):
+        return lambda value: "null" if value is None else repr(value)
     if isinstance(kind, Text):
         return lambda value: "null" if value is None else encode_basestring_ascii(value)
     return lambda value: json.dumps(value, default=str)

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from maskrcnn_core.annotations import Instance
 from maskrcnn_core.formats.coco_fields import OURS, ours_of
-from maskrcnn_core.formats.coco_file import CocoFile, CocoRow
+from maskrcnn_core.formats.coco_file import CocoRow
 from maskrcnn_core.masks import mask_iou
 from maskrcnn_core.store.records import STATUSES, InstanceRow, ProjectRow, Status
 from maskrcnn_core.store.store import mask_values
@@ -37,10 +37,15 @@ def project_mark(project: ProjectRow) -> str:
     return hashlib.sha256(made.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def is_own(file: CocoFile, project: ProjectRow) -> bool:
-    """Whether a file was a project's own export, or may have been one of an older version, without a mark."""
+def is_own(ours: Mapping[str, Any], project: ProjectRow) -> bool:
+    """Whether a file was a project's own export, or may have been one of an older version, without a mark.
+
+    Args:
+        ours: what the file says for MaskDesk alone.
+        project: which project.
+    """
     own = project_mark(project)
-    return bool(file.ours.get("project", own) == own)
+    return bool(ours.get("project", own) == own)
 
 
 def instance_mark(category: int, is_crowd: bool, score: float | None, status: str, counts: str) -> str:

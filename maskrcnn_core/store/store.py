@@ -22,7 +22,7 @@ from maskrcnn_core.masks import Rle
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store import journal, undoing
 from maskrcnn_core.store.blobs import Blobs
-from maskrcnn_core.store.inserting import JsonText
+from maskrcnn_core.store.inserting import JsonText, RowValues, as_json
 from maskrcnn_core.store.journal import Change, New, Ref, Refusal
 from maskrcnn_core.store.opening import open_engine, reading, told, writing
 from maskrcnn_core.store.places import StorePlace, find_place
@@ -569,7 +569,7 @@ def new_instance(
     source: str,
     status: Status = "proposed",
     score: float | None = None,
-    polygons: list[list[float]] | JsonText | None = None,
+    polygons: Sequence[Sequence[float]] | None = None,
     is_crowd: bool = False,
     given_box: Box | None = None,
     given_area: float | None = None,
@@ -578,28 +578,32 @@ def new_instance(
     doubts: Doubts | None = None,
 ) -> New:
     """An instance to be made; the arguments are those of :class:`InstanceRow`."""
-    return New(
-        "instance",
-        mask_values(mask, polygons)
-        | {
-            "image_id": image_id,
-            "category_id": category_id,
-            "coco_id": coco_id,
-            "score": score,
-            "status": status,
-            "source": source,
-            "is_crowd": is_crowd,
-            "given_box": None if given_box is None else list(given_box),
-            "given_area": given_area,
-            "candidate": candidate,
-            "extra": dict(extra or {}),
-            "doubt": None if doubts is None else asdict(doubts),
-        },
-    )
+    values = {
+        "counts": mask.counts,
+        "polygons": as_json(polygons),
+        "area": mask.area,
+        "box": as_json(mask.box_xywh),
+        "image_id": image_id,
+        "category_id": category_id,
+        "coco_id": coco_id,
+        "score": score,
+        "status": status,
+        "source": source,
+        "is_crowd": is_crowd,
+        "given_box": as_json(given_box),
+        "given_area": given_area,
+        "candidate": candidate,
+        "extra": dict(extra) if extra else _NOTHING,
+        "doubt": None if doubts is None else asdict(doubts),
+    }
+    return New("instance", RowValues(values))
 
 
-def mask_values(mask: Rle, polygons: list[list[float]] | JsonText | None = None) -> dict[str, Any]:
-    """What a mask is in the table of instances: for new ones, and to mend one."""
+_NOTHING = JsonText("{}")
+
+
+def mask_values(mask: Rle, polygons: list[list[float]] | None = None) -> dict[str, Any]:
+    """What a mask is in the table of instances, to mend one."""
     return {
         "counts": mask.counts,
         "polygons": polygons,
