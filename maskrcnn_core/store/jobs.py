@@ -178,11 +178,11 @@ class Progress:
     done: int = 0
     proposed: int = 0
     decided: int = 0
-    replaced: int = 0
-    there: Mapping[str, int] = field(default_factory=dict)
     failures: Sequence[str] = ()
     ran: int = 0
     ran_seconds: float = 0.0
+    replaced: int = 0
+    there: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
