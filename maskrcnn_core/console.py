@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -140,6 +140,16 @@ def bar_of(*, total: int | None, unit: str, quiet: bool, initial: int = 0) -> tq
         smoothing=0.0,
         dynamic_ncols=True,
     )
+
+
+def shown_on(bar: tqdm[Any]) -> Callable[[int, int], None]:
+    """What moves a bar when it is told how many are done, and of how many."""
+
+    def show(done: int, total: int) -> None:
+        bar.total = total
+        bar.update(done - bar.n)
+
+    return show
 
 
 def table(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> Iterator[str]:

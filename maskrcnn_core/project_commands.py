@@ -11,7 +11,7 @@ from typing import Annotated, cast
 import typer
 
 from maskrcnn_core.categories import Category
-from maskrcnn_core.console import bar_of, load_named_model, table, tell
+from maskrcnn_core.console import bar_of, load_named_model, shown_on, table, tell
 from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.errors import DatasetError, ExportError, InputError
 from maskrcnn_core.files import replace_file
@@ -160,7 +160,16 @@ def import_ground_truth(
             tell(f"{shown}: {error}")
             raise typer.Exit(1) from None
         with _project_for(store, name, _me(who)) as project:
-            report = import_coco(store, project.id, _me(who), file, find, name=ground_truth.name)
+            with bar_of(total=None, unit="row", quiet=quiet) as bar:
+                report = import_coco(
+                    store,
+                    project.id,
+                    _me(who),
+                    file,
+                    find,
+                    name=ground_truth.name,
+                    on_progress=shown_on(bar),
+                )
             _tell_report(report)
             filled = 0
             if model is not None:
@@ -295,6 +304,7 @@ def export_project(
         typer.Option(help="Share of images for validation: writes OUT.train.json and OUT.val.json."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the split; the same seed parts the images alike.")] = 1,
+    quiet: _Quiet = False,
 ) -> None:
     """Write a project as COCO JSON, read back with pycocotools."""
     statuses = _parts(status)
@@ -321,7 +331,9 @@ def export_project(
                 for part, images in (("train", train), ("val", val))
             }
         for file, images in files.items():
-            data, note = checked_coco(store, project.id, Selection(images, selection.instance_ids))
+            with bar_of(total=None, unit="instance", quiet=quiet) as bar:
+                part = Selection(images, selection.instance_ids)
+                data, note = checked_coco(store, project.id, part, on_progress=shown_on(bar))
             try:
                 replace_file(file, data)
             except OSError as error:

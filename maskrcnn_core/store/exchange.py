@@ -78,6 +78,7 @@ def import_coco(
     find_image: FindImage | ImageFinder,
     *,
     name: str = "",
+    on_progress: Callable[[int, int], object] | None = None,
 ) -> ImportReport:
     """Takes a COCO file with its images into a project: wholly, but for what is named, or not at all.
 
@@ -93,13 +94,15 @@ def import_coco(
         data: the file, or what :func:`read_for_import` made of it.
         find_image: gives its images.
         name: of the file, for what is said of it.
+        on_progress: called with ``(done, total)`` images and annotations now and then; it may raise to stop,
+            and then nothing is taken in.
 
     Raises:
         DatasetError: if the file as a whole is not COCO JSON, or holds a name that no database can keep.
         StoreError: if the store cannot be written; then nothing was taken in.
     """
     file = data if isinstance(data, CocoReader) else read_for_import(data, find_image)
-    work = _CocoImport(store, project_id, file, find_image)
+    work = _CocoImport(store, project_id, file, find_image, on_progress)
     work.plan_categories()
     work.plan_images()
     work.plan_instances()
@@ -143,8 +146,15 @@ class _CocoImport:
     """Plans one import as one decision; nothing but image files is written before that is made."""
 
     def __init__(
-        self, store: Store, project_id: int, file: CocoReader, find_image: FindImage | ImageFinder
+        self,
+        store: Store,
+        project_id: int,
+        file: CocoReader,
+        find_image: FindImage | ImageFinder,
+        on_progress: Callable[[int, int], object] | None,
     ) -> None:
+        self.on_progress = on_progress
+        self.done, self.total = 0, len(file.images) + file.annotation_count
         self.store, self.project_id, self.file = store, project_id, file
         self.find_image = find_image.read if isinstance(find_image, ImageFinder) else find_image
         self.changes: list[Change | New] = []
@@ -170,6 +180,12 @@ class _CocoImport:
         # From the file's ids to the store's, or to rows that this decision makes.
         self.category_ids: dict[int, int | Ref] = {}
         self.image_ids: dict[int, int | Ref] = {}
+
+    def step(self, every: int) -> None:
+        """Says that one more image or annotation is done, each time that so many are."""
+        self.done += 1
+        if self.on_progress and (self.done % every == 0 or self.done == self.total):
+            self.on_progress(self.done, self.total)
 
     def add(self, new: New) -> None:
         self.changes.append(new)
@@ -270,6 +286,7 @@ class _CocoImport:
             self.store.given_coco_ids(self.project_id, "image"), [row.id for row in self.file.images]
         )
         for row in self.file.images:
+            self.step(10)
             record = row.value
             digest = self._bring(record)
             if digest is None:
@@ -336,6 +353,7 @@ class _CocoImport:
         without = Counter[str]()
         listed: set[int] = set()
         for row in file.annotations():
+            self.step(500)
             value = row.value
             if self.own:
                 listed.add(row.id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import PurePosixPath
@@ -144,19 +144,42 @@ class Part:
     images: tuple[ImageRow, ...]
 
 
-def checked_coco(store: Store, project_id: int, selection: Selection) -> tuple[bytes, str]:
+def checked_coco(
+    store: Store,
+    project_id: int,
+    selection: Selection,
+    *,
+    on_progress: Callable[[int, int], object] | None = None,
+) -> tuple[bytes, str]:
     """A selection as COCO JSON, read back with pycocotools: the file and what the check says.
+
+    Args:
+        store, project_id, selection: what is written.
+        on_progress: called now and then with ``(done, total)``, each instance being written and read back.
 
     Raises:
         ExportError: if it does not read back.
     """
     meant: list[Meant] = []
+    done, total = 0, 2 * len(selection.instance_ids)
+
+    def step() -> None:
+        nonlocal done
+        done += 1
+        if on_progress and done % 500 == 0:
+            on_progress(done, total)
+
+    def each() -> Iterator[Meant]:
+        for mask in meant:
+            step()
+            yield mask
 
     def keep(row: InstanceRow) -> bool:
         """Notes the mask of each instance that is written, for the comparison."""
         is_meant = row.id in selection.instance_ids
         if is_meant:
             meant.append((row.counts, row.size))
+            step()
         return is_meant
 
     data = export_coco(
@@ -166,7 +189,7 @@ def checked_coco(store: Store, project_id: int, selection: Selection) -> tuple[b
         image_ids={image.id for image in selection.images},
         keep=keep,
     )
-    return data, read_back_note(*read_back(data, meant))
+    return data, read_back_note(*read_back(data, each()))
 
 
 def coco_members(
