@@ -1,42 +1,35 @@
 """Makes new rows, many at once: a data set of a million instances is one decision.
 
 The database's own way of numbering is anticipated, so that ids are known without asking for each, and JSON is
-written once, for the database and for the digest by which an undo tells whether a row is as it was made.
+written as rows are made, which keeps them small until then.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from json.encoder import encode_basestring_ascii
 from operator import itemgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import JSON, Boolean, Connection, Float, Integer, Table, Text, func, insert, select, text
-from sqlalchemy.sql.type_api import TypeEngine
+from sqlalchemy import JSON, Connection, Table, func, insert, select, text
 
 from maskrcnn_core.store.tables import CHANGEABLE
 
-__all__ = ["FIXED", "JsonText", "New", "Ref", "RowValues", "as_json", "insert_rows", "is_as_made"]
+__all__ = ["FIXED", "JsonText", "New", "Ref", "RowValues", "as_json", "insert_rows"]
 
 FIXED = frozenset({"id", "version", "project_id"})
 """Columns that nobody changes by hand."""
 
-_DERIVED = frozenset({"doubt"})  # computed once for a new row: nothing that people change
 _DEFAULTS: dict[str, Any] = {"version": 1, "gone": False}
-_FORM = "2:"
-"""How a digest is made, as its first characters."""
-
 _BATCH = 5000  # rows in one call: bounds what is held beside the values themselves
 
 
 class JsonText(str):
-    """A value of a JSON column that is written already, as ``orjson`` writes it, and holds no object."""
+    """A value of a JSON column that is written already, as ``orjson`` writes it."""
 
     __slots__ = ()
 
@@ -113,7 +106,7 @@ def insert_rows(connection: Connection, project_id: int, news: Sequence[New]) ->
         news: in the order in which rows of a table get their ids.
 
     Returns:
-        The journal's lines: ``table``, ``id`` and ``made``, the digest of the row's content.
+        The journal's lines: ``table``, ``id`` and ``made``.
 
     Raises:
         ValueError: for a table whose rows belong to no project.
@@ -137,23 +130,6 @@ def insert_rows(connection: Connection, project_id: int, news: Sequence[New]) ->
     return lines
 
 
-def is_as_made(table: Table, row: Mapping[str, Any], made: str) -> bool:
-    """Whether a row's content is that of which the journal holds the digest."""
-    if not made.startswith(_FORM):
-        return made == _first_form(row)
-    writers = _writers(table.name)
-    return made == _digest({name: writers[name](value) for name, value in row.items()})
-
-
-def _first_form(row: Mapping[str, Any]) -> str:
-    """The digest as it was made before digests began with their form."""
-    values = {name: value for name, value in row.items() if name not in FIXED | _DERIVED}
-    if values.get("status") == "opened":
-        values["status"] = "new"
-    text = json.dumps(values, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-
-
 def _next_ids(connection: Connection, table: Table, count: int) -> list[int]:
     """The ids that the database itself would give next; in a writing transaction nobody else gets them."""
     if connection.dialect.name == "postgresql":
@@ -172,24 +148,21 @@ def _insert(
     batch: Sequence[tuple[New, int]],
     ids_of: Mapping[Hashable, int],
 ) -> list[dict[str, Any]]:
-    writers = _writers(table.name)
     json_columns = [column.name for column in table.c if isinstance(column.type, JSON)]
     # Rows of one decision may leave out other columns: each form is a statement of its own.
     forms: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-    lines = []
+    lines: list[dict[str, Any]] = []
     for new, id_ in batch:
-        given = new.values.as_dict() if isinstance(new.values, RowValues) else new.values
-        values = {**_DEFAULTS, **given}
-        for name, value in given.items():
+        values = new.values.as_dict() if isinstance(new.values, RowValues) else dict(new.values)
+        for name, value in values.items():
             if isinstance(value, Ref):
                 values[name] = ids_of[value.key]
-        written = {name: writers[name](value) for name, value in values.items()}
-        lines.append({"table": table.name, "id": id_, "made": _digest(written)})
         for name in json_columns:
             value = values.get(name)
-            if value is not None:
-                values[name] = _dumps(value) if isinstance(value, dict) else written[name]
-        values["id"], values["project_id"] = id_, project_id
+            if value is not None and not isinstance(value, JsonText):
+                values[name] = _dumps(value)
+        values |= {**_DEFAULTS, "id": id_, "project_id": project_id}
+        lines.append({"table": table.name, "id": id_, "made": True})
         forms[tuple(values)].append(values)
     for columns, rows in forms.items():
         statement = insert(table).compile(dialect=connection.dialect, column_keys=columns)
@@ -201,41 +174,9 @@ def _insert(
     return lines
 
 
-_Writer = Callable[[Any], str]
-
-
-@cache
-def _writers(table: str) -> Mapping[str, _Writer]:
-    """For each column, how its values stand in the JSON that is digested."""
-    return {column.name: _writer(column.type) for column in CHANGEABLE[table].c}
-
-
-def _writer(kind: TypeEngine[Any]) -> _Writer:
-    if isinstance(kind, JSON):
-        return lambda value: value if isinstance(value, JsonText) else _dumps(value, orjson.OPT_SORT_KEYS)
-    if isinstance(kind, Boolean):
-        return lambda value: "true" if value else "false"
-    if isinstance(kind, Float):
-        return lambda value: "null" if value is None else repr(float(value))
-    if isinstance(kind, Integer):
-        return lambda value: "null" if value is None else repr(value)
-    if isinstance(kind, Text):
-        return lambda value: "null" if value is None else encode_basestring_ascii(value)
-    return lambda value: json.dumps(value, default=str)
-
-
-def _digest(written: Mapping[str, str]) -> str:
-    """Of the JSON object with these members, sorted by name."""
-    members = {name: value for name, value in written.items() if name not in FIXED | _DERIVED}
-    if members.get("status") == '"opened"':
-        members["status"] = '"new"'  # that somebody has looked at an image changes nothing of it
-    text = "{" + ", ".join([f'"{name}": {members[name]}' for name in sorted(members)]) + "}"
-    return _FORM + hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _dumps(value: Any, option: int = 0) -> str:
+def _dumps(value: Any) -> str:
     """JSON of a value; what is no number becomes null, as databases take no NaN."""
     try:
-        return orjson.dumps(value, option=option).decode()
+        return orjson.dumps(value).decode()
     except TypeError:  # whole numbers of more than 64 bits, and halves of surrogate pairs
-        return json.dumps(value, sort_keys=option == orjson.OPT_SORT_KEYS)
+        return json.dumps(value)
