@@ -104,6 +104,17 @@ class Rle:
         return cls._of_checked(size, _merge_zero_runs(runs))
 
     @classmethod
+    def of_pycocotools(cls, counts: bytes, size: tuple[int, int]) -> Rle:
+        """What ``pycocotools`` has just made, whose text is that of :attr:`counts` already.
+
+        Raises:
+            DatasetError: as :meth:`from_counts`.
+        """
+        rle = cls.from_counts(counts, size)
+        rle.__dict__["counts"] = counts.decode("ascii")
+        return rle
+
+    @classmethod
     def _of_checked(cls, size: tuple[int, int], runs: Runs) -> Rle:
         """One whose runs are known to be right: a data set has a million, and each is read several times."""
         rle = object.__new__(cls)
@@ -113,7 +124,7 @@ class Rle:
 
     # -- what is known of it ----------------------------------------------------------------
 
-    @property
+    @cached_property
     def counts(self) -> str:
         """COCO's compressed text form, character for character what ``pycocotools`` writes."""
         return bytes(_compress(self.runs)).decode("ascii")
@@ -121,7 +132,7 @@ class Rle:
     @cached_property
     def area(self) -> int:
         """Number of foreground pixels."""
-        return int(self.runs[1::2].sum(dtype=np.uint64))
+        return int(_area(self.runs))
 
     @cached_property
     def box_xywh(self) -> tuple[int, int, int, int]:
@@ -272,6 +283,14 @@ def _overlap(a: Runs, b: Runs) -> int:
             if j == b.size:
                 return both
             rest_b = b[j]
+
+
+@compiled
+def _area(runs: Runs) -> int:
+    area = 0
+    for i in range(1, runs.size, 2):
+        area += runs[i]
+    return area
 
 
 @compiled

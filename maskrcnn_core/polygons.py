@@ -87,7 +87,7 @@ def polygons_to_rle(parts: Sequence[Sequence[float] | Ring], size: tuple[int, in
         return Rle(size, np.array([size[0] * size[1]], np.uint32))
     coded = frPoly(flat, *size)
     merged = coded[0] if len(coded) == 1 else coco_mask.merge(coded)
-    return Rle.from_counts(merged["counts"], size)
+    return Rle.of_pycocotools(merged["counts"], size)
 
 
 @compiled

@@ -16,7 +16,18 @@ ROOT = Path(__file__).parent.parent
 CORE = ROOT / "maskrcnn_core"
 
 LAYERS = (
-    {"errors", "boxes", "canvas", "compiled", "files", "messages", "palette", "pycoco", "queueing"},
+    {
+        "errors",
+        "boxes",
+        "canvas",
+        "collecting",
+        "compiled",
+        "files",
+        "messages",
+        "palette",
+        "pycoco",
+        "queueing",
+    },
     {"refusals"},
     {"image_bands", "image_kinds", "image_stretch", "image_tiff", "json_rows", "network_facts", "run_codes"},
     {"image_formats"},

@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from maskrcnn_core.annotations import ImageRecord, Instance
 from maskrcnn_core.categories import Category
+from maskrcnn_core.collecting import collection_paused
 from maskrcnn_core.errors import DatasetError, ImageError
 from maskrcnn_core.formats.coco import annotation_row, dump_json, dump_rows, join_members
 from maskrcnn_core.formats.coco_fields import OURS, id_key, is_storable, number, ours_of, read_box
@@ -101,13 +102,14 @@ def import_coco(
         DatasetError: if the file as a whole is not COCO JSON, or holds a name that no database can keep.
         StoreError: if the store cannot be written; then nothing was taken in.
     """
-    file = data if isinstance(data, CocoReader) else read_for_import(data, find_image)
-    work = _CocoImport(store, project_id, file, find_image, on_progress)
-    work.plan_categories()
-    work.plan_images()
-    work.plan_instances()
-    work.plan_extra()
-    store.decide(project_id, who, "import COCO", work.changes)
+    with collection_paused():
+        file = data if isinstance(data, CocoReader) else read_for_import(data, find_image)
+        work = _CocoImport(store, project_id, file, find_image, on_progress)
+        work.plan_categories()
+        work.plan_images()
+        work.plan_instances()
+        work.plan_extra()
+        store.decide(project_id, who, "import COCO", work.changes)
     store.keep_thumbnails(work.thumbnails)
     return work.report(f"{one_line(name)}: " if name else "")
 

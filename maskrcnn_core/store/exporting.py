@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from maskrcnn_core.annotations import AnnotatedImage, ImageRecord, Instance
 from maskrcnn_core.categories import Category
+from maskrcnn_core.collecting import collection_paused
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.formats.base import Export, Member, file_stem
 from maskrcnn_core.formats.read_back import Meant, read_back, read_back_note
@@ -182,14 +183,15 @@ def checked_coco(
             step()
         return is_meant
 
-    data = export_coco(
-        store,
-        project_id,
-        statuses=("accepted", "proposed", "rejected"),  # the selection says which
-        image_ids={image.id for image in selection.images},
-        keep=keep,
-    )
-    return data, read_back_note(*read_back(data, each()))
+    with collection_paused():
+        data = export_coco(
+            store,
+            project_id,
+            statuses=("accepted", "proposed", "rejected"),  # the selection says which
+            image_ids={image.id for image in selection.images},
+            keep=keep,
+        )
+        return data, read_back_note(*read_back(data, each()))
 
 
 def coco_members(

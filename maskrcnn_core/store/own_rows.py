@@ -124,11 +124,13 @@ def changed_values(row: CocoRow[Instance], there: InstanceRow, category_id: int)
 def differing(row: CocoRow[Instance]) -> dict[str, Any]:
     """A file's own area and box, as it writes them, where ours would be others."""
     instance, found = row.value, {}
-    if instance.given_area is not None and repr(area := row.raw["area"]) != repr(instance.area):
-        found["area"] = area
+    if instance.given_area is not None:
+        area = row.raw["area"]
+        if area != instance.area or type(area) is not int:
+            found["area"] = area
     if instance.given_box is not None:
         box = row.raw["bbox"]
-        if repr(box) != repr([float(side) for side in instance.box_xywh]):
+        if box != list(instance.box_xywh) or not all(type(side) is float for side in box):
             found["bbox"] = box
     return found
 
