@@ -1,7 +1,7 @@
 """Instances as columns: half a million detections are compared without an object for each.
 
-A row of every column belongs to one instance, whose mask is of its image's size. The text form of the run
-lengths is kept, as it takes a tenth of a NumPy array for each mask.
+A row of every column belongs to one instance, whose mask, if it has one, is of its image's size. The text
+form of the run lengths is kept, as it takes a tenth of a NumPy array for each mask.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class Columns:
         image_ids, category_ids: int64 ``[N]``.
         scores: float64 ``[N]``; 1 for those without a score.
         boxes: float64 ``[N, 4]``, x, y, width and height in pixels: the given one, else the mask's.
-        areas: float64 ``[N]``, pixels of the mask.
+        areas: float64 ``[N]``, pixels of the mask; of the box where there is no mask.
         given_areas: float64 ``[N]``, as a file says; NaN where it says nothing.
         crowds: bool ``[N]``.
-        counts: N run lengths in COCO's compressed text form.
+        counts: N run lengths in COCO's compressed text form; empty for a box without a mask.
     """
 
     image_ids: Ids
@@ -45,6 +45,11 @@ class Columns:
 
     def __len__(self) -> int:
         return self.image_ids.size
+
+    @property
+    def has_mask(self) -> npt.NDArray[np.bool_]:
+        """Bool ``[N]``, whether a row has a mask, not only a box."""
+        return np.array([text != "" for text in self.counts], np.bool_)
 
     @classmethod
     def of(cls, instances: Sequence[Instance]) -> Columns:

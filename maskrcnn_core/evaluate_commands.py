@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -51,7 +52,7 @@ class Crowds(StrEnum):
 
 @dataclass(frozen=True, eq=False)
 class _Compared:
-    """What a report tells: ``is_empty`` if there were detections, and none could be compared."""
+    """What a report tells: ``is_empty`` if no detection of a file could be compared."""
 
     evaluation: Evaluation
     limit: int
@@ -153,7 +154,7 @@ def _compare_file(
     notes = [*joined.notes, *_undecided_notes(decided.unlearned, decided.rejected), *filter(None, [unknown])]
     notes += notes_on(joined.truth, read.found, evaluation, limit, read)
     _save(save, read.found, joined.truth)
-    return _Compared(evaluation, limit, notes, bool(read.rows) and not len(read.found))
+    return _Compared(evaluation, limit, notes, not len(read.found))
 
 
 def _compare_model(
@@ -242,13 +243,13 @@ def _print(compared: _Compared, *, per_category: bool) -> None:
         f"{evaluation.images} images, {evaluation.ground_truths} objects in the ground truth, "
         f"{evaluation.detections} detections; the best {compared.limit} of an image and category count\n"
     )
-    rows = [(name, f"{box:.4f}", f"{mask:.4f}", meaning) for name, meaning, box, mask in evaluation.rows()]
+    rows = [(name, _shown(box), _shown(mask), meaning) for name, meaning, box, mask in evaluation.rows()]
     for line in table([("metric", "box", "mask", ""), *rows], right=(1, 2)):
         typer.echo(line)
     if per_category:
         typer.echo("")
         lines = [
-            (f"{c.box_AP:.4f}", f"{c.mask_AP:.4f}", str(c.ground_truths), str(c.detections), one_line(c.name))
+            (_shown(c.box_AP), _shown(c.mask_AP), str(c.ground_truths), str(c.detections), one_line(c.name))
             for c in evaluation.categories
         ]
         heading = ("box AP", "mask AP", "objects", "detections", "category")
@@ -260,6 +261,14 @@ def _print(compared: _Compared, *, per_category: bool) -> None:
         tell(note)
 
 
+def _shown(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.4f}"
+
+
+def _or_null(value: float) -> float | None:
+    return None if math.isnan(value) else value
+
+
 def _as_json(compared: _Compared) -> dict[str, object]:
     evaluation = compared.evaluation
     rows = evaluation.rows()
@@ -268,15 +277,15 @@ def _as_json(compared: _Compared) -> dict[str, object]:
         "ground_truths": evaluation.ground_truths,
         "detections": evaluation.detections,
         "max_detections": compared.limit,
-        "box": {name: box for name, _, box, _ in rows},
-        "mask": {name: mask for name, _, _, mask in rows},
+        "box": {name: _or_null(box) for name, _, box, _ in rows},
+        "mask": {name: _or_null(mask) for name, _, _, mask in rows},
         "categories": [
             {
                 "name": c.name,
                 "ground_truths": c.ground_truths,
                 "detections": c.detections,
-                "box_AP": c.box_AP,
-                "mask_AP": c.mask_AP,
+                "box_AP": _or_null(c.box_AP),
+                "mask_AP": _or_null(c.mask_AP),
             }
             for c in evaluation.categories
         ],

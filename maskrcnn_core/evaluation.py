@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -67,7 +68,11 @@ METRICS: tuple[Metric, ...] = (
 
 @dataclass(frozen=True)
 class Scores:
-    """The twelve numbers of :data:`METRICS`, in [0, 1]; -1 where there is no such ground truth."""
+    """The twelve numbers of :data:`METRICS`, in [0, 1].
+
+    They are -1 where there is no such ground truth, and NaN where nothing can be compared, as for masks of
+    detections that are boxes.
+    """
 
     AP: float
     AP50: float
@@ -91,7 +96,7 @@ class CategoryScores:
         name: of the category.
         ground_truths: its instances, crowds left out.
         detections: of it that were compared.
-        box_AP, mask_AP: its part of AP, in [0, 1]; -1 where there is no ground truth.
+        box_AP, mask_AP: its part of AP, in [0, 1]; -1 and NaN as in :class:`Scores`.
     """
 
     name: str
@@ -107,7 +112,7 @@ class Evaluation:
 
     Args:
         box: boxes compared.
-        mask: masks compared.
+        mask: masks compared; NaN if any detection is a box without a mask, which would count as missed.
         images: of the ground truth.
         ground_truths: its instances, crowds left out.
         detections: that were compared: those of its images and categories.
@@ -157,12 +162,12 @@ def evaluate(
     if not known.all():
         found = found.take(known)
     limits = [min(limit, max_detections) for limit in (1, 10, max_detections)]
-    box, mask = (
-        count(ground_truth.images, category_ids, truth, found, kind, limits) for kind in ("bbox", "segm")
-    )
+    compare = partial(count, ground_truth.images, category_ids, truth, found)
+    box = compare("bbox", limits)
+    mask = compare("segm", limits) if found.has_mask.all() else None
     return Evaluation(
         box=_scores(box),
-        mask=_scores(mask),
+        mask=_scores(mask) if mask else Scores(*[math.nan] * len(METRICS)),
         images=len(ground_truth.images),
         ground_truths=int((~truth.crowds).sum()),
         detections=len(found),
@@ -201,14 +206,15 @@ def _chosen(counts: Counts, metric: Metric) -> _Chosen:
 
 
 def _mean(values: _Chosen) -> float:
-    known = values[values > -1]
+    known = values[values != -1]
     return float(known.mean()) if known.size else -1.0
 
 
 def _of_categories(
-    ground_truth: Dataset, truth: Columns, found: Columns, box: Counts, mask: Counts
+    ground_truth: Dataset, truth: Columns, found: Columns, box: Counts, mask: Counts | None
 ) -> tuple[CategoryScores, ...]:
-    box_values, mask_values = _chosen(box, METRICS[0]), _chosen(mask, METRICS[0])
+    box_values = _chosen(box, METRICS[0])
+    mask_values = _chosen(mask, METRICS[0]) if mask else np.full_like(box_values, math.nan)
     place = {id_: number for number, id_ in enumerate(box.category_ids)}
     wanted = dict(zip(*np.unique(truth.category_ids[~truth.crowds], return_counts=True), strict=True))
     given = dict(zip(*np.unique(found.category_ids, return_counts=True), strict=True))

@@ -44,6 +44,7 @@ def notes_on(
         results: as they were read; ``None`` if a model made them.
     """
     notes = [*_on_truth(truth), *(_on_results(truth, results) if results else ()), *_on_found(truth, found)]
+    notes += _on_boxes(found)
     if evaluation.over_limit:
         notes.append(
             f"the best {limit} detections of an image and category count; {evaluation.over_limit} of "
@@ -106,6 +107,16 @@ def _on_results(truth: Dataset, results: Results) -> Iterator[str]:
         )
 
 
+def _on_boxes(found: Columns) -> Iterator[str]:
+    boxes = int((~found.has_mask).sum())
+    if boxes:
+        number, counted = ("all", "them") if boxes == len(found) else (f"{boxes} of", "all")
+        yield (
+            f"{number} {len(found)} detections are boxes without a mask: the box column counts {counted}, "
+            "and the mask column is left empty, as they would be missing there"
+        )
+
+
 def _on_found(truth: Dataset, found: Columns) -> Iterator[str]:
     if not len(found):
         yield "no detection could be compared"
@@ -122,6 +133,8 @@ def _on_found(truth: Dataset, found: Columns) -> Iterator[str]:
 
 def _on_areas(found: Columns) -> Iterator[str]:
     """Where stock ``loadRes`` sorts masks into other sizes, as it takes the box's area."""
+    if not found.has_mask.all():  # no masks are compared
+        return
     boxes = found.boxes[:, 2] * found.boxes[:, 3]
     other = int((np.searchsorted(_EDGES, found.areas) != np.searchsorted(_EDGES, boxes)).sum())
     if other:

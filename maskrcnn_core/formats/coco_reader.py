@@ -82,25 +82,26 @@ def read_results(data: bytes, dataset: Dataset) -> tuple[list[Instance], list[Re
     """
     document = read_json(data)
     if isinstance(document, list):
-        rows, refusals, boxes = read_result_rows(document, dataset)
-        return [instance for _, instance in rows], refusals + boxes_refused("results", boxes)
+        rows, boxes, refusals = read_result_rows(document, dataset)
+        return [instance for _, instance in rows], refusals + boxes_refused("results", len(boxes))
     other, refusals = read_coco(data)
     return _translate(other, dataset, refusals), refusals
 
 
 def read_result_rows(
     rows: list[Json], dataset: Dataset
-) -> tuple[list[tuple[int, Instance]], list[Refusal], int]:
+) -> tuple[list[tuple[int, Instance]], list[tuple[int, GivenBox]], list[Refusal]]:
     """Reads rows of the results form.
 
     Returns:
-        Those that can be used with their index, what was refused, and how many are boxes without a mask.
+        Those with a mask and those that are boxes without one, with their index; and what was refused.
     """
     lists = _Lists({_RESULTS: rows}, lambda name: None, {})
     lists.rows.refer_to(dataset.images, dataset.categories)
     read = [(row.id - 1, row.value) for row in lists.instances(_RESULTS)]
     found = [(index, value) for index, value in read if isinstance(value, Instance)]
-    return found, lists.refusals, len(read) - len(found)
+    boxes = [(index, value) for index, value in read if isinstance(value, GivenBox)]
+    return found, boxes, lists.refusals
 
 
 def _translate(other: Dataset, dataset: Dataset, refusals: list[Refusal]) -> list[Instance]:

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from maskrcnn_core.annotations import Dataset, ImageRecord
+from maskrcnn_core.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.categories import Category
 from maskrcnn_core.category_maps import Joined, join_categories
 from maskrcnn_core.columns import Columns
 from maskrcnn_core.errors import DatasetError, InputError
-from maskrcnn_core.formats.coco_file import boxes_refused
-from maskrcnn_core.formats.coco_reader import Refusal, read_coco, read_result_rows
+from maskrcnn_core.formats.coco_file import CocoFile, GivenBox
+from maskrcnn_core.formats.coco_reader import Refusal, read_coco_file, read_result_rows
 from maskrcnn_core.json_rows import JsonRows, read_json_rows
 from maskrcnn_core.matching import NamedFile, match_names
 from maskrcnn_core.messages import one_line
@@ -44,11 +44,11 @@ class Results:
 
     Args:
         joined: the ground truth that they are compared with, its categories joined with theirs.
-        found: those that can be compared, in the file's order.
+        found: those that can be compared, in the file's order; of a data set file, boxes without a mask last.
         refusals: what cannot be compared, by name; in the file's order.
         rows: all that the file holds.
-        strangers: well-formed rows of images or categories that the ground truth does not have; without
-            masks. Only of the results form.
+        strangers: well-formed rows of images or categories that the ground truth does not have, or with a
+            mask of another size than their image; without masks. Only of the results form.
         unknown_images: detections by the id, or file name, of an image that the ground truth does not have.
         unknown_categories: likewise of categories.
         other_sizes: how many have a mask of another size than their image.
@@ -92,17 +92,18 @@ def read_results_file(file: Path, dataset: Dataset, pairs: Sequence[str] = ()) -
         document = read_json_rows(data)
         if isinstance(document, JsonRows):
             return _read_list(document.batches(), dataset, pairs)
-        other, refusals = read_coco(data)
+        other = read_coco_file(data)
     except DatasetError as error:
         raise InputError(f"{shown}: {error}") from error
-    return _translate(other, refusals, join_categories(dataset, [c.name for c in other.categories], pairs))
+    names = [row.value.name for row in other.categories]
+    return _translate(other, join_categories(dataset, names, pairs))
 
 
 def _read_list(batches: Iterator[list[Json]], truth: Dataset, pairs: Sequence[str]) -> Results:
     dataset = _with_numbers(truth, pairs)
     table = _Table(dataset)
     parts, strangers, refusals = [], [], []
-    done, boxes_only, other_sizes, has_boxes = 0, 0, 0, False
+    done, other_sizes, has_boxes = 0, 0, False
     for batch in batches:
         if not done:
             has_boxes = isinstance(batch[0], dict) and bool(batch[0].get("bbox"))
@@ -110,10 +111,10 @@ def _read_list(batches: Iterator[list[Json]], truth: Dataset, pairs: Sequence[st
         slow = np.flatnonzero(~checked.good).tolist()
         parts.append(checked.columns)
         if slow:
-            kept, refused, boxes = read_result_rows([batch[index] for index in slow], dataset)
-            boxes_only += boxes
+            kept, boxes, refused = read_result_rows([batch[index] for index in slow], dataset)
             refusals += [_renumbered(refusal, slow, done) for refusal in refused]
-            parts[-1] = _merged(checked, [slow[index] for index, _ in kept], [one for _, one in kept])
+            places = [slow[index] for index, _ in (*kept, *boxes)]
+            parts[-1] = _merged(checked, places, [one for _, one in kept], [one for _, one in boxes])
             strangers.append(checked.strangers)
             other_sizes += checked.other_sizes
         done += len(batch)
@@ -125,7 +126,7 @@ def _read_list(batches: Iterator[list[Json]], truth: Dataset, pairs: Sequence[st
     return Results(
         joined,
         found,
-        (*refusals, *boxes_refused("results", boxes_only)),
+        tuple(refusals),
         done,
         unknown,
         _unknown(unknown.image_ids, [image.id for image in dataset.images]),
@@ -155,8 +156,10 @@ def _unknown(ids: npt.NDArray[np.int64], known: Sequence[int]) -> dict[str, int]
     return {str(id_): number for id_, number in zip(kinds.tolist(), numbers.tolist(), strict=True)}
 
 
-def _translate(other: Dataset, refusals: list[Refusal], joined: Joined) -> Results:
+def _translate(file: CocoFile, joined: Joined) -> Results:
     """Detections of a data set file under the ground truth's ids."""
+    other = file.dataset()
+    ones: list[Instance | GivenBox] = [*other.instances, *(row.value for row in file.boxes)]
     matches = match_names(
         [image.file_name for image in other.images],
         [NamedFile(image.file_name) for image in joined.truth.images],
@@ -164,26 +167,30 @@ def _translate(other: Dataset, refusals: list[Refusal], joined: Joined) -> Resul
     places = {other.images[theirs].id: joined.truth.images[ours] for theirs, ours in matches.files.items()}
     images = {image.id: image for image in other.images}
     names = {category.id: category.name for category in other.categories}
-    found, refused = [], list(refusals)
+    found: list[Instance] = []
+    boxes: list[GivenBox] = []
+    refused = list(file.refusals)
     unknown_images, unknown_categories, other_sizes = Counter[str](), Counter[str](), 0
-    for index, instance in enumerate(other.instances):
-        file_name, name = images[instance.image_id].file_name, names[instance.category_id]
-        image, category_id = places.get(instance.image_id), joined.ids.get(name)
+    for index, one in enumerate(ones):
+        file_name, name = images[one.image_id].file_name, names[one.category_id]
+        image, category_id = places.get(one.image_id), joined.ids.get(name)
         if image is None or category_id is None:
             what = "image" if image is None else "category"
             (unknown_categories if image else unknown_images).update([name if image else file_name])
             refused.append(Refusal(f"annotations[{index}]", f"its {what} is not in the ground truth"))
-        elif image.size != instance.mask.size:
+        elif isinstance(one, GivenBox):
+            boxes.append(replace(one, image_id=image.id, category_id=category_id))
+        elif image.size != one.mask.size:
             other_sizes += 1
-            reason = f"mask of {instance.mask.size}, not {image.size}"
+            reason = f"mask of {one.mask.size}, not {image.size}"
             refused.append(Refusal(f"annotations[{index}]", reason))
         else:
-            found.append(replace(instance, image_id=image.id, category_id=category_id, is_crowd=False))
+            found.append(replace(one, image_id=image.id, category_id=category_id, is_crowd=False))
     return Results(
         joined,
-        Columns.of(found),
+        Columns.joined([Columns.of(found), _columns_of(boxes)]),
         tuple(refused),
-        len(other.instances) + len(refusals),
+        len(ones) + len(file.refusals),
         Columns.of(()),
         unknown_images,
         unknown_categories,
@@ -232,26 +239,27 @@ class _Checked:
         bounded = (np.abs(given) < _MOST).all(axis=1)
         sized = (np.minimum(heights, widths) > 0) & (np.maximum(heights, widths) < 2**16)
         is_mask, areas, own_boxes = measure(texts, np.where(sized, heights, 1), np.where(sized, widths, 1))
-        fine = bounded & sized & is_mask
+        is_box = np.array([not text for text in texts], np.bool_)
+        fine = bounded & np.where(is_box, (numbers[:, 3:] > 0).all(axis=1), sized & is_mask)
         sizes = table.sizes_of(image_ids)
         known = (sizes[:, 0] > 0) & np.isin(category_ids, table.category_ids)
-        fits = (sizes[:, 0] == heights) & (sizes[:, 1] == widths)
+        fits = is_box | ((sizes[:, 0] == heights) & (sizes[:, 1] == widths))
         self.other_sizes = int((known & ~fits).sum())
         rows = Columns(
             image_ids,
             category_ids,
             numbers[:, 0],
             np.where(has_box[:, None], numbers[:, 1:], own_boxes),
-            areas,
+            np.where(is_box, given[:, 3] * given[:, 4], areas),
             np.full(len(plain), np.nan),
             np.zeros(len(plain), np.bool_),
             texts,
         )
-        chosen = fine & known & fits
+        chosen, strange = fine & known & fits, fine & ~(known & fits)
         self.columns = rows.take(chosen)
         self.places = places[chosen]
         self.good[self.places] = True
-        self.strangers = replace(rows.take(fine & ~known), counts=[""] * int((fine & ~known).sum()))
+        self.strangers = replace(rows.take(strange), counts=[""] * int(strange.sum()))
 
 
 def _arrays(plain: Sequence[tuple[int, _Plain]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
@@ -265,12 +273,18 @@ _NUMBERS = frozenset({int, float})
 
 
 def _plain(row: Json) -> _Plain | None:
-    """Image, category, height, width; score and box; run lengths: of a row as nearly all are."""
+    """Image, category, height, width; score and box; run lengths: of a row as nearly all are.
+
+    Of a box without a mask the run lengths are empty, and height and width 1.
+    """
     try:
-        mask, box = row["segmentation"], row.get("bbox")
-        height, width = mask["size"]
+        mask, box = row.get("segmentation"), row.get("bbox")
+        is_box = box is not None and (mask is None or mask == [])
+        (height, width), counts = ((1, 1), "") if is_box else (mask["size"], mask["counts"])
+        if not (counts or is_box):
+            return None
         numbers = (row["score"], *(_NO_BOX if box is None else box))
-        values = (row["image_id"], row["category_id"], height, width, numbers, mask["counts"])
+        values = (row["image_id"], row["category_id"], height, width, numbers, counts)
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     kinds = (*map(type, values[:4]), type(values[5]))
@@ -281,10 +295,27 @@ def _plain(row: Json) -> _Plain | None:
 _KINDS = (int, int, int, int, str)
 
 
-def _merged(checked: _Checked, places: Sequence[int], instances: Sequence[Any]) -> Columns:
+def _merged(
+    checked: _Checked, places: Sequence[int], instances: Sequence[Instance], boxes: Sequence[GivenBox]
+) -> Columns:
     """The rows checked as columns, and those read one by one at their places, in the file's order."""
-    joined = Columns.joined([checked.columns, Columns.of(instances)])
+    joined = Columns.joined([checked.columns, Columns.of(instances), _columns_of(boxes)])
     return joined.take(np.argsort(np.concatenate([checked.places, np.array(places, np.intp)]), kind="stable"))
+
+
+def _columns_of(boxes: Sequence[GivenBox]) -> Columns:
+    corners = np.array([one.box for one in boxes], np.float64).reshape(-1, 4)
+    sides = corners[:, 2:] - corners[:, :2]
+    return Columns(
+        np.array([one.image_id for one in boxes], np.int64),
+        np.array([one.category_id for one in boxes], np.int64),
+        np.array([1.0 if one.score is None else one.score for one in boxes], np.float64),
+        np.hstack([corners[:, :2], sides]),
+        sides.prod(axis=1),
+        np.full(len(boxes), np.nan),
+        np.zeros(len(boxes), np.bool_),
+        [""] * len(boxes),
+    )
 
 
 def _renumbered(refusal: Refusal, rows: Sequence[int], before: int) -> Refusal:
@@ -297,7 +328,7 @@ def _renumbered(refusal: Refusal, rows: Sequence[int], before: int) -> Refusal:
 
 
 def result_lines(found: Columns, images: Sequence[ImageRecord]) -> Iterator[str]:
-    """Detections in the results form, a line for each."""
+    """Detections in the results form, a line for each; boxes without a mask have no ``segmentation``."""
     sizes = {image.id: list(image.size) for image in images}
     values = zip(
         found.image_ids.tolist(),
@@ -312,7 +343,7 @@ def result_lines(found: Columns, images: Sequence[ImageRecord]) -> Iterator[str]
         row = {
             "image_id": image_id,
             "category_id": category_id,
-            "segmentation": {"size": sizes[image_id], "counts": counts},
+            **({"segmentation": {"size": sizes[image_id], "counts": counts}} if counts else {}),
             "bbox": box,
             "score": score,
         }

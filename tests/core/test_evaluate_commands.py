@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-from maskrcnn_core.annotations import Dataset
+from maskrcnn_core.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.categories import Category
 from maskrcnn_core.category_maps import join_categories
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.formats.coco import coco_document, dump_json, result_rows
+from tests.core.builders import disc
 from tests.core.test_cli import invoke
-from tests.core.test_evaluation import make_dataset, with_scores
+from tests.core.test_evaluation import make_dataset, make_results, with_scores
 
 
 def evaluated(tmp_path, truth, rows, *more, code=0):
@@ -80,6 +81,57 @@ def test_category_ids_that_count_places_are_found_out(tmp_path):
     assert said(report, "20 of 20 detections are of 3 categories", "0, 1, 2", "3 (car), 18 (dog)")
 
 
+@pytest.mark.parametrize("by", [1, -1])
+@pytest.mark.parametrize("has_masks", [True, False])
+def test_shifted_image_ids_are_found_out_where_no_mask_fits_its_image(tmp_path, by, has_masks):
+    discs = [disc(90 + 9 * n, 90 + 7 * n, (25, 65)[n % 2], 30 + n, 8 + n) for n in range(6)]
+    images = [ImageRecord(n, f"{n}.png", *mask.size[::-1]) for n, mask in enumerate(discs, start=1)]
+    instances = [Instance(n, 1, mask) for n, mask in enumerate(discs, start=1)]
+    truth = Dataset(tuple(images), (Category(1, "disc"),), tuple(instances))
+    rows = perfect(truth)
+    for row in rows:
+        row["image_id"] += by
+        if not has_masks:
+            del row["segmentation"]
+    report = evaluated(tmp_path, truth, rows, code=int(has_masks))
+    assert report["box"]["AP"] < 0.05
+    words = "image ids one lower" if by > 0 else "image ids one higher"
+    assert said(report, "ids seem not to be", words, "box AP would be 1.000, not 0.0")
+
+
+@pytest.mark.parametrize("of", [1, 2])
+def test_boxes_without_masks_count_as_boxes_and_leave_the_mask_column_empty(tmp_path, of):
+    """Also if only every second detection has none; as results, as a data set, and saved."""
+    truth = make_dataset()
+    found = result_rows(make_results(truth))
+    whole = evaluated(tmp_path, truth, found)
+    rows = json.loads(dump_json(found))
+    for row in rows[::of]:
+        del row["segmentation"]
+    saved = tmp_path / "saved.json"
+    report = evaluated(tmp_path, truth, rows, "--save", saved)
+    assert report["box"] == pytest.approx(whole["box"]) and 0 < whole["box"]["AP"] < 1
+    assert report["detections"] == len(rows)
+    assert set(report["mask"].values()) == {c["mask_AP"] for c in report["categories"]} == {None}
+    number = "all" if of == 1 else f"{len(rows[::2])} of"
+    assert said(
+        report, f"{number} {len(rows)} detections are boxes without a mask", "mask column is left empty"
+    )
+    again = evaluated(tmp_path, truth, json.loads(saved.read_text()))
+    assert (again["box"], again["mask"]) == (report["box"], report["mask"])
+    document = coco_document(truth)
+    document["annotations"] = [row | {"id": n} for n, row in enumerate(rows, start=1)]
+    files = tmp_path / "truth.json", tmp_path / "set.json"
+    files[1].write_bytes(dump_json(document))
+    given = ("evaluate", "--ground-truth", files[0], "--results", files[1])
+    result = invoke(*given, "--json")
+    assert json.loads(result.stdout)["box"] == pytest.approx(whole["box"])
+    assert result.exit_code == 0 and "boxes only" not in result.stderr
+    shown = invoke(*given, "--per-category").stdout
+    assert f"{whole['box']['AP']:.4f}     -" in shown and "0.0000" not in shown.splitlines()[3]
+    assert "nan" not in shown
+
+
 def test_images_and_sizes_that_do_not_fit_are_counted(tmp_path):
     truth = make_dataset()
     rows = perfect(truth)
@@ -94,7 +146,7 @@ def test_images_and_sizes_that_do_not_fit_are_counted(tmp_path):
 
 def test_no_detections_and_no_truth_are_said(tmp_path):
     truth = make_dataset()
-    assert said(evaluated(tmp_path, truth, []), "the results hold no detections")
+    assert said(evaluated(tmp_path, truth, [], code=1), "the results hold no detections")
     empty = evaluated(tmp_path, replace(truth, instances=()), perfect(truth))
     assert said(empty, "the ground truth holds no objects")
 

@@ -39,6 +39,11 @@ def spoilt(rows):
     return rows
 
 
+def rows_used(rows):
+    """The places of the rows of ``spoilt`` that can be compared, one way or the other."""
+    return [n for n in range(len(rows)) if n not in (1, 2, 3, 4, 5, 6, 11)]
+
+
 @pytest.mark.parametrize("at_once", [1, 1000, 1 << 20])
 def test_rows_are_read_as_one_by_one_in_their_order(tmp_path, monkeypatch, at_once):
     monkeypatch.setattr(json_rows, "_BATCH_BYTES", at_once)
@@ -46,8 +51,10 @@ def test_rows_are_read_as_one_by_one_in_their_order(tmp_path, monkeypatch, at_on
     rows = spoilt(result_rows(make_results(dataset)))
     read = read_results_file(write(tmp_path, rows), dataset)
     instances, refusals = read_results(json.dumps(rows).encode(), dataset)
-    assert [str(r) for r in read.refusals] == [str(r) for r in refusals]
-    assert len(refusals) == 8
+    assert [str(r) for r in read.refusals] == [str(r) for r in refusals[:-1]]
+    assert len(refusals) == 8 and refusals[-1].reason == "1 holds boxes only, no masks"
+    assert np.flatnonzero(~read.found.has_mask).tolist() == [rows_used(rows).index(12)]
+    read = replace(read, found=read.found.take(read.found.has_mask))
     one_by_one = Columns.of(instances)
     for field in fields(Columns):
         if field.name != "boxes":
@@ -55,6 +62,27 @@ def test_rows_are_read_as_one_by_one_in_their_order(tmp_path, monkeypatch, at_on
     np.testing.assert_allclose(read.found.boxes, one_by_one.boxes, rtol=0, atol=1e-9)
     assert (read.rows, read.other_sizes, read.has_boxes) == (len(rows), 1, True)
     assert read.strangers.image_ids.tolist() == [999]
+
+
+@pytest.mark.parametrize("unusual", [None, "category_id", "image_id"])
+def test_boxes_without_a_mask_are_kept_in_their_places(tmp_path, unusual):
+    """Whether they are read as columns, or one by one as they are written in an unusual way."""
+    dataset = make_dataset()
+    rows = json.loads(dump_json(result_rows(make_results(dataset))))
+    for n, row in enumerate(rows):
+        row["bbox"] = [n, n + 1, 10, 20]
+        if n % 3 == 0:
+            row |= {"segmentation": [[], None, {}][n // 3 % 3]}
+        if n % 3 == 1:
+            del row["segmentation"]
+            if unusual:
+                row[unusual] = str(row[unusual])
+    read = read_results_file(write(tmp_path, rows), dataset)
+    assert not read.refusals
+    assert read.found.has_mask.tolist() == [n % 3 == 2 for n in range(len(rows))]
+    np.testing.assert_allclose(read.found.boxes, [row["bbox"] for row in rows])
+    assert (read.found.areas[~read.found.has_mask] == 200).all()
+    assert read.found.image_ids.tolist() == [int(row["image_id"]) for row in rows]
 
 
 def test_a_data_set_file_is_matched_by_names(tmp_path):
