@@ -17,7 +17,7 @@ from functools import cached_property
 
 from maskrcnn_core.matching import Matches, NamedFile, match_names, told_apart
 from maskrcnn_core.messages import one_line
-from maskrcnn_core.spellings import Parts, Spelling, as_written, folded, joined, plain
+from maskrcnn_core.spellings import Parts, RecordFolders, Spelling, as_written, folded, joined, plain
 
 __all__ = ["FoundImages", "ImageFinder", "ImagePool", "PooledFile"]
 
@@ -106,11 +106,11 @@ class ImagePool:
         """
         found = self._by_relative_path(names, data_set)
         refused: list[str] = []
-        twins: dict[str, int] = {}
+        twins: dict[str, tuple[int, str]] = {}
         moved: list[tuple[str, int]] = []
         left = [name for name in names if name not in found]
         used = set(found.values())
-        named_folders = {part for name in names for part in folded(name)[:-1]} if left else set()
+        named_folders = RecordFolders.of(names) if left else None
         for scope in self._scopes(data_set):
             if not left:
                 break
@@ -125,11 +125,11 @@ class ImagePool:
             used |= {numbers[file] for file in matches.files.values()}
             moved += [(left[record], numbers[file]) for record, file in matches.by_last_part]
             refused += matches.contests
-            twins |= {left[record]: numbers[file] for record, file in matches.twins}
+            twins |= {left[record]: (numbers[file], why) for record, file, why in matches.twins}
             left = _still_left(left, matches)
-        for name, number in twins.items():
+        for name, (number, why) in twins.items():
             if name not in found and number not in used:
-                refused.append(told_apart(name, self.files[number].path))
+                refused.append(told_apart(name, self.files[number].path, why))
         return self._told(found, refused, moved, data_set)
 
     def _told(

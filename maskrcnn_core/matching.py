@@ -16,7 +16,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from maskrcnn_core.messages import one_line
-from maskrcnn_core.spellings import Parts, Spelling, are_twins, folded, is_rooted, joined, spellings_of
+from maskrcnn_core.spellings import (
+    Parts,
+    RecordFolders,
+    Spelling,
+    are_twins,
+    folded,
+    is_rooted,
+    joined,
+    plain,
+    spellings_of,
+)
 
 __all__ = ["Matches", "NamedFile", "match_names", "told_apart"]
 
@@ -44,22 +54,22 @@ class Matches:
         files: from a record's number to its file's.
         ambiguous: records for which several files, or files for which several records, fit equally well.
         contests: sentences about those, naming all candidates.
-        twins: records with the file of another folder that alone has their name, and was not taken.
+        twins: records with the file of another folder that alone has their name, and was not taken, and why.
         by_last_part: pairs whose folders differ: right where the data set was moved, worth saying.
     """
 
     files: dict[int, int]
     ambiguous: frozenset[int] = frozenset()
     contests: tuple[str, ...] = ()
-    twins: tuple[tuple[int, int], ...] = ()
+    twins: tuple[tuple[int, int, str], ...] = ()
     by_last_part: tuple[tuple[int, int], ...] = ()
 
 
-def told_apart(name: str, path: str) -> str:
+def told_apart(name: str, path: str, why: str) -> str:
     """What people are told of a twin."""
     return (
         f"{one_line(name)}: expected its own file, got only {one_line(path)} of another folder, which is not "
-        "taken for it"
+        f"taken for it, as {one_line(why)}"
     )
 
 
@@ -68,7 +78,7 @@ def match_names(
     files: Sequence[NamedFile],
     *,
     folders: Collection[str] = (),
-    named_folders: Collection[str] = (),
+    named_folders: RecordFolders | None = None,
 ) -> Matches:
     """Pairs records with files.
 
@@ -77,7 +87,8 @@ def match_names(
         files: those at hand.
         folders: names of folders (folded) that are there, beside those of ``files``: a record that
             names one of them does not get a file from another.
-        named_folders: names of folders (folded) that other records name: their files are theirs.
+        named_folders: folders that the records name, also those that are not among ``names``: their files
+            are theirs. By default those of ``names``.
 
     Returns:
         The pairs, each record and each file in at most one.
@@ -97,17 +108,17 @@ class _Pairing:
         names: Sequence[str],
         files: Sequence[NamedFile],
         folders: Collection[str],
-        named_folders: Collection[str],
+        named_folders: RecordFolders | None,
     ) -> None:
         self.names, self.files = names, files
         self.found: dict[int, int] = {}
         self.used: set[int] = set()
         self.contested: dict[int, int] = {}
         self.sentences: tuple[str, ...] = ()
-        self.twins: dict[int, int] = {}
+        self.twins: dict[int, tuple[int, str]] = {}
         self.moved: list[tuple[int, int]] = []
         self.given = folders, named_folders
-        self._folders: tuple[set[str], set[str]] | None = None
+        self._folders: tuple[set[str], RecordFolders] | None = None
         self._spelt: dict[tuple[Spelling, bool], list[Parts]] = {}
 
     def _parts(self, spelling: Spelling, *, of_files: bool) -> list[Parts]:
@@ -167,14 +178,14 @@ class _Pairing:
             return
         if files > 1 or records > 1:
             self.contested[record] = tree.walks[record][depth - 1]
-        elif not is_whole and self._contradict(record, file):
-            self.twins[record] = file
+        elif not is_whole and (why := self._contradiction(record, file)):
+            self.twins[record] = file, why
         else:
             self.take(record, file)
             tree.remove(record, file)
 
-    def _contradict(self, record: int, file: int) -> bool:
-        """Whether the folders say that a file, although nothing else has its name, is another's."""
+    def _contradiction(self, record: int, file: int) -> str:
+        """Why the folders say that a file, although nothing else has its name, is another's; or nothing."""
         name = self._parts(folded, of_files=False)[record]
         own = self._parts(folded, of_files=True)[file]
         path = (*folded(self.files[file].above), *own)
@@ -182,23 +193,26 @@ class _Pairing:
         while same < min(len(name), len(path)) and name[-1 - same] == path[-1 - same]:
             same += 1
         if same in (len(name), len(path)):
-            return False
+            return ""
         mine, its = name[-1 - same], path[-1 - same]
+        folder = (*plain(self.files[file].above), *plain(self.files[file].path))[-1 - same]
         of_files, of_records = self._folders_named()
-        if mine in of_files or its in of_records:
-            return True
+        if mine in of_files:
+            return f"there is a folder {plain(self.names[record])[-1 - same]}, which it does not lie in"
+        if of_records.claim(self.names[record], same, its):
+            return f"other records name the folder {folder}"
         if not is_rooted(self.names[record]) and are_twins(mine, its):
-            return True
+            return f"{plain(self.names[record])[-1 - same]} and {folder} seem to be parts of one data set"
         if len(own) > same:
             self.moved.append((record, file))
-        return False
+        return ""
 
-    def _folders_named(self) -> tuple[set[str], set[str]]:
+    def _folders_named(self) -> tuple[set[str], RecordFolders]:
         """The folders that files lie in, and those that records name, folded."""
         if self._folders is None:
             of_files = {part for path in self._parts(folded, of_files=True) for part in path[:-1]}
-            of_records = {part for name in self._parts(folded, of_files=False) for part in name[:-1]}
-            self._folders = of_files.union(self.given[0]), of_records.union(self.given[1])
+            folders, of_records = self.given
+            self._folders = of_files.union(folders), of_records or RecordFolders.of(self.names)
         return self._folders
 
     def left(self) -> list[int]:
@@ -211,8 +225,8 @@ class _Pairing:
 
     def matches(self) -> Matches:
         twins = [
-            (record, file)
-            for record, file in self.twins.items()
+            (record, file, why)
+            for record, (file, why) in self.twins.items()
             if record not in self.found and file not in self.used
         ]
         return Matches(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from urllib.parse import parse_qs, unquote
 
 from maskrcnn_core.image_formats import IMAGE_SUFFIXES
@@ -17,6 +18,7 @@ from maskrcnn_core.image_formats import IMAGE_SUFFIXES
 __all__ = [
     "SPELLINGS",
     "Parts",
+    "RecordFolders",
     "Spelling",
     "are_twins",
     "as_written",
@@ -128,6 +130,52 @@ def _served_file(path: str, query: str) -> str:
 def is_rooted(name: str) -> bool:
     """Whether a path begins at another computer's root, so that its first folders mean little here."""
     return name[:1] in ("/", "\\") or bool(_SCHEME.match(name) or _DRIVE.match(name))
+
+
+@dataclass(frozen=True)
+class RecordFolders:
+    """The folders that a data set's records name, folded.
+
+    Args:
+        names: of all of them.
+        pairs: those that lie in one another, as ``("img", "sub")`` for ``img/sub``.
+        paths: from the start, with whether that is another computer's root.
+    """
+
+    names: frozenset[str]
+    pairs: frozenset[tuple[str, str]]
+    paths: frozenset[tuple[bool, Parts]]
+
+    @classmethod
+    def of(cls, records: Iterable[str]) -> RecordFolders:
+        """Those of records with these names."""
+        paths = {(is_rooted(name), folded(name)[:-1]) for name in records}
+        paths |= {(rooted, path[:n]) for rooted, path in paths for n in range(len(path))}
+        folders = [path for _, path in paths]
+        pairs = frozenset((path[-2], path[-1]) for path in folders if len(path) > 1)
+        return cls(frozenset(path[-1] for path in folders if path), pairs, frozenset(paths))
+
+    def claim(self, name: str, same: int, its: str) -> bool:
+        """Whether a file that ends like a record, below another folder, is other records'.
+
+        Where more than the last part agrees, that the folder is named somewhere says little: it counts where
+        a record names it with the folder that follows, or beside the one that this record names there.
+
+        Args:
+            name: the record's.
+            same: how many parts at the end agree.
+            its: the file's folder before them, folded.
+        """
+        if its not in self.names:
+            return False
+        parts = folded(name)
+        own = parts[-1 - same]
+        return (
+            same < 2
+            or are_twins(own, its)
+            or (its, parts[-same]) in self.pairs
+            or (is_rooted(name), (*parts[: -1 - same], its)) in self.paths
+        )
 
 
 def joined(folder: Parts, name: str, spelling: Spelling) -> Parts | None:

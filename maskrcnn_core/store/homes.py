@@ -10,7 +10,7 @@ from maskrcnn_core.annotations import UniqueNames, ids_from_names
 from maskrcnn_core.image_pools import FoundImages
 from maskrcnn_core.matching import NamedFile, match_names, told_apart
 from maskrcnn_core.messages import one_line
-from maskrcnn_core.spellings import folded
+from maskrcnn_core.spellings import RecordFolders, folded
 from maskrcnn_core.store.records import ImageRow
 
 __all__ = ["ImageIds", "RecordHomes", "TakenImage", "waiting_rows"]
@@ -130,10 +130,12 @@ def waiting_rows(
     matches = match_names(
         [row.file_name for row in waiting],
         [NamedFile(file.name, file.above) for file in files],
-        named_folders={part for row in rows for part in folded(row.file_name)[:-1]},
+        named_folders=RecordFolders.of(row.file_name for row in rows),
     )
     filled, notes = {}, list(matches.contests)
-    notes += [told_apart(waiting[record].file_name, files[file].name) for record, file in matches.twins]
+    notes += [
+        told_apart(waiting[record].file_name, files[file].name, why) for record, file, why in matches.twins
+    ]
     for record, number in matches.files.items():
         row, file = waiting[record], files[number]
         if file.size != (row.height, row.width):

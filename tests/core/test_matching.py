@@ -93,9 +93,10 @@ def test_what_fits_equally_well_is_not_taken_and_all_are_named(names, paths):
 )
 def test_a_twin_never_stands_in_and_is_named(name, path):
     matches = match_names([name], [NamedFile(path)])
-    assert matches.files == {} and matches.twins == ((0, 0),)
-    told = told_apart(name, path)
-    assert name in told and path in told
+    ((record, file, why),) = matches.twins
+    assert (matches.files, record, file) == ({}, 0, 0)
+    told = told_apart(name, path, why)
+    assert name in told and path in told and "seem to be parts of one data set" in told
 
 
 def test_a_folder_that_another_record_names_keeps_its_files():
@@ -103,6 +104,47 @@ def test_a_folder_that_another_record_names_keeps_its_files():
     assert pairs(["left/a.png", "right/a.png"], ["right/a.png", "right/b.png"]) == {
         "right/a.png": "right/a.png"
     }
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "other"),
+    [
+        ("file:///home/u/sub/d.png", "img/sub/d.png", "./img/../img/\u00e4.png"),
+        ("C:\\set\\sub\\d.png", "IMG/sub/d.png", "img/e.png"),
+        ("/x/y/sub/d.png", "img/sub/d.png", "/data/img/e.png"),
+        ("home/u/sub/d.png", "img/sub/d.png", "img/e.png"),
+    ],
+)
+def test_two_parts_that_agree_outweigh_a_folder_that_is_named_elsewhere(name, path, other):
+    found = other.replace("./img/../img", "img").lstrip("/").removeprefix("data/")
+    assert pairs([name, other], [path, found]) == {name: path, other: found}
+    assert pairs([other, name], [found, path]) == {name: path, other: found}
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "other"),
+    [
+        ("/data/left/x/a.png", "right/x/a.png", "/data/right/y/b.png"),  # beside the record's own
+        ("left/x/a.png", "right/x/a.png", "right/y/b.png"),
+        ("/data/left/x/a.png", "right/x/a.png", "right/x/b.png"),  # the very folder
+        ("/data/cam1/x/a.png", "cam2/x/a.png", "cam2/b.png"),  # twins
+        ("/data/left/a.png", "right/a.png", "right/b.png"),  # only the last part agrees
+    ],
+)
+def test_a_folder_of_other_records_lends_nothing_and_that_is_said(name, path, other):
+    matches = match_names([name, other], [NamedFile(path), NamedFile("z.png")])
+    ((record, file, why),) = matches.twins
+    assert (matches.files, record, file) == ({}, 0, 0)
+    folder = path.split("/")[0]
+    assert told_apart(name, path, why).endswith(
+        f"not taken for it, as other records name the folder {folder}"
+    )
+
+
+def test_a_folder_that_is_there_and_lacks_a_file_is_named():
+    matches = match_names(["Left/a.png"], [NamedFile("other/a.png"), NamedFile("left/b.png")])
+    ((_, _, why),) = matches.twins
+    assert why == "there is a folder Left, which it does not lie in"
 
 
 def test_the_named_folder_itself_takes_part_in_the_path():
