@@ -165,6 +165,7 @@ def train(
     --epochs with it. What is no ground truth (crowds, open proposals, refused rows) is not learned, and
     not learned as background either.
     """
+    from maskrcnn_core.inference import pick_device
     from maskrcnn_core.training.augmentation import Augmentation
     from maskrcnn_core.training.data import renumbered
     from maskrcnn_core.training.keeping import Keeper, Words, curves_file, log_file
@@ -202,6 +203,7 @@ def train(
         _check_place(out, [file for file in inputs if file], resume=resume)
         if menu:
             _check_name(out)
+        pick_device(device)  # one that is not there is told before anything is read
         _tell_place(out)
         if val_images and not val_ground_truth:
             raise InputError("--val-images: wanted --val-ground-truth with it, found none")

@@ -149,7 +149,7 @@ def test_a_zip_brings_many_images_and_all_go_into_one_file(desk, tmp_path):
         file.writestr("../evil.jpg", b"x")
         file.writestr("notes.txt", b"x")
     desk.drop(archive)
-    desk.page.get_by_text("refused").wait_for()
+    desk.page.get_by_text("2 refused").wait_for()
     waiting = desk.page.get_by_role("button", name="Cancel waiting")
     desk.wait_until(lambda: waiting.count() == 0, "all images have run")
     name, data = desk.download("COCO JSON", every=True)

@@ -147,7 +147,7 @@ def test_what_is_not_there_is_told(store):
 
 def row(**values):
     now = datetime.now(UTC)
-    facts = dict.fromkeys(("total", "done", "proposed", "decided", "failed", "ran"), 0)
+    facts = dict.fromkeys(("total", "done", "proposed", "replaced", "decided", "failed", "ran"), 0)
     words = dict.fromkeys(("message", "worker", "made_by"), "")
     whole = {
         **facts,
@@ -156,6 +156,7 @@ def row(**values):
         "project_id": 1,
         "model_key": "m",
         "state": "running",
+        "there": {},
         "failures": (),
         "made_at": now,
         "started_at": now,
