@@ -81,16 +81,14 @@ def _pair(text: str, ours: Mapping[str, Category], names: Sequence[str]) -> tupl
     else:
         wrong, (side, known) = left, sides[1]
     raise InputError(
-        f"--map {one_line(text)}: expected one of the {side} categories, got {one_line(wrong)!r}; "
-        f"{_alike(wrong, known)}"
+        f"--map {one_line(text)}: expected one of the {side} categories ({listed(known)}), "
+        f"got {one_line(wrong)!r}{_alike(wrong, known)}"
     )
 
 
 def _alike(name: str, known: Sequence[str]) -> str:
     close = get_close_matches(name, known, n=3)
-    if close:
-        return f"did you mean {' or '.join(repr(one_line(one)) for one in close)}?"
-    return f"there are {listed(known)}"
+    return f"; did you mean {' or '.join(repr(one_line(one)) for one in close)}?" if close else ""
 
 
 def listed(names: Sequence[str], most: int = 8) -> str:

@@ -28,6 +28,7 @@ from maskrcnn_core.console import (
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.evaluate_commands import evaluate
+from maskrcnn_core.folders import PassedOver
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.images import one_line
 from maskrcnn_core.model_summary import summarise
@@ -138,7 +139,10 @@ def annotate(
         if not 0 <= simplify <= MAX_TOLERANCE:
             raise InputError(f"--simplify: wanted 0 to {MAX_TOLERANCE:g} pixels, found {simplify}")
         outputs = [folder for folder in (segments, overlays, masks) if folder is not None]
-        files = find_files(paths, outputs=outputs)
+        others = PassedOver()
+        files = find_files(paths, outputs=outputs, others=others)
+        if left := others.sentence("no images"):
+            tell(left)
         loaded = load_named_model(model, names, download=download, quiet=quiet)
         thresholds = _thresholds(
             score_threshold,

@@ -34,7 +34,7 @@ class Metric:
 
     Args:
         name: as publications write it; a field of :class:`Scores`.
-        meaning: for people.
+        meaning: for people; ``{best}`` stands for how many detections count.
         kind: average precision, or average recall.
         iou: the one IoU threshold; ``None`` for the mean over .50, .55 ... .95.
         area: of ``COCOeval``'s area ranges.
@@ -56,9 +56,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("APs", "average precision, small objects (below 32 x 32 pixels)", "precision", None, "small"),
     Metric("APm", "average precision, medium objects", "precision", None, "medium"),
     Metric("APl", "average precision, large objects (above 96 x 96 pixels)", "precision", None, "large"),
-    Metric("AR1", "average recall, the best detection of an image", "recall", limit=0),
-    Metric("AR10", "average recall, the best 10 of an image", "recall", limit=1),
-    Metric("AR100", "average recall, the best 100 of an image (or the limit given)", "recall"),
+    Metric("AR1", "average recall, {best} of an image and category", "recall", limit=0),
+    Metric("AR10", "average recall, {best} of an image and category", "recall", limit=1),
+    Metric("AR100", "average recall, {best} of an image and category", "recall"),
     Metric("ARs", "average recall, small objects", "recall", None, "small"),
     Metric("ARm", "average recall, medium objects", "recall", None, "medium"),
     Metric("ARl", "average recall, large objects", "recall", None, "large"),
@@ -119,6 +119,7 @@ class Evaluation:
         categories: of the ground truth, in its order.
         over_limit: of the detections, those that did not count, as their image and category has more than
             the limit that score better.
+        limits: the best so many of an image and category that counted, by :attr:`Metric.limit`.
     """
 
     box: Scores
@@ -128,10 +129,20 @@ class Evaluation:
     detections: int
     categories: tuple[CategoryScores, ...] = ()
     over_limit: int = 0
+    limits: tuple[int, int, int] = (1, 10, 100)
 
     def rows(self) -> list[tuple[str, str, float, float]]:
         """Name, meaning, box value and mask value of each metric, in COCO's order."""
-        return [(m.name, m.meaning, getattr(self.box, m.name), getattr(self.mask, m.name)) for m in METRICS]
+        best = ["the best detection" if limit == 1 else f"the best {limit}" for limit in self.limits]
+        return [
+            (
+                m.name,
+                m.meaning.format(best=best[m.limit]),
+                getattr(self.box, m.name),
+                getattr(self.mask, m.name),
+            )
+            for m in METRICS
+        ]
 
 
 def evaluate(
@@ -161,7 +172,7 @@ def evaluate(
     )
     if not known.all():
         found = found.take(known)
-    limits = [min(limit, max_detections) for limit in (1, 10, max_detections)]
+    limits = (1, min(10, max_detections), max_detections)
     compare = partial(count, ground_truth.images, category_ids, truth, found)
     box = compare("bbox", limits)
     mask = compare("segm", limits) if found.has_mask.all() else None
@@ -173,6 +184,7 @@ def evaluate(
         detections=len(found),
         categories=_of_categories(ground_truth, truth, found, box, mask),
         over_limit=_over_limit(found, max_detections),
+        limits=limits,
     )
 
 

@@ -13,14 +13,70 @@ from pathlib import Path
 
 from maskrcnn_core.errors import ImageError, InputError
 from maskrcnn_core.image_formats import IMAGE_SUFFIXES
+from maskrcnn_core.image_kinds import HEAD, other_kind
 from maskrcnn_core.image_pools import FoundImages, ImageFinder, ImagePool, PooledFile
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.spellings import as_written, joined
 
-__all__ = ["FolderImages", "is_litter", "tail_of", "walk_folder"]
+__all__ = ["FolderImages", "PassedOver", "is_litter", "tail_of", "walk_folder"]
 
 _LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 _JSON = ".json"
+_SIDECARS = frozenset({_JSON, ".csv", ".md", ".txt", ".xml", ".yaml", ".yml"})
+"""Text beside images, whose first bytes say no more than the suffix."""
+_MOST_KINDS = 12
+
+
+class PassedOver(Counter[str]):
+    """How many files of which suffix a walk passed over, each once; :attr:`litter` is counted apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.litter = 0
+        self._seen: set[Path] = set()
+        self._first: dict[str, Path] = {}
+
+    def see(self, path: Path) -> None:
+        if path in self._seen:
+            return
+        self._seen.add(path)
+        if is_litter(path.name):
+            self.litter += 1
+            return
+        suffix = path.suffix.casefold()
+        self[suffix] += 1
+        self._first.setdefault(suffix, path)
+
+    def sentence(self, wanted: str) -> str:
+        """What was left alone, with the kinds that first bytes tell; empty if that is nothing.
+
+        Args:
+            wanted: what the files are not, as ``no images``.
+        """
+        ordered = sorted(self.items(), key=lambda item: (-item[1], item[0]))
+        parts = [self._part(suffix, count) for suffix, count in ordered[:_MOST_KINDS]]
+        if ordered[_MOST_KINDS:]:
+            parts.append(f"{sum(count for _, count in ordered[_MOST_KINDS:])} of other kinds")
+        if self.litter:
+            parts.append(f"{self.litter} hidden or the system's own")
+        return (
+            one_line(f"left alone in the folders, as they are {wanted}: {', '.join(parts)}") if parts else ""
+        )
+
+    def _part(self, suffix: str, count: int) -> str:
+        kind = None if suffix in _SIDECARS else other_kind(_head(self._first[suffix]))
+        text = f"{count} {suffix or 'without a suffix'}"
+        if kind is None:
+            return text
+        return f"{text} ({kind.name})" if count == 1 else f"{text} (the first is {kind.name})"
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    except OSError:  # it is named by its suffix alone
+        return b""
 
 
 def walk_folder(
@@ -28,7 +84,7 @@ def walk_folder(
     suffixes: Collection[str] = IMAGE_SUFFIXES,
     *,
     skipped: Collection[str] = (),
-    others: Counter[str] | None = None,
+    others: PassedOver | None = None,
 ) -> Iterator[Path]:
     """Yields the files with one of these suffixes in a folder and its sub-folders.
 
@@ -39,7 +95,7 @@ def walk_folder(
         folder: absolute.
         suffixes: in lower case, with their dots.
         skipped: real paths of folders that are passed over.
-        others: counts, by suffix, the files that are passed over for theirs.
+        others: counts the files that are passed over, for their suffix or as litter.
 
     Raises:
         InputError: if a folder cannot be read.
@@ -59,12 +115,12 @@ def walk_folder(
             ]
             for name in files:
                 path = Path(parent, name)
-                if is_litter(name) or not path.is_file():
+                if not path.is_file():
                     continue
-                if path.suffix.casefold() in suffixes:
+                if path.suffix.casefold() in suffixes and not is_litter(name):
                     yield path
                 elif others is not None:
-                    others[path.suffix.casefold()] += 1
+                    others.see(path)
 
 
 def _is_new(path: str, seen: set[str]) -> bool:

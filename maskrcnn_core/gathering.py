@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskrcnn_core.batch.finding import absolute, matches_of, refuse_nothing
-from maskrcnn_core.folders import is_litter, tail_of, walk_folder
+from maskrcnn_core.folders import PassedOver, is_litter, tail_of, walk_folder
 from maskrcnn_core.image_formats import IMAGE_SUFFIXES
 
 __all__ = ["Gathered", "gather"]
@@ -36,7 +36,7 @@ class Gathered:
     name: str
 
 
-def gather(named: Iterable[str]) -> tuple[list[Gathered], Counter[str]]:
+def gather(named: Iterable[str]) -> tuple[list[Gathered], PassedOver]:
     """The files that are meant, each once: images and JSON files of folders, and whatever is named itself.
 
     Args:
@@ -44,7 +44,7 @@ def gather(named: Iterable[str]) -> tuple[list[Gathered], Counter[str]]:
             :func:`maskrcnn_core.batch.find_files` takes them.
 
     Returns:
-        The files, sorted within each folder, and how many others of which suffix lie in the folders.
+        The files, sorted within each folder, and what else lies in the folders.
 
     Raises:
         InputError: if not one file is there, or a folder cannot be read.
@@ -60,18 +60,18 @@ def gather(named: Iterable[str]) -> tuple[list[Gathered], Counter[str]]:
             elif not (is_glob and is_litter(path.name)):
                 loose.append(path)
     folders, loose = list(dict.fromkeys(folders)), list(dict.fromkeys(loose))
-    others = Counter[str]()
+    others = PassedOver()
     found = [*_loose(loose)]
     prefixes = _prefixes(folders)
     for folder, prefix in zip(folders, prefixes, strict=True):
         found += _in_folder(folder, prefix, others)
     files = list({one.file: one for one in reversed(found)}.values())[::-1]
     if not any(os.path.lexists(one.file) for one in files):
-        refuse_nothing(texts)
+        refuse_nothing(texts, others.sentence("neither images nor JSON"))
     return files, others
 
 
-def _in_folder(folder: Path, prefix: str, others: Counter[str]) -> Iterator[Gathered]:
+def _in_folder(folder: Path, prefix: str, others: PassedOver) -> Iterator[Gathered]:
     source, above = str(folder), tail_of(folder)
     for file in sorted(walk_folder(folder, _SUFFIXES, others=others)):
         path = file.relative_to(folder).as_posix()

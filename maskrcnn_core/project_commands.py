@@ -116,9 +116,8 @@ def add_images(
                     bar.update(1)
 
             report = import_files(store, project.id, _me(who), read())
-        if others:
-            kinds = ", ".join(f"{count} {kind or 'without a suffix'}" for kind, count in others.items())
-            tell(f"left alone in the folders, as they are neither images nor JSON: {one_line(kinds)}")
+        if left := others.sentence("neither images nor JSON"):
+            tell(left)
         _tell_report(report)
         if report.boxes:
             tell(_boxes_sentence(len(report.boxes), "'project import' of the file"))

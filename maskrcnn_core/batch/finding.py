@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from maskrcnn_core.annotations import ids_from_names
 from maskrcnn_core.errors import InputError
-from maskrcnn_core.folders import is_litter, walk_folder
+from maskrcnn_core.folders import PassedOver, is_litter, walk_folder
 from maskrcnn_core.formats.base import file_stem
 from maskrcnn_core.images import IMAGE_SUFFIXES, one_line
 
@@ -36,7 +36,9 @@ class PlannedImage:
     stem: str
 
 
-def find_files(named: Iterable[str | Path], *, outputs: Sequence[Path] = ()) -> list[Path]:
+def find_files(
+    named: Iterable[str | Path], *, outputs: Sequence[Path] = (), others: PassedOver | None = None
+) -> list[Path]:
     """The files that are meant, as absolute paths, sorted, each file once (links are followed to tell).
 
     Args:
@@ -45,6 +47,7 @@ def find_files(named: Iterable[str | Path], *, outputs: Sequence[Path] = ()) -> 
             hidden ones and the litter of operating systems left out; globs, which match as in a shell,
             ``**`` being any number of folders.
         outputs: folders that will be written into: what lies in them is not picked up from folders.
+        others: counts what lies in the folders and is left alone.
 
     Raises:
         InputError: if not one file is there, if a folder cannot be read, or is itself an output.
@@ -52,10 +55,11 @@ def find_files(named: Iterable[str | Path], *, outputs: Sequence[Path] = ()) -> 
     texts = [str(name) for name in named]
     skipped = {os.path.realpath(folder) for folder in outputs}
     found: set[Path] = set()
+    others = PassedOver() if others is None else others
     for name in texts:
         for match, is_glob in matches_of(name):
             if os.path.isdir(match):
-                found.update(_walk(absolute(match), skipped))
+                found.update(_walk(absolute(match), skipped, others))
             elif not (is_glob and is_litter(os.path.basename(match))):
                 found.add(absolute(match))
     by_real_path: dict[str, Path] = {}
@@ -63,7 +67,7 @@ def find_files(named: Iterable[str | Path], *, outputs: Sequence[Path] = ()) -> 
         by_real_path.setdefault(os.path.realpath(path), path)
     files = list(by_real_path.values())
     if not any(os.path.lexists(path) for path in files):
-        refuse_nothing(texts)
+        refuse_nothing(texts, others.sentence("no images"))
     return files
 
 
@@ -75,15 +79,20 @@ def matches_of(name: str) -> Iterator[tuple[str, bool]]:
         yield match, is_glob
 
 
-def refuse_nothing(texts: Sequence[str]) -> NoReturn:
+def refuse_nothing(texts: Sequence[str], left: str = "") -> NoReturn:
     """Tells that nothing is where a person said.
+
+    Args:
+        texts: what was said.
+        left: a sentence on what is there and was left alone.
 
     Raises:
         InputError: always.
     """
     where = ", ".join(one_line(text) for text in texts[:3]) + (" ..." if len(texts) > 3 else "")
     raise InputError(
-        f"no images found in {where or 'nothing'}, or there is no such file; name image files, "
+        f"no images found in {where or 'nothing'}{f'; {left}' if left else ', or there is no such file'}; "
+        "name image files, "
         f"folders that hold some ({', '.join(sorted(IMAGE_SUFFIXES))}), or patterns in quotes"
     )
 
@@ -110,12 +119,12 @@ def plan_images(files: Sequence[Path]) -> tuple[PlannedImage, ...]:
     return tuple(plan)
 
 
-def _walk(folder: Path, skipped: set[str]) -> Iterator[Path]:
+def _walk(folder: Path, skipped: set[str], others: PassedOver) -> Iterator[Path]:
     if os.path.realpath(folder) in skipped:
         raise InputError(
             f"{one_line(str(folder))}: it would be read from and written into; choose another output folder"
         )
-    yield from walk_folder(folder, skipped=skipped)
+    yield from walk_folder(folder, skipped=skipped, others=others)
 
 
 def absolute(name: str) -> Path:

@@ -10,6 +10,7 @@ import torch
 from maskrcnn_core.batch import BatchSettings, annotate, find_files, journal_file, plan_images
 from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.errors import ExportError, InferenceError, InputError
+from maskrcnn_core.folders import PassedOver
 from maskrcnn_core.formats.coco_reader import read_coco, read_results
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.inference import Failure, Predictor
@@ -123,6 +124,44 @@ def test_no_files_at_all_are_refused(tmp_path, monkeypatch, name):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=f"no images found in {name.replace('*', '.')}"):
         find_files([name])
+
+
+def not_images(folder):
+    """Files of kinds that are no images here, sidecars, and litter; in a folder below, too."""
+    (folder / "sub").mkdir(parents=True, exist_ok=True)
+    dicom = bytes(128) + b"DICM" + bytes(8)
+    files = {"a.dcm": dicom, "sub/B.DCM": dicom, "v.mkv": b"\x1a\x45\xdf\xa3", "a.json": b"{}"}
+    files |= {"note.txt": b"P1 1", "README": b"x", ".DS_Store": b"x", "odd.xyz": b"\x07"}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    return (
+        "left alone in the folders, as they are no images: 2 .dcm (the first is a DICOM file), "
+        "1 without a suffix, 1 .json, 1 .mkv (a video (Matroska or WebM)), 1 .txt, 1 .xyz, "
+        "1 hidden or the system's own"
+    )
+
+
+def test_what_is_left_alone_in_folders_is_counted_once(folder):
+    words, others = not_images(folder), PassedOver()
+    find_files([folder, folder / "sub", folder / "sub" / "a.png"], others=others)
+    assert others.sentence("no images") == words
+    assert PassedOver().sentence("no images") == ""
+
+
+def test_a_folder_that_holds_other_files_alone_says_so(tmp_path):
+    words = not_images(tmp_path / "in")
+    with pytest.raises(InputError) as told:
+        find_files([tmp_path / "in"])
+    assert f"in; {words}; name image files" in str(told.value)
+    assert "no such file" not in str(told.value)
+
+
+def test_kinds_beyond_the_most_frequent_are_one_count(folder):
+    for n in range(30):
+        (folder / f"a.k{n:02}").write_bytes(b"")
+    others = PassedOver()
+    find_files([folder], others=others)
+    assert others.sentence("no images").endswith("1 .k11, 18 of other kinds")
 
 
 def test_a_folder_that_cannot_be_read_is_named(folder, monkeypatch):

@@ -217,6 +217,15 @@ def test_a_bad_file_is_named_and_the_rest_goes_on(tiny, drawn, tmp_path):
     assert len(json.loads((tmp_path / "a.json").read_bytes())["images"]) == 2
 
 
+def test_what_a_folder_holds_besides_images_is_said(tiny, drawn, tmp_path):
+    (drawn / "scan.dcm").write_bytes(bytes(128) + b"DICM")
+    (drawn / "notes.txt").write_bytes(b"x")
+    result = invoke("annotate", drawn, "--out", tmp_path / "a.json", "-q")
+    assert result.exit_code == 0
+    words = "left alone in the folders, as they are no images: 1 .dcm (a DICOM file), 1 .txt\n"
+    assert words in result.stderr
+
+
 def test_only_bad_files_are_a_failure(tiny, tmp_path):
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"")

@@ -246,15 +246,35 @@ def test_several_categories_can_be_one():
     [
         ("car", "expected NAME=NAME"),
         ("=car", "expected NAME=NAME"),
-        ("carr=bus", "ground truth's categories, got 'carr'; did you mean 'car'"),
-        ("car=buss", "detections' categories, got 'buss'; did you mean 'bus'"),
-        ("x=y", "ground truth's categories, got 'x'; there are car, dog, toothbrush"),
+        ("carr=bus", "ground truth's categories (car, dog, toothbrush), got 'carr'; did you mean 'car'"),
+        ("car=buss", "detections' categories (bus, dog), got 'buss'; did you mean 'bus'"),
+        ("x=y", "--map x=y: expected one of the ground truth's categories (car, dog, toothbrush), got 'x'"),
     ],
 )
 def test_pairs_that_name_nothing_are_refused_with_what_looks_alike(pair, words):
     with pytest.raises(InputError) as told:
         join_categories(make_dataset(), ["bus", "dog"], [pair])
     assert words in str(told.value)
+
+
+def test_a_pair_for_detections_of_no_category_is_refused():
+    with pytest.raises(InputError, match=r"the detections' categories \(none\), got 'bus'"):
+        join_categories(make_dataset(), [], ["car=bus"])
+
+
+@pytest.mark.parametrize(
+    ("limit", "ten"), [(1, "the best detection of"), (7, "the best 7 of"), (250, "the best 10 of")]
+)
+def test_recall_says_the_limit_that_counts(tmp_path, limit, ten):
+    truth = make_dataset()
+    evaluated(tmp_path, truth, perfect(truth))
+    files = "--ground-truth", tmp_path / "truth.json", "--results", tmp_path / "results.json"
+    shown = invoke("evaluate", *files, "--max-detections", str(limit)).stdout.splitlines()
+    lines = {line.split()[0]: line for line in shown if line.startswith("AR")}
+    hundred = "the best detection of" if limit == 1 else f"the best {limit} of"
+    assert lines["AR100"].endswith(f"average recall, {hundred} an image and category")
+    assert lines["AR10"].endswith(f"average recall, {ten} an image and category")
+    assert "the best detection of" in lines["AR1"]
 
 
 def test_what_was_compared_can_be_saved_and_is_never_written_over(tmp_path):
