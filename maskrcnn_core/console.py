@@ -127,16 +127,34 @@ def tell_refusals(file: Path, refusals: Sequence[Refusal], notes: Sequence[str] 
         tell(f"{one_line(str(file))}: {len(sentences) - _REFUSALS_SHOWN} more reasons")
 
 
+class _PipedBar(tqdm):  # type: ignore[type-arg]  # at runtime it takes none
+    """A bar that says nothing before something is done: a log keeps every state."""
+
+    def display(self, msg: str | None = None, pos: int | None = None) -> None:
+        if self.n > self.initial:
+            super().display(msg, pos)
+
+    def clear(self, nolock: bool = False) -> None:
+        if self.n > self.initial:
+            super().clear(nolock)
+
+    def close(self) -> None:
+        if not self.disable and self.n <= self.initial:
+            self.leave = False  # nor an empty line at the end
+        super().close()
+
+
 def bar_of(*, total: int | None, unit: str, quiet: bool, initial: int = 0) -> tqdm[Any]:
-    """With rate and remaining time; in a file or a pipe it speaks seldom."""
-    return tqdm(
+    """With rate and remaining time; in a file or a pipe it speaks seldom, and of what is done alone."""
+    is_terminal = sys.stderr.isatty()
+    return (tqdm if is_terminal else _PipedBar)(
         total=total,
         unit=unit,
         unit_scale=unit == "B",
         initial=initial,
         file=sys.stderr,
         disable=quiet,
-        mininterval=0.1 if sys.stderr.isatty() else 10.0,
+        mininterval=0.1 if is_terminal else 10.0,
         smoothing=0.0,
         dynamic_ncols=True,
     )

@@ -112,9 +112,10 @@ class NoteTally:
             self._first.setdefault(kind, (name, note))
 
     def sentences(self) -> list[str]:
-        """``a.tif: ...``, or ``12 images: ..., and the like`` with the first of them."""
+        """``a.tif: ...``, or ``12 images: ... (a.tif and 11 like it)`` with the first of them."""
         said = []
         for kind, count in self._counts.items():
             name, note = self._first[kind]
-            said.append(f"{name}: {note}" if count == 1 else f"{count} images: {note} (this one is {name})")
+            alike = f"{count} images: {note} ({name} and {count - 1} like it)"
+            said.append(f"{name}: {note}" if count == 1 else alike)
         return said

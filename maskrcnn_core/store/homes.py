@@ -41,7 +41,7 @@ class RecordHomes:
         )
         self._namesakes = {names[record]: rows[file] for record, file in matches.files.items()}
         self._otherwise: list[tuple[str, str]] = []
-        self._placed = 0
+        self._placed: list[str] = []
 
     def row_of(self, name: str, size: Size, digest: str) -> ImageRow | None:
         """The row that a record is.
@@ -70,16 +70,19 @@ class RecordHomes:
         fresh = next((n for n in (here + name, fallback + name) if n not in self._taken), None)
         fresh = self._unique.take(here + name if fresh is None else fresh)
         self._taken.add(fresh)
-        self._placed += bool(here) and fresh == here + name
+        if here and fresh == here + name:
+            self._placed.append(fresh)
         return fresh
 
     def notes(self) -> list[str]:
         """What people should know."""
         notes = []
         if self._placed:
+            count, first = len(self._placed), one_line(self._placed[0])
+            whose = "its" if count == 1 else "their"
             notes.append(
-                f"{_counted(self._placed)} called {one_line(self._folders[0])}... here, by the path, as data "
-                "sets of other folders came with them"
+                f"{_counted(count)} named with the folder of {whose} data set here, "
+                f"as data sets of several folders came together: {first}" + (" ..." if count > 1 else "")
             )
         if self._otherwise:
             count, (name, other) = len(self._otherwise), self._otherwise[0]

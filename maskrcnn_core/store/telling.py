@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from maskrcnn_core.formats.coco_fields import OURS
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store.journal import chunks
 from maskrcnn_core.store.records import Entry
@@ -69,9 +70,12 @@ def _number(lines: Sequence[object], one: str, many: str) -> str:
 
 def _what(connection: Connection, lines: Iterable[Mapping[str, Any]]) -> str:
     ids: dict[str, list[int]] = defaultdict(list)
-    for line in lines:
-        ids[line["table"]].append(line["id"])
     parts = []
+    for line in lines:
+        if fields := _fields_of_project(line):
+            parts.append(f"the project's {fields}")
+        else:
+            ids[line["table"]].append(line["id"])
     for table, of_table in ids.items():
         number = _number(of_table, table, _PLURALS[table])
         names = _names(connection, table, of_table)
@@ -82,6 +86,18 @@ def _what(connection: Connection, lines: Iterable[Mapping[str, Any]]) -> str:
         else:
             parts.append(number)
     return ", ".join(parts)
+
+
+def _fields_of_project(line: Mapping[str, Any]) -> str:
+    """What changed of all that a project keeps beside its columns, where nothing else of it changed."""
+    before, after = (line.get(side) or {} for side in ("before", "after"))
+    if line["table"] != "project" or {*before, *after} != {"extra"}:
+        return ""
+    old, new = (side.get("extra") or {} for side in (before, after))
+    keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
+    fields = ["settings" if key == OURS else one_line(key) for key in keys]
+    more = f" and {len(fields) - _NAMED} more" if len(fields) > _NAMED else ""
+    return ", ".join(fields[:_NAMED]) + more
 
 
 def _names(connection: Connection, table: str, ids: Iterable[int]) -> list[str]:

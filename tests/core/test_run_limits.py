@@ -99,7 +99,7 @@ def test_notes_that_differ_in_numbers_alone_are_one_sentence():
         ("16-bit grey of 0 to 99 (1e-2% of its range) stretched to 8 bit", "transparency laid on white"),
     )
     assert tally.sentences() == [
-        "2 images: 16-bit grey of 4 to 214 (0.32% of its range) stretched to 8 bit (this one is a.tif)",
+        "2 images: 16-bit grey of 4 to 214 (0.32% of its range) stretched to 8 bit (a.tif and 1 like it)",
         "b.tif: transparency laid on white",
     ]
 
@@ -120,7 +120,7 @@ def test_annotate_counts_what_decoding_did_and_what_the_limits_cut(tmp_path, pre
     (folder / "thin.png").write_bytes(encode_png(make_image(40, 600)))
     report = annotate(settings_for(folder, tmp_path / "a.json"), predictor)
     told = " | ".join(report.notes)
-    assert "2 images: 16-bit grey of " in told and "(this one is dim0.tif)" in told
+    assert "2 images: 16-bit grey of " in told and "(dim0.tif and 1 like it)" in told
     assert "reached the limit of 6 detections" in told
     assert "saw 1 image at a third of the size or less" in told and "thin.png" in told
 

@@ -119,6 +119,10 @@ def test_a_folder_comes_with_its_data_sets_and_sub_folders(data, tmp_path):
     result = invoke("add", "P", "--quiet", tmp_path / "set")
     assert result.stdout.startswith("4 images, 1 categories and 3 instances taken in")
     assert "left alone in the folders" in result.stderr and "1 .txt" in result.stderr
+    assert (
+        "1 image named with the folder of its data set here, as data sets of several folders came together: "
+        "train/1.jpg" in result.stderr
+    )
     assert of_project() == {10: RED, 20: BLUE, 30: GREY}
     store = Store()
     assert set(names_of(store, 1)) == {"train/1.jpg", "valid/1.jpg", "test/1.jpg", "loose/free.png"}

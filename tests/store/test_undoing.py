@@ -1,5 +1,6 @@
 """Undo and redo among several people: never stuck, nobody overwritten, and all taken back is the start."""
 
+import json
 from itertools import count
 from random import Random
 
@@ -16,8 +17,10 @@ from maskrcnn_core.store.category_changes import (
     remove_category,
 )
 from maskrcnn_core.store.editing import MadeMask, MendedMask, edit_masks
+from maskrcnn_core.store.exchange import import_coco
 from maskrcnn_core.store.journal import Ref
 from maskrcnn_core.store.places import StorePlace
+from maskrcnn_core.store.seeing import set_stretch
 from maskrcnn_core.store.store import Store, new_category, new_image, new_instance
 from maskrcnn_core.store.telling import kinds_of, tell_turn
 from tests.core.builders import disc
@@ -383,6 +386,25 @@ def test_redo_goes_past_an_image_that_was_finished_before_anybody_looked_at_it(s
     assert [store.redo(project, "ann").skipped for _ in range(2)] == [(), ()]
     assert store.redo(project, "ann") is None
     assert store.images(project)[0].status == "reviewed" and statuses(store, project)[0] == "accepted"
+
+
+def test_what_a_data_set_says_beside_its_rows_is_named_and_not_called_a_project(store):
+    project = store.create_project("Mine", "ann").id
+    file = {
+        "info": {"year": 2020},
+        "licenses": [{"id": 1}],
+        "images": [{"id": 1, "file_name": "a.png", "width": 8, "height": 8}],
+        "categories": [{"id": 1, "name": "OMEGA"}],
+        "annotations": [],
+    }
+    import_coco(store, project, "ann", json.dumps(file).encode(), {}.get)
+    told = tell_turn(store, store.undo(project, "ann"))
+    assert "the project's info, licenses" in told and "1 project" not in told
+    assert "1 category (OMEGA)" in told
+    set_stretch(store, project, "ann", "off")
+    assert (
+        tell_turn(store, store.undo(project, "ann")) == "taken back: stretch images, the project's settings"
+    )
 
 
 def test_what_somebody_changed_later_is_left_and_named_and_what_came_before_is_taken_back(store):
