@@ -21,8 +21,10 @@ __all__ = [
     "clean",
     "id_key",
     "is_storable",
+    "is_turned",
     "number",
     "ours_of",
+    "read_area",
     "read_box",
     "read_crowd",
     "required_text",
@@ -135,6 +137,17 @@ def read_box(value: Json) -> Box | None:
     if x is None or y is None or width is None or height is None:
         return None
     return (x, y, x + width, y + height)
+
+
+def read_area(value: Json) -> float | None:
+    """The area of a mask with pixels, which is above 0; ``None`` for what is none."""
+    area = number(value)
+    return area if area is not None and area > 0 else None
+
+
+def is_turned(box: Box) -> bool:
+    """Whether a box has a negative width or height."""
+    return box[2] < box[0] or box[3] < box[1]
 
 
 def read_crowd(value: Json) -> bool | None:

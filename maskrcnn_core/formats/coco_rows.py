@@ -14,8 +14,10 @@ from maskrcnn_core.formats.coco_fields import (
     clean,
     id_key,
     is_storable,
+    is_turned,
     number,
     ours_of,
+    read_area,
     read_box,
     read_crowd,
     required_text,
@@ -37,6 +39,8 @@ _T = TypeVar("_T")
 _NOTHING: Mapping[str, Json] = {}
 _LARGEST = 2**16
 """Pixels of an image's side."""
+# Evaluators ignore an object of negative size.
+_TURNED = "its width or height is negative; it is the mask's own"
 
 
 class Rows:
@@ -133,16 +137,20 @@ class Rows:
             self.mends.count(name, index, f".segmentation{field}", reason, got)
         if score is None and row.get("score") is not None:
             self.mends.count(name, index, ".score", "expected a number; it has none here", row["score"])
-        if box is None and "bbox" in row:
+        if box is not None and is_turned(box) and not score_wanted:
+            self.mends.count(name, index, ".bbox", _TURNED, None)
+            box = None
+        elif box is None and "bbox" in row:
             self.mends.count(name, index, ".bbox", "expected 4 numbers; it is the mask's own", row["bbox"])
         area, is_crowd = self._area_and_crowd(name, index, row)
         instance = Instance(image.id, category.id, read.mask, score, box, area, is_crowd)
         return instance, read.polygons, read.is_listed
 
     def _area_and_crowd(self, name: str, index: int, row: dict[str, Json]) -> tuple[float | None, bool]:
-        area = number(row.get("area"))
+        area = read_area(row.get("area"))
         if area is None and "area" in row:
-            self.mends.count(name, index, ".area", "expected a number; it is the mask's own", row["area"])
+            what = "a number" if number(row["area"]) is None else "a number above 0"
+            self.mends.count(name, index, ".area", f"expected {what}; it is the mask's own", row["area"])
         is_crowd = read_crowd(row.get("iscrowd", 0))
         if is_crowd is None:
             self.mends.count(name, index, ".iscrowd", "expected 0 or 1; it is 0 here", row["iscrowd"])

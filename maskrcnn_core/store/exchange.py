@@ -19,7 +19,15 @@ from maskrcnn_core.categories import Category
 from maskrcnn_core.collecting import collection_paused
 from maskrcnn_core.errors import DatasetError, ImageError
 from maskrcnn_core.formats.coco import annotation_row, dump_json, dump_rows, join_members
-from maskrcnn_core.formats.coco_fields import OURS, id_key, is_storable, number, ours_of, read_box
+from maskrcnn_core.formats.coco_fields import (
+    OURS,
+    id_key,
+    is_storable,
+    is_turned,
+    ours_of,
+    read_area,
+    read_box,
+)
 from maskrcnn_core.formats.coco_file import CocoRow, GivenBox
 from maskrcnn_core.formats.coco_reader import CocoReader
 from maskrcnn_core.formats.coco_sizes import sizes_from
@@ -497,6 +505,7 @@ def export_coco(
     only_reviewed: bool = False,
     image_ids: Collection[int] | None = None,
     keep: Callable[[InstanceRow], bool] = lambda row: True,
+    mends: Groups | None = None,
 ) -> bytes:
     """A project as COCO JSON, with all that was imported with it.
 
@@ -507,6 +516,7 @@ def export_coco(
         only_reviewed: leave out images that nobody has called finished, with their instances.
         image_ids: the store's ids of the only images to write; all where ``None``.
         keep: whether an instance is written, after all else.
+        mends: counts what older projects hold and evaluators fail on, so that it is written otherwise.
 
     Returns:
         The file; the same project gives the same bytes.
@@ -518,10 +528,11 @@ def export_coco(
         if (not only_reviewed or image.status == "reviewed") and (image_ids is None or image.id in image_ids)
     ]
     categories = store.categories(project_id)
+    told = Groups() if mends is None else mends
     coco_ids = {row.id: row.coco_id for row in images}
     category_ids = {row.id: row.coco_id for row in categories}
     rows = (
-        _annotation_json(row, coco_ids[row.image_id], category_ids[row.category_id])
+        _annotation_json(row, coco_ids[row.image_id], category_ids[row.category_id], told)
         for row in store.each_instance(project_id)
         if row.status in statuses
         and row.image_id in coco_ids
@@ -553,7 +564,7 @@ def _category_json(row: CategoryRow) -> dict[str, Any]:
     )
 
 
-def _annotation_json(row: InstanceRow, image_id: int, category_id: int) -> dict[str, Any]:
+def _annotation_json(row: InstanceRow, image_id: int, category_id: int, mends: Groups) -> dict[str, Any]:
     if row.polygons is None:
         instance = Instance(image_id, category_id, row.mask, row.score, is_crowd=row.is_crowd)
         written = annotation_row(row.coco_id, instance)
@@ -571,11 +582,25 @@ def _annotation_json(row: InstanceRow, image_id: int, category_id: int) -> dict[
         } | ({} if row.score is None else {"score": row.score})
     extra = row.extra
     if extra:
-        # An older project can hold what is no number; evaluators fail on such.
-        of_mask = {"area": number, "bbox": read_box}
-        extra = {k: v for k, v in extra.items() if k not in of_mask or of_mask[k](v) is not None}
+        # An older project can hold what is no number, or negative; evaluators fail on such, or ignore it.
+        wrong = [key for key, is_good in _OF_A_MASK.items() if key in extra and not is_good(extra[key])]
+        for key in wrong:
+            mends.count("annotations", None, f".{key}", _NO_SIZE, extra[key])
+        extra = {key: value for key, value in extra.items() if key not in wrong}
     ours = {"status": row.status, "source": row.source, "mark": _mark(row, category_id)}
     return written | _extra_json(extra, ours)
+
+
+def _is_box(value: Any) -> bool:
+    box = read_box(value)
+    return box is not None and not is_turned(box)
+
+
+_NO_SIZE = "kept from a file, but no size that evaluators take; the mask's own is written"
+_OF_A_MASK: Mapping[str, Callable[[Any], bool]] = {
+    "area": lambda value: read_area(value) is not None,
+    "bbox": _is_box,
+}
 
 
 def _mark(row: InstanceRow, category: int) -> str:

@@ -15,6 +15,7 @@ from maskrcnn_core.errors import InputError
 from maskrcnn_core.formats.base import Export, Member, file_stem
 from maskrcnn_core.formats.read_back import Meant, read_back, read_back_note
 from maskrcnn_core.messages import one_line
+from maskrcnn_core.refusals import Groups
 from maskrcnn_core.store.exchange import export_coco
 from maskrcnn_core.store.queues import QueueFilter
 from maskrcnn_core.store.records import Fact, ImageRow, InstanceRow, Status
@@ -162,6 +163,7 @@ def checked_coco(
         ExportError: if it does not read back.
     """
     meant: list[Meant] = []
+    mends = Groups()
     done, total = 0, 2 * len(selection.instance_ids)
 
     def step() -> None:
@@ -190,8 +192,9 @@ def checked_coco(
             statuses=("accepted", "proposed", "rejected"),  # the selection says which
             image_ids={image.id for image in selection.images},
             keep=keep,
+            mends=mends,
         )
-        return data, read_back_note(*read_back(data, each()))
+        return data, "; ".join((read_back_note(*read_back(data, each())), *mends.sentences()))
 
 
 def coco_members(

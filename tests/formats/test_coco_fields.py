@@ -250,3 +250,18 @@ def test_what_is_clean_is_left_as_it_is(value):
 def test_a_file_whose_lists_are_none_says_so():
     with pytest.raises(DatasetError, match="COCO file: expected a list 'images', got nothing"):
         read({})
+
+
+@pytest.mark.parametrize("field, value", [("area", -400), ("area", 0), ("bbox", [30, 30, -20, -20])])
+def test_a_size_that_evaluators_ignore_becomes_the_masks_own_and_is_counted(field, value):
+    rows = document(**{field: value})
+    file = read(rows)
+    first = file.annotations[0].value
+    assert first.area == MASK.area and first.box_xywh == MASK.box_xywh
+    assert (first.given_area is None) == (field == "area") and (first.given_box is None) == (field == "bbox")
+    (note,) = file.notes
+    assert note.startswith(f"annotations[0].{field}: ") and "the mask's own" in note
+
+
+def test_a_box_far_from_its_mask_stays_the_files():
+    assert read(document(bbox=[0, 0, 5, 0])).annotations[0].value.given_box == (0, 0, 5, 0)

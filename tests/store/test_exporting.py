@@ -147,3 +147,14 @@ def test_every_format_writes_a_project(store, project, row):
     assert [len(i.instances) for i in export.images] == [1 + 1, 3]
     members = list(row.members(export))
     assert len(members) == row.count(export) and all(member.data for member in members)
+
+
+def test_a_negative_size_that_an_older_project_holds_is_written_as_the_masks_own_and_counted(store, project):
+    first = store.instances(project)[0]
+    wrong = {"area": -5, "bbox": [1, 1, -3, 2], "note": "mine"}
+    store.decide(project, "ann", "as older versions did", [change(first, extra=wrong)])
+    data, note = checked_coco(store, project, selection(store, project))
+    (row,) = (row for row in json.loads(data)["annotations"] if row["id"] == first.coco_id)
+    assert row["area"] == first.mask.area and row["bbox"] == list(first.mask.box_xywh)
+    assert row["note"] == "mine"
+    assert "annotations.area: " in note and "annotations.bbox: " in note
