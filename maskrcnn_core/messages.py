@@ -2,7 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["one_line"]
+__all__ = ["counted", "one_line"]
+
+
+def counted(count: int, one: str, many: str = "") -> str:
+    """A count with its noun: ``1 image``, ``2 images``, ``0 categories``.
+
+    Args:
+        count: at least 0.
+        one, many: the noun for one, and for more if that is not ``one`` with an s.
+    """
+    return f"{count} {one if count == 1 else many or one + 's'}"
 
 
 def one_line(text: str) -> str:

@@ -20,7 +20,7 @@ from maskrcnn_core.gathering import gather
 from maskrcnn_core.images import Stretch
 from maskrcnn_core.job_commands import add_background_job, open_store, project_named
 from maskrcnn_core.job_commands import app as job_app
-from maskrcnn_core.messages import one_line
+from maskrcnn_core.messages import counted, one_line
 from maskrcnn_core.models import LoadedModel
 from maskrcnn_core.run_limits import LimitTally
 from maskrcnn_core.store.exchange import ImportReport, import_coco, read_for_import
@@ -87,7 +87,8 @@ def new_project(
             name, _me(who), categories=[Category(n, c) for n, c in enumerate(names, start=1)]
         )
         typer.echo(
-            f"made {one_line(made.name)} with {len(names)} categories in {one_line(store.place.shown)}"
+            f"made {one_line(made.name)} with {counted(len(names), 'category', 'categories')} in "
+            f"{one_line(store.place.shown)}"
         )
 
 
@@ -339,7 +340,7 @@ def export_project(
                 raise ExportError(
                     f"{one_line(str(file))}: cannot write ({error.strerror or error})"
                 ) from error
-            typer.echo(f"{len(images)} images; {note}; wrote {one_line(str(file))}")
+            typer.echo(f"{counted(len(images), 'image')}; {note}; wrote {one_line(str(file))}")
         if note := proposals_note(selection, "--status accepted,proposed"):
             tell(note)
 
@@ -400,16 +401,22 @@ def _tell_report(report: ImportReport) -> None:
         if len(sentences) > _SHOWN:
             tell(f"{len(sentences) - _SHOWN} more of these")
     parts = [
-        f"{report.images} images, {report.categories} categories and {report.instances} instances taken in"
+        f"{counted(report.images, 'image')}, {counted(report.categories, 'category', 'categories')} and "
+        f"{counted(report.instances, 'instance')} taken in"
     ]
     if report.changed:
-        parts.append(f"{report.changed} instances changed as their file says")
+        parts.append(f"{counted(report.changed, 'instance')} changed as the file says")
     if report.filled:
-        parts.append(f"{len(report.filled)} images that were listed before have got their files")
+        have = "has got its file" if len(report.filled) == 1 else "have got their files"
+        parts.append(f"{counted(len(report.filled), 'image')} listed before {have}")
     if report.known:
-        parts.append(f"{len(report.known)} images were there already")
+        were = "was" if len(report.known) == 1 else "were"
+        parts.append(f"{counted(len(report.known), 'image')} {were} there already")
     if report.missing:
-        parts.append(f"{len(report.missing)} images are listed and were not found; 'project add' brings them")
+        are, them = (
+            ("is listed and was", "it") if len(report.missing) == 1 else ("are listed and were", "them")
+        )
+        parts.append(f"{counted(len(report.missing), 'image')} {are} not found; 'project add' brings {them}")
     if report.refused:
         parts.append(f"{report.refused_count} refused")
     typer.echo("; ".join(parts))

@@ -7,7 +7,7 @@ them hides the one reason that matters, so people are told each reason with its 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 
 from maskrcnn_core.messages import one_line
@@ -97,8 +97,9 @@ def kind(value: object) -> str:
     """What a JSON value is, for people: short, whatever it holds."""
     if value is None:
         return "nothing"
-    if isinstance(value, list):
-        return f"a list of {len(value)}" if value else "an empty list"
     if isinstance(value, dict):
         return "an object"
+    # Also a list whose rows are parsed when they are wanted.
+    if isinstance(value, Sized) and not isinstance(value, str | bytes):
+        return f"a list of {len(value)}" if len(value) else "an empty list"
     return repr(value)[:_LONGEST]

@@ -5,6 +5,8 @@ A field that a mask does without never costs the mask: it is then nothing here, 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -88,12 +90,20 @@ class Ids:
         self.largest = 0
         self._given = 0
         self._of_text: dict[str, int] = {}
+        self._seen: set[int | str] = set()
+        self._repeated: set[int | str] = set()
         self._taken: set[int] = set()
+        self._rows: set[bytes] = set()
 
     def see(self, rows: Iterable[Json]) -> None:
         """Note the ids of rows, as JSON has them, before any number is given."""
-        keys = (id_key(row.get("id")) for row in rows if isinstance(row, dict))
+        keys = [id_key(row.get("id")) for row in rows if isinstance(row, dict)]
         self.largest = max(self.largest, max((key for key in keys if isinstance(key, int)), default=0))
+        for key in keys:
+            if key in self._seen:
+                self._repeated.add(key)
+            elif key is not None:
+                self._seen.add(key)
 
     def following(self) -> int:
         """The number after the largest of all."""
@@ -110,9 +120,23 @@ class Ids:
 
     def take(self, number: int) -> bool:
         """Whether a number is still free; it is not from then on."""
+        if number not in self._repeated:
+            return True
         before = len(self._taken)
         self._taken.add(number)
         return len(self._taken) > before
+
+    def is_again(self, row: Mapping[str, Json]) -> bool:
+        """Whether the very same row came before, id included; it has from then on.
+
+        Only rows whose id comes more than once leave a digest, so that a file without such costs nothing.
+        """
+        if id_key(row.get("id")) not in self._repeated:
+            return False
+        content = json.dumps(row, sort_keys=True).encode()
+        before = len(self._rows)
+        self._rows.add(hashlib.blake2b(content, digest_size=16).digest())
+        return len(self._rows) == before
 
 
 def whole(value: Json, least: int, most: int) -> int | None:

@@ -47,6 +47,7 @@ class CocoRow(Generic[_T]):
         extra: its keys that MaskDesk does not know, to be written again.
         polygons: the parts of its polygon as flat x y; ``None`` for run lengths.
         is_listed: its run lengths are a list, not compressed text.
+        index: its place in the file's list of annotations.
     """
 
     value: _T
@@ -56,6 +57,7 @@ class CocoRow(Generic[_T]):
     extra: Mapping[str, Json]
     polygons: list[list[float]] | None = None
     is_listed: bool = False
+    index: int = 0
 
 
 @dataclass(frozen=True)

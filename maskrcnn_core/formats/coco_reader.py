@@ -40,6 +40,7 @@ _RESULTS = "results"
 _READ_OF_FILE = frozenset({"images", "categories", "annotations", OURS})
 _READ_OF_IMAGE = frozenset({"id", "width", "height", "file_name", "sha256", OURS})
 _READ_OF_CATEGORY = frozenset({"id", "name", "supercategory", OURS})
+_OF_A_RESULT = frozenset({"image_id", "category_id", "score"})
 _READ_OF_ANNOTATION = frozenset(
     {"id", "image_id", "category_id", "segmentation", "iscrowd", "score", "area", "bbox", OURS}
 )
@@ -142,7 +143,9 @@ class CocoReader:
         ids: defaultdict[str, Ids] = defaultdict(Ids)
         document = read_json_rows(data, lambda name, rows: ids[name].see(rows))
         if not isinstance(document, dict):
-            raise DatasetError(f"COCO file: expected an object with 'images', got {kind(document)}")
+            raise DatasetError(
+                f"COCO file: expected an object with 'images', got {kind(document)}{_of_results(document)}"
+            )
         self._lists = _Lists(document, size_of, ids)
         rows = self._lists.rows
         self.images = self._lists.one_of_each_name(
@@ -201,6 +204,17 @@ class CocoReader:
         )
 
 
+def _of_results(document: Json) -> str:
+    """What helps if somebody brings detections where a data set is wanted; else nothing."""
+    first = next(iter(document), None) if isinstance(document, JsonRows) else None
+    if not isinstance(first, dict) or not _OF_A_RESULT.issubset(first):
+        return ""
+    return (
+        " that looks like COCO results: detections for a data set, which 'evaluate --results FILE' compares "
+        "with the data set's own file"
+    )
+
+
 def _plain(document: Mapping[str, Json], *names: str) -> dict[str, Json]:
     """Members of a document, with all rows of their lists; but the lists that are read row by row."""
     return {
@@ -227,6 +241,9 @@ class _Lists:
         """
         rows, ids = self.rows, None if name == _RESULTS else self.ids[name]
         for index, row in self._objects(name):
+            if ids is not None and ids.is_again(row):
+                rows.mends.count(name, index, "", "the very same row came before; they are one")
+                continue
             try:
                 read = rows.annotation(name, index, row, ids is None)
             except FieldError as error:
@@ -236,9 +253,9 @@ class _Lists:
             id_, text = (index + 1, "") if ids is None else rows.annotation_id(name, index, row, ids)
             extra = rows.extra(name, index, row, _READ_OF_ANNOTATION)
             if isinstance(read, GivenBox):
-                yield CocoRow(read, row, id_, text, extra)
+                yield CocoRow(read, row, id_, text, extra, index=index)
             else:
-                yield CocoRow(read[0], row, id_, text, extra, read[1], read[2])
+                yield CocoRow(read[0], row, id_, text, extra, read[1], read[2], index)
 
     def of(self, name: str) -> JsonRows | list[Json]:
         """A list of the document; raises :class:`DatasetError` if there is none."""
@@ -274,7 +291,7 @@ class _Lists:
                 id_ = ids.of(key)
                 if id_ in seen:
                     if seen[id_] != row:
-                        raise FieldError("id", "{} came before, of another row", kind(row["id"]))
+                        raise FieldError("id", "an id that came before, of another row", kind(row["id"]))
                     self.rows.mends.count(name, index, "", "the very same row came before; they are one")
                     continue
                 text = self.rows.text_id(name, index, row, key)
@@ -293,5 +310,7 @@ class _Lists:
         for index, row in rows:
             name = row.value.file_name
             if first.setdefault(name, row) is not row:
-                self.refusals.append(Refusal(f"images[{index}].file_name", "{} came before", repr(name)))
+                self.refusals.append(
+                    Refusal(f"images[{index}].file_name", "a name that came before", repr(name))
+                )
         return tuple(first.values())

@@ -109,7 +109,7 @@ class Rows:
         elif key is None:
             reason = "no id; it takes the number after the file's largest"
         else:
-            reason = "{} came before; it takes the number after the file's largest"
+            reason = "an id that came before; it takes the number after the file's largest"
         self.mends.count(name, index, ".id", reason, given)
         return ids.following(), ""
 
@@ -131,7 +131,7 @@ class Rows:
         if box is not None and holds_nothing(given) and _is_within(box, image.size):
             _, is_crowd = self._area_and_crowd(name, index, row)
             return GivenBox(image.id, category.id, box, score, is_crowd)
-        read = read_segmentation(given, image.size)
+        read = read_segmentation(given, image.size, is_sized=score_wanted)
         # Of a row that is refused, nothing is said of its side fields.
         for field, reason, got in read.mends:
             self.mends.count(name, index, f".segmentation{field}", reason, got)

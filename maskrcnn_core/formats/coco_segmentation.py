@@ -49,12 +49,13 @@ def holds_nothing(value: Json) -> bool:
     return not value or (isinstance(value, list) and all(part == [] for part in value))
 
 
-def read_segmentation(value: Json, size: tuple[int, int]) -> Segmentation:
+def read_segmentation(value: Json, size: tuple[int, int], *, is_sized: bool = False) -> Segmentation:
     """Reads a segmentation, distrusting every number: nothing unchecked reaches ``pycocotools``.
 
     Args:
         value: as JSON has it.
         size: height and width of its image.
+        is_sized: whether run lengths have to tell that size.
 
     Raises:
         FieldError: with the place below the annotation, if there is no mask in it.
@@ -62,7 +63,7 @@ def read_segmentation(value: Json, size: tuple[int, int]) -> Segmentation:
     if isinstance(value, list) and value:
         return _read_polygons(value, size)
     if isinstance(value, dict) and value:
-        return _read_runs(value, size)
+        return _read_runs(value, size, is_sized)
     raise FieldError("segmentation", "expected polygons or run lengths", kind(value))
 
 
@@ -133,8 +134,12 @@ def _has_area(ring: Sequence[float]) -> bool:
     return any(across[0] * (py - y) != across[1] * (px - x) for px, py in points)
 
 
-def _read_runs(value: dict[str, Json], size: tuple[int, int]) -> Segmentation:
+def _read_runs(value: dict[str, Json], size: tuple[int, int], is_sized: bool) -> Segmentation:
+    mends: list[tuple[str, str, Json]] = []
     given = value.get("size")
+    if given is None and not is_sized:
+        mends.append((".size", "run lengths without a size; read with the image's", None))
+        given = list(size)
     found = tuple(whole(side, 0, 2**32) for side in given) if isinstance(given, list) else None
     if found != size:
         raise FieldError(
@@ -143,7 +148,6 @@ def _read_runs(value: dict[str, Json], size: tuple[int, int]) -> Segmentation:
             f"{given!r} for {list(size)}"[:80],
         )
     counts = value.get("counts")
-    mends: list[tuple[str, str, Json]] = []
     if isinstance(counts, list) and not set(map(type, counts)) <= _RUNS:
         read = [whole(run, 0, 2**32) if isinstance(run, int | float) else None for run in counts]
         if any(run is None or isinstance(raw, bool) for run, raw in zip(read, counts, strict=True)):

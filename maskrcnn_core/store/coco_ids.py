@@ -36,6 +36,11 @@ class FreeIds:
         if self._changed is None:
             return []
         wanted, given = self._changed
+        if self._count == 1:
+            return [
+                f"{rows}: 1 of the file's ids was given here before; the next free one stands for it "
+                f"({wanted}, now {given})"
+            ]
         return [
             f"{rows}: {self._count} of the file's ids were given here before; the next free ones stand for "
             f"them (first {wanted}, now {given})"

@@ -70,6 +70,7 @@ _TOLD: dict[Verdict, str] = {
 }
 """What is said of so many rows of a project's own export."""
 
+_OUTSIDE = "no pixel of it lies within the image"
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 FindImage = Callable[[str], bytes | None]
@@ -182,6 +183,8 @@ class _CocoImport:
         self.boxes: list[BoxToFill] = []
         self.mends = Groups()
         self.changed = 0
+        self.without = Counter[str]()
+        self.pixelless = Groups()
         self.images_there = 0
         self.project = store.project(project_id)
         self.is_own = is_own(file.ours, self.project)
@@ -202,7 +205,12 @@ class _CocoImport:
         self.made[new.table] += 1
 
     def report(self, prefix: str) -> ImportReport:
-        refused = (*grouped(self.file.refusals), *self.refused)
+        left = [
+            f"annotations: {count} left out, as their {what} cannot be used"
+            for what, count in self.without.items()
+        ]
+        refused = (*grouped(self.file.refusals), *self.pixelless.sentences(), *left, *self.refused)
+        more = len(self.file.refusals) + len(self.pixelless) + self.without.total() + len(self.refused)
         notes = (*self.file.notes, *self.mends.sentences(), *self.notes, *self.decoding.sentences())
         return ImportReport(
             self.made["image"],
@@ -214,7 +222,7 @@ class _CocoImport:
             tuple(prefix + sentence for sentence in notes),
             self.there,
             self.file.annotation_count,
-            len(self.file.refusals) + len(self.refused) - len(refused),
+            more - len(refused),
             tuple(self.boxes),
             self.changed,
             tuple(self.filled),
@@ -225,6 +233,7 @@ class _CocoImport:
         by_name = {row.name: row for row in rows}
         renamed = self._renamed(rows)
         names: dict[str, int] = {}
+        text_ids = _text_ids(rows)
         ids = FreeIds(
             self.store.given_coco_ids(self.project_id, "category"), [row.id for row in self.file.categories]
         )
@@ -259,12 +268,22 @@ class _CocoImport:
                 new_category(
                     Category(id_, category.name, category.supercategory),
                     colour=colour,
-                    extra=_extra(row, category.text_id)
+                    extra=_extra(row, self._free_text("categories", index, category.text_id, text_ids))
                     | ({} if above == category.supercategory else {"supercategory": above}),
                     key=key,
                 )
             )
         self.notes += ids.notes("categories")
+
+    def _free_text(self, name: str, index: int, text_id: str, taken: set[str]) -> str:
+        """A text id, or none where another row has it: what refers to it would mean either."""
+        if text_id in taken:
+            reason = "another one of this project has this text id; left out, the number stands for it"
+            self.mends.count(name, index, ".maskdesk.id", reason, text_id)
+            return ""
+        if text_id:
+            taken.add(text_id)
+        return text_id
 
     @cached_property
     def instances(self) -> list[InstanceRow]:
@@ -292,10 +311,11 @@ class _CocoImport:
         rows = self.store.images(self.project_id)
         self.images_there = len(rows)
         homes = RecordHomes(rows, self.names, self.found)
+        text_ids = _text_ids(rows)
         ids = FreeIds(
             self.store.given_coco_ids(self.project_id, "image"), [row.id for row in self.file.images]
         )
-        for row in self.file.images:
+        for index, row in enumerate(self.file.images):
             self.step(10)
             record = row.value
             digest = self._bring(record)
@@ -327,7 +347,7 @@ class _CocoImport:
                     record.size,
                     digest,
                     status=status if status in IMAGE_STATUSES else "new",
-                    extra=_extra(row, record.text_id),
+                    extra=_extra(row, self._free_text("images", index, record.text_id, text_ids)),
                     key=key,
                 )
             )
@@ -360,7 +380,7 @@ class _CocoImport:
         verdicts = Counter[Verdict]()
         file = self.file
         ids = FreeIds(self.store.given_coco_ids(self.project_id, "instance"), (file.largest_annotation_id,))
-        without = Counter[str]()
+        without = self.without
         listed: set[int] = set()
         for row in file.annotations():
             self.step(500)
@@ -378,7 +398,8 @@ class _CocoImport:
                 self._plan_box(cast(CocoRow[GivenBox], row), (image_id, category_id, value.box) in filled)
                 continue
             if not value.mask.area:
-                without["pixels"] += 1
+                what = "its run lengths hold no pixel" if row.polygons is None else _OUTSIDE
+                self.pixelless.count("annotations", row.index, ".segmentation", what)
                 continue
             found = cast(CocoRow[Instance], row)
             mine = self.own.get(row.id)
@@ -392,8 +413,6 @@ class _CocoImport:
                 self.there += 1
                 continue
             self.add(self._new_instance(found, image_id, category_id, ids.take(row.id)))
-        for what, count in without.items():
-            self.refused.append(f"annotations: {count} left out, as their {what} cannot be used")
         self.notes += ids.notes("annotations")
         self._tell_own(verdicts, listed)
 
@@ -437,7 +456,9 @@ class _CocoImport:
             lacking = sum(row.coco_id not in listed and row.image_id in images for row in self.instances)
             if lacking:
                 self.notes.append(
-                    f"annotations: {lacking} of the file's images are not in it; they stay as they are"
+                    "1 annotation of these images is not in the file; it stays as it is"
+                    if lacking == 1
+                    else f"{lacking} annotations of these images are not in the file; they stay as they are"
                 )
 
     def _plan_box(self, row: CocoRow[GivenBox], is_filled: bool) -> None:
@@ -483,6 +504,12 @@ class _CocoImport:
             self.changes.append(Change("project", project.id, project.version, {"extra": extra}))
 
 
+def _text_ids(rows: Iterable[CategoryRow | ImageRow]) -> set[str]:
+    """The text ids that rows had in the files that they came with."""
+    kept = (ours_of(row.extra).get("id") for row in rows)
+    return {text for text in kept if isinstance(text, str)}
+
+
 def _extra(row: CocoRow[Any], text_id: str, **ours: str) -> dict[str, Any]:
     """A row's other keys, and what is kept for MaskDesk beside it."""
     kept = ({"id": text_id} if text_id else {}) | ours
@@ -490,8 +517,8 @@ def _extra(row: CocoRow[Any], text_id: str, **ours: str) -> dict[str, Any]:
 
 
 def _status_of(row: CocoRow[Instance]) -> Status:
-    """What a model found is a proposal, what a file says without a score is true."""
-    return "accepted" if row.value.score is None and row.raw.get("score") is None else "proposed"
+    """What a model found is a proposal, what a file says without a score that can be read is true."""
+    return "accepted" if row.value.score is None else "proposed"
 
 
 # -- COCO out -------------------------------------------------------------------------------------

@@ -165,7 +165,9 @@ def test_annotations_without_an_id_of_their_own_take_numbers_that_no_other_has()
     many = document()
     row = many["annotations"][0]
     given = [7, 7, None, "abc", 3.0, "4", [], 0, -5, 2**60]
-    many["annotations"] = [dict(row, id=id_) for id_ in given] + [{k: v for k, v in row.items() if k != "id"}]
+    many["annotations"] = [dict(row, id=id_, area=n) for n, id_ in enumerate(given, start=1)] + [
+        {k: v for k, v in row.items() if k != "id"}
+    ]
     ids = [row.id for row in read(many).annotations]
     assert ids == [7, 8, 9, 10, 3, 4, 11, 12, -5, 13, 14]
     assert [row.text_id for row in read(many).annotations if row.text_id] == ["abc", str(2**60)]
@@ -265,3 +267,49 @@ def test_a_size_that_evaluators_ignore_becomes_the_masks_own_and_is_counted(fiel
 
 def test_a_box_far_from_its_mask_stays_the_files():
     assert read(document(bbox=[0, 0, 5, 0])).annotations[0].value.given_box == (0, 0, 5, 0)
+
+
+@pytest.mark.parametrize("id_", [7, "abc", 0])
+def test_the_very_same_annotation_twice_is_one_and_another_of_its_id_is_not(id_):
+    many = document(id=id_)
+    row, other = many["annotations"]
+    different = dict(row, area=99)
+    many["annotations"] = [row, other, dict(reversed(row.items())), different, row, different]
+    file = read(many)
+    assert [r.value.given_area for r in file.annotations] == [400, 400, 99]
+    assert len({r.id for r in file.annotations}) == 3
+    assert (
+        "annotations[...]: the very same row came before; they are one (3 times; first annotations[2])"
+        in (file.notes)
+    )
+
+
+def test_a_list_is_called_a_list_and_results_are_told_what_takes_them():
+    with pytest.raises(DatasetError, match=r"expected an object with 'images', got a list of 2$"):
+        read([1, {"a": 2}])
+    with pytest.raises(DatasetError, match=r"got an empty list$"):
+        read([])
+    row = {"image_id": 1, "category_id": 1, "score": 0.5, "segmentation": [SQUARE]}
+    with pytest.raises(
+        DatasetError, match=r"got a list of 3 that looks like COCO results.*evaluate --results"
+    ):
+        read([row] * 3)
+
+
+@pytest.mark.parametrize("counts", [MASK.counts, MASK.runs.tolist()], ids=["text", "list"])
+def test_run_lengths_without_a_size_have_the_images_and_it_is_said(counts):
+    file = read(document(segmentation={"counts": counts}))
+    assert file.annotations[0].value.mask == MASK and file.refusals == ()
+    assert file.notes == (
+        "annotations[0].segmentation.size: run lengths without a size; read with the image's",
+    )
+    assert read(document(segmentation={"counts": counts, "size": [1, 2]})).refusals
+
+
+def test_a_reason_told_of_many_holds_no_gap_where_the_value_was():
+    many = document()
+    many["annotations"] = [dict(many["annotations"][0], area=n) for n in range(1, 4)]
+    (note,) = read(many).notes
+    assert note.startswith("annotations[...].id: an id that came before; it takes the number after") and (
+        "(2 times; first annotations[1].id, got 1)" in note
+    )

@@ -200,7 +200,7 @@ def test_into_a_standing_project_ids_are_kept_where_they_are_free(store, project
     assert added == [(78, "cat", "2.png"), (4, "dog", "0.png")], "4 is the number after the file's largest"
     told = "\n".join(report.notes)
     for words in (
-        "images: 1 of the file's ids were given here before; the next free ones stand for them (first 139,",
+        "images: 1 of the file's ids was given here before; the next free one stands for it (139,",
         "categories: 1 of the file's ids",
         "annotations: 1 of the file's ids",
         "annotations[1].id: COCO's evaluators ignore this id",
@@ -322,3 +322,35 @@ def test_real_coco_survives_the_way_through_a_project(store, project):
     again = other_project(store)
     import_coco(store, again, "bob", first, {}.get)
     assert export_coco(store, again) == first
+
+
+def test_masks_without_pixels_are_named_and_counted_one_by_one(store):
+    project = store.create_project("Outside", "ann").id
+    file = json.loads(json.dumps(FILE))
+    row = file["annotations"][0]
+    far = [[x + 1000 for x in part] for part in SQUARE]
+    empty = {"size": [200, 240], "counts": [200 * 240]}
+    file["annotations"] = [
+        row,
+        row | {"id": 901, "segmentation": far},
+        row | {"id": 902, "segmentation": far},
+        row | {"id": 903, "segmentation": empty},
+    ]
+    report = import_coco(store, project, "ann", as_bytes(file), PICTURES.get)
+    assert (report.instances, report.refused_count) == (1, 3)
+    assert report.refused == (
+        "annotations[...].segmentation: no pixel of it lies within the image "
+        "(2 times; first annotations[1].segmentation)",
+        "annotations[3].segmentation: its run lengths hold no pixel",
+    )
+
+
+@pytest.mark.parametrize("score", ["", "high", float("inf"), None], ids=repr)
+def test_a_score_that_cannot_be_read_makes_no_proposal_of_a_mask(store, score):
+    project = store.create_project("Scores", "ann").id
+    file = json.loads(json.dumps(FILE))
+    file["annotations"] = [file["annotations"][0] | {"score": score}]
+    report = import_coco(store, project, "ann", as_bytes(file), PICTURES.get)
+    (row,) = store.instances(project)
+    assert (row.status, row.score) == ("accepted", None)
+    assert any("annotations[0].score: " in note for note in report.notes) == (score is not None)

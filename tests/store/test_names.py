@@ -117,7 +117,7 @@ def test_a_folder_comes_with_its_data_sets_and_sub_folders(data, tmp_path):
     write(tmp_path / "set", **{"README.txt": b"hello", ".DS_Store": b"x", "loose/free.png": picture(1)})
     invoke("new", "P")
     result = invoke("add", "P", "--quiet", tmp_path / "set")
-    assert result.stdout.startswith("4 images, 1 categories and 3 instances taken in")
+    assert result.stdout.startswith("4 images, 1 category and 3 instances taken in")
     assert "left alone in the folders" in result.stderr and "1 .txt" in result.stderr
     assert (
         "1 image named with the folder of its data set here, as data sets of several folders came together: "
@@ -219,14 +219,14 @@ def imported(tmp_path, names, files, *, folder="pictures"):
 )
 def test_import_finds_what_is_spelt_otherwise(data, tmp_path, name, path):
     result = imported(tmp_path, [name, "b.png"], {path: RED, "b.png": BLUE})
-    assert result.stdout.startswith("2 images, 1 categories and 2 instances taken in")
+    assert result.stdout.startswith("2 images, 1 category and 2 instances taken in")
     assert of_project() == {10: RED, 20: BLUE}
 
 
 def test_one_file_never_serves_two_records(data, tmp_path):
     names = ["train/0001.png", "val/0001.png"]
     result = imported(tmp_path, names, {"0001.png": RED}, folder="train")
-    assert "1 images are listed and were not found" in result.stdout
+    assert "1 image is listed and was not found" in result.stdout
     assert of_project() == {10: RED, 20: None}
 
 

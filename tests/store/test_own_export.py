@@ -111,7 +111,7 @@ def test_what_was_changed_here_alone_stays_and_what_the_file_lacks_is_not_delete
     assert (report.instances, report.changed) == (1, 0)
     told = "\n".join(report.notes)
     assert "1 of this project were changed here since" in told
-    assert "1 of the file's images are not in it; they stay as they are" in told
+    assert "1 annotation of these images is not in the file; it stays as it is" in told
     assert [(row.coco_id, row.status) for row in store.instances(project)] == [
         (1, "rejected"),
         (2, "proposed"),
@@ -128,7 +128,7 @@ def test_another_projects_export_with_the_same_ids_comes_in_beside(store, projec
     report = bring(store, project, export(store, other))
     assert (report.instances, report.changed, report.there) == (1, 0, 1)
     assert [row.polygons for row in store.instances(project)][::2] == [SQUARE, MOVED]
-    assert any("annotations: 1 of the file's ids were given here before" in note for note in report.notes)
+    assert any("annotations: 1 of the file's ids was given here before" in note for note in report.notes)
 
 
 def test_an_export_of_an_older_version_changes_what_it_overlaps(store, project):
@@ -198,3 +198,16 @@ def test_uncompressed_run_lengths_stay_a_list(store, project):
     other = other_project(store)
     import_coco(store, other, "bob", first, PICTURES.get)
     assert export_coco(store, other) == first
+
+
+def test_a_category_that_is_renamed_in_the_file_does_not_take_the_text_id_of_another(store, project):
+    file = make_file(image="img_a", category="α")
+    file["categories"][1]["id"] = "β"
+    bring(store, project, file)
+    edited = export(store, project)
+    (dog,) = (row for row in edited["categories"] if row["name"] == "dog")
+    dog["name"] = "wolf"
+    report = bring(store, project, edited)
+    kept = [row.get("maskdesk", {}).get("id") for row in export(store, project)["categories"]]
+    assert sorted(map(str, kept)) == ["None", "α", "β"]
+    assert any("another one of this project has this text id" in note for note in report.notes)

@@ -252,7 +252,7 @@ def test_boxes_only_are_one_sentence_with_an_offer_and_the_offer_is_kept(tmp_pat
     file, _ = write_coco(tmp_path / "d", segmentation=[])
     result = import_file(file)
     assert result.exit_code == 1 and "1 annotation holds a box only, no mask: " in result.stderr
-    assert "--boxes MODEL" in result.stderr and "1 images, 1 categories and 0 instances" in result.stdout
+    assert "--boxes MODEL" in result.stderr and "1 image, 1 category and 0 instances" in result.stdout
     filled = import_file(file, "--boxes", "starter")
     found = "1 of 1 boxes" in filled.stdout
     assert "of 1 boxes filled by starter" in filled.stdout and filled.exit_code == (0 if found else 1)
