@@ -29,13 +29,13 @@ _CATEGORIES = 80
 
 def run_evaluating(quick: bool) -> Report:
     """Draws a ground truth and detections, and compares them both ways; CPU time of this process."""
-    images = 6 if quick else 200
+    images = 6 if quick else 100
     truth, found = _draw(images, 10 if quick else 100)
     with tempfile.TemporaryDirectory() as folder:
         files = Path(folder) / "truth.json", Path(folder) / "results.json"
         files[0].write_bytes(dump_json(coco_document(truth)))
         files[1].write_text("\n".join(result_lines(found, truth.images)))
-        _ours(*files)  # compiles
+        _compile(Path(folder))
         ours, quick_time = _timed(lambda: _ours(*files))
         theirs, slow_time = _timed(lambda: _theirs(*files))
     equal = bool(np.allclose(ours, theirs, rtol=0, atol=1e-12))
@@ -68,6 +68,15 @@ def _draw(images: int, detections: int) -> tuple[Dataset, Columns]:
     return Dataset(records, categories, truth), Columns.of(found)
 
 
+def _compile(folder: Path) -> None:
+    """Compiles what the first file costs once, which is no part of a comparison."""
+    truth, found = _draw(1, 1)
+    files = folder / "small_truth.json", folder / "small_results.json"
+    files[0].write_bytes(dump_json(coco_document(truth)))
+    files[1].write_text("\n".join(result_lines(found, truth.images)))
+    _ours(*files)
+
+
 def _timed(run: Callable[[], list[float]]) -> tuple[list[float], float]:
     start = time.process_time()
     return run(), time.process_time() - start
@@ -80,12 +89,13 @@ def _ours(truth: Path, results: Path) -> list[float]:
 
 
 def _theirs(truth: Path, results: Path) -> list[float]:
+    """Each file is read once, as by MaskDesk; both kinds are counted from what was read."""
     gt = COCO(str(truth))
+    read = json.loads(results.read_text())
     numbers: list[float] = []
     for kind in ("bbox", "segm"):
-        rows = json.loads(results.read_text())
-        if kind == "segm":  # else it takes the boxes' areas for the masks'
-            rows = [{key: value for key, value in row.items() if key != "bbox"} for row in rows]
+        # With a box it takes the boxes' areas for the masks'; and it writes into the rows that it is given.
+        rows = [{k: v for k, v in row.items() if kind == "bbox" or k != "bbox"} for row in read]
         evaluator = COCOeval(gt, gt.loadRes(rows), kind)
         evaluator.evaluate()
         evaluator.accumulate()
