@@ -116,6 +116,8 @@ def _read_list(batches: Iterator[list[Json]], truth: Dataset, pairs: Sequence[st
             places = [slow[index] for index, _ in (*kept, *boxes)]
             parts[-1] = _merged(checked, places, [one for _, one in kept], [one for _, one in boxes])
             strangers.append(checked.strangers)
+            used = set(places)
+            strangers += _listed_strangers([batch[n] for n in slow if n not in used], table)
             other_sizes += checked.other_sizes
         done += len(batch)
     joined = join_categories(truth, [category.name for category in dataset.categories], pairs)
@@ -260,6 +262,14 @@ class _Checked:
         self.places = places[chosen]
         self.good[self.places] = True
         self.strangers = replace(rows.take(strange), counts=[""] * int(strange.sum()))
+
+
+def _listed_strangers(refused: Sequence[Json], table: _Table) -> tuple[Columns, Columns]:
+    """Of rows that are refused and whose run lengths are a list: their boxes, whatever image they fit."""
+    listed = [row for row in refused if isinstance(row, dict) and isinstance(row.get("segmentation"), dict)]
+    listed = [row for row in listed if isinstance(row["segmentation"].get("counts"), list)]
+    boxes = _Checked([row | {"segmentation": None} for row in listed], table)
+    return boxes.columns, boxes.strangers
 
 
 def _arrays(plain: Sequence[tuple[int, _Plain]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:

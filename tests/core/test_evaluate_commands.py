@@ -10,6 +10,7 @@ from maskrcnn_core.categories import Category
 from maskrcnn_core.category_maps import join_categories
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.formats.coco import coco_document, dump_json, result_rows
+from maskrcnn_core.masks import Rle
 from tests.core.builders import disc
 from tests.core.test_cli import invoke
 from tests.core.test_evaluation import make_dataset, make_results, with_scores
@@ -82,8 +83,8 @@ def test_category_ids_that_count_places_are_found_out(tmp_path):
 
 
 @pytest.mark.parametrize("by", [1, -1])
-@pytest.mark.parametrize("has_masks", [True, False])
-def test_shifted_image_ids_are_found_out_where_no_mask_fits_its_image(tmp_path, by, has_masks):
+@pytest.mark.parametrize("mask", ["text", "list", "none"])
+def test_shifted_image_ids_are_found_out_where_no_mask_fits_its_image(tmp_path, by, mask):
     discs = [disc(90 + 9 * n, 90 + 7 * n, (25, 65)[n % 2], 30 + n, 8 + n) for n in range(6)]
     images = [ImageRecord(n, f"{n}.png", *mask.size[::-1]) for n, mask in enumerate(discs, start=1)]
     instances = [Instance(n, 1, mask) for n, mask in enumerate(discs, start=1)]
@@ -91,9 +92,12 @@ def test_shifted_image_ids_are_found_out_where_no_mask_fits_its_image(tmp_path, 
     rows = perfect(truth)
     for row in rows:
         row["image_id"] += by
-        if not has_masks:
+        if mask == "list":
+            size, counts = row["segmentation"]["size"], row["segmentation"]["counts"]
+            row["segmentation"] = {"size": size, "counts": Rle.from_counts(counts, tuple(size)).runs.tolist()}
+        if mask == "none":
             del row["segmentation"]
-    report = evaluated(tmp_path, truth, rows, code=int(has_masks))
+    report = evaluated(tmp_path, truth, rows, code=int(mask != "none"))
     assert report["box"]["AP"] < 0.05
     words = "image ids one lower" if by > 0 else "image ids one higher"
     assert said(report, "ids seem not to be", words, "box AP would be 1.000, not 0.0")
