@@ -6,6 +6,7 @@ import filecmp
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -93,8 +94,8 @@ def run_large_files(quick: bool = False) -> Report:
     images, instances = (300, 2_000) if quick else (IMAGES, INSTANCES)
     rows: list[tuple[str, ...]] = []
     spent: dict[tuple[str, int], _Spent] = {}
+    is_equal = True
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
         for share in (1,) if quick else (2, 1):
             size = f"{images // share:,} images, {instances // share:,} polygons"
             place = Path(folder) / str(share)
@@ -103,13 +104,10 @@ def run_large_files(quick: bool = False) -> Report:
             for name, command in _commands(place).items():
                 spent[name, share] = _run(command, place)
                 rows.append(spent[name, share].row(size, name))
-        claims = [
-            Claim(
-                "the export, imported and exported again, is the same bytes",
-                _same_after_a_round(place),
-                "equality",
-            )
-        ]
+            if quick or share > 1:
+                is_equal = _same_after_a_round(place)
+            shutil.rmtree(place)
+    claims = [Claim("an export, imported and exported again, is the same bytes", is_equal, "equality")]
     if not quick:
         claims += _costs(spent)
     notes = ("Each command is a whole process, with its start. Exports are read back with pycocotools.",)
