@@ -177,9 +177,11 @@ def made_by(entry: Entry | None) -> tuple[int, ...]:
 def crowd_values(is_crowd: bool) -> dict[str, Any]:
     """What changes in an instance's row when a person calls it a crowd, or calls it one object again.
 
-    COCO writes crowds as run lengths, so the corners of an outline go; an undo brings them back.
+    Whoever says so wants the instance: it is accepted, as with every other mend. COCO writes crowds as run
+    lengths, so the corners of an outline go. An undo brings both back.
     """
-    return {"is_crowd": True, "polygons": None} if is_crowd else {"is_crowd": False}
+    values: dict[str, Any] = {"is_crowd": is_crowd, "status": "accepted"}
+    return values | {"polygons": None} if is_crowd else values
 
 
 def mended_values(row: InstanceRow, mask: Rle, polygons: list[list[float]] | None = None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from maskrcnn_core.store.handing_over import HandedOver, hand_over, missing_images
+from maskrcnn_core.store.seeing import set_stretch
 from maskrcnn_core.store.store import Store
 from pages.ui.cached import open_store
 from pages.ui.errors import show_core_errors
@@ -51,6 +52,8 @@ def draw_mend(state: UiState, predictor: Predictor | None) -> None:
 def project_of_open_images(store: Store, state: UiState, predictor: Predictor) -> int:
     """The project of the open images; it is made at first, and gets those that have come since.
 
+    It shows dim images as the page does.
+
     Raises:
         StoreError: if it cannot be stored.
     """
@@ -58,7 +61,11 @@ def project_of_open_images(store: Store, state: UiState, predictor: Predictor) -
     present = {row.id for row in store.projects()}
     if state.mended_in not in present:
         name = f"Annotated {datetime.now():%Y-%m-%d %H.%M.%S}"
-        state.mended_in = store.create_project(name, who).id
+        state.mended_in, state.mended_as = store.create_project(name, who).id, "auto"
+    if state.workspace.stretch != state.mended_as:
+        # Only where the switch was moved on the page: what the project's own switch says stays otherwise.
+        set_stretch(store, state.mended_in, who, state.workspace.stretch)
+        state.mended_as = state.workspace.stretch
     answered = [
         digest
         for digest in state.workspace.images

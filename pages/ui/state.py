@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from maskrcnn_core.detections import Thresholds
+from maskrcnn_core.images import Stretch
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.store.exchange import ImportReport
 from maskrcnn_core.store.queues import QueueFilter, QueueItem, Unit
@@ -190,6 +191,7 @@ class UiState:
         project: what is chosen on the pages of projects.
         project_file: the export of a project that waits to be downloaded.
         mended_in: the store's id of the project in which these images are mended; 0 before the first.
+        mended_as: how dim images were seen when that project was last told.
         walk: what is chosen on the page that explains the network.
         walk_file: the report or notebook of it that waits to be downloaded.
     """
@@ -222,6 +224,7 @@ class UiState:
     project: ProjectUi = field(default_factory=ProjectUi)
     project_file: Prepared | None = None
     mended_in: int = 0
+    mended_as: Stretch = "auto"
     walk: WalkUi = field(default_factory=WalkUi)
     walk_file: Prepared | None = None
 

@@ -280,6 +280,7 @@ def test_a_crowd_is_marked_in_one_decision_that_a_review_can_undo(store, ui):
     image, rows = seen(store, ui, 2)
     take_operations(store, ui, report(SetCrowd(1, image, True, rows)))
     assert [row.is_crowd for row in store.instances(ui.id)[:3]] == [True, True, False]
+    assert [row.status for row in store.instances(ui.id)[:3]] == ["accepted", "accepted", "proposed"]
     again = tuple((id_, version + 1) for id_, version in rows[:1])
     take_operations(store, ui, report(SetCrowd(2, image, False, again)))
     assert [row.is_crowd for row in store.instances(ui.id)[:2]] == [False, True]
@@ -287,6 +288,7 @@ def test_a_crowd_is_marked_in_one_decision_that_a_review_can_undo(store, ui):
     assert kinds == ["mark as one object", "mark as crowd"] and set(kinds) <= REVIEW_KINDS
     take_operations(store, ui, report(Undo(3), Undo(4)))
     assert not any(row.is_crowd for row in store.instances(ui.id))
+    assert {row.status for row in store.instances(ui.id)[:3]} == {"proposed"}
     take_operations(store, ui, report(SetCrowd(5, image, True, rows[:1])))  # of a version that has gone
     (refusal,) = ui.review.refused[CLIENT]
     assert refusal.text.startswith("mark as crowd 1, image 1.png: ")

@@ -92,6 +92,25 @@ def test_a_crowd_is_written_as_run_lengths_and_an_undo_brings_its_corners_back(s
     assert polygons_to_rle(written["segmentation"], SIZE) == ring, "the same pixels"
 
 
+@pytest.mark.parametrize("status", ["proposed", "rejected", "accepted"])
+@pytest.mark.parametrize("is_crowd", [True, False])
+def test_what_is_called_a_crowd_or_one_object_is_accepted_and_an_undo_says_its_status_again(
+    store, project, image, status, is_crowd
+):
+    id_ = rows_of(store, project, image)[0].id
+
+    def row():
+        return store.instances(project, ids=[id_])[0]
+
+    store.decide(project, "ann", "set up", [change(row(), status=status, is_crowd=not is_crowd)])
+    store.decide(project, "ann", "mark", [change(row(), **crowd_values(is_crowd))])
+    assert (row().is_crowd, row().status) == (is_crowd, "accepted")
+    store.undo(project, "ann")
+    assert (row().is_crowd, row().status) == (not is_crowd, status)
+    store.redo(project, "ann")
+    assert (row().is_crowd, row().status) == (is_crowd, "accepted")
+
+
 def test_what_is_cut_off_a_crowd_is_a_crowd_and_comes_back_as_one(store, project, image):
     ring = polygons_to_rle(RING, SIZE)
     category = store.categories(project)[0].id

@@ -107,7 +107,7 @@ class Relabel:
 
 @dataclass(frozen=True)
 class SetCrowd:
-    """Instances of one image are crowds (COCO's ``iscrowd``), or each one object; their status stays."""
+    """Instances of one image are crowds (COCO's ``iscrowd``), or each one object; they are accepted so."""
 
     kind: ClassVar[str] = "set_crowd"
     seq: int

@@ -251,13 +251,16 @@ export class ReviewState {
 
   /**
    * Call instances of the shown image crowds, regions of many objects; or, if all are, call each one object again.
+   * Whoever says so wants them: they are accepted.
    * @param {number[]} ids
    * @returns {{changed: number[], isCrowd: boolean}} those that were not so, and what they are now
    */
   toggleCrowd(ids) {
     const isCrowd = ids.some((id) => this.frame?.states.get(id)?.is_crowd === false);
     const changed = this.changed(ids, (state) => state.is_crowd !== isCrowd);
-    this.decideInstances("set_crowd", { is_crowd: isCrowd }, changed, (state) => ({ is_crowd: state.is_crowd }));
+    const old = (/** @type {InstanceState} */ { is_crowd, status }) => ({ is_crowd, status });
+    const values = /** @type {const} */ ({ is_crowd: isCrowd, status: "accepted" });
+    this.decideInstances("set_crowd", { is_crowd: isCrowd }, changed, old, values);
     return { changed, isCrowd };
   }
 
@@ -279,8 +282,9 @@ export class ReviewState {
    * @param {Values} values
    * @param {number[]} ids
    * @param {(state: InstanceState) => Values} old
+   * @param {Values} [becomes] what changes with it, where that is more than is said
    */
-  decideInstances(kind, values, ids, old) {
+  decideInstances(kind, values, ids, old, becomes = values) {
     const { frame } = this;
     if (frame === null || ids.length === 0) return;
     const stateOf = (/** @type {number} */ id) => /** @type {InstanceState} */ (frame.states.get(id));
@@ -288,7 +292,7 @@ export class ReviewState {
     const instances = ids.map((id) => [refOf(id), stateOf(id).version]);
     this.decide(
       { kind, image_id, ...values, instances },
-      { image_id, instances: ids.map((id) => ({ id, ...values })) },
+      { image_id, instances: ids.map((id) => ({ id, ...becomes })) },
       { image_id, instances: ids.map((id) => ({ id, ...old(stateOf(id)) })) },
     );
   }
