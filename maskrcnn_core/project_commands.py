@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +30,7 @@ from maskrcnn_core.store.import_report import BoxToFill
 from maskrcnn_core.store.intake import HandedIn, import_files
 from maskrcnn_core.store.journal import Change
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE
-from maskrcnn_core.store.proposing import category_mapping, propose, told_counts
+from maskrcnn_core.store.proposing import category_mapping, offered_before, propose, told_counts
 from maskrcnn_core.store.queues import QueueFilter
 from maskrcnn_core.store.records import STATUSES, Entry, ProjectRow, Status
 from maskrcnn_core.store.seeing import set_stretch
@@ -256,6 +257,7 @@ def annotate_project(
         except ValueError as error:
             raise InputError(str(error)) from error
         limits = LimitTally()
+        there, decided = offered_before(store, project.id, predictor, thresholds, mapping)
         with bar_of(total=None, unit="image", quiet=quiet) as bar:
 
             def show(done: int, total: int, _: str) -> None:
@@ -272,9 +274,10 @@ def annotate_project(
                 raise typer.Exit(130) from None
         for sentence in (*report.failed, *limits.sentences()):
             tell(sentence)
+        kept = Counter(report.there) + Counter({loaded.key: there})
         typer.echo(
             f"{report.images} images have an answer, {report.ran} of them new; "
-            f"{told_counts(report.proposed, report.replaced, report.there, report.decided)}, "
+            f"{told_counts(report.proposed, report.replaced, kept, report.decided + decided)}, "
             f"{len(report.failed)} images failed"
         )
 

@@ -36,7 +36,7 @@ from maskrcnn_core.store.answers import pack_run, unpack_run
 from maskrcnn_core.store.doubts import doubts_of_run
 from maskrcnn_core.store.journal import Change, New
 from maskrcnn_core.store.piles import PROPOSE
-from maskrcnn_core.store.records import Doubts, ImageRow, InstanceRow
+from maskrcnn_core.store.records import Doubts, Fact, ImageRow, InstanceRow
 from maskrcnn_core.store.seeing import pixels_of, seen_as, stretch_of
 from maskrcnn_core.store.store import Store, new_instance
 from maskrcnn_core.store.tables import INSTANCE, JOURNAL
@@ -50,6 +50,7 @@ __all__ = [
     "ProposeReport",
     "category_mapping",
     "match_categories",
+    "offered_before",
     "propose",
     "told_counts",
 ]
@@ -172,21 +173,68 @@ def match_categories(
     names: dict[str, int] = {}
     for name, category in wanted.items():
         for kind, known, value in (("the model's", theirs, name), ("the project's", ours, category)):
+            if not known:
+                raise InputError(
+                    f"category {one_line(value)!r}: expected one of {kind}, which has none; "
+                    f"{_MAKE_CATEGORIES}"
+                )
             if value.casefold() not in known:
                 raise InputError(
-                    f"category {one_line(value)!r}: wanted one of {kind}, {one_line(_listed(list(known)))}"
+                    f"category {one_line(value)!r}: expected one of {kind}, {one_line(_listed(list(known)))}"
                 )
         names[theirs[name.casefold()]] = ours[category.casefold()]
+    if not names and not ours:
+        raise InputError(
+            "categories: the project has none, so nothing that the model finds "
+            f"({one_line(_listed(list(theirs)))}) has a place; {_MAKE_CATEGORIES}"
+        )
     if not names:
         raise InputError(
             f"categories: none of the project's ({one_line(_listed(list(ours)))}) is one of the model's "
-            f"({one_line(_listed(list(theirs)))}); say which is which"
+            f"({one_line(_listed(list(theirs)))}); say which is which, as in "
+            f"--map {_pair_of(list(theirs), list(ours))}"
         )
     return names
 
 
+_MAKE_CATEGORIES = (
+    "add categories on the Project page, import a data set that has some, or make the project with "
+    "'project new NAME --categories a,b'"
+)
+
+
+def _pair_of(theirs: Sequence[str], ours: Sequence[str]) -> str:
+    """The first category of each, as an option says it; quoted where a shell would part it."""
+    pair = one_line(f"{next(iter(theirs), 'model')}={ours[0]}")
+    return f'"{pair}"' if " " in pair else pair
+
+
 def _listed(names: Sequence[str]) -> str:
     return (", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")) or "none"
+
+
+def offered_before(
+    store: Store, project_id: int, predictor: Predictor, thresholds: Thresholds, mapping: Mapping[int, int]
+) -> tuple[int, int]:
+    """What the images hold that :func:`propose` would pass over, as just so has been offered there.
+
+    Args:
+        store, project_id, predictor, thresholds, mapping: as in :func:`propose`.
+
+    Returns:
+        How many of this model's instances of these categories are open proposals, and how many people have
+        decided on or changed since.
+    """
+    key = seen_as(predictor.model.digest, stretch_of(store.project(project_id)))
+    finished = store.offered_images(project_id, key, _asked_for(thresholds, mapping))
+    categories = set(mapping.values())
+    own = [
+        fact
+        for fact in (store.facts(project_id) if finished else ())
+        if fact.image_id in finished and fact.source == predictor.model.key and fact.category_id in categories
+    ]
+    there = sum(_is_untouched(fact) for fact in own)
+    return there, len(own) - there
 
 
 def propose(
@@ -403,7 +451,7 @@ def _duplicate(offer: _Offer, rows: Sequence[InstanceRow]) -> InstanceRow | None
     return next(alike, None)
 
 
-def _is_untouched(row: InstanceRow) -> bool:
+def _is_untouched(row: InstanceRow | Fact) -> bool:
     """Offered by a model, and nobody has said or changed anything of it."""
     return row.status == "proposed" and row.source not in ("person", "file") and row.version == 1
 

@@ -50,8 +50,10 @@ def test_from_pictures_to_a_file(tmp_path):
     )
     annotated = told("annotate", "Shapes", "--model", "starter", "--quiet")
     assert annotated.startswith("2 images have an answer, 2 of them new; ")
-    assert "2 images have an answer, 0 of them new; 0 instances proposed" in told(
-        "annotate", "Shapes", "--model", "starter", "--quiet"
+    count = int(annotated.partition("new; ")[2].split()[0])
+    assert (
+        f"2 images have an answer, 0 of them new; 0 instances proposed, {count} already there from starter, "
+        "0 decided by people before" in told("annotate", "Shapes", "--model", "starter", "--quiet")
     )
     out = tmp_path / "out.json"
     written = invoke("export", "Shapes", "--out", out)
@@ -115,8 +117,9 @@ def test_decisions_are_listed_taken_back_and_done_again(tmp_path):
         (["export", "Mine", "--out", "o.json", "--status", "good"], "--status: wanted some of proposed"),
         (["annotate", "Mine", "--model", "mobil"], "did you mean mobile"),
         (["annotate", "Mine", "--model", "starter"], "none of the project's (cat) is one of the model's"),
+        (["annotate", "Mine", "--model", "starter"], "say which is which, as in --map nucleus=cat"),
         (["annotate", "Mine", "--model", "starter", "--map", "nucleus"], "--map: wanted model=project"),
-        (["annotate", "Mine", "--model", "starter", "--map", "dog=cat"], "category 'dog': wanted one of"),
+        (["annotate", "Mine", "--model", "starter", "--map", "dog=cat"], "category 'dog': expected one of"),
         (["import", "New", "--ground-truth", "none.json", "--images", "."], "none.json: cannot read"),
         (["add", "Mine", "none.png"], "no images found in none.png"),
     ],
@@ -127,6 +130,15 @@ def test_wrong_usage_is_told_in_one_line_and_makes_nothing(arguments, message):
     assert result.exit_code == 2
     assert message in result.stderr and len(result.stderr.strip().splitlines()) == 1
     assert [line.split()[0] for line in told("list").splitlines()[1:]] == ["Mine"]
+
+
+@pytest.mark.parametrize("map_", [(), ("--map", "circle=vehicle")])
+def test_a_project_without_categories_is_told_where_some_come_from(map_):
+    told("new", "Bare")
+    result = invoke("annotate", "Bare", "--model", "starter", *map_)
+    assert result.exit_code == 2
+    assert "project new NAME --categories" in result.stderr and "has none" in result.stderr
+    assert "(none)" not in result.stderr and "wanted" not in result.stderr
 
 
 def test_a_name_is_given_once():

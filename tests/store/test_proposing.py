@@ -15,7 +15,7 @@ from maskrcnn_core.models import get_model
 from maskrcnn_core.scenes import SCENE_CATEGORIES, draw_scene
 from maskrcnn_core.store.answers import pack_run, unpack_run
 from maskrcnn_core.store.exchange import import_images
-from maskrcnn_core.store.proposing import category_mapping, propose
+from maskrcnn_core.store.proposing import category_mapping, offered_before, propose
 from maskrcnn_core.store.store import new_instance
 from tests.store.builders import change
 
@@ -162,15 +162,26 @@ def test_a_models_offer_is_not_undone_by_a_person(store, project, predictor, map
     assert len(store.instances(project)) == count
 
 
+def test_what_was_offered_just_so_before_is_counted(store, project, predictor, mapping):
+    assert offered_before(store, project, predictor, THRESHOLDS, mapping) == (0, 0)
+    count = propose(store, project, predictor, THRESHOLDS, mapping).proposed
+    first, second = store.instances(project)[:2]
+    store.decide(project, "ann", "accept", [change(first, status="accepted")])
+    store.decide(project, "ann", "reject", [change(second, status="rejected")])
+    assert offered_before(store, project, predictor, THRESHOLDS, mapping) == (count - 2, 2)
+    other = replace(THRESHOLDS, score_threshold=0.2)
+    assert offered_before(store, project, predictor, other, mapping) == (0, 0), "it would be offered anew"
+
+
 def test_labels_are_mapped_by_name_or_as_one_says(store, predictor):
     names = store.create_project("Names", "ann", categories=[Category(4, "Circle"), Category(9, "other")]).id
     circle, other = (row.id for row in store.categories(names))
     assert category_mapping(store, names, predictor) == {2: circle}
     given = {"square": "other", "Triangle": "OTHER", "circle": "Circle"}
     assert category_mapping(store, names, predictor, given) == {3: other, 4: other, 2: circle}
-    with pytest.raises(InputError, match="category 'cat': wanted one of the model's, nucleus, circle"):
+    with pytest.raises(InputError, match="category 'cat': expected one of the model's, nucleus, circle"):
         category_mapping(store, names, predictor, {"cat": "other"})
-    with pytest.raises(InputError, match="category 'cat': wanted one of the project's, circle, other"):
+    with pytest.raises(InputError, match="category 'cat': expected one of the project's, circle, other"):
         category_mapping(store, names, predictor, {"circle": "cat"})
     none = store.create_project("None", "ann", categories=[Category(1, "cell")]).id
     with pytest.raises(InputError, match=r"none of the project's \(cell\) is one of the model's \(nucleus"):
