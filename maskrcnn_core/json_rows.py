@@ -41,7 +41,7 @@ class JsonRows:
         has_long_number: whether a number of the list has more than 18 digits.
     """
 
-    def __init__(self, data: bytes, starts: Offsets, ends: Offsets, has_long_number: bool) -> None:
+    def __init__(self, data: memoryview, starts: Offsets, ends: Offsets, has_long_number: bool) -> None:
         self._data, self._starts, self._ends = data, starts, ends
         # Looked for once, and outside of texts: run lengths hold many digits in a row.
         self._parse = json.loads if has_long_number else _parse_short
@@ -50,7 +50,7 @@ class JsonRows:
         return len(self._starts)
 
     def __getitem__(self, index: int) -> Json:
-        return self._parse(self._data[self._starts[index] : self._ends[index]])
+        return self._parse(bytes(self._data[self._starts[index] : self._ends[index]]))
 
     def __iter__(self) -> Iterator[Json]:
         for batch in self.batches():
@@ -62,7 +62,7 @@ class JsonRows:
         while first < len(self):
             until = int(self._starts[first]) + _BATCH_BYTES
             last = max(int(np.searchsorted(self._ends, until, side="right")), first + 1)
-            rows = self._parse(b"[" + self._data[self._starts[first] : self._ends[last - 1]] + b"]")
+            rows = self._parse(b"".join((b"[", self._data[self._starts[first] : self._ends[last - 1]], b"]")))
             if len(rows) != last - first:
                 raise ValueError("nothing between two commas")
             yield rows
@@ -107,25 +107,36 @@ def read_json_rows(data: bytes, on_batch: Callable[[str, list[Json]], object] = 
 
 
 def _document(text: bytes, on_batch: Callable[[str, list[Json]], object]) -> Json:
-    span = text.strip(_SPACE)
-    if not span or span[:1] not in b"{[":
+    span = _trimmed(memoryview(text))
+    if not span or span[0] not in b"{[":
         return json.loads(text)
-    if span[:1] == b"[":
+    if span[0] == ord("["):
         return _list_rows(span, partial(on_batch, ""))
     starts, colons, ends, _ = _parts(span)
     if (colons < 0).any():
         raise ValueError("a member without a colon")
     members: dict[str, Json] = {}
     for start, colon, end in zip(starts.tolist(), colons.tolist(), ends.tolist(), strict=True):
-        name = json.loads(span[start:colon])
+        name = json.loads(bytes(span[start:colon]))
         if not isinstance(name, str):
             raise ValueError(name)
-        value = span[colon + 1 : end].strip(_SPACE)
-        members[name] = _list_rows(value, partial(on_batch, name)) if value[:1] == b"[" else json.loads(value)
+        value = _trimmed(span[colon + 1 : end])
+        is_list = bool(value) and value[0] == ord("[")
+        members[name] = _list_rows(value, partial(on_batch, name)) if is_list else json.loads(bytes(value))
     return members
 
 
 _SPACE = b" \t\n\r"
+
+
+def _trimmed(text: memoryview) -> memoryview:
+    """A text without the space around it; not a copy, as lists make up nearly all of a large file."""
+    start, end = 0, len(text)
+    while start < end and text[start] in _SPACE:
+        start += 1
+    while end > start and text[end - 1] in _SPACE:
+        end -= 1
+    return text[start:end]
 
 
 def _as_utf8(data: bytes) -> bytes:
@@ -139,7 +150,7 @@ def _as_utf8(data: bytes) -> bytes:
         raise DatasetError(f"this is no JSON, or only a part of a file ({error})") from error
 
 
-def _list_rows(text: bytes, on_batch: Callable[[list[Json]], object]) -> JsonRows:
+def _list_rows(text: memoryview, on_batch: Callable[[list[Json]], object]) -> JsonRows:
     starts, _, ends, has_long_number = _parts(text)
     rows = JsonRows(text, starts, ends, has_long_number)
     for batch in rows.batches():
@@ -165,7 +176,7 @@ def _parse_short(text: bytes) -> Json:
         return json.loads(text)
 
 
-def _parts(text: bytes) -> tuple[Offsets, Offsets, Offsets, bool]:
+def _parts(text: memoryview) -> tuple[Offsets, Offsets, Offsets, bool]:
     """What stands within the outermost brackets of a text, cut at its commas.
 
     Returns:
@@ -182,7 +193,7 @@ def _parts(text: bytes) -> tuple[Offsets, Offsets, Offsets, bool]:
         raise ValueError("brackets or quotes that do not match")
     starts, colons, ends = np.empty((3, count), np.int64)
     _cut(content, _KINDS, starts, colons, ends)
-    if count == 1 and not text[1:-1].strip(_SPACE):
+    if count == 1 and not bytes(text[1:-1]).strip(_SPACE):
         return starts[:0], colons[:0], ends[:0], is_long
     return starts, colons, ends, is_long
 

@@ -66,8 +66,8 @@ def _places(columns: tuple[str, ...]) -> Mapping[str, int]:
     return {column: place for place, column in enumerate(columns)}
 
 
-def as_json(value: Sequence[Any] | None) -> JsonText | None:
-    """A list of numbers, or of such lists, as its JSON: a tenth of the memory."""
+def as_json(value: Sequence[Any] | Mapping[str, Any] | None) -> JsonText | None:
+    """A list or an object as its JSON: a tenth of the memory."""
     return value if value is None or isinstance(value, JsonText) else JsonText(_dumps(value))
 
 

@@ -593,7 +593,7 @@ def new_instance(
         "given_box": as_json(given_box),
         "given_area": given_area,
         "candidate": candidate,
-        "extra": dict(extra) if extra else _NOTHING,
+        "extra": as_json(extra) if extra else _NOTHING,
         "doubt": None if doubts is None else asdict(doubts),
     }
     return New("instance", RowValues(values))
