@@ -234,7 +234,7 @@ class _Lists:
         self.refusals: list[Refusal] = []
         self.refused_rows: list[Mapping[str, Json]] = []
 
-    def instances(self, name: str, ids: Ids | None = None) -> Iterator[CocoRow[Instance] | CocoRow[GivenBox]]:
+    def instances(self, name: str) -> Iterator[CocoRow[Instance] | CocoRow[GivenBox]]:
         """The rows of a list that refers to images and categories: those with masks, and mere boxes.
 
         In the results form rows without a score are refused, and ids mean nothing.
