@@ -1,4 +1,4 @@
-"""COCO files into a project and out of it, so that nothing of them is lost on the way.
+"""COCO files into a project, so that nothing of them is lost on the way.
 
 What MaskDesk does not know of a file is kept with its row and written again; so are a file's own areas, boxes
 and polygons, as long as nobody mends the mask. What COCO does not know of a project (the status of instances
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, cast
 
@@ -18,15 +18,11 @@ from maskrcnn_core.annotations import ImageRecord, Instance
 from maskrcnn_core.categories import Category
 from maskrcnn_core.collecting import collection_paused
 from maskrcnn_core.errors import DatasetError, ImageError
-from maskrcnn_core.formats.coco import annotation_row, dump_json, dump_rows, join_members
 from maskrcnn_core.formats.coco_fields import (
     OURS,
     id_key,
     is_storable,
-    is_turned,
     ours_of,
-    read_area,
-    read_box,
 )
 from maskrcnn_core.formats.coco_file import CocoRow, GivenBox
 from maskrcnn_core.formats.coco_reader import CocoReader
@@ -44,9 +40,8 @@ from maskrcnn_core.store.own_rows import (
     Verdict,
     changed_values,
     differing,
-    instance_mark,
     is_own,
-    project_mark,
+    mark_of,
     verdict_on,
 )
 from maskrcnn_core.store.pictures_in import called_otherwise, import_images
@@ -61,7 +56,7 @@ from maskrcnn_core.store.records import (
 from maskrcnn_core.store.store import Store, new_category, new_image, new_instance
 from maskrcnn_core.store.thumbnails import make_thumbnail
 
-__all__ = ["OURS", "ImportReport", "export_coco", "import_coco", "import_images", "read_for_import"]
+__all__ = ["OURS", "ImportReport", "import_coco", "import_images", "read_for_import"]
 
 _TOLD: dict[Verdict, str] = {
     "changed": "of this project were changed in the file; they are as there now",
@@ -303,7 +298,7 @@ class _CocoImport:
             given = id_key(row.get("category_id"))
             if there is not None and mark and given not in found:
                 category = by_id[there.category_id]
-                if category.coco_id == given and mark == _mark(there, category.coco_id):
+                if category.coco_id == given and mark == mark_of(there, category.coco_id):
                     found[category.coco_id] = category
         return found
 
@@ -519,125 +514,3 @@ def _extra(row: CocoRow[Any], text_id: str, **ours: str) -> dict[str, Any]:
 def _status_of(row: CocoRow[Instance]) -> Status:
     """What a model found is a proposal, what a file says without a score that can be read is true."""
     return "accepted" if row.value.score is None else "proposed"
-
-
-# -- COCO out -------------------------------------------------------------------------------------
-
-
-def export_coco(
-    store: Store,
-    project_id: int,
-    *,
-    statuses: Collection[Status] = ("accepted", "proposed"),
-    only_reviewed: bool = False,
-    image_ids: Collection[int] | None = None,
-    keep: Callable[[InstanceRow], bool] = lambda row: True,
-    mends: Groups | None = None,
-) -> bytes:
-    """A project as COCO JSON, with all that was imported with it.
-
-    Args:
-        store: where.
-        project_id: which project.
-        statuses: of the instances that are written. Images are written all, also those without any.
-        only_reviewed: leave out images that nobody has called finished, with their instances.
-        image_ids: the store's ids of the only images to write; all where ``None``.
-        keep: whether an instance is written, after all else.
-        mends: counts what older projects hold and evaluators fail on, so that it is written otherwise.
-
-    Returns:
-        The file; the same project gives the same bytes.
-    """
-    project = store.project(project_id)
-    images = [
-        image
-        for image in store.images(project_id)
-        if (not only_reviewed or image.status == "reviewed") and (image_ids is None or image.id in image_ids)
-    ]
-    categories = store.categories(project_id)
-    told = Groups() if mends is None else mends
-    coco_ids = {row.id: row.coco_id for row in images}
-    category_ids = {row.id: row.coco_id for row in categories}
-    rows = (
-        _annotation_json(row, coco_ids[row.image_id], category_ids[row.category_id], told)
-        for row in store.each_instance(project_id)
-        if row.status in statuses
-        and row.image_id in coco_ids
-        and row.category_id in category_ids
-        and keep(row)
-    )
-    document = {key: value for key, value in project.extra.items() if key != OURS}
-    document.setdefault("info", {"description": project.name, "version": "1.0"})
-    document.setdefault("licenses", [])
-    members: dict[str, Iterable[bytes]] = {name: [dump_json(value)] for name, value in document.items()}
-    members["images"] = dump_rows(_image_json(row) for row in images)
-    members["annotations"] = dump_rows(rows)
-    members["categories"] = dump_rows(_category_json(row) for row in categories)
-    members[OURS] = [dump_json({"project": project_mark(project)})]
-    return join_members(members)
-
-
-def _image_json(row: ImageRow) -> dict[str, Any]:
-    return (
-        {"id": row.coco_id, "width": row.width, "height": row.height, "file_name": row.file_name}
-        | ({"sha256": row.digest} if row.digest else {})
-        | _extra_json(row.extra, {} if row.status == "new" else {"status": row.status})
-    )
-
-
-def _category_json(row: CategoryRow) -> dict[str, Any]:
-    return {"id": row.coco_id, "name": row.name, "supercategory": row.supercategory} | _extra_json(
-        row.extra, {"colour": row.colour} if row.colour else {}
-    )
-
-
-def _annotation_json(row: InstanceRow, image_id: int, category_id: int, mends: Groups) -> dict[str, Any]:
-    if row.polygons is None:
-        instance = Instance(image_id, category_id, row.mask, row.score, is_crowd=row.is_crowd)
-        written = annotation_row(row.coco_id, instance)
-        if ours_of(row.extra).get("counts") == "list":
-            written["segmentation"] = {"size": list(row.size), "counts": row.mask.runs.tolist()}
-    else:
-        written = {
-            "id": row.coco_id,
-            "image_id": image_id,
-            "category_id": category_id,
-            "segmentation": row.polygons,
-            "area": row.area,
-            "bbox": [float(side) for side in row.box_xywh],
-            "iscrowd": int(row.is_crowd),
-        } | ({} if row.score is None else {"score": row.score})
-    extra = row.extra
-    if extra:
-        # An older project can hold what is no number, or negative; evaluators fail on such, or ignore it.
-        wrong = [key for key, is_good in _OF_A_MASK.items() if key in extra and not is_good(extra[key])]
-        for key in wrong:
-            mends.count("annotations", None, f".{key}", _NO_SIZE, extra[key])
-        extra = {key: value for key, value in extra.items() if key not in wrong}
-    ours = {"status": row.status, "source": row.source, "mark": _mark(row, category_id)}
-    return written | _extra_json(extra, ours)
-
-
-def _is_box(value: Any) -> bool:
-    box = read_box(value)
-    return box is not None and not is_turned(box)
-
-
-_NO_SIZE = "kept from a file, but no size that evaluators take; the mask's own is written"
-_OF_A_MASK: Mapping[str, Callable[[Any], bool]] = {
-    "area": lambda value: read_area(value) is not None,
-    "bbox": _is_box,
-}
-
-
-def _mark(row: InstanceRow, category: int) -> str:
-    return instance_mark(category, row.is_crowd, row.score, row.status, row.counts)
-
-
-def _extra_json(extra: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:
-    """What was kept beside a row, to be written after what MaskDesk knows of it."""
-    text_id = ours_of(extra).get("id")
-    if text_id is not None:
-        ours = {"id": text_id, **ours}
-    written = {key: value for key, value in extra.items() if key != OURS}
-    return written | ({OURS: ours} if ours else {})

@@ -16,7 +16,7 @@ from maskrcnn_core.formats.base import Export, Member, file_stem
 from maskrcnn_core.formats.read_back import Meant, read_back, read_back_note
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.refusals import Groups
-from maskrcnn_core.store.exchange import export_coco
+from maskrcnn_core.store.coco_out import export_coco
 from maskrcnn_core.store.queues import QueueFilter
 from maskrcnn_core.store.records import Fact, ImageRow, InstanceRow, Status
 from maskrcnn_core.store.seeing import pixels_of, stretch_of

@@ -17,7 +17,16 @@ from maskrcnn_core.masks import mask_iou
 from maskrcnn_core.store.records import STATUSES, InstanceRow, ProjectRow, Status
 from maskrcnn_core.store.store import mask_values
 
-__all__ = ["Verdict", "changed_values", "differing", "instance_mark", "is_own", "project_mark", "verdict_on"]
+__all__ = [
+    "Verdict",
+    "changed_values",
+    "differing",
+    "instance_mark",
+    "is_own",
+    "mark_of",
+    "project_mark",
+    "verdict_on",
+]
 
 Verdict = Literal["same", "changed", "changed here", "changed twice", "another"]
 """Of a row and the instance that has its id: neither was changed; only the row was, or may have been; only
@@ -57,6 +66,11 @@ def instance_mark(category: int, is_crowd: bool, score: float | None, status: st
     """
     content = f"{category} {int(is_crowd)} {score!r} {status} {counts}"
     return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
+
+
+def mark_of(row: InstanceRow, category: int) -> str:
+    """The mark of a project's instance; ``category`` is the id in files."""
+    return instance_mark(category, row.is_crowd, row.score, row.status, row.counts)
 
 
 def verdict_on(

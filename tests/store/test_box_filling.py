@@ -11,7 +11,8 @@ from maskrcnn_core.masks import mask_iou
 from maskrcnn_core.models import load_model, model_by_key
 from maskrcnn_core.scenes import SCENE_CATEGORIES, draw_scene
 from maskrcnn_core.store.box_filling import FILL_BOXES, fill_boxes
-from maskrcnn_core.store.exchange import export_coco, import_coco
+from maskrcnn_core.store.coco_out import export_coco
+from maskrcnn_core.store.exchange import import_coco
 from tests.store.test_exchange import as_bytes
 
 SCENE = draw_scene(200_007)

@@ -9,7 +9,7 @@ from maskrcnn_core.store.category_changes import (
     merge_categories,
     remove_category,
 )
-from maskrcnn_core.store.exchange import export_coco
+from maskrcnn_core.store.coco_out import export_coco
 from maskrcnn_core.store.store import new_instance
 from tests.store.builders import change, make_project
 

@@ -11,8 +11,9 @@ from pycocotools import mask as coco_mask
 from maskrcnn_core.errors import ConflictError, DatasetError, StoreError
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.polygons import polygons_to_rle
+from maskrcnn_core.store.coco_out import export_coco
 from maskrcnn_core.store.editing import MadeMask, MendedMask, crowd_values, edit_masks, made_by
-from maskrcnn_core.store.exchange import export_coco, import_coco
+from maskrcnn_core.store.exchange import import_coco
 from tests.store.builders import SIZE, change, make_project
 
 RING = [[10.0, 5.0, 40.0, 5.0, 40.0, 30.5, 10.0, 30.0]]

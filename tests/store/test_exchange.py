@@ -10,7 +10,8 @@ from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.polygons import polygons_to_rle
 from maskrcnn_core.scenes import draw_scene
-from maskrcnn_core.store.exchange import export_coco, import_coco, import_images
+from maskrcnn_core.store.coco_out import export_coco
+from maskrcnn_core.store.exchange import import_coco, import_images
 from tests.core.builders import disc
 from tests.shared_data import shared_path
 from tests.store.builders import change, make_project

@@ -14,7 +14,7 @@ from maskrcnn_core.formats.base import write_zip
 from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.scenes import draw_scene
-from maskrcnn_core.store.exchange import export_coco
+from maskrcnn_core.store.coco_out import export_coco
 from maskrcnn_core.store.exporting import (
     Part,
     checked_coco,

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from maskrcnn_core import cli
 from maskrcnn_core.images import encode_png
-from maskrcnn_core.store.exchange import export_coco
+from maskrcnn_core.store.coco_out import export_coco
 from maskrcnn_core.store.intake import import_files, uploaded_folder
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE
 from maskrcnn_core.store.store import Store

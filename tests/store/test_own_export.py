@@ -5,7 +5,8 @@ import json
 import pytest
 
 from maskrcnn_core.polygons import polygons_to_rle
-from maskrcnn_core.store.exchange import export_coco, import_coco
+from maskrcnn_core.store.coco_out import export_coco
+from maskrcnn_core.store.exchange import import_coco
 from tests.core.builders import disc
 from tests.store.builders import change
 from tests.store.test_exchange import PICTURES, as_bytes, other_project

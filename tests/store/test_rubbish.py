@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.pycoco import COCO, coco_mask
-from maskrcnn_core.store.exchange import export_coco, import_coco
+from maskrcnn_core.store.coco_out import export_coco
+from maskrcnn_core.store.exchange import import_coco
 from maskrcnn_core.store.exporting import Selection, checked_coco
 from tests.shared_data import shared_path
 from tests.store.builders import change

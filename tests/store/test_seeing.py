@@ -13,7 +13,8 @@ from maskrcnn_core.inference import Predictor
 from maskrcnn_core.models import get_model
 from maskrcnn_core.run_limits import LimitTally
 from maskrcnn_core.samples import sample_png
-from maskrcnn_core.store.exchange import export_coco, import_coco, import_images
+from maskrcnn_core.store.coco_out import export_coco
+from maskrcnn_core.store.exchange import import_coco, import_images
 from maskrcnn_core.store.exporting import other_format, select
 from maskrcnn_core.store.proposing import category_mapping, propose
 from maskrcnn_core.store.queues import QueueFilter
