@@ -11,13 +11,17 @@ from __future__ import annotations
 import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 
 from streamlit.runtime import Runtime, get_instance
+from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.session_manager import SessionManager
+from streamlit.runtime.state import SessionState
 
-__all__ = ["Housekeeper", "keep_house"]
+__all__ = ["Housekeeper", "keep_house", "let_go_of_sessions"]
 
 _EVERY = 30.0  # seconds between two looks
 _WORKED = 1.0  # CPU seconds: a process that did less has left nothing worth collecting
@@ -118,16 +122,42 @@ def _held_sessions() -> int:
     with suppress(AttributeError, RuntimeError):  # Streamlit's own matters: another version may differ
         runtime = get_instance()
         manager = runtime._session_mgr
-        storage = manager._session_storage  # type: ignore[attr-defined]
         done = threading.Event()
 
         def let_go() -> None:
             with suppress(AttributeError):
-                storage._cache.expire()
+                let_go_of_sessions(manager, _seen)
             done.set()
 
         # Sessions come and go on this thread alone.
         runtime._get_async_objs().eventloop.call_soon_threadsafe(let_go)
         done.wait(_PATIENCE)
-        return manager.num_active_sessions() + len(storage.list())
+        return len(manager.list_sessions())
     return 0
+
+
+_seen: weakref.WeakSet[AppSession] = weakref.WeakSet()
+
+
+def let_go_of_sessions(manager: SessionManager, seen: weakref.WeakSet[AppSession]) -> None:
+    """Let go of sessions whose time is over, and empty those that are gone.
+
+    A session that is gone may be held all the same: Streamlit's loop has a name for the one that it last sent
+    something to, until it sends something to another. The last one to leave would keep its photos until
+    somebody else comes.
+
+    Args:
+        manager: the server's.
+        seen: sessions of earlier looks that are not emptied; those of this look are added.
+    """
+    manager._session_storage._cache.expire()  # type: ignore[attr-defined]
+    held = {info.session for info in manager.list_sessions()}
+    for session in set(seen) - held:
+        session.shutdown()
+        if session._scriptrunner is not None:
+            continue  # it still works: the next look comes back to it
+        session._session_state = SessionState()  # clear() would leave the widgets' callbacks
+        session._fragment_storage.clear()
+        session.flush_browser_queue()
+        seen.discard(session)
+    seen.update(held)

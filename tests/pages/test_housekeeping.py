@@ -1,11 +1,21 @@
 """Memory comes back, though nothing is collected after each run and the libraries are frozen."""
 
+import asyncio
 import gc
 import weakref
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
+from streamlit.runtime.memory_session_storage import MemorySessionStorage
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.script_data import ScriptData
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.runtime.state.common import WidgetMetadata
+from streamlit.runtime.websocket_session_manager import WebsocketSessionManager
 
-from pages.ui.housekeeping import Housekeeper
+from pages.ui.housekeeping import Housekeeper, let_go_of_sessions
+from pages.ui.state import UiState
 
 
 class Circle:
@@ -100,3 +110,83 @@ def test_libraries_that_come_later_are_frozen_without_being_asked(process):
     assert gc.get_freeze_count() > len(library)
     process.pass_time(30, cpu=2.0)
     assert process.keeper.look() == "young"
+
+
+def connect(manager):
+    """A new browser's session with a state, and widgets and fragments that know the state."""
+    id_ = manager.connect_session(Mock(), ScriptData(str(Path(__file__))), {})
+    session = manager.get_active_session_info(id_).session
+    state = UiState()
+    metadata = WidgetMetadata("w", Mock(), Mock(), "bool_value", callback=lambda: state)
+    session.session_state._set_widget_metadata(metadata)
+    session.session_state["maskdesk"] = state
+    session._fragment_storage.register("f", lambda: state)
+    return session, weakref.ref(state)
+
+
+@pytest.fixture
+def manager():
+    """Streamlit's own, which keeps a session for no time at all after its browser has gone."""
+    return WebsocketSessionManager(
+        MemorySessionStorage(ttl_seconds=0), MemoryUploadedFileManager("/upload"), ScriptCache(), None
+    )
+
+
+def stop(*sessions):
+    """What Streamlit does once a session's script has stopped."""
+    for session in sessions:
+        session.shutdown()
+        session._script_event_loop.close()
+
+
+def test_the_last_one_to_leave_leaves_nothing_though_the_servers_loop_holds_the_session(manager):
+    async def come_and_go():
+        seen = weakref.WeakSet()
+        gone, state_of_gone = connect(manager)
+        here, state_of_here = connect(manager)
+        let_go_of_sessions(manager, seen)
+        assert set(seen) == {gone, here}
+        manager.disconnect_session(gone.id)
+        let_go_of_sessions(manager, seen)
+        gc.collect()
+        assert gone is not None and state_of_gone() is None, "held, and empty"
+        assert state_of_here() is not None and set(seen) == {here}
+        stop(gone, here)
+
+    asyncio.run(come_and_go())
+
+
+def test_a_session_that_may_come_back_keeps_what_it_has(manager):
+    async def come_back():
+        manager._session_storage = MemorySessionStorage(ttl_seconds=60)
+        seen = weakref.WeakSet()
+        session, state = connect(manager)
+        let_go_of_sessions(manager, seen)
+        manager.disconnect_session(session.id)
+        let_go_of_sessions(manager, seen)
+        gc.collect()
+        assert session.session_state["maskdesk"] is state() is not None
+        manager.connect_session(Mock(), ScriptData(str(Path(__file__))), {}, existing_session_id=session.id)
+        assert manager.is_active_session(session.id)
+        stop(session)
+
+    asyncio.run(come_back())
+
+
+def test_a_session_that_still_works_is_emptied_once_it_has_stopped(manager):
+    async def work_on():
+        seen = weakref.WeakSet()
+        session, state = connect(manager)
+        let_go_of_sessions(manager, seen)
+        session._scriptrunner = runner = Mock()
+        manager.disconnect_session(session.id)
+        let_go_of_sessions(manager, seen)
+        gc.collect()
+        assert runner.request_stop.called and state() is not None
+        session._scriptrunner = None
+        let_go_of_sessions(manager, seen)
+        gc.collect()
+        assert state() is None and not seen
+        stop(session)
+
+    asyncio.run(work_on())
