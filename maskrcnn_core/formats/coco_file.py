@@ -94,9 +94,6 @@ class CocoFile:
 
     def refused(self) -> list[Refusal]:
         """All that is not in :meth:`dataset`; boxes without a mask are one sentence."""
-        return [*self.refusals, *boxes_refused("annotations", len(self.boxes))]
-
-
-def boxes_refused(rows: str, count: int) -> list[Refusal]:
-    """One refusal for so many boxes without a mask."""
-    return [Refusal(rows, f"{count} hold{'s' if count == 1 else ''} boxes only, no masks")] if count else []
+        count = len(self.boxes)
+        reason = f"{count} hold{'s' if count == 1 else ''} boxes only, no masks"
+        return [*self.refusals, *([Refusal("annotations", reason)] if count else [])]

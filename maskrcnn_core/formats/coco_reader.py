@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from maskrcnn_core.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.formats.coco_fields import OURS, FieldError, Ids, id_key, ours_of
-from maskrcnn_core.formats.coco_file import CocoFile, CocoRow, GivenBox, boxes_refused
+from maskrcnn_core.formats.coco_file import CocoFile, CocoRow, GivenBox
 from maskrcnn_core.formats.coco_rows import Rows, SizeOf
-from maskrcnn_core.json_rows import JsonRows, read_json, read_json_rows
+from maskrcnn_core.json_rows import JsonRows, read_json_rows
 from maskrcnn_core.refusals import Refusal, kind
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "read_coco",
     "read_coco_file",
     "read_result_rows",
-    "read_results",
 ]
 
 Json = Any
@@ -72,23 +71,6 @@ def read_coco_file(data: bytes, *, size_of: SizeOf = lambda name: None) -> CocoF
     return CocoReader(data, size_of=size_of).whole()
 
 
-def read_results(data: bytes, dataset: Dataset) -> tuple[list[Instance], list[Refusal]]:
-    """Reads detections for a data set: the results form, or a data set file whose names match.
-
-    Images of a data set file are matched by ``file_name``, categories by name, as the two files may
-    number them differently.
-
-    Raises:
-        DatasetError: if the file is neither.
-    """
-    document = read_json(data)
-    if isinstance(document, list):
-        rows, boxes, refusals = read_result_rows(document, dataset)
-        return [instance for _, instance in rows], refusals + boxes_refused("results", len(boxes))
-    other, refusals = read_coco(data)
-    return _translate(other, dataset, refusals), refusals
-
-
 def read_result_rows(
     rows: list[Json], dataset: Dataset
 ) -> tuple[list[tuple[int, Instance]], list[tuple[int, GivenBox]], list[Refusal]]:
@@ -103,27 +85,6 @@ def read_result_rows(
     found = [(index, value) for index, value in read if isinstance(value, Instance)]
     boxes = [(index, value) for index, value in read if isinstance(value, GivenBox)]
     return found, boxes, lists.refusals
-
-
-def _translate(other: Dataset, dataset: Dataset, refusals: list[Refusal]) -> list[Instance]:
-    ids = {image.file_name: image for image in dataset.images}
-    category_ids = {category.name: category.id for category in dataset.categories}
-    images = {image.id: ids.get(image.file_name) for image in other.images}
-    names = {category.id: category.name for category in other.categories}
-    found = []
-    for index, instance in enumerate(other.instances):
-        image = images[instance.image_id]
-        category_id = category_ids.get(names[instance.category_id])
-        if image is None or category_id is None:
-            what = "image" if image is None else "category"
-            refusals.append(Refusal(f"annotations[{index}]", f"its {what} is not in the ground truth"))
-        elif image.size != instance.mask.size:
-            refusals.append(
-                Refusal(f"annotations[{index}]", f"mask of {instance.mask.size}, not {image.size}")
-            )
-        else:
-            found.append(Instance(image.id, category_id, instance.mask, instance.score))
-    return found
 
 
 class CocoReader:

@@ -11,7 +11,8 @@ from maskrcnn_core.batch import BatchSettings, annotate, find_files, journal_fil
 from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.errors import ExportError, InferenceError, InputError
 from maskrcnn_core.folders import PassedOver
-from maskrcnn_core.formats.coco_reader import read_coco, read_results
+from maskrcnn_core.formats.coco_reader import read_coco
+from maskrcnn_core.formats.coco_results import read_results_file
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.inference import Failure, Predictor
 from tests.core.builders import make_image, make_model
@@ -220,10 +221,10 @@ def test_a_run_writes_coco_and_results_that_read_back(folder, tmp_path, predicto
     assert not refusals
     assert [image.file_name for image in dataset.images] == ["b.png", "sub/a.png", "sub/b.png"]
     assert [image.size for image in dataset.images] == [(90, 120), (70, 130), (130, 70)]
-    results, refusals = read_results(report.files[1].read_bytes(), dataset)
-    assert not refusals
-    assert len(results) == len(dataset.instances) == report.instances > 6
-    assert [r.mask for r in results] == [i.mask for i in dataset.instances]
+    results = read_results_file(report.files[1], dataset)
+    assert not results.refusals
+    assert len(results.found) == len(dataset.instances) == report.instances > 6
+    assert results.found.counts == [i.mask.counts for i in dataset.instances]
 
 
 def test_what_is_written_is_what_the_predictor_says(folder, tmp_path, predictor):

@@ -13,7 +13,8 @@ from maskrcnn_core.categories import Category
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.evaluation import METRICS, evaluate
 from maskrcnn_core.formats.coco import coco_document, dump_json, result_rows
-from maskrcnn_core.formats.coco_reader import read_coco, read_results
+from maskrcnn_core.formats.coco_reader import read_coco
+from maskrcnn_core.formats.coco_results import read_results_file
 from maskrcnn_core.masks import Rle
 from tests.core.builders import disc, make_mask
 from tests.shared_data import shared_path
@@ -190,15 +191,16 @@ def test_rows_are_in_the_order_of_cocos_summary():
     assert len(rows) == 12
 
 
-def test_the_truth_of_coco_as_its_own_detections_is_perfect():
+def test_the_truth_of_coco_as_its_own_detections_is_perfect(tmp_path):
     data = shared_path("data", "coco_val2017", "instances.json").read_bytes()
     dataset, refusals = read_coco(data)
     assert not refusals
     results = with_scores([i for i in dataset.instances if not i.is_crowd])
     rows = result_rows(results)
-    again, refusals = read_results(dump_json(rows), dataset)
-    assert not refusals
-    evaluation = evaluate(dataset, again)
+    (tmp_path / "results.json").write_bytes(dump_json(rows))
+    again = read_results_file(tmp_path / "results.json", dataset)
+    assert not again.refusals
+    evaluation = evaluate(dataset, again.found)
     assert evaluation.mask.AP == evaluation.box.AP == 1
     assert numbers(evaluation.mask) == pytest.approx(by_pycocotools(json.loads(data), rows, "segm"))
     assert numbers(evaluation.box) == pytest.approx(by_pycocotools(json.loads(data), rows, "bbox"))

@@ -14,7 +14,8 @@ from maskrcnn_core.annotations import Dataset
 from maskrcnn_core.categories import COCO_CATEGORIES
 from maskrcnn_core.errors import DatasetError, ExportError
 from maskrcnn_core.formats.coco import coco_document, coco_members, dump_json, least_iou, results_members
-from maskrcnn_core.formats.coco_reader import read_coco, read_coco_file, read_results
+from maskrcnn_core.formats.coco_reader import read_coco, read_coco_file
+from maskrcnn_core.formats.coco_results import read_results_file
 from maskrcnn_core.masks import Rle
 from tests.core.builders import disc, make_mask
 from tests.formats.builders import HEIGHT, WIDTH, make_export, make_image_with, make_instances
@@ -145,12 +146,14 @@ def test_results_are_a_bare_list_that_pycocotools_loads():
     assert all(isinstance(row["segmentation"]["counts"], str) for row in rows)
 
 
-def test_results_read_back_for_their_ground_truth():
+def test_results_read_back_for_their_ground_truth(tmp_path):
     export = make_export()
     dataset, _ = read_coco(write(export).data)
-    found, refusals = read_results(next(results_members(export)).data, dataset)
-    assert refusals == []
-    assert [i.mask for i in found] == [i.mask for i in export.images[0].instances]
+    file = tmp_path / "results.json"
+    file.write_bytes(next(results_members(export)).data)
+    read = read_results_file(file, dataset)
+    assert read.refusals == ()
+    assert read.found.counts == [i.mask.counts for i in export.images[0].instances]
 
 
 def break_file(change):

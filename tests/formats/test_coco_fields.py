@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.formats.coco_fields import DEEPEST, clean, id_key
-from maskrcnn_core.formats.coco_reader import read_coco, read_coco_file, read_results
+from maskrcnn_core.formats.coco_reader import read_coco, read_coco_file
+from maskrcnn_core.formats.coco_results import read_results_file
 from maskrcnn_core.polygons import polygons_to_rle
 from maskrcnn_core.refusals import Refusal, grouped
 
@@ -174,7 +175,7 @@ def test_annotations_without_an_id_of_their_own_take_numbers_that_no_other_has()
 
 
 @pytest.mark.parametrize("text", ["img_a", "00000012", "1.5", str(2**60), "é☂", " 1", "-0"])
-def test_a_text_is_an_id_with_a_number_of_its_own_and_others_may_refer_to_it(text):
+def test_a_text_is_an_id_with_a_number_of_its_own_and_others_may_refer_to_it(tmp_path, text):
     given = document(image_id=text, category_id=text)
     given["images"][0]["id"] = given["categories"][0]["id"] = text
     file = read(given)
@@ -182,8 +183,10 @@ def test_a_text_is_an_id_with_a_number_of_its_own_and_others_may_refer_to_it(tex
     assert [(row.id, row.text_id) for row in file.categories] == [(3, text), (2, "")]
     assert (file.annotations[0].value.image_id, file.annotations[0].value.category_id) == (3, 3)
     results = [{"image_id": text, "category_id": text, "score": 0.5, "segmentation": [SQUARE]}]
-    found, refusals = read_results(json.dumps(results).encode(), file.dataset())
-    assert refusals == [] and (found[0].image_id, found[0].category_id) == (3, 3)
+    (tmp_path / "results.json").write_text(json.dumps(results))
+    detections = read_results_file(tmp_path / "results.json", file.dataset())
+    assert detections.refusals == ()
+    assert (*detections.found.image_ids, *detections.found.category_ids) == (3, 3)
 
 
 def test_a_number_written_as_a_text_is_the_number():
