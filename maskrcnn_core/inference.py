@@ -103,12 +103,12 @@ class Predictor:
 
         Args:
             images: uint8 ``[H, W, 3]`` RGB, upright.
-            thresholds: by default the model's own NMS threshold and 0.5 for scores.
+            thresholds: by default the model's own thresholds for scores and NMS.
 
         Raises:
             InferenceError: if any image failed, naming it. :meth:`run` gives the others all the same.
         """
-        thresholds = thresholds or Thresholds(nms_threshold=self.model.nms_threshold)
+        thresholds = thresholds or Thresholds(self.model.score_threshold, self.model.nms_threshold)
         outcomes = self.run(images, thresholds)
         for index, outcome in enumerate(outcomes):
             if isinstance(outcome, Failure):

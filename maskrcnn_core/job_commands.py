@@ -63,7 +63,7 @@ def add_background_job(
     store: Store,
     project: ProjectRow,
     model: str | None,
-    score_threshold: float,
+    score_threshold: float | None,
     given: Mapping[str, str] | None,
     who: str,
     max_detections: int | None = None,
@@ -78,7 +78,7 @@ def add_background_job(
     mapping = match_categories(store, project.id, spec.label_map, given)
     try:
         settings = JobSettings(
-            score_threshold,
+            spec.score_threshold if score_threshold is None else score_threshold,
             spec.nms_threshold,
             Thresholds().mask_threshold,
             spec.max_detections if max_detections is None else max_detections,

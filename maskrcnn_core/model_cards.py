@@ -18,6 +18,7 @@ from typing import Any
 
 from maskrcnn_core.architectures import Architecture, architecture_as_json, architecture_from_json
 from maskrcnn_core.categories import Category, LabelMap
+from maskrcnn_core.detections import SCORE_FLOOR
 from maskrcnn_core.errors import CoreError, InputError, WeightsError
 
 __all__ = ["CARD_VERSION", "ModelCard", "card_file", "is_card", "read_card", "write_card_bytes"]
@@ -43,6 +44,7 @@ class ModelCard:
         size_bytes: of the weights file.
         nms_threshold: IoU above which the weaker of two boxes of one label goes, unless a person says.
         max_detections: kept in an image, likewise.
+        score_threshold: detections above it are shown, likewise; from 0.05 to below 1.
         rois_per_image: from which its heads learn in a step of training; None for its architecture's own.
         licence: of the weights; empty if nobody said.
         data: what it was trained and evaluated on, as JSON values.
@@ -61,6 +63,7 @@ class ModelCard:
     size_bytes: int
     nms_threshold: float = 0.5
     max_detections: int = 100
+    score_threshold: float = 0.5
     rois_per_image: int | None = None
     licence: str = ""
     data: Json = field(default_factory=dict)
@@ -119,6 +122,7 @@ def write_card_bytes(card: ModelCard) -> bytes:
         ],
         "nms_threshold": card.nms_threshold,
         "max_detections": card.max_detections,
+        "score_threshold": card.score_threshold,
         "rois_per_image": card.rois_per_image,
         "weights": {"sha256": card.sha256, "bytes": card.size_bytes},
         "results": list(card.results),
@@ -176,6 +180,9 @@ def _card(document: Json) -> ModelCard:
         raise WeightsError(f"nms_threshold: wanted 0 to 1, found {nms!r}")
     if type(limit) is not int or not 1 <= limit <= 10_000:
         raise WeightsError(f"max_detections: wanted 1 to 10,000, found {limit!r}")
+    score = document.get("score_threshold", 0.5)
+    if not isinstance(score, int | float) or not SCORE_FLOOR <= score < 1:
+        raise WeightsError(f"score_threshold: expected {SCORE_FLOOR:g} to below 1, got {score!r}")
     rois = document.get("rois_per_image")
     if rois is not None and (type(rois) is not int or not 4 <= rois <= 4096):
         raise WeightsError(f"rois_per_image: expected 4 to 4,096 or nothing, got {rois!r}")
@@ -189,6 +196,7 @@ def _card(document: Json) -> ModelCard:
         size_bytes=_value(weights, "bytes", int),
         nms_threshold=float(nms),
         max_detections=limit,
+        score_threshold=float(score),
         rois_per_image=rois,
         licence=_value(document, "licence", str),
         data=_value(document, "data", dict),

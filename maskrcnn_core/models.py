@@ -1,11 +1,11 @@
 """The models that MaskDesk knows: one row each, where their weights are, and how they are loaded.
 
-``MODELS`` is the table, best first: published models, and last the starter, which lies in the repository and
-is always ready. To add one write a builder (file to network) and one row. :func:`all_models` is the menu:
-the table, and what was trained here: each ``.safetensors`` with a model card
-(:mod:`maskrcnn_core.model_cards`) in the folder ``models`` of the person's data
-(``$MASKDESK_DATA``), or in ``trained`` of a weights folder. Torch is imported when a
-network is loaded: menus and command lines show the table without waiting for it.
+``MODELS`` is the table, best first: published models, and last the two that lie in the repository and are
+always ready, one for photos and the starter. To add one write a builder (file to network) and one row.
+:func:`all_models` is the menu: the table, and what was trained here: each ``.safetensors`` with a model card
+(:mod:`maskrcnn_core.model_cards`) in the folder ``models`` of the person's data (``$MASKDESK_DATA``), or in
+``trained`` of a weights folder. Torch is imported when a network is loaded: menus and command lines show the
+table without waiting for it.
 
 Weights are looked for in ``$MASKDESK_WEIGHTS``, in MaskDesk's own cache folder
 (``$XDG_CACHE_HOME/maskdesk/weights``, by default ``~/.cache/...``) and where torch hub keeps what
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MODELS",
+    "PHOTOS_FILE",
     "STARTER_FILE",
     "LoadedModel",
     "ModelSpec",
@@ -95,6 +96,7 @@ class ModelSpec:
         label_map: labels to COCO's categories.
         build: makes the network from the weights file, which has been checked by then.
         max_detections: kept in an image, unless a person says.
+        score_threshold: detections above it are shown, likewise.
         rois_per_image: from which its heads learn in a step of training, likewise.
         is_published: by others, for COCO; else the starter, or trained here.
     """
@@ -118,6 +120,7 @@ class ModelSpec:
     label_map: LabelMap
     build: Callable[[Path], MaskRCNN]
     max_detections: int = 100
+    score_threshold: float = 0.5
     rois_per_image: int = 512
     is_published: bool = True
 
@@ -172,6 +175,7 @@ def _row_of(card: ModelCard, file: Path, key: str, speed: str = "not measured") 
         label_map=card.label_map,
         build=partial(_network_of, card),
         max_detections=card.max_detections,
+        score_threshold=card.score_threshold,
         rois_per_image=card.rois_per_image or family.rois_per_image,
         is_published=False,
     )
@@ -189,7 +193,10 @@ def _network_of(card: ModelCard, weights: Path) -> MaskRCNN:
 
 
 STARTER_FILE = Path(__file__).parent / "starter" / "starter.safetensors"
-"""The model in the box; ``make starter`` trains it."""
+"""The model in the box for microscopy; ``make starter`` trains it."""
+
+PHOTOS_FILE = Path(__file__).parent / "photos" / "photos.safetensors"
+"""The model in the box for photos; ``make photos`` trains it."""
 
 _COCO_BY_ID = LabelMap.by_id(COCO_CATEGORIES)
 _COCO_CONTIGUOUS = LabelMap.contiguous(COCO_CATEGORIES)
@@ -263,6 +270,9 @@ MODELS: tuple[ModelSpec, ...] = (
         rois_per_image=MOBILE_ROIS,
     ),
     _row_of(
+        read_card(card_file(PHOTOS_FILE)), PHOTOS_FILE, "photos", "fast: about 0.2 s for a photo on one core"
+    ),
+    _row_of(
         read_card(card_file(STARTER_FILE)), STARTER_FILE, "starter", "fast: a narrow network, made for CPUs"
     ),
 )
@@ -293,6 +303,7 @@ class LoadedModel:
         source: where they come from.
         notes: sentences on what was decided while loading; empty for published models.
         max_detections: kept in an image unless a person says.
+        score_threshold: detections above it are shown, likewise.
         rois_per_image: from which its heads learn in a step of training, likewise.
     """
 
@@ -308,6 +319,7 @@ class LoadedModel:
     source: str
     notes: tuple[str, ...] = ()
     max_detections: int = 100
+    score_threshold: float = 0.5
     rois_per_image: int = 512
 
 
@@ -363,7 +375,7 @@ def ready_models() -> list[ModelSpec]:
 
 
 def default_model() -> ModelSpec:
-    """The best model that is ready; the starter if nothing better is.
+    """The best published model that is ready; the starter if there is none.
 
     Raises:
         WeightsError: if none is, naming the best one's file and the folder to put it into.
@@ -371,7 +383,7 @@ def default_model() -> ModelSpec:
     ready = ready_models()
     if not ready:
         raise _absent(MODELS[0])
-    return ready[0]
+    return next((spec for spec in ready if spec.is_published or spec.key == "starter"), ready[0])
 
 
 def model_by_key(key: str) -> ModelSpec:
@@ -459,6 +471,7 @@ def load_model(
         licence=spec.licence,
         source=spec.source,
         max_detections=spec.max_detections,
+        score_threshold=spec.score_threshold,
         rois_per_image=spec.rois_per_image,
     )
 

@@ -8,11 +8,14 @@ from typing import Literal
 from maskrcnn_core.errors import InputError
 
 __all__ = [
+    "LITE_MASK_SIZE",
+    "LITE_ROIS",
     "MOBILE_MASK_SIZE",
     "MOBILE_ROIS",
     "MOBILE_WEIGHTS_BYTES",
     "MOBILE_WEIGHTS_SHA256",
     "SLIM_MASK_SIZE",
+    "LiteConfig",
     "MobileConfig",
     "ResNet50Config",
     "SlimConfig",
@@ -22,6 +25,11 @@ __all__ = [
 Version = Literal["v1", "v2"]
 
 SLIM_MASK_SIZE = 28
+
+LITE_MASK_SIZE = 28
+
+LITE_ROIS = 64
+"""Regions of an image that a lite network's heads learn from in a step."""
 
 MOBILE_MASK_SIZE = 24
 """Side of the square of mask probabilities; torchvision's models have 28."""
@@ -67,6 +75,36 @@ class SlimConfig:
             value = getattr(self, name)
             if type(value) is not int or not 1 <= value <= 8192:
                 raise InputError(f"slim network, {name}: wanted a whole number above 0, found {value!r}")
+
+
+@dataclass(frozen=True)
+class LiteConfig:
+    """What a network on EfficientNet-Lite0 is built from; a model card keeps it.
+
+    Args:
+        pyramid: channels of the feature pyramid and of the mask head; a multiple of 8, for its group norm.
+        box_hidden: values of a region between the two layers of the box head.
+        min_size: images are scaled so that their shorter side has so many pixels,
+        max_size: unless the longer one would have more than this.
+
+    Raises:
+        InputError: naming a field that is out of range.
+    """
+
+    pyramid: int = 112
+    box_hidden: int = 512
+    min_size: int = 320
+    max_size: int = 576
+
+    def __post_init__(self) -> None:
+        for name in ("pyramid", "box_hidden", "min_size", "max_size"):
+            value = getattr(self, name)
+            if type(value) is not int or not 1 <= value <= 8192:
+                raise InputError(
+                    f"lite network, {name}: expected a whole number from 1 to 8192, got {value!r}"
+                )
+        if self.pyramid % 8:
+            raise InputError(f"lite network, pyramid: expected a multiple of 8, got {self.pyramid}")
 
 
 @dataclass(frozen=True)

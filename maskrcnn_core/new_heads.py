@@ -15,6 +15,8 @@ from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.faster_rcnn import FastRCNNPredictor
 from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 
+from maskrcnn_core.lite import AgnosticBoxPredictor
+
 __all__ = ["replace_heads"]
 
 
@@ -32,14 +34,17 @@ def replace_heads(
     """
     heads = network.roi_heads
     box, mask = heads.box_predictor, heads.mask_predictor
-    is_standard = isinstance(box, FastRCNNPredictor)
-    scores = box.cls_score if is_standard else box.cls_score[0]
+    is_mobile = isinstance(box.cls_score, nn.Sequential)  # each layer with its clamp
+    scores = box.cls_score[0] if is_mobile else box.cls_score
     known = range(1, scores.out_features) if foreground is None else foreground
     old_classes = [list(known) if source is None else [source] for source in sources]
-    replace = _replace_standard if is_standard else _replace_mobile
+    if is_mobile:
+        replace = _replace_mobile
+    else:
+        replace = _replace_agnostic if isinstance(box, AgnosticBoxPredictor) else _replace_standard
     for old, new, rows in replace(network, len(sources)):
         _copy_classes(old, new, rows, old_classes)
-    if not is_standard:
+    if is_mobile:
         enlarge = _bilinear(len(sources))
         _copy_pairs_of_classes(mask[2][0], enlarge, sources, known)
         mask[2][0] = enlarge
@@ -62,6 +67,14 @@ def _replace_standard(network: MaskRCNN, count: int) -> _Layers:
         (box.bbox_pred, new_box.bbox_pred, 4),
         (old_logits, new_mask.mask_fcn_logits, 1),
     ]
+
+
+def _replace_agnostic(network: MaskRCNN, count: int) -> _Layers:
+    """One box and one mask for all categories: only the class logits are new."""
+    box, mask = network.roi_heads.box_predictor, network.roi_heads.mask_predictor
+    old, box.cls_score = box.cls_score, nn.Linear(box.cls_score.in_features, count)
+    mask.num_classes = count
+    return [(old, box.cls_score, 1)]
 
 
 def _replace_mobile(network: MaskRCNN, count: int) -> _Layers:

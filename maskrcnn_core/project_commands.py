@@ -204,7 +204,9 @@ def annotate_project(
     model: Annotated[
         str | None, typer.Option(help="Of the menu, or a file. [default: the best that is ready]")
     ] = None,
-    score_threshold: Annotated[float, typer.Option(help="Offer scores above this.")] = 0.5,
+    score_threshold: Annotated[
+        float | None, typer.Option(help="Offer scores above this. [default: the model's own]")
+    ] = None,
     map_: Annotated[
         str,
         typer.Option(
@@ -250,7 +252,7 @@ def annotate_project(
         mapping = category_mapping(store, project.id, predictor, given)
         try:
             thresholds = Thresholds(
-                score_threshold,
+                loaded.score_threshold if score_threshold is None else score_threshold,
                 loaded.nms_threshold,
                 loaded.max_detections if max_detections is None else max_detections,
             )

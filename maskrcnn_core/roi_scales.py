@@ -12,18 +12,21 @@ from torchvision.ops.poolers import initLevelMapper
 
 __all__ = ["set_roi_scales"]
 
-_FINEST, _COARSEST = 2, 5
-"""Levels of a ResNet's pyramid whose regions are read: strides 4, 8, 16 and 32 (Lin et al. 2017)."""
 
+def set_roi_scales(network: MaskRCNN, finest: int = 2, coarsest: int = 5) -> None:
+    """Tells both poolers of a network with a feature pyramid their scales, in place.
 
-def set_roi_scales(network: MaskRCNN) -> None:
-    """Tells both poolers of a network with a ResNet's feature pyramid their scales, in place."""
+    Args:
+        network: changed in place.
+        finest, coarsest: the levels that regions are read from, level n having a stride of 2 to the n-th; a
+            ResNet's pyramid has strides 4, 8, 16 and 32 (Lin et al. 2017).
+    """
     heads = network.roi_heads
     for pool in (heads.box_roi_pool, heads.mask_roi_pool):
-        pool.scales = [2.0**-level for level in range(_FINEST, _COARSEST + 1)]
+        pool.scales = [2.0**-level for level in range(finest, coarsest + 1)]
         pool.map_levels = initLevelMapper(
-            _FINEST,
-            _COARSEST,
+            finest,
+            coarsest,
             canonical_scale=pool.canonical_scale,
             canonical_level=pool.canonical_level,
         )

@@ -97,5 +97,5 @@ def build_slim(config: SlimConfig, num_classes: int) -> MaskRCNN:
         mask_predictor=MaskRCNNPredictor(config.pyramid, config.pyramid, num_classes),
     )
     set_roi_scales(network)
-    network.slim_config = config  # a network tells what it was built from, as its tensors do not
+    network.built_from = config  # a network tells what it was built from, as its tensors do not
     return network

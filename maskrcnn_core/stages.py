@@ -299,7 +299,7 @@ def trace(predictor: Predictor, image: Pixels, thresholds: Thresholds | None = N
         predictor: whose network it is; it takes on the run, so that masks can be asked of it.
         image: uint8 ``[H, W, 3]`` RGB, upright.
         thresholds: masks are made at once for what these keep, as :meth:`Predictor.run` does; by default the
-            model's own NMS threshold and 0.5 for scores.
+            model's own thresholds for scores and NMS.
 
     Raises:
         InferenceError: if the image cannot go through the network, memory does not suffice, or the network
@@ -312,7 +312,7 @@ def trace(predictor: Predictor, image: Pixels, thresholds: Thresholds | None = N
                 predictor,
                 network,
                 image,
-                thresholds or Thresholds(nms_threshold=predictor.model.nms_threshold),
+                thresholds or Thresholds(predictor.model.score_threshold, predictor.model.nms_threshold),
             )
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise InferenceError(

@@ -263,7 +263,7 @@ WALK: tuple[WalkStage, ...] = (
         (
             "From the crop of a region the box head says how likely each category is, and background, "
             "together 1.",
-            "For each category it also moves the region's box once more.",
+            "It also moves the region's box once more: for each category by itself, or once for all of them.",
             "One region can so become several candidates, one for each category that it may be.",
         ),
         "Ren et al. 2015, section 3.2; He et al. 2017, section 3",
@@ -289,8 +289,8 @@ WALK: tuple[WalkStage, ...] = (
             "mouse and for a house.",
             "It is stretched over the detection's box by bilinear interpolation, and what is above the mask "
             "threshold belongs to the object.",
-            "Each category has a mask of its own, so categories do not compete for pixels: the class decides "
-            "alone which one is shown.",
+            "Each category has a mask of its own, or all share one: either way categories do not compete for "
+            "pixels, and the class is decided elsewhere.",
         ),
         "He et al. 2017, section 3, “Mask representation”",
         _mask_facts,

@@ -36,7 +36,10 @@ def explain(
     names: Annotated[
         Path | None, typer.Option(help="For a model from a file: its categories, one a line.")
     ] = None,
-    score_threshold: Annotated[float, typer.Option(help="Keep scores above this, 0.05 to 1.")] = 0.5,
+    score_threshold: Annotated[
+        float | None,
+        typer.Option(help="Keep scores above this, 0.05 to 1. [default: the model's own]"),
+    ] = None,
     mask_threshold: Annotated[
         float, typer.Option(help="A pixel belongs to a mask above this probability, 0 to below 1.")
     ] = 0.5,
@@ -79,7 +82,7 @@ def explain(
         loaded = load_named_model(model, names, download=download, quiet=quiet)
         try:
             thresholds = Thresholds(
-                score_threshold,
+                loaded.score_threshold if score_threshold is None else score_threshold,
                 loaded.nms_threshold if nms_threshold is None else nms_threshold,
                 loaded.max_detections if max_detections is None else max_detections,
                 mask_threshold,

@@ -207,5 +207,5 @@ def walk_through(
     Raises:
         InferenceError: as :func:`~maskrcnn_core.stages.trace`.
     """
-    thresholds = thresholds or Thresholds(nms_threshold=predictor.model.nms_threshold)
+    thresholds = thresholds or Thresholds(predictor.model.score_threshold, predictor.model.nms_threshold)
     return Walk(predictor, name, pixels, thresholds, trace(predictor, pixels, thresholds), box)

@@ -40,7 +40,7 @@ LAYERS = (
     {"detections", "features", "samples"},
     {"annotations", "forward", "prompts", "runs"},
     {"run_limits"},
-    {"maskrcnn2go", "category_maps", "checkpoints", "columns", "rendering", "slim"},
+    {"maskrcnn2go", "category_maps", "checkpoints", "columns", "lite", "rendering", "slim"},
     {"architectures", "counting", "drawing", "new_heads"},
     {"model_cards"},
     {"models", "formats", "evaluation"},

@@ -14,6 +14,7 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 
 from maskrcnn_core.architectures import (
     Architecture,
+    LiteConfig,
     MobileConfig,
     ResNet50Config,
     family_of,
@@ -92,6 +93,7 @@ def begin_from(model: LoadedModel, categories: Sequence[Category], seed: int) ->
         _model(network, architecture, categories),
         nms_threshold=model.nms_threshold,
         max_detections=model.max_detections,
+        score_threshold=model.score_threshold,
         rois_per_image=model.rois_per_image,
     )
     return Beginning(begun, architecture, f"SHA-256 {model.digest}", notes)
@@ -129,12 +131,12 @@ def _architecture(network: MaskRCNN) -> Architecture:
     """Reads off a network what it would be built from."""
     anchors = network.rpn.anchor_generator
     heads = network.roi_heads
+    built_from = getattr(network, "built_from", None)
+    if isinstance(built_from, SlimConfig | LiteConfig):
+        return built_from
     if not isinstance(heads.mask_predictor, MaskRCNNPredictor):
         rows = anchors.cell_anchors[0].tolist()
         return MobileConfig(tuple(cast(tuple[float, float, float, float], tuple(row)) for row in rows))
-    config = getattr(network, "slim_config", None)
-    if isinstance(config, SlimConfig):
-        return config
     frozen = [m for m in network.modules() if isinstance(m, FrozenBatchNorm2d)]
     return ResNet50Config(
         version="v1" if hasattr(heads.box_head, "fc6") else "v2",

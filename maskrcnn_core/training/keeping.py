@@ -32,7 +32,16 @@ from maskrcnn_core.training.evaluating import Result
 from maskrcnn_core.training.run import LOSSES, Snapshot
 from maskrcnn_core.training.settings import TrainingSettings
 
-__all__ = ["Keeper", "Words", "curves_file", "last_file", "log_file", "written_files"]
+__all__ = [
+    "Keeper",
+    "Words",
+    "curves_file",
+    "last_file",
+    "log_file",
+    "numbers_of",
+    "serialise",
+    "written_files",
+]
 
 
 @dataclass(frozen=True)
@@ -91,7 +100,7 @@ class Keeper:
         """
         out = self.settings.out
         file = out if snapshot.kind == "best" else last_file(out)
-        weights = _serialise(snapshot.state, half=self.words.half)
+        weights = serialise(snapshot.state, half=self.words.half)
         # The weights first: a card that has no weights yet is worse than weights whose card is the old one.
         replace_file(file, weights)
         replace_file(card_file(file), write_card_bytes(self._card(snapshot, weights)))
@@ -110,6 +119,7 @@ class Keeper:
             size_bytes=len(weights),
             nms_threshold=self.beginning.model.nms_threshold,
             max_detections=self.settings.max_detections,
+            score_threshold=self.beginning.model.score_threshold,
             rois_per_image=self.settings.rois,
             licence=self.words.licence,
             data={
@@ -117,7 +127,7 @@ class Keeper:
                 "validation": [_facts(truth) for truth in self.validation],
             },
             settings=settings | {"begins from": self.beginning.origin, "steps": snapshot.step},
-            results=tuple(_numbers(result) for result in snapshot.results),
+            results=tuple(numbers_of(result) for result in snapshot.results),
             notes=self.beginning.notes,
             run=_run_facts(snapshot),
         )
@@ -141,7 +151,8 @@ def _run_facts(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _serialise(state: dict[str, Tensor], *, half: bool) -> bytes:
+def serialise(state: dict[str, Tensor], *, half: bool) -> bytes:
+    """A ``.safetensors`` file; with ``half`` its matrices are float16."""
     tensors = {}
     for name, tensor in state.items():
         kept = tensor.detach().to("cpu").contiguous()
@@ -163,7 +174,8 @@ def _facts(truth: GroundTruth) -> dict[str, Any]:
     }
 
 
-def _numbers(result: Result) -> dict[str, Any]:
+def numbers_of(result: Result) -> dict[str, Any]:
+    """A row of a card's results."""
     evaluation = result.evaluation
     return {
         "name": result.name,

@@ -374,8 +374,8 @@ def test_models_are_listed_from_the_table(monkeypatch, tmp_path):
     for spec in MODELS:
         assert spec.title in result.stdout and spec.licence in result.stdout
         assert f"{spec.box_ap:.1f}" in result.stdout and f"{spec.mask_ap:.1f}" in result.stdout
-    states = [line.split()[-1] for line in result.stdout.splitlines()[1:5]]
-    assert states == ["no", "no", "yes", "yes"], "the starter is in the box"
+    states = [line.split()[-1] for line in result.stdout.splitlines()[1:6]]
+    assert states == ["no", "no", "yes", "yes", "yes"], "two are in the box"
     assert f"weights  {ready}" in result.stdout
     assert f"'download {MODELS[0].key}' fetches {MODELS[0].url}" in result.stdout
 

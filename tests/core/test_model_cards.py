@@ -16,10 +16,12 @@ from maskrcnn_core.architectures import (
 from maskrcnn_core.categories import Category
 from maskrcnn_core.errors import WeightsError
 from maskrcnn_core.model_cards import ModelCard, card_file, is_card, read_card, write_card_bytes
-from maskrcnn_core.network_facts import SlimConfig
+from maskrcnn_core.network_facts import LiteConfig, SlimConfig
 
 ARCHITECTURES = [
     SlimConfig(),
+    LiteConfig(),
+    LiteConfig(pyramid=8, box_hidden=16, min_size=96, max_size=160),
     SlimConfig(widths=(8, 16, 16, 16), blocks=(1, 1, 1, 1), pyramid=16),
     ResNet50Config("v1", 0.0, 64),
     ResNet50Config(),

@@ -69,7 +69,7 @@ PUBLISHED_ROWS = [spec for spec in MODELS if spec.is_published]
 
 
 def test_the_table_is_ordered_best_first_and_has_each_key_once():
-    assert [spec.key for spec in MODELS] == ["coco-v2", "coco-v1", "mobile", "starter"]
+    assert [spec.key for spec in MODELS] == ["coco-v2", "coco-v1", "mobile", "photos", "starter"]
     assert [s.mask_ap for s in PUBLISHED_ROWS] == sorted((s.mask_ap for s in PUBLISHED_ROWS), reverse=True)
 
 
@@ -102,7 +102,7 @@ def test_rows_agree_with_torchvision(key):
 def test_an_unknown_key_is_answered_with_those_that_look_alike():
     with pytest.raises(InputError, match=r"did you mean coco-v2"):
         model_by_key("coco_v2")
-    with pytest.raises(InputError, match=r"choose one of coco-v2, coco-v1, mobile, starter"):
+    with pytest.raises(InputError, match=r"choose one of coco-v2, coco-v1, mobile, photos, starter"):
         get_model("???")
 
 
@@ -133,12 +133,14 @@ def test_torch_hubs_folder_is_where_torch_says(monkeypatch, tmp_path):
 
 
 def test_where_nothing_was_fetched_the_starter_is_the_default_and_what_is_absent_is_told(folders):
-    assert [s.key for s in ready_models()] == ["starter"] and default_model().key == "starter"
+    assert [s.key for s in ready_models()] == ["photos", "starter"] and default_model().key == "starter"
     with pytest.raises(WeightsError, match=r"maskrcnn_resnet50_fpn_v2_coco-73cbd019\.pth") as caught:
         load_model("coco-v2")
     message = str(caught.value)
     assert (
-        str(folders[0]) in message and "ready now: starter" in message and "download.pytorch.org" in message
+        str(folders[0]) in message
+        and "ready now: photos, starter" in message
+        and "download.pytorch.org" in message
     )
     assert "\n" not in message
 
@@ -146,12 +148,13 @@ def test_where_nothing_was_fetched_the_starter_is_the_default_and_what_is_absent
 def test_the_default_is_the_best_that_is_ready(folders):
     put(folders[2], model_by_key("mobile"))
     assert default_model().key == "mobile"
-    with pytest.raises(WeightsError, match=r"coco-v2: .*ready now: mobile, starter"):
+    with pytest.raises(WeightsError, match=r"coco-v2: .*ready now: mobile, photos, starter"):
         load_model("coco-v2")
     put(folders[1], model_by_key("coco-v1"))
     assert [s.key for s in ready_models()] == [
         "coco-v1",
         "mobile",
+        "photos",
         "starter",
     ] and default_model().key == "coco-v1"
 

@@ -5,10 +5,10 @@ import pytest
 
 from maskrcnn_core.roi_crops import crop_region
 from maskrcnn_core.stages import trace
-from tests.core.test_stages import mobile, starter, tiny
+from tests.core.test_stages import mobile, photos, starter, tiny
 
 
-@pytest.fixture(scope="module", params=[tiny, starter, mobile], ids=["resnet50", "starter", "mobile"])
+@pytest.fixture(scope="module", params=[tiny, starter, photos, mobile])
 def traced(request):
     predictor, image = request.param()
     return predictor, image, trace(predictor, image)

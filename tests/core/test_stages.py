@@ -27,6 +27,10 @@ def starter():
     return Predictor(get_model("starter")), draw_scene(5).pixels
 
 
+def photos():
+    return Predictor(get_model("photos")), draw_scene(5).pixels
+
+
 def mobile():
     weights = shared_path("weights", "maskrcnn2go")
     photo = shared_path("data", "photos", "18124840932_e42b3e377c_k.jpg")
@@ -35,7 +39,7 @@ def mobile():
         return Predictor(get_model("mobile")), read_image(photo).pixels
 
 
-@pytest.fixture(scope="module", params=[tiny, starter, mobile], ids=["resnet50", "starter", "mobile"])
+@pytest.fixture(scope="module", params=[tiny, starter, photos, mobile])
 def traced(request):
     predictor, image = request.param()
     return predictor, image, trace(predictor, image)
@@ -183,9 +187,9 @@ def test_regions_go_to_the_level_of_their_size(traced):
     if len(stages.pyramid) == 1:
         assert not levels.any()
         return
-    # equation 1 of Lin et al. 2017, where P4 has the stride of 16
+    # equation 1 of Lin et al. 2017, where P4 has the stride of 16; a pool may have another scale than 224
     sides = np.sqrt((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))
-    wanted = np.floor(4 + np.log2(sides / 224) + 1e-6)
+    wanted = np.floor(4 + np.log2(sides / pool.canonical_scale) + 1e-6)
     strides = [round(np.log2(stages.pyramid[n].stride)) for n in range(len(pool.featmap_names))]
     assert np.array_equal(levels, np.clip(wanted, strides[0], strides[-1]) - strides[0])
 

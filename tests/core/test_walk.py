@@ -4,10 +4,10 @@ import pytest
 
 from maskrcnn_core.stages import trace
 from maskrcnn_core.walk import GLOSSARY, PAPERS, WALK, stage_by_key
-from tests.core.test_stages import starter, tiny
+from tests.core.test_stages import photos, starter, tiny
 
 
-@pytest.mark.parametrize("make", [tiny, starter])
+@pytest.mark.parametrize("make", [tiny, starter, photos])
 def test_every_stage_has_three_sentences_a_source_and_numbers_that_can_be_told(make):
     predictor, image = make()
     stages = trace(predictor, image)
