@@ -31,7 +31,16 @@ class Process:
     def __init__(self):
         self.now = self.cpu = 0.0
         self.sessions = 0
-        self.keeper = Housekeeper(lambda: self.sessions, clock=lambda: self.now, worked=lambda: self.cpu)
+        self.given_back = 0
+        self.keeper = Housekeeper(
+            lambda: self.sessions,
+            clock=lambda: self.now,
+            worked=lambda: self.cpu,
+            give_back=self.give_back,
+        )
+
+    def give_back(self):
+        self.given_back += 1
 
     def pass_time(self, seconds, cpu=0.0):
         self.now += seconds
@@ -74,6 +83,7 @@ def test_a_session_that_was_open_when_libraries_were_frozen_goes_once_it_ends(pr
     del kept
     gc.collect()
     assert session() is not None, "a frozen one is out of the collector's sight"
+    assert process.given_back == 0, "nobody has gone"
     process.sessions = 1
     assert process.keeper.look() == "thorough"
     assert session() is None
@@ -88,6 +98,7 @@ def test_a_session_that_a_thread_held_a_moment_longer_goes_at_the_next_look(proc
     assert process.keeper.look() == "thorough" and session() is not None
     del held
     assert process.keeper.look() == "thorough" and session() is None
+    assert process.given_back == 2
     assert process.keeper.look() == "", "and that was all"
 
 
