@@ -27,7 +27,7 @@ from maskrcnn_core.store.records import (
 )
 from maskrcnn_core.store.store import Store
 
-__all__ = ["export_coco"]
+__all__ = ["export_coco", "sizes_not_taken"]
 
 
 def export_coco(
@@ -115,13 +115,21 @@ def _annotation_json(row: InstanceRow, image_id: int, category_id: int, mends: G
         } | ({} if row.score is None else {"score": row.score})
     extra = row.extra
     if extra:
-        # An older project can hold what is no number, or negative; evaluators fail on such, or ignore it.
-        wrong = [key for key, is_good in _OF_A_MASK.items() if key in extra and not is_good(extra[key])]
-        for key in wrong:
-            mends.count("annotations", None, f".{key}", _NO_SIZE, extra[key])
+        wrong = sizes_not_taken(extra, mends)
         extra = {key: value for key, value in extra.items() if key not in wrong}
     ours = {"status": row.status, "source": row.source, "mark": mark_of(row, category_id)}
     return written | _extra_json(extra, ours)
+
+
+def sizes_not_taken(given: Mapping[str, Any], mends: Groups) -> list[str]:
+    """Which of an instance's ``area`` and ``bbox``, kept from a file, are no size; each is counted.
+
+    An older project can hold what is no number, or negative; evaluators fail on such, or ignore it.
+    """
+    wrong = [key for key, is_good in _OF_A_MASK.items() if key in given and not is_good(given[key])]
+    for key in wrong:
+        mends.count("annotations", None, f".{key}", _NO_SIZE, given[key])
+    return wrong
 
 
 def _is_box(value: Any) -> bool:

@@ -16,7 +16,7 @@ from maskrcnn_core.formats.base import Export, Member, file_stem
 from maskrcnn_core.formats.read_back import Meant, read_back, read_back_note
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.refusals import Groups
-from maskrcnn_core.store.coco_out import export_coco
+from maskrcnn_core.store.coco_out import export_coco, sizes_not_taken
 from maskrcnn_core.store.queues import QueueFilter
 from maskrcnn_core.store.records import Fact, ImageRow, InstanceRow, Status
 from maskrcnn_core.store.seeing import pixels_of, stretch_of
@@ -222,11 +222,15 @@ def _image_member(store: Store, image: ImageRow) -> Member:
     return Member(f"images/{name}", store.blobs.get(image.digest), note)
 
 
-def other_format(store: Store, project_id: int, selection: Selection) -> Export:
+def other_format(store: Store, project_id: int, selection: Selection, *, mends: Groups) -> Export:
     """A selection as any row of the table of formats writes it.
 
     What only COCO JSON holds (unknown keys, status, a file's own areas) is not in it. Images that nobody has
     brought are left out: these formats need pixels.
+
+    Args:
+        store, project_id, selection: what is written.
+        mends: counts areas and boxes of older projects that are no size: the mask's own are written.
     """
     categories = store.categories(project_id)
     coco_ids = {row.id: row.coco_id for row in categories}
@@ -240,16 +244,7 @@ def other_format(store: Store, project_id: int, selection: Selection) -> Export:
             AnnotatedImage(
                 ImageRecord(image.coco_id, image.file_name, image.width, image.height, image.digest),
                 tuple(
-                    Instance(
-                        image.coco_id,
-                        coco_ids[row.category_id],
-                        row.mask,
-                        row.score,
-                        row.given_box,
-                        row.given_area,
-                        row.is_crowd,
-                        row.coco_id,
-                    )
+                    _instance(row, image.coco_id, coco_ids[row.category_id], mends)
                     for row in sorted(of_image[image.id], key=lambda r: -(r.score or 1.0))
                 ),
                 partial(pixels_of, store, image, stretch),
@@ -258,4 +253,22 @@ def other_format(store: Store, project_id: int, selection: Selection) -> Export:
             if image.digest
         ),
         tuple(Category(row.coco_id, row.name, row.supercategory) for row in categories),
+    )
+
+
+def _instance(row: InstanceRow, image_id: int, category_id: int, mends: Groups) -> Instance:
+    given: dict[str, object] = {} if row.given_area is None else {"area": row.given_area}
+    if row.given_box is not None:
+        left, top, right, bottom = row.given_box
+        given["bbox"] = [left, top, right - left, bottom - top]
+    wrong = sizes_not_taken(given, mends)
+    return Instance(
+        image_id,
+        category_id,
+        row.mask,
+        row.score,
+        None if "bbox" in wrong else row.given_box,
+        None if "area" in wrong else row.given_area,
+        row.is_crowd,
+        row.coco_id,
     )

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from maskrcnn_core.formats import FORMATS
 from maskrcnn_core.formats.base import write_zip
 from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.images import encode_png
+from maskrcnn_core.refusals import Groups
 from maskrcnn_core.scenes import draw_scene
 from maskrcnn_core.store.coco_out import export_coco
 from maskrcnn_core.store.exporting import (
@@ -143,7 +145,7 @@ def test_train_and_val_with_their_images_are_one_archive(store, project):
 def test_every_format_writes_a_project(store, project, row):
     images = [i for i in store.images(project) if i.coco_id != 9]  # that one is no picture
     chosen = select(images, store.facts(project), QueueFilter(), statuses=("accepted", "proposed"))
-    export = other_format(store, project, chosen)
+    export = other_format(store, project, chosen, mends=Groups())
     assert [len(i.instances) for i in export.images] == [1 + 1, 3]
     members = list(row.members(export))
     assert len(members) == row.count(export) and all(member.data for member in members)
@@ -158,3 +160,22 @@ def test_a_negative_size_that_an_older_project_holds_is_written_as_the_masks_own
     assert row["area"] == first.mask.area and row["bbox"] == list(first.mask.box_xywh)
     assert row["note"] == "mine"
     assert "annotations.area: " in note and "annotations.bbox: " in note
+
+
+def test_a_negative_size_of_an_older_project_is_the_masks_own_in_other_formats_and_counted(store, project):
+    chosen = selection(store, project, statuses=("accepted", "proposed"))
+
+    def written(mends):
+        export = other_format(store, project, chosen, mends=mends)
+        return {i.row: i for image in export.images for i in image.instances}
+
+    before = written(Groups())
+    first = next(row for row in store.instances(project) if row.coco_id in before)
+    wrong = {"given_area": -5.0, "given_box": [4.0, 1.0, 1.0, 3.0]}
+    store.decide(project, "ann", "as older versions did", [change(first, **wrong)])
+    mends = Groups()
+    assert written(mends) == before | {
+        first.coco_id: replace(before[first.coco_id], given_box=None, given_area=None)
+    }
+    assert [note.partition(":")[0] for note in mends.sentences()] == ["annotations.area", "annotations.bbox"]
+    assert len(mends) == 2

@@ -11,6 +11,7 @@ from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.images import decode_image
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.models import get_model
+from maskrcnn_core.refusals import Groups
 from maskrcnn_core.run_limits import LimitTally
 from maskrcnn_core.samples import sample_png
 from maskrcnn_core.store.coco_out import export_coco
@@ -87,6 +88,6 @@ def test_models_thumbnails_and_exports_see_the_same_pixels_and_keep_both_answers
     assert dark[image.digest] != bright[image.digest]
     assert thumbnails_of(store, [image]) == bright
     selection = select(store.images(project), store.facts(project), QueueFilter())
-    (exported,) = other_format(store, project, selection).images
+    (exported,) = other_format(store, project, selection, mends=Groups()).images
     assert np.array_equal(exported.load_pixels(), pixels_of(store, image, "off"))
     assert exported.load_pixels().max() <= 1

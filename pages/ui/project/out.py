@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 import streamlit as st
@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from maskrcnn_core.formats import FORMATS, Member, format_by_key, write_zip
 from maskrcnn_core.formats.base import file_stem
+from maskrcnn_core.refusals import Groups
 from maskrcnn_core.store.exporting import (
     Part,
     Selection,
@@ -123,11 +124,11 @@ def _make(
         count = len(parts) + (len(selection.images) if with_images else 0)
         suffix = ".json" if len(parts) == 1 and not with_images else ".zip"
         return _prepare(state, members, count, stem, suffix, fingerprint)
-    row = format_by_key(key)
-    export = other_format(project.store, project.row.id, selection)
+    row, mends = format_by_key(key), Groups()
+    export = other_format(project.store, project.row.id, selection, mends=mends)
     count = row.count(export)
     suffix = row.suffix if count == 1 else ".zip"
-    return _prepare(state, row.members(export), count, stem, suffix, fingerprint)
+    return _prepare(state, row.members(export), count, stem, suffix, fingerprint, mends.sentences())
 
 
 def _sentence(key: str, selection: Selection) -> str:
@@ -141,14 +142,20 @@ def _sentence(key: str, selection: Selection) -> str:
 
 
 def _prepare(
-    state: UiState, members: Iterator[Member], count: int, stem: str, suffix: str, fingerprint: object
+    state: UiState,
+    members: Iterator[Member],
+    count: int,
+    stem: str,
+    suffix: str,
+    fingerprint: object,
+    notes: Sequence[str] = (),
 ) -> Prepared:
     bar = st.progress(0.0, text="Making the files ...")
     st.button("Cancel", key="cancel-out", icon=":material/stop:")
     file = state.workspace.scratch(f"project-{uuid.uuid4().hex}")
     try:
         with file.open("wb") as target:
-            notes = _write(members, count, suffix, target, bar)
+            notes = (*notes, *_write(members, count, suffix, target, bar))
     except BaseException:  # also Streamlit's way to end a run that somebody cancels
         file.unlink(missing_ok=True)
         raise
