@@ -147,7 +147,7 @@ def _compare_file(
         tell(f"{one_line(str(ground_truth))}: no instance of it can be used")
         raise typer.Exit(1)
     read = read_results_file(results, truth, pairs)
-    tell_refusals(results, read.refusals)
+    tell_refusals(results, read.refusals, read.notes)
     joined = read.joined
     evaluation = compare(joined.truth, read.found, max_detections=limit)
     unknown = "" if not joined.ids else unknown_note(joined, list(joined.ids), "the results'")

@@ -173,9 +173,11 @@ def evaluate(
     if not known.all():
         found = found.take(known)
     limits = (1, min(10, max_detections), max_detections)
-    compare = partial(count, ground_truth.images, category_ids, truth, found)
-    box = compare("bbox", limits)
-    mask = compare("segm", limits) if found.has_mask.all() else None
+    compare = partial(count, ground_truth.images, category_ids, truth)
+    box = compare(found, "bbox", limits)
+    # A box without a mask is no detection where masks are compared.
+    masks = found if found.has_mask.all() else found.take(found.has_mask)
+    mask = compare(masks, "segm", limits) if len(masks) or not len(found) else None
     return Evaluation(
         box=_scores(box),
         mask=_scores(mask) if mask else Scores(*[math.nan] * len(METRICS)),

@@ -109,11 +109,12 @@ def _on_results(truth: Dataset, results: Results) -> Iterator[str]:
 
 def _on_boxes(found: Columns) -> Iterator[str]:
     boxes = int((~found.has_mask).sum())
-    if boxes:
-        number, counted = ("all", "them") if boxes == len(found) else (f"{boxes} of", "all")
+    if boxes and boxes == len(found):
+        yield f"all {boxes} detections are boxes without a mask: the mask column is left empty"
+    elif boxes:
         yield (
-            f"{number} {len(found)} detections are boxes without a mask: the box column counts {counted}, "
-            "and the mask column is left empty, as they would be missing there"
+            f"{boxes} of {len(found)} detections are boxes without a mask: they count in the box column, and "
+            "are missing in the mask column"
         )
 
 
@@ -133,8 +134,8 @@ def _on_found(truth: Dataset, found: Columns) -> Iterator[str]:
 
 def _on_areas(found: Columns) -> Iterator[str]:
     """Where stock ``loadRes`` sorts masks into other sizes, as it takes the box's area."""
-    if not found.has_mask.all():  # no masks are compared
-        return
+    if not found.has_mask.all():
+        found = found.take(found.has_mask)
     boxes = found.boxes[:, 2] * found.boxes[:, 3]
     other = int((np.searchsorted(_EDGES, found.areas) != np.searchsorted(_EDGES, boxes)).sum())
     if other:

@@ -7,7 +7,7 @@ them hides the one reason that matters, so people are told each reason with its 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sized
+from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass
 
 from maskrcnn_core.messages import one_line
@@ -68,6 +68,17 @@ class Groups:
             place = f"{rows}{'' if index is None else f'[{index}]'}{field}"
             self._first[key] = Refusal(place, reason, "" if got is None else kind(got))
         self._counts[key] = self._counts.get(key, 0) + 1
+
+    def take_in(self, other: Groups, moved: Callable[[Refusal], Refusal]) -> None:
+        """Counts all that another has counted.
+
+        Args:
+            other: of a part of the same file.
+            moved: gives a refusal of that part its place in the file.
+        """
+        for key, first in other._first.items():
+            self._first.setdefault(key, moved(first))
+            self._counts[key] = self._counts.get(key, 0) + other._counts[key]
 
     def __len__(self) -> int:
         return sum(self._counts.values())

@@ -16,7 +16,7 @@ from maskrcnn_core.formats.coco_fields import OURS, FieldError, Ids, id_key, our
 from maskrcnn_core.formats.coco_file import CocoFile, CocoRow, GivenBox
 from maskrcnn_core.formats.coco_rows import Rows, SizeOf
 from maskrcnn_core.json_rows import JsonRows, read_json_rows
-from maskrcnn_core.refusals import Refusal, kind
+from maskrcnn_core.refusals import Groups, Refusal, kind
 
 __all__ = [
     "CocoFile",
@@ -73,18 +73,19 @@ def read_coco_file(data: bytes, *, size_of: SizeOf = lambda name: None) -> CocoF
 
 def read_result_rows(
     rows: list[Json], dataset: Dataset
-) -> tuple[list[tuple[int, Instance]], list[tuple[int, GivenBox]], list[Refusal]]:
+) -> tuple[list[tuple[int, Instance]], list[tuple[int, GivenBox]], list[Refusal], Groups]:
     """Reads rows of the results form.
 
     Returns:
-        Those with a mask and those that are boxes without one, with their index; and what was refused.
+        Those with a mask and those that are boxes without one, with their index; what was refused; and what
+        had to be mended.
     """
     lists = _Lists({_RESULTS: rows}, lambda name: None, {})
     lists.rows.refer_to(dataset.images, dataset.categories)
     read = [(row.id - 1, row.value) for row in lists.instances(_RESULTS)]
     found = [(index, value) for index, value in read if isinstance(value, Instance)]
     boxes = [(index, value) for index, value in read if isinstance(value, GivenBox)]
-    return found, boxes, lists.refusals
+    return found, boxes, lists.refusals, lists.rows.mends
 
 
 class CocoReader:

@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from maskrcnn_core.formats.coco_reader import Refusal, read_coco_file, read_resu
 from maskrcnn_core.json_rows import JsonRows, read_json_rows
 from maskrcnn_core.matching import NamedFile, match_names
 from maskrcnn_core.messages import one_line
+from maskrcnn_core.refusals import Groups
 from maskrcnn_core.run_codes import measure
 
 __all__ = ["Results", "read_results_file", "result_lines"]
@@ -53,6 +55,7 @@ class Results:
         unknown_categories: likewise of categories.
         other_sizes: how many have a mask of another size than their image.
         has_boxes: whether the first row has a box, which is what makes stock ``loadRes`` size by boxes.
+        notes: what had to be mended: one sentence with a count for each kind.
     """
 
     joined: Joined
@@ -64,6 +67,7 @@ class Results:
     unknown_categories: Mapping[str, int]
     other_sizes: int = 0
     has_boxes: bool = False
+    notes: tuple[str, ...] = ()
 
 
 def read_results_file(file: Path, dataset: Dataset, pairs: Sequence[str] = ()) -> Results:
@@ -102,8 +106,9 @@ def read_results_file(file: Path, dataset: Dataset, pairs: Sequence[str] = ()) -
 def _read_list(batches: Iterator[list[Json]], truth: Dataset, pairs: Sequence[str]) -> Results:
     dataset = _with_numbers(truth, pairs)
     table = _Table(dataset)
-    parts, strangers, refusals = [], [], []
-    done, other_sizes, has_boxes = 0, 0, False
+    parts, strangers = [], []
+    refusals: list[Refusal] = []
+    mends, done, other_sizes, has_boxes = Groups(), 0, 0, False
     for batch in batches:
         if not done:
             has_boxes = isinstance(batch[0], dict) and bool(batch[0].get("bbox"))
@@ -111,8 +116,10 @@ def _read_list(batches: Iterator[list[Json]], truth: Dataset, pairs: Sequence[st
         slow = np.flatnonzero(~checked.good).tolist()
         parts.append(checked.columns)
         if slow:
-            kept, boxes, refused = read_result_rows([batch[index] for index in slow], dataset)
-            refusals += [_renumbered(refusal, slow, done) for refusal in refused]
+            kept, boxes, refused, mended = read_result_rows([batch[index] for index in slow], dataset)
+            moved = partial(_renumbered, rows=slow, before=done)
+            refusals += map(moved, refused)
+            mends.take_in(mended, moved)
             places = [slow[index] for index, _ in (*kept, *boxes)]
             parts[-1] = _merged(checked, places, [one for _, one in kept], [one for _, one in boxes])
             strangers.append(checked.strangers)
@@ -135,6 +142,7 @@ def _read_list(batches: Iterator[list[Json]], truth: Dataset, pairs: Sequence[st
         _unknown(unknown.category_ids, list(ids)),
         other_sizes,
         has_boxes,
+        mends.sentences(),
     )
 
 
@@ -197,6 +205,7 @@ def _translate(file: CocoFile, joined: Joined) -> Results:
         unknown_images,
         unknown_categories,
         other_sizes,
+        notes=file.notes,
     )
 
 

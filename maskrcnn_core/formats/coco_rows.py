@@ -129,9 +129,9 @@ class Rows:
         box = read_box(row.get("bbox"))
         given = row.get("segmentation")
         if box is not None and holds_nothing(given) and _is_within(box, image.size):
-            _, is_crowd = self._area_and_crowd(name, index, row)
+            _, is_crowd = (None, False) if score_wanted else self._area_and_crowd(name, index, row)
             return GivenBox(image.id, category.id, box, score, is_crowd)
-        read = read_segmentation(given, image.size, is_sized=score_wanted)
+        read = read_segmentation(given, image.size)
         # Of a row that is refused, nothing is said of its side fields.
         for field, reason, got in read.mends:
             self.mends.count(name, index, f".segmentation{field}", reason, got)
@@ -142,7 +142,8 @@ class Rows:
             box = None
         elif box is None and "bbox" in row:
             self.mends.count(name, index, ".bbox", "expected 4 numbers; it is the mask's own", row["bbox"])
-        area, is_crowd = self._area_and_crowd(name, index, row)
+        # A detection has neither in the results form: loadRes sets them whatever is there.
+        area, is_crowd = (None, False) if score_wanted else self._area_and_crowd(name, index, row)
         instance = Instance(image.id, category.id, read.mask, score, box, area, is_crowd)
         return instance, read.polygons, read.is_listed
 

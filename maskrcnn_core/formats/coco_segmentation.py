@@ -49,13 +49,12 @@ def holds_nothing(value: Json) -> bool:
     return not value or (isinstance(value, list) and all(part == [] for part in value))
 
 
-def read_segmentation(value: Json, size: tuple[int, int], *, is_sized: bool = False) -> Segmentation:
+def read_segmentation(value: Json, size: tuple[int, int]) -> Segmentation:
     """Reads a segmentation, distrusting every number: nothing unchecked reaches ``pycocotools``.
 
     Args:
         value: as JSON has it.
         size: height and width of its image.
-        is_sized: whether run lengths have to tell that size.
 
     Raises:
         FieldError: with the place below the annotation, if there is no mask in it.
@@ -63,7 +62,7 @@ def read_segmentation(value: Json, size: tuple[int, int], *, is_sized: bool = Fa
     if isinstance(value, list) and value:
         return _read_polygons(value, size)
     if isinstance(value, dict) and value:
-        return _read_runs(value, size, is_sized)
+        return _read_runs(value, size)
     raise FieldError("segmentation", "expected polygons or run lengths", kind(value))
 
 
@@ -134,10 +133,10 @@ def _has_area(ring: Sequence[float]) -> bool:
     return any(across[0] * (py - y) != across[1] * (px - x) for px, py in points)
 
 
-def _read_runs(value: dict[str, Json], size: tuple[int, int], is_sized: bool) -> Segmentation:
+def _read_runs(value: dict[str, Json], size: tuple[int, int]) -> Segmentation:
     mends: list[tuple[str, str, Json]] = []
     given = value.get("size")
-    if given is None and not is_sized:
+    if given is None:
         mends.append((".size", "run lengths without a size; read with the image's", None))
         given = list(size)
     found = tuple(whole(side, 0, 2**32) for side in given) if isinstance(given, list) else None

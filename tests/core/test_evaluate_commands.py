@@ -104,8 +104,8 @@ def test_shifted_image_ids_are_found_out_where_no_mask_fits_its_image(tmp_path, 
 
 
 @pytest.mark.parametrize("of", [1, 2])
-def test_boxes_without_masks_count_as_boxes_and_leave_the_mask_column_empty(tmp_path, of):
-    """Also if only every second detection has none; as results, as a data set, and saved."""
+def test_boxes_without_masks_count_as_boxes_and_are_missing_among_masks(tmp_path, of):
+    """All, or every second one; as results, as a data set, and saved."""
     truth = make_dataset()
     found = result_rows(make_results(truth))
     whole = evaluated(tmp_path, truth, found)
@@ -116,11 +116,13 @@ def test_boxes_without_masks_count_as_boxes_and_leave_the_mask_column_empty(tmp_
     report = evaluated(tmp_path, truth, rows, "--save", saved)
     assert report["box"] == pytest.approx(whole["box"]) and 0 < whole["box"]["AP"] < 1
     assert report["detections"] == len(rows)
-    assert set(report["mask"].values()) == {c["mask_AP"] for c in report["categories"]} == {None}
-    number = "all" if of == 1 else f"{len(rows[::2])} of"
-    assert said(
-        report, f"{number} {len(rows)} detections are boxes without a mask", "mask column is left empty"
-    )
+    if of == 1:
+        assert set(report["mask"].values()) == {c["mask_AP"] for c in report["categories"]} == {None}
+        assert said(report, f"all {len(rows)} detections are boxes", "mask column is left empty")
+    else:
+        assert report["mask"] == evaluated(tmp_path, truth, rows[1::2])["mask"]
+        assert 0 < report["mask"]["AP"] < whole["mask"]["AP"]
+        assert said(report, f"{len(rows[::2])} of {len(rows)} detections are boxes", "missing in the mask")
     again = evaluated(tmp_path, truth, json.loads(saved.read_text()))
     assert (again["box"], again["mask"]) == (report["box"], report["mask"])
     document = coco_document(truth)
@@ -129,11 +131,30 @@ def test_boxes_without_masks_count_as_boxes_and_leave_the_mask_column_empty(tmp_
     files[1].write_bytes(dump_json(document))
     given = ("evaluate", "--ground-truth", files[0], "--results", files[1])
     result = invoke(*given, "--json")
-    assert json.loads(result.stdout)["box"] == pytest.approx(whole["box"])
+    again = json.loads(result.stdout)
+    assert again["box"] == pytest.approx(whole["box"])
+    assert again["mask"] == (report["mask"] if of == 1 else pytest.approx(report["mask"]))
     assert result.exit_code == 0 and "boxes only" not in result.stderr
     shown = invoke(*given, "--per-category").stdout
-    assert f"{whole['box']['AP']:.4f}     -" in shown and "0.0000" not in shown.splitlines()[3]
+    mask = "-" if of == 1 else f"{report['mask']['AP']:.4f}"
+    first = next(line for line in shown.splitlines() if line.startswith("AP "))
+    assert first.split()[1:3] == [f"{whole['box']['AP']:.4f}", mask], "0.0000 would be a number"
     assert "nan" not in shown
+
+
+def test_run_lengths_without_a_size_have_their_images_and_that_is_counted(tmp_path):
+    truth = make_dataset()
+    rows = perfect(truth)
+    for row in (rows[3], rows[7]):
+        del row["segmentation"]["size"]
+    files = tmp_path / "truth.json", tmp_path / "results.json"
+    files[0].write_bytes(dump_json(coco_document(truth)))
+    files[1].write_bytes(dump_json(rows))
+    result = invoke("evaluate", "--ground-truth", files[0], "--results", files[1], "--json")
+    report = json.loads(result.stdout)
+    assert (report["mask"]["AP"], report["detections"]) == (1, len(rows))
+    words = "run lengths without a size; read with the image's (2 times; first results[3].segmentation.size)"
+    assert words in result.stderr and result.exit_code == 0
 
 
 def test_images_and_sizes_that_do_not_fit_are_counted(tmp_path):

@@ -50,7 +50,7 @@ def test_rows_are_read_as_one_by_one_in_their_order(tmp_path, monkeypatch, at_on
     dataset = make_dataset()
     rows = spoilt(result_rows(make_results(dataset)))
     read = read_results_file(write(tmp_path, rows), dataset)
-    found, boxes, refusals = read_result_rows(json.loads(json.dumps(rows)), dataset)
+    found, boxes, refusals, _ = read_result_rows(json.loads(json.dumps(rows)), dataset)
     assert [str(r) for r in read.refusals] == [str(r) for r in refusals]
     assert len(refusals) == 7 and [n for n, _ in boxes] == [12]
     assert np.flatnonzero(~read.found.has_mask).tolist() == [rows_used(rows).index(12)]
