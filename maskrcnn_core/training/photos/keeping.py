@@ -18,7 +18,6 @@ from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.model_cards import ModelCard, card_file, read_card, write_card_bytes
 from maskrcnn_core.models import load_trained_model
-from maskrcnn_core.network_facts import LiteConfig
 from maskrcnn_core.training.data import GroundTruth, read_ground_truth
 from maskrcnn_core.training.evaluating import Result, evaluate_on, find_on
 from maskrcnn_core.training.keeping import numbers_of, serialise
@@ -62,7 +61,7 @@ def write_model(run: Run, data: Photos, build: Path) -> None:
     card = ModelCard(
         title="Photos (COCO, in the box)",
         knows="Finds COCO's 80 everyday categories; small and always here, others find more.",
-        architecture=LiteConfig(),
+        architecture=run.network.built_from,
         categories=COCO_CATEGORIES,
         sha256=hashlib.sha256(weights).hexdigest(),
         size_bytes=len(weights),

@@ -23,7 +23,7 @@ from maskrcnn_core.training.photos.run import Run, Settings, prepare, quickest_p
 from maskrcnn_core.training.photos.samples import collate, draw_part
 from maskrcnn_core.training.photos.state import read_state, write_state
 from maskrcnn_core.training.photos.together import STATE
-from tests.training.photos.builders import PHASES, make_network, write_photos, write_weights
+from tests.training.photos.builders import PHASES, SMALL, make_network, write_photos, write_weights
 
 SETTINGS = Settings(steps=6, batch=2, phases=PHASES, save_every=1e9)
 
@@ -229,6 +229,7 @@ def test_weights_go_into_the_box_only_where_they_are_clearly_better(folder, whol
     write_model(whole, data, tmp_path)
     assert "not measured yet" in put_into_box(file, box)
     card = read_card(card_file(file))
+    assert card.architecture == SMALL
     assert card.run["stages"][0] == "Random values." and "6 steps of 4 samples" in card.run["stages"][1]
     assert card.data["training"][0]["crowds, painted grey"] == 1 and "CC BY 4.0" in card.data["terms"]
 
