@@ -168,6 +168,6 @@ def put_into_box(file: Path, box: Path) -> str:
 
 
 def _held_out_ap(card: ModelCard) -> float | None:
-    """Mean of box and mask AP."""
-    row = card.settings.get(HELD_OUT)
-    return None if row is None else (float(row["box AP"]) + float(row["mask AP"])) / 2
+    """Mean of box and mask AP; None where it was not measured, or on photos that were learned from."""
+    row = card.settings.get(HELD_OUT, {})
+    return (float(row["box AP"]) + float(row["mask AP"])) / 2 if "box AP" in row else None
