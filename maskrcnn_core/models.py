@@ -98,7 +98,7 @@ class ModelSpec:
         max_detections: kept in an image, unless a person says.
         score_threshold: detections above it are shown, likewise.
         rois_per_image: from which its heads learn in a step of training, likewise.
-        is_published: by others, for COCO; else the starter, or trained here.
+        is_published: by others, for COCO; else in the box, or trained here.
     """
 
     key: str
@@ -375,7 +375,9 @@ def ready_models() -> list[ModelSpec]:
 
 
 def default_model() -> ModelSpec:
-    """The best published model that is ready; the starter if there is none.
+    """The best model for photos that is ready: a published one, else the photo model in the box.
+
+    The starter and what was trained here know grounds of their own, and are taken where somebody names them.
 
     Raises:
         WeightsError: if none is, naming the best one's file and the folder to put it into.
@@ -383,7 +385,7 @@ def default_model() -> ModelSpec:
     ready = ready_models()
     if not ready:
         raise _absent(MODELS[0])
-    return next((spec for spec in ready if spec.is_published or spec.key == "starter"), ready[0])
+    return next((spec for spec in ready if spec.is_published or spec.key == "photos"), ready[0])
 
 
 def model_by_key(key: str) -> ModelSpec:

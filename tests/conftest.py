@@ -1,5 +1,6 @@
-"""The order of the tests, and what hypothesis holds them to."""
+"""The order of the tests, what hypothesis holds them to, and that none of them fetches a model by itself."""
 
+import os
 from pathlib import Path
 
 from hypothesis import settings
@@ -7,6 +8,8 @@ from hypothesis import settings
 # How long an example takes says more of the machine than of the code: the first one compiles.
 settings.register_profile("maskdesk", deadline=None)
 settings.load_profile("maskdesk")
+
+os.environ["MASKDESK_FETCH"] = "no"  # also for the servers that tests start; those of fetching say otherwise
 
 _HERE = Path(__file__).parent
 # What takes longest: a process that begins it last keeps all others waiting.

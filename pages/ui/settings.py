@@ -97,6 +97,8 @@ def download_model(key: str) -> None:
 
 def draw_thresholds(state: UiState, predictor: Predictor | None) -> None:
     """The sliders; none of them runs the network again."""
+    if predictor is not None:
+        _take_score_of(state, predictor)
     old = state.thresholds
     nms = st.slider(
         "NMS IoU",
@@ -143,6 +145,17 @@ def draw_thresholds(state: UiState, predictor: Predictor | None) -> None:
     state.thresholds = replace(
         old, nms_threshold=nms, mask_threshold=mask, max_detections=int(limit), labels=labels
     )
+
+
+def _take_score_of(state: UiState, predictor: Predictor) -> None:
+    """Each model's scores mean something else: it has the threshold of its card until somebody moves it."""
+    key = predictor.model.key
+    if key == state.scored_by:
+        return
+    if state.scored_by:
+        state.scores[state.scored_by] = state.thresholds.score_threshold
+    score = state.scores.get(key, predictor.model.score_threshold)
+    state.thresholds, state.scored_by = replace(state.thresholds, score_threshold=score), key
 
 
 def _draw_stretch(state: UiState) -> None:

@@ -345,7 +345,7 @@ def test_what_is_seen_on_the_annotate_page_is_mended_in_a_project_of_its_own(pag
     page.wait_for_url("**/review?*", timeout=60_000)
     page.locator(f".viewer[data-part=root][data-status-counts='{count},0,0']").wait_for(timeout=60_000)
     (project,) = {row.id for row in store.projects()} - known
-    assert {row.source for row in store.instances(project)} == {"starter"}
+    assert {row.source for row in store.instances(project)} == {"photos"}
     page.get_by_role("link", name="Annotate").click()
     page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=60_000)
     page.get_by_role("button", name="Mend masks").click()

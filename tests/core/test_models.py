@@ -132,8 +132,8 @@ def test_torch_hubs_folder_is_where_torch_says(monkeypatch, tmp_path):
         assert str(weights_folders()[-1]) == f"{torch.hub.get_dir()}/checkpoints"
 
 
-def test_where_nothing_was_fetched_the_starter_is_the_default_and_what_is_absent_is_told(folders):
-    assert [s.key for s in ready_models()] == ["photos", "starter"] and default_model().key == "starter"
+def test_where_nothing_was_fetched_the_photo_model_is_the_default_and_what_is_absent_is_told(folders):
+    assert [s.key for s in ready_models()] == ["photos", "starter"] and default_model().key == "photos"
     with pytest.raises(WeightsError, match=r"maskrcnn_resnet50_fpn_v2_coco-73cbd019\.pth") as caught:
         load_model("coco-v2")
     message = str(caught.value)

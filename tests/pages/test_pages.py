@@ -1,6 +1,7 @@
 """Every page, driven without a browser by Streamlit's own AppTest."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 from maskrcnn_core.errors import ExportError
 from maskrcnn_core.formats import FORMATS
-from maskrcnn_core.models import MODELS
+from maskrcnn_core.models import MODELS, model_by_key
 from pages import PAGES
+from pages.ui.errors import plain
 from tests.core.builders import dim_tiff
 from tests.shared_data import shared_path
 
@@ -172,11 +174,32 @@ def test_the_models_page_lists_the_table_and_a_summary(mobile):
     assert "Parameters" in list(app.dataframe[1].value["what"])
 
 
-def test_a_fresh_computer_has_the_starter_and_says_what_it_knows(no_weights):
-    app = with_sample(open_app(), "shapes")
+def test_a_fresh_computer_takes_the_photo_model_by_its_own_score_threshold(no_weights):
+    app = open_app()
     assert_fine(app)
+    spec = model_by_key("photos")
+    assert state_of(app).model_key == spec.key
+    assert state_of(app).thresholds.score_threshold == spec.score_threshold != 0.5
+    assert any(plain(spec.knows) == caption.value for caption in app.caption)
+
+
+def test_each_model_keeps_its_own_score_threshold(mobile):
+    app = open_app()
     state = state_of(app)
-    assert state.model_key == "starter" and state.thresholds.max_detections == 500
+    assert (state.model_key, state.thresholds.score_threshold) == ("mobile", 0.5)
+    state.thresholds = replace(state.thresholds, score_threshold=0.8)  # as the viewer's slider does
+    app.selectbox(key="model-choice").set_value("photos").run()
+    assert state.thresholds.score_threshold == model_by_key("photos").score_threshold
+    app.selectbox(key="model-choice").set_value("mobile").run()
+    assert state.thresholds.score_threshold == 0.8
+
+
+def test_the_starter_is_one_choice_away_and_says_what_it_knows(no_weights):
+    app = open_app()
+    app.selectbox(key="model-choice").set_value("starter").run()
+    app = with_sample(app, "shapes")
+    assert_fine(app)
+    assert state_of(app).thresholds.max_detections == 500
     assert any("for photos get coco" in caption.value for caption in app.caption)
     table = next(frame for frame in app.dataframe if "cut-out" in frame.value)
     assert {"circle", "square", "triangle"} <= set(table.value["category"])
