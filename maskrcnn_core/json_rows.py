@@ -8,10 +8,11 @@ Every byte is parsed by a JSON library before it counts: what is not JSON is tol
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import orjson
@@ -32,6 +33,15 @@ _TOO_LONG = b"0" * 19
 """``orjson`` reads whole numbers of more than 64 bits as floats: from so many digits on they may be such."""
 
 
+class _WithId(msgspec.Struct, gc=False):
+    """All that is read of a row at first."""
+
+    id: Json = None
+
+
+_IDS = msgspec.json.Decoder(list[_WithId])
+
+
 class JsonRows:
     """A list of a file, parsed a batch at a time, and anew each time that one goes through it.
 
@@ -44,6 +54,7 @@ class JsonRows:
     def __init__(self, data: memoryview, starts: Offsets, ends: Offsets, has_long_number: bool) -> None:
         self._data, self._starts, self._ends = data, starts, ends
         # Looked for once, and outside of texts: run lengths hold many digits in a row.
+        self._has_long_number = has_long_number
         self._parse = json.loads if has_long_number else _parse_short
 
     def __len__(self) -> int:
@@ -58,15 +69,40 @@ class JsonRows:
 
     def batches(self) -> Iterator[list[Json]]:
         """The rows in order, some hundreds to thousands at a time."""
+        for text, _ in self._texts():
+            yield self._parse(text)
+
+    def ids(self) -> Iterator[list[Json]]:
+        """The ``id`` of each object among the rows, ``None`` of one without, as :meth:`batches` parts them.
+
+        Raises:
+            ValueError: if a row is not JSON.
+        """
+        for text, count in self._texts():
+            rows = self._with_ids(text)
+            if len(rows) != count:
+                raise ValueError("nothing between two commas")
+            yield [row.id for row in rows if row is not None]
+
+    def _texts(self) -> Iterator[tuple[bytes, int]]:
+        """The rows as JSON lists of some hundreds to thousands, each with its length."""
         first = 0
         while first < len(self):
             until = int(self._starts[first]) + _BATCH_BYTES
             last = max(int(np.searchsorted(self._ends, until, side="right")), first + 1)
-            rows = self._parse(b"".join((b"[", self._data[self._starts[first] : self._ends[last - 1]], b"]")))
-            if len(rows) != last - first:
-                raise ValueError("nothing between two commas")
-            yield rows
+            rows = self._data[self._starts[first] : self._ends[last - 1]]
+            yield b"".join((b"[", rows, b"]")), last - first
             first = last
+
+    def _with_ids(self, text: bytes) -> Sequence[_WithId | None]:
+        """Rows that have been checked to be JSON, which costs a tenth of parsing; ``None`` for no object."""
+        if not self._has_long_number:
+            try:
+                str(text, "utf-8")  # texts that are passed over are not looked into
+                return _IDS.decode(text)
+            except (ValueError, RecursionError):
+                pass  # NaN, half of a surrogate pair, a row that is no object, or an error
+        return [_WithId(row.get("id")) if isinstance(row, dict) else None for row in self._parse(text)]
 
 
 def read_json(data: bytes) -> Json:
@@ -83,35 +119,35 @@ def read_json(data: bytes) -> Json:
         raise DatasetError(f"this is no JSON, or only a part of a file ({error})") from error
 
 
-def read_json_rows(data: bytes, on_batch: Callable[[str, list[Json]], object] = lambda *_: None) -> Json:
-    """Parse a text but for the rows of its lists.
+def read_json_rows(data: bytes, on_ids: Callable[[str, list[Json]], object] = lambda *_: None) -> Json:
+    """Parse a text but for the rows of its lists, which are only checked.
 
     Args:
         data: the text, in any encoding that JSON may have.
-        on_batch: called with a list's name (empty for a list that is the whole text) and some of its rows,
-            which are parsed here once to see whether they are JSON.
+        on_ids: called with a list's name (empty for a list that is the whole text) and the ``id`` of each
+            object among some of its rows; ``None`` of one without.
 
     Returns:
         For an object its members, lists among them as :class:`JsonRows`; for a list :class:`JsonRows`;
-        else the value. Each row has been parsed once, so that going through it cannot fail.
+        else the value. Each row has been checked to be JSON, so that going through it cannot fail.
 
     Raises:
         DatasetError: if it is not JSON.
     """
     text = _as_utf8(data)
     try:
-        return _document(text, on_batch)
+        return _document(text, on_ids)
     except (ValueError, RecursionError):
         read_json(text)  # says where it is wrong
         raise DatasetError("this is no JSON, or only a part of a file") from None
 
 
-def _document(text: bytes, on_batch: Callable[[str, list[Json]], object]) -> Json:
+def _document(text: bytes, on_ids: Callable[[str, list[Json]], object]) -> Json:
     span = _trimmed(memoryview(text))
     if not span or span[0] not in b"{[":
         return json.loads(text)
     if span[0] == ord("["):
-        return _list_rows(span, partial(on_batch, ""))
+        return _list_rows(span, partial(on_ids, ""))
     starts, colons, ends, _ = _parts(span)
     if (colons < 0).any():
         raise ValueError("a member without a colon")
@@ -122,7 +158,7 @@ def _document(text: bytes, on_batch: Callable[[str, list[Json]], object]) -> Jso
             raise ValueError(name)
         value = _trimmed(span[colon + 1 : end])
         is_list = bool(value) and value[0] == ord("[")
-        members[name] = _list_rows(value, partial(on_batch, name)) if is_list else json.loads(bytes(value))
+        members[name] = _list_rows(value, partial(on_ids, name)) if is_list else json.loads(bytes(value))
     return members
 
 
@@ -150,11 +186,11 @@ def _as_utf8(data: bytes) -> bytes:
         raise DatasetError(f"this is no JSON, or only a part of a file ({error})") from error
 
 
-def _list_rows(text: memoryview, on_batch: Callable[[list[Json]], object]) -> JsonRows:
+def _list_rows(text: memoryview, on_ids: Callable[[list[Json]], object]) -> JsonRows:
     starts, _, ends, has_long_number = _parts(text)
     rows = JsonRows(text, starts, ends, has_long_number)
-    for batch in rows.batches():
-        on_batch(batch)
+    for ids in rows.ids():
+        on_ids(ids)
     return rows
 
 

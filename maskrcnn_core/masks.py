@@ -10,7 +10,6 @@ character each. Everything here works on the runs or on the mask's own tight box
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NoReturn
 
@@ -26,9 +25,8 @@ BoolMask = npt.NDArray[np.bool_]
 Runs = npt.NDArray[np.uint32]
 
 
-@dataclass(frozen=True, eq=False)
 class Rle:
-    """One binary mask of an image.
+    """One binary mask of an image; it never changes.
 
     Args:
         size: ``(height, width)`` of the image in pixels.
@@ -41,18 +39,18 @@ class Rle:
     """
 
     size: tuple[int, int]
-    runs: Runs
 
-    def __post_init__(self) -> None:
-        height, width = self.size
-        if self.runs.dtype != np.uint32 or self.runs.ndim != 1:
-            raise ValueError(f"runs: wanted uint32 [R], got {self.runs.dtype} {list(self.runs.shape)}")
-        total = int(self.runs.sum(dtype=np.uint64))
+    def __init__(self, size: tuple[int, int], runs: Runs) -> None:
+        height, width = size
+        if runs.dtype != np.uint32 or runs.ndim != 1:
+            raise ValueError(f"runs: wanted uint32 [R], got {runs.dtype} {list(runs.shape)}")
+        total = int(runs.sum(dtype=np.uint64))
         if total != height * width:
             raise ValueError(f"runs: wanted a sum of {height} x {width} = {height * width}, got {total}")
-        if self.runs.size > 1 and not self.runs[1:].all():
+        if runs.size > 1 and not runs[1:].all():
             raise ValueError("runs: only the first run may be 0 long")
-        self.runs.flags.writeable = False
+        runs.flags.writeable = False
+        self.__dict__.update(size=size, runs=runs)
 
     # -- making one -------------------------------------------------------------------------
 
@@ -115,6 +113,18 @@ class Rle:
         return rle
 
     @classmethod
+    def of_measured(
+        cls, counts: str, size: tuple[int, int], area: int, box_xywh: tuple[int, int, int, int]
+    ) -> Rle:
+        """One of which :func:`maskrcnn_core.run_codes.measure` has told all but the runs.
+
+        They are unpacked when somebody asks for them: most of a data set's masks are only passed on.
+        """
+        rle = object.__new__(cls)
+        rle.__dict__.update(size=size, counts=counts, area=area, box_xywh=box_xywh)
+        return rle
+
+    @classmethod
     def _of_checked(cls, size: tuple[int, int], runs: Runs) -> Rle:
         """One whose runs are known to be right: a data set has a million, and each is read several times."""
         rle = object.__new__(cls)
@@ -122,7 +132,15 @@ class Rle:
         rle.__dict__.update(size=size, runs=runs)
         return rle
 
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{name}: a mask never changes")
+
     # -- what is known of it ----------------------------------------------------------------
+
+    @cached_property
+    def runs(self) -> Runs:
+        """Uint32 ``[R]``, lengths of alternating runs, as the class tells; not writeable."""
+        return Rle.from_counts(self.counts, self.size).runs
 
     @cached_property
     def counts(self) -> str:
@@ -163,6 +181,9 @@ class Rle:
 
     def __hash__(self) -> int:
         return hash((self.size, self.runs.tobytes()))
+
+    def __repr__(self) -> str:
+        return f"Rle(size={self.size}, counts={self.counts!r})"
 
 
 def _refuse(runs: npt.NDArray[np.int64], size: tuple[int, int]) -> NoReturn:

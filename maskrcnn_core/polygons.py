@@ -21,7 +21,10 @@ from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.masks import BoolMask, Rle, mask_iou
 from maskrcnn_core.pycoco import coco_mask, frPoly
 
-__all__ = ["Polygons", "mask_to_polygons", "polygons_to_rle", "rasterise", "simplify_polygons"]
+__all__ = ["FAR_OUTSIDE", "Polygons", "mask_to_polygons", "polygons_to_rle", "rasterise", "simplify_polygons"]
+
+FAR_OUTSIDE = 16.0
+"""Longer sides of its image from the origin: a polygon with a point beyond them is none."""
 
 Ring = npt.NDArray[np.float64]
 """One closed ring: float64 ``[V, 2]``, x y in pixel corners; the first point is not repeated."""
@@ -77,7 +80,7 @@ def polygons_to_rle(parts: Sequence[Sequence[float] | Ring], size: tuple[int, in
             something else, or crashes.
     """
     flat = [np.asarray(part, np.float64).reshape(-1) for part in parts]
-    limit = 16.0 * max(*size, 1)
+    limit = FAR_OUTSIDE * max(*size, 1)
     for index, ring in enumerate(flat):
         if ring.size < 6 or ring.size % 2:
             raise DatasetError(f"[{index}]: polygon needs at least 3 points, got {ring.size} numbers")

@@ -19,11 +19,13 @@ from maskrcnn_core.annotations import Dataset, Instance
 from maskrcnn_core.formats.base import Export, Member
 from maskrcnn_core.formats.coco_fields import clean
 from maskrcnn_core.formats.read_back import read_back, read_back_note
+from maskrcnn_core.json_rows import parse_json
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.polygons import mask_to_polygons, polygons_to_rle, simplify_polygons
 
 __all__ = [
     "MAX_TOLERANCE",
+    "Written",
     "annotation_row",
     "coco_document",
     "coco_members",
@@ -103,10 +105,23 @@ def result_rows(instances: Iterable[Instance]) -> list[dict[str, Json]]:
     return rows
 
 
+class Written:
+    """A value that is JSON already; no dataclass, as orjson would write its fields.
+
+    Args:
+        text: as :func:`dump_json` would write it.
+    """
+
+    __slots__ = ("text",)
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
 def dump_json(document: Json) -> bytes:
     """JSON as bytes: one line, names of every script as they are, never NaN."""
     try:
-        return orjson.dumps(document)
+        return orjson.dumps(document, default=_piece)
     except TypeError:  # whole numbers of more than 64 bits, and names that are not UTF-8
         text = _with_json(document, is_ascii=False)
     try:
@@ -118,7 +133,19 @@ def dump_json(document: Json) -> bytes:
 def _with_json(document: Json, *, is_ascii: bool) -> str:
     # An older project can hold NaN among the keys that came with a file.
     document = clean(document, lambda reason, got: None, depth=-8)  # rows lie some levels below the top
-    return json.dumps(document, ensure_ascii=is_ascii, allow_nan=False, separators=(",", ":"))
+    return json.dumps(document, ensure_ascii=is_ascii, allow_nan=False, separators=(",", ":"), default=_value)
+
+
+def _piece(value: object) -> orjson.Fragment:
+    if not isinstance(value, Written):
+        raise TypeError(f"expected a JSON value, got {type(value).__name__}")
+    return orjson.Fragment(value.text)
+
+
+def _value(value: object) -> Json:
+    if not isinstance(value, Written):
+        raise TypeError(f"expected a JSON value, got {type(value).__name__}")
+    return parse_json(value.text)
 
 
 def dump_rows(rows: Iterable[Json]) -> Iterator[bytes]:

@@ -95,9 +95,9 @@ class Ids:
         self._taken: set[int] = set()
         self._rows: set[bytes] = set()
 
-    def see(self, rows: Iterable[Json]) -> None:
+    def see(self, ids: Iterable[Json]) -> None:
         """Note the ids of rows, as JSON has them, before any number is given."""
-        keys = [id_key(row.get("id")) for row in rows if isinstance(row, dict)]
+        keys = [id_key(id_) for id_ in ids]
         self.largest = max(self.largest, max((key for key in keys if isinstance(key, int)), default=0))
         for key in keys:
             if key in self._seen:

@@ -14,6 +14,7 @@ from maskrcnn_core.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.formats.coco_fields import OURS, FieldError, Ids, id_key, ours_of
 from maskrcnn_core.formats.coco_file import CocoFile, CocoRow, GivenBox
+from maskrcnn_core.formats.coco_plain import Annotation
 from maskrcnn_core.formats.coco_rows import Rows, SizeOf
 from maskrcnn_core.json_rows import JsonRows, read_json_rows
 from maskrcnn_core.refusals import Groups, Refusal, kind
@@ -103,7 +104,7 @@ class CocoReader:
 
     def __init__(self, data: bytes, *, size_of: SizeOf = lambda name: None) -> None:
         ids: defaultdict[str, Ids] = defaultdict(Ids)
-        document = read_json_rows(data, lambda name, rows: ids[name].see(rows))
+        document = read_json_rows(data, lambda name, found: ids[name].see(found))
         if not isinstance(document, dict):
             raise DatasetError(
                 f"COCO file: expected an object with 'images', got {kind(document)}{_of_results(document)}"
@@ -202,22 +203,28 @@ class _Lists:
         In the results form rows without a score are refused, and ids mean nothing.
         """
         rows, ids = self.rows, None if name == _RESULTS else self.ids[name]
-        for index, row in self._objects(name):
-            if ids is not None and ids.is_again(row):
-                rows.mends.count(name, index, "", "the very same row came before; they are one")
-                continue
-            try:
-                read = rows.annotation(name, index, row, ids is None)
-            except FieldError as error:
-                self._refuse(name, index, error)
-                self.refused_rows.append(row)
-                continue
-            id_, text = (index + 1, "") if ids is None else rows.annotation_id(name, index, row, ids)
-            extra = rows.extra(name, index, row, _READ_OF_ANNOTATION)
-            if isinstance(read, GivenBox):
-                yield CocoRow(read, row, id_, text, extra, index=index)
-            else:
-                yield CocoRow(read[0], row, id_, text, extra, read[1], read[2], index)
+        first = 0
+        for batch in self._batches(name):
+            plain = {} if ids is None else rows.plain(batch)
+            for index, row in self._objects(name, batch, first):
+                if ids is not None and ids.is_again(row):
+                    rows.mends.count(name, index, "", "the very same row came before; they are one")
+                    continue
+                read: Annotation | GivenBox | None = plain.pop(index - first, None)
+                if read is None:
+                    try:
+                        read = rows.annotation(name, index, row, ids is None)
+                    except FieldError as error:
+                        self._refuse(name, index, error)
+                        self.refused_rows.append(row)
+                        continue
+                id_, text = (index + 1, "") if ids is None else rows.annotation_id(name, index, row, ids)
+                extra = rows.extra(name, index, row, _READ_OF_ANNOTATION)
+                if isinstance(read, GivenBox):
+                    yield CocoRow(read, row, id_, text, extra, index=index)
+                else:
+                    yield CocoRow(read.instance, row, id_, text, extra, read.polygons, read.is_listed, index)
+            first += len(batch)
 
     def of(self, name: str) -> JsonRows | list[Json]:
         """A list of the document; raises :class:`DatasetError` if there is none."""
@@ -226,8 +233,15 @@ class _Lists:
             raise DatasetError(f"COCO file: expected a list {name!r}, got {kind(rows)}")
         return rows
 
-    def _objects(self, name: str) -> Iterator[tuple[int, dict[str, Json]]]:
-        for index, row in enumerate(self.of(name)):
+    def _batches(self, name: str) -> Iterable[list[Json]]:
+        rows = self.of(name)
+        return rows.batches() if isinstance(rows, JsonRows) else [rows]
+
+    def _objects(
+        self, name: str, rows: Iterable[Json], first: int = 0
+    ) -> Iterator[tuple[int, dict[str, Json]]]:
+        """The objects among rows of a list, with their index in it; the others are refused."""
+        for index, row in enumerate(rows, start=first):
             if isinstance(row, dict):
                 yield index, row
             else:
@@ -245,7 +259,7 @@ class _Lists:
         """Rows that others refer to, with their index; those with an id that came before are left out."""
         ids = self.ids[name]
         seen: dict[int, dict[str, Json]] = {}
-        for index, row in self._objects(name):
+        for index, row in self._objects(name, self.of(name)):
             key = id_key(row.get("id"))
             try:
                 if key is None:

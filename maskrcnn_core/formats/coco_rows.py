@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from maskrcnn_core.formats.coco_fields import (
     whole,
 )
 from maskrcnn_core.formats.coco_file import GivenBox
+from maskrcnn_core.formats.coco_plain import Annotation, read_plain
 from maskrcnn_core.formats.coco_segmentation import holds_nothing, read_segmentation
 from maskrcnn_core.refusals import Groups, kind
 
@@ -113,10 +114,14 @@ class Rows:
         self.mends.count(name, index, ".id", reason, given)
         return ids.following(), ""
 
+    def plain(self, batch: Sequence[Json]) -> dict[int, Annotation]:
+        """Of some annotations of the data set form those that need no mending, by their index among them."""
+        return read_plain(batch, self._images, self._categories)
+
     def annotation(
         self, name: str, index: int, row: dict[str, Json], score_wanted: bool
-    ) -> GivenBox | tuple[Instance, list[list[float]] | None, bool]:
-        """An instance with its polygons and whether its run lengths are a list; or a box.
+    ) -> Annotation | GivenBox:
+        """An instance with its mask, or a box.
 
         Raises:
             FieldError: if it is neither.
@@ -145,7 +150,7 @@ class Rows:
         # A detection has neither in the results form: loadRes sets them whatever is there.
         area, is_crowd = (None, False) if score_wanted else self._area_and_crowd(name, index, row)
         instance = Instance(image.id, category.id, read.mask, score, box, area, is_crowd)
-        return instance, read.polygons, read.is_listed
+        return Annotation(instance, read.polygons, read.is_listed)
 
     def _area_and_crowd(self, name: str, index: int, row: dict[str, Json]) -> tuple[float | None, bool]:
         area = read_area(row.get("area"))

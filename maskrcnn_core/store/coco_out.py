@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from maskrcnn_core.annotations import Instance
-from maskrcnn_core.formats.coco import annotation_row, dump_json, dump_rows, join_members
+from maskrcnn_core.formats.coco import Written, annotation_row, dump_json, dump_rows, join_members
 from maskrcnn_core.formats.coco_fields import (
     OURS,
     is_turned,
@@ -14,6 +14,7 @@ from maskrcnn_core.formats.coco_fields import (
     read_area,
     read_box,
 )
+from maskrcnn_core.json_rows import parse_json
 from maskrcnn_core.refusals import Groups
 from maskrcnn_core.store.own_rows import (
     mark_of,
@@ -98,7 +99,7 @@ def _category_json(row: CategoryRow) -> dict[str, Any]:
 
 
 def _annotation_json(row: InstanceRow, image_id: int, category_id: int, mends: Groups) -> dict[str, Any]:
-    if row.polygons is None:
+    if row.polygons_json is None:
         instance = Instance(image_id, category_id, row.mask, row.score, is_crowd=row.is_crowd)
         written = annotation_row(row.coco_id, instance)
         if ours_of(row.extra).get("counts") == "list":
@@ -108,14 +109,13 @@ def _annotation_json(row: InstanceRow, image_id: int, category_id: int, mends: G
             "id": row.coco_id,
             "image_id": image_id,
             "category_id": category_id,
-            "segmentation": row.polygons,
+            "segmentation": _as_written(row.polygons_json),
             "area": row.area,
             "bbox": [float(side) for side in row.box_xywh],
             "iscrowd": int(row.is_crowd),
         } | ({} if row.score is None else {"score": row.score})
     extra = row.extra
-    if extra:
-        wrong = sizes_not_taken(extra, mends)
+    if extra and (wrong := sizes_not_taken(extra, mends)):
         extra = {key: value for key, value in extra.items() if key not in wrong}
     ours = {"status": row.status, "source": row.source, "mark": mark_of(row, category_id)}
     return written | _extra_json(extra, ours)
@@ -126,22 +126,27 @@ def sizes_not_taken(given: Mapping[str, Any], mends: Groups) -> list[str]:
 
     An older project can hold what is no number, or negative; evaluators fail on such, or ignore it.
     """
-    wrong = [key for key, is_good in _OF_A_MASK.items() if key in given and not is_good(given[key])]
+    wrong = [key for key in _OF_A_MASK if key in given and not _is_size(key, given[key])]
     for key in wrong:
         mends.count("annotations", None, f".{key}", _NO_SIZE, given[key])
     return wrong
 
 
-def _is_box(value: Any) -> bool:
+def _as_written(polygons: str) -> Written | Any:
+    """Polygons as they are kept, where that is how they are written; older versions kept them otherwise."""
+    return parse_json(polygons) if " " in polygons or "e" in polygons else Written(polygons)
+
+
+def _is_size(key: str, value: Any) -> bool:
+    """Whether an area or box that came with a mask is one that evaluators take."""
+    if key == "area":
+        return read_area(value) is not None
     box = read_box(value)
     return box is not None and not is_turned(box)
 
 
 _NO_SIZE = "kept from a file, but no size that evaluators take; the mask's own is written"
-_OF_A_MASK: Mapping[str, Callable[[Any], bool]] = {
-    "area": lambda value: read_area(value) is not None,
-    "bbox": _is_box,
-}
+_OF_A_MASK = ("area", "bbox")
 
 
 def _extra_json(extra: Mapping[str, Any], ours: Mapping[str, Any]) -> dict[str, Any]:

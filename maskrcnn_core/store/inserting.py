@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -41,24 +40,26 @@ class RowValues(Mapping[str, Any]):
         values: by column.
     """
 
-    __slots__ = ("_places", "_values")
+    __slots__ = ("columns", "in_order")
 
     def __init__(self, values: Mapping[str, Any]) -> None:
-        self._places = _places(tuple(values))
-        self._values = tuple(values.values())
+        self.columns = _shared(tuple(values))
+        self.in_order = tuple(values.values())
 
     def __getitem__(self, column: str) -> Any:
-        return self._values[self._places[column]]
+        return self.in_order[_places(self.columns)[column]]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._places)
+        return iter(self.columns)
 
     def __len__(self) -> int:
-        return len(self._places)
+        return len(self.columns)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The same as a dictionary, quickly."""
-        return dict(zip(self._places, self._values, strict=True))
+
+@cache
+def _shared(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The same names, as one object for all rows that have them."""
+    return columns
 
 
 @cache
@@ -148,30 +149,45 @@ def _insert(
     batch: Sequence[tuple[New, int]],
     ids_of: Mapping[Hashable, int],
 ) -> list[dict[str, Any]]:
-    json_columns = [column.name for column in table.c if isinstance(column.type, JSON)]
     # Rows of one decision may leave out other columns: each form is a statement of its own.
-    forms: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-    lines: list[dict[str, Any]] = []
+    forms: dict[tuple[str, ...], list[tuple[Any, ...]]] = defaultdict(list)
     for new, id_ in batch:
-        values = new.values.as_dict() if isinstance(new.values, RowValues) else dict(new.values)
-        for name, value in values.items():
-            if isinstance(value, Ref):
-                values[name] = ids_of[value.key]
-        for name in json_columns:
-            value = values.get(name)
-            if value is not None and not isinstance(value, JsonText):
-                values[name] = _dumps(value)
-        values |= {**_DEFAULTS, "id": id_, "project_id": project_id}
-        lines.append({"table": table.name, "id": id_, "made": True})
-        forms[tuple(values)].append(values)
+        values = new.values if isinstance(new.values, RowValues) else RowValues(new.values)
+        forms[values.columns].append((*values.in_order, id_))
     for columns, rows in forms.items():
-        statement = insert(table).compile(dialect=connection.dialect, column_keys=columns)
-        order = statement.positiontup
-        # Straight to the driver: SQLAlchemy's way through each column's type costs as much as all the rest.
-        connection.exec_driver_sql(
-            statement.string, rows if order is None else list(map(itemgetter(*order), rows))
-        )
-    return lines
+        _insert_alike(connection, table, project_id, (*columns, "id"), rows, ids_of)
+    return [{"table": table.name, "id": id_, "made": True} for _, id_ in batch]
+
+
+def _insert_alike(
+    connection: Connection,
+    table: Table,
+    project_id: int,
+    columns: tuple[str, ...],
+    rows: Sequence[tuple[Any, ...]],
+    ids_of: Mapping[Hashable, int],
+) -> None:
+    """Make rows that all tell the same columns; a column at a time, as that is quicker by half."""
+    values: dict[str, Sequence[Any]] = dict(zip(columns, zip(*rows, strict=True), strict=True))
+    for column in table.c:
+        given = values.get(column.name)
+        if given is None:
+            continue
+        if isinstance(column.type, JSON):
+            values[column.name] = [v if v is None or type(v) is JsonText else _dumps(v) for v in given]
+        elif column.foreign_keys:
+            values[column.name] = [ids_of[v.key] if type(v) is Ref else v for v in given]
+    for name, value in {**_DEFAULTS, "project_id": project_id}.items():
+        values[name] = [value] * len(rows)
+    statement = insert(table).compile(dialect=connection.dialect, column_keys=list(values))
+    # Straight to the driver: SQLAlchemy's way through each column's type costs as much as all the rest.
+    if statement.positiontup is None:
+        names = list(values)
+        rows_by_name = [dict(zip(names, row, strict=True)) for row in zip(*values.values(), strict=True)]
+        connection.exec_driver_sql(statement.string, rows_by_name)
+    else:
+        in_order = [values[name] for name in statement.positiontup]
+        connection.exec_driver_sql(statement.string, list(zip(*in_order, strict=True)))
 
 
 def _dumps(value: Any) -> str:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Table, bindparam, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Row, Table, bindparam, insert, select, update
 
 from maskrcnn_core.errors import ConflictError, StoreError
 from maskrcnn_core.store.inserting import FIXED, New, Ref, insert_rows
@@ -244,6 +244,12 @@ def chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
         yield chunk
 
 
+def _among(column: Column[int], ids: Sequence[int]) -> ColumnElement[bool]:
+    """Whether a column is one of some ids; quick where they follow each other, as new rows' do."""
+    first, last = min(ids), max(ids)
+    return column.between(first, last) if last - first == len(set(ids)) - 1 else column.in_(ids)
+
+
 def _owner(table: Table) -> Any:
     return table.c.project_id if "project_id" in table.c else table.c.id
 
@@ -282,7 +288,7 @@ def check_places(connection: Connection, project_id: int, lines: Sequence[Mappin
     given: dict[str, set[int]] = {"image": set(), "category": set()}
     for chunk in chunks(touched["instance"]):
         live = select(INSTANCE.c.image_id, INSTANCE.c.category_id).where(
-            INSTANCE.c.id.in_(chunk), ~INSTANCE.c.gone
+            _among(INSTANCE.c.id, chunk), ~INSTANCE.c.gone
         )
         for row in connection.execute(live.distinct()):
             given["image"].add(row.image_id)
@@ -291,7 +297,7 @@ def check_places(connection: Connection, project_id: int, lines: Sequence[Mappin
         table, column = CHANGEABLE[name], INSTANCE.c[f"{name}_id"]
         for chunk in chunks(sorted(given[name])):
             there = select(table.c.id).where(
-                table.c.id.in_(chunk), table.c.project_id == project_id, ~table.c.gone
+                _among(table.c.id, chunk), table.c.project_id == project_id, ~table.c.gone
             )
             if len(connection.execute(there.with_for_update(read=True)).all()) < len(chunk):
                 raise Refusal(why, lines)
@@ -299,7 +305,7 @@ def check_places(connection: Connection, project_id: int, lines: Sequence[Mappin
             left = (
                 select(INSTANCE.c.id)
                 .join(table, table.c.id == column)
-                .where(table.c.id.in_(chunk), table.c.gone, ~INSTANCE.c.gone)
+                .where(_among(table.c.id, chunk), table.c.gone, ~INSTANCE.c.gone)
             )
             if name == "category":
                 left = left.join(IMAGE, IMAGE.c.id == INSTANCE.c.image_id).where(~IMAGE.c.gone)

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Literal, get_args
 
+from maskrcnn_core.json_rows import parse_json
 from maskrcnn_core.masks import Rle
 
 __all__ = [
@@ -155,7 +156,7 @@ class InstanceRow:
         coco_id: as in the data set's files; unique in the project.
         size: height and width of its image in pixels.
         counts: the mask's run lengths in COCO's compressed form.
-        polygons: corner coordinates as a person drew them or a file gave them; ``None`` for masks.
+        polygons_json: JSON of :attr:`polygons`, which most who ask for instances do without.
         area: the mask's pixels.
         box_xywh: the mask's tight box in pixels.
         score: the model's, or ``None`` for what people drew and ground truth.
@@ -175,7 +176,7 @@ class InstanceRow:
     coco_id: int
     size: tuple[int, int]
     counts: str
-    polygons: list[list[float]] | None
+    polygons_json: str | None
     area: int
     box_xywh: tuple[int, int, int, int]
     score: float | None
@@ -188,6 +189,11 @@ class InstanceRow:
     version: int
     extra: Extra = field(default_factory=dict)
     doubts: Doubts | None = None
+
+    @cached_property
+    def polygons(self) -> list[list[float]] | None:
+        """Rings as flat x y, as a person drew them or a file gave them; ``None`` for masks."""
+        return None if self.polygons_json is None else parse_json(self.polygons_json)
 
     @cached_property
     def mask(self) -> Rle:

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from maskrcnn_core.categories import Category
@@ -38,6 +38,14 @@ from maskrcnn_core.store.records import (
     InstanceRow,
     ProjectRow,
     Status,
+)
+from maskrcnn_core.store.rows import (
+    category_row,
+    doubts_of,
+    image_row,
+    instance_row,
+    instances_query,
+    project_row,
 )
 from maskrcnn_core.store.tables import (
     ANSWER,
@@ -110,7 +118,7 @@ class Store:
         """All projects that are there, by name."""
         with self.reading() as connection:
             query = select(PROJECT).where(~PROJECT.c.gone)
-            rows = [_project_row(row) for row in connection.execute(query)]
+            rows = [project_row(row) for row in connection.execute(query)]
         return sorted(rows, key=lambda row: row.name.casefold())
 
     def project(self, project_id: int) -> ProjectRow:
@@ -128,7 +136,7 @@ class Store:
         ).one_or_none()
         if row is None:
             raise StoreError(f"project {project_id}: there is no such project")
-        return _project_row(row)
+        return project_row(row)
 
     # -- what is in them --------------------------------------------------------------------------
 
@@ -136,7 +144,7 @@ class Store:
         """A project's categories, in the order of their ids in files."""
         query = select(CATEGORY).where(CATEGORY.c.project_id == project_id, ~CATEGORY.c.gone)
         with self.reading() as connection:
-            return [_category_row(row) for row in connection.execute(query.order_by(CATEGORY.c.coco_id))]
+            return [category_row(row) for row in connection.execute(query.order_by(CATEGORY.c.coco_id))]
 
     def images(
         self,
@@ -158,19 +166,19 @@ class Store:
         if ids is not None:
             query = query.where(IMAGE.c.id.in_(list(ids)))
         with self.reading() as connection:
-            return [_image_row(row) for row in connection.execute(query.order_by(IMAGE.c.id))]
+            return [image_row(row) for row in connection.execute(query.order_by(IMAGE.c.id))]
 
     def instances(
         self, project_id: int, *, image_id: int | None = None, ids: Collection[int] | None = None
     ) -> list[InstanceRow]:
         """A project's instances, or those of one image, or some of them, in the order in which they came."""
         with self.reading() as connection:
-            query = _instances_query(project_id)
+            query = instances_query(project_id)
             if image_id is not None:
                 query = query.where(INSTANCE.c.image_id == image_id)
             if ids is not None:
                 query = query.where(INSTANCE.c.id.in_(ids))
-            return [_instance_row(row) for row in connection.execute(query)]
+            return [instance_row(row) for row in connection.execute(query)]
 
     def each_instance(self, project_id: int) -> Iterator[InstanceRow]:
         """All of a project's instances in the order in which they came, read as they are asked for.
@@ -178,8 +186,8 @@ class Store:
         It is one state of the database throughout, also where somebody writes meanwhile.
         """
         with self.reading() as connection:
-            rows = connection.execution_options(yield_per=2000).execute(_instances_query(project_id))
-            yield from map(_instance_row, rows)
+            rows = connection.execution_options(yield_per=2000).execute(instances_query(project_id))
+            yield from map(instance_row, rows)
 
     def facts(self, project_id: int) -> list[Fact]:
         """All instances of a project without their masks, in the order in which they came."""
@@ -201,7 +209,7 @@ class Store:
             .order_by(c.id)
         )
         with self.reading() as connection:
-            return [Fact(*row[:-1], _doubts(row.doubt)) for row in connection.execute(query)]
+            return [Fact(*row[:-1], doubts_of(row.doubt)) for row in connection.execute(query)]
 
     def counts(self, project_id: int) -> tuple[Counter[ImageStatus], Counter[Status]]:
         """How many images and how many instances have each status."""
@@ -610,66 +618,3 @@ def mask_values(mask: Rle, polygons: list[list[float]] | None = None) -> dict[st
         "area": mask.area,
         "box": list(mask.box_xywh),
     }
-
-
-# -- rows as values -------------------------------------------------------------------------------
-
-
-def _instances_query(project_id: int) -> Select[Any]:
-    return (
-        select(INSTANCE, IMAGE.c.height, IMAGE.c.width)
-        .join(IMAGE, IMAGE.c.id == INSTANCE.c.image_id)
-        .where(INSTANCE.c.project_id == project_id, ~INSTANCE.c.gone, ~IMAGE.c.gone)
-        .order_by(INSTANCE.c.id)
-    )
-
-
-def _project_row(row: Row[Any]) -> ProjectRow:
-    return ProjectRow(row.id, row.name, row.description, row.made_at, row.made_by, row.version, row.extra)
-
-
-def _category_row(row: Row[Any]) -> CategoryRow:
-    return CategoryRow(row.id, row.coco_id, row.name, row.supercategory, row.colour, row.version, row.extra)
-
-
-def _image_row(row: Row[Any]) -> ImageRow:
-    return ImageRow(
-        row.id,
-        row.coco_id,
-        row.file_name,
-        row.width,
-        row.height,
-        row.digest,
-        row.status,
-        row.version,
-        row.extra,
-    )
-
-
-def _doubts(found: Mapping[str, Any] | None) -> Doubts | None:
-    return None if found is None else Doubts(**found)
-
-
-def _instance_row(row: Row[Any]) -> InstanceRow:
-    x, y, width, height = row.box
-    return InstanceRow(
-        id=row.id,
-        image_id=row.image_id,
-        category_id=row.category_id,
-        coco_id=row.coco_id,
-        size=(row.height, row.width),
-        counts=row.counts,
-        polygons=row.polygons,
-        area=row.area,
-        box_xywh=(x, y, width, height),
-        score=row.score,
-        status=row.status,
-        source=row.source,
-        is_crowd=row.is_crowd,
-        given_box=None if row.given_box is None else tuple(row.given_box),
-        given_area=row.given_area,
-        candidate=row.candidate,
-        version=row.version,
-        extra=row.extra,
-        doubts=_doubts(row.doubt),
-    )

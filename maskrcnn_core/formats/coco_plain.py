@@ -1,0 +1,219 @@
+"""Reads the annotations that are as nearly all are, many at once; the others are left to be read one by one.
+
+What is plain is taken exactly as :meth:`maskrcnn_core.formats.coco_rows.Rows.annotation` takes it: such a
+row needs no mending, and nothing has to be said of it. Masks are checked and measured as texts, without
+unpacking.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from maskrcnn_core.annotations import ImageRecord, Instance
+from maskrcnn_core.categories import Category
+from maskrcnn_core.masks import Rle
+from maskrcnn_core.polygons import FAR_OUTSIDE
+from maskrcnn_core.pycoco import frPoly
+from maskrcnn_core.run_codes import measure
+
+__all__ = ["Annotation", "read_plain"]
+
+Json = Any
+
+_FAR = 1e15
+"""As the reader of single rows, which has to say so, bounds numbers."""
+
+_LEAST = 6
+_NUMBERS = frozenset({int, float})
+_MASK_ALONE = frozenset({"size", "counts"})
+
+_Flags = npt.NDArray[np.bool_]
+
+
+class Annotation(NamedTuple):
+    """What a row with a mask says.
+
+    Args:
+        instance: the annotation.
+        polygons: its parts as flat x y; ``None`` for run lengths.
+        is_listed: its run lengths are a list, not compressed text.
+    """
+
+    instance: Instance
+    polygons: list[list[float]] | None
+    is_listed: bool = False
+
+
+class _Fields(NamedTuple):
+    """The fields of a row beside its mask, checked; ``place`` is its index."""
+
+    place: int
+    image: ImageRecord
+    category: Category
+    segmentation: Json
+    score: float | None
+    box: tuple[float, float, float, float] | None
+    area: float | None
+    is_crowd: bool
+
+
+def read_plain(
+    batch: Sequence[Json],
+    images: Mapping[int | str, ImageRecord],
+    categories: Mapping[int | str, Category],
+) -> dict[int, Annotation]:
+    """The plain rows of some, by their index.
+
+    Args:
+        batch: rows as ``json`` reads them.
+        images, categories: what rows refer to.
+    """
+    polygons: list[_Fields] = []
+    runs: list[_Fields] = []
+    for index, row in enumerate(batch):
+        fields = _fields(index, row, images, categories)
+        if fields is not None:
+            (polygons if isinstance(fields.segmentation, list) else runs).append(fields)
+    polygons = _with_drawable(polygons)
+    found = _of_texts(polygons, _rasterised(polygons))
+    found |= _of_texts(runs, [fields.segmentation["counts"] for fields in runs])
+    return found
+
+
+def _fields(
+    index: int,
+    row: Json,
+    images: Mapping[int | str, ImageRecord],
+    categories: Mapping[int | str, Category],
+) -> _Fields | None:
+    """The fields of a row if all are plain but perhaps the numbers of its polygon."""
+    try:
+        image_id, category_id, segmentation = row["image_id"], row["category_id"], row["segmentation"]
+        if type(image_id) is not int or type(category_id) is not int:
+            return None
+        image, category = images[image_id], categories[category_id]
+        get = row.get
+        score, box, area, crowd = get("score"), get("bbox"), get("area"), get("iscrowd", 0)
+    except (TypeError, KeyError, AttributeError):
+        return None
+    if type(segmentation) is list:
+        if len(segmentation) != 1 or type(part := segmentation[0]) is not list:
+            return None
+        if len(part) < _LEAST or len(part) % 2:
+            return None
+    elif not _is_plain_mask(segmentation, image):
+        return None
+    if score is not None and not (type(score) in _NUMBERS and -_FAR < score < _FAR):
+        return None
+    if area is None:
+        if "area" in row:
+            return None
+    elif not (type(area) in _NUMBERS and 0 < area < _FAR):
+        return None
+    if type(crowd) is not int or not 0 <= crowd <= 1:
+        return None
+    corners = None
+    if box is not None:
+        corners = _corners(box)
+    if corners is None and "bbox" in row:
+        return None
+    return _Fields(
+        index,
+        image,
+        category,
+        segmentation,
+        None if score is None else float(score),
+        corners,
+        None if area is None else float(area),
+        crowd == 1,
+    )
+
+
+def _is_plain_mask(segmentation: Json, image: ImageRecord) -> bool:
+    return (
+        type(segmentation) is dict
+        and segmentation.keys() == _MASK_ALONE
+        and segmentation["size"] == [image.height, image.width]
+        and set(map(type, segmentation["size"])) == {int}
+        and type(segmentation["counts"]) is str
+        and image.height * image.width < 2**32
+    )
+
+
+def _corners(box: Json) -> tuple[float, float, float, float] | None:
+    if type(box) is not list or len(box) != 4 or not _NUMBERS.issuperset(map(type, box)):
+        return None
+    x, y, width, height = box
+    if not (-_FAR < x < _FAR and -_FAR < y < _FAR and 0 <= width < _FAR and 0 <= height < _FAR):
+        return None
+    x, y = float(x), float(y)
+    return (x, y, x + float(width), y + float(height))
+
+
+def _with_drawable(rows: list[_Fields]) -> list[_Fields]:
+    """Those whose polygon has finite numbers only, none far outside of its image."""
+    parts = [fields.segmentation[0] for fields in rows]
+    if not _NUMBERS.issuperset(map(type, chain.from_iterable(parts))):
+        rows = [fields for fields in rows if _NUMBERS.issuperset(map(type, fields.segmentation[0]))]
+        parts = [fields.segmentation[0] for fields in rows]
+    if not rows:
+        return []
+    try:
+        numbers = np.array(list(chain.from_iterable(parts)), np.float64)
+    except OverflowError:  # whole numbers of JSON have no bounds
+        return []
+    starts = np.cumsum([0, *map(len, parts[:-1])])
+    limits = np.array([FAR_OUTSIDE * max(*fields.image.size, 1) for fields in rows])
+    drawable: _Flags = np.maximum.reduceat(np.abs(numbers), starts) <= limits  # not where one is NaN
+    return [fields for fields, is_drawable in zip(rows, drawable.tolist(), strict=True) if is_drawable]
+
+
+def _rasterised(rows: Sequence[_Fields]) -> list[str]:
+    """The compressed run lengths of each row's polygon; all rows of one image size in one call."""
+    by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for place, fields in enumerate(rows):
+        by_size[fields.image.size].append(place)
+    texts = [""] * len(rows)
+    for size, places in by_size.items():
+        coded = frPoly([rows[place].segmentation[0] for place in places], *size)
+        for place, code in zip(places, coded, strict=True):
+            texts[place] = code["counts"].decode("ascii")
+    return texts
+
+
+def _of_texts(rows: Sequence[_Fields], texts: Sequence[str]) -> dict[int, Annotation]:
+    """The rows whose run lengths are right as they are."""
+    sizes = np.array([fields.image.size for fields in rows], np.int64).reshape(-1, 2)
+    good, areas, boxes = measure(texts, sizes[:, 0].copy(), sizes[:, 1].copy())
+    measured = zip(
+        rows,
+        texts,
+        good.tolist(),
+        areas.astype(np.int64).tolist(),
+        boxes.astype(np.int64).tolist(),
+        strict=True,
+    )
+    found = {}
+    for fields, text, is_good, area, box in measured:
+        if is_good:
+            image, segmentation = fields.image, fields.segmentation
+            mask = Rle.of_measured(text, image.size, area, tuple(box))
+            found[fields.place] = Annotation(
+                Instance(
+                    image.id,
+                    fields.category.id,
+                    mask,
+                    fields.score,
+                    fields.box,
+                    fields.area,
+                    fields.is_crowd,
+                ),
+                segmentation if isinstance(segmentation, list) else None,
+            )
+    return found
