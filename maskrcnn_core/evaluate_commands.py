@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from maskrcnn_core.annotations import Dataset
+from maskrcnn_core.annotations import Dataset, Instance
 from maskrcnn_core.category_maps import join_categories, listed
 from maskrcnn_core.columns import Columns
 from maskrcnn_core.console import (
@@ -29,13 +29,15 @@ from maskrcnn_core.errors import InputError
 from maskrcnn_core.evaluation import Evaluation
 from maskrcnn_core.evaluation import evaluate as compare
 from maskrcnn_core.evaluation_notes import notes_on, unknown_note
-from maskrcnn_core.formats.coco_reader import CocoFile, read_coco_file
+from maskrcnn_core.formats.coco_file import boxes_refused
+from maskrcnn_core.formats.coco_reader import CocoReader
 from maskrcnn_core.formats.coco_results import read_results_file, result_lines
 from maskrcnn_core.images import Stretch
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.models import MODELS
+from maskrcnn_core.refusals import Refusal
 from maskrcnn_core.run_limits import LimitTally
-from maskrcnn_core.training.unlearned import Reading, Unlearned, sort_out
+from maskrcnn_core.training.unlearned import Reading, Sorted, Unlearned, sort_out
 
 __all__ = ["evaluate"]
 
@@ -138,11 +140,8 @@ def evaluate(
 def _compare_file(
     ground_truth: Path, results: Path, pairs: Sequence[str], crowds: Crowds, save: Path | None, limit: int
 ) -> _Compared:
-    file = _read_truth(ground_truth)
-    truth, refusals = file.dataset(), file.refused()
-    decided = sort_out(((row.value, row.raw) for row in file.annotations), _reading(crowds))
-    truth = replace(truth, instances=decided.instances)
-    tell_refusals(ground_truth, refusals, file.notes)
+    truth, decided, refusals, mended = _read_truth(ground_truth, _reading(crowds))
+    tell_refusals(ground_truth, refusals, mended)
     if refusals and not truth.instances:
         tell(f"{one_line(str(ground_truth))}: no instance of it can be used")
         raise typer.Exit(1)
@@ -199,16 +198,35 @@ def _compare_model(
     return _Compared(evaluation, limit, notes, is_empty=False)
 
 
-def _read_truth(file: Path) -> CocoFile:
-    shown = one_line(str(file))
+def _read_truth(file: Path, reading: Reading) -> tuple[Dataset, Sorted, list[Refusal], tuple[str, ...]]:
+    """The ground truth, what of the file is none, and what is to be said of it."""
+    shown, boxes = one_line(str(file)), 0
     try:
-        return read_coco_file(file.read_bytes())
+        reader = CocoReader(file.read_bytes())
     except OSError as error:
         raise InputError(
             f"{shown}: cannot read this file ({error.strerror}); check that it exists and may be read"
         ) from error
     except InputError as error:
         raise InputError(f"{shown}: {error}") from error
+
+    def masks() -> Iterator[tuple[Instance, Mapping[str, Any]]]:
+        """A row at a time: rows as the file has them take ten times the memory of what is compared."""
+        nonlocal boxes
+        for row in reader.annotations():
+            if isinstance(row.value, Instance):
+                yield row.value, row.raw
+            else:
+                boxes += 1
+
+    decided = sort_out(masks(), reading)
+    refusals = [*reader.refusals, *boxes_refused(boxes)]
+    truth = Dataset(
+        tuple(row.value for row in reader.images),
+        tuple(row.value for row in reader.categories),
+        decided.instances,
+    )
+    return truth, decided, refusals, reader.notes
 
 
 def _reading(crowds: Crowds, stretch: Stretch = "auto") -> Reading:

@@ -10,7 +10,7 @@ from maskrcnn_core.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.categories import Category
 from maskrcnn_core.refusals import Refusal
 
-__all__ = ["CocoFile", "CocoRow", "GivenBox"]
+__all__ = ["CocoFile", "CocoRow", "GivenBox", "boxes_refused"]
 
 Json = Any
 
@@ -94,6 +94,10 @@ class CocoFile:
 
     def refused(self) -> list[Refusal]:
         """All that is not in :meth:`dataset`; boxes without a mask are one sentence."""
-        count = len(self.boxes)
-        reason = f"{count} hold{'s' if count == 1 else ''} boxes only, no masks"
-        return [*self.refusals, *([Refusal("annotations", reason)] if count else [])]
+        return [*self.refusals, *boxes_refused(len(self.boxes))]
+
+
+def boxes_refused(count: int) -> list[Refusal]:
+    """One refusal for so many annotations that are boxes without a mask."""
+    reason = f"{count} hold{'s' if count == 1 else ''} boxes only, no masks"
+    return [Refusal("annotations", reason)] if count else []
