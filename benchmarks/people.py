@@ -163,6 +163,7 @@ def _come_and_go(
     for turn in range(rounds):
         asyncio.run(come_and_go(100_000 + turn * people * images))
         left = _sessions_left(folder)
+        time.sleep(_LET_GO)  # what was freed is given back at the next look
         memory.append(_server_process().memory_info().rss)
     kept = memory[-1] - memory[0]
     visits, photos = rounds * people, rounds * people * images
