@@ -31,6 +31,7 @@ from maskrcnn_core.evaluate_commands import evaluate
 from maskrcnn_core.folders import PassedOver
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.images import one_line
+from maskrcnn_core.messages import counted
 from maskrcnn_core.model_summary import summarise
 from maskrcnn_core.models import (
     MODELS,
@@ -207,16 +208,16 @@ def _annotate_with_bar(settings: BatchSettings, predictor: Predictor, *, quiet: 
             bar.close()
             if journal_file(settings.out).exists():
                 tell(
-                    f"interrupted after {bar.n} of {bar.total} images; "
-                    "the same command with --resume goes on from there"
+                    f"interrupted after {bar.n} of {counted(int(bar.total or 0), 'image')}; the same "
+                    "command with --resume goes on from there"
                 )
             raise typer.Exit(130) from None
 
 
 def _summary_line(report: BatchReport) -> str:
     parts = [
-        f"{report.succeeded} of {report.total} images annotated",
-        f"{report.instances} instances",
+        f"{report.succeeded:,} of {counted(report.total, 'image')} annotated",
+        counted(report.instances, "instance"),
         f"{report.empty} without objects",
         f"{len(report.failed)} failed",
     ]

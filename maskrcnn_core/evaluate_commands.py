@@ -33,7 +33,7 @@ from maskrcnn_core.formats.coco_file import boxes_refused
 from maskrcnn_core.formats.coco_reader import CocoReader
 from maskrcnn_core.formats.coco_results import read_results_file, result_lines
 from maskrcnn_core.images import Stretch
-from maskrcnn_core.messages import one_line
+from maskrcnn_core.messages import counted, one_line
 from maskrcnn_core.models import MODELS
 from maskrcnn_core.refusals import Refusal
 from maskrcnn_core.run_limits import LimitTally
@@ -238,9 +238,15 @@ def _undecided_notes(unlearned: Sequence[Unlearned], rejected: int) -> list[str]
     notes = []
     proposals = sum(one.reason == "proposal" for one in unlearned)
     if proposals:
-        notes.append(f"{proposals:,} open proposals of the ground truth count neither way, as crowds do")
+        notes.append(
+            f"{counted(proposals, 'open proposal')} of the ground truth "
+            f"{'counts' if proposals == 1 else 'count'} neither way, as crowds do"
+        )
     if rejected:
-        notes.append(f"{rejected:,} instances of the ground truth were rejected, and are none of it")
+        notes.append(
+            f"{counted(rejected, 'instance')} of the ground truth {'was' if rejected == 1 else 'were'} "
+            f"rejected, and {'is' if rejected == 1 else 'are'} none of it"
+        )
     return notes
 
 
@@ -252,14 +258,15 @@ def _save(file: Path | None, found: Columns, truth: Dataset) -> None:
             opened.writelines(f"{line}\n" for line in result_lines(found, truth.images))
     except OSError as error:
         raise InputError(f"{one_line(str(file))}: cannot write this file ({error.strerror})") from error
-    tell(f"{one_line(str(file))}: {len(found)} detections")
+    tell(f"{one_line(str(file))}: {counted(len(found), 'detection')}")
 
 
 def _print(compared: _Compared, *, per_category: bool) -> None:
     evaluation = compared.evaluation
     typer.echo(
-        f"{evaluation.images} images, {evaluation.ground_truths} objects in the ground truth, "
-        f"{evaluation.detections} detections; the best {compared.limit} of an image and category count\n"
+        f"{counted(evaluation.images, 'image')}, {counted(evaluation.ground_truths, 'object')} in the "
+        f"ground truth, {counted(evaluation.detections, 'detection')}; the best {compared.limit} of an "
+        "image and category count\n"
     )
     rows = [(name, _shown(box), _shown(mask), meaning) for name, meaning, box, mask in evaluation.rows()]
     for line in table([("metric", "box", "mask", ""), *rows], right=(1, 2)):

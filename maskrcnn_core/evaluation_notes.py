@@ -19,7 +19,7 @@ from maskrcnn_core.columns import Columns
 from maskrcnn_core.counting import AREAS, count
 from maskrcnn_core.evaluation import Evaluation
 from maskrcnn_core.formats.coco_results import Results
-from maskrcnn_core.messages import one_line
+from maskrcnn_core.messages import counted, one_line
 
 __all__ = ["notes_on", "unknown_note"]
 
@@ -47,8 +47,9 @@ def notes_on(
     notes += _on_boxes(found)
     if evaluation.over_limit:
         notes.append(
-            f"the best {limit} detections of an image and category count; {evaluation.over_limit} of "
-            f"{evaluation.detections} are left out; --max-detections counts more"
+            f"the best {counted(limit, 'detection')} of an image and category "
+            f"{'counts' if limit == 1 else 'count'}; {evaluation.over_limit} of {evaluation.detections} are "
+            "left out; --max-detections counts more"
         )
     everything = Columns.joined([found, results.strangers]) if results else found
     if evaluation.ground_truths and len(everything) and evaluation.box.AP < _LOW:
@@ -69,8 +70,9 @@ def unknown_note(joined: Joined, names: Sequence[str], whose: str) -> str:
     close = get_close_matches(first, names, n=1, cutoff=0.5)
     help_ = one_line(f"--map {first}={close[0] if close else 'NAME'} says which of {whose} it is")
     return (
-        f"{len(joined.unknown)} of the ground truth's {len(joined.truth.categories)} categories, with "
-        f"{objects} of its {total} objects, are none of {whose} and count as missed: {shown}; {help_}"
+        f"{len(joined.unknown)} of the ground truth's "
+        f"{counted(len(joined.truth.categories), 'category', 'categories')}, with {objects} of its "
+        f"{counted(total, 'object')}, are none of {whose} and count as missed: {shown}; {help_}"
     )
 
 
@@ -80,11 +82,15 @@ def _on_truth(truth: Dataset) -> Iterator[str]:
         yield "the ground truth holds no objects: every number is -1"
     elif crowds == len(truth.instances):
         yield (
-            f"all {crowds} objects of the ground truth are crowd regions (iscrowd 1), which count neither "
-            "way: every number is -1; --crowds objects takes them as objects (CVAT writes all masks so)"
+            f"the ground truth holds nothing but {counted(crowds, 'crowd region')} (iscrowd 1), which count "
+            "neither way: every number is -1; --crowds objects takes them as objects (CVAT writes all "
+            "masks so)"
         )
     elif crowds:
-        yield f"{crowds} crowd regions of the ground truth count neither way"
+        yield (
+            f"{counted(crowds, 'crowd region')} of the ground truth {'counts' if crowds == 1 else 'count'} "
+            "neither way"
+        )
 
 
 def _on_results(truth: Dataset, results: Results) -> Iterator[str]:
@@ -93,28 +99,30 @@ def _on_results(truth: Dataset, results: Results) -> Iterator[str]:
     images = [f"{image.id} ({image.file_name})" for image in truth.images]
     categories = [f"{category.id} ({category.name})" for category in truth.categories]
     for what, unknown, known in (
-        ("images", results.unknown_images, images),
-        ("categories", results.unknown_categories, categories),
+        (("image",), results.unknown_images, images),
+        (("category", "categories"), results.unknown_categories, categories),
     ):
         if unknown:
             yield (
-                f"{sum(unknown.values())} of {results.rows} detections are of {len(unknown)} {what} that the "
-                f"ground truth does not have: {listed(list(unknown), 5)}; it has {listed(known, 3)}"
+                f"{sum(unknown.values())} of {counted(results.rows, 'detection')} are of "
+                f"{counted(len(unknown), *what)} that the ground truth does not have: "
+                f"{listed(list(unknown), 5)}; it has {listed(known, 3)}"
             )
     if results.other_sizes:
         yield (
-            f"{results.other_sizes} of {results.rows} detections have masks of another size than their image"
+            f"{results.other_sizes} of {counted(results.rows, 'detection')} have masks of another size than "
+            "their image"
         )
 
 
 def _on_boxes(found: Columns) -> Iterator[str]:
     boxes = int((~found.has_mask).sum())
     if boxes and boxes == len(found):
-        yield f"all {boxes} detections are boxes without a mask: the mask column is left empty"
+        yield f"{counted(boxes, 'detection')}, none with a mask: the mask column is left empty"
     elif boxes:
         yield (
-            f"{boxes} of {len(found)} detections are boxes without a mask: they count in the box column, and "
-            "are missing in the mask column"
+            f"{boxes} of {counted(len(found), 'detection')} are boxes without a mask: they count in the box "
+            "column, and are missing in the mask column"
         )
 
 
@@ -124,7 +132,10 @@ def _on_found(truth: Dataset, found: Columns) -> Iterator[str]:
         return
     without = len(truth.images) - np.unique(found.image_ids).size
     if without:
-        yield f"{without} of {len(truth.images)} images have no detections"
+        yield (
+            f"{without:,} of {counted(len(truth.images), 'image')} {'has' if without == 1 else 'have'} no "
+            "detections"
+        )
     if len(found) > 1 and (found.scores == found.scores[0]).all():
         yield (
             f"all {len(found)} detections have the same score, {found.scores[0]:g}: "
@@ -141,7 +152,7 @@ def _on_areas(found: Columns) -> Iterator[str]:
     if other:
         yield (
             "APs, APm and APl of masks go by the masks' own areas; pycocotools' loadRes goes by the boxes' "
-            f"here, which puts {other} of {len(found)} detections into another size"
+            f"here, which puts {other} of {counted(len(found), 'detection')} into another size"
         )
 
 

@@ -18,6 +18,7 @@ from maskrcnn_core.boxes import box_ious
 from maskrcnn_core.categories import LabelMap
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.fates import fates_of_candidates
+from maskrcnn_core.messages import counted
 from maskrcnn_core.prompts import check_boxes
 from maskrcnn_core.stages import Stages
 
@@ -193,7 +194,8 @@ class _Case:
             case "beyond limit":
                 sentence = (
                     f"Beyond the limit: {name} would cover it (IoU {iou:.2f}), but "
-                    f"{self.thresholds.max_detections} detections score better."
+                    f"{counted(self.thresholds.max_detections, 'detection scores', 'detections score')} "
+                    "better."
                 )
                 return "beyond limit", sentence, "Raise the limit of detections per image.", (row,)
             case _:

@@ -13,7 +13,7 @@ import typer
 from maskrcnn_core.console import errors_told, table, tell
 from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.errors import InputError
-from maskrcnn_core.messages import one_line
+from maskrcnn_core.messages import counted, one_line
 from maskrcnn_core.models import default_model, model_by_key
 from maskrcnn_core.store import jobs
 from maskrcnn_core.store.jobs import JobRow, JobSettings, JobState
@@ -88,8 +88,8 @@ def add_background_job(
         raise InputError(str(error)) from error
     job = jobs.add_job(store, project.id, spec.key, settings, who)
     typer.echo(
-        f"job {job.id}: {spec.key} over {job.total} images of {one_line(project.name)}; "
-        "it begins when the app is opened, or with 'project work'"
+        f"job {job.id}: {spec.key} over {counted(job.total, 'image')} of {one_line(project.name)}; it "
+        "begins when the app is opened, or with 'project work'"
     )
 
 
@@ -114,7 +114,7 @@ def work(
             count = work_off(store, on_event=_tell_with_time, stop=stop, idle_seconds=0.0 if once else idle)
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
-        typer.echo(f"{count} jobs were at work")
+        typer.echo(f"{counted(count, 'job was', 'jobs were')} at work")
         if stop.is_asked and not with_parent:
             raise typer.Exit(130)
 
@@ -169,7 +169,7 @@ def pause(name: _Name, model: _Model = None) -> None:
     """Let a project's job rest after the image that it is at. What was proposed stays."""
     with open_store() as store:
         job = jobs.pause_job(store, _one(store, name, model, ("waiting", "running"), "pause").id)
-        typer.echo(f"job {job.id}: paused after {job.done} of {job.total} images")
+        typer.echo(f"job {job.id}: paused after {job.done} of {counted(job.total, 'image')}")
 
 
 @app.command("resume")
@@ -185,7 +185,7 @@ def cancel(name: _Name, model: _Model = None) -> None:
     """End a project's job after the image that it is at. What was proposed stays."""
     with open_store() as store:
         job = jobs.cancel_job(store, _one(store, name, model, jobs.OPEN_STATES, "cancel").id)
-        typer.echo(f"job {job.id}: cancelled after {job.done} of {job.total} images")
+        typer.echo(f"job {job.id}: cancelled after {job.done} of {counted(job.total, 'image')}")
 
 
 def _one(store: Store, name: str, model: str | None, states: Sequence[JobState], verb: str) -> JobRow:

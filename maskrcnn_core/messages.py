@@ -6,13 +6,14 @@ __all__ = ["counted", "one_line"]
 
 
 def counted(count: int, one: str, many: str = "") -> str:
-    """A count with its noun: ``1 image``, ``2 images``, ``0 categories``.
+    """A count with its noun: ``1 image``, ``2,000 images``, ``0 categories``.
 
     Args:
         count: at least 0.
-        one, many: the noun for one, and for more if that is not ``one`` with an s.
+        one, many: the noun for one, with its verb where there is one, and for more if that is not ``one``
+            with an s.
     """
-    return f"{count} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def one_line(text: str) -> str:

@@ -20,6 +20,7 @@ from maskrcnn_core.architectures import Architecture, architecture_as_json, arch
 from maskrcnn_core.categories import Category, LabelMap
 from maskrcnn_core.detections import SCORE_FLOOR
 from maskrcnn_core.errors import CoreError, InputError, WeightsError
+from maskrcnn_core.messages import counted
 
 __all__ = ["CARD_VERSION", "ModelCard", "card_file", "is_card", "read_card", "write_card_bytes"]
 
@@ -86,7 +87,10 @@ class ModelCard:
         seconds, best = run.get("seconds"), run.get("best_epoch")
         took = f" in {seconds:,.0f} s" if isinstance(seconds, int | float) else ""
         kept = "the start is the best" if best == 0 else f"the best is epoch {best}"
-        return f"Trained until {run['date']}{took} on {run.get('device')}: {run['epochs']} epochs, {kept}."
+        return (
+            f"Trained until {run['date']}{took} on {run.get('device')}: {counted(run['epochs'], 'epoch')}, "
+            f"{kept}."
+        )
 
     def mean_ap(self, kind: str) -> float | None:
         """Mean of ``mask AP`` or ``box AP`` over the ground truths, in percent; None without one."""

@@ -278,9 +278,9 @@ def annotate_project(
             tell(sentence)
         kept = Counter(report.there) + Counter({loaded.key: there})
         typer.echo(
-            f"{report.images} images have an answer, {report.ran} of them new; "
+            f"{counted(report.images, 'image has', 'images have')} an answer, {report.ran:,} of them new; "
             f"{told_counts(report.proposed, report.replaced, kept, report.decided + decided)}, "
-            f"{len(report.failed)} images failed"
+            f"{counted(len(report.failed), 'image')} failed"
         )
 
 
@@ -451,7 +451,10 @@ def _fill(
         report = fill_boxes(store, project.id, who, boxes, Predictor(model), on_image=show)
     for note in report.notes:
         tell(note)
-    typer.echo(f"{report.proposals} of {len(boxes)} boxes filled by {model.key}: they are proposals")
+    typer.echo(
+        f"{report.proposals:,} of {counted(len(boxes), 'box', 'boxes')} filled by {model.key}: they are "
+        "proposals"
+    )
     return report.proposals
 
 

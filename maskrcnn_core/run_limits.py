@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from maskrcnn_core.detections import Thresholds
+from maskrcnn_core.messages import counted
 from maskrcnn_core.runs import Run
 
 __all__ = ["LimitTally", "NoteTally", "limit_note", "resolution_note"]
@@ -30,8 +31,8 @@ def limit_note(run: Run, thresholds: Thresholds) -> str:
     if not left_out:
         return ""
     return (
-        f"{left_out} more pass these thresholds, but not the limit of {thresholds.max_detections} detections "
-        "per image"
+        f"{left_out} more pass these thresholds, but not the limit of "
+        f"{counted(thresholds.max_detections, 'detection')} per image"
     )
 
 
@@ -80,21 +81,19 @@ class LimitTally:
         said = []
         if self._limited:
             said.append(
-                f"{_images(self._limited)} reached the limit of {self._limit} detections, and "
-                f"{self._left_out} detections were left out; raise it with {option}"
+                f"{counted(self._limited, 'image')} reached the limit of "
+                f"{counted(self._limit, 'detection')}, and "
+                f"{counted(self._left_out, 'detection was', 'detections were')} left out; raise it with "
+                f"{option}"
             )
         if self._small:
             scale, name = min(self._small)
             said.append(
-                f"the network saw {_images(len(self._small))} at a third of the size or less; the most at "
-                f"1/{1 / scale:.2g} of it: {name}, where objects smaller than about {_SMALLEST / scale:.0f} "
-                f"pixels are lost; {_CUT.replace('the image', 'such images')}"
+                f"the network saw {counted(len(self._small), 'image')} at a third of the size or less; the "
+                f"most at 1/{1 / scale:.2g} of it: {name}, where objects smaller than about "
+                f"{_SMALLEST / scale:.0f} pixels are lost; {_CUT.replace('the image', 'such images')}"
             )
         return said
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"
 
 
 class NoteTally:

@@ -36,6 +36,7 @@ from maskrcnn_core.drawing import (
 from maskrcnn_core.explaining import SAME, Explanation, explain_box
 from maskrcnn_core.fates import FATES
 from maskrcnn_core.layers import Layer, blocks_of, layers_of
+from maskrcnn_core.messages import counted
 from maskrcnn_core.models import LoadedModel
 from maskrcnn_core.palette import Color, instance_color
 from maskrcnn_core.pasting import paste_mask
@@ -363,7 +364,8 @@ def _box_head(walk: Walk) -> tuple[Picture, ...]:
         Picture(
             with_legend(board.pixels(), [(AMBER, "region of interest"), (GREEN, "box of the box head")]),
             "From region to box",
-            f"Of {len(rows)} detections the region each came from, and where the box head moved it."
+            f"Of {counted(len(rows), 'detection')} the region each came from, and where the box head moved "
+            "it."
             if len(walk.detections)
             else "Nothing was detected; shown is the best there was.",
         ),

@@ -29,7 +29,7 @@ from sqlalchemy.exc import DBAPIError
 
 from maskrcnn_core.downloads import has_sha256
 from maskrcnn_core.errors import CoreError, InputError, StoreError
-from maskrcnn_core.messages import one_line
+from maskrcnn_core.messages import counted, one_line
 from maskrcnn_core.models import load_model, model_by_key
 from maskrcnn_core.run_limits import LimitTally
 from maskrcnn_core.store import jobs
@@ -164,14 +164,14 @@ class _Go:
     def _end(self, report: ProposeReport) -> None:
         if report.was_cancelled:
             jobs.leave_job(self._store, self._job.id, self._worker)
-            self._tell(f"left after {report.images + len(report.failed)} of {report.total} images")
+            self._tell(f"left after {report.images + len(report.failed)} of {counted(report.total, 'image')}")
             return
         cut = "; ".join(self._limits.sentences("'project annotate --max-detections'"))
         if jobs.end_job(self._store, self._job.id, self._worker, "done", cut):
             self._tell(
-                f"done: {report.ran} images newly run, "
+                f"done: {counted(report.ran, 'image')} newly run, "
                 f"{told_counts(report.proposed, report.replaced, report.there, report.decided)}, "
-                f"{len(report.failed)} images failed"
+                f"{counted(len(report.failed), 'image')} failed"
             )
             if cut:
                 self._tell(cut)

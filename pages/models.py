@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from maskrcnn_core.messages import counted
 from maskrcnn_core.model_cards import is_card
 from maskrcnn_core.models import ModelSpec, all_models, load_custom_model, load_trained_model, ready_models
 from pages.ui.cached import predictor_of
@@ -100,9 +101,8 @@ def draw_custom(state: UiState) -> None:
 
         state.custom[model.key] = Predictor(model)
         state.model_key = model.key
-        state.loaded = (
-            f"Loaded {model.title}: {len(model.label_map)} categories. The Annotate page uses it now."
-        )
+        categories = counted(len(model.label_map), "category", "categories")
+        state.loaded = f"Loaded {model.title}: {categories}. The Annotate page uses it now."
         st.rerun()
 
 

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from maskrcnn_core.messages import counted
 from pages.ui.errors import plain, show_core_errors
 from pages.ui.navigation import through_app
 from pages.ui.project.boxes import draw_box_choice
@@ -63,7 +64,10 @@ def draw_picture(project: OpenProject, ui: ProjectUi, client: str, *, is_saved: 
     if item is None:
         st.info("Nothing is like that. Choose something else under Queue.", icon=":material/inbox:")
         if missing := sum(not image.digest for image in project.images):
-            st.caption(f"{missing:,} images are listed by a COCO file, and nobody has brought them yet.")
+            st.caption(
+                f"{counted(missing, 'image is', 'images are')} listed by a COCO file, and nobody has "
+                "brought what is missing yet."
+            )
         return
     with show_core_errors():
         draw_progress(project)

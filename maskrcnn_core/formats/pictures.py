@@ -17,6 +17,7 @@ from PIL import Image
 from maskrcnn_core.annotations import AnnotatedImage, Instance
 from maskrcnn_core.formats.base import Export, Member, file_stem, stems_of
 from maskrcnn_core.formats.placed_png import placed_png
+from maskrcnn_core.messages import counted
 from maskrcnn_core.rendering import cut_out, render
 
 __all__ = ["label_map_members", "overlay_members", "segment_members"]
@@ -122,7 +123,10 @@ def _hidden(labels: npt.NDArray[np.int32], numbers: list[int]) -> str:
     if not hidden:
         return ""
     shown = ", ".join(map(str, hidden[:8])) + (" ..." if len(hidden) > 8 else "")
-    return f"{len(hidden)} instances lie wholly below others and have no pixel here ({shown})"
+    return (
+        f"{counted(len(hidden), 'instance lies', 'instances lie')} wholly below others, without a pixel "
+        f"here ({shown})"
+    )
 
 
 def _label_member(stem: str, labels: npt.NDArray[np.int32], values: list[int], note: str) -> Member:

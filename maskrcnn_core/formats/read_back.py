@@ -10,6 +10,7 @@ from typing import Any
 
 from maskrcnn_core.errors import ExportError
 from maskrcnn_core.json_rows import JsonRows, read_json_rows
+from maskrcnn_core.messages import counted
 from maskrcnn_core.pycoco import COCO, coco_mask
 
 __all__ = ["Meant", "read_back", "read_back_note"]
@@ -65,7 +66,7 @@ def read_back_note(count: int, iou: float) -> str:
     """What the read-back found, for people."""
     if not count:
         return "read back with pycocotools: no instances"
-    return f"read back with pycocotools: {count} instances, least mask IoU {iou:.6f}"
+    return f"read back with pycocotools: {counted(count, 'instance')}, least mask IoU {iou:.6f}"
 
 
 def _as_coco(annotations: list[Json], images: Mapping[Json, Json], categories: list[Json]) -> COCO:

@@ -15,6 +15,7 @@ from maskrcnn_core.errors import ImageError, InferenceError
 from maskrcnn_core.formats.coco_fields import OURS
 from maskrcnn_core.images import Stretch
 from maskrcnn_core.masks import Rle
+from maskrcnn_core.messages import counted
 from maskrcnn_core.store.coco_ids import FreeIds
 from maskrcnn_core.store.drawing import mapping_of
 from maskrcnn_core.store.import_report import BoxToFill
@@ -99,7 +100,11 @@ def fill_boxes(
             without[f"image could not go through the network ({error})"] += len(present)
         on_image(done, len(of_image))
     store.decide(project_id, who, FILL_BOXES, news)
-    notes = tuple(f"{count} boxes have no mask: their {why}" for why, count in without.items() if count)
+    notes = tuple(
+        f"{counted(count, 'box has', 'boxes have')} no mask: {'its' if count == 1 else 'their'} {why}"
+        for why, count in without.items()
+        if count
+    )
     return FilledBoxes(len(news), notes + tuple(ids.notes("annotations")))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from maskrcnn_core.categories import Category
 from maskrcnn_core.errors import InputError
-from maskrcnn_core.messages import one_line
+from maskrcnn_core.messages import counted, one_line
 from maskrcnn_core.store.journal import Change
 from maskrcnn_core.store.records import CategoryRow, Entry
 from maskrcnn_core.store.store import Store, new_category
@@ -95,8 +95,8 @@ def remove_category(store: Store, project_id: int, who: str, row: CategoryRow) -
     count = sum(fact.category_id == row.id for fact in store.facts(project_id))
     if count:
         raise InputError(
-            f"category {one_line(row.name)!r}: {count} instances have it; merge it into another one, "
-            "or give them another category first"
+            f"category {one_line(row.name)!r}: {counted(count, 'instance has', 'instances have')} it; merge "
+            "it into another one, or give them another category first"
         )
     return store.decide(
         project_id, who, "remove category", [Change("category", row.id, row.version, {"gone": True})]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from maskrcnn_core.annotations import UniqueNames, ids_from_names
 from maskrcnn_core.image_pools import FoundImages
 from maskrcnn_core.matching import NamedFile, match_names, told_apart
-from maskrcnn_core.messages import one_line
+from maskrcnn_core.messages import counted, one_line
 from maskrcnn_core.spellings import RecordFolders, folded
 from maskrcnn_core.store.records import ImageRow
 
@@ -81,13 +81,14 @@ class RecordHomes:
             count, first = len(self._placed), one_line(self._placed[0])
             whose = "its" if count == 1 else "their"
             notes.append(
-                f"{_counted(count)} named with the folder of {whose} data set here, "
+                f"{counted(count, 'image')} named with the folder of {whose} data set here, "
                 f"as data sets of several folders came together: {first}" + (" ..." if count > 1 else "")
             )
         if self._otherwise:
             count, (name, other) = len(self._otherwise), self._otherwise[0]
             notes.append(
-                f"{_counted(count)} without a file taken for the project's own of nearly the same name and "
+                f"{counted(count, 'image')} without a file taken for the project's own of nearly the same "
+                "name and "
                 f"of the same size: {one_line(name)} is {one_line(other)}" + (" ..." if count > 1 else "")
             )
         return notes
@@ -189,13 +190,9 @@ class ImageIds:
     def notes(self) -> Iterable[str]:
         """What people should know."""
         if self._numbered:
-            yield f"all file names are numbers: they are the ids of {_counted(self._numbered)}"
+            yield f"all file names are numbers: they are the ids of {counted(self._numbered, 'image')}"
         if self._refused:
             yield (
-                f"{_counted(self._refused)} did not get the numbers of their names as ids, "
-                "as the project gave those before"
+                f"{counted(self._refused, 'image')} did not get the numbers of their names as ids, as the "
+                "project gave those before"
             )
-
-
-def _counted(count: int) -> str:
-    return f"{count} image{'s' if count != 1 else ''}"

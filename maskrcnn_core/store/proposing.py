@@ -29,7 +29,7 @@ from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import ConflictError, CoreError, ImageError, InferenceError, InputError
 from maskrcnn_core.images import Stretch
 from maskrcnn_core.masks import Rle, mask_iou
-from maskrcnn_core.messages import one_line
+from maskrcnn_core.messages import counted, one_line
 from maskrcnn_core.run_limits import LimitTally
 from maskrcnn_core.runs import Failure, Run
 from maskrcnn_core.store.answers import pack_run, unpack_run
@@ -99,9 +99,9 @@ class ProposeReport:
 
 def told_counts(proposed: int, replaced: int, there: Mapping[str, int], decided: int) -> str:
     """What a run offered, and why not more, for people."""
-    parts = [f"{proposed:,} instances proposed"]
+    parts = [f"{counted(proposed, 'instance')} proposed"]
     if replaced:
-        parts.append(f"{replaced:,} earlier ones replaced")
+        parts.append(f"{counted(replaced, 'earlier one')} replaced")
     parts += [f"{number:,} already there from {one_line(key)}" for key, number in sorted(there.items())]
     return ", ".join((*parts, f"{decided:,} decided by people before"))
 

@@ -20,6 +20,7 @@ from maskrcnn_core.architectures import (
     family_of,
 )
 from maskrcnn_core.categories import Category, LabelMap
+from maskrcnn_core.messages import counted
 from maskrcnn_core.models import LoadedModel
 from maskrcnn_core.network_facts import SlimConfig
 from maskrcnn_core.new_heads import replace_heads
@@ -77,7 +78,10 @@ def begin_from(model: LoadedModel, categories: Sequence[Category], seed: int) ->
     }
     sources = [0, *(known.get(category.name.casefold()) for category in categories)]
     if sources == list(range(len(known) + 1)) and len(known) == len(categories):
-        notes = (f"Begins from {model.title}: the same {len(categories)} categories, so all of it is kept.",)
+        notes = (
+            f"Begins from {model.title}: the same {counted(len(categories), 'category', 'categories')}, so "
+            "all of it is kept.",
+        )
     else:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(seed, "heads"))

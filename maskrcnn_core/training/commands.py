@@ -20,7 +20,7 @@ from maskrcnn_core.architectures import architecture_as_json
 from maskrcnn_core.console import StretchOption, bar_of, errors_told, load_named_model, tell, tell_refusals
 from maskrcnn_core.errors import ExportError, InputError
 from maskrcnn_core.files import DATA_VARIABLE
-from maskrcnn_core.messages import one_line
+from maskrcnn_core.messages import counted, one_line
 from maskrcnn_core.models import MODELS, add_trained_model, own_models_folder, trained_model_of
 from maskrcnn_core.network_facts import SlimConfig
 from maskrcnn_core.scenes import SCENE_KINDS, write_scenes
@@ -450,5 +450,6 @@ def draw_scenes(
                     "or choose another place"
                 ) from error
     typer.echo(
-        f"{len(dataset.images)} scenes with {len(dataset.instances)} instances in {one_line(str(out))}"
+        f"{counted(len(dataset.images), 'scene')} with {counted(len(dataset.instances), 'instance')} in "
+        f"{one_line(str(out))}"
     )

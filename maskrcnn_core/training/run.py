@@ -25,6 +25,7 @@ from torchvision.models.detection import MaskRCNN
 from maskrcnn_core.errors import InputError, TrainingError
 from maskrcnn_core.images import one_line
 from maskrcnn_core.inference import Predictor, pick_device
+from maskrcnn_core.messages import counted
 from maskrcnn_core.models import LoadedModel
 from maskrcnn_core.training.checkpoint import (
     Best,
@@ -410,8 +411,9 @@ class _Run:
             )
         self.stages.append(before)
         note(
-            f"Extends a run of {before} epochs to {now}: the rate rises to {self.settings.peak_rate:g} again "
-            "and comes down along a cosine of its own; weights that were better before stay the best."
+            f"Extends a run of {counted(before, 'epoch')} to {now}: the rate rises to "
+            f"{self.settings.peak_rate:g} again and comes down along a cosine of its own; weights that were "
+            "better before stay the best."
         )
 
 

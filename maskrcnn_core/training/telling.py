@@ -10,7 +10,7 @@ from typing import Any
 from tqdm import tqdm
 
 from maskrcnn_core.console import tell
-from maskrcnn_core.messages import one_line
+from maskrcnn_core.messages import counted, one_line
 from maskrcnn_core.training.beginning import Beginning
 from maskrcnn_core.training.data import GroundTruth
 from maskrcnn_core.training.evaluating import Result
@@ -42,12 +42,12 @@ def tell_crowded(truths: Sequence[GroundTruth], limit: int) -> None:
             )
 
 
-_WORDS: dict[Reason, str] = {
-    "crowd": "crowds (iscrowd 1)",
-    "proposal": "open proposals",
-    "refused": "rows that cannot be read",
-    "empty": "empty masks",
-    "box": "boxes without a mask",
+_WORDS: dict[Reason, tuple[str, str]] = {
+    "crowd": ("crowd (iscrowd 1)", "crowds (iscrowd 1)"),
+    "proposal": ("open proposal", "open proposals"),
+    "refused": ("row that cannot be read", "rows that cannot be read"),
+    "empty": ("empty mask", "empty masks"),
+    "box": ("box without a mask", "boxes without a mask"),
 }
 
 
@@ -56,7 +56,7 @@ def tell_unlearned(truth: GroundTruth, reading: Reading) -> None:
     counts = Counter(one.reason for one in truth.unlearned)
     if counts:
         listed = ", ".join(
-            f"{counts[reason]:,} {words}" for reason, words in _WORDS.items() if counts[reason]
+            counted(counts[reason], *words) for reason, words in _WORDS.items() if counts[reason]
         )
         tell(f"{truth.name}: {listed}: not learned, and what lies there is no background either")
     if counts["crowd"]:
@@ -66,10 +66,17 @@ def tell_unlearned(truth: GroundTruth, reading: Reading) -> None:
         tell(f"{truth.name}: --with-proposals learns proposals as well")
     if truth.rejected:
         tell(
-            f"{truth.name}: {truth.rejected:,} rejected instances are left out; what lies there is background"
+            f"{truth.name}: {counted(truth.rejected, 'rejected instance is', 'rejected instances are')} "
+            "left out; what lies there is background"
         )
     if truth.undecided and not reading.with_proposals:
-        tell(f"{truth.name}: {truth.undecided:,} instances with a model's score are learned as they are")
+        score = "with a model's score"
+        what = counted(
+            truth.undecided,
+            f"instance {score} is learned as it is",
+            f"instances {score} are learned as they are",
+        )
+        tell(f"{truth.name}: {what}")
 
 
 def _only_crowds(truth: GroundTruth) -> bool:

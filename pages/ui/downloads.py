@@ -11,6 +11,7 @@ from maskrcnn_core.annotations import AnnotatedImage
 from maskrcnn_core.formats import FORMATS, Export, Format, Member, format_by_key, write_zip
 from maskrcnn_core.formats.base import file_stem
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
+from maskrcnn_core.messages import counted
 from maskrcnn_core.rendering import Style
 from pages.ui.errors import show_core_errors
 from pages.ui.offering import draw_offer, forget
@@ -93,9 +94,15 @@ def _sentence(state: UiState, row: Format, left_out: int) -> str:
         parts.append(f"Not in it: {row.loses[0].lower()}{row.loses[1:]}")
     parts.append(f"It holds what is shown: scores above {state.thresholds.score_threshold:.2f}.")
     if state.hidden_categories:
-        parts.append(f"{len(state.hidden_categories)} hidden categories are left out.")
+        parts.append(
+            f"{counted(len(state.hidden_categories), 'hidden category is', 'hidden categories are')} left "
+            "out."
+        )
     if left_out and state.export_all:
-        parts.append(f"{left_out} images without an answer of the network are left out.")
+        parts.append(
+            f"{counted(left_out, 'image')} without an answer of the network "
+            f"{'is' if left_out == 1 else 'are'} left out."
+        )
     return " ".join(parts)
 
 
@@ -130,7 +137,9 @@ def _prepare(
 
     def show(member: Member) -> None:
         done_names.append(member.name)
-        bar.progress(min(len(done_names) / max(total, 1), 1.0), text=f"{len(done_names)} of {total} files")
+        bar.progress(
+            min(len(done_names) / max(total, 1), 1.0), text=f"{len(done_names)} of {counted(total, 'file')}"
+        )
 
     stem = file_stem(images[0].record.file_name) if len(images) == 1 else f"{len(images)}_images"
     file = state.workspace.scratch(f"export-{uuid.uuid4().hex}")

@@ -13,6 +13,7 @@ import streamlit as st
 from maskrcnn_core.annotations import Instance
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.images import encode_png, one_line
+from maskrcnn_core.messages import counted
 from maskrcnn_core.palette import category_color, hex_color
 from maskrcnn_core.rendering import colors_of, cut_out_thumbnail
 from maskrcnn_core.run_limits import limit_note, resolution_note
@@ -192,7 +193,7 @@ def _draw_table(
 
 def _chosen_sentence(numbers: list[int], count: int) -> str:
     """Which rows are chosen: among hundreds the table may have them far out of sight."""
-    rows = "1 row" if count == 1 else f"{count} rows"
+    rows = counted(count, "row")
     if not numbers:
         return f"{rows}, none chosen"
     named = ", ".join(map(str, numbers[:_NUMBERS_NAMED]))

@@ -358,7 +358,7 @@ def test_names_that_the_terminal_cannot_show_are_no_reason_to_stop(custom, tmp_p
     code, out, err = run("annotate", bad, "--out", tmp_path / "ы.json", *custom, env=environment)
     assert code == 1, err
     assert r"\u043d\u043e\u0432\u044b\u0439.png: " in err
-    assert "0 of 1 images annotated" in out
+    assert "0 of 1 image annotated" in out
 
 
 # -- models, summary, download ----------------------------------------------------------------------

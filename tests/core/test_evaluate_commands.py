@@ -118,7 +118,7 @@ def test_boxes_without_masks_count_as_boxes_and_are_missing_among_masks(tmp_path
     assert report["detections"] == len(rows)
     if of == 1:
         assert set(report["mask"].values()) == {c["mask_AP"] for c in report["categories"]} == {None}
-        assert said(report, f"all {len(rows)} detections are boxes", "mask column is left empty")
+        assert said(report, f"{len(rows)} detections, none with a mask", "mask column is left empty")
     else:
         assert report["mask"] == evaluated(tmp_path, truth, rows[1::2])["mask"]
         assert 0 < report["mask"]["AP"] < whole["mask"]["AP"]
@@ -164,7 +164,7 @@ def test_images_and_sizes_that_do_not_fit_are_counted(tmp_path):
         row["image_id"] = 999
     rows[5]["segmentation"]["size"] = [4, 5]
     report = evaluated(tmp_path, truth, rows)
-    assert said(report, "3 of 20 detections are of 1 images that the ground truth does not have: 999")
+    assert said(report, "3 of 20 detections are of 1 image that the ground truth does not have: 999")
     assert said(report, "1 of 20 detections have masks of another size")
     assert report["detections"] == 16
 
@@ -186,7 +186,7 @@ def test_crowds_are_said_and_can_be_objects(tmp_path):
     crowds = replace(truth, instances=tuple(replace(i, is_crowd=True) for i in truth.instances))
     ignored = evaluated(tmp_path, crowds, perfect(truth))
     assert ignored["mask"]["AP"] == -1
-    assert said(ignored, "all 20 objects of the ground truth are crowd regions", "--crowds objects")
+    assert said(ignored, "the ground truth holds nothing but 20 crowd regions", "--crowds objects")
     assert evaluated(tmp_path, crowds, perfect(truth), "--crowds", "objects")["mask"]["AP"] == 1
 
 
@@ -204,14 +204,14 @@ def test_what_nobody_has_accepted_is_no_ground_truth(tmp_path, crowds):
     given = ("--ground-truth", files[0], "--results", files[1], "--json", "--crowds", crowds)
     report = json.loads(invoke("evaluate", *given).stdout)
     assert report["mask"]["AP"] == 1, "neither of the two is missing"
-    assert said(report, "1 open proposals of the ground truth count neither way")
-    assert said(report, "1 instances of the ground truth were rejected")
+    assert said(report, "1 open proposal of the ground truth counts neither way")
+    assert said(report, "1 instance of the ground truth was rejected")
 
 
 def test_what_a_limit_leaves_out_is_counted(tmp_path):
     report = evaluated(tmp_path, make_dataset(), perfect(make_dataset()), "--max-detections", "1")
     assert report["max_detections"] == 1
-    assert said(report, "the best 1 detections of an image and category count; 8 of 20 are left out")
+    assert said(report, "the best 1 detection of an image and category counts; 8 of 20 are left out")
 
 
 def test_where_sizes_go_by_another_rule_is_counted(tmp_path):

@@ -168,7 +168,7 @@ def test_a_small_object_within_a_larger_one_stays_where_no_score_says_otherwise(
 def test_what_lies_wholly_below_others_is_counted():
     numbers, _ = label_maps(box(1, 20, 20, 30, 30, 0.4), box(2, 0, 0, 50, 50, 0.9))
     assert numbers.note == (
-        "street_instances.png: 1 instances lie wholly below others and have no pixel here (1)"
+        "street_instances.png: 1 instance lies wholly below others, without a pixel here (1)"
     )
     assert not any(member.note for member in members_of("label-maps"))
 

@@ -111,7 +111,7 @@ def test_boxes_without_masks_are_offered_to_a_network_and_become_proposals(store
         ("proposed", "starter")
     }
     told = app.session_state["maskdesk"].project.report
-    assert told.boxes == () and f"{len(rows)} of {len(boxes)} boxes are proposals now" in told.notes[-1]
+    assert told.boxes == () and f"{len(rows)} of {len(boxes)} boxes became proposals" in told.notes[-1]
 
 
 def test_a_split_of_too_few_images_is_refused_in_a_sentence(store):
@@ -138,7 +138,7 @@ def test_an_export_holds_what_people_accepted_and_says_what_stays_out(store):
     app.run()
     proposed = sum(row.status == "proposed" for row in store.instances(project))
     shown = [caption.value for caption in app.caption]
-    assert any(" 1 instances." in text for text in shown)
+    assert any(" 1 instance." in text for text in shown)
     assert any(text.startswith(f"{proposed} proposals that nobody has accepted stay out") for text in shown)
     app.selectbox(key="out-statuses").select("accepted and proposed").run()
     shown = [caption.value for caption in app.caption]

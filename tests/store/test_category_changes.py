@@ -63,7 +63,7 @@ def test_merged_categories_are_one_and_can_be_parted_again(store):
 def test_a_category_in_use_is_not_removed(store):
     project = make_project(store, images=1, instances=1)
     cell, nucleus = store.categories(project)
-    with pytest.raises(InputError, match="'cell': 1 instances have it; merge"):
+    with pytest.raises(InputError, match="'cell': 1 instance has it; merge"):
         remove_category(store, project, "ann", cell)
     remove_category(store, project, "ann", nucleus)
     assert names(store, project) == ["cell"]

@@ -266,8 +266,8 @@ def test_boxes_only_are_one_sentence_with_an_offer_and_the_offer_is_kept(tmp_pat
     assert result.exit_code == 1 and "1 annotation holds a box only, no mask: " in result.stderr
     assert "--boxes MODEL" in result.stderr and "1 image, 1 category and 0 instances" in result.stdout
     filled = import_file(file, "--boxes", "starter")
-    found = "1 of 1 boxes" in filled.stdout
-    assert "of 1 boxes filled by starter" in filled.stdout and filled.exit_code == (0 if found else 1)
+    found = "1 of 1 box" in filled.stdout
+    assert "of 1 box filled by starter" in filled.stdout and filled.exit_code == (0 if found else 1)
     assert import_file(file, "--boxes", "no-such-model").exit_code == 2
 
 
@@ -277,8 +277,8 @@ def test_annotate_counts_images_at_the_limit_and_keeps_how_dim_ones_are_seen(tmp
     told("add", "Shapes", tmp_path / "scene.png", "--quiet")
     annotate = ("annotate", "Shapes", "--model", "starter", "--max-detections", 1, "--quiet")
     result = invoke(*annotate, "--stretch", "off")
-    assert result.stdout.startswith("1 images have an answer, 1 of them new; 1 instances proposed")
-    assert "1 image reached the limit of 1 detections" in result.stderr
+    assert result.stdout.startswith("1 image has an answer, 1 of them new; 1 instance proposed")
+    assert "1 image reached the limit of 1 detection," in result.stderr
     assert "dim images of the project are left dark from now on" in result.stderr
     assert "stretch images" in told("journal", "Shapes")
     assert "from now on" not in invoke(*annotate, "--stretch", "off").stderr

@@ -255,7 +255,7 @@ def test_jobs_are_done_one_after_another_and_told(store):
     said = []
     assert work_off(store, on_event=said.append) == 2
     assert [jobs.job(store, job.id).state for job in (first, second)] == ["done", "done"]
-    assert said[0] == f"job {first.id} (starter): begins" and "done: 1 images newly run" in said[-1]
+    assert said[0] == f"job {first.id} (starter): begins" and "done: 1 image newly run" in said[-1]
     assert work_off(store) == 0
 
 
@@ -490,5 +490,5 @@ def test_a_job_that_is_done_says_what_the_limit_cut(store):
     assert work_off(store) == 1
     done = jobs.job(store, job.id)
     assert done.state == "done" and done.proposed == 2
-    assert done.message.startswith("2 images reached the limit of 1 detections, and ")
+    assert done.message.startswith("2 images reached the limit of 1 detection, and ")
     assert done.message.endswith("raise it with 'project annotate --max-detections'")

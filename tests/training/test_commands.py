@@ -105,7 +105,7 @@ def test_without_a_place_a_model_goes_into_the_persons_own_folder_and_into_the_m
     assert again.exit_code == 2 and "this is there already" in again.stderr
     longer = invoke(*given, "--epochs", 2, "--resume")
     assert longer.exit_code == 0, longer.output
-    assert "Extends a run of 1 epochs to 2" in longer.stderr
+    assert "Extends a run of 1 epoch to 2" in longer.stderr
     assert read_card(card_file(out)).run["extended_after"] == [1]
 
 
@@ -265,9 +265,9 @@ def test_what_is_no_ground_truth_is_counted_with_the_switch_for_it(drawn, weight
     result = invoke(*options(drawn, drawn / "a.safetensors", validation=False), "--no-menu", "--quiet")
     assert result.exit_code == 0, result.output
     told = " ".join(result.stderr.split())
-    assert "1 crowds (iscrowd 1), 1 open proposals, 1 rows that cannot be read: not learned, and" in told
+    assert "1 crowd (iscrowd 1), 1 open proposal, 1 row that cannot be read: not learned, and" in told
     assert "--crowds objects takes each" in told and "--with-proposals learns" in told
-    assert "1 rejected instances are left out" in told
+    assert "1 rejected instance is left out" in told
     facts = read_card(card_file(drawn / "a.safetensors")).data["training"][0]
     assert facts["not learned"] == {"crowd": 1, "proposal": 1, "refused": 1}
 
@@ -366,7 +366,7 @@ def test_scenes_are_drawn_by_the_command(tmp_path):
 
 def test_scenes_of_another_kind_are_drawn_by_the_command(tmp_path):
     result = invoke("draw-scenes", tmp_path, "--kind", "tissue", "--count", 1, "--quiet")
-    assert result.exit_code == 0 and result.stdout.startswith("1 scenes with ")
+    assert result.exit_code == 0 and result.stdout.startswith("1 scene with ")
     drawn = json.loads((tmp_path / "instances.json").read_text())
     assert [c["name"] for c in drawn["categories"]] == ["nucleus"]
     result = invoke("draw-scenes", tmp_path, "--kind", "cats")

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from maskrcnn_core.images import one_line
+from maskrcnn_core.messages import counted
 from maskrcnn_core.store.category_changes import (
     add_categories,
     change_category,
@@ -131,7 +132,7 @@ def _draw_merge(project: OpenProject, ui: ProjectUi, rows: list[CategoryRow], co
     moved = sum(counts[row.id] for row in going)
     note = st.empty()  # always there, so that the button below stays where it is
     if going:
-        note.caption(plain(f"{moved} instances become {into.name}."))
+        note.caption(plain(f"{counted(moved, 'instance becomes', 'instances become')} {into.name}."))
     if st.button("Merge", icon=":material/merge:", disabled=not going, key="merge") and is_same:
         with show_core_errors():
             merge_categories(project.store, project.row.id, project.who, going, into)

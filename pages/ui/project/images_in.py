@@ -9,6 +9,7 @@ from itertools import count
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
+from maskrcnn_core.messages import counted
 from maskrcnn_core.models import default_model, ready_models
 from maskrcnn_core.store.box_filling import fill_boxes
 from maskrcnn_core.store.exchange import ImportReport
@@ -85,31 +86,37 @@ def _draw_stretch(project: OpenProject) -> None:
 
 def _draw_report(report: ImportReport) -> None:
     taken = [
-        f"{count} {what}{'s' if count != 1 else ''}"
+        counted(count, what)
         for count, what in ((report.images, "image"), (report.instances, "instance"))
         if count
     ]
     if report.changed:
-        st.success(f"{report.changed} instances changed as their file says.", icon=":material/check:")
+        st.success(
+            f"{counted(report.changed, 'instance')} changed as the file says.", icon=":material/check:"
+        )
     if report.categories:
-        taken.append(f"{report.categories} categor{'ies' if report.categories != 1 else 'y'}")
+        taken.append(counted(report.categories, "category", "categories"))
     if report.filled:
-        taken.append(f"the files of {len(report.filled)} images that were listed before")
+        taken.append(
+            f"the files of {counted(len(report.filled), 'image that was', 'images that were')} listed before"
+        )
     if taken:
         st.success(f"Taken in: {', '.join(taken)}.", icon=":material/check:")
     for names, text in (
         (report.known, "in the project already"),
         (
             report.missing,
-            "listed in a COCO file and not among the files: bring them, and their instances show",
+            "listed in a COCO file and not among the files: bring what is missing, and the instances show",
         ),
     ):
         if names:
-            st.info(f"{len(names)} images are {text}.", icon=":material/content_copy:")
+            st.info(
+                f"{counted(len(names), 'image is', 'images are')} {text}.", icon=":material/content_copy:"
+            )
             _draw_sentences(names)
     for sentences, how_many, text in (
         (report.refused, report.refused_count, "refused"),
-        (report.notes, len(report.notes), "notes"),
+        (report.notes, len(report.notes), "note" if len(report.notes) == 1 else "notes"),
     ):
         if sentences:
             with st.expander(f"{how_many} {text}", expanded=text == "refused"):
@@ -148,7 +155,10 @@ def _draw_boxes(project: OpenProject, ui: ProjectUi, report: ImportReport) -> No
             box_drawer(key).predictor,
             on_image=lambda done, total: bar.progress(done / total, text=f"Image {done} of {total}"),
         )
-        told = f"{filled.proposals} of {boxes} boxes are proposals now, filled by {titles[key]}"
+        told = (
+            f"{filled.proposals:,} of {counted(boxes, 'box', 'boxes')} became proposals, filled by "
+            f"{titles[key]}"
+        )
         ui.report = replace(
             report, boxes=(), instances=report.instances + filled.proposals, notes=(*filled.notes, told)
         )

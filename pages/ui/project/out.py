@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from maskrcnn_core.formats import FORMATS, Member, format_by_key, write_zip
 from maskrcnn_core.formats.base import file_stem
+from maskrcnn_core.messages import counted
 from maskrcnn_core.refusals import Groups
 from maskrcnn_core.store.exporting import (
     Part,
@@ -73,7 +74,7 @@ def draw_out(project: OpenProject, ui: ProjectUi) -> None:
         if split:
             train, val = split_images(selection.images, share, seed)
             parts = [Part("train", tuple(train)), Part("val", tuple(val))]
-            st.caption(f"train: {len(train)} images, val: {len(val)} images")
+            st.caption(f"train: {counted(len(train), 'image')}, val: {counted(len(val), 'image')}")
         fingerprint = (
             project.row.id,
             project.revision,
@@ -133,7 +134,10 @@ def _make(
 
 def _sentence(key: str, selection: Selection) -> str:
     row = format_by_key(key)
-    parts = [f"{len(selection.images):,} images and {len(selection.instance_ids):,} instances. {row.holds}"]
+    parts = [
+        f"{counted(len(selection.images), 'image')} and {counted(len(selection.instance_ids), 'instance')}. "
+        f"{row.holds}"
+    ]
     if key == "coco":
         parts.append("Also all that was imported with them; what is written is read back and compared.")
     elif row.loses:
@@ -179,6 +183,6 @@ def _write(
     def show(member: Member) -> None:
         nonlocal done
         done += 1
-        bar.progress(min(done / max(count, 1), 1.0), text=f"{done} of {count} files")
+        bar.progress(min(done / max(count, 1), 1.0), text=f"{done} of {counted(count, 'file')}")
 
     return write_zip(members, target, show)

@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from maskrcnn_core.images import one_line
+from maskrcnn_core.messages import counted
 from maskrcnn_core.store.queues import QueueFilter
 from maskrcnn_core.store.records import IMAGE_STATUSES, Fact, ImageRow
 from maskrcnn_core.store.seeing import stretch_of
@@ -86,8 +87,8 @@ def _draw_numbers(project: OpenProject, ui: ProjectUi) -> None:
             st.rerun()
     if found.missing:
         st.caption(
-            f"{found.missing} images are listed by a COCO file and have not been brought: add them under "
-            "Add images."
+            f"{counted(found.missing, 'image is', 'images are')} listed by a COCO file, without a file: "
+            "bring what is missing under Add images."
         )
 
 

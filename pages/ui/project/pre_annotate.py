@@ -11,6 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from maskrcnn_core.categories import LabelMap
 from maskrcnn_core.detections import SCORE_FLOOR
+from maskrcnn_core.messages import counted
 from maskrcnn_core.models import MODELS, default_model, ready_models
 from maskrcnn_core.store.category_changes import add_categories
 from maskrcnn_core.store.jobs import (
@@ -105,7 +106,7 @@ def _draw_new(project: OpenProject, ui: ProjectUi) -> None:
     )
     mapping = _draw_mapping(project, ui, state, predictor)
     if not st.button(
-        f"Look at all {len(project.images):,} images",
+        f"Look at all {counted(len(project.images), 'image')}",
         type="primary",
         icon=":material/play_arrow:",
         disabled=not mapping or not project.images,
@@ -180,13 +181,13 @@ def _offer_categories(project: OpenProject, ui: ProjectUi, label_map: LabelMap) 
     there = {row.name.casefold() for row in project.categories}
     missing = [category.name for category in label_map if category.name.casefold() not in there]
     if missing and st.button(
-        f"Take the model's {len(missing)} other categories into the project",
+        f"Take the model's {counted(len(missing), 'other category', 'other categories')} into the project",
         icon=":material/add:",
         key="take-categories",
     ):
         with show_core_errors():
             add_categories(project.store, project.row.id, project.who, missing)
-            ui.said = f"Added {len(missing)} categories; undo it under History."
+            ui.said = f"Added {counted(len(missing), 'category', 'categories')}; undo it under History."
             st.rerun()
 
 
@@ -220,13 +221,13 @@ def _draw_job(project: OpenProject, job: JobRow, title: str) -> None:
             _act(left, "Pause", ":material/pause:", pause_job, project, job)
         _act(right, "Cancel", ":material/stop:", cancel_job, project, job)
     st.caption(
-        f"{job.done} of {job.total} images, "
+        f"{job.done:,} of {counted(job.total, 'image')}, "
         + harmless(told_counts(job.proposed, job.replaced, job.there, job.decided))
     )
     if job.message:
         st.text(job.message)
     if job.failed:
-        with st.expander(f"{job.failed} images failed"):
+        with st.expander(f"{counted(job.failed, 'image')} failed"):
             for sentence in job.failures:
                 st.text(sentence)
 

@@ -6,6 +6,7 @@ import hashlib
 
 import streamlit as st
 
+from maskrcnn_core.messages import counted
 from maskrcnn_core.store.journal import Change
 from maskrcnn_core.store.queues import ORDERS, SIZES, QueueFilter, QueueItem, make_queue, proposals_from
 from maskrcnn_core.store.records import IMAGE_STATUSES, STATUSES
@@ -168,8 +169,8 @@ def _choose_accept_all(project: OpenProject, ui: ProjectUi) -> None:
     meant = proposals_from(project.store.facts(project.row.id), review.queue, review.wanted, least)
     images = len({fact.image_id for fact in meant})
     st.text(
-        f"{len(meant):,} proposals in {images:,} images of this queue. "
-        "It is one decision: undo takes it back."
+        f"{counted(len(meant), 'proposal')} in {counted(images, 'image')} of this queue. It is one "
+        "decision: undo takes it back."
     )
     if st.button(
         f"Accept {len(meant):,}", type="primary", disabled=not meant, key="accept-all", width="stretch"

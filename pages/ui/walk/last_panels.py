@@ -13,6 +13,7 @@ from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.fates import FATES, Fates, fates_of_candidates
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.masks import Rle
+from maskrcnn_core.messages import counted
 from maskrcnn_core.palette import category_color, hex_color
 from maskrcnn_core.pasting import paste_mask
 from maskrcnn_core.workspace import data_url
@@ -332,7 +333,7 @@ def draw_kinds(look: Look) -> None:
     height, width = look.size
     masks = [mask for mask in found.masks(look.thresholds.mask_threshold) if mask.area]
     count = len(masks)
-    squares = "1 small square" if count == 1 else f"{count} small squares"
+    squares = counted(count, "small square")
     empty = f" {len(found) - count} more have no pixel and are left out." if len(found) > count else ""
     st.caption(
         f"All masks as one array: ({height}, {width}, {count}), {height * width * count / 1e6:,.1f} MB as "
