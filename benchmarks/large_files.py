@@ -5,22 +5,18 @@ from __future__ import annotations
 import filecmp
 import json
 import math
-import os
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.processes import Spent, run_process
 from benchmarks.report import Claim, Report, megabytes, seconds
 
 __all__ = ["IMAGES", "INSTANCES", "run_large_files", "write_large_coco"]
-
-_ROOT = Path(__file__).resolve().parents[1]
 
 IMAGES, INSTANCES = 118_287, 800_000
 """What COCO's ``instances_train2017.json`` holds, but for its 60,001 further annotations."""
@@ -77,23 +73,11 @@ def _annotation(random: np.random.Generator, number: int, images: int) -> dict[s
     }
 
 
-@dataclass(frozen=True)
-class _Spent:
-    """What a command took: seconds by the clock and of the processors, and bytes at its peak."""
-
-    wall: float
-    cpu: float
-    peak: int
-
-    def row(self, *words: str) -> tuple[str, ...]:
-        return (*words, seconds(self.wall), seconds(self.cpu), megabytes(self.peak))
-
-
 def run_large_files(quick: bool = False) -> Report:
     """Import a COCO file into a project and export it, each in a process of its own, and time pycocotools."""
     images, instances = (300, 2_000) if quick else (IMAGES, INSTANCES)
     rows: list[tuple[str, ...]] = []
-    spent: dict[tuple[str, int], _Spent] = {}
+    spent: dict[tuple[str, int], Spent] = {}
     is_equal = True
     with tempfile.TemporaryDirectory() as folder:
         for share in (1,) if quick else (2, 1):
@@ -102,7 +86,7 @@ def run_large_files(quick: bool = False) -> Report:
             place.mkdir()
             write_large_coco(place / "in.json", images // share, instances // share)
             for name, command in _commands(place).items():
-                spent[name, share] = _run(command, place)
+                spent[name, share] = run_process(command, {"MASKDESK_DATA": str(place / "data")})
                 rows.append(spent[name, share].row(size, name))
             if quick or share > 1:
                 is_equal = _same_after_a_round(place)
@@ -114,7 +98,7 @@ def run_large_files(quick: bool = False) -> Report:
     return Report(("file", "what", "time", "CPU", "peak memory"), tuple(rows), tuple(claims), notes)
 
 
-def _costs(spent: Mapping[tuple[str, int], _Spent]) -> list[Claim]:
+def _costs(spent: Mapping[tuple[str, int], Spent]) -> list[Claim]:
     ways = ("project import", "project export")
     whole, half = (sum(spent[way, share].cpu for way in ways) for share in (1, 2))
     wall = max(spent[way, 1].wall for way in ways)
@@ -139,32 +123,6 @@ def _commands(place: Path) -> dict[str, list[str]]:
     }  # fmt: skip
 
 
-# A process begins with the peak memory of the one that starts it: that one must be small.
-_LAUNCHER = """
-import json, os, sys, time
-started = time.perf_counter()
-id_ = os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:])
-_, status, usage = os.wait4(id_, 0)
-spent = time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
-print("\\n" + json.dumps([os.waitstatus_to_exitcode(status), *spent]))
-"""
-
-
-def _run(command: Sequence[str], data: Path) -> _Spent:
-    done = subprocess.run(
-        [sys.executable, "-S", "-c", _LAUNCHER, *command],
-        cwd=_ROOT,
-        env=os.environ | {"MASKDESK_DATA": str(data / "data")},
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    code, wall, cpu, peak = json.loads(done.stdout.splitlines()[-1])
-    if code:
-        raise RuntimeError(f"{' '.join(command)}: exit code {code}")
-    return _Spent(wall, cpu, peak * (1 if sys.platform == "darwin" else 1024))
-
-
 def _same_after_a_round(place: Path) -> bool:
     """Whether the export comes out of an empty project as the same bytes."""
     again = place / "again"
@@ -172,5 +130,5 @@ def _same_after_a_round(place: Path) -> bool:
     (place / "out.json").rename(again / "in.json")
     commands = _commands(again)
     for name in ("project import", "project export"):
-        _run(commands[name], again)
+        run_process(commands[name], {"MASKDESK_DATA": str(again / "data")})
     return filecmp.cmp(again / "in.json", again / "out.json", shallow=False)

@@ -1,0 +1,65 @@
+"""What a whole command takes, with its start: a process of its own, measured by the system."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.report import megabytes, seconds
+
+__all__ = ["Spent", "run_process"]
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a command took: seconds by the clock and of the processors, and bytes at its peak."""
+
+    wall: float
+    cpu: float
+    peak: int
+
+    def row(self, *words: str) -> tuple[str, ...]:
+        """A row of a table: some words, and the three figures."""
+        return (*words, seconds(self.wall), seconds(self.cpu), megabytes(self.peak))
+
+
+# A process begins with the peak memory of the one that starts it: that one must be small.
+_LAUNCHER = """
+import json, os, sys, time
+started = time.perf_counter()
+id_ = os.spawnv(os.P_NOWAIT, sys.argv[1], sys.argv[1:])
+_, status, usage = os.wait4(id_, 0)
+spent = time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+print("\\n" + json.dumps([os.waitstatus_to_exitcode(status), *spent]))
+"""
+
+
+def run_process(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Spent:
+    """Run a command in the checkout, its output unseen.
+
+    Args:
+        command: the program's path and its arguments.
+        environment: what it has beside this process's.
+
+    Raises:
+        RuntimeError: if it fails.
+    """
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", _LAUNCHER, *command],
+        cwd=_ROOT,
+        env=os.environ | (environment or {}),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    code, wall, cpu, peak = json.loads(done.stdout.splitlines()[-1])
+    if code:
+        raise RuntimeError(f"{' '.join(command)}: exit code {code}")
+    return Spent(wall, cpu, peak * (1 if sys.platform == "darwin" else 1024))
