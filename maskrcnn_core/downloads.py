@@ -12,24 +12,34 @@ those, as ``maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth``.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import os
 import re
 import shutil
+import ssl
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import IO
+from typing import IO, Literal
 from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
 from maskrcnn_core.errors import WeightsError
 
-__all__ = ["MAX_DOWNLOAD_BYTES", "DownloadCancelled", "download_file", "file_sha256", "has_sha256"]
+__all__ = [
+    "MAX_DOWNLOAD_BYTES",
+    "DownloadCancelled",
+    "DownloadFailed",
+    "DownloadTrouble",
+    "download_file",
+    "file_sha256",
+    "has_sha256",
+]
 
 Progress = Callable[[int, int | None], None]
 
@@ -40,6 +50,24 @@ _CHUNK_BYTES = 1 << 20
 _LOCK_STEP_S = 0.5
 _LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 _HTTP_RANGE_NOT_SATISFIABLE = 416
+
+
+DownloadTrouble = Literal["no network", "refused", "cut", "wrong file", "no room", "cannot write"]
+"""What kept a file from coming: its host was not reached, would not give it, or broke off; it came and was
+another or damaged; or this computer's disk."""
+
+
+class DownloadFailed(WeightsError):
+    """A file could not be fetched.
+
+    Args:
+        message: for people.
+        trouble: why, in one of a few words.
+    """
+
+    def __init__(self, message: str, trouble: DownloadTrouble) -> None:
+        super().__init__(message)
+        self.trouble = trouble
 
 
 class DownloadCancelled(WeightsError):
@@ -94,7 +122,7 @@ def download_file(
 
     Raises:
         DownloadCancelled: when ``cancelled()`` said so.
-        WeightsError: on any failure; the message names the file, what went wrong, and the folder
+        DownloadFailed: on any failure; the message names the file, what went wrong, and the folder
             into which the file can be put by hand.
         ValueError: if ``sha256`` is not 8 to 64 hexadecimal digits.
     """
@@ -107,9 +135,9 @@ def download_file(
             if not (target.is_file() and has_sha256(file_sha256(target), sha256)):
                 fetch.run()
     except http.client.HTTPException as error:
-        raise fetch.trouble(f"{fetch.host} broke off the answer ({type(error).__name__})") from error
+        raise fetch.trouble(f"{fetch.host} broke off the answer ({type(error).__name__})", "cut") from error
     except OSError as error:
-        raise fetch.trouble(fetch.describe(error)) from error
+        raise fetch.trouble(*fetch.describe(error)) from error
     return target
 
 
@@ -136,32 +164,37 @@ class _Fetch:
         self._on_progress = on_progress
         self._cancelled = cancelled
 
-    def trouble(self, reason: str, kind: type[WeightsError] = WeightsError) -> WeightsError:
+    def trouble(self, reason: str, kind: DownloadTrouble) -> DownloadFailed:
         """An error that says what went wrong and how to do without the network."""
-        return kind(
+        return DownloadFailed(self.sentence(reason), kind)
+
+    def sentence(self, reason: str) -> str:
+        return (
             f"{self.target.name}: {reason}; try again, "
             f"or get the file from {self.url} and put it into {self.target.parent}"
         )
 
-    def describe(self, error: OSError) -> str:
-        """One clause for a failure of the network or of the disk.
+    def describe(self, error: OSError) -> tuple[str, DownloadTrouble]:
+        """One clause for a failure of the network or of the disk, and which of the two it is.
 
         ``urllib`` wraps what fails while connecting into ``URLError``; what fails while reading comes
         bare, as ``TimeoutError`` or ``ConnectionError``. The rest is the disk's.
         """
         if isinstance(error, urllib.error.HTTPError):
-            return f"{self.host} answered {error.code} {error.reason}"
+            return f"{self.host} answered {error.code} {error.reason}", "refused"
         if isinstance(error, urllib.error.URLError):
-            return f"{self.host} cannot be reached ({error.reason})"
+            return f"{self.host} cannot be reached ({error.reason})", _trouble_of(error.reason)
         if isinstance(error, TimeoutError):
-            return f"{self.host} sent nothing for {self.timeout:g} s"
-        if isinstance(error, ConnectionError):
-            return f"{self.host} broke off the connection ({error})"
-        return f"cannot write into {self.target.parent} ({error.strerror or error})"
+            return f"{self.host} sent nothing for {self.timeout:g} s", "cut"
+        if isinstance(error, ConnectionError | ssl.SSLError):
+            return f"{self.host} broke off the connection ({error})", "cut"
+        is_full = errno.errorcode.get(error.errno or 0) in ("ENOSPC", "EDQUOT")
+        clause = f"cannot write into {self.target.parent} ({error.strerror or error})"
+        return clause, "no room" if is_full else "cannot write"
 
     def check_address(self) -> None:
         if not _is_safe_address(self.url):
-            raise self.trouble("wanted an https address (http only from this computer itself)")
+            raise self.trouble("wanted an https address (http only from this computer itself)", "refused")
 
     def locked(self) -> AbstractContextManager[object]:
         """The lock of this target, taken; leaving its ``with`` block gives it back.
@@ -178,7 +211,7 @@ class _Fetch:
 
     def stop_if_cancelled(self) -> None:
         if self._cancelled is not None and self._cancelled():
-            raise self.trouble("the download was cancelled", DownloadCancelled)
+            raise DownloadCancelled(self.sentence("the download was cancelled"))
 
     def run(self) -> None:
         """Brings ``.part`` to its full length, checks it and renames it."""
@@ -229,7 +262,8 @@ class _Fetch:
                 _flush(stream)
         if total is not None and done < total:
             raise self.trouble(
-                f"{self.host} broke off after {done:,} of {total:,} bytes (the next try goes on from there)"
+                f"{self.host} broke off after {done:,} of {total:,} bytes (the next try goes on from there)",
+                "cut",
             )
 
     def next_chunk(self, answer: http.client.HTTPResponse) -> bytes:
@@ -246,19 +280,22 @@ class _Fetch:
             return
         if self.size is not None and total != self.size:
             raise self.trouble(
-                f"{self.host} offers {total:,} bytes, wanted {self.size:,}, so it is another file"
+                f"{self.host} offers {total:,} bytes, wanted {self.size:,}, so it is another file",
+                "wrong file",
             )
         self.check_length(total)
         already = self.part.stat().st_size if self.part.is_file() else 0
         free = shutil.disk_usage(self.target.parent).free
         if total - already > free:
-            raise self.trouble(f"needs {total - already:,} bytes of disk, {free:,} are free")
+            raise self.trouble(f"needs {total - already:,} bytes of disk, {free:,} are free", "no room")
 
     def check_length(self, length: int) -> None:
         limit = MAX_DOWNLOAD_BYTES if self.size is None else self.size
         if length > limit:
             self.part.unlink(missing_ok=True)
-            raise self.trouble(f"{self.host} sends more than {limit:,} bytes, so it is another file")
+            raise self.trouble(
+                f"{self.host} sends more than {limit:,} bytes, so it is another file", "wrong file"
+            )
 
     def put_in_place(self) -> None:
         digest = file_sha256(self.part)
@@ -266,7 +303,8 @@ class _Fetch:
             self.part.unlink()
             raise self.trouble(
                 f"the download is corrupt and was removed (its SHA-256 begins with {digest[:8]}, "
-                f"wanted {self.sha256[:8]})"
+                f"wanted {self.sha256[:8]})",
+                "wrong file",
             )
         os.replace(self.part, self.target)
         _flush_folder(self.target.parent)
@@ -288,6 +326,13 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
             fp.close()
             raise urllib.error.URLError(f"it redirects to {urlsplit(newurl).scheme}, wanted https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _trouble_of(reason: object) -> DownloadTrouble:
+    """What it means that a host cannot be reached: a reason that is no error of the system is our own refusal."""
+    if isinstance(reason, ConnectionResetError):
+        return "cut"
+    return "no network" if isinstance(reason, OSError) and not isinstance(reason, ssl.SSLError) else "refused"
 
 
 def _is_safe_address(url: str) -> bool:

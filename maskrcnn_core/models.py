@@ -33,7 +33,7 @@ from urllib.parse import urlsplit
 
 from maskrcnn_core.architectures import family_of
 from maskrcnn_core.categories import COCO_CATEGORIES, LabelMap
-from maskrcnn_core.downloads import DownloadCancelled, download_file, file_sha256, has_sha256
+from maskrcnn_core.downloads import DownloadFailed, download_file, file_sha256, has_sha256
 from maskrcnn_core.errors import InputError, WeightsError
 from maskrcnn_core.files import data_folder, replace_file
 from maskrcnn_core.messages import one_line
@@ -55,9 +55,11 @@ __all__ = [
     "STARTER_FILE",
     "LoadedModel",
     "ModelSpec",
+    "Progress",
     "add_trained_model",
     "all_models",
     "default_model",
+    "fetch_weights",
     "get_model",
     "load_custom_model",
     "load_model",
@@ -70,6 +72,7 @@ __all__ = [
 ]
 
 Progress = Callable[[int, int | None], None]
+"""Told ``(bytes_done, bytes_total)`` of a download; the total is None while nobody knows it."""
 
 
 @dataclass(frozen=True)
@@ -603,7 +606,8 @@ def _checked_weights(spec: ModelSpec, *, download: bool, on_progress: Progress |
     if file is not None and has_sha256(digest := _sha256(file), spec.sha256):
         return file, digest
     if download and spec.url:
-        return _fetch(spec, on_progress)
+        fetched = fetch_weights(spec, on_progress=on_progress)
+        return fetched, _sha256(fetched)
     if file is None:
         raise _absent(spec)
     if not spec.url:
@@ -618,21 +622,34 @@ def _checked_weights(spec: ModelSpec, *, download: bool, on_progress: Progress |
     )
 
 
-def _fetch(spec: ModelSpec, on_progress: Progress | None) -> tuple[Path, str]:
+def fetch_weights(
+    spec: ModelSpec,
+    *,
+    on_progress: Progress | None = None,
+    cancelled: Callable[[], bool] | None = None,
+) -> Path:
+    """Downloads a model's weights to where they are looked for; see :mod:`maskrcnn_core.downloads`.
+
+    Returns:
+        The file, whose SHA-256 is right.
+
+    Raises:
+        DownloadCancelled: when ``cancelled()`` said so.
+        DownloadFailed: if they cannot be fetched; the message also names the models that are ready.
+    """
     try:
-        fetched = download_file(
+        return download_file(
             _address(spec),
             _download_target(spec),
             sha256=spec.sha256,
             # Where only the first digits of the SHA-256 are known, the size is no better known.
             size=spec.size_bytes if len(spec.sha256) == 64 else None,
             on_progress=on_progress,
+            cancelled=cancelled,
         )
-    except DownloadCancelled:
-        raise
-    except WeightsError as error:
-        raise WeightsError(f"{error} (models that are ready now: {_ready_keys()})") from error
-    return fetched, _sha256(fetched)
+    except DownloadFailed as error:
+        message = f"{error} (models that are ready now: {_ready_keys()})"
+        raise DownloadFailed(message, error.trouble) from error
 
 
 def _sha256(file: Path) -> str:

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from maskrcnn_core import downloads
-from maskrcnn_core.downloads import DownloadCancelled, download_file, file_sha256, has_sha256
+from maskrcnn_core.downloads import DownloadCancelled, DownloadFailed, download_file, file_sha256, has_sha256
 from maskrcnn_core.errors import WeightsError
 
 BODY = bytes(range(256)) * 4096  # 1 MiB and not constant, so that a shifted copy is noticed
@@ -105,8 +106,9 @@ def test_another_file_at_the_target_is_replaced(server, tmp_path):
 def test_an_interrupted_download_goes_on_from_where_it_broke(server, tmp_path):
     target = tmp_path / "weights.pth"
     server.cut_after = 600_000
-    with pytest.raises(WeightsError, match=r"600,000 of 1,048,576 bytes.*goes on from there"):
+    with pytest.raises(DownloadFailed, match=r"600,000 of 1,048,576 bytes.*goes on from there") as caught:
         download_file(server.url, target, sha256=SHA256)
+    assert caught.value.trouble == "cut"
     assert not target.exists() and part_of(target).stat().st_size == 600_000
     server.cut_after = None
     download_file(server.url, target, sha256=SHA256)
@@ -144,8 +146,9 @@ def test_a_range_behind_the_end_is_settled_by_the_hash(server, tmp_path, part, r
 def test_a_corrupt_download_is_removed_and_said(server, tmp_path):
     target = tmp_path / "weights.pth"
     server.body = BODY[:-1] + b"!"
-    with pytest.raises(WeightsError, match=r"corrupt and was removed.*wanted " + SHA256[:8]) as caught:
+    with pytest.raises(DownloadFailed, match=r"corrupt and was removed.*wanted " + SHA256[:8]) as caught:
         download_file(server.url, target, sha256=SHA256)
+    assert caught.value.trouble == "wrong file"
     assert str(tmp_path) in str(caught.value)
     assert not target.exists() and not part_of(target).exists()
 
@@ -163,8 +166,9 @@ def test_a_body_of_unknown_length_is_capped(server, tmp_path, monkeypatch):
     monkeypatch.setattr(downloads, "MAX_DOWNLOAD_BYTES", 1000)
     server.tells_length = False
     target = tmp_path / "weights.pth"
-    with pytest.raises(WeightsError, match=r"more than 1,000 bytes"):
+    with pytest.raises(DownloadFailed, match=r"more than 1,000 bytes") as caught:
         download_file(server.url, target, sha256=SHA256)
+    assert caught.value.trouble == "wrong file"
     assert not part_of(target).exists()
 
 
@@ -176,22 +180,25 @@ def test_a_body_of_unknown_length_arrives(server, tmp_path):
 
 
 def test_another_size_than_known_is_refused_before_the_body(server, tmp_path):
-    with pytest.raises(WeightsError, match=r"offers 1,048,576 bytes, wanted 5"):
+    with pytest.raises(DownloadFailed, match=r"offers 1,048,576 bytes, wanted 5") as caught:
         download_file(server.url, tmp_path / "weights.pth", sha256=SHA256, size=5)
+    assert caught.value.trouble == "wrong file"
 
 
 @pytest.mark.parametrize("status", [404, 500])
 def test_a_refusal_of_the_server_names_file_host_and_folder(server, tmp_path, status):
     server.status = status
-    with pytest.raises(WeightsError, match=rf"^weights.pth: 127.0.0.1 answered {status}") as caught:
+    with pytest.raises(DownloadFailed, match=rf"^weights.pth: 127.0.0.1 answered {status}") as caught:
         download_file(server.url, tmp_path / "weights.pth", sha256=SHA256)
+    assert caught.value.trouble == "refused"
     assert str(tmp_path) in str(caught.value)
 
 
 def test_a_refused_connection_is_said(server, tmp_path):
     url = server.url.replace(server.url.split(":")[2].split("/")[0], "9")  # nobody listens on "discard"
-    with pytest.raises(WeightsError, match=r"127\.0\.0\.1 cannot be reached"):
+    with pytest.raises(DownloadFailed, match=r"127\.0\.0\.1 cannot be reached") as caught:
         download_file(url, tmp_path / "weights.pth", sha256=SHA256)
+    assert caught.value.trouble == "no network"
 
 
 def test_cancelling_keeps_what_is_there(server, tmp_path):
@@ -225,31 +232,42 @@ def test_two_at_once_fetch_it_once(server, tmp_path):
 
 @pytest.mark.parametrize("url", ["http://example.org/w", "ftp://127.0.0.1/w", "file:///etc/hosts", "w"])
 def test_only_https_and_loopback_are_asked(tmp_path, url):
-    with pytest.raises(WeightsError, match="wanted an https address"):
+    with pytest.raises(DownloadFailed, match="wanted an https address") as caught:
         download_file(url, tmp_path / "weights.pth", sha256=SHA256)
+    assert caught.value.trouble == "refused"
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_redirect_to_plain_http_is_not_followed(server, tmp_path):
     server.redirect_to = "http://example.org/weights.pth"
-    with pytest.raises(WeightsError, match="redirects to http, wanted https"):
+    with pytest.raises(DownloadFailed, match="redirects to http, wanted https") as caught:
         download_file(server.url, tmp_path / "weights.pth", sha256=SHA256)
+    assert caught.value.trouble == "refused"
 
 
 @pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs folders that refuse writing")
 def test_a_folder_that_cannot_be_written_is_said(server, tmp_path):
     tmp_path.chmod(0o500)
     try:
-        with pytest.raises(WeightsError, match="cannot write into"):
+        with pytest.raises(DownloadFailed, match="cannot write into") as caught:
             download_file(server.url, tmp_path / "weights.pth", sha256=SHA256)
+        assert caught.value.trouble == "cannot write"
     finally:
         tmp_path.chmod(0o700)
 
 
 def test_a_file_where_the_folder_should_be_is_said(server, tmp_path):
     (tmp_path / "taken").write_text("a file")
-    with pytest.raises(WeightsError, match="cannot write into"):
+    with pytest.raises(DownloadFailed, match="cannot write into") as caught:
         download_file(server.url, tmp_path / "taken" / "weights.pth", sha256=SHA256)
+    assert caught.value.trouble == "cannot write"
+
+
+def test_a_disk_without_room_is_said_before_the_body(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads.shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(DownloadFailed, match=r"needs 1,048,576 bytes of disk, 1,000 are free") as caught:
+        download_file(server.url, tmp_path / "weights.pth", sha256=SHA256)
+    assert caught.value.trouble == "no room"
 
 
 @pytest.mark.parametrize("wanted", ["", "1234567", "g" * 8, "0" * 65])
