@@ -329,7 +329,7 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
 
 
 def _trouble_of(reason: object) -> DownloadTrouble:
-    """What it means that a host cannot be reached: a reason that is no error of the system is our own refusal."""
+    """What it means that a host cannot be reached: what is no error of the system is our own refusal."""
     if isinstance(reason, ConnectionResetError):
         return "cut"
     return "no network" if isinstance(reason, OSError) and not isinstance(reason, ssl.SSLError) else "refused"

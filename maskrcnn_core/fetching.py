@@ -80,8 +80,8 @@ class FetchStatus:
     """Where the fetching stands.
 
     Args:
-        stage: ``idle`` before the first beginning; ``fetching`` and ``loading`` one model; then ``done``, with
-            or without failures, or ``cancelled`` by somebody.
+        stage: ``idle`` before the first beginning; ``fetching`` and ``loading`` one model; then ``done``,
+            with or without failures, or ``cancelled`` by somebody.
         spec: the model that is fetched or loaded, or was when it was cancelled.
         done, total: bytes of it.
         then: what comes after it.
