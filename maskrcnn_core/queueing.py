@@ -33,6 +33,7 @@ class Job(Generic[_T]):
         state: where it stands; ``failed`` means that the work raised, which is a bug of the work.
         result: what the work returned, once ``done``.
         error: what it raised, once ``failed``.
+        took: seconds that the work took, once it has ended here.
     """
 
     def __init__(self, queue: DeviceQueue, client: str, work: Callable[[], _T]) -> None:
@@ -41,6 +42,7 @@ class Job(Generic[_T]):
         self.state: JobState = "waiting"
         self.result: _T | None = None
         self.error: BaseException | None = None
+        self.took: float | None = None
 
     @classmethod
     def finished(cls, queue: DeviceQueue, client: str, result: _T) -> Job[_T]:
@@ -77,12 +79,15 @@ class Job(Generic[_T]):
         return self._finished.wait(timeout)
 
     def _run(self) -> None:
+        began = time.monotonic()
         try:
             self.result = self._work()
         except Exception as error:  # the queue's thread must live on; whoever reads the job sees it
             _log.exception("a queued job failed")
+            self.took = time.monotonic() - began
             self.error, self.state = error, "failed"
         else:
+            self.took = time.monotonic() - began
             self.state = "done"
         self._finished.set()
 

@@ -316,6 +316,11 @@ class Workspace:
         job = self._jobs.get((digest, model_digest))
         return job.result if job is not None and isinstance(job.result, Run) else None
 
+    def seconds_of(self, digest: str, model_digest: str) -> float | None:
+        """How long the network looked at an image; ``None`` until it has answered here."""
+        job = self._jobs.get((digest, model_digest))
+        return job.took if job is not None and isinstance(job.result, Run) else None
+
     def state_of(self, digest: str, predictor: Predictor | None, thresholds: Thresholds) -> ImageState:
         """Where an image stands with a model."""
         job = self._jobs.get((digest, predictor.model.digest)) if predictor else None

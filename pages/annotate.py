@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from pages.ui.downloads import draw_downloads
+from pages.ui.fetching import draw_fetching, take_over
 from pages.ui.gallery import draw_gallery
 from pages.ui.instances import draw_image
 from pages.ui.intake import draw_report, draw_samples, draw_uploader
@@ -48,8 +49,10 @@ def draw_start(state: UiState, predictor: Predictor | None) -> None:
 
 through_app()
 page_state = get_state()
+take_over(page_state)
 with st.sidebar:
     chosen = draw_model_choice(page_state)
+    draw_fetching(page_state, chosen)
     draw_thresholds(page_state, chosen)
 
 if not page_state.workspace.images:

@@ -11,6 +11,7 @@ from maskrcnn_core.model_cards import is_card
 from maskrcnn_core.models import ModelSpec, all_models, load_custom_model, load_trained_model, ready_models
 from pages.ui.cached import predictor_of
 from pages.ui.errors import harmless, plain, show_core_errors
+from pages.ui.fetching import draw_fetch_setting
 from pages.ui.navigation import through_app
 from pages.ui.settings import download_model, shown_title
 from pages.ui.state import UiState, get_state
@@ -100,7 +101,7 @@ def draw_custom(state: UiState) -> None:
         from maskrcnn_core.inference import Predictor
 
         state.custom[model.key] = Predictor(model)
-        state.model_key = model.key
+        state.model_key, state.is_model_chosen, state.took_over = model.key, True, None
         categories = counted(len(model.label_map), "category", "categories")
         state.loaded = f"Loaded {model.title}: {categories}. The Annotate page uses it now."
         st.rerun()
@@ -113,5 +114,6 @@ ready_keys = {spec.key for spec in ready_models()}
 st.title("Models")
 draw_table(models, ready_keys)
 draw_downloads(models, ready_keys)
+draw_fetch_setting()
 draw_made_of(page_state, models, ready_keys)
 draw_custom(page_state)

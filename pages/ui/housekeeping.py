@@ -22,7 +22,7 @@ from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.session_manager import SessionManager
 from streamlit.runtime.state import SessionState
 
-__all__ = ["Housekeeper", "give_back_memory", "keep_house", "let_go_of_sessions"]
+__all__ = ["Housekeeper", "give_back_memory", "is_server", "keep_house", "let_go_of_sessions"]
 
 _EVERY = 30.0  # seconds between two looks
 _WORKED = 1.0  # CPU seconds: a process that did less has left nothing worth collecting
@@ -115,12 +115,17 @@ class Housekeeper:
             self.look()
 
 
+def is_server() -> bool:
+    """Whether this process serves browsers, and is not a test's that runs a page by itself."""
+    return Runtime.exists() and type(get_instance()) is Runtime
+
+
 @lru_cache(maxsize=1)
 def keep_house() -> Housekeeper:
     """The process's housekeeper; the first call freezes what has been loaded, and starts its thread."""
     keeper = Housekeeper(_held_sessions)
     keeper.collect_thoroughly()
-    if Runtime.exists() and type(get_instance()) is Runtime:  # a server's, and not that of a test
+    if is_server():
         threading.Thread(target=keeper.run, name="housekeeping", daemon=True).start()
     return keeper
 

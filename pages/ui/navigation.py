@@ -16,6 +16,7 @@ from streamlit.runtime.scriptrunner import ScriptRunContext, get_script_run_ctx
 
 from pages import PAGES
 from pages.ui.errors import show_core_errors
+from pages.ui.fetching import begin_fetching
 from pages.ui.housekeeping import keep_house
 from pages.ui.project.deciding import take_waiting
 from pages.ui.review.outbox import OUTBOX, outbox, remembered_name
@@ -34,6 +35,7 @@ _ICON = _ROOT / "docs" / "images" / "icon.png"
 def run_app() -> None:
     """The page of the table that is asked for, and decisions that a page was left with."""
     keep_house()  # before the first session has a state, as nothing of it shall be frozen
+    begin_fetching()
     st.set_page_config(page_title="MaskDesk", page_icon=str(_ICON), layout="wide")
     keep_steady()
     page = _page_of_the_link()

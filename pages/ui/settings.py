@@ -46,9 +46,11 @@ def draw_model_choice(state: UiState) -> Predictor | None:
             return f"{harmless(key)} (not downloaded)"
         return harmless(state.custom[key].model.title) if key in state.custom else shown_title(specs[key])
 
-    state.model_key = st.selectbox(
-        "Model", keys, keys.index(state.model_key), format_func=label, key="model-choice"
+    chosen = st.selectbox(
+        "Model", keys, keys.index(state.model_key), format_func=label, key=state.model_widget
     )
+    if chosen != state.model_key:
+        state.model_key, state.is_model_chosen, state.took_over = chosen, True, None
     if state.model_key not in ready:
         _offer_download(state.model_key)
         return None

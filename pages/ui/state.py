@@ -168,6 +168,10 @@ class UiState:
     Attributes:
         workspace: the open images and what the network said of them.
         model_key: of the chosen model; empty until one is ready.
+        is_model_chosen: a person has chosen it, so nothing takes its place.
+        model_round: part of the menu's key; a new one shows what was chosen elsewhere.
+        took_over, is_told: keys of the models before and after one took over, while that can be taken back;
+            and whether it was said.
         custom: the session's own models, by key; nobody else sees them.
         thresholds: as set by the sliders.
         limits: detections per image, for each model that was chosen so far.
@@ -199,6 +203,10 @@ class UiState:
 
     workspace: Workspace = field(default_factory=Workspace)
     model_key: str = ""
+    is_model_chosen: bool = False
+    model_round: int = 0
+    took_over: tuple[str, str] | None = None
+    is_told: bool = False
     custom: dict[str, Predictor] = field(default_factory=dict)
     thresholds: Thresholds = field(default_factory=Thresholds)
     limits: dict[str, int] = field(default_factory=dict)
@@ -230,6 +238,11 @@ class UiState:
     mended_as: Stretch = "auto"
     walk: WalkUi = field(default_factory=WalkUi)
     walk_file: Prepared | None = None
+
+    @property
+    def model_widget(self) -> str:
+        """The key of the model menu."""
+        return f"model-choice-{self.model_round}" if self.model_round else "model-choice"
 
     @property
     def choices(self) -> object:

@@ -1,0 +1,227 @@
+"""Better models that the app fetches by itself: their progress, and how one takes over from another."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from maskrcnn_core.fetching import (
+    FETCH_VARIABLE,
+    FetchFailure,
+    FetchStatus,
+    fetcher,
+    forbidden_by,
+    is_better,
+    models_to_fetch,
+    set_fetching,
+    size_and_licence,
+)
+from maskrcnn_core.models import MODELS, ModelSpec, default_model, model_by_key
+from pages.ui.cached import predictor_of
+from pages.ui.errors import plain, show_core_errors
+from pages.ui.housekeeping import is_server
+from pages.ui.state import UiState
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference import Predictor
+
+__all__ = ["begin_fetching", "draw_fetch_setting", "draw_fetching", "take_over"]
+
+_EVERY = 1.0  # seconds between two looks at what is under way
+_REASONS = {
+    "no network": "no network",
+    "refused": "refused",
+    "cut": "the connection broke off",
+    "wrong file": "what came is another file or damaged, and was removed",
+    "no room": "no room on the disk",
+    "cannot write": "its folder cannot be written",
+    "unusable": "it cannot be loaded",
+}
+
+
+def begin_fetching() -> None:
+    """Begins to fetch what is lacking, once for all who look at this server."""
+    if is_server():
+        fetcher().begin()
+
+
+# -- taking over ------------------------------------------------------------------------------------
+
+
+def take_over(state: UiState) -> None:
+    """Lets a better model that has come answer from now on, once it has answered for the present image.
+
+    Until then the answers of the one that was there stay on the screen. What people decided stays: a model
+    that they chose, and the project that they took images into, which knows nothing of this.
+    """
+    better = _better(state)
+    if better is None:
+        return
+    with show_core_errors():
+        predictor = predictor_of(state, better.key)
+        state.workspace.start(predictor, state.thresholds, first=state.current)
+        if state.current is not None:
+            where = state.workspace.state_of(state.current, predictor, state.thresholds)
+            if where.kind not in ("found", "none"):
+                return  # it works, or has failed here, where the other one did not
+        state.took_over, state.is_told = (state.model_key, better.key), False
+        _change_to(state, better.key)
+
+
+def _change_to(state: UiState, key: str) -> None:
+    """Another model than the menu's: as the menu would, but from outside of it."""
+    state.model_key = key
+    state.model_round += 1  # another widget: the menu's own value is that of the old model
+    state.selected = ()  # rows of the old model's answers
+
+
+def _better(state: UiState) -> ModelSpec | None:
+    """The best model that has come since and may take over."""
+    if state.is_model_chosen or not state.model_key or state.model_key in state.custom:
+        return None
+    if st.session_state.get(state.model_widget, state.model_key) != state.model_key:
+        return None  # somebody is choosing one in this very moment
+    present = model_by_key(state.model_key)
+    came = [spec for key in fetcher().status.ready if is_better(spec := model_by_key(key), present)]
+    return min(came, key=MODELS.index, default=None)
+
+
+def _is_at_work(state: UiState) -> bool:
+    """Whether a better model is at work on the image that is looked at."""
+    better = _better(state)
+    if better is None or state.current is None:
+        return False
+    predictor = predictor_of(state, better.key)
+    return state.workspace.state_of(state.current, predictor, state.thresholds).is_active
+
+
+# -- what is seen -----------------------------------------------------------------------------------
+
+
+def draw_fetching(state: UiState, predictor: Predictor | None) -> None:
+    """What is fetched, what has taken over, or why nothing came; nothing where there is nothing to say."""
+    status = fetcher().status
+    _draw_taken_over(state)
+    is_moving = status.is_active or _is_at_work(state)
+    if is_moving:
+        _draw_rough(state, predictor)
+        st.fragment(_draw_moving, run_every=_EVERY)(state, _step(state))
+        if status.is_active:
+            st.button(
+                "Cancel",
+                key="fetch-cancel",
+                icon=":material/stop:",
+                on_click=fetcher().cancel,
+                help="What has come is kept. The switch on the Models page, or "
+                f"{FETCH_VARIABLE}=no, keeps the app from fetching by itself.",
+            )
+    elif status.stage == "cancelled" or status.failures:
+        _draw_ended(status)
+
+
+def _step(state: UiState) -> object:
+    """What the page depends on; bytes are the fragment's own matter."""
+    status = fetcher().status
+    return status.stage, status.spec and status.spec.key, status.failures, status.ready, _is_at_work(state)
+
+
+def _draw_moving(state: UiState, step: object) -> None:
+    if _step(state) != step:
+        st.rerun()
+    status = fetcher().status
+    spec = status.spec
+    if not status.is_active or spec is None:
+        st.caption("A better model is looking at this image ...")
+        return
+    if status.stage == "loading":
+        st.progress(1.0, text=f"{spec.title}: it is here, and is being loaded")
+    else:
+        share = status.done / status.total if status.total else 0.0
+        size = f"{status.done / 1e6:.1f} of {status.total / 1e6:.1f} MB"
+        st.progress(min(share, 1.0), text=f"Fetching {spec.title}: {size}, {plain(spec.licence)}")
+    if status.then:
+        then = "; ".join(f"{one.title}, {size_and_licence(one)}" for one in status.then)
+        st.caption(f"Then {plain(then)}")
+
+
+def _draw_rough(state: UiState, predictor: Predictor | None) -> None:
+    """How quickly, and by what, the present image was answered meanwhile."""
+    if predictor is None or state.current is None:
+        return
+    took = state.workspace.seconds_of(state.current, predictor.model.digest)
+    if took is not None:
+        st.caption(f"rough, {took:.1f} s: {plain(predictor.model.title)}")
+
+
+def _draw_taken_over(state: UiState) -> None:
+    if state.took_over is None:
+        return
+    before, now = (model_by_key(key).title for key in state.took_over)
+    if not state.is_told:
+        st.toast(f"{plain(now)} has taken over", icon=":material/upgrade:")
+        state.is_told = True
+    kept = " What is in a project stays as it is there." if state.mended_in else ""
+    st.caption(f"{plain(now)} has taken over from {plain(before)}.{kept}")
+
+    def switch_back(key: str) -> None:
+        _change_to(state, key)
+        state.is_model_chosen, state.took_over = True, None
+
+    st.button(
+        "Switch back",
+        key="fetch-switch-back",
+        icon=":material/undo:",
+        on_click=partial(switch_back, state.took_over[0]),
+    )
+
+
+def _draw_ended(status: FetchStatus) -> None:
+    """Why nothing more comes, and how to try again."""
+    if status.stage == "cancelled" and status.spec is not None:
+        st.caption(
+            f"Stopped fetching {status.spec.title} at {status.done / 1e6:.1f} of {status.total / 1e6:.1f} MB."
+        )
+    elif status.is_offline:
+        here = default_model()
+        st.caption(f"no network: using {here.title if here.is_published else 'the small model in the box'}")
+    else:
+        for failure in status.failures:
+            st.caption(f"{failure.spec.title} was not fetched: {_why(failure)}", help=plain(failure.message))
+    label = "Go on" if status.stage == "cancelled" else "Try again"
+    st.button(label, key="fetch-retry", icon=":material/refresh:", on_click=fetcher().retry)
+
+
+def _why(failure: FetchFailure) -> str:
+    return _REASONS[failure.trouble]
+
+
+# -- the setting ------------------------------------------------------------------------------------
+
+
+def draw_fetch_setting() -> None:
+    """The switch, which says what would be fetched; dead where a variable has decided."""
+    reason = forbidden_by()
+    is_ours = reason in ("", "switched off in the app")
+    plan = "; ".join(f"{spec.title}, {size_and_licence(spec)}" for spec in models_to_fetch())
+    is_on = st.toggle(
+        "Fetch better models for photos by itself",
+        not reason,
+        key="fetch-setting",
+        disabled=not is_ours,
+        help=f"In the background, once the app is open, for all who use it; {FETCH_VARIABLE}=no forbids it.",
+    )
+    if not is_ours:
+        st.caption(f"Off: {plain(reason)}")
+    elif plan:
+        st.caption(f"Lacking: {plain(plan)}")
+    if not is_ours or is_on == (not reason):
+        return
+    with show_core_errors():
+        set_fetching(is_on)
+        if not is_on:
+            fetcher().cancel()
+        elif is_server():
+            fetcher().retry()
+        st.rerun()
