@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 8501
+# An index of wheels for torch and torchvision alone, such as one for CPUs: the usual ones bring CUDA's libraries.
+# All else comes from where pip always looks. It counts when .venv is set up; `make clean` first for another one.
+TORCH_INDEX ?=
 # Each process has one thread: torch's threads of several processes take the cores from each other. There is one
 # process more than cores, as a browser's test waits a third of its time. The tests of a file stay together, as they
 # share a server; see tests/conftest.py for their order.
@@ -23,7 +26,7 @@ PHOTOS_FROM ?= maskrcnn_core/photos/photos.safetensors
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-run: setup ## start the app on http://127.0.0.1:8501 (PORT=... for another one)
+run: setup ## start the app on http://127.0.0.1:8501 (PORT=... for another one; TORCH_INDEX=... for smaller wheels of torch)
 	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
 
 test: setup-dev browser postgres node_modules/typescript.stamp ## run every test, also in a real browser and on a real PostgreSQL where they can be had
@@ -112,10 +115,19 @@ $(VENV)/venv.stamp:
 	$(PYTHON) -m venv --clear $(VENV)
 	@touch $@
 
+# pip shows what it fetches and how far it is; what is there already it need not list.
+PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check
+
 $(VENV)/run.stamp: requirements.txt $(VENV)/venv.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+ifneq ($(TORCH_INDEX),)
+	@echo "torch and torchvision come from $(TORCH_INDEX)"
+	$(PIP_INSTALL) --no-deps --index-url $(TORCH_INDEX) $(shell grep -E '^torch(vision)?==' requirements.txt)
+else
+	@echo "Installing; on Linux most of some 5 GB are torch's CUDA libraries (TORCH_INDEX=... names an index without them)"
+endif
+	$(PIP_INSTALL) -r requirements.txt
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@
