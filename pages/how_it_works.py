@@ -1,6 +1,7 @@
 """How it works: Mask R-CNN explained on one's own picture, stage by stage."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.walk import WALK
@@ -92,10 +93,22 @@ def draw_steps(state: UiState) -> None:
 @st.fragment
 def draw_desk(state: UiState, predictor: Predictor, digest: str) -> None:
     """What the controls of a stage change; a fragment, so that one costs no more than it must."""
+    stage, below = parts()
     with show_core_errors():
-        look = look_at(state, predictor, digest)
-        draw_stage(look)
-        draw_take_home(look)
+        with stage:
+            look = look_at(state, predictor, digest)
+            draw_stage(look)
+        with below:
+            draw_take_home(look)
+
+
+def parts() -> tuple[DeltaGenerator, DeltaGenerator]:
+    """A place for what every stage has otherwise, and one for what comes after it.
+
+    Streamlit knows elements by their places: what is opened while the next stage is being drawn would close
+    again, as it is another expander a place further.
+    """
+    return st.container(), st.container()
 
 
 through_app()
@@ -129,5 +142,8 @@ with left:
     with st.expander("Another image", icon=":material/add_photo_alternate:"):
         draw_more(page_state, chosen_model)
 with right:
-    draw_desk(page_state, chosen_model, image_digest)
-    draw_glossary()
+    desk, after = parts()
+    with desk:
+        draw_desk(page_state, chosen_model, image_digest)
+    with after:
+        draw_glossary()

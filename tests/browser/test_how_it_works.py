@@ -17,7 +17,7 @@ from maskrcnn_core.stages import trace
 from maskrcnn_core.store.places import StorePlace
 from maskrcnn_core.store.store import Store
 from maskrcnn_core.walk import WALK
-from tests.browser.walk_page import WalkPage
+from tests.browser.walk_page import NUMBERS, WalkPage, choose
 from tests.shared_data import shared_path
 
 ROOT = Path(__file__).parents[2]
@@ -258,11 +258,24 @@ def test_why_it_was_missed_and_the_box_taken_all_the_same(walk, known, folder):
     scene.page.wait_for_url(f"**/review?project={project.id}&image={image.id}*")
 
 
+def test_what_is_opened_while_the_next_stage_is_drawn_stays_open(scene):
+    page = scene.page
+    for title, key in (("Take it home", "weights"), ("Glossary and sources", "iou")):
+        scene.go("input")
+        expander = page.get_by_test_id("stExpander").filter(has_text=title)
+        choose(page, f"{NUMBERS[key]}. ")
+        expander.get_by_text(title).click()
+        scene.title(key).wait_for()
+        page.locator('[data-test-script-state="notRunning"]').wait_for()
+        assert expander.locator("details[open]").count() == 1, title
+        expander.get_by_text(title).click()
+
+
 def test_the_walk_is_taken_home_as_a_report_and_as_a_notebook(scene):
     page = scene.page
     page.get_by_text("Take it home").click()
     for form, name in (("HTML report", "scene-1_walk.html"), ("Jupyter notebook", "scene-1_walk.ipynb")):
-        page.get_by_role("radio", name=form).check(force=True)
+        choose(page, form)
         page.get_by_role("button", name="Prepare", exact=True).click()
         button = page.get_by_role("button", name=f"Download {name}")
         button.wait_for(timeout=120_000)
