@@ -27,7 +27,7 @@ help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 run: setup ## start the app on http://127.0.0.1:8501 (PORT=... for another one; TORCH_INDEX=... for smaller wheels of torch)
-	$(BIN)/python -m streamlit run app.py --server.port $(PORT)
+	$(BIN)/python -m pages.ui.serve --server.port $(PORT)
 
 test: setup-dev browser postgres node_modules/typescript.stamp ## run every test, also in a real browser and on a real PostgreSQL where they can be had
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)

@@ -13,7 +13,7 @@ from pages.ui.instances import draw_image
 from pages.ui.intake import draw_report, draw_samples, draw_uploader
 from pages.ui.mending import draw_mend
 from pages.ui.navigation import through_app
-from pages.ui.settings import draw_model_choice, draw_thresholds
+from pages.ui.settings import draw_model_choice, draw_thresholds, facts_of
 from pages.ui.state import UiState, get_state
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def draw_desk(state: UiState, predictor: Predictor | None) -> None:
         st.rerun()  # the list of images counts by the same thresholds
 
 
-def draw_start(state: UiState, predictor: Predictor | None) -> None:
+def draw_start(state: UiState) -> None:
     st.title("Drop in a picture, get its objects")
     st.text(
         "Every object gets a mask. Move the thresholds and see the result at once; leave with exact files."
@@ -44,19 +44,20 @@ def draw_start(state: UiState, predictor: Predictor | None) -> None:
     draw_uploader(state)
     draw_report(state)
     st.subheader("Or try a drawn one")
-    draw_samples(state, predictor.model.label_map if predictor else None)
+    model = facts_of(state)
+    draw_samples(state, model.label_map if model else None)
 
 
 through_app()
 page_state = get_state()
 take_over(page_state)
 with st.sidebar:
-    chosen = draw_model_choice(page_state)
+    chosen = draw_model_choice(page_state, is_needed=bool(page_state.workspace.images))
     draw_fetching(page_state, chosen)
-    draw_thresholds(page_state, chosen)
+    draw_thresholds(page_state)
 
 if not page_state.workspace.images:
-    draw_start(page_state, chosen)
+    draw_start(page_state)
     st.stop()
 
 if chosen is not None:

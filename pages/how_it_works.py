@@ -115,7 +115,7 @@ through_app()
 page_state = get_state()
 with st.sidebar:
     chosen_model = draw_model_choice(page_state)
-    draw_thresholds(page_state, chosen_model)
+    draw_thresholds(page_state)
 
 # The picture is what one looks at: it begins high, and has the width.
 st.html(

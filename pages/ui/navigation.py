@@ -22,6 +22,7 @@ from pages.ui.project.deciding import take_waiting
 from pages.ui.review.outbox import OUTBOX, outbox, remembered_name
 from pages.ui.state import get_state
 from pages.ui.steady import keep_steady
+from pages.ui.warming import warm_up
 
 __all__ = ["run_app", "through_app"]
 
@@ -35,6 +36,7 @@ _ICON = _ROOT / "docs" / "images" / "icon.png"
 def run_app() -> None:
     """The page of the table that is asked for, and decisions that a page was left with."""
     keep_house()  # before the first session has a state, as nothing of it shall be frozen
+    warm_up()
     begin_fetching()
     st.set_page_config(page_title="MaskDesk", page_icon=str(_ICON), layout="wide")
     keep_steady()

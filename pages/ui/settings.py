@@ -10,6 +10,7 @@ import streamlit as st
 from maskrcnn_core.errors import CoreError
 from maskrcnn_core.models import (
     MODELS,
+    LoadedModel,
     ModelSpec,
     all_models,
     default_model,
@@ -24,13 +25,16 @@ from pages.ui.state import UiState
 if TYPE_CHECKING:
     from maskrcnn_core.inference import Predictor
 
-__all__ = ["download_model", "draw_model_choice", "draw_thresholds", "shown_title"]
+__all__ = ["download_model", "draw_model_choice", "draw_thresholds", "facts_of", "shown_title"]
 
 _MOST_DETECTIONS = 2000
 
 
-def draw_model_choice(state: UiState) -> Predictor | None:
+def draw_model_choice(state: UiState, *, is_needed: bool = True) -> Predictor | None:
     """The model menu; a model that is not ready offers its download.
+
+    Args:
+        is_needed: whether the page has pictures for it; else nobody waits for its network to be built.
 
     Returns:
         The chosen model's predictor, or ``None`` where there is none yet.
@@ -56,6 +60,8 @@ def draw_model_choice(state: UiState) -> Predictor | None:
         return None
     if state.model_key in specs:
         st.caption(plain(specs[state.model_key].knows))
+    if not is_needed:
+        return None
     try:
         return predictor_of(state, state.model_key)
     except CoreError as error:
@@ -63,6 +69,13 @@ def draw_model_choice(state: UiState) -> Predictor | None:
         if state.model_key in specs and specs[state.model_key].url:
             _offer_download(state.model_key)
         return None
+
+
+def facts_of(state: UiState) -> ModelSpec | LoadedModel | None:
+    """What is known of the chosen model without its network; None where it is not here."""
+    if state.model_key in state.custom:
+        return state.custom[state.model_key].model
+    return next((spec for spec in ready_models() if spec.key == state.model_key), None)
 
 
 def shown_title(spec: ModelSpec) -> str:
@@ -97,10 +110,11 @@ def download_model(key: str) -> None:
         place.empty()
 
 
-def draw_thresholds(state: UiState, predictor: Predictor | None) -> None:
-    """The sliders; none of them runs the network again."""
-    if predictor is not None:
-        _take_score_of(state, predictor)
+def draw_thresholds(state: UiState) -> None:
+    """The sliders for the chosen model; none of them runs the network again."""
+    model = facts_of(state)
+    if model is not None:
+        _take_score_of(state, model)
     old = state.thresholds
     nms = st.slider(
         "NMS IoU",
@@ -123,7 +137,6 @@ def draw_thresholds(state: UiState, predictor: Predictor | None) -> None:
         "lower grows masks, higher shrinks them.",
     )
     # Each model has a limit of its own: one of nuclei has to find more in an image than one of photos.
-    model = predictor.model if predictor else None
     key = model.key if model else ""
     limit = st.number_input(
         "Detections per image, at most",
@@ -135,28 +148,28 @@ def draw_thresholds(state: UiState, predictor: Predictor | None) -> None:
     )
     state.limits[key] = int(limit)
     labels = None
-    if predictor is not None:
-        names = [category.name for category in predictor.model.label_map]
+    if model is not None:
+        names = [category.name for category in model.label_map]
         chosen = [name for name in state.only_categories if name in names]
         state.only_categories = st.multiselect(
-            "Only these categories", names, chosen, key=f"only-{predictor.model.key}", placeholder="all"
+            "Only these categories", names, chosen, key=f"only-{key}", placeholder="all"
         )
         if state.only_categories:
-            labels = predictor.model.label_map.labels_of(state.only_categories)
+            labels = model.label_map.labels_of(state.only_categories)
     _draw_stretch(state)
     state.thresholds = replace(
         old, nms_threshold=nms, mask_threshold=mask, max_detections=int(limit), labels=labels
     )
 
 
-def _take_score_of(state: UiState, predictor: Predictor) -> None:
+def _take_score_of(state: UiState, model: ModelSpec | LoadedModel) -> None:
     """Each model's scores mean something else: it has the threshold of its card until somebody moves it."""
-    key = predictor.model.key
+    key = model.key
     if key == state.scored_by:
         return
     if state.scored_by:
         state.scores[state.scored_by] = state.thresholds.score_threshold
-    score = state.scores.get(key, predictor.model.score_threshold)
+    score = state.scores.get(key, model.score_threshold)
     state.thresholds, state.scored_by = replace(state.thresholds, score_threshold=score), key
 
 

@@ -1,0 +1,45 @@
+"""Starts the app's server; what the first picture needs is made ready as soon as the server answers.
+
+``python -m pages.ui.serve [--server.port 8501 ...]`` takes Streamlit's options.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["main"]
+
+_APP = Path(__file__).parents[2] / "app.py"
+_LOOK = 0.05  # seconds
+
+
+def main(options: Sequence[str]) -> None:
+    """Serves until it is stopped."""
+    threading.Thread(target=_prepare, name="preparing", daemon=True).start()
+    from streamlit.web.cli import main as streamlit
+
+    streamlit(["run", str(_APP), *options], prog_name="streamlit")
+
+
+def _prepare() -> None:
+    """Says what will be fetched, and loads what takes long, once the server is there: it would have to wait."""
+    while not _is_up():
+        time.sleep(_LOOK)
+    from maskrcnn_core.fetching import fetch_notice
+    from pages.ui.warming import warm_up
+
+    print(f"  {fetch_notice()}", flush=True)
+    warm_up()
+
+
+def _is_up() -> bool:
+    runtime = sys.modules.get("streamlit.runtime")
+    return runtime is not None and hasattr(runtime, "exists") and runtime.exists()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
