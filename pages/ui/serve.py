@@ -26,7 +26,7 @@ def main(options: Sequence[str]) -> None:
 
 
 def _prepare() -> None:
-    """Says what will be fetched, and loads what takes long, once the server is there: it would have to wait."""
+    """Says what will be fetched and loads what takes long, once the server is there; it shall not wait."""
     while not _is_up():
         time.sleep(_LOOK)
     from maskrcnn_core.fetching import fetch_notice
