@@ -1,4 +1,4 @@
-"""A large project in a real browser: how long its pages take to open, and a key to the next picture."""
+"""A large project in a real browser: how long pages and keys take, and what a decision costs the server."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import psutil
 
 from benchmarks.browser import ROOT, chromium, serve
 from benchmarks.report import Claim, Report, seconds
@@ -33,6 +34,7 @@ _SIZE = (480, 640)
 _CROWD_SIZE = (3000, 4000)
 _EACH = 10  # instances of an ordinary image
 _STEPS = 20
+_DECIDED = 24  # instances of the image whose instances are accepted one by one
 
 # The gallery is drawn, and not only its place; the picture with all of its masks.
 _GALLERY = "[data-testid=stDataFrame] canvas"
@@ -65,6 +67,24 @@ _STEP = """
 """
 
 
+# The instance that is chosen is accepted, which chooses the next one; until it is saved.
+_ACCEPT = """
+() => new Promise((done) => {
+  const root = [...document.querySelectorAll('[data-testid=stBidiComponentIsolated]')]
+    .map((one) => one.shadowRoot?.querySelector('.viewer[data-part=root]')).find(Boolean);
+  const before = root.dataset.statusCounts;
+  document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'a', bubbles: true, composed: true,
+    cancelable: true }));
+  const look = () => {
+    if (root.dataset.statusCounts !== before && root.dataset.saved === 'true') done();
+    else requestAnimationFrame(look);
+  };
+  look();
+})
+"""
+_SETTLE = 0.7  # seconds after a decision in which the server does what follows from it
+
+
 def run_review(quick: bool) -> Report:
     """Times the pages of a project where there is a browser."""
     images, crowd = (12, 40) if quick else (2000, 2000)
@@ -90,6 +110,7 @@ def run_review(quick: bool) -> Report:
         Claim("the Project page counts every image", found["counted"] == images, "equality"),
         Claim("the crowd's instances are all shown", found["shown"] == crowd, "equality"),
         Claim("every image that was finished is stored as reviewed", found["stored"], "equality"),
+        Claim("every instance that was accepted is stored so", found["accepted"], "equality"),
     ]
     if not quick:
         opened = [statistics.median(t) for what, t in found["times"] if what.endswith("by its link")]
@@ -106,7 +127,8 @@ def run_review(quick: bool) -> Report:
         f"with an image of {_CROWD_SIZE[1]} x {_CROWD_SIZE[0]} with {crowd:,} (the crowd), in SQLite. A page "
         "is there when its gallery or its picture with all masks is drawn. By its link: clicked in another "
         "page of the app. From the address: by a new session, so with the start of Streamlit's own script, "
-        "as the Models page shows; the browser has the app's files. "
+        "as the Models page shows; the browser has the app's files. CPU is the server's, for an image with "
+        f"{_DECIDED} instances. "
         f"Headless Chromium {found['version']} without a GPU."
     )
     return Report(columns, rows, tuple(claims), (note,))
@@ -119,6 +141,7 @@ def make_large_project(folder: Path, images: int, crowd: int) -> dict[str, int]:
         return {
             "project": _make_project(store, "Large", images, _SIZE, _EACH),
             "crowd": _make_project(store, "Crowd", 1, _CROWD_SIZE, crowd),
+            "decided": _make_project(store, "Decided", 1, _SIZE, _DECIDED),
         }
     finally:
         store.close()
@@ -173,14 +196,19 @@ def _disc(size: tuple[int, int], number: int, count: int) -> Rle:
 # -- in the browser ---------------------------------------------------------------------------------
 
 
-def _measure(folder: str, steps: int, visits: int, project: int, crowd: int) -> dict[str, Any] | None:
+def _measure(
+    folder: str, steps: int, visits: int, project: int, crowd: int, decided: int
+) -> dict[str, Any] | None:
     with chromium() as browser:
         if browser is None:
             return None
         with serve(ROOT / "app.py", {DATA_VARIABLE: folder, DATABASE_VARIABLE: ""}) as address:
             # One for all visits: the browser has the app's own files, as that of a person who works here.
             context = browser.new_context(viewport={"width": 1440, "height": 1000})
-            return _visit(context, browser.version, address, folder, steps, visits, project, crowd)
+            found = _visit(context, browser.version, address, folder, steps, visits, project, crowd)
+            cpu, is_accepted = _accept(context, f"{address}/review?project={decided}", folder, decided, steps)
+            found["times"].append(("CPU of the server for an accepted instance", cpu))
+            return found | {"accepted": is_accepted}
 
 
 def _visit(
@@ -251,6 +279,28 @@ def _visit(
         "shown": shown,
         "stored": stored,
     }
+
+
+def _accept(
+    context: BrowserContext, link: str, folder: str, project: int, count: int
+) -> tuple[list[float], bool]:
+    """CPU seconds of the server for each of some accepted instances, and whether that many are stored."""
+    page, _ = _open(context, link, _PICTURE)
+    time.sleep(1.5)  # frames are read ahead
+    server = next(one for one in psutil.Process().children() if "streamlit" in one.cmdline())
+    taken = []
+    for _ in range(count):
+        before = server.cpu_times()
+        page.evaluate(_ACCEPT)
+        time.sleep(_SETTLE)
+        after = server.cpu_times()
+        taken.append(after.user + after.system - before.user - before.system)
+    page.close()
+    store = Store(StorePlace.in_folder(Path(folder)))
+    try:
+        return taken, sum(fact.status == "accepted" for fact in store.facts(project)) == count
+    finally:
+        store.close()
 
 
 def _at_rest(page: Page) -> None:
