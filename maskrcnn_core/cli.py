@@ -236,28 +236,25 @@ def _summary_line(report: BatchReport) -> str:
 @app.command()
 def models() -> None:
     """List the models: whether they are ready, how good they are, their licence and source."""
-    head = ("key", "title", "box AP", "mask AP", "size", "ready")
+    head = ("key", "title", "for", "size", "ready")
     rows = [
-        (s.key, s.title, _ap(s.box_ap), _ap(s.mask_ap), f"{s.size_bytes / 1e6:.0f} MB", _readiness(s))
+        (s.key, s.title, ", ".join(s.domains), f"{s.size_bytes / 1e6:.0f} MB", _readiness(s))
         for s in all_models()
     ]
-    for line in table([head, *rows], right=(2, 3, 4)):
+    for line in table([head, *rows], right=(3,)):
         typer.echo(line)
     for spec in all_models():
         typer.echo(f"\n{spec.key}: {spec.knows}")
         typer.echo(f"  speed    {spec.speed}")
         published = ", as published" if spec.is_published else ""
-        measured = f"on {spec.measured_on}, in percent{published}" if spec.measured_on else "not measured"
-        typer.echo(f"  AP       {measured}")
+        # A line each, beside what it was measured on: figures of different images cannot be compared.
+        for row in spec.measured:
+            typer.echo(f"  measured {row.text} (percent{published})")
         typer.echo(f"  licence  {spec.licence or 'unknown'}")
         typer.echo(f"  source   {spec.source}")
         file = weights_file(spec)
         place = one_line(str(file)) if file else f"not here; 'download {spec.key}' fetches {spec.url}"
         typer.echo(f"  weights  {place}")
-
-
-def _ap(value: float | None) -> str:
-    return "-" if value is None else f"{value:.1f}"
 
 
 def _readiness(spec: ModelSpec) -> str:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, ImageOps
 
 from maskrcnn_core.errors import ImageError
 from maskrcnn_core.image_formats import HEAD, IMAGE_SUFFIXES, EncodedImage, identify
@@ -45,6 +45,7 @@ __all__ = [
     "STRETCHES",
     "SourceImage",
     "Stretch",
+    "cut_to",
     "decode_image",
     "encode_jpeg",
     "encode_png",
@@ -220,6 +221,12 @@ def thumbnail_jpeg(pixels: npt.NDArray[np.uint8], side: int) -> bytes:
     picture = Image.fromarray(pixels)
     picture.thumbnail((side, side))
     return encode_jpeg(np.asarray(picture), quality=80)
+
+
+def cut_to(pixels: npt.NDArray[np.uint8], size: tuple[int, int]) -> bytes:
+    """A JPEG of the middle of uint8 ``[H, W, 3]``, of exactly ``size`` (height, width) in pixels."""
+    picture = ImageOps.fit(Image.fromarray(pixels), (size[1], size[0]), Image.Resampling.BOX)
+    return encode_jpeg(np.asarray(picture), quality=85)
 
 
 def encode_png(pixels: npt.NDArray[np.uint8], *, compress_level: int = 6) -> bytes:

@@ -19,6 +19,7 @@ from typing import Any
 from maskrcnn_core.architectures import Architecture, architecture_as_json, architecture_from_json
 from maskrcnn_core.categories import Category, LabelMap
 from maskrcnn_core.detections import SCORE_FLOOR
+from maskrcnn_core.domains import check_domains, domains_of
 from maskrcnn_core.errors import CoreError, InputError, WeightsError
 from maskrcnn_core.messages import counted
 
@@ -54,6 +55,8 @@ class ModelCard:
         notes: sentences on what was decided on the way, as which heads were replaced.
         run: how it came about, as JSON values: ``date``, ``versions``, ``device``, ``seconds``, ``epochs``,
             ``best_epoch``; empty in older cards.
+        domains: keys of the pictures that it is for (:mod:`maskrcnn_core.domains`); where nobody said, what
+            its categories tell.
     """
 
     title: str
@@ -72,6 +75,11 @@ class ModelCard:
     results: tuple[Json, ...] = ()
     notes: tuple[str, ...] = ()
     run: Json = field(default_factory=dict)
+    domains: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.domains:
+            object.__setattr__(self, "domains", domains_of(category.name for category in self.categories))
 
     @property
     def label_map(self) -> LabelMap:
@@ -118,6 +126,7 @@ def write_card_bytes(card: ModelCard) -> bytes:
         _VERSION_KEY: CARD_VERSION,
         "title": card.title,
         "knows": card.knows,
+        "domains": list(card.domains),
         "licence": card.licence,
         "architecture": architecture_as_json(card.architecture),
         "categories": [
@@ -191,6 +200,7 @@ def _card(document: Json) -> ModelCard:
     if rois is not None and (type(rois) is not int or not 4 <= rois <= 4096):
         raise WeightsError(f"rois_per_image: expected 4 to 4,096 or nothing, got {rois!r}")
     results = _value(document, "results", list)
+    domains = _value(document, "domains", list) if "domains" in document else []
     return ModelCard(
         title=_value(document, "title", str),
         knows=_value(document, "knows", str),
@@ -208,6 +218,7 @@ def _card(document: Json) -> ModelCard:
         results=tuple(r for r in results if isinstance(r, dict)),
         notes=tuple(str(note) for note in _value(document, "notes", list)),
         run=_value(document, "run", dict) if "run" in document else {},
+        domains=check_domains(str(key) for key in domains),
     )
 
 

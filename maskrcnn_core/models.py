@@ -33,6 +33,7 @@ from urllib.parse import urlsplit
 
 from maskrcnn_core.architectures import family_of
 from maskrcnn_core.categories import COCO_CATEGORIES, LabelMap
+from maskrcnn_core.domains import OWN, domains_of
 from maskrcnn_core.downloads import DownloadFailed, download_file, file_sha256, has_sha256
 from maskrcnn_core.errors import InputError, WeightsError
 from maskrcnn_core.files import data_folder, replace_file
@@ -54,6 +55,7 @@ __all__ = [
     "PHOTOS_FILE",
     "STARTER_FILE",
     "LoadedModel",
+    "Measured",
     "ModelSpec",
     "Progress",
     "add_trained_model",
@@ -65,6 +67,7 @@ __all__ = [
     "load_model",
     "load_trained_model",
     "model_by_key",
+    "models_of",
     "own_models_folder",
     "ready_models",
     "weights_file",
@@ -73,6 +76,28 @@ __all__ = [
 
 Progress = Callable[[int, int | None], None]
 """Told ``(bytes_done, bytes_total)`` of a download; the total is None while nobody knows it."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How good a model is on one set of images; figures of other images cannot be compared with it.
+
+    Args:
+        on: the images, in words.
+        mask_ap: mask AP in percent over IoU .50 to .95; None where nobody measured it.
+        box_ap: box AP, likewise.
+    """
+
+    on: str
+    mask_ap: float | None
+    box_ap: float | None
+
+    @property
+    def text(self) -> str:
+        """Both figures beside what they were measured on."""
+        known = (("mask AP", self.mask_ap), ("box AP", self.box_ap))
+        figures = ", ".join(f"{name} {ap:.1f}" for name, ap in known if ap is not None)
+        return f"{self.on}: {figures or 'not measured'}"
 
 
 @dataclass(frozen=True)
@@ -87,9 +112,7 @@ class ModelSpec:
         backbone: what computes the features.
         licence: of the weights.
         source: where they are described.
-        box_ap: box AP in percent over IoU .50 to .95; None where nobody measured.
-        mask_ap: mask AP, likewise.
-        measured_on: the images of the two figures.
+        measured: how good it is, on one set of images each; empty where nobody measured.
         file: path of the weights inside a weights folder, with ``/``; or absolute, for a model with a card.
         url: of the weights; empty for those that are nowhere to be fetched from.
         sha256: of the weights, in full or its first 8 digits or more.
@@ -102,6 +125,8 @@ class ModelSpec:
         score_threshold: detections above it are shown, likewise.
         rois_per_image: from which its heads learn in a step of training, likewise.
         is_published: by others, for COCO; else in the box, or trained here.
+        is_own: trained here: it is among a person's own, whatever else it is for.
+        card_domains: keys of the domains that its card names; empty for those without a card.
     """
 
     key: str
@@ -111,9 +136,7 @@ class ModelSpec:
     backbone: str
     licence: str
     source: str
-    box_ap: float | None
-    mask_ap: float | None
-    measured_on: str
+    measured: tuple[Measured, ...]
     file: str
     url: str
     sha256: str
@@ -126,11 +149,28 @@ class ModelSpec:
     score_threshold: float = 0.5
     rois_per_image: int = 512
     is_published: bool = True
+    is_own: bool = False
+    card_domains: tuple[str, ...] = ()
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Keys of the domains whose pictures it is for (:mod:`maskrcnn_core.domains`)."""
+        named = self.card_domains or domains_of(category.name for category in self.label_map)
+        return (*named, OWN) if self.is_own and OWN not in named else named
 
     @property
     def file_name(self) -> str:
         """The weights file's name without folders."""
         return self.file.rpartition("/")[2]
+
+
+_WELL_KNOWN = {
+    "coco_val2017/instances.json": "COCO val2017, 206 images",
+    "nuclei/instances_val.json": "nuclei of the Data Science Bowl 2018, held back",
+    "val/instances.json": "drawn shapes",
+    "val-tissue/instances.json": "drawn stained tissue",
+}
+"""What the files of the models in the box hold, in words."""
 
 
 def _torchvision(version: Version) -> Callable[[Path], MaskRCNN]:
@@ -151,11 +191,6 @@ def _mobile(file: Path) -> MaskRCNN:
 def _row_of(card: ModelCard, file: Path, key: str, speed: str = "not measured") -> ModelSpec:
     """The row of a weights file that has a card."""
     family = family_of(card.architecture)
-    measured = [
-        f"{one_line(str(r.get('name')))}: {100 * r['mask AP']:.1f}"
-        for r in card.results
-        if isinstance(r.get("mask AP"), float)
-    ]
     return ModelSpec(
         key=key,
         title=one_line(card.title),
@@ -164,11 +199,7 @@ def _row_of(card: ModelCard, file: Path, key: str, speed: str = "not measured") 
         backbone=family.backbone,
         licence=one_line(card.licence),
         source=file.name,
-        box_ap=card.mean_ap("box AP"),
-        mask_ap=card.mean_ap("mask AP"),
-        measured_on=f"the mean of {' and '.join(measured)} (mask)"
-        if len(measured) > 1
-        else "".join(measured),
+        measured=tuple(_measured(row) for row in card.results),
         file=str(file.absolute()),
         url="",
         sha256=card.sha256,
@@ -181,7 +212,19 @@ def _row_of(card: ModelCard, file: Path, key: str, speed: str = "not measured") 
         score_threshold=card.score_threshold,
         rois_per_image=card.rois_per_image or family.rois_per_image,
         is_published=False,
+        card_domains=card.domains,
     )
+
+
+def _measured(result: dict[str, object]) -> Measured:
+    """A row of a card's results."""
+
+    def percent(kind: str) -> float | None:
+        value = result.get(kind)
+        return 100 * value if isinstance(value, float) and value >= 0 else None
+
+    on = one_line(str(result.get("name")))
+    return Measured(_WELL_KNOWN.get(on, on), percent("mask AP"), percent("box AP"))
 
 
 def _network_of(card: ModelCard, weights: Path) -> MaskRCNN:
@@ -215,9 +258,7 @@ MODELS: tuple[ModelSpec, ...] = (
         backbone="ResNet-50 with a feature pyramid (version 2: batch norm in all parts)",
         licence=_TORCHVISION_LICENCE,
         source=f"{_TORCHVISION_SOURCE}; Li et al. 2021, arXiv:2111.11429",
-        box_ap=47.4,
-        mask_ap=41.8,
-        measured_on="COCO val2017",
+        measured=(Measured("COCO val2017", 41.8, 47.4),),
         file="maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
         url="https://download.pytorch.org/models/maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
         sha256="73cbd0190fcbe3ba339921fbce2c3a0b6bb9126c9a133c85e43a2a8e060a109e",
@@ -235,9 +276,7 @@ MODELS: tuple[ModelSpec, ...] = (
         backbone="ResNet-50 with a feature pyramid (frozen batch norm)",
         licence=_TORCHVISION_LICENCE,
         source=f"{_TORCHVISION_SOURCE}; He et al. 2017, arXiv:1703.06870",
-        box_ap=37.9,
-        mask_ap=34.6,
-        measured_on="COCO val2017",
+        measured=(Measured("COCO val2017", 34.6, 37.9),),
         file="maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
         url="https://download.pytorch.org/models/maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
         sha256="bf2d0c1efbc936eeee2bc95a48e80ebc86b891f61b0106485937fc29f9315fc0",
@@ -256,9 +295,7 @@ MODELS: tuple[ModelSpec, ...] = (
         licence="Apache-2.0",
         source="https://github.com/facebookarchive/models/tree/"
         "7e196ddaec6df39792689df71972f9f4c1314886/mask_rcnn_2go",
-        box_ap=24.8,
-        mask_ap=21.6,
-        measured_on="COCO minival",
+        measured=(Measured("COCO minival", 21.6, 24.8),),
         file="maskrcnn2go/model_init.pb",
         url="https://raw.githubusercontent.com/facebookarchive/models/"
         "7e196ddaec6df39792689df71972f9f4c1314886/mask_rcnn_2go/model/int8/model_init.pb",
@@ -369,12 +406,18 @@ def all_models() -> list[ModelSpec]:
 
 
 def _trained(file: Path) -> ModelSpec:
-    return _row_of(read_card(card_file(file)), file, file.stem)
+    return replace(_row_of(read_card(card_file(file)), file, file.stem), is_own=True)
 
 
 def ready_models() -> list[ModelSpec]:
     """The models whose weights are on this computer, best first; files are not opened for this."""
     return [spec for spec in all_models() if weights_file(spec) is not None]
+
+
+def models_of(domain: str) -> list[ModelSpec]:
+    """The models for the pictures of a domain, in the menu's order; those that are ready come first."""
+    specs = [spec for spec in all_models() if domain in spec.domains]
+    return sorted(specs, key=lambda spec: weights_file(spec) is None)
 
 
 def default_model() -> ModelSpec:

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from pages.ui.domains import draw_domain_hint
 from pages.ui.downloads import draw_downloads
 from pages.ui.fetching import draw_fetching, take_over
 from pages.ui.gallery import draw_gallery
 from pages.ui.instances import draw_image
-from pages.ui.intake import draw_report, draw_samples, draw_uploader
+from pages.ui.intake import draw_camera, draw_report, draw_samples, draw_uploader
 from pages.ui.mending import draw_mend
 from pages.ui.navigation import through_app
-from pages.ui.settings import draw_model_choice, draw_thresholds, facts_of
+from pages.ui.settings import draw_model_choice, draw_thresholds
 from pages.ui.state import UiState, get_state
 
 if TYPE_CHECKING:
@@ -41,11 +42,14 @@ def draw_start(state: UiState) -> None:
     st.text(
         "Every object gets a mask. Move the thresholds and see the result at once; leave with exact files."
     )
-    draw_uploader(state)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        draw_uploader(state)
+    with right:
+        draw_camera(state)
     draw_report(state)
-    st.subheader("Or try a drawn one")
-    model = facts_of(state)
-    draw_samples(state, model.label_map if model else None)
+    st.subheader("Or try one of these")
+    draw_samples(state)
 
 
 through_app()
@@ -69,6 +73,8 @@ with left:
     draw_report(page_state)
     with st.expander("Add images", icon=":material/add_photo_alternate:"):
         draw_uploader(page_state)
-        draw_samples(page_state, chosen.model.label_map if chosen else None, across=2)
+        draw_camera(page_state)
+        draw_samples(page_state, across=2)
 with right:
+    draw_domain_hint(page_state)
     draw_desk(page_state, chosen)

@@ -43,10 +43,10 @@ def draw_choice(state: UiState) -> str:
     return chosen
 
 
-def draw_more(state: UiState, predictor: Predictor | None) -> None:
+def draw_more(state: UiState) -> None:
     draw_uploader(state)
     draw_scene_button(state)
-    draw_samples(state, predictor.model.label_map if predictor else None, across=3)
+    draw_samples(state, across=3)
 
 
 def draw_scene_button(state: UiState) -> None:
@@ -127,7 +127,7 @@ if not page_state.workspace.images:
     st.title("How Mask R-CNN works")
     st.text("Stage by stage, on your picture and with the model you chose: the real numbers of a real run.")
     draw_report(page_state)
-    draw_more(page_state, chosen_model)
+    draw_more(page_state)
     st.stop()
 if chosen_model is None:
     st.info("Choose a model that is ready.")
@@ -140,7 +140,7 @@ with left:
     follow_address(page_state)
     draw_steps(page_state)
     with st.expander("Another image", icon=":material/add_photo_alternate:"):
-        draw_more(page_state, chosen_model)
+        draw_more(page_state)
 with right:
     desk, after = parts()
     with desk:

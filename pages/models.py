@@ -6,6 +6,7 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from maskrcnn_core.domains import domain_by_key
 from maskrcnn_core.messages import counted
 from maskrcnn_core.model_cards import is_card
 from maskrcnn_core.models import ModelSpec, all_models, load_custom_model, load_trained_model, ready_models
@@ -25,9 +26,9 @@ def draw_table(specs: list[ModelSpec], ready: set[str]) -> None:
             {
                 "model": [spec.title for spec in specs],
                 "ready": [spec.key in ready for spec in specs],
-                "mask AP": [spec.mask_ap for spec in specs],
-                "box AP": [spec.box_ap for spec in specs],
-                "measured on": [spec.measured_on for spec in specs],
+                "for": [", ".join(domain_by_key(key).title for key in spec.domains) for spec in specs],
+                # A figure never without its images, and none in a column of its own: they cannot be compared.
+                "AP, and on what": ["; ".join(row.text for row in spec.measured) for spec in specs],
                 "MB": [spec.size_bytes / 1e6 for spec in specs],
                 "licence": [spec.licence for spec in specs],
                 "what it knows": [spec.knows for spec in specs],
@@ -36,7 +37,8 @@ def draw_table(specs: list[ModelSpec], ready: set[str]) -> None:
         ),
         hide_index=True,
         column_config={
-            name: st.column_config.NumberColumn(format="%.1f") for name in ("mask AP", "box AP", "MB")
+            "MB": st.column_config.NumberColumn(format="%.1f"),
+            "AP, and on what": st.column_config.TextColumn(width="large"),
         },
         key="model-table",
         alt="The models with their accuracy, size and licence",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from maskrcnn_core.domains import DOMAINS
 from maskrcnn_core.formats import FORMATS
 from maskrcnn_core.models import MODELS
 from maskrcnn_core.walk import WALK
@@ -36,8 +37,9 @@ LAYERS = (
     {"image_guards", "image_pools"},
     {"folders"},
     {"categories", "images", "masks", "downloads", "roi_scales", "torch_files"},
-    {"archives", "microscopy", "pasting", "polygons", "suppression"},
-    {"detections", "features", "samples"},
+    {"archives", "domains", "microscopy", "pasting", "polygons", "suppression"},
+    {"detections", "features", "sample_drawings"},
+    {"samples"},
     {"annotations", "forward", "prompts", "runs"},
     {"run_limits"},
     {"maskrcnn2go", "category_maps", "checkpoints", "columns", "lite", "rendering", "slim"},
@@ -148,7 +150,10 @@ def test_the_app_is_safe_as_it_comes():
 def test_every_table_is_in_the_readme():
     readme = (ROOT / "README.md").read_text()
     for spec in MODELS:
-        assert f"`{spec.key}`" in readme and f"{spec.mask_ap:.1f}" in readme
+        assert f"`{spec.key}`" in readme
+        assert all(f"{row.mask_ap:.1f} / {row.box_ap:.1f} on {row.on}" in readme for row in spec.measured)
+    for domain in DOMAINS:
+        assert f"| {domain.title} | {domain.finds} |" in readme
     for row in FORMATS:
         assert f"| {row.title} |" in readme
     for page in PAGES:

@@ -7,10 +7,14 @@ from collections import OrderedDict
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import streamlit as st
 
-from maskrcnn_core.images import Stretch, decode_image, encode_jpeg
+from maskrcnn_core.domains import domain_by_key
+from maskrcnn_core.images import Stretch, cut_to, decode_image, encode_jpeg
 from maskrcnn_core.models import default_model, get_model, model_by_key
+from maskrcnn_core.sample_drawings import draw_own
 from maskrcnn_core.samples import sample_png
 from maskrcnn_core.store.drawing import BoxDrawer
 from maskrcnn_core.store.store import Store
@@ -20,7 +24,15 @@ from pages.ui.state import UiState
 if TYPE_CHECKING:
     from maskrcnn_core.inference import Predictor
 
-__all__ = ["box_drawer", "open_store", "pictures", "predictor_of", "sample_bytes"]
+__all__ = [
+    "box_drawer",
+    "domain_picture",
+    "open_store",
+    "pictures",
+    "predictor_of",
+    "sample_bytes",
+    "sample_picture",
+]
 
 _PICTURES_KEPT = 32  # of about 4 MB for a 12 MP photo
 
@@ -39,6 +51,23 @@ def _shared_predictor(key: str, sha256: str) -> Predictor:
 def sample_bytes(key: str) -> bytes:
     """A sample image as PNG; drawing one takes a second or two."""
     return sample_png(key)
+
+
+def _sample_pixels(key: str) -> npt.NDArray[np.uint8]:
+    return decode_image(sample_bytes(key), key).pixels
+
+
+@st.cache_data(max_entries=16, show_spinner="Drawing ...")
+def sample_picture(key: str) -> bytes:
+    """A sample's small picture for a button, 320 x 240, as JPEG: its middle."""
+    return cut_to(_sample_pixels(key), (240, 320))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def domain_picture(key: str) -> bytes:
+    """The picture that stands for a domain, 176 x 100, as JPEG."""
+    sample = domain_by_key(key).sample
+    return cut_to(_sample_pixels(sample) if sample else draw_own(), (100, 176))
 
 
 @st.cache_resource(show_spinner="Opening the projects ...")

@@ -13,6 +13,7 @@ from maskrcnn_core.formats.base import file_stem
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.messages import counted
 from maskrcnn_core.rendering import Style
+from pages.ui.domains import offered_categories
 from pages.ui.errors import show_core_errors
 from pages.ui.offering import draw_offer, forget
 from pages.ui.state import Prepared, UiState
@@ -120,7 +121,7 @@ def _prepare(
     display = state.display
     export = Export(
         tuple(images),
-        predictor.model.label_map.categories,
+        offered_categories(state, predictor.model),
         Style(
             display.opacity,
             display.masks,

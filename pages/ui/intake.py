@@ -1,18 +1,21 @@
-"""How images come in: uploads, zips of them, and samples."""
+"""How images come in: uploads, zips of them, the camera, and samples."""
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import streamlit as st
 
-from maskrcnn_core.categories import LabelMap
-from maskrcnn_core.samples import SAMPLES
+from maskrcnn_core.domains import OWN
+from maskrcnn_core.samples import Sample, ready_samples
 from maskrcnn_core.workspace import AddReport
-from pages.ui.cached import sample_bytes
+from pages.ui.cached import sample_bytes, sample_picture
+from pages.ui.domains import choose_domain
 from pages.ui.errors import plain
 from pages.ui.state import UiState
 from pages.ui.uploads import say_why_uploads_fail
 
-__all__ = ["draw_report", "draw_samples", "draw_uploader"]
+__all__ = ["draw_camera", "draw_report", "draw_samples", "draw_uploader"]
 
 _REFUSED_SHOWN = 20
 
@@ -43,17 +46,53 @@ def draw_uploader(state: UiState) -> None:
     st.rerun()
 
 
-def draw_samples(state: UiState, label_map: LabelMap | None, *, across: int = len(SAMPLES)) -> None:
-    """One button for each drawn sample, so many in a row; what the model knows something of comes first."""
-    known = {category.name for category in label_map or ()}
-    columns = [column for _ in range(0, len(SAMPLES), across) for column in st.columns(across)]
-    ordered = sorted(SAMPLES, key=lambda sample: known.isdisjoint(sample.shows))  # sorted keeps ties in order
-    for column, sample in zip(columns, ordered, strict=False):
-        with column:
-            st.image(sample_bytes(sample.key), width="stretch")
-            if st.button(sample.title, key=f"sample-{sample.key}", help=sample.description, width="stretch"):
-                _take(state, state.workspace.add(f"sample-{sample.key}.png", sample_bytes(sample.key)))
-                st.rerun()
+def draw_camera(state: UiState) -> None:
+    """A photo of the camera, once somebody asks: the browser turns it on as soon as the widget is there."""
+    if not st.toggle(
+        "Take a photo", key="camera-on", help="With this device's camera; it stays on this computer."
+    ):
+        return
+    photo = st.camera_input("Camera", key=f"camera-{state.upload_round}", label_visibility="collapsed")
+    if photo is None:
+        return
+    _take(state, state.workspace.add(f"camera-{len(state.workspace.images) + 1}.jpg", photo.getvalue()))
+    state.upload_round += 1
+    st.rerun()
+
+
+def draw_samples(state: UiState, *, across: int | None = None) -> None:
+    """The samples, so many in a row, each with what to try; more of the same are folded away."""
+    samples = ready_samples()
+    first = [sample for sample in samples if sample.is_first]
+    _draw_rows(state, first, across or len(first))
+    with st.expander("More samples, drawn by code", icon=":material/palette:"):
+        _draw_rows(state, [sample for sample in samples if not sample.is_first], across or len(first))
+
+
+def _draw_rows(state: UiState, samples: list[Sample], across: int) -> None:
+    for start in range(0, len(samples), across):
+        columns = st.columns(across)
+        for column, sample in zip(columns, samples[start : start + across], strict=False):
+            with column:
+                st.image(sample_picture(sample.key), width="stretch")
+                st.button(
+                    sample.title,
+                    key=f"sample-{sample.key}",
+                    help=f"{sample.description} Picture: {sample.licence}.",
+                    on_click=_open_sample,
+                    args=(state, sample),
+                    width="stretch",
+                )
+                st.caption(sample.try_this)
+
+
+def _open_sample(state: UiState, sample: Sample) -> None:
+    """Opens a sample with a model that fits; who tries a model of their own keeps it."""
+    data = sample_bytes(sample.key)
+    state.samples_open.add(sha256(data).hexdigest())
+    if state.domain != OWN:
+        choose_domain(state, sample.domain)
+    _take(state, state.workspace.add(f"sample-{sample.key}.png", data))
 
 
 def _take(state: UiState, report: AddReport) -> None:

@@ -11,6 +11,7 @@ from maskrcnn_core.store.handing_over import HandedOver, hand_over, missing_imag
 from maskrcnn_core.store.seeing import set_stretch
 from maskrcnn_core.store.store import Store
 from pages.ui.cached import open_store
+from pages.ui.domains import offered_categories
 from pages.ui.errors import show_core_errors
 from pages.ui.project.choosing import default_name
 from pages.ui.state import UiState
@@ -77,6 +78,6 @@ def project_of_open_images(store: Store, state: UiState, predictor: Predictor) -
         if image is not None:
             handed.append(HandedOver(image, state.workspace.original(digest)))
     if handed:
-        categories = predictor.model.label_map.categories
+        categories = offered_categories(state, predictor.model)
         hand_over(store, state.mended_in, who, handed, categories, predictor.model.key)
     return state.mended_in

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from maskrcnn_core.domains import offered_names
 from maskrcnn_core.errors import CoreError
 from maskrcnn_core.models import (
     MODELS,
@@ -19,6 +20,7 @@ from maskrcnn_core.models import (
     ready_models,
 )
 from pages.ui.cached import predictor_of
+from pages.ui.domains import draw_domain_choice, fit_domain
 from pages.ui.errors import harmless, plain, show_core_errors
 from pages.ui.state import UiState
 
@@ -43,6 +45,7 @@ def draw_model_choice(state: UiState, *, is_needed: bool = True) -> Predictor | 
     keys = [*specs, *state.custom]
     if state.model_key not in keys:
         state.model_key = default_model().key
+    domains = st.container()
     ready = {spec.key for spec in ready_models()} | set(state.custom)
 
     def label(key: str) -> str:
@@ -55,6 +58,9 @@ def draw_model_choice(state: UiState, *, is_needed: bool = True) -> Predictor | 
     )
     if chosen != state.model_key:
         state.model_key, state.is_model_chosen, state.took_over = chosen, True, None
+    fit_domain(state)
+    with domains:
+        draw_domain_choice(state)
     if state.model_key not in ready:
         _offer_download(state.model_key)
         return None
@@ -149,13 +155,18 @@ def draw_thresholds(state: UiState) -> None:
     state.limits[key] = int(limit)
     labels = None
     if model is not None:
-        names = [category.name for category in model.label_map]
+        every = [category.name for category in model.label_map]
+        names = offered_names(state.domain, every) if state.domain else every
         chosen = [name for name in state.only_categories if name in names]
         state.only_categories = st.multiselect(
-            "Only these categories", names, chosen, key=f"only-{key}", placeholder="all"
+            "Only these categories",
+            names,
+            chosen,
+            key=f"only-{key}" + (f"-{state.domain}" if names != every else ""),
+            placeholder="all",
         )
-        if state.only_categories:
-            labels = model.label_map.labels_of(state.only_categories)
+        if state.only_categories or names != every:
+            labels = model.label_map.labels_of(state.only_categories or names)
     _draw_stretch(state)
     state.thresholds = replace(
         old, nms_threshold=nms, mask_threshold=mask, max_detections=int(limit), labels=labels

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from maskrcnn_core.detections import Thresholds
+from maskrcnn_core.domains.rule import Guess
 from maskrcnn_core.images import Stretch
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.store.exchange import ImportReport
@@ -172,6 +173,10 @@ class UiState:
         model_round: part of the menu's key; a new one shows what was chosen elsewhere.
         took_over, is_told: keys of the models before and after one took over, while that can be taken back;
             and whether it was said.
+        domain: key of the chosen domain; empty before the first model.
+        domains_kept: what pictures seemed to be, with the domain that was kept all the same.
+        guesses: what pictures seem to be, by digest and stretch.
+        samples_open: digests of samples that were opened.
         custom: the session's own models, by key; nobody else sees them.
         thresholds: as set by the sliders.
         limits: detections per image, for each model that was chosen so far.
@@ -207,6 +212,10 @@ class UiState:
     model_round: int = 0
     took_over: tuple[str, str] | None = None
     is_told: bool = False
+    domain: str = ""
+    domains_kept: set[tuple[str, str]] = field(default_factory=set)
+    guesses: dict[tuple[str, Stretch], Guess] = field(default_factory=dict)
+    samples_open: set[str] = field(default_factory=set)
     custom: dict[str, Predictor] = field(default_factory=dict)
     thresholds: Thresholds = field(default_factory=Thresholds)
     limits: dict[str, int] = field(default_factory=dict)
@@ -248,6 +257,12 @@ class UiState:
     def choices(self) -> object:
         """What decides which instances are shown, and how."""
         return self.thresholds, self.hidden_categories, self.display
+
+    def ask_for_model(self, key: str, *, is_chosen: bool) -> None:
+        """Changes to another model than the menu's; ``is_chosen`` keeps better ones from taking its place."""
+        self.model_key, self.is_model_chosen, self.took_over = key, is_chosen, None
+        self.model_round += 1  # another widget: the menu's own value is that of the old model
+        self.selected = ()  # rows of the old model's answers
 
     def look_at(self, digest: str | None) -> None:
         """Goes to another image; what was chosen in the old one is no longer chosen."""

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from maskrcnn_core.samples import SAMPLES
+
 
 class Desk:
     """What a person sees of the page, and does to it."""
@@ -18,6 +20,13 @@ class Desk:
         self.page.set_input_files("input[type=file]", list(files))
         self.page.locator("[data-ready=true]").wait_for(timeout=120_000)
         self.page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
+
+    def open_sample(self, title):
+        button = self.page.get_by_role("button", name=title)
+        first = next(row.is_first for row in SAMPLES if row.title == title)
+        if not first:
+            self.page.get_by_text("More samples").click()
+        button.click(timeout=60_000)
 
     @property
     def root(self):

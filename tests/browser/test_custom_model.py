@@ -43,7 +43,7 @@ def test_a_model_of_ones_own_annotates_a_sample_and_its_file_can_be_read(page, a
     page.get_by_role("button", name="Load", exact=True).click(timeout=120_000)
     page.get_by_text("Loaded own model.pth: 3 categories").wait_for(timeout=120_000)
     page.get_by_role("link", name="Annotate").click()
-    page.get_by_role("button", name="Street signs").click()
+    desk.open_sample("Street signs")
     page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=180_000)
     count = desk.shown
     name, data = desk.download("COCO JSON")

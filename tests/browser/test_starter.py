@@ -8,7 +8,6 @@ import pytest
 from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.masks import mask_iou
-from maskrcnn_core.models import model_by_key
 from maskrcnn_core.scenes import SCENE_CATEGORIES, draw_scene
 from tests.browser.desk import Desk
 
@@ -28,8 +27,7 @@ def address(serve_app, tmp_path_factory):
 @pytest.fixture
 def desk(page, address):
     desk = Desk(page, address)
-    page.get_by_role("combobox", name="Model").click()
-    page.get_by_role("option", name=model_by_key("starter").title).click()
+    page.get_by_test_id("stSidebar").get_by_role("button", name="Drawings").click()
     page.get_by_test_id("stSidebar").get_by_text("for photos get coco-v2").wait_for()
     desk.settle()
     return desk
@@ -38,11 +36,7 @@ def desk(page, address):
 def test_the_starter_says_what_it_knows(desk):
     sidebar = desk.page.get_by_test_id("stSidebar")
     sidebar.get_by_text("for photos get coco-v2").wait_for()
-    for title in ("Overlapping shapes", "Street signs"):  # samples are drawn one after another
-        desk.page.get_by_role("button", name=title).wait_for(timeout=60_000)
-    buttons = desk.page.get_by_test_id("stMain").get_by_role("button")
-    titles = [text for text in buttons.all_inner_texts() if text in {"Overlapping shapes", "Street signs"}]
-    assert titles == ["Overlapping shapes", "Street signs"], "what it knows comes first"
+    sidebar.get_by_text("drawn shapes: circles, squares and triangles").wait_for()
 
 
 def test_a_drawn_scene_becomes_a_checked_coco_file(desk, tmp_path):
@@ -56,7 +50,7 @@ def test_a_drawn_scene_becomes_a_checked_coco_file(desk, tmp_path):
     dataset, refusals = read_coco(data)
     assert refusals == [] and len(dataset.instances) == count
     names = {category.id: category.name for category in dataset.categories}
-    assert set(names.values()) == {"nucleus", "circle", "square", "triangle"}
+    assert set(names.values()) == {"circle", "square", "triangle"}
     wanted = {category.id: category.name for category in SCENE_CATEGORIES}
     found = sum(
         any(
@@ -77,7 +71,7 @@ def test_a_drawn_scene_becomes_a_checked_coco_file(desk, tmp_path):
     ],
 )
 def test_samples_are_found(desk, title, category, least):
-    desk.page.get_by_role("button", name=title).click()
+    desk.open_sample(title)
     desk.page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
     count = desk.shown
     assert count >= least

@@ -373,7 +373,8 @@ def test_models_are_listed_from_the_table(monkeypatch, tmp_path):
     assert result.exit_code == 0
     for spec in MODELS:
         assert spec.title in result.stdout and spec.licence in result.stdout
-        assert f"{spec.box_ap:.1f}" in result.stdout and f"{spec.mask_ap:.1f}" in result.stdout
+        assert all(row.text in result.stdout for row in spec.measured) and spec.measured
+        assert ", ".join(spec.domains) in result.stdout
     states = [line.split()[-1] for line in result.stdout.splitlines()[1:6]]
     assert states == ["no", "no", "yes", "yes", "yes"], "two are in the box"
     assert f"weights  {ready}" in result.stdout

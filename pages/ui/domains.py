@@ -1,0 +1,125 @@
+"""For which pictures a model is: a choice beside its name, and a hint where a picture does not fit."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from maskrcnn_core.categories import Category
+from maskrcnn_core.domains import DOMAINS, OWN, Domain, domain_by_key, offered_names
+from maskrcnn_core.domains.rule import Guess, guess_domain
+from maskrcnn_core.errors import CoreError, InputError
+from maskrcnn_core.models import LoadedModel, model_by_key, models_of, weights_file
+from pages.ui.cached import domain_picture
+from pages.ui.state import UiState
+
+__all__ = ["choose_domain", "draw_domain_choice", "draw_domain_hint", "fit_domain", "offered_categories"]
+
+_ACROSS = 2
+
+
+def fit_domain(state: UiState) -> None:
+    """Lets the domain follow the chosen model where that is for other pictures."""
+    known = _domains_of_model(state)
+    if state.domain not in known:
+        state.domain = known[0]
+
+
+def _domains_of_model(state: UiState) -> tuple[str, ...]:
+    if state.model_key in state.custom:
+        return (OWN,)
+    try:
+        return model_by_key(state.model_key).domains
+    except InputError:  # none is chosen yet, or its file has gone
+        return (DOMAINS[0].key,)
+
+
+def _models_in(state: UiState, domain: str) -> list[str]:
+    """Keys of the models that a domain offers and that are ready, the best first."""
+    own = list(state.custom) if domain == OWN else []
+    return own + [spec.key for spec in models_of(domain) if weights_file(spec) is not None]
+
+
+def choose_domain(state: UiState, domain: str) -> None:
+    """Goes to a domain, with the chosen model where that is for it, else with its best one that is ready."""
+    if domain not in _domains_of_model(state) and (ready := _models_in(state, domain)):
+        # A better model for photos may still come and take over; nothing comes for nuclei or shapes.
+        state.ask_for_model(ready[0], is_chosen=domain != DOMAINS[0].key)
+    if domain != state.domain:
+        state.domain, state.only_categories = domain, []
+
+
+def offered_categories(state: UiState, model: LoadedModel) -> tuple[Category, ...]:
+    """Those of a model's categories that the chosen domain offers: what files and projects are given."""
+    categories = model.label_map.categories
+    if not state.domain:
+        return categories
+    names = set(offered_names(state.domain, (category.name for category in categories)))
+    return tuple(category for category in categories if category.name in names)
+
+
+def draw_domain_choice(state: UiState) -> None:
+    """The domains as pictures, each with a button; the chosen one is marked, and said in a sentence."""
+    for first in range(0, len(DOMAINS), _ACROSS):
+        columns = st.columns(_ACROSS, gap="small")
+        for column, domain in zip(columns, DOMAINS[first : first + _ACROSS], strict=False):
+            with column:
+                _draw_button(state, domain)
+    chosen = domain_by_key(state.domain)
+    st.caption(f"**{chosen.title}**: {chosen.finds}.")
+
+
+def _draw_button(state: UiState, domain: Domain) -> None:
+    is_there = bool(_models_in(state, domain.key))
+    st.image(domain_picture(domain.key), width="stretch")
+    st.button(
+        domain.title,
+        key=f"domain-{domain.key}",
+        type="primary" if domain.key == state.domain else "secondary",
+        help=f"Finds {domain.finds}." if is_there else "None yet: train one, or load one on the Models page.",
+        on_click=choose_domain,
+        args=(state, domain.key),
+        disabled=not is_there,
+        width="stretch",
+    )
+
+
+def draw_domain_hint(state: UiState) -> None:
+    """Says that the picture looked at seems to be of another domain, and offers to go there in one click."""
+    guess = _guess_of_current(state)
+    if guess is None or not guess.is_sure or guess.domain == state.domain or state.domain == OWN:
+        return
+    if (guess.domain, state.domain) in state.domains_kept:
+        return
+    seems, chosen = domain_by_key(guess.domain), domain_by_key(state.domain)
+    st.info(
+        f"This looks like {seems.looks_like}. **{chosen.title}** finds {chosen.finds}.",
+        icon=":material/travel_explore:",
+    )
+
+    def keep() -> None:
+        state.domains_kept.add((guess.domain, chosen.key))
+
+    left, right = st.columns(2)
+    left.button(
+        f"Switch to {seems.title}",
+        key="switch-domain",
+        type="primary",
+        on_click=choose_domain,
+        args=(state, seems.key),
+        width="stretch",
+    )
+    right.button(f"Keep {chosen.title}", key="keep-domain", on_click=keep, width="stretch")
+
+
+def _guess_of_current(state: UiState) -> Guess | None:
+    """What the picture looked at seems to be; None for samples, which open with the model that fits."""
+    digest = state.current
+    if digest is None or digest not in state.workspace.images or digest in state.samples_open:
+        return None
+    key = (digest, state.workspace.stretch)
+    if key not in state.guesses:
+        try:
+            state.guesses[key] = guess_domain(state.workspace.pixels(digest))
+        except CoreError:  # the picture says itself what is wrong with it
+            return None
+    return state.guesses[key]

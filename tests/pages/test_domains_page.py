@@ -1,0 +1,169 @@
+"""The choice of a domain, what it offers, and the hint where a picture does not fit."""
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from maskrcnn_core.domains import DOMAINS, OWN
+from maskrcnn_core.images import encode_png
+from maskrcnn_core.samples import SAMPLES, sample_png
+from maskrcnn_core.scenes import draw_scene
+from maskrcnn_core.training.domain_rule.sources import in_grey
+
+ROOT = Path(__file__).parents[2]
+UNSEEN = 300_000
+
+pytestmark = pytest.mark.usefixtures("no_weights")
+
+
+@pytest.fixture
+def no_weights(monkeypatch, tmp_path):
+    """A computer that has the models in the box, and no other."""
+    for name in ("MASKDESK_WEIGHTS", "MASKDESK_DATA", "XDG_CACHE_HOME", "TORCH_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+
+
+@pytest.fixture
+def app():
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    assert_fine(app)
+    return app
+
+
+def assert_fine(app):
+    assert not app.exception
+    assert not app.error
+
+
+def state_of(app):
+    return app.session_state["maskdesk"]
+
+
+def open_picture(app, pixels):
+    """The app with a picture that came as a file does."""
+    state = state_of(app)
+    state.look_at(state.workspace.add("picture.png", encode_png(pixels)).added[0])
+    app.run()
+    assert_fine(app)
+
+
+def choose(app, key):
+    app.button(key=f"domain-{key}").click().run()
+    assert_fine(app)
+
+
+def only(app):
+    return next(widget for widget in app.multiselect if str(widget.key).startswith("only-"))
+
+
+def keys(app):
+    return {button.key for button in app.button}
+
+
+def test_each_domain_is_a_button_and_ones_own_waits_for_a_model(app):
+    buttons = {button.key: button for button in app.button if str(button.key).startswith("domain-")}
+    assert list(buttons) == [f"domain-{domain.key}" for domain in DOMAINS]
+    assert [key for key, button in buttons.items() if button.disabled] == [f"domain-{OWN}"]
+
+
+@pytest.mark.parametrize("domain", [d for d in DOMAINS if d.key != OWN], ids=lambda d: d.key)
+def test_a_domain_brings_its_model_and_offers_its_categories_alone(app, domain):
+    choose(app, domain.key)
+    state = state_of(app)
+    assert state.domain == domain.key
+    assert state.model_key == ("photos" if domain.key == "photos" else "starter")
+    assert set(only(app).options) == domain.categories
+    assert any(domain.finds in caption.value for caption in app.caption)
+    if domain.key != "photos":
+        labels = state.thresholds.labels
+        assert labels is not None and len(labels) == len(domain.categories)
+
+
+def test_among_nuclei_there_is_no_triangle(app):
+    open_picture(app, draw_scene(UNSEEN, "shapes").pixels)
+    choose(app, "microscopy")
+    state = state_of(app)
+    for job in list(state.workspace._jobs.values()):
+        assert job.wait(120)
+    app.run()
+    assert_fine(app)
+    table = next((frame for frame in app.dataframe if "cut-out" in frame.value), None)
+    assert table is None or set(table.value["category"]) <= {"nucleus"}
+    choose(app, "drawings")
+    table = next(frame for frame in app.dataframe if "cut-out" in frame.value)
+    assert len(table.value) and set(table.value["category"]) <= {"circle", "square", "triangle"}
+
+
+def test_a_model_from_the_menu_brings_its_domain(app):
+    choose(app, "drawings")
+    app.selectbox[0].set_value("photos").run()
+    assert_fine(app)
+    assert (state_of(app).domain, state_of(app).model_key) == ("photos", "photos")
+
+
+@pytest.mark.parametrize(
+    ("kind", "seems"), [("fluorescence", "microscopy"), ("tissue", "microscopy"), ("shapes", "drawings")]
+)
+def test_a_picture_that_does_not_fit_is_told_and_one_click_switches(app, kind, seems):
+    choose(app, "photos")
+    open_picture(app, draw_scene(UNSEEN, kind).pixels)
+    looks_like = next(domain.looks_like for domain in DOMAINS if domain.key == seems)
+    assert any(looks_like in info.value for info in app.info)
+    app.button(key="switch-domain").click().run()
+    assert_fine(app)
+    assert (state_of(app).domain, state_of(app).model_key) == (seems, "starter")
+    assert "switch-domain" not in keys(app)
+
+
+def test_a_photo_among_nuclei_is_told_also_without_colour(app):
+    from maskrcnn_core.images import decode_image
+
+    choose(app, "microscopy")
+    open_picture(app, in_grey(decode_image(sample_png("astronaut"), "a").pixels))
+    app.button(key="switch-domain").click().run()
+    assert_fine(app)
+    assert (state_of(app).domain, state_of(app).model_key) == ("photos", "photos")
+
+
+def test_who_keeps_a_domain_is_not_asked_again(app):
+    choose(app, "photos")
+    open_picture(app, draw_scene(UNSEEN, "fluorescence").pixels)
+    app.button(key="keep-domain").click().run()
+    assert "switch-domain" not in keys(app) and state_of(app).domain == "photos"
+    open_picture(app, draw_scene(UNSEEN + 1, "fluorescence").pixels)
+    assert "switch-domain" not in keys(app)
+
+
+def test_a_picture_that_fits_says_nothing(app):
+    choose(app, "microscopy")
+    open_picture(app, draw_scene(UNSEEN, "fluorescence").pixels)
+    assert "switch-domain" not in keys(app)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.key)
+def test_a_sample_opens_with_a_model_that_fits_and_says_what_to_try(app, sample):
+    choose(app, "drawings" if sample.domain == "photos" else "photos")
+    assert any(sample.try_this in caption.value for caption in app.caption)
+    app.button(key=f"sample-{sample.key}").click().run()
+    assert_fine(app)
+    state = state_of(app)
+    assert state.domain == sample.domain
+    assert state.model_key == ("photos" if sample.domain == "photos" else "starter")
+    assert "switch-domain" not in keys(app)
+
+
+def test_a_camera_is_beside_the_drop_zone_and_off_until_it_is_asked_for(app):
+    assert not app.get("camera_input")
+    app.toggle(key="camera-on").set_value(True).run()
+    assert_fine(app)
+    assert len(app.get("camera_input")) == 1
+
+
+def test_the_table_of_models_compares_no_figures_of_different_data(app):
+    app.switch_page("pages/models.py").run()
+    assert_fine(app)
+    table = app.dataframe[0].value
+    assert not [name for name in table.columns if table[name].dtype.kind == "f" and name != "MB"]
+    assert table["AP, and on what"].str.contains("COCO val2017").sum() == 3
+    assert "nuclei" in table["AP, and on what"].iloc[4] and "Microscopy" in table["for"].iloc[4]
