@@ -26,7 +26,7 @@ PHOTOS_FROM ?= maskrcnn_core/photos/photos.safetensors
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-run: setup ## start the app on http://127.0.0.1:8501 (PORT=... for another one; TORCH_INDEX=... for smaller wheels of torch)
+run: setup $(VENV)/first.stamp ## start the app on http://127.0.0.1:8501 (PORT=... for another one; TORCH_INDEX=... for smaller wheels of torch)
 	$(BIN)/python -m pages.ui.serve --server.port $(PORT)
 
 test: setup-dev browser postgres node_modules/typescript.stamp ## run every test, also in a real browser and on a real PostgreSQL where they can be had
@@ -126,6 +126,12 @@ else
 	@echo "Installing; on Linux most of some 5 GB are torch's CUDA libraries (TORCH_INDEX=... names an index without them)"
 endif
 	$(PIP_INSTALL) -r requirements.txt
+	@touch $@
+
+# What the first picture would wait for: machine code of what is compiled at its first call, and drawn samples.
+$(VENV)/first.stamp: $(VENV)/run.stamp $(wildcard maskrcnn_core/*.py)
+	@echo "Preparing for the first picture ..."
+	@$(BIN)/python -m maskrcnn_core.preparing || echo "That failed: the first picture will take longer"
 	@touch $@
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp

@@ -55,7 +55,7 @@ LAYERS = (
     {"walk_notebook", "walk_report"},
     {"store"},
     {"batch", "console", "worker", "workspace"},
-    {"gathering", "job_commands"},
+    {"gathering", "job_commands", "preparing"},
     {"project_commands", "training", "walk_commands"},
     {"evaluate_commands"},
     {"cli"},
