@@ -23,6 +23,7 @@ from benchmarks.editor import run_editor
 from benchmarks.end_to_end import run_end_to_end
 from benchmarks.evaluating import run_evaluating
 from benchmarks.explained import run_explained
+from benchmarks.first_minute import run_first_minute
 from benchmarks.large_files import run_large_files
 from benchmarks.many_instances import run_many_instances
 from benchmarks.people import run_people
@@ -96,6 +97,12 @@ BENCHMARKS = (
         "Several people at once",
         "The network is what all wait for; waiting itself costs next to nothing, and memory comes back.",
         run_people,
+    ),
+    Benchmark(
+        "first_minute",
+        "The first minute: from starting the server to masks on a photo",
+        "Nobody waits for what can be made ready meanwhile.",
+        run_first_minute,
     ),
     Benchmark(
         "review",

@@ -16,12 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 
@@ -29,6 +25,9 @@ from maskrcnn_core.errors import StoreError
 from maskrcnn_core.json_rows import parse_json
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store.places import StorePlace
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 __all__ = ["APPLICATION_ID", "open_engine", "reading", "writing"]
 
@@ -245,7 +244,12 @@ def _postgresql(url: URL) -> Engine:
 # -- migrations -----------------------------------------------------------------------------------
 
 
+# Alembic is imported where a store is opened: pages that open none need not wait for it.
+
+
 def _config() -> Config:
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     return config
@@ -254,6 +258,8 @@ def _config() -> Config:
 @cache
 def _revisions() -> tuple[str, ...]:
     """All forms that this program knows, the newest first."""
+    from alembic.script import ScriptDirectory
+
     return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
@@ -262,6 +268,8 @@ def _newest() -> str:
 
 
 def _revision(connection: Connection) -> str | None:
+    from alembic.migration import MigrationContext
+
     return MigrationContext.configure(connection).get_current_revision()
 
 
@@ -275,6 +283,8 @@ def _refuse_unknown(revision: str | None, place: StorePlace) -> None:
 
 def _migrate(connection: Connection, place: StorePlace) -> None:
     """Brings the database of a connection to the newest form, in the connection's transaction."""
+    from alembic import command
+
     revision = _revision(connection)
     if revision == _newest():
         return

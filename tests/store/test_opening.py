@@ -298,3 +298,8 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
             env=os.environ | {"PYTHONPATH": "."},
         )
         assert words in run.stdout, run.stdout + run.stderr
+
+
+def test_pages_that_open_no_store_do_not_wait_for_its_migrations():
+    code = "import sys, maskrcnn_core.store.store; sys.exit('alembic' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
