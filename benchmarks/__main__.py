@@ -32,6 +32,7 @@ from benchmarks.report import Report
 from benchmarks.review import run_review
 from benchmarks.thresholds import run_thresholds
 from benchmarks.walk import run_walk
+from maskrcnn_core.fetching import FETCH_VARIABLE
 
 __all__ = ["BENCHMARKS", "Benchmark", "main"]
 
@@ -139,6 +140,7 @@ BENCHMARKS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the named benchmarks; 1 if anything that must be equal was not."""
+    os.environ[FETCH_VARIABLE] = "no"  # also for the servers that benchmarks start
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     names = [benchmark.name for benchmark in BENCHMARKS]
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all by default")

@@ -9,9 +9,14 @@ from streamlit.testing.v1 import AppTest
 from maskrcnn_core import fetching
 from maskrcnn_core.downloads import DownloadFailed
 from maskrcnn_core.fetching import FETCH_VARIABLE, Fetcher, FetchFailure, FetchStatus, forbidden_by
-from maskrcnn_core.models import model_by_key
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.models import get_model, model_by_key
 from maskrcnn_core.samples import SAMPLES
+from maskrcnn_core.store.places import StorePlace
+from maskrcnn_core.store.store import Store
+from pages.ui.mending import project_of_open_images
 from tests.shared_data import shared_path
+from tests.store.builders import change
 
 ROOT = Path(__file__).parents[2]
 MOBILE, BEST = model_by_key("mobile"), model_by_key("coco-v2")
@@ -132,6 +137,30 @@ def test_a_better_model_takes_over_once_it_has_answered_and_can_be_switched_back
     assert state.thresholds.score_threshold == model_by_key("photos").score_threshold
     app.run()
     assert state.model_key == "photos", "who has switched back is not asked again"
+
+
+def test_what_people_decided_in_a_project_stays_when_a_better_model_takes_over(fetcher, weights, tmp_path):
+    app = open_app()
+    app.button(key=f"sample-{SAMPLES[0].key}").click().run()
+    wait_for_answers(app)
+    state = state_of(app)
+    store = Store(StorePlace.in_folder(tmp_path / "projects"))
+    try:
+        project = project_of_open_images(store, state, Predictor(get_model("photos")))
+        first = store.instances(project)[0]
+        store.decide(project, "ann", "accept", [change(first, status="accepted")])
+        decided = store.instances(project)
+        assert "accepted" in {row.status for row in decided}
+
+        shutil.copytree(shared_path("weights", "maskrcnn2go"), weights / "maskrcnn2go")
+        fetcher._status = FetchStatus("done", ready=("mobile",))
+        app.run()
+        wait_for_answers(app)
+        assert state.model_key == "mobile" and "What is in a project stays as it is there." in said(app)
+        assert project_of_open_images(store, state, Predictor(get_model("mobile"))) == project
+        assert store.instances(project) == decided
+    finally:
+        store.close()
 
 
 def test_a_model_that_a_person_chose_stays(fetcher, weights):
