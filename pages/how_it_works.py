@@ -50,15 +50,14 @@ def draw_more(state: UiState) -> None:
 
 
 def draw_scene_button(state: UiState) -> None:
-    asked = st.button(
+    st.button(
         "Draw a scene with known objects",
         key="walk-scene",
         icon=":material/shapes:",
         help="Discs, squares and triangles: the model Starter knows them, and so does this page.",
+        on_click=open_scene,
+        args=(state,),
     )
-    if asked:
-        open_scene(state)
-        st.rerun()
 
 
 def draw_steps(state: UiState) -> None:

@@ -12,7 +12,14 @@ from maskrcnn_core.models import LoadedModel, model_by_key, models_of, weights_f
 from pages.ui.cached import domain_picture
 from pages.ui.state import UiState
 
-__all__ = ["choose_domain", "draw_domain_choice", "draw_domain_hint", "fit_domain", "offered_categories"]
+__all__ = [
+    "choose_domain",
+    "choose_for_sample",
+    "draw_domain_choice",
+    "draw_domain_hint",
+    "fit_domain",
+    "offered_categories",
+]
 
 _ACROSS = 2
 
@@ -46,6 +53,12 @@ def choose_domain(state: UiState, domain: str) -> None:
         state.ask_for_model(ready[0], is_chosen=domain != DOMAINS[0].key)
     if domain != state.domain:
         state.domain, state.only_categories = domain, []
+
+
+def choose_for_sample(state: UiState, domain: str) -> None:
+    """Goes to the domain of a picture of MaskDesk's; who tries a model of their own keeps it."""
+    if state.domain != OWN:
+        choose_domain(state, domain)
 
 
 def offered_categories(state: UiState, model: LoadedModel) -> tuple[Category, ...]:

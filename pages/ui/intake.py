@@ -6,11 +6,10 @@ from hashlib import sha256
 
 import streamlit as st
 
-from maskrcnn_core.domains import OWN
 from maskrcnn_core.samples import Sample, ready_samples
 from maskrcnn_core.workspace import AddReport
 from pages.ui.cached import sample_bytes, sample_picture
-from pages.ui.domains import choose_domain
+from pages.ui.domains import choose_for_sample
 from pages.ui.errors import plain
 from pages.ui.state import UiState
 from pages.ui.uploads import say_why_uploads_fail
@@ -87,11 +86,10 @@ def _draw_rows(state: UiState, samples: list[Sample], across: int) -> None:
 
 
 def _open_sample(state: UiState, sample: Sample) -> None:
-    """Opens a sample with a model that fits; who tries a model of their own keeps it."""
+    """Opens a sample with a model that fits."""
     data = sample_bytes(sample.key)
     state.samples_open.add(sha256(data).hexdigest())
-    if state.domain != OWN:
-        choose_domain(state, sample.domain)
+    choose_for_sample(state, sample.domain)
     _take(state, state.workspace.add(f"sample-{sample.key}.png", data))
 
 

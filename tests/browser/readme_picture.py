@@ -14,7 +14,7 @@ from maskrcnn_core.samples import SAMPLES
 from tests.browser.chromium import find_chromium
 from tests.browser.conftest import FLAGS, ROOT, Servers
 
-SIZE = {"width": 1360, "height": 860}
+SIZE = {"width": 1360, "height": 1010}
 
 
 def take(sample: str, model: str, target: Path) -> None:

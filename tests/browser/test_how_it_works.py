@@ -85,9 +85,6 @@ def scene(opened):
 
 
 def open_scene(walk):
-    if shared_path_or_none("weights") is not None:
-        walk.choose_model("Starter")
-        walk.page.get_by_text("Knows nuclei and drawn shapes").wait_for()
     walk.page.get_by_role("button", name="Draw a scene with known objects").click()
     walk.title("input").wait_for(timeout=120_000)
 

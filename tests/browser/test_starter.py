@@ -8,6 +8,7 @@ import pytest
 from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.masks import mask_iou
+from maskrcnn_core.samples import sample_png
 from maskrcnn_core.scenes import SCENE_CATEGORIES, draw_scene
 from tests.browser.desk import Desk
 
@@ -60,6 +61,17 @@ def test_a_drawn_scene_becomes_a_checked_coco_file(desk, tmp_path):
         for mask, category_id in zip(scene.masks, scene.category_ids, strict=True)
     )
     assert found >= 0.7 * len(scene.masks)
+
+
+def test_a_photo_among_drawings_is_told_and_one_click_switches(desk, tmp_path):
+    page = desk.page
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(sample_png("astronaut"))
+    page.set_input_files("input[type=file]", photo)
+    page.get_by_text("This looks like a photo").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Switch to Photos").click()
+    page.get_by_text("This looks like a photo").wait_for(state="detached")
+    page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
 
 
 @pytest.mark.parametrize(

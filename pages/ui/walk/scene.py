@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.scenes import SCENE_CATEGORIES, draw_scene
+from pages.ui.domains import choose_for_sample
 from pages.ui.state import UiState
 from pages.ui.walk.state import Truth
 
@@ -11,8 +12,9 @@ __all__ = ["open_scene"]
 
 
 def open_scene(state: UiState) -> None:
-    """Draws the session's next scene, opens it and looks at it."""
+    """Draws the session's next scene, opens it with a model that fits, and looks at it."""
     ui = state.walk
+    choose_for_sample(state, "drawings")
     scene = draw_scene(ui.seed)
     report = state.workspace.add(f"scene-{ui.seed}.png", encode_png(scene.pixels))
     ui.seed += 1
@@ -24,4 +26,5 @@ def open_scene(state: UiState) -> None:
     )
     for digest in report.added:
         ui.truths[digest] = truth
+        state.samples_open.add(digest)
         state.look_at(digest)
