@@ -106,17 +106,19 @@ def draw_fetching(state: UiState, predictor: Predictor | None) -> None:
     _draw_taken_over(state)
     is_moving = status.is_active or _is_at_work(state)
     if is_moving:
-        _draw_rough(state, predictor)
-        st.fragment(_draw_moving, run_every=_EVERY)(state, _step(state))
+        # The button stands beside the words and above the bar: a low window shows it, too.
+        words, button = st.columns([3, 2], vertical_alignment="center")
+        with words:
+            _draw_rough(state, predictor)
         if status.is_active:
-            st.button(
+            button.button(
                 "Cancel",
                 key="fetch-cancel",
-                icon=":material/stop:",
                 on_click=fetcher().cancel,
                 help="What has come is kept. The switch on the Models page, or "
                 f"{FETCH_VARIABLE}=no, keeps the app from fetching by itself.",
             )
+        st.fragment(_draw_moving, run_every=_EVERY)(state, _step(state))
     elif status.stage == "cancelled" or status.failures:
         _draw_ended(status)
 
@@ -148,10 +150,12 @@ def _draw_moving(state: UiState, step: object) -> None:
 
 def _draw_rough(state: UiState, predictor: Predictor | None) -> None:
     """How quickly, and by what, the present image was answered meanwhile."""
-    if predictor is None or state.current is None:
-        return
-    took = state.workspace.seconds_of(state.current, predictor.model.digest)
-    if took is not None:
+    took = None
+    if predictor is not None and state.current is not None:
+        took = state.workspace.seconds_of(state.current, predictor.model.digest)
+    if predictor is None or took is None:
+        st.caption("A better model is coming")
+    else:
         st.caption(f"rough, {took:.1f} s: {plain(predictor.model.title)}")
 
 
