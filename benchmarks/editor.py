@@ -184,6 +184,7 @@ def _edit(page: Page, corner: list[float]) -> tuple[list[float], float, float, f
     scale = float(root.get_attribute("data-zoom") or 1)
     left, top = map(float, (root.get_attribute("data-pan") or "0,0").split(","))
     page.mouse.click(box["x"] + left + (corner[0] - 24) * scale, box["y"] + top + corner[1] * scale)
+    page.locator(".viewer[data-part=root][data-selected]:not([data-selected=''])").wait_for()
     page.keyboard.press("v")
     time.sleep(_PAUSE)
     frames, mask, saved, clock = page.evaluate(_EDIT, corner)

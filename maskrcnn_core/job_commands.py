@@ -68,13 +68,14 @@ def add_background_job(
     who: str,
     max_detections: int | None = None,
 ) -> None:
-    """Notes down a run of a model of the menu, by default the best that is ready, and says so.
+    """Notes down a run of a model of the menu, by default the one that knows the project's best, and says so.
 
     Raises:
         InputError: if the model, the threshold or the categories cannot be used.
         StoreError: if a job of this model is open in the project.
     """
-    spec = default_model() if model is None else model_by_key(model)
+    names = [row.name for row in store.categories(project.id)]
+    spec = default_model(names) if model is None else model_by_key(model)
     mapping = match_categories(store, project.id, spec.label_map, given)
     try:
         settings = JobSettings(

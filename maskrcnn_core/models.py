@@ -22,7 +22,7 @@ import hashlib
 import os
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -420,10 +420,14 @@ def models_of(domain: str) -> list[ModelSpec]:
     return sorted(specs, key=lambda spec: weights_file(spec) is None)
 
 
-def default_model() -> ModelSpec:
+def default_model(categories: Collection[str] = ()) -> ModelSpec:
     """The best model for photos that is ready: a published one, else the photo model in the box.
 
-    The starter and what was trained here know grounds of their own, and are taken where somebody names them.
+    The starter and what was trained here know grounds of their own, and are taken where somebody names them,
+    or has categories that they know better.
+
+    Args:
+        categories: names that are wanted, in any case; the ready model that knows most of them is taken.
 
     Raises:
         WeightsError: if none is, naming the best one's file and the folder to put it into.
@@ -431,6 +435,10 @@ def default_model() -> ModelSpec:
     ready = ready_models()
     if not ready:
         raise _absent(MODELS[0])
+    wanted = {name.casefold() for name in categories}
+    known = [len(wanted & {category.name.casefold() for category in spec.label_map}) for spec in ready]
+    if any(known):
+        return ready[known.index(max(known))]
     return next((spec for spec in ready if spec.is_published or spec.key == "photos"), ready[0])
 
 

@@ -202,7 +202,10 @@ def _project_for(store: Store, name: str, who: str) -> Iterator[ProjectRow]:
 def annotate_project(
     name: _Name,
     model: Annotated[
-        str | None, typer.Option(help="Of the menu, or a file. [default: the best that is ready]")
+        str | None,
+        typer.Option(
+            help="Of the menu, or a file. [default: the ready one that knows most of its categories]"
+        ),
     ] = None,
     score_threshold: Annotated[
         float | None, typer.Option(help="Offer scores above this. [default: the model's own]")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from maskrcnn_core.samples import SAMPLES
+from tests.browser.frames import next_frame
 
 
 class Desk:
@@ -51,9 +52,7 @@ class Desk:
             str(value),
         )
         # Two frames: one to filter, one to be on the screen.
-        self.page.evaluate(
-            "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-        )
+        next_frame(self.page)
 
     def wait_until(self, check, what):
         for _ in range(150):

@@ -3,6 +3,7 @@
 from maskrcnn_core.categories import Category
 from maskrcnn_core.store.intake import import_files
 from maskrcnn_core.store.store import new_instance
+from tests.browser.frames import next_frame
 from tests.core.builders import disc
 
 CATEGORIES = ("nucleus", "circle", "square", "triangle")
@@ -100,6 +101,7 @@ class ReviewPage:
 
     @property
     def selected(self):
+        next_frame(self.page)
         return [int(id_) for id_ in (self.root.get_attribute("data-selected") or "").split(",") if id_]
 
     @property

@@ -84,9 +84,11 @@ def test_links_open_a_projects_picture_and_its_list(page, address, store, wrong)
     page.get_by_role("heading", name=name).wait_for(timeout=60_000)
     page.get_by_text("scene.png").first.wait_for(timeout=60_000, state="attached")
     page.goto(f"{address}/")
-    samples = page.get_by_test_id("stImage").locator("img")
-    samples.first.wait_for(timeout=60_000)
-    assert samples.evaluate_all("all => all.every((one) => one.complete && one.naturalWidth > 0)")
+    page.get_by_test_id("stImage").locator("img").first.wait_for(timeout=60_000)
+    page.wait_for_function(
+        """() => [...document.querySelectorAll('[data-testid="stImage"] img')]
+            .every((one) => one.complete && one.naturalWidth > 0)"""
+    )
     assert of_media(wrong) == []
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from maskrcnn_core.walk import WALK
+from tests.browser.frames import next_frame
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
 
@@ -88,6 +89,7 @@ class Picture:
             }""",
             str(value),
         )
+        next_frame(self.page)
 
     def on_screen(self, x, y, size):
         """Where a point of an image of ``(height, width)`` is, as the stage fits it into its width."""

@@ -137,6 +137,9 @@ def test_torch_hubs_folder_is_where_torch_says(monkeypatch, tmp_path):
 
 def test_where_nothing_was_fetched_the_photo_model_is_the_default_and_what_is_absent_is_told(folders):
     assert [s.key for s in ready_models()] == ["photos", "starter"] and default_model().key == "photos"
+    assert default_model(["Nucleus", "person"]).key == "photos", "one each: the better one"
+    assert default_model(["Nucleus", "square", "person"]).key == "starter", "it knows most of them"
+    assert default_model(["mitochondrion"]).key == "photos", "nobody knows them"
     with pytest.raises(WeightsError, match=r"maskrcnn_resnet50_fpn_v2_coco-73cbd019\.pth") as caught:
         load_model("coco-v2")
     message = str(caught.value)

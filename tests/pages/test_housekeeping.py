@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -150,6 +151,12 @@ def stop(*sessions):
         session._script_event_loop.close()
 
 
+def in_a_loop(act):
+    """Run a coroutine in a thread: Playwright's loop runs in the main one once it has driven a browser."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(lambda: asyncio.run(act())).result()
+
+
 def test_the_last_one_to_leave_leaves_nothing_though_the_servers_loop_holds_the_session(manager):
     async def come_and_go():
         seen = weakref.WeakSet()
@@ -164,7 +171,7 @@ def test_the_last_one_to_leave_leaves_nothing_though_the_servers_loop_holds_the_
         assert state_of_here() is not None and set(seen) == {here}
         stop(gone, here)
 
-    asyncio.run(come_and_go())
+    in_a_loop(come_and_go)
 
 
 def test_a_session_that_may_come_back_keeps_what_it_has(manager):
@@ -181,7 +188,7 @@ def test_a_session_that_may_come_back_keeps_what_it_has(manager):
         assert manager.is_active_session(session.id)
         stop(session)
 
-    asyncio.run(come_back())
+    in_a_loop(come_back)
 
 
 def test_a_session_that_still_works_is_emptied_once_it_has_stopped(manager):
@@ -200,4 +207,4 @@ def test_a_session_that_still_works_is_emptied_once_it_has_stopped(manager):
         assert state() is None and not seen
         stop(session)
 
-    asyncio.run(work_on())
+    in_a_loop(work_on)

@@ -21,7 +21,8 @@ def draw_box_choice(project: OpenProject, review: ReviewUi) -> None:
         return
     if review.box_model not in specs:
         ran = (job.model_key for job in jobs_of(project.store, project.row.id))
-        review.box_model = next((key for key in ran if key in specs), default_model().key)
+        best = default_model([row.name for row in project.categories])
+        review.box_model = next((key for key in ran if key in specs), best.key)
     review.box_model = st.selectbox(
         "Boxes are filled by",
         list(specs),

@@ -139,7 +139,7 @@ def _draw_boxes(project: OpenProject, ui: ProjectUi, report: ImportReport) -> No
     key = left.selectbox(
         "Boxes are filled by",
         keys,
-        keys.index(default_model().key),
+        keys.index(default_model([row.name for row in project.categories]).key),
         format_func=lambda key: titles[key],
         key=f"fill-model-{project.row.id}-{ui.upload_round}",
     )

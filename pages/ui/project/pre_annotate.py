@@ -72,7 +72,7 @@ def _draw_new(project: OpenProject, ui: ProjectUi) -> None:
         st.info("No model is ready: see the Models page.")
         return
     jobs = jobs_of(project.store, project.row.id)
-    start = jobs[0].model_key if jobs else default_model().key
+    start = jobs[0].model_key if jobs else default_model([row.name for row in project.categories]).key
     key = st.selectbox(
         "Model",
         list(specs),
