@@ -169,7 +169,7 @@ SAMPLES: tuple[Sample, ...] = (
         "coffee",
         "A cup of coffee",
         "A cup and a spoon on a table, by Pikolo Espresso Bar and Rachel Michetti.",
-        "Lower the score until cup, spoon and table are found, and compare models in the menu.",
+        "Lower the score until cup and table are found; a better model in the menu finds them above it.",
         "photos",
         "CC0 (Rachel Michetti), from scikit-image",
         PackagedPhoto("skimage", "data/coffee.png"),

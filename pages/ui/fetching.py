@@ -119,7 +119,7 @@ def draw_fetching(state: UiState, predictor: Predictor | None) -> None:
                 f"{FETCH_VARIABLE}=no, keeps the app from fetching by itself.",
             )
         st.fragment(_draw_moving, run_every=_EVERY)(state, _step(state))
-    elif status.stage == "cancelled" or status.failures:
+    elif (status.stage == "cancelled" or status.failures) and not forbidden_by():
         _draw_ended(status)
 
 

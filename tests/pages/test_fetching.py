@@ -8,7 +8,14 @@ from streamlit.testing.v1 import AppTest
 
 from maskrcnn_core import fetching
 from maskrcnn_core.downloads import DownloadFailed
-from maskrcnn_core.fetching import FETCH_VARIABLE, Fetcher, FetchFailure, FetchStatus, forbidden_by
+from maskrcnn_core.fetching import (
+    FETCH_VARIABLE,
+    Fetcher,
+    FetchFailure,
+    FetchStatus,
+    forbidden_by,
+    set_fetching,
+)
 from maskrcnn_core.inference import Predictor
 from maskrcnn_core.models import get_model, model_by_key
 from maskrcnn_core.samples import SAMPLES
@@ -108,6 +115,15 @@ def test_one_quiet_line_says_why_nothing_came_and_offers_another_try(fetcher, tr
     words_now = said(app.run())
     assert words not in words_now
     assert words_now.count("was not fetched: refused") == 2
+
+
+def test_who_has_switched_fetching_off_is_not_told_that_nothing_came(fetcher):
+    fetcher._status = FetchStatus("done", failures=(FetchFailure(MOBILE, "no network", "the whole story"),))
+    app = open_app()
+    assert app.button(key="fetch-retry")
+    set_fetching(False)
+    assert "no network" not in said(app.run())
+    assert "fetch-retry" not in {button.key for button in app.button}
 
 
 def test_a_better_model_takes_over_once_it_has_answered_and_can_be_switched_back(fetcher, weights):
