@@ -7,6 +7,7 @@ not keep another waiting for one.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
@@ -24,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 _NEWS = 0.3  # share of the last job in what jobs are said to take
 _OVERDUE = 4
+_LAST = 10.0  # seconds that the job of a process that ends may still take
 
 
 class Job(Generic[_T]):
@@ -102,6 +104,7 @@ class DeviceQueue:
         self._running: Job[object] | None = None
         self._took: float | None = None
         self._began = 0.0
+        self._is_closing = False
         self._thread: threading.Thread | None = None
 
     def submit(self, client: str, work: Callable[[], _T], *, first: bool = False) -> Job[_T]:
@@ -125,6 +128,7 @@ class DeviceQueue:
                     target=self._work_off, name=f"queue-{self._name}", daemon=True
                 )
                 self._thread.start()
+                atexit.register(self._close)
             self._changed.notify()
         return job
 
@@ -187,12 +191,22 @@ class DeviceQueue:
         with self._changed:
             return sum(len(jobs) for jobs in self._waiting.values()) + (self._running is not None)
 
+    def _close(self) -> None:
+        """Ends the thread after the job that runs: torch aborts a process that ends in the midst of it."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(_LAST)
+
     def _work_off(self) -> None:
         while True:
             with self._changed:
                 self._running = None
-                while not self._waiting:
+                while not self._waiting and not self._is_closing:
                     self._changed.wait()
+                if self._is_closing:
+                    return
                 client, jobs = next(iter(self._waiting.items()))
                 job = jobs.popleft()
                 if jobs:

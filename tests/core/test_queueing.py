@@ -1,3 +1,5 @@
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -135,3 +137,23 @@ def test_how_long_jobs_take_is_learnt_from_them(monkeypatch):
     now[0] += 3.0
     assert queue.seconds_until("b") == pytest.approx(1.0)
     gate.set()
+
+
+def test_a_process_that_ends_lets_the_job_that_runs_end_and_begins_no_other():
+    code = """
+import threading, time
+from maskrcnn_core.queueing import DeviceQueue
+
+queue, begun = DeviceQueue("cpu"), threading.Event()
+
+def work():
+    begun.set()
+    time.sleep(0.3)
+    print("ended", flush=True)
+
+queue.submit("ann", work)
+queue.submit("ann", lambda: print("another one", flush=True))
+begun.wait()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout.split(), done.stderr) == (0, ["ended"], "")
