@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
@@ -203,7 +202,7 @@ class Fetcher:
             except DownloadFailed as error:
                 if error.trouble != "cut" or not tries_left or self._status.done <= before:
                     raise
-            time.sleep(self._pause)
+            stop.wait(self._pause)
 
     def _progress(self, stop: threading.Event) -> Progress:
         def show(done: int, total: int | None) -> None:

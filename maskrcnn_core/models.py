@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MODELS",
     "PHOTOS_FILE",
+    "PHOTOS_KEY",
     "STARTER_FILE",
     "LoadedModel",
     "Measured",
@@ -241,6 +242,9 @@ def _network_of(card: ModelCard, weights: Path) -> MaskRCNN:
 STARTER_FILE = Path(__file__).parent / "starter" / "starter.safetensors"
 """The model in the box for microscopy; ``make starter`` trains it."""
 
+PHOTOS_KEY = "photos"
+"""The default where nothing better is ready."""
+
 PHOTOS_FILE = Path(__file__).parent / "photos" / "photos.safetensors"
 """The model in the box for photos; ``make photos`` trains it."""
 
@@ -310,7 +314,10 @@ MODELS: tuple[ModelSpec, ...] = (
         rois_per_image=MOBILE_ROIS,
     ),
     _row_of(
-        read_card(card_file(PHOTOS_FILE)), PHOTOS_FILE, "photos", "fast: about 0.2 s for a photo on one core"
+        read_card(card_file(PHOTOS_FILE)),
+        PHOTOS_FILE,
+        PHOTOS_KEY,
+        "fast: about 0.2 s for a photo on one core",
     ),
     _row_of(
         read_card(card_file(STARTER_FILE)), STARTER_FILE, "starter", "fast: a narrow network, made for CPUs"
@@ -439,7 +446,7 @@ def default_model(categories: Collection[str] = ()) -> ModelSpec:
     known = [len(wanted & {category.name.casefold() for category in spec.label_map}) for spec in ready]
     if any(known):
         return ready[known.index(max(known))]
-    return next((spec for spec in ready if spec.is_published or spec.key == "photos"), ready[0])
+    return next((spec for spec in ready if spec.is_published or spec.key == PHOTOS_KEY), ready[0])
 
 
 def model_by_key(key: str) -> ModelSpec:

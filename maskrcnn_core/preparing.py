@@ -10,15 +10,13 @@ from dataclasses import replace
 
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.inference import Predictor
-from maskrcnn_core.models import get_model
+from maskrcnn_core.models import PHOTOS_KEY, get_model
 from maskrcnn_core.rendering import cut_out_thumbnail
 from maskrcnn_core.runs import Run
 from maskrcnn_core.samples import ready_samples, sample_png
 from maskrcnn_core.workspace import Workspace
 
 __all__ = ["prepare"]
-
-_MODEL = "photos"  # in the box, and the default where no other one is
 
 
 def prepare() -> int:
@@ -28,7 +26,7 @@ def prepare() -> int:
         How many instances would be drawn, those below the score threshold included.
     """
     drawn = [sample_png(sample.key) for sample in ready_samples()]
-    predictor, thresholds, workspace = Predictor(get_model(_MODEL)), Thresholds(), Workspace()
+    predictor, thresholds, workspace = Predictor(get_model(PHOTOS_KEY)), Thresholds(), Workspace()
     (digest,) = workspace.add("sample.png", drawn[0]).added
     floor = replace(thresholds, score_threshold=SCORE_FLOOR)
     run = predictor.run([workspace.pixels(digest)], floor)[0]

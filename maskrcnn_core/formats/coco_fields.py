@@ -17,6 +17,8 @@ from maskrcnn_core.refusals import kind
 
 __all__ = [
     "DEEPEST",
+    "FAR",
+    "NUMBERS",
     "OURS",
     "FieldError",
     "Ids",
@@ -46,7 +48,12 @@ _MOST = 2**53
 """Whole numbers up to here are the same in every program that reads JSON."""
 
 _WHOLE_TEXT = re.compile(r"-?(0|[1-9]\d{0,15})", re.ASCII)
-_FAR = 1e15
+FAR = 1e15
+"""Numbers of a file are smaller; whoever looks at many at once bounds them alike."""
+
+NUMBERS = frozenset({int, float})
+"""What JSON's numbers become; ``bool`` is none of them."""
+
 _CROWD = {0: False, 1: True, "0": False, "1": True}
 
 Box = tuple[float, float, float, float]
@@ -148,7 +155,7 @@ def whole(value: Json, least: int, most: int) -> int | None:
 def number(value: Json) -> float | None:
     """A finite number; ``None`` for all else."""
     # Not isfinite: JSON's whole numbers can be longer than any float.
-    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _FAR:
+    if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < FAR:
         return float(value)
     return None
 

@@ -17,6 +17,8 @@ import numpy.typing as npt
 
 from maskrcnn_core.annotations import ImageRecord, Instance
 from maskrcnn_core.categories import Category
+from maskrcnn_core.formats.coco_fields import FAR, NUMBERS
+from maskrcnn_core.formats.coco_segmentation import LEAST_NUMBERS
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.polygons import FAR_OUTSIDE
 from maskrcnn_core.pycoco import frPoly
@@ -26,11 +28,6 @@ __all__ = ["Annotation", "read_plain"]
 
 Json = Any
 
-_FAR = 1e15
-"""As the reader of single rows, which has to say so, bounds numbers."""
-
-_LEAST = 6
-_NUMBERS = frozenset({int, float})
 _MASK_ALONE = frozenset({"size", "counts"})
 
 _Flags = npt.NDArray[np.bool_]
@@ -105,16 +102,16 @@ def _fields(
     if type(segmentation) is list:
         if len(segmentation) != 1 or type(part := segmentation[0]) is not list:
             return None
-        if len(part) < _LEAST or len(part) % 2:
+        if len(part) < LEAST_NUMBERS or len(part) % 2:
             return None
     elif not _is_plain_mask(segmentation, image):
         return None
-    if score is not None and not (type(score) in _NUMBERS and -_FAR < score < _FAR):
+    if score is not None and not (type(score) in NUMBERS and -FAR < score < FAR):
         return None
     if area is None:
         if "area" in row:
             return None
-    elif not (type(area) in _NUMBERS and 0 < area < _FAR):
+    elif not (type(area) in NUMBERS and 0 < area < FAR):
         return None
     if type(crowd) is not int or not 0 <= crowd <= 1:
         return None
@@ -147,10 +144,10 @@ def _is_plain_mask(segmentation: Json, image: ImageRecord) -> bool:
 
 
 def _corners(box: Json) -> tuple[float, float, float, float] | None:
-    if type(box) is not list or len(box) != 4 or not _NUMBERS.issuperset(map(type, box)):
+    if type(box) is not list or len(box) != 4 or not NUMBERS.issuperset(map(type, box)):
         return None
     x, y, width, height = box
-    if not (-_FAR < x < _FAR and -_FAR < y < _FAR and 0 <= width < _FAR and 0 <= height < _FAR):
+    if not (-FAR < x < FAR and -FAR < y < FAR and 0 <= width < FAR and 0 <= height < FAR):
         return None
     x, y = float(x), float(y)
     return (x, y, x + float(width), y + float(height))
@@ -159,8 +156,8 @@ def _corners(box: Json) -> tuple[float, float, float, float] | None:
 def _with_drawable(rows: list[_Fields]) -> list[_Fields]:
     """Those whose polygon has finite numbers only, none far outside of its image."""
     parts = [fields.segmentation[0] for fields in rows]
-    if not _NUMBERS.issuperset(map(type, chain.from_iterable(parts))):
-        rows = [fields for fields in rows if _NUMBERS.issuperset(map(type, fields.segmentation[0]))]
+    if not NUMBERS.issuperset(map(type, chain.from_iterable(parts))):
+        rows = [fields for fields in rows if NUMBERS.issuperset(map(type, fields.segmentation[0]))]
         parts = [fields.segmentation[0] for fields in rows]
     if not rows:
         return []

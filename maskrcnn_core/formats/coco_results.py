@@ -23,6 +23,7 @@ from maskrcnn_core.categories import Category
 from maskrcnn_core.category_maps import Joined, join_categories
 from maskrcnn_core.columns import Columns
 from maskrcnn_core.errors import DatasetError, InputError
+from maskrcnn_core.formats.coco_fields import FAR, NUMBERS
 from maskrcnn_core.formats.coco_file import CocoFile, GivenBox
 from maskrcnn_core.formats.coco_reader import Refusal, read_coco_file, read_result_rows
 from maskrcnn_core.json_rows import JsonRows, read_json_rows
@@ -35,9 +36,6 @@ __all__ = ["Results", "read_results_file", "result_lines"]
 
 Json = Any
 """A value as ``json`` reads it; nothing past this module has this type."""
-
-_MOST = 1e15
-"""As the reader of single rows, which has to say so, bounds numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,7 +245,7 @@ class _Checked:
         # A missing box is NaN in all places, and is the mask's.
         has_box = np.isnan(numbers[:, 1:]).sum(axis=1) < 4
         given = np.column_stack([numbers[:, 0], np.where(has_box[:, None], numbers[:, 1:], 0)])
-        bounded = (np.abs(given) < _MOST).all(axis=1)
+        bounded = (np.abs(given) < FAR).all(axis=1)
         sized = (np.minimum(heights, widths) > 0) & (np.maximum(heights, widths) < 2**16)
         is_mask, areas, own_boxes = measure(texts, np.where(sized, heights, 1), np.where(sized, widths, 1))
         is_box = np.array([not text for text in texts], np.bool_)
@@ -288,7 +286,6 @@ def _arrays(plain: Sequence[tuple[int, _Plain]]) -> tuple[npt.NDArray[np.int64],
 
 _Plain = tuple[int, int, int, int, tuple[float, ...], str]
 _NO_BOX = (float("nan"),) * 4
-_NUMBERS = frozenset({int, float})
 
 
 def _plain(row: Json) -> _Plain | None:
@@ -307,7 +304,7 @@ def _plain(row: Json) -> _Plain | None:
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     kinds = (*map(type, values[:4]), type(values[5]))
-    is_plain = kinds == _KINDS and len(numbers) == 5 and _NUMBERS.issuperset(map(type, numbers))
+    is_plain = kinds == _KINDS and len(numbers) == 5 and NUMBERS.issuperset(map(type, numbers))
     return values if is_plain else None
 
 

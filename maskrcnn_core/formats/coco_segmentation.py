@@ -12,19 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from maskrcnn_core.errors import DatasetError
-from maskrcnn_core.formats.coco_fields import FieldError, whole
+from maskrcnn_core.formats.coco_fields import FAR, NUMBERS, FieldError, whole
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.polygons import polygons_to_rle
 from maskrcnn_core.refusals import kind
 
-__all__ = ["Segmentation", "holds_nothing", "read_segmentation"]
+__all__ = ["LEAST_NUMBERS", "Segmentation", "holds_nothing", "read_segmentation"]
 
 Json = Any
 
-_NUMBERS = {int, float}
 _RUNS = {int}
-_LEAST = 6
-_FAR = 1e15
+LEAST_NUMBERS = 6
+"""Of a ring: three points."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,21 +107,21 @@ def _read_part(part: Json) -> list[float]:
         raise DatasetError(f"expected a list of numbers, got {kind(part)}")
     if part and all(map(_is_pair, part)):
         part = [number for pair in part for number in pair]
-    if len(part) < _LEAST or len(part) % 2:
+    if len(part) < LEAST_NUMBERS or len(part) % 2:
         raise DatasetError(f"polygon needs at least 3 points, got {len(part)} numbers")
-    if not set(map(type, part)) <= _NUMBERS:
-        wrong = next(number for number in part if type(number) not in _NUMBERS)
+    if not set(map(type, part)) <= NUMBERS:
+        wrong = next(number for number in part if type(number) not in NUMBERS)
         raise DatasetError(f"expected finite numbers, got {kind(wrong)}")
     # Whole numbers of JSON can be longer than any float. NaN may hide from comparing, but not from adding up.
-    if not -_FAR < min(part) <= max(part) < _FAR or math.isnan(sum(part)):
-        wrong = next(number for number in part if not -_FAR < number < _FAR)
+    if not -FAR < min(part) <= max(part) < FAR or math.isnan(sum(part)):
+        wrong = next(number for number in part if not -FAR < number < FAR)
         raise DatasetError(f"expected finite numbers, got {kind(wrong)[:40]}")
     ring: list[float] = part
     return ring
 
 
 def _is_pair(value: Json) -> bool:
-    return isinstance(value, list) and len(value) == 2 and set(map(type, value)) <= _NUMBERS
+    return isinstance(value, list) and len(value) == 2 and set(map(type, value)) <= NUMBERS
 
 
 def _has_area(ring: Sequence[float]) -> bool:

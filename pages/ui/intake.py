@@ -64,7 +64,7 @@ def draw_samples(state: UiState, *, across: int | None = None) -> None:
     samples = ready_samples()
     first = [sample for sample in samples if sample.is_first]
     _draw_rows(state, first, across or len(first))
-    with st.expander("More samples, drawn by code", icon=":material/palette:"):
+    with st.expander("More samples", icon=":material/palette:"):
         _draw_rows(state, [sample for sample in samples if not sample.is_first], across or len(first))
 
 

@@ -101,7 +101,7 @@ def test_probabilities_add_up_and_only_likely_guesses_are_sure():
         assert guess.is_sure == (guess.probability >= SURE)
 
 
-@pytest.mark.parametrize("key", ["astronaut", "cat", "coffee"])
+@pytest.mark.parametrize("key", ["astronaut", "cat", "admiral", "coffee"])
 @pytest.mark.parametrize("is_grey", [False, True], ids=["colour", "grey"])
 def test_photos_that_packages_carry_are_photos_also_without_colour(key, is_grey):
     pixels = draw_sample(key)

@@ -32,7 +32,7 @@ def test_keys_and_titles_are_unique_and_all_is_described():
 def test_three_real_photos_one_micrograph_and_one_drawing_come_first():
     first = [sample for sample in SAMPLES if sample.is_first]
     assert [sample.domain for sample in first] == ["photos"] * 3 + ["microscopy", "drawings"]
-    assert [sample.key for sample in first[:3]] == PHOTOS
+    assert [sample.key for sample in first[:3]] == PHOTOS[:3]
 
 
 @pytest.mark.parametrize("key", PHOTOS)
