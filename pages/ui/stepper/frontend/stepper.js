@@ -26,11 +26,16 @@ export class StepCount {
     /** @type {StepperMessage | null} */
     this.data = null;
     this.steps = 0;
+    /** What Python was told last: not what it has taken in, which a step forward and one back lead to again. */
+    this.said = 0;
   }
 
   /** @param {StepperMessage} data */
   accept(data) {
-    if (this.data?.session !== data.session) this.steps = this.counted.get(data.session) ?? data.taken;
+    if (this.data?.session !== data.session) {
+      this.steps = this.counted.get(data.session) ?? data.taken;
+      this.said = data.taken;
+    }
     this.data = data;
   }
 
@@ -46,10 +51,10 @@ export class StepCount {
     return this.data !== null && next >= 0 && next < this.data.count;
   }
 
-  /** What Python has not taken in yet, as far as we know; null for nothing. */
+  /** What Python has not been told yet; null for nothing. */
   get unsaid() {
     const { data, steps } = this;
-    return data === null || steps === data.taken ? null : { session: data.session, steps };
+    return data === null || steps === this.said ? null : { session: data.session, steps };
   }
 
   /**
@@ -111,7 +116,10 @@ class Stepper {
     if (unsaid === null) return;
     const { rest } = this.leave;
     if (rest > 0) this.timer = window.setTimeout(() => this.tell(), rest);
-    else this.send(unsaid);
+    else {
+      this.count.said = unsaid.steps;
+      this.send(unsaid);
+    }
   }
 
   destroy() {
@@ -151,6 +159,7 @@ export default function mountStepper(component) {
   }
   stepper.send = (state) => setStateValue("moved", state);
   stepper.count.accept(data);
+  stepper.tell(); // what buttons before these could not say any more
   stepper.show();
   const mounted = stepper;
   return () => {

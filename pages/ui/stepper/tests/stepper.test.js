@@ -7,7 +7,9 @@ const data = { session: "a", taken: 0, at: 1, count: 5, back: "before", forward:
 
 function said(count, step) {
   count.go(step);
-  return count.unsaid;
+  const { unsaid } = count;
+  if (unsaid !== null) count.said = unsaid.steps;
+  return unsaid;
 }
 
 test("each press counts, however late the answer comes", () => {
@@ -20,6 +22,18 @@ test("each press counts, however late the answer comes", () => {
   assert.equal(count.at, 3);
   assert.deepEqual(said(count, 1), { session: "a", steps: 3 });
   count.accept({ ...data, taken: 3, at: 4 });
+  assert.equal(count.unsaid, null);
+});
+
+test("a step back is said although Python has not heard of the one forward yet", () => {
+  const count = new StepCount();
+  count.accept(data);
+  assert.deepEqual(said(count, 1), { session: "a", steps: 1 });
+  assert.deepEqual(said(count, -1), { session: "a", steps: 0 });
+  count.accept({ ...data, taken: 1, at: 2 }); // the answer to the first alone
+  assert.equal(count.at, 1);
+  count.accept(data);
+  assert.equal(count.at, 1);
   assert.equal(count.unsaid, null);
 });
 
@@ -42,6 +56,7 @@ test("buttons that come in the place of others know of the presses that are stil
   const second = new StepCount(counted);
   second.accept({ ...data, taken: 1, at: 2 });
   assert.equal(second.at, 3);
+  assert.deepEqual(second.unsaid, { session: "a", steps: 2 }, "the old ones may not have come to say it");
   assert.deepEqual(said(second, 1), { session: "a", steps: 3 });
 });
 
