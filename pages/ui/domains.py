@@ -97,11 +97,15 @@ def _draw_button(state: UiState, domain: Domain) -> None:
 
 
 def draw_domain_hint(state: UiState) -> None:
-    """Says that the picture looked at seems to be of another domain, and offers to go there in one click."""
+    """Says that the picture looked at seems to be of another domain, and offers to go there in one click.
+
+    Keeping the chosen one holds for this picture; where several are open it can be said of all alike.
+    """
     guess = _guess_of_current(state)
     if guess is None or not guess.is_sure or guess.domain == state.domain or state.domain == OWN:
         return
-    if (guess.domain, state.domain) in state.domains_kept:
+    kept = {(state.current, state.domain), (guess.domain, state.domain)}
+    if kept & state.domains_kept:
         return
     seems, chosen = domain_by_key(guess.domain), domain_by_key(state.domain)
     st.info(
@@ -109,10 +113,11 @@ def draw_domain_hint(state: UiState) -> None:
         icon=":material/travel_explore:",
     )
 
-    def keep() -> None:
-        state.domains_kept.add((guess.domain, chosen.key))
+    def keep(what: str) -> None:
+        state.domains_kept.add((what, chosen.key))
 
-    left, right = st.columns(2)
+    has_others = len(state.workspace.images) > 1
+    left, middle, *right = st.columns(3 if has_others else 2)
     left.button(
         f"Switch to {seems.title}",
         key="switch-domain",
@@ -121,7 +126,23 @@ def draw_domain_hint(state: UiState) -> None:
         args=(state, seems.key),
         width="stretch",
     )
-    right.button(f"Keep {chosen.title}", key="keep-domain", on_click=keep, width="stretch")
+    middle.button(
+        f"Keep {chosen.title}",
+        key="keep-domain",
+        help="For this picture; of another one that does not fit you are told again.",
+        on_click=keep,
+        args=(state.current,),
+        width="stretch",
+    )
+    for column in right:
+        column.button(
+            "Keep for all alike",
+            key="keep-domain-for-all",
+            help=f"For all that look like {seems.looks_like}, until the page is reloaded.",
+            on_click=keep,
+            args=(seems.key,),
+            width="stretch",
+        )
 
 
 def _guess_of_current(state: UiState) -> Guess | None:

@@ -174,7 +174,7 @@ class UiState:
         took_over, is_told: keys of the models before and after one took over, while that can be taken back;
             and whether it was said.
         domain: key of the chosen domain; empty before the first model.
-        domains_kept: what pictures seemed to be, with the domain that was kept all the same.
+        domains_kept: a picture's digest, or what pictures seem to be, with the domain that was kept for it.
         guesses: what pictures seem to be, by digest and stretch.
         samples_open: digests of samples that were opened.
         custom: the session's own models, by key; nobody else sees them.

@@ -126,13 +126,30 @@ def test_a_photo_among_nuclei_is_told_also_without_colour(app):
     assert (state_of(app).domain, state_of(app).model_key) == ("photos", "photos")
 
 
-def test_who_keeps_a_domain_is_not_asked_again(app):
+def test_who_keeps_a_domain_keeps_it_for_that_picture(app):
     choose(app, "photos")
     open_picture(app, draw_scene(UNSEEN, "fluorescence").pixels)
+    first = state_of(app).current
+    assert "keep-domain-for-all" not in keys(app), "there are no others"
     app.button(key="keep-domain").click().run()
     assert "switch-domain" not in keys(app) and state_of(app).domain == "photos"
-    open_picture(app, draw_scene(UNSEEN + 1, "fluorescence").pixels)
+    for kind in ("fluorescence", "shapes"):
+        open_picture(app, draw_scene(UNSEEN + 1, kind).pixels)
+        assert "switch-domain" in keys(app), f"nobody has said anything of this one: {kind}"
+    state_of(app).look_at(first)
+    assert "switch-domain" not in keys(app.run())
+
+
+def test_a_domain_can_be_kept_for_all_pictures_alike_and_others_are_told(app):
+    choose(app, "photos")
+    for seed in (UNSEEN, UNSEEN + 1):
+        open_picture(app, draw_scene(seed, "fluorescence").pixels)
+    app.button(key="keep-domain-for-all").click().run()
     assert "switch-domain" not in keys(app)
+    open_picture(app, draw_scene(UNSEEN + 2, "fluorescence").pixels)
+    assert "switch-domain" not in keys(app)
+    open_picture(app, draw_scene(UNSEEN, "shapes").pixels)
+    assert "switch-domain" in keys(app)
 
 
 def test_a_picture_that_fits_says_nothing(app):
