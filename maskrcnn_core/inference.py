@@ -395,7 +395,8 @@ def _unusable(image: Pixels, network: MaskRCNN) -> Failure | None:
     scale = min(transform.min_size[-1] / min(height, width), transform.max_size / max(height, width))
     if int(min(height, width) * scale) < 1:
         return Failure(
-            f"too thin: {width} x {height} pixels would be less than one across at the network's input size"
+            f"too thin: {width} x {height} pixels would be less than one across at the network's input size",
+            is_final=True,
         )
     return None
 

@@ -21,9 +21,11 @@ class Failure:
 
     Args:
         reason: one sentence for people.
+        is_final: the same image and model would always fail like this, so asking again is of no use.
     """
 
     reason: str
+    is_final: bool = False
 
 
 @dataclass(eq=False)

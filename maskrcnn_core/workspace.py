@@ -25,7 +25,7 @@ import numpy.typing as npt
 from maskrcnn_core.annotations import AnnotatedImage, ImageRecord, Instance
 from maskrcnn_core.archives import ArchiveMember, read_zip_images
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
-from maskrcnn_core.errors import CoreError, ImageError
+from maskrcnn_core.errors import CoreError, ImageError, InputError
 from maskrcnn_core.images import SourceImage, Stretch, decode_image, encode_jpeg, one_line, thumbnail_jpeg
 from maskrcnn_core.pasting import have_pixels
 from maskrcnn_core.queueing import Job, queue_for
@@ -73,15 +73,22 @@ class ImageState:
     Args:
         kind: ``found`` and ``none`` are answers of the network, ``failed`` is the lack of one.
         text: the same for people, with number, place or reason.
+        is_final: it failed, and would fail again however often it is asked.
     """
 
     kind: Literal["not run", "waiting", "running", "found", "none", "failed", "cancelled"]
     text: str
+    is_final: bool = False
 
     @property
     def is_active(self) -> bool:
         """Whether it will change by itself."""
         return self.kind in ("waiting", "running")
+
+    @property
+    def can_run_again(self) -> bool:
+        """Whether it has no answer, and may get one when it is asked again."""
+        return self.kind in ("failed", "cancelled") and not self.is_final
 
 
 @dataclass(frozen=True)
@@ -305,10 +312,13 @@ class Workspace:
         return sum(job.cancel() for job in self._jobs.values())
 
     def retry(self, model_digest: str) -> None:
-        """Forgets failures and cancelled jobs of a model, so that :meth:`start` queues them again."""
+        """Forgets failures and cancelled jobs of a model, so that :meth:`start` queues them again.
+
+        What would fail again in the same way is left as it is.
+        """
         for key, job in list(self._jobs.items()):
             failed = job.state in ("failed", "cancelled") or isinstance(job.result, Failure)
-            if key[1] == model_digest and failed:
+            if key[1] == model_digest and failed and not _is_final(job):
                 del self._jobs[key]
 
     def run_of(self, digest: str, model_digest: str) -> Run | None:
@@ -337,8 +347,8 @@ class Workspace:
             count = self._found((digest, predictor.model.digest), job.result, thresholds)
             return ImageState("found", f"{count} found") if count else ImageState("none", "none found")
         if isinstance(job.result, Failure):
-            return ImageState("failed", f"failed: {job.result.reason}")
-        return ImageState("failed", f"failed: {one_line(str(job.error))}")
+            return ImageState("failed", f"failed: {job.result.reason}", _is_final(job))
+        return ImageState("failed", f"failed: {one_line(str(job.error))}", _is_final(job))
 
     def seconds_until_news(self, predictor: Predictor | None) -> float | None:
         """About how long it takes until an image's state changes by itself; ``None`` if none will."""
@@ -400,6 +410,13 @@ class Workspace:
             ),
             lambda: self.pixels(digest),
         )
+
+
+def _is_final(job: Job[Run | Failure]) -> bool:
+    """Whether a job that failed would fail again: the image cannot be used, and stays what it is."""
+    if isinstance(job.result, Failure):
+        return job.result.is_final
+    return isinstance(job.error, InputError)
 
 
 def _count(run: Run, thresholds: Thresholds) -> int:

@@ -100,11 +100,23 @@ def _draw_progress(state: UiState, predictor: Predictor | None, states: list[Ima
         if st.button("Cancel waiting", key="cancel-waiting", icon=":material/stop:"):
             state.workspace.cancel()
             st.rerun()
-    stopped = sum(s.kind in ("failed", "cancelled") for s in states)
-    if stopped and predictor is not None:
-        if st.button(f"Run {stopped} failed or cancelled again", key="retry", icon=":material/refresh:"):
+    again = [s.kind for s in states if s.can_run_again]
+    if again and predictor is not None:
+        if st.button(
+            f"Run {len(again)} again",
+            key="retry",
+            icon=":material/refresh:",
+            help=_why_again(again.count("failed"), again.count("cancelled")),
+            width="stretch",
+        ):
             state.workspace.retry(predictor.model.digest)
             st.rerun()
+
+
+def _why_again(failed: int, cancelled: int) -> str:
+    """What the button runs; an image that would fail in the same way again is not counted."""
+    parts = [f"{number} {what}" for number, what in ((failed, "failed"), (cancelled, "cancelled")) if number]
+    return f"{' and '.join(parts)}; what can never succeed with this model is left."
 
 
 def _draw_buttons(state: UiState) -> None:

@@ -154,7 +154,7 @@ def test_nan_in_the_mask_head_is_a_failure(model):
     broken = copy.deepcopy(model.network)
     broken.roi_heads.mask_predictor.mask_fcn_logits.bias.data.fill_(float("nan"))
     outcome = Predictor(_with_network(model, broken), "cpu").run([make_image()])[0]
-    assert isinstance(outcome, Failure)
+    assert isinstance(outcome, Failure) and not outcome.is_final, "other weights may do"
 
 
 @pytest.mark.parametrize("shape", [(1, 5000), (2, 3000), (5000, 1)])
@@ -162,7 +162,7 @@ def test_an_image_too_thin_fails_with_a_reason_and_the_others_go_on(model, shape
     thin = np.zeros((*shape, 3), np.uint8)
     outcomes = Predictor(model, "cpu").run([thin, make_image()])
     assert isinstance(outcomes[0], Failure)
-    assert "too thin" in outcomes[0].reason
+    assert "too thin" in outcomes[0].reason and outcomes[0].is_final
     assert isinstance(outcomes[1], Run)
 
 

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
+from maskrcnn_core.errors import ImageError
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.inference import Failure, Predictor
 from maskrcnn_core.workspace import Workspace
@@ -123,20 +124,53 @@ def test_states_tell_found_none_failed_and_not_run_apart(predictor):
     assert workspace.state_of(digest, predictor, Thresholds(SCORE_FLOOR)).kind == "found"
     assert workspace.state_of(digest, predictor, Thresholds(1.0)).kind == "none"
     failed = workspace.state_of(thin, predictor, Thresholds())
-    assert failed.kind == "failed"
+    assert failed.kind == "failed" and not failed.can_run_again
     assert "too thin" in failed.text
     assert workspace.shown(thin, predictor, Thresholds()) is None
 
 
-def test_failures_are_asked_again_on_demand(predictor):
+def fails_with(predictor, monkeypatch, outcome):
+    """A workspace with one image whose run ended so: an error that was raised, or a failure."""
+
+    def run(images, thresholds):
+        if isinstance(outcome, Exception):
+            raise outcome
+        return [outcome]
+
     workspace = Workspace()
-    workspace.add("thin.png", png(0, 1, 4000))
-    workspace.start(predictor, Thresholds())
-    finish(workspace)
+    digest = workspace.add("a.png", png()).added[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(predictor, "run", run)
+        workspace.start(predictor, Thresholds())
+        finish(workspace)
+    assert workspace.state_of(digest, predictor, Thresholds()).kind == "failed"
+    return workspace, digest
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Failure("out of memory"), Failure("the network stopped: a cable"), OSError("cannot read")],
+    ids=str,
+)
+def test_failures_that_may_pass_are_asked_again_on_demand(predictor, monkeypatch, outcome):
+    workspace, digest = fails_with(predictor, monkeypatch, outcome)
+    assert workspace.state_of(digest, predictor, Thresholds()).can_run_again
     workspace.retry(predictor.model.digest)
     assert workspace.start(predictor, Thresholds()) == 1
     finish(workspace)
-    assert isinstance(next(iter(workspace._jobs.values())).result, Failure)
+    assert workspace.state_of(digest, predictor, Thresholds(SCORE_FLOOR)).kind == "found"
+
+
+@pytest.mark.parametrize(
+    "outcome", [Failure("too thin", is_final=True), ImageError("a.png: is no image")], ids=str
+)
+def test_what_can_never_succeed_is_not_asked_again(predictor, monkeypatch, outcome):
+    workspace, digest = fails_with(predictor, monkeypatch, outcome)
+    before = workspace.state_of(digest, predictor, Thresholds())
+    assert not before.can_run_again
+    workspace.retry(predictor.model.digest)
+    assert workspace.start(predictor, Thresholds()) == 0
+    assert workspace.state_of(digest, predictor, Thresholds()) == before
 
 
 @pytest.mark.parametrize("score", [0.05, 0.4, 0.8, 0.99])

@@ -4,13 +4,16 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from maskrcnn_core import models
 from maskrcnn_core.errors import ExportError
 from maskrcnn_core.formats import FORMATS
+from maskrcnn_core.images import encode_png
 from maskrcnn_core.models import MODELS, model_by_key
+from maskrcnn_core.runs import Failure
 from pages import PAGES
 from pages.ui.errors import plain
 from tests.core.builders import dim_tiff
@@ -74,6 +77,26 @@ def test_without_a_model_the_page_offers_a_download_and_keeps_the_images(no_weig
     assert_fine(app)
     assert any(button.key.startswith("download-") for button in app.button)
     assert len(state_of(app).workspace.images) == 1
+
+
+def test_only_what_may_succeed_is_offered_to_run_again(no_weights):
+    app = open_app()
+    workspace = state_of(app).workspace
+    thin = encode_png(np.zeros((1, 4000, 3), np.uint8))
+    state_of(app).look_at(workspace.add("thin.png", thin).added[0])
+    app.run()
+    for job in list(workspace._jobs.values()):
+        assert job.wait(120)
+    app.run()
+    assert_fine(app)
+    assert any("too thin" in text.value for text in app.text)
+    assert "retry" not in {button.key for button in app.button}
+    next(iter(workspace._jobs.values())).result = Failure("out of memory")
+    app.run()
+    button = app.button(key="retry")
+    assert button.label == "Run 1 again" and button.help.startswith("1 failed;")
+    button.click().run()
+    assert_fine(app)
 
 
 def test_a_download_that_cannot_be_is_one_sentence(no_weights, monkeypatch):
