@@ -93,8 +93,8 @@ class LiteConfig:
 
     pyramid: int = 112
     box_hidden: int = 512
-    min_size: int = 320
-    max_size: int = 576
+    min_size: int = 384
+    max_size: int = 691
 
     def __post_init__(self) -> None:
         for name in ("pyramid", "box_hidden", "min_size", "max_size"):

@@ -101,7 +101,7 @@ def test_the_summary_tells_its_parts():
     summary = summarise(get_model("photos"))
     assert summary.total_parameters == 6_934_916 and all(summary.parameters.values())
     assert (summary.num_classes, summary.num_categories, summary.mask_size) == (81, 80, 28)
-    assert summary.anchors_per_cell == (6, 6, 6, 6) and summary.min_size == 320
+    assert summary.anchors_per_cell == (6, 6, 6, 6) and summary.min_size == 384
 
 
 def test_a_drawn_box_gets_a_mask_and_a_category():

@@ -78,9 +78,9 @@ class Phase:
 
 
 PHASES = (
-    Phase(0.4, 224, (320, 416), 0.5),
-    Phase(0.8, 256, (352, 480), 0.5),
-    Phase(1.0, 320, (384, 512), 0.2),
+    Phase(0.4, 256, (352, 480), 0.5),
+    Phase(0.8, 288, (416, 544), 0.5),
+    Phase(1.0, 384, (448, 608), 0.3),
 )
 """Small pictures first, as many are seen in the same time; the last are like those that are met in use."""
 
