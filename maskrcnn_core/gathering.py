@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from maskrcnn_core.batch.finding import absolute, matches_of, refuse_nothing
+from maskrcnn_core.batch.finding import absolute, matches_of, refuse_nothing, shown_name
 from maskrcnn_core.folders import PassedOver, is_litter, tail_of, walk_folder
 from maskrcnn_core.image_formats import IMAGE_SUFFIXES
 
@@ -34,6 +34,11 @@ class Gathered:
     source: str
     above: str
     name: str
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return shown_name(self.file, self.path)
 
 
 def gather(named: Iterable[str]) -> tuple[list[Gathered], PassedOver]:

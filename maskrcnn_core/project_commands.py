@@ -112,7 +112,8 @@ def add_images(
             def read() -> Iterator[HandedIn]:
                 for one in files:
                     try:
-                        yield HandedIn(one.path, one.file.read_bytes(), one.source, one.above, one.name)
+                        data = one.file.read_bytes()
+                        yield HandedIn(one.path, data, one.source, one.above, one.name, one.shown)
                     except OSError as error:
                         tell(f"{one_line(str(one.file))}: cannot read this file ({error.strerror or error})")
                     bar.update(1)

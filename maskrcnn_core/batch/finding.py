@@ -16,7 +16,15 @@ from maskrcnn_core.folders import PassedOver, is_litter, walk_folder
 from maskrcnn_core.formats.base import file_stem
 from maskrcnn_core.images import IMAGE_SUFFIXES, one_line
 
-__all__ = ["PlannedImage", "absolute", "find_files", "matches_of", "plan_images", "refuse_nothing"]
+__all__ = [
+    "PlannedImage",
+    "absolute",
+    "find_files",
+    "matches_of",
+    "plan_images",
+    "refuse_nothing",
+    "shown_name",
+]
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,11 @@ class PlannedImage:
     path: Path
     file_name: str
     stem: str
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return shown_name(self.path, self.file_name)
 
 
 def find_files(
@@ -77,6 +90,15 @@ def matches_of(name: str) -> Iterator[tuple[str, bool]]:
     is_glob = glob.has_magic(name) and not os.path.lexists(name)
     for match in (glob.glob(name, recursive=True) if is_glob else []) or [name]:
         yield match, is_glob
+
+
+def shown_name(path: Path, name: str) -> str:
+    """What messages call a file of this absolute path, which is named below a folder that files share.
+
+    Where they share no more than the root, that name would read as one below the present folder: then it is
+    the whole path.
+    """
+    return str(path) if f"{Path(path.anchor).as_posix()}{name}" == path.as_posix() else name
 
 
 def refuse_nothing(texts: Sequence[str], left: str = "") -> NoReturn:

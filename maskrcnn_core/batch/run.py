@@ -75,7 +75,8 @@ class Outcome:
     """What became of one image.
 
     Args:
-        file_name: as the output has it; from outside, so :func:`~maskrcnn_core.images.one_line` it.
+        file_name: as the output has it, or the whole path where files share no folder; from outside, so
+            :func:`~maskrcnn_core.images.one_line` it.
         status: ``empty`` is the model's answer that there is nothing, ``failed`` is no answer.
         instances: how many were found.
         reason: why it failed; empty otherwise.
@@ -175,7 +176,7 @@ def annotate(
                 return _report(plan, outcomes, (*notes, *decoding.sentences(), *limits.sentences()))
             turn = _Turn(settings, predictor, journal, planned, limits)
             outcomes.append(turn.take())
-            decoding.add(one_line(planned.file_name), outcomes[-1].decoding)
+            decoding.add(one_line(planned.shown), outcomes[-1].decoding)
             if turn.record is not None:
                 images.append((turn.record, turn.instances))
             if on_progress is not None:
@@ -213,9 +214,9 @@ class _Turn:
             notes = self._run()
         except (ImageError, InferenceError) as error:
             # Messages begin with the file's own name; people tell files apart by the name with folders.
-            reason = str(error).removeprefix(f"{one_line(self.planned.file_name)}: ")
+            reason = str(error).removeprefix(f"{one_line(self.planned.shown)}: ")
             self.journal.add_failed(self.real_path, reason)
-            return Outcome(self.planned.file_name, "failed", reason=reason)
+            return Outcome(self.planned.shown, "failed", reason=reason)
         return self._outcome(notes=notes)
 
     def _reuse(self) -> bool:
@@ -231,13 +232,13 @@ class _Turn:
         return True
 
     def _run(self) -> tuple[str, ...]:
-        source = read_image(self.planned.path, name=self.planned.file_name, stretch=self.settings.stretch)
+        source = read_image(self.planned.path, name=self.planned.shown, stretch=self.settings.stretch)
         self.decoding = source.notes
         thresholds = self.settings.thresholds
         (run,) = self.predictor.run([source.pixels], thresholds)
         if isinstance(run, Failure):
             raise InferenceError(run.reason)
-        self.limits.add(one_line(self.planned.file_name), run, thresholds)
+        self.limits.add(one_line(self.planned.shown), run, thresholds)
         detections = self.predictor.detections(run, thresholds, source.pixels)
         found = Instance.from_detections(
             detections, self.predictor.model.label_map, self.planned.id, thresholds.mask_threshold
@@ -278,9 +279,7 @@ class _Turn:
 
     def _outcome(self, *, notes: tuple[str, ...] = (), is_reused: bool = False) -> Outcome:
         status: Literal["annotated", "empty"] = "annotated" if self.instances else "empty"
-        return Outcome(
-            self.planned.file_name, status, len(self.instances), "", notes, is_reused, self.decoding
-        )
+        return Outcome(self.planned.shown, status, len(self.instances), "", notes, is_reused, self.decoding)
 
 
 def _check_outputs(settings: BatchSettings) -> None:

@@ -39,6 +39,7 @@ class HandedIn:
         source: the folder that it came in; empty for files handed in one by one.
         above: the path of that folder itself, or of the one a loose file lies in, as far as it is known.
         name: what the image is called where no data set names it; the path unless given.
+        shown: what messages call the file; the path unless given.
     """
 
     path: str
@@ -46,6 +47,7 @@ class HandedIn:
     source: str = ""
     above: str = ""
     name: str = ""
+    shown: str = ""
 
 
 def uploaded_folder(files: Iterable[tuple[str, bytes]]) -> Iterator[HandedIn]:
@@ -83,15 +85,15 @@ def import_files(
     waiting = {row.id for row in store.images(project_id) if not row.digest}
     pool = ImagePool(
         [image.file for image in sorted_in.images],
-        [file for file, data in sorted_in.coco_files if b'"images"' in data],
+        [file for file, _, data in sorted_in.coco_files if b'"images"' in data],
     )
     found: set[int] = set()
-    for data_set, data in sorted_in.coco_files:
+    for data_set, shown, data in sorted_in.coco_files:
         finder = _PoolFinder(store, pool, data_set, sorted_in.images)
         try:
-            report += import_coco(store, project_id, who, data, finder, name=data_set.path)
+            report += import_coco(store, project_id, who, data, finder, name=shown)
         except CoreError as error:
-            report += ImportReport(refused=(f"{one_line(data_set.path)}: {error}",))
+            report += ImportReport(refused=(f"{one_line(shown)}: {error}",))
         else:
             found |= set(finder.found.files.values())
     rest = [image for number, image in enumerate(sorted_in.images) if number not in found]
@@ -103,6 +105,9 @@ def import_files(
             who,
             ((name, store.blobs.get(image.digest)) for name, image in zip(names, rest, strict=True)),
             above={name: image.file.above for name, image in zip(names, rest, strict=True)},
+            shown={
+                name: image.shown for name, image in zip(names, rest, strict=True) if name == image.file.path
+            },
             fillable=waiting,
         )
     return report
@@ -110,10 +115,14 @@ def import_files(
 
 @dataclass(frozen=True)
 class _Stored:
-    """An image whose bytes are in the store; ``name`` is what it is called where no data set names it."""
+    """An image whose bytes are in the store.
+
+    ``name`` is what it is called where no data set names it, ``shown`` what messages call its file.
+    """
 
     file: PooledFile
     name: str
+    shown: str
     digest: str
 
 
@@ -141,45 +150,47 @@ class _SortedIn:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.images: list[_Stored] = []
-        self.coco_files: list[tuple[PooledFile, bytes]] = []
+        self.coco_files: list[tuple[PooledFile, str, bytes]] = []
+        """Where each lies, what messages call it, and its bytes."""
         self.refused: list[str] = []
         self._others = Counter[str]()
 
     def take(self, file: HandedIn) -> None:
-        pooled = PooledFile(file.path, file.source, file.above)
+        pooled, shown = PooledFile(file.path, file.source, file.above), file.shown or file.path
         if file.data[:4] in _ZIP:
-            self._take_zip(pooled, file.data)
+            self._take_zip(pooled, shown, file.data)
             return
         try:
-            image_format(file.data[:HEAD_BYTES], file.path)
+            image_format(file.data[:HEAD_BYTES], shown)
         except ImageError as error:
             suffix = PurePosixPath(file.path.lower()).suffix
             if suffix == _JSON:
-                self.coco_files.append((pooled, file.data))
+                self.coco_files.append((pooled, shown, file.data))
             elif file.source and suffix not in IMAGE_SUFFIXES:
                 self._others[suffix] += 1
             else:
                 self.refused.append(str(error))
         else:
             digest = self.store.blobs.put(file.data)
-            self.images.append(_Stored(pooled, file.name or file.path, digest))
+            self.images.append(_Stored(pooled, file.name or file.path, shown, digest))
 
-    def _take_zip(self, zipped: PooledFile, data: bytes) -> None:
+    def _take_zip(self, zipped: PooledFile, shown: str, data: bytes) -> None:
         before = len(self.images) + len(self.coco_files) + len(self.refused)
         source = f"{zipped.source}{zipped.path}/"
         try:
-            for member in read_zip_images(data, zipped.path, other_suffixes={_JSON}):
+            for member in read_zip_images(data, shown, other_suffixes={_JSON}):
                 if not isinstance(member, ArchiveMember):
                     self.refused.append(member.message)
                 elif PurePosixPath(member.name.lower()).suffix == _JSON:
-                    self.coco_files.append((PooledFile(member.name, source), member.data))
+                    self.coco_files.append((PooledFile(member.name, source), member.name, member.data))
                 else:
                     digest = self.store.blobs.put(member.data)
-                    self.images.append(_Stored(PooledFile(member.name, source), member.name, digest))
+                    pooled = PooledFile(member.name, source)
+                    self.images.append(_Stored(pooled, member.name, member.name, digest))
         except CoreError as error:
             self.refused.append(str(error))
         if before == len(self.images) + len(self.coco_files) + len(self.refused):
-            self.refused.append(f"{one_line(zipped.path)}: there are no images in it")
+            self.refused.append(f"{one_line(shown)}: there are no images in it")
 
     def notes(self) -> Iterator[str]:
         """What was passed over."""

@@ -25,6 +25,7 @@ def import_images(
     files: Iterable[tuple[str, bytes]],
     *,
     above: Mapping[str, str] = {},
+    shown: Mapping[str, str] = {},
     fillable: Collection[int] | None = None,
 ) -> ImportReport:
     """Takes images into a project: all good ones in one decision, which can be undone.
@@ -39,12 +40,13 @@ def import_images(
         who: for the journal.
         files: names and bytes; consumed one by one.
         above: paths of the folders in which files lie, by name, as far as they are known.
+        shown: what messages call files, by name, where that is not their name.
         fillable: ids of the only images that may get their pixels; all that have none where ``None``.
 
     Raises:
         StoreError: if the store cannot be written; then nothing was taken in.
     """
-    taken, thumbnails, refused, decoding = _stored(store, files, above)
+    taken, thumbnails, refused, decoding = _stored(store, files, above, shown)
     rows = store.images(project_id)
     filled, notes = waiting_rows(rows, taken, fillable)
     names = UniqueNames(row.file_name for row in rows)
@@ -78,7 +80,7 @@ def import_images(
 
 
 def _stored(
-    store: Store, files: Iterable[tuple[str, bytes]], above: Mapping[str, str]
+    store: Store, files: Iterable[tuple[str, bytes]], above: Mapping[str, str], shown: Mapping[str, str]
 ) -> tuple[list[TakenImage], dict[str, bytes], list[str], NoteTally]:
     """Decodes and stores files; gives what they are, their thumbnails, why others were refused, and what
     decoding did to their pixels.
@@ -86,11 +88,11 @@ def _stored(
     taken, thumbnails, refused, decoding = [], {}, [], NoteTally()
     for name, data in files:
         try:
-            image = decode_image(data, name)
+            image = decode_image(data, shown.get(name, name))
         except ImageError as error:
             refused.append(str(error))
             continue
-        decoding.add(one_line(name), image.notes)
+        decoding.add(one_line(shown.get(name, name)), image.notes)
         store.blobs.put(data)
         thumbnails[image.digest] = make_thumbnail(image.pixels)
         taken.append(TakenImage(name, above.get(name, ""), image.digest, image.size))

@@ -217,6 +217,20 @@ def test_a_bad_file_is_named_and_the_rest_goes_on(tiny, drawn, tmp_path):
     assert len(json.loads((tmp_path / "a.json").read_bytes())["images"]) == 2
 
 
+def test_paths_that_share_only_the_root_are_told_whole(tiny, drawn, tmp_path, monkeypatch):
+    """Else they read as paths below the present folder; what is written keeps its names."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.png").write_bytes(b"not an image")
+    result = invoke("annotate", "bad.png", "in/1.png", "/no-such-folder/x.jpg", "--out", "a.json", "-q")
+    assert re.search(rf"^{re.escape(str(tmp_path / 'bad.png'))}: wanted", result.stderr, re.M)
+    assert re.search(r"^/no-such-folder/x\.jpg: cannot read", result.stderr, re.M)
+    (image,) = json.loads((tmp_path / "a.json").read_bytes())["images"]
+    assert image["file_name"] == (drawn / "1.png").as_posix().removeprefix("/")
+    below = invoke("annotate", "bad.png", tmp_path / "in" / "gone.jpg", "--out", "b.json", "-q")
+    assert re.search(r"^bad\.png: wanted", below.stderr, re.M)
+    assert re.search(r"^in/gone\.jpg: cannot read", below.stderr, re.M)
+
+
 def test_what_a_folder_holds_besides_images_is_said(tiny, drawn, tmp_path):
     (drawn / "scan.dcm").write_bytes(bytes(128) + b"DICM")
     (drawn / "notes.txt").write_bytes(b"x")

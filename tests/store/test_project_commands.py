@@ -35,6 +35,28 @@ def told(*arguments):
     return result.stdout
 
 
+@pytest.mark.parametrize(
+    "name, data, says",
+    [
+        ("bad.png", b"no image", "wanted a JPEG"),
+        ("cut.png", encode_png(draw_scene(1).pixels)[:200], ""),
+        ("bad.zip", b"PK\x03\x04", ""),
+        ("bad.json", b"{", ""),
+    ],
+)
+def test_files_that_share_only_the_root_are_told_whole(tmp_path, monkeypatch, name, data, says):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("a", "b"):  # twins: what each is called needs its folders
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_bytes(data)
+    told("new", "P")
+    mixed = invoke("add", "P", f"a/{name}", tmp_path / "b" / name, "/no-such-folder/x.jpg", "--quiet")
+    for folder in ("a", "b"):
+        assert f"\n{tmp_path / folder / name}: {says}" in f"\n{mixed.stderr}", mixed.stderr
+    below = invoke("add", "P", f"a/{name}", tmp_path / "b" / name, "--quiet")
+    assert f"\na/{name}: {says}" in f"\n{below.stderr}", below.stderr
+
+
 def test_from_pictures_to_a_file(tmp_path):
     pictures = tmp_path / "pictures"
     pictures.mkdir()
