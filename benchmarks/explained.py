@@ -170,7 +170,8 @@ def _controls(page: Page, repeats: int) -> list[tuple[str, str, list[float]]]:
     found = []
     for key, scene, name, where, act in wanted:
         number = next(n for n, stage in enumerate(WALK, 1) if stage.key == key)
-        page.get_by_role("radio", name=f"{number}. ").last.check(force=True)
+        # The radio button itself is out of sight: a person presses its label.
+        page.get_by_role("radio", name=f"{number}. ").last.locator("xpath=ancestor::label").click()
         view = page.locator(f'[data-part="stage-view"][data-scene^="{scene}"][data-ready="true"]')
         view.wait_for()
         time.sleep(_SETTLE)
