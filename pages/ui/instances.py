@@ -94,6 +94,7 @@ def _draw_viewer(
         instances=_viewer_instances(instances, names),
         score_threshold=state.thresholds.score_threshold,
         min_score=SCORE_FLOOR,
+        own_threshold=predictor.model.score_threshold if predictor else None,
         selected=tuple(row for row in state.selected if row in rows),
         hidden_categories=state.hidden_categories,
         display=state.display,

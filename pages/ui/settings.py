@@ -174,14 +174,14 @@ def draw_thresholds(state: UiState) -> None:
 
 
 def _take_score_of(state: UiState, model: ModelSpec | LoadedModel) -> None:
-    """Each model's scores mean something else: it has the threshold of its card until somebody moves it."""
-    key = model.key
-    if key == state.scored_by:
-        return
-    if state.scored_by:
-        state.scores[state.scored_by] = state.thresholds.score_threshold
-    score = state.scores.get(key, model.score_threshold)
-    state.thresholds, state.scored_by = replace(state.thresholds, score_threshold=score), key
+    """Each model's scores mean something else: whoever chooses another model or domain gets that of its card.
+
+    One that somebody has moved stays for all images of this model and domain; the viewer shows that it was.
+    """
+    chosen = model.key, state.domain
+    if chosen != state.scored_by:
+        state.thresholds = replace(state.thresholds, score_threshold=model.score_threshold)
+        state.scored_by = chosen
 
 
 def _draw_stretch(state: UiState) -> None:

@@ -180,7 +180,7 @@ class UiState:
         custom: the session's own models, by key; nobody else sees them.
         thresholds: as set by the sliders.
         limits: detections per image, for each model that was chosen so far.
-        scores, scored_by: score thresholds, likewise; and the model that the present one belongs to.
+        scored_by: model and domain that the present score threshold belongs to.
         only_categories: names of the only categories to show; empty for all.
         current: digest of the image that is looked at.
         selected: candidate rows chosen in the current image.
@@ -219,8 +219,7 @@ class UiState:
     custom: dict[str, Predictor] = field(default_factory=dict)
     thresholds: Thresholds = field(default_factory=Thresholds)
     limits: dict[str, int] = field(default_factory=dict)
-    scores: dict[str, float] = field(default_factory=dict)
-    scored_by: str = ""
+    scored_by: tuple[str, str] = ("", "")
     only_categories: list[str] = field(default_factory=list)
     current: str | None = None
     selected: tuple[int, ...] = ()

@@ -61,6 +61,20 @@ def test_from_a_photo_to_a_checked_coco_file(desk):
     assert desk.page.get_by_text("least mask IoU").is_visible()
 
 
+def test_a_moved_score_is_seen_and_goes_back_to_the_models_own(desk):
+    desk.drop(shared_path(*PHOTO))
+    before, own = desk.shown, desk.page.get_by_role("button", name="Model’s own: 0.50")
+    assert not own.is_visible()
+    top = desk.root.get_by_role("application").bounding_box()["y"]
+    desk.set_score(0.9)
+    assert own.is_visible() and desk.shown < before
+    assert desk.root.get_by_role("application").bounding_box()["y"] == top, "the picture stays where it is"
+    own.click()
+    desk.wait_until(lambda: desk.shown == before and not own.is_visible(), "the model's own score")
+    desk.settle()
+    assert desk.shown == before, "Python has it, too"
+
+
 def test_segments_of_a_photo_are_what_the_mask_cuts_out(desk):
     photo = shared_path(*PHOTO)
     desk.drop(photo)

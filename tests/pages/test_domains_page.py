@@ -1,5 +1,6 @@
 """The choice of a domain, what it offers, and the hint where a picture does not fit."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from maskrcnn_core.domains import DOMAINS, OWN
 from maskrcnn_core.images import encode_png
+from maskrcnn_core.models import model_by_key
 from maskrcnn_core.samples import SAMPLES, sample_png
 from maskrcnn_core.scenes import draw_scene
 from maskrcnn_core.training.domain_rule.sources import in_grey
@@ -100,6 +102,31 @@ def test_a_model_from_the_menu_brings_its_domain(app):
     app.selectbox[0].set_value("photos").run()
     assert_fine(app)
     assert (state_of(app).domain, state_of(app).model_key) == ("photos", "photos")
+
+
+def move_score(app, score):
+    state = state_of(app)
+    state.thresholds = replace(state.thresholds, score_threshold=score)
+    app.run()
+    assert_fine(app)
+
+
+def test_a_moved_score_stays_with_its_model_and_domain_alone(app):
+    own = {key: model_by_key(key).score_threshold for key in ("photos", "starter")}
+    assert own["photos"] != 0.9 != own["starter"]
+    open_picture(app, draw_scene(UNSEEN, "fluorescence").pixels)
+    assert state_of(app).thresholds.score_threshold == own["photos"]
+    move_score(app, 0.9)
+    open_picture(app, draw_scene(UNSEEN + 1, "fluorescence").pixels)
+    assert state_of(app).thresholds.score_threshold == 0.9, "another picture, the same model"
+    choose(app, "microscopy")
+    assert state_of(app).thresholds.score_threshold == own["starter"]
+    move_score(app, 0.9)
+    choose(app, "drawings")
+    assert state_of(app).model_key == "starter"
+    assert state_of(app).thresholds.score_threshold == own["starter"], "another domain, the same model"
+    app.selectbox[0].set_value("photos").run()
+    assert state_of(app).thresholds.score_threshold == own["photos"], "nobody has moved it since"
 
 
 @pytest.mark.parametrize(

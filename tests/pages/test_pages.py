@@ -209,7 +209,7 @@ def test_a_fresh_computer_takes_the_photo_model_by_its_own_score_threshold(no_we
     assert any(plain(spec.knows) == caption.value for caption in app.caption)
 
 
-def test_each_model_keeps_its_own_score_threshold(mobile):
+def test_who_chooses_another_model_gets_its_own_score_threshold(mobile):
     app = open_app()
     state = state_of(app)
     assert (state.model_key, state.thresholds.score_threshold) == ("mobile", 0.5)
@@ -217,7 +217,7 @@ def test_each_model_keeps_its_own_score_threshold(mobile):
     app.selectbox(key="model-choice").set_value("photos").run()
     assert state.thresholds.score_threshold == model_by_key("photos").score_threshold
     app.selectbox(key="model-choice").set_value("mobile").run()
-    assert state.thresholds.score_threshold == 0.8
+    assert state.thresholds.score_threshold == 0.5
 
 
 def test_the_starter_is_one_choice_away_and_says_what_it_knows(no_weights):

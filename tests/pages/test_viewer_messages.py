@@ -81,6 +81,7 @@ def make_message(**changes):
                 color_category="#f58231",
             ),
         ),
+        "own_threshold": 0.25,
         "ack": 4,
     }
     return ViewerMessage(**{**values, **changes})

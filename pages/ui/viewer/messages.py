@@ -174,6 +174,7 @@ class ViewerMessage:
 
     Args:
         min_score: the score slider's lower end; instances below are not worth sending.
+        own_threshold: the model's own score threshold, to go back to from another one; None for none.
         ack: number of the newest report these values already contain (`ViewerState.seq`).
         message: said in place of instances when there are none.
 
@@ -185,6 +186,7 @@ class ViewerMessage:
     instances: tuple[ViewerInstance, ...]
     score_threshold: float = 0.5
     min_score: float = 0.05
+    own_threshold: float | None = None
     selected: tuple[int, ...] = ()
     hidden_categories: tuple[int, ...] = ()
     display: DisplayOptions = field(default_factory=DisplayOptions)
@@ -194,6 +196,8 @@ class ViewerMessage:
     def __post_init__(self) -> None:
         check_unit("min_score", self.min_score)
         check_unit("score_threshold", self.score_threshold)
+        if self.own_threshold is not None:
+            check_unit("own_threshold", self.own_threshold)
         check_int("ack", self.ack)
         size = (self.image.height, self.image.width)
         for instance in self.instances:
@@ -232,6 +236,7 @@ class ViewerMessage:
             "instances": [instance.to_json() for instance in self.instances],
             "score_threshold": float(self.score_threshold),
             "min_score": float(self.min_score),
+            "own_threshold": None if self.own_threshold is None else float(self.own_threshold),
             "selected": list(self.selected),
             "hidden_categories": list(self.hidden_categories),
             "display": asdict(self.display),

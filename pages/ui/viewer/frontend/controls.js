@@ -1,7 +1,7 @@
 // The toolbar, the category chips and the texts around the stage. Texts from outside are only ever set
 // through textContent and setAttribute.
 
-import { categoryCounts, countText, labelText } from "./state.js";
+import { categoryCounts, countText, labelText, leftThreshold } from "./state.js";
 
 /** @typedef {import("./state.js").Model} Model */
 /** @typedef {import("./state.js").Instance} Instance */
@@ -21,6 +21,7 @@ export class Controls {
     this.chips = this.part("chips", HTMLElement);
     this.chipTemplate = this.part("chip-template", HTMLTemplateElement);
     this.chipRow = this.part("chip-row", HTMLElement);
+    this.ownScore = this.part("own-score", HTMLButtonElement);
     this.moreChips = this.part("more-chips", HTMLButtonElement);
     /** @type {Set<Element>} chips that have no room in the line */
     this.foldedChips = new Set();
@@ -96,6 +97,7 @@ export class Controls {
     this.setRange(this.opacity, display.opacity, opacity);
     this.setText("opacity-value", opacity);
     this.setText("count", countText(model, shown));
+    this.showOwnScore(leftThreshold(model));
     for (const name of TOGGLES) this.toggle(name).setAttribute("aria-pressed", String(display[name]));
     for (const name of /** @type {const} */ (["instance", "category"])) {
       this.colorBy(name).setAttribute("aria-pressed", String(display.color_by === name));
@@ -105,6 +107,14 @@ export class Controls {
     dataset.shownCount = String(shown);
     dataset.selected = [...model.selected].join(",");
     dataset.image = model.image.key;
+  }
+
+  /** @param {number | null} own the model's threshold, to go back to; null where it is the present one */
+  showOwnScore(own) {
+    if (this.ownScore.hidden !== (own === null)) this.ownScore.hidden = own === null;
+    if (own === null) return;
+    this.setText("own-score", `Model’s own: ${own.toFixed(2)}`);
+    this.ownScore.title = `The score was moved: go back to the model’s own, ${own.toFixed(2)}`;
   }
 
   /**

@@ -42,6 +42,7 @@
  * @property {Instance[]} instances
  * @property {number} score_threshold
  * @property {number} min_score
+ * @property {number | null} [own_threshold] of the model, offered where the present one is another
  * @property {number[]} selected
  * @property {number[]} hidden_categories
  * @property {Display} display
@@ -68,6 +69,7 @@
  * @property {Map<number, Instance>} byId
  * @property {number} threshold
  * @property {number} minScore
+ * @property {number | null} ownThreshold
  * @property {Set<number>} selected
  * @property {Set<number>} hidden categories that are not shown
  * @property {Display} display
@@ -78,6 +80,9 @@
  */
 
 export const MESSAGE_VERSION = 1;
+
+/** Half a step of the score slider. */
+const SAME_SCORE = 0.005;
 
 /**
  * The model after a message. What was changed here and is not yet acknowledged stays.
@@ -102,6 +107,7 @@ export function acceptMessage(model, data) {
     instances,
     byId,
     minScore: data.min_score,
+    ownThreshold: data.own_threshold ?? null,
     message: data.message ?? "",
     threshold: keep ? model.threshold : data.score_threshold,
     selected,
@@ -111,6 +117,16 @@ export function acceptMessage(model, data) {
     unanswered: keep ? model.unanswered : 0,
     touched: keep ? model.touched || lost : false,
   };
+}
+
+/**
+ * The model's own threshold, where somebody has moved the present one away from it.
+ * @param {Model} model
+ * @returns {number | null}
+ */
+export function leftThreshold(model) {
+  const own = model.ownThreshold;
+  return own === null || Math.abs(own - model.threshold) < SAME_SCORE ? null : own;
 }
 
 /**

@@ -1,7 +1,7 @@
 // The viewer: events in, frames out.
 
 import { clampView, fitView, focusView, panIntoView, scaleLimits, screenToImage, zoomAt } from "./geometry.js";
-import { acceptMessage, colorOf, comeBack, countText, instanceOf, isShown, makeReport, selectInstance, shownInstances, stepInstance, toggleCategory } from "./state.js";
+import { acceptMessage, colorOf, comeBack, countText, instanceOf, isShown, leftThreshold, makeReport, selectInstance, shownInstances, stepInstance, toggleCategory } from "./state.js";
 import { ShapeCache } from "./shapes.js";
 import { Picture } from "./picture.js";
 import { Overlay, drawHighlight } from "./overlay.js";
@@ -493,6 +493,14 @@ export class Viewer {
       this.changed();
     });
     on(controls.score, "change", () => this.choiceMade(REPORT_DELAY));
+    on(controls.ownScore, "click", () => {
+      const own = this.model && leftThreshold(this.model);
+      if (this.model === null || own === null) return;
+      this.model.threshold = own;
+      this.model.touched = true;
+      controls.score.focus(); // the button goes, and what was reached by keyboard stays reached
+      this.choiceMade(0);
+    });
     on(controls.opacity, "input", () => this.setDisplay({ opacity: Number(controls.opacity.value) }));
     on(controls.opacity, "change", () => this.report(REPORT_DELAY));
     for (const name of /** @type {const} */ (["masks", "contours", "boxes", "labels"])) {

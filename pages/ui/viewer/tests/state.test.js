@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
-import { acceptMessage, categoryCounts, comeBack, countText, labelText, makeReport, selectInstance, shownInstances, stepInstance, toggleCategory } from "../frontend/state.js";
+import { acceptMessage, categoryCounts, comeBack, countText, labelText, leftThreshold, makeReport, selectInstance, shownInstances, stepInstance, toggleCategory } from "../frontend/state.js";
 import { readableOn } from "../frontend/labels.js";
 
 /** @param {string} name */
@@ -45,6 +45,17 @@ test("a change still being made survives any message about the same image", () =
   model = acceptMessage(model, message({ ack: 99 }));
   assert.equal(model.threshold, 0.77);
   assert.ok(makeReport(model).seq > 99);
+});
+
+test("a moved score is seen, and the way back is the model's own", () => {
+  const model = acceptMessage(null, message());
+  assert.equal(leftThreshold(model), message().own_threshold);
+  model.threshold = message().own_threshold + 0.004;
+  assert.equal(leftThreshold(model), null);
+  assert.equal(leftThreshold(acceptMessage(null, message({ own_threshold: null }))), null);
+  const older = message();
+  delete older.own_threshold;
+  assert.equal(leftThreshold(acceptMessage(null, older)), null);
 });
 
 test("another image takes everything from the message and numbers go on", () => {
