@@ -33,7 +33,7 @@ class Metric:
     """One row of the table of metrics.
 
     Args:
-        name: as publications write it; a field of :class:`Scores`.
+        name: as publications write it, with COCO's limits; a field of :class:`Scores`.
         meaning: for people; ``{best}`` stands for how many detections count.
         kind: average precision, or average recall.
         iou: the one IoU threshold; ``None`` for the mean over .50, .55 ... .95.
@@ -47,6 +47,11 @@ class Metric:
     iou: float | None = None
     area: Literal["all", "small", "medium", "large"] = "all"
     limit: int = 2
+
+    @property
+    def tells_limit(self) -> bool:
+        """Whether its name has the limit in it."""
+        return self.name[-1].isdigit() and self.kind == "recall"
 
 
 METRICS: tuple[Metric, ...] = (
@@ -132,17 +137,19 @@ class Evaluation:
     limits: tuple[int, int, int] = (1, 10, 100)
 
     def rows(self) -> list[tuple[str, str, float, float]]:
-        """Name, meaning, box value and mask value of each metric, in COCO's order."""
-        best = ["the best detection" if limit == 1 else f"the best {limit}" for limit in self.limits]
-        return [
-            (
-                m.name,
-                m.meaning.format(best=best[m.limit]),
-                getattr(self.box, m.name),
-                getattr(self.mask, m.name),
-            )
-            for m in METRICS
-        ]
+        """Name, meaning, box value and mask value of each metric, in COCO's order.
+
+        Names of average recall tell the limit that counted, as ``AR500``; where two limits are the same, so
+        are name and values, and one row tells both.
+        """
+        rows: dict[str, tuple[str, str, float, float]] = {}
+        for m in METRICS:
+            limit = self.limits[m.limit]
+            best = "the best detection" if limit == 1 else f"the best {limit}"
+            name = f"AR{limit}" if m.tells_limit else m.name
+            values = getattr(self.box, m.name), getattr(self.mask, m.name)
+            rows.setdefault(name, (name, m.meaning.format(best=best), *values))
+        return list(rows.values())
 
 
 def evaluate(

@@ -288,18 +288,22 @@ def test_a_pair_for_detections_of_no_category_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("limit", "ten"), [(1, "the best detection of"), (7, "the best 7 of"), (250, "the best 10 of")]
+    ("limit", "told"), [(1, (1,)), (7, (1, 7)), (10, (1, 10)), (100, (1, 10, 100)), (500, (1, 10, 500))]
 )
-def test_recall_says_the_limit_that_counts(tmp_path, limit, ten):
+def test_recall_is_named_by_the_limit_that_counts(tmp_path, limit, told):
     truth = make_dataset()
     evaluated(tmp_path, truth, perfect(truth))
     files = "--ground-truth", tmp_path / "truth.json", "--results", tmp_path / "results.json"
     shown = invoke("evaluate", *files, "--max-detections", str(limit)).stdout.splitlines()
     lines = {line.split()[0]: line for line in shown if line.startswith("AR")}
-    hundred = "the best detection of" if limit == 1 else f"the best {limit} of"
-    assert lines["AR100"].endswith(f"average recall, {hundred} an image and category")
-    assert lines["AR10"].endswith(f"average recall, {ten} an image and category")
-    assert "the best detection of" in lines["AR1"]
+    assert list(lines) == [*(f"AR{number}" for number in told), "ARs", "ARm", "ARl"]
+    for number in told:
+        best = "the best detection of" if number == 1 else f"the best {number} of"
+        assert lines[f"AR{number}"].endswith(f"average recall, {best} an image and category")
+    report = json.loads(invoke("evaluate", *files, "--max-detections", str(limit), "--json").stdout)
+    assert [name for name in report["mask"] if name[-1].isdigit() and name.startswith("AR")] == [
+        f"AR{number}" for number in told
+    ]
 
 
 def test_what_was_compared_can_be_saved_and_is_never_written_over(tmp_path):
