@@ -17,6 +17,7 @@ from maskrcnn_core import project_commands, walk_commands
 from maskrcnn_core.batch import BatchReport, BatchSettings, Outcome, find_files, journal_file
 from maskrcnn_core.batch import annotate as run_batch
 from maskrcnn_core.console import (
+    DomainOption,
     StretchOption,
     bar_of,
     errors_told,
@@ -26,6 +27,7 @@ from maskrcnn_core.console import (
     tell,
 )
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
+from maskrcnn_core.domains import offered_names
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.evaluate_commands import evaluate
 from maskrcnn_core.folders import PassedOver
@@ -83,6 +85,7 @@ def annotate(
         Path | None,
         typer.Option(help="For a model from a file: its categories, one a line, background left out."),
     ] = None,
+    domain: DomainOption = None,
     results: Annotated[
         Path | None, typer.Option(help="Also write COCO's results form into this file.")
     ] = None,
@@ -148,16 +151,26 @@ def annotate(
         files = find_files(paths, outputs=outputs, others=others)
         if left := others.sentence("no images"):
             tell(left)
-        loaded = load_named_model(model, names, download=download, quiet=quiet)
+        loaded = load_named_model(model, names, download=download, quiet=quiet, domain=domain)
         thresholds = _thresholds(
             loaded.score_threshold if score_threshold is None else score_threshold,
             loaded.nms_threshold if nms_threshold is None else nms_threshold,
             loaded.max_detections if max_detections is None else max_detections,
             mask_threshold,
-            None if categories is None else loaded.label_map.labels_of(_listed(categories)),
+            _labels(loaded, categories, domain),
         )
         settings = BatchSettings(
-            tuple(files), out, thresholds, results, segments, overlays, masks, resume, simplify, stretch
+            tuple(files),
+            out,
+            thresholds,
+            results,
+            segments,
+            overlays,
+            masks,
+            resume,
+            simplify,
+            stretch,
+            domain,
         )
         report = _annotate_with_bar(settings, _predictor(loaded, device), quiet=quiet)
     for note in report.notes:
@@ -181,6 +194,15 @@ def _thresholds(
         return Thresholds(score, nms, limit, mask, labels)
     except ValueError as error:
         raise InputError(str(error)) from error
+
+
+def _labels(loaded: LoadedModel, categories: str | None, domain: str | None) -> frozenset[int] | None:
+    """Labels of the categories that were asked for, by name or as a domain's; ``None`` for all."""
+    if categories is not None:
+        return loaded.label_map.labels_of(_listed(categories))
+    every = [category.name for category in loaded.label_map]
+    offered = every if domain is None else offered_names(domain, every)
+    return None if offered == every else loaded.label_map.labels_of(offered)
 
 
 def _listed(categories: str) -> list[str]:

@@ -11,10 +11,12 @@ from typing import Annotated, Any
 import typer
 from tqdm import tqdm
 
+from maskrcnn_core.domains import DOMAINS, domain_by_key
 from maskrcnn_core.errors import CoreError, InputError
 from maskrcnn_core.images import Stretch
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.model_cards import card_file
+from maskrcnn_core.model_choice import best_of, check_domain
 from maskrcnn_core.models import (
     MODELS,
     LoadedModel,
@@ -30,6 +32,7 @@ from maskrcnn_core.models import (
 from maskrcnn_core.refusals import Refusal, grouped
 
 __all__ = [
+    "DomainOption",
     "StretchOption",
     "bar_of",
     "errors_told",
@@ -49,12 +52,37 @@ StretchOption = Annotated[
 ]
 """The one option ``--stretch`` of all commands that decode images."""
 
+DomainOption = Annotated[
+    str | None,
+    typer.Option(
+        help=f"What the pictures are: {', '.join(domain.key for domain in DOMAINS)}. Takes the best model "
+        "for them that is ready, and only the categories that are theirs."
+    ),
+]
+"""The one option ``--domain`` of all commands that run a model over pictures."""
+
 _REFUSALS_SHOWN = 20
 _CUSTOM_SUFFIXES = (".pth", ".pt", ".safetensors")
 
 
-def load_named_model(model: str | None, names: Path | None, *, download: bool, quiet: bool) -> LoadedModel:
-    """The model of a key or file; the best that is ready if none is named."""
+def load_named_model(
+    model: str | None, names: Path | None, *, download: bool, quiet: bool, domain: str | None = None
+) -> LoadedModel:
+    """The model of a key or file; the best that is ready if none is named.
+
+    Where a domain is named, it is the best for that, and one that is named must be for it.
+    """
+    if domain is None:
+        return _load_named(model, names, None, download=download, quiet=quiet)
+    domain_by_key(domain)
+    loaded = _load_named(model, names, domain, download=download, quiet=quiet)
+    check_domain(loaded, domain)
+    return loaded
+
+
+def _load_named(
+    model: str | None, names: Path | None, domain: str | None, *, download: bool, quiet: bool
+) -> LoadedModel:
     if model is not None and _is_file(model):
         if names is None and not card_file(Path(model)).is_file():
             raise InputError(
@@ -69,6 +97,9 @@ def load_named_model(model: str | None, names: Path | None, *, download: bool, q
         raise InputError("--names: it belongs to a model from a file; name that file with --model")
     if model is not None:
         spec = model_by_key(model)
+    elif domain is not None and domain not in MODELS[0].domains:
+        spec = best_of(domain)
+        tell(f"for {domain}: taking {spec.key}. {spec.knows}")
     else:
         spec = MODELS[0] if download and not any(s.is_published for s in ready_models()) else default_model()
         if not spec.is_published:

@@ -352,6 +352,7 @@ class LoadedModel:
         max_detections: kept in an image unless a person says.
         score_threshold: detections above it are shown, likewise.
         rois_per_image: from which its heads learn in a step of training, likewise.
+        domains: keys of the domains whose pictures it is for (:mod:`maskrcnn_core.domains`).
     """
 
     key: str
@@ -368,6 +369,7 @@ class LoadedModel:
     max_detections: int = 100
     score_threshold: float = 0.5
     rois_per_image: int = 512
+    domains: tuple[str, ...] = (OWN,)
 
 
 # --- where the weights are --------------------------------------------------------------------------
@@ -536,6 +538,7 @@ def load_model(
         max_detections=spec.max_detections,
         score_threshold=spec.score_threshold,
         rois_per_image=spec.rois_per_image,
+        domains=spec.domains,
     )
 
 
@@ -603,7 +606,8 @@ def load_trained_model(file: Path, *, card: Path | None = None) -> LoadedModel:
     found = read_card(card or card_file(file))
     loaded = load_model(_row_of(found, file, f"custom-{found.sha256[:12]}"))
     made = (one_line(found.made),) if found.made else ()
-    return replace(loaded, notes=(found.knows, *found.notes, *made))
+    # Whoever loads a file knows for what; its card may name what everybody's pictures are.
+    return replace(loaded, domains=(OWN,), notes=(found.knows, *found.notes, *made))
 
 
 def trained_model_of(file: Path) -> ModelSpec | None:

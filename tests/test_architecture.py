@@ -46,7 +46,7 @@ LAYERS = (
     {"architectures", "counting", "drawing", "new_heads"},
     {"model_cards"},
     {"models", "formats", "evaluation"},
-    {"evaluation_notes", "fetching", "inference", "model_summary", "scenes"},
+    {"evaluation_notes", "fetching", "inference", "model_choice", "model_summary", "scenes"},
     {"fates"},
     {"stages"},
     {"explaining", "layers", "roi_crops", "walk"},

@@ -21,6 +21,8 @@ from maskrcnn_core.annotations import AnnotatedImage, Dataset, ImageRecord, Inst
 from maskrcnn_core.batch.finding import PlannedImage, plan_images
 from maskrcnn_core.batch.journal import Journal, journal_file, open_journal, writing
 from maskrcnn_core.detections import Thresholds
+from maskrcnn_core.domains import OWN
+from maskrcnn_core.domains.looks import Looks
 from maskrcnn_core.downloads import file_sha256
 from maskrcnn_core.errors import ImageError, InferenceError, InputError
 from maskrcnn_core.files import replace_file
@@ -29,6 +31,7 @@ from maskrcnn_core.formats.base import Export, Member, stems_of, write_folder
 from maskrcnn_core.formats.coco import coco_document, dump_json, least_iou, result_rows
 from maskrcnn_core.formats.pictures import label_map_members, overlay_members, segment_members
 from maskrcnn_core.images import Stretch, one_line, pixel_limit, read_image
+from maskrcnn_core.model_choice import told_misfits
 from maskrcnn_core.models import LoadedModel
 from maskrcnn_core.run_limits import LimitTally, NoteTally
 from maskrcnn_core.runs import Failure
@@ -56,6 +59,7 @@ class BatchSettings:
         resume: go on with a run that was broken off.
         tolerance: in pixels, by which the COCO file's polygons may be simplified; 0 keeps every pixel.
         stretch: whether deep images that use little of their range are stretched.
+        domain: key of the domain that was asked for; ``None`` for those that the model is for.
     """
 
     files: tuple[Path, ...]
@@ -68,6 +72,7 @@ class BatchSettings:
     resume: bool = False
     tolerance: float = 0.0
     stretch: Stretch = "auto"
+    domain: str | None = None
 
 
 @dataclass(frozen=True)
@@ -167,21 +172,28 @@ def annotate(
     plan = plan_images(settings.files)
     outcomes: list[Outcome] = []
     limits, decoding = LimitTally(), NoteTally()
+    # To a person's own model every picture fits.
+    looks = None if OWN in predictor.model.domains else Looks()
+
+    def told() -> tuple[str, ...]:
+        misfits = told_misfits(looks, predictor.model, settings.domain) if looks is not None else []
+        return (*notes, *decoding.sentences(), *limits.sentences(), *misfits)
+
     images: list[tuple[ImageRecord, tuple[Instance, ...]]] = []
     with open_journal(
         journal_file(settings.out), _header(settings, predictor.model), resume=settings.resume
     ) as (journal, notes):
         for planned in plan:
             if cancelled is not None and cancelled():
-                return _report(plan, outcomes, (*notes, *decoding.sentences(), *limits.sentences()))
-            turn = _Turn(settings, predictor, journal, planned, limits)
+                return _report(plan, outcomes, told())
+            turn = _Turn(settings, predictor, journal, planned, limits, looks)
             outcomes.append(turn.take())
             decoding.add(one_line(planned.shown), outcomes[-1].decoding)
             if turn.record is not None:
                 images.append((turn.record, turn.instances))
             if on_progress is not None:
                 on_progress(len(outcomes), len(plan), outcomes[-1])
-        report = _report(plan, outcomes, (*notes, *decoding.sentences(), *limits.sentences()))
+        report = _report(plan, outcomes, told())
         if images:
             report = _write_coco(settings, predictor.model, images, report)
         journal.remove()
@@ -198,9 +210,10 @@ class _Turn:
         journal: Journal,
         planned: PlannedImage,
         limits: LimitTally,
+        looks: Looks | None,
     ) -> None:
         self.settings, self.predictor, self.journal, self.planned = settings, predictor, journal, planned
-        self.limits = limits
+        self.limits, self.looks = limits, looks
         self.decoding: tuple[str, ...] = ()
         self.real_path = os.path.realpath(planned.path)
         self.record: ImageRecord | None = None
@@ -247,6 +260,8 @@ class _Turn:
         written = self._write_folders(AnnotatedImage(record, self.instances, lambda: source.pixels))
         # Only now: an image that is in the journal has all its files.
         self.journal.add_finished(self.real_path, source.digest, source.size, found)
+        if self.looks is not None:
+            self.looks.look(source.pixels)
         return (*run.notes, *written)
 
     def _keep(self, digest: str, size: tuple[int, int], found: Sequence[Instance]) -> ImageRecord:

@@ -1,0 +1,90 @@
+"""Which model pictures are for: by a domain that a person names, or by what the pictures look like."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from maskrcnn_core.domains import domain_by_key, offered_names
+from maskrcnn_core.domains.looks import Looks
+from maskrcnn_core.errors import InputError
+from maskrcnn_core.models import LoadedModel, ModelSpec, default_model, models_of, ready_models, weights_file
+
+__all__ = ["best_of", "check_domain", "fitting_model", "is_known", "told_misfits"]
+
+_FEW = 4
+"""Categories that a sentence can name."""
+
+
+def best_of(domain: str) -> ModelSpec:
+    """The best model for the pictures of a domain, one that is ready where there is one.
+
+    Raises:
+        InputError: for an unknown domain, or where a person has no model of their own.
+    """
+    domain_by_key(domain)
+    for spec in models_of(domain):
+        return spec
+    raise InputError(
+        f"domain {domain!r}: there is no model for it yet; 'train' makes one, 'add' takes one in"
+    )
+
+
+def check_domain(model: ModelSpec | LoadedModel, domain: str) -> None:
+    """Checks that a model is for a domain.
+
+    Raises:
+        InputError: if the domain is unknown or not one of the model's, naming its domains and fitting models.
+    """
+    domain_by_key(domain)
+    if domain not in model.domains:
+        others = ", ".join(spec.key for spec in models_of(domain)) or "none yet"
+        raise InputError(
+            f"domain {domain!r}: {model.key} is for {' and '.join(model.domains)}; for {domain} there is: "
+            f"{others}"
+        )
+
+
+def is_known(categories: Collection[str]) -> bool:
+    """Whether a ready model knows one of these names, in any case."""
+    wanted = {name.casefold() for name in categories}
+    return any(category.name.casefold() in wanted for spec in ready_models() for category in spec.label_map)
+
+
+def fitting_model(categories: Collection[str], looks: Looks) -> ModelSpec:
+    """The ready model that knows most of some categories, or, where none knows any, the one for the pictures.
+
+    Args:
+        categories: names that are wanted; may be empty.
+        looks: what the pictures look like.
+
+    Raises:
+        WeightsError: as :func:`~maskrcnn_core.models.default_model`.
+    """
+    if looks.domain and not is_known(categories):
+        ready = [spec for spec in models_of(looks.domain) if weights_file(spec) is not None]
+        if ready and looks.domain not in default_model().domains:
+            return ready[0]
+    return default_model(categories)
+
+
+def told_misfits(looks: Looks, model: ModelSpec | LoadedModel, asked: str | None = None) -> list[str]:
+    """Sentences on pictures that a model is not for: how many, and which option helps.
+
+    Args:
+        looks: what the pictures look like.
+        model: what runs over them; to one of a person's own everything fits.
+        asked: key of the domain that was asked for, if one was.
+    """
+    domains = model.domains if asked is None else (asked,)
+    said = []
+    for key in looks.misfits(domains):
+        titles = " and ".join(domain_by_key(own).title.lower() for own in domains)
+        here = f"the model {model.key} is {'for' if asked is None else 'asked for'}"
+        ready = next((spec for spec in models_of(key) if weights_file(spec) is not None), None)
+        helps = ""
+        if ready is not None:
+            names = offered_names(key, [category.name for category in ready.label_map])
+            finds = f"{', '.join(names)} only" if len(names) <= _FEW else domain_by_key(key).finds
+            helps = f"; --domain {key} takes {ready.key} and finds {finds}"
+        said.append(f"{looks.told(key)}, but {here} {titles}{helps}")
+    return said
