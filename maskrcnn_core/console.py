@@ -158,7 +158,13 @@ def tell_refusals(file: Path, refusals: Sequence[Refusal], notes: Sequence[str] 
         tell(f"{one_line(str(file))}: {len(sentences) - _REFUSALS_SHOWN} more reasons")
 
 
-class _PipedBar(tqdm):  # type: ignore[type-arg]  # at runtime it takes none
+class _Bar(tqdm):  # type: ignore[type-arg]  # at runtime it takes none
+    """A bar of whom all can be asked and told, also while it is not shown: tqdm then sets next to nothing."""
+
+    initial = 0
+
+
+class _PipedBar(_Bar):
     """A bar that says nothing before something is done: a log keeps every state."""
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
@@ -178,7 +184,7 @@ class _PipedBar(tqdm):  # type: ignore[type-arg]  # at runtime it takes none
 def bar_of(*, total: int | None, unit: str, quiet: bool, initial: int = 0) -> tqdm[Any]:
     """With rate and remaining time; in a file or a pipe it speaks seldom, and of what is done alone."""
     is_terminal = sys.stderr.isatty()
-    return (tqdm if is_terminal else _PipedBar)(
+    return (_Bar if is_terminal else _PipedBar)(
         total=total,
         unit=unit,
         unit_scale=unit == "B",

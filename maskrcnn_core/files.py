@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, BinaryIO
 
 from platformdirs import user_data_path
 
-__all__ = ["DATA_VARIABLE", "data_folder", "replace_file"]
+try:
+    import fcntl
+except ImportError:  # Windows has none: what a dead process left is not told from what another one is writing
+    _HAS_LOCKS = False
+else:
+    _HAS_LOCKS = True
+
+__all__ = ["DATA_VARIABLE", "clear_scratch", "data_folder", "replace_file", "scratch_folder"]
 
 DATA_VARIABLE = "MASKDESK_DATA"
+
+_PREFIX = "maskdesk-"
+_LOCK = ".lock"
+_DAY = 24 * 3600  # seconds
+_WRITERS = 16
+"""So many processes can write one file at the same moment under names that are used again."""
 
 
 def data_folder() -> Path:
@@ -26,18 +47,136 @@ def data_folder() -> Path:
 def replace_file(path: Path, data: bytes) -> None:
     """Writes a file so that at any moment either the old or the whole new one is there.
 
-    A symbolic link stays one: what it points to is replaced.
+    A symbolic link stays one: what it points to is replaced. What a writer that was killed left beside
+    the file is used, and so gone, when the file is next written.
 
     Raises:
         OSError: as the system says; the old file is then untouched and nothing is left beside it.
     """
     path = Path(os.path.realpath(path))
-    part = path.with_name(f".{path.name[:200]}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
+    with _part_of(path) as (part, file):
+        try:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+            os.replace(part, path)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+
+
+@contextlib.contextmanager
+def _part_of(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """An empty file beside another one that nobody else writes.
+
+    Its name is one of a few, so that the next writer takes over what a dead one has left; a lock, which
+    ends with its process, says which of them are in use.
+    """
+    stem = f".{path.name[:200]}"
+    for number in range(_WRITERS if _HAS_LOCKS else 0):
+        part = path.with_name(f"{stem}.{number}.part")
+        with open(os.open(part, os.O_RDWR | os.O_CREAT, 0o666), "r+b") as file:
+            locked = _lock(file)
+            if locked is None:
+                part.unlink(missing_ok=True)
+                break
+            if locked and _is_still_at(file, part):
+                file.truncate()
+                yield part, file
+                return
+    part = path.with_name(f"{stem}.{os.getpid()}.part")
+    with part.open("wb") as file:
+        yield part, file
+
+
+def _lock(file: IO[bytes]) -> bool | None:
+    """Takes a lock that ends with the process.
+
+    Returns:
+        False where another process has it, None where the file system knows no locks.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _is_still_at(file: IO[bytes], path: Path) -> bool:
+    """Whether a path still means an open file, which its writer may have renamed before it let go of it."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+# -- for a while ----------------------------------------------------------------------------------
+
+
+class _Scratch:
+    """The folder of what this process keeps for a while; it goes with the process."""
+
+    def __init__(self) -> None:
+        self.root: Path | None = None
+        self.guard = threading.Lock()
+        self.lock: IO[bytes] | None = None
+
+    def folder(self) -> Path:
+        """The folder; made when it is first asked for."""
+        with self.guard:
+            if self.root is None or not self.root.is_dir():  # systems clear their temporary folder, too
+                clear_scratch()
+                self.root = Path(tempfile.mkdtemp(prefix=_PREFIX))
+                self.lock = _owned(self.root)
+                atexit.register(shutil.rmtree, self.root, ignore_errors=True)
+            return self.root
+
+
+_scratch = _Scratch()
+
+
+def scratch_folder() -> Path:
+    """This process's folder for what is needed for a while.
+
+    It goes with the process, or, where that was killed, once another one asks for its own.
+    """
+    return _scratch.folder()
+
+
+def clear_scratch() -> int:
+    """Remove what processes that were killed have left in the system's temporary folder.
+
+    Returns:
+        How many folders.
+    """
+    removed = 0
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if not folder.is_symlink() and folder.is_dir() and _is_abandoned(folder):
+                shutil.rmtree(folder)
+                removed += 1
+    return removed
+
+
+def _owned(folder: Path) -> IO[bytes] | None:
+    """Marks a folder as in use until this process ends, however it ends."""
+    if not _HAS_LOCKS:
+        return None
+    early = folder / f"{_LOCK}.new"  # nobody sees the lock's file before it is locked
+    file = early.open("wb")
+    if not _lock(file):
+        file.close()
+        return None
+    early.rename(folder / _LOCK)
+    return file
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether no living process says that a folder is its own; without that mark, after a day."""
+    try:
+        with (folder / _LOCK).open("rb") as file:
+            return bool(_lock(file)) if _HAS_LOCKS else False
+    except FileNotFoundError:
+        return time.time() - folder.stat().st_mtime > _DAY

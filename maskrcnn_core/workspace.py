@@ -26,6 +26,7 @@ from maskrcnn_core.annotations import AnnotatedImage, ImageRecord, Instance
 from maskrcnn_core.archives import ArchiveMember, read_zip_images
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import CoreError, ImageError, InputError
+from maskrcnn_core.files import scratch_folder
 from maskrcnn_core.images import SourceImage, Stretch, decode_image, encode_jpeg, one_line, thumbnail_jpeg
 from maskrcnn_core.pasting import have_pixels
 from maskrcnn_core.queueing import Job, queue_for
@@ -154,7 +155,7 @@ class Workspace:
     def __init__(self) -> None:
         self.client = uuid.uuid4().hex
         self.stretch: Stretch = "auto"
-        self._folder = Path(tempfile.mkdtemp(prefix="maskdesk-"))
+        self._folder = Path(tempfile.mkdtemp(dir=scratch_folder()))
         # A session ends without a word: its files go with the last reference, or with the process.
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self.images: dict[str, OpenImage] = {}

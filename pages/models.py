@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from maskrcnn_core.domains import domain_by_key
+from maskrcnn_core.files import scratch_folder
 from maskrcnn_core.messages import counted
 from maskrcnn_core.model_cards import is_card
 from maskrcnn_core.models import ModelSpec, all_models, load_custom_model, load_trained_model, ready_models
@@ -90,7 +91,7 @@ def draw_custom(state: UiState) -> None:
     if not st.button("Load", key="load-custom", disabled=weights is None or names is None):
         return
     uploads = {"weights": weights, "names": names}
-    with show_core_errors(), tempfile.TemporaryDirectory(prefix="maskdesk-") as folder:
+    with show_core_errors(), tempfile.TemporaryDirectory(dir=scratch_folder()) as folder:
         # Messages name the files as the person did, as far as that makes a harmless path.
         file, lines = (Path(folder) / kind / harmless(upload.name)[-80:] for kind, upload in uploads.items())
         for path, upload in zip((file, lines), uploads.values(), strict=True):

@@ -9,22 +9,27 @@ commit to the disk before it counts as saved.
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
 
 from maskrcnn_core.errors import StoreError
+from maskrcnn_core.files import scratch_folder
 from maskrcnn_core.json_rows import parse_json
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store.places import StorePlace
+from maskrcnn_core.store.tables import METADATA
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -38,6 +43,8 @@ BUSY_SECONDS = 10.0
 """So long a writer waits for another one before it gives up."""
 
 _MAGIC = b"SQLite format 3\x00"
+_FRESH = ".new-"
+_HOUR = 3600  # seconds
 _MIGRATIONS = Path(__file__).with_name("migrations")
 _ONE_AT_A_TIME = threading.Lock()
 """Alembic keeps what it works on in its modules, for all threads."""
@@ -61,11 +68,16 @@ def open_engine(place: StorePlace) -> Engine:
                 _make(file, place)
             _check_file(file)
             engine = _sqlite(file)
+            if not _can_be_used(engine):
+                # On a disk that is full or read-only, reading must go on: it is how people get at their work.
+                engine.dispose()
+                engine = _sqlite_to_read(file)
         try:
             if file is None:
                 with writing(engine) as connection:
                     # Of several programs that start at once, one migrates and the others wait.
                     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({APPLICATION_ID})")
+                    _refuse_without_form(connection, _revision(connection), place)
                     _migrate(connection, place)
             else:
                 _check_and_migrate(engine, file, place)
@@ -109,10 +121,14 @@ def _reason(error: DBAPIError) -> str:
     return _advice(one_line(str(error.orig).strip()))
 
 
+_DISK = ("disk I/O error", "unable to open", "readonly", "disk is full")
+"""What SQLite says where the disk lets it make or write nothing."""
+
 _ADVICE = (
     ("locked", "another program is writing to it; try again, and close the other one if this goes on"),
     ("disk is full", "the disk is full, nothing was saved; free some space and try again"),
-    ("readonly", "it cannot be written; check the rights of the file and of its folder"),
+    ("readonly", "it cannot be written; check the rights of its file and folder, and the disk's free space"),
+    ("I/O error", "the disk is full or does not answer, nothing was saved; see to it and try again"),
     ("unable to open", "it cannot be opened; check the rights of its folder"),
     ("malformed", "it is damaged; put back a copy, or save what is left with `sqlite3 FILE .recover`"),
     ("not a database", "this file is not a database; put back a copy, or move it away to begin anew"),
@@ -151,10 +167,46 @@ def _sqlite(file: Path) -> Engine:
     return engine
 
 
+def _can_be_used(engine: Engine) -> bool:
+    """Whether a file's database can be read and written as usual, as far as the disk is concerned."""
+    try:
+        with engine.connect() as connection:
+            connection.exec_driver_sql("SELECT count(*) FROM sqlite_schema")
+    except DBAPIError as error:
+        return not any(part in str(error.orig) for part in _DISK)
+    return True
+
+
+def _sqlite_to_read(file: Path) -> Engine:
+    """An engine that only reads, and needs nothing of the file's folder.
+
+    What a log beside the file holds is not in the file yet: both are then read from copies of our own.
+    """
+    log = file.with_name(f"{file.name}-wal")
+    if log.exists() and log.stat().st_size:
+        folder = Path(tempfile.mkdtemp(dir=scratch_folder()))
+        for name in (file.name, log.name):
+            shutil.copyfile(file.with_name(name), folder / name)
+        address = f"{(folder / file.name).as_uri()}?mode=rw"
+    else:
+        address = f"{file.absolute().as_uri()}?mode=ro&immutable=1"
+
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
+        connection.execute("PRAGMA query_only=ON")
+        return connection
+
+    return create_engine("sqlite://", creator=connect, poolclass=QueuePool, json_deserializer=parse_json)
+
+
 def _make(file: Path, place: StorePlace) -> None:
     """Makes a new database beside its place and links it in: whoever comes second uses the first one's."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".new-", dir=file.parent) as folder:
+    for left in file.parent.glob(f"{_FRESH}*"):  # by a process that was killed while it made one
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _HOUR:
+                shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=_FRESH, dir=file.parent) as folder:
         fresh = Path(folder) / "maskdesk.db"
         connection = sqlite3.connect(fresh)
         try:
@@ -208,6 +260,7 @@ def _check_and_migrate(engine: Engine, file: Path, place: StorePlace) -> None:
                 "put back a copy, or save what is left with `sqlite3 FILE .recover`"
             )
         revision = _revision(connection)
+        _refuse_without_form(connection, revision, place)
     if revision == _newest():
         return
     _refuse_unknown(revision, place)
@@ -271,6 +324,17 @@ def _revision(connection: Connection) -> str | None:
     from alembic.migration import MigrationContext
 
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_without_form(connection: Connection, revision: str | None, place: StorePlace) -> None:
+    """To migrate tables whose form nobody knows could change what people have made into something else."""
+    there = set(METADATA.tables) & set(inspect(connection).get_table_names()) if revision is None else set()
+    if there:
+        raise StoreError(
+            f"{one_line(place.shown)}: expected a note of the form of its tables (a row of alembic_version), "
+            f"found {len(there)} tables and none; it is damaged, or another program's: put back a copy, or "
+            "name another database"
+        )
 
 
 def _refuse_unknown(revision: str | None, place: StorePlace) -> None:

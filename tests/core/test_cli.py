@@ -171,12 +171,13 @@ def test_a_killed_run_resumed_ends_byte_for_byte_as_an_undisturbed_one(
     assert set(left) - set(undisturbed) <= {".a.json.journal.lock"}
 
 
-def test_ctrl_c_tells_how_to_go_on(pictures, model, undisturbed, tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_asked_to_end_tells_how_to_go_on(number, pictures, model, undisturbed, tmp_path):
     arguments = ["annotate", pictures, *outputs(tmp_path), *model]
     # Tests that a shell has put into the background ignore SIGINT, and hand that down.
     process = start(*arguments, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     wait_for_images(process, journal_file(tmp_path / "a.json"), 1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert re.search(r"interrupted after [0-8] of 8 images; the same command with --resume goes on", err)
@@ -206,7 +207,7 @@ def test_other_settings_are_refused_when_resuming(tiny, drawn, tmp_path):
     result = invoke("annotate", drawn, "--out", out, "--resume", "--score-threshold", "0.3")
     assert result.exit_code == 2
     assert "score threshold 0.5, this one has 0.3" in result.stderr
-    assert invoke("annotate", drawn, "--out", out, "--resume").exit_code == 0
+    assert invoke("annotate", drawn, "--out", out, "--resume", "--quiet").exit_code == 0
 
 
 # -- annotate: files --------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """What a store does with a database that is new, old, newer, foreign, damaged, locked or read-only."""
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -156,6 +157,81 @@ def test_a_newer_database_is_left_alone(place):
         open_engine(place)
 
 
+def test_tables_without_a_note_of_their_form_are_left_alone(place):
+    store = Store(place)
+    make_project(store)
+    store.close()
+    engine = open_engine(place)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("DELETE FROM alembic_version")
+    engine.dispose()
+    with pytest.raises(StoreError, match=r"expected a note of the form of its tables .*, found \d+ tables"):
+        open_engine(place)
+
+
+def test_what_killed_makers_of_a_database_left_goes_after_an_hour(lite):
+    folder = database_of(lite).parent
+    for name in (".new-old", ".new-young"):
+        (folder / name).mkdir(parents=True)
+    os.utime(folder / ".new-old", (0, 0))
+    open_engine(lite).dispose()
+    assert sorted(p.name for p in folder.iterdir()) == [".new-young", "maskdesk.db"]
+
+
+# -- a disk that is full or read-only ---------------------------------------------------------------
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 6 MB, or a skip where nobody may mount one."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], capture_output=True)
+    if made.returncode:
+        pytest.skip("mounting a small disk needs more rights than these tests have")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def fill(folder):
+    with (folder / "filler").open("wb") as file, pytest.raises(OSError):
+        while True:
+            file.write(bytes(1 << 16))
+            file.flush()
+
+
+def make_read_only(folder):
+    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+
+
+@pytest.mark.parametrize("spoil", [fill, make_read_only])
+@pytest.mark.parametrize("is_logged", [False, True], ids=["in the file", "in the log"])
+def test_a_disk_that_takes_nothing_is_still_read(small_disk, spoil, is_logged):
+    place = StorePlace.in_folder(small_disk / "data")
+    store = Store(place)
+    project = make_project(store)
+    if is_logged:  # as a process leaves it that is killed
+        copy = small_disk / "copy"
+        shutil.copytree(small_disk / "data", copy)
+        store.close()
+        shutil.rmtree(small_disk / "data")
+        copy.rename(small_disk / "data")
+        for path in (small_disk / "data").glob("*-shm"):
+            path.unlink()
+        assert (small_disk / "data" / "maskdesk.db-wal").stat().st_size
+    else:
+        store.close()
+    spoil(small_disk)
+    store = Store(place)
+    (known,) = store.projects()
+    rows = store.instances(known.id)
+    assert known.id == project and rows and len(store.journal(project))
+    with pytest.raises(StoreError, match=r"cannot be written; check .* free space|disk is full"):
+        store.decide(project, "ann", "accept", [change(rows[0], status="accepted")])
+    assert store.instances(known.id)[0].status == "proposed"
+    store.close()
+
+
 # -- what is wrong with it ------------------------------------------------------------------------
 
 
@@ -271,7 +347,9 @@ import os, sys
 from maskrcnn_core.errors import StoreError
 from maskrcnn_core.store.places import StorePlace
 from maskrcnn_core.store.store import Store
+from maskrcnn_core.store.opening import open_engine
 from pathlib import Path
+open_engine(StorePlace.in_folder(Path(sys.argv[2]))).dispose()  # all is imported that nobody else may read
 os.setgid(65534); os.setuid(65534)
 try:
     store = Store(StorePlace.in_folder(Path(sys.argv[1])))
@@ -290,9 +368,13 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     for part in (folder, *folder.parents):
         if part != part.parent and part.is_relative_to("/tmp"):
             part.chmod(0o755)
-    for place, words in ((folder, "check the rights"), (folder / "deeper", "check the folder's rights")):
+    for place, words in (
+        (folder, "0 projects\n"),
+        (folder, "check the rights"),
+        (folder / "deeper", "check the folder's rights"),
+    ):
         run = subprocess.run(
-            [sys.executable, "-c", READ_ONLY, place],
+            [sys.executable, "-c", READ_ONLY, place, tmp_path / "other"],
             capture_output=True,
             text=True,
             env=os.environ | {"PYTHONPATH": "."},
