@@ -76,5 +76,7 @@ with left:
         draw_camera(page_state)
         draw_samples(page_state, across=2)
 with right:
-    draw_domain_hint(page_state)
+    # A hint that comes or goes between the others would have the browser make the viewer anew.
+    with st.container():
+        draw_domain_hint(page_state)
     draw_desk(page_state, chosen)

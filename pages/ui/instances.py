@@ -20,7 +20,6 @@ from maskrcnn_core.run_limits import limit_note, resolution_note
 from maskrcnn_core.workspace import OpenImage, Shown, data_url
 from pages.ui.errors import plain, show_core_errors
 from pages.ui.state import UiState
-from pages.ui.steady import IMAGE_LINE
 from pages.ui.viewer import (
     ViewerImage,
     ViewerInstance,
@@ -74,12 +73,6 @@ def _draw_viewer(
 ) -> Shown | None:
     """Mounts the viewer and takes in what was done in it since."""
     where = state.workspace.state_of(image.digest, predictor, state.thresholds)
-    # Why an image failed is read in full; all else must not move the picture when it changes.
-    if where.kind == "failed":
-        st.text(f"{one_line(image.name)}: {where.text}")
-    else:
-        with st.container(key=IMAGE_LINE):
-            st.text(f"{_shortened(one_line(image.name))}: {where.text}")
     instances = shown.instances if shown else ()
     names = _names(predictor)
     rows = {instance.row for instance in instances}
@@ -100,8 +93,11 @@ def _draw_viewer(
         display=state.display,
         ack=state.ack,
         message=_MESSAGES[where.kind].format(where.text),
+        title=f"{_shortened(one_line(image.name))}: {where.text}",
     )
     _take_answer(state, viewer(message, key="viewer"))
+    if where.kind == "failed":  # the viewer has a line for it, and this may be long
+        st.text(f"{one_line(image.name)}: {where.text}")
     for note in image.notes + _run_notes(state, predictor, image):
         st.caption(plain(note))
     if shown is None or predictor is None:

@@ -2,18 +2,13 @@
 
 import streamlit as st
 
-__all__ = ["IMAGE_LINE", "keep_steady"]
+__all__ = ["keep_steady"]
 
 _STYLE = """
 <style>
 .stElementContainer:has(> .stBidiComponent) { opacity: 1 !important; transition: none !important; }
-.st-key-image-line :is([data-testid="stText"], [data-testid="stText"] *) {
-  overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
-}
 </style>
 """
-IMAGE_LINE = "image-line"
-"""The key of a container whose text stays one line: it stands above a picture, and changes."""
 
 
 def keep_steady() -> None:

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,54 @@ def test_a_moved_score_is_seen_and_goes_back_to_the_models_own(desk):
     desk.wait_until(lambda: desk.shown == before and not own.is_visible(), "the model's own score")
     desk.settle()
     assert desk.shown == before, "Python has it, too"
+
+
+# After each frame that was shown: the title's first letter and the colour in the picture's middle.
+WATCH_TITLES = """() => {
+    const seen = (window.seen = []);
+    const find = () => {
+        for (const element of document.querySelectorAll('.stBidiComponent, .stBidiComponent *')) {
+            const canvas = (element.shadowRoot ?? element).querySelector('[data-part=canvas]');
+            if (canvas) return canvas;
+        }
+    };
+    const note = () => {
+        const canvas = find();
+        if (!canvas) return void (seen.push('gone'), requestAnimationFrame(after));
+        const context = canvas.getContext('2d');
+        const title = canvas.getRootNode().querySelector('[data-part=title]').textContent[0];
+        const [red, , blue, alpha] = context.getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data;
+        seen.push(title + (alpha < 255 ? '-' : red > blue ? 'r' : 'b'));
+        if (seen.length < 4000) requestAnimationFrame(after);
+    };
+    const after = () => {
+        const { port1, port2 } = new MessageChannel();
+        port1.onmessage = note;
+        port2.postMessage(0);
+    };
+    after();
+}"""
+
+
+def test_no_picture_is_shown_under_another_ones_title(desk, tmp_path):
+    files = []
+    for name, color in (("red.png", (220, 30, 30)), ("blue.png", (30, 30, 220))):
+        files.append(tmp_path / name)
+        Image.new("RGB", (5000, 3400), color).save(files[-1])
+    desk.page.set_input_files("input[type=file]", files)
+    desk.page.get_by_text("red.png: none found").wait_for(timeout=120_000)
+    desk.page.locator("[data-ready=true]").wait_for(timeout=60_000)
+    desk.settle()
+    desk.page.evaluate(WATCH_TITLES)
+    for key, name in (("Right", "blue"), ("Left", "red"), ("Right", "blue")):
+        desk.page.keyboard.press(f"Alt+Arrow{key}")
+        desk.page.get_by_text(f"{name}.png: none found").wait_for(timeout=60_000)
+        desk.page.wait_for_function("name => window.seen.at(-1) === name[0] + name[0]", arg=name)
+        desk.settle()
+    seen = desk.page.evaluate("seen")
+    assert {"rr", "bb"} <= set(seen)
+    assert not {"rb", "br"} & set(seen), Counter(seen)
+    assert "gone" not in seen, "the viewer stays the same one"
 
 
 def test_segments_of_a_photo_are_what_the_mask_cuts_out(desk):

@@ -83,6 +83,7 @@ def make_message(**changes):
         ),
         "own_threshold": 0.25,
         "ack": 4,
+        "title": "<b>Größe</b>: 4 found",
     }
     return ViewerMessage(**{**values, **changes})
 

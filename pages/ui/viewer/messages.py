@@ -177,6 +177,7 @@ class ViewerMessage:
         own_threshold: the model's own score threshold, to go back to from another one; None for none.
         ack: number of the newest report these values already contain (`ViewerState.seq`).
         message: said in place of instances when there are none.
+        title: one line above all, which changes together with the picture; empty for none.
 
     Raises:
         ValueError: if ids repeat, a mask has not the image's size, or a value is out of range.
@@ -192,6 +193,7 @@ class ViewerMessage:
     display: DisplayOptions = field(default_factory=DisplayOptions)
     ack: int = 0
     message: str = "No instances found"
+    title: str = ""
 
     def __post_init__(self) -> None:
         check_unit("min_score", self.min_score)
@@ -242,6 +244,7 @@ class ViewerMessage:
             "display": asdict(self.display),
             "ack": self.ack,
             "message": self.message,
+            "title": self.title,
         }
 
 

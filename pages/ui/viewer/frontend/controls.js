@@ -194,6 +194,14 @@ export class Controls {
     }
   }
 
+  /** @param {string} text empty to hide it; a narrow page cuts it, so it is there to be pointed at, too */
+  showTitle(text) {
+    this.setText("title", text);
+    const title = this.part("title", HTMLElement);
+    title.hidden = text === "";
+    title.title = text;
+  }
+
   /** @param {string} text why there is nothing to see; empty to hide it */
   showEmpty(text) {
     this.setText("empty", text);

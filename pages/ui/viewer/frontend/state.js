@@ -48,6 +48,7 @@
  * @property {Display} display
  * @property {number} ack
  * @property {string} [message] said when there are no instances
+ * @property {string} [title] above all, in one line
  * @property {number} [height] of the stage, in CSS pixels
  */
 
@@ -77,6 +78,7 @@
  * @property {number} unanswered number of the last report for this image that Python may not know, or 0
  * @property {boolean} touched changed here, not yet reported
  * @property {string} message
+ * @property {string} title
  */
 
 export const MESSAGE_VERSION = 1;
@@ -109,6 +111,7 @@ export function acceptMessage(model, data) {
     minScore: data.min_score,
     ownThreshold: data.own_threshold ?? null,
     message: data.message ?? "",
+    title: data.title ?? "",
     threshold: keep ? model.threshold : data.score_threshold,
     selected,
     hidden: new Set(keep ? model.hidden : data.hidden_categories),

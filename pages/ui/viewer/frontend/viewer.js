@@ -108,7 +108,11 @@ export class Viewer {
       this.focused = null;
       this.begun = false;
       this.overlay.invalidate();
+      // At once, and not with the next frame, as the new title stands above it from now on.
+      this.context.setTransform(1, 0, 0, 1, 0, 0);
+      this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     }
+    this.controls.showTitle(model.title);
     if (data.height !== undefined) this.root.style.setProperty("--stage-height", `${data.height}px`);
     this.shapes.expect(model.image.key, model.instances);
     this.picture.load(model.image.url, model.image);
