@@ -12,19 +12,24 @@ import typer
 
 from maskrcnn_core.console import errors_told, table, tell
 from maskrcnn_core.detections import Thresholds
+from maskrcnn_core.domains import OWN, offered_names
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.messages import counted, one_line
-from maskrcnn_core.models import default_model, model_by_key
+from maskrcnn_core.model_choice import best_of, check_domain
+from maskrcnn_core.models import LoadedModel, ModelSpec, model_by_key
 from maskrcnn_core.store import jobs
+from maskrcnn_core.store.category_changes import add_categories
 from maskrcnn_core.store.jobs import JobRow, JobSettings, JobState
+from maskrcnn_core.store.looking import Fit
 from maskrcnn_core.store.proposing import match_categories
 from maskrcnn_core.store.records import ProjectRow
 from maskrcnn_core.store.store import Store
 from maskrcnn_core.worker import StopAsked, only_worker, serve_parent, work_off
 
-__all__ = ["add_background_job", "app", "open_store", "project_named"]
+__all__ = ["add_background_job", "app", "named_for", "offered_for", "open_store", "project_named"]
 
 _SHOWN = 20
+_NAMES = 5
 
 app = typer.Typer()
 
@@ -59,6 +64,59 @@ def project_named(store: Store, name: str) -> ProjectRow:
     raise InputError(f"project {one_line(name)!r}: there is no such project; there is: {known}")
 
 
+def named_for(fit: Fit) -> str:
+    """Key of the model that fits a project where nobody names one, and says which it is."""
+    spec = fit.model()
+    why = fit.told(spec) if "looks" in vars(fit) else ""
+    tell(f"no model was named: taking {spec.key}{f', as {why}' if why else ''}. {spec.knows}")
+    return spec.key
+
+
+def offered_for(
+    store: Store,
+    project: ProjectRow,
+    fit: Fit,
+    model: ModelSpec | LoadedModel,
+    given: Mapping[str, str] | None,
+    who: str,
+) -> list[str]:
+    """The model's categories that a project's images are offered; says what they do not fit, and what is off.
+
+    Into a project that has no category, those of a domain that was asked for are taken.
+
+    Raises:
+        InputError: if the model is not for the domain that was asked for, or the project has no category.
+    """
+    if fit.domain is not None:
+        check_domain(model, fit.domain)
+    for sentence in fit.misfits(model):
+        tell(sentence)
+    offered = fit.offered(model)
+    if given is not None:
+        return offered
+    ours = {row.name.casefold() for row in store.categories(project.id)}
+    if not ours and fit.domain is not None:
+        add_categories(store, project.id, who, offered)
+        tell(f"the project had no category: took in {_few(offered)}; 'project undo' takes that back")
+    elif not ours and (looks_like := OWN not in model.domains and fit.looks.domain):
+        names = offered_names(looks_like, [c.name for c in best_of(looks_like).label_map])
+        raise InputError(
+            f"categories: the project has none; {fit.looks.told(looks_like)}: --domain {looks_like} takes "
+            f"{_few(names)} into it; or make the project with 'project new NAME --categories a,b'"
+        )
+    known = [category.name for category in model.label_map if category.name.casefold() in ours]
+    on, off = ([n for n in known if (n in offered) is is_on] for is_on in (True, False))
+    if on and off:
+        why = fit.told(model) or f"--domain {fit.domain}"
+        tell(f"{why}: only {_few(on)} is proposed, not {_few(off)}; --map asks for others")
+    return offered
+
+
+def _few(names: Sequence[str]) -> str:
+    shown = ", ".join(one_line(name) for name in names[:_NAMES])
+    return shown if len(names) <= _NAMES else f"{shown} and {len(names) - _NAMES} more"
+
+
 def add_background_job(
     store: Store,
     project: ProjectRow,
@@ -67,16 +125,18 @@ def add_background_job(
     given: Mapping[str, str] | None,
     who: str,
     max_detections: int | None = None,
+    domain: str | None = None,
 ) -> None:
-    """Notes down a run of a model of the menu, by default the one that knows the project's best, and says so.
+    """Notes down a run of a model of the menu, by default the one that fits the project best, and says so.
 
     Raises:
         InputError: if the model, the threshold or the categories cannot be used.
         StoreError: if a job of this model is open in the project.
     """
-    names = [row.name for row in store.categories(project.id)]
-    spec = default_model(names) if model is None else model_by_key(model)
-    mapping = match_categories(store, project.id, spec.label_map, given)
+    fit = Fit(store, project.id, domain)
+    spec = model_by_key(model or named_for(fit))
+    only = offered_for(store, project, fit, spec, given, who)
+    mapping = match_categories(store, project.id, spec.label_map, given, only)
     try:
         settings = JobSettings(
             spec.score_threshold if score_threshold is None else score_threshold,

@@ -50,21 +50,17 @@ def is_known(categories: Collection[str]) -> bool:
     return any(category.name.casefold() in wanted for spec in ready_models() for category in spec.label_map)
 
 
-def fitting_model(categories: Collection[str], looks: Looks) -> ModelSpec:
-    """The ready model that knows most of some categories, or, where none knows any, the one for the pictures.
-
-    Args:
-        categories: names that are wanted; may be empty.
-        looks: what the pictures look like.
+def fitting_model(looks: Looks) -> ModelSpec:
+    """The best ready model for what pictures look like; the default for photos where nothing is sure.
 
     Raises:
         WeightsError: as :func:`~maskrcnn_core.models.default_model`.
     """
-    if looks.domain and not is_known(categories):
-        ready = [spec for spec in models_of(looks.domain) if weights_file(spec) is not None]
-        if ready and looks.domain not in default_model().domains:
-            return ready[0]
-    return default_model(categories)
+    default = default_model()
+    if not looks.domain or looks.domain in default.domains:
+        return default
+    ready = (spec for spec in models_of(looks.domain) if weights_file(spec) is not None)
+    return next(ready, default)
 
 
 def told_misfits(looks: Looks, model: ModelSpec | LoadedModel, asked: str | None = None) -> list[str]:

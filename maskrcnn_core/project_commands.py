@@ -12,14 +12,14 @@ from typing import Annotated, cast
 import typer
 
 from maskrcnn_core.categories import Category
-from maskrcnn_core.console import bar_of, load_named_model, shown_on, table, tell
+from maskrcnn_core.console import DomainOption, bar_of, load_named_model, shown_on, table, tell
 from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.errors import DatasetError, ExportError, InputError
 from maskrcnn_core.files import replace_file
 from maskrcnn_core.folders import FolderImages
 from maskrcnn_core.gathering import gather
 from maskrcnn_core.images import Stretch
-from maskrcnn_core.job_commands import add_background_job, open_store, project_named
+from maskrcnn_core.job_commands import add_background_job, named_for, offered_for, open_store, project_named
 from maskrcnn_core.job_commands import app as job_app
 from maskrcnn_core.messages import counted, one_line
 from maskrcnn_core.models import LoadedModel
@@ -29,6 +29,7 @@ from maskrcnn_core.store.exporting import Selection, checked_coco, proposals_not
 from maskrcnn_core.store.import_report import BoxToFill
 from maskrcnn_core.store.intake import HandedIn, import_files
 from maskrcnn_core.store.journal import Change
+from maskrcnn_core.store.looking import Fit
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE
 from maskrcnn_core.store.proposing import category_mapping, offered_before, propose, told_counts
 from maskrcnn_core.store.queues import QueueFilter
@@ -205,9 +206,11 @@ def annotate_project(
     model: Annotated[
         str | None,
         typer.Option(
-            help="Of the menu, or a file. [default: the ready one that knows most of its categories]"
+            help="Of the menu, or a file. [default: the ready one that knows most of its categories, or "
+            "that its images look like]"
         ),
     ] = None,
+    domain: DomainOption = None,
     score_threshold: Annotated[
         float | None, typer.Option(help="Offer scores above this. [default: the model's own]")
     ] = None,
@@ -216,7 +219,7 @@ def annotate_project(
         typer.Option(
             "--map",
             help="From the model's categories to the project's: car=vehicle,bus=vehicle; all others are off. "
-            "[default: equal names]",
+            "[default: equal names, of those that the images look like]",
         ),
     ] = "",
     max_detections: Annotated[
@@ -247,13 +250,17 @@ def annotate_project(
         if stretch is not None and set_stretch(store, project.id, _me(who), stretch):
             tell(f"dim images of the project are {_SEEN[stretch]} from now on; 'undo' takes it back")
         if background:
-            add_background_job(store, project, model, score_threshold, given, _me(who), max_detections)
+            add_background_job(
+                store, project, model, score_threshold, given, _me(who), max_detections, domain
+            )
             return
         from maskrcnn_core.inference import Predictor
 
-        loaded = load_named_model(model, None, download=False, quiet=quiet)
+        fit = Fit(store, project.id, domain)
+        loaded = load_named_model(model or named_for(fit), None, download=False, quiet=quiet)
         predictor = Predictor(loaded, device)
-        mapping = category_mapping(store, project.id, predictor, given)
+        only = offered_for(store, project, fit, loaded, given, _me(who))
+        mapping = category_mapping(store, project.id, predictor, given, only)
         try:
             thresholds = Thresholds(
                 loaded.score_threshold if score_threshold is None else score_threshold,

@@ -18,12 +18,16 @@ __all__ = ["Looks"]
 class Looks:
     """Counts what pictures seem to be.
 
+    Args:
+        is_sample: whether they stand for more than are looked at.
+
     Attributes:
         seen: how many were looked at, also those of which nothing can be said for sure.
         sure: how many of them are surely of a domain, by its key.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_sample: bool = False) -> None:
+        self._noun = "sampled image" if is_sample else "image"
         self.seen = 0
         self.sure: Counter[str] = Counter()
 
@@ -48,7 +52,7 @@ class Looks:
         count = self.sure[domain]
         look = "looks" if count == 1 else "look"
         title = domain_by_key(domain).title.lower()
-        return f"{count:,} of {counted(self.seen, 'image')} {look} like {title}"
+        return f"{count:,} of {counted(self.seen, self._noun)} {look} like {title}"
 
     def misfits(self, domains: Collection[str]) -> list[str]:
         """Keys of the domains that pictures are surely of and a model is not for, most pictures first.

@@ -133,7 +133,11 @@ class _Offer:
 
 
 def category_mapping(
-    store: Store, project_id: int, predictor: Predictor, given: Mapping[str, str] | None = None
+    store: Store,
+    project_id: int,
+    predictor: Predictor,
+    given: Mapping[str, str] | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[int, int]:
     """From a model's labels to a project's categories, by name; all other labels are off.
 
@@ -143,6 +147,7 @@ def category_mapping(
         predictor: the model's.
         given: from the model's names to the project's, as ``{"car": "vehicle"}``; by default equal names,
             case ignored.
+        only: the model's names that are on by default, unless the project has none of them; all if ``None``.
 
     Returns:
         The store's category id of each label that is on.
@@ -151,13 +156,17 @@ def category_mapping(
         InputError: for a name that is not there, or if no label is on.
     """
     label_map = predictor.model.label_map
-    names = match_categories(store, project_id, label_map, given)
+    names = match_categories(store, project_id, label_map, given, only)
     labels = zip(label_map, label_map.labels, strict=True)
     return {label: names[category.name] for category, label in labels if category.name in names}
 
 
 def match_categories(
-    store: Store, project_id: int, label_map: LabelMap, given: Mapping[str, str] | None = None
+    store: Store,
+    project_id: int,
+    label_map: LabelMap,
+    given: Mapping[str, str] | None = None,
+    only: Collection[str] | None = None,
 ) -> dict[str, int]:
     """As :func:`category_mapping`, for a model that need not be loaded.
 
@@ -168,8 +177,12 @@ def match_categories(
         InputError: for a name that is not there, or if no category is on.
     """
     ours = {row.name.casefold(): row.id for row in store.categories(project_id)}
-    theirs = {category.name.casefold(): category.name for category in label_map}
-    wanted = given if given is not None else {name: name for name in theirs if name in ours}
+    first = set() if only is None else {name.casefold() for name in only}
+    # Those that are offered stand first in what is said.
+    ordered = sorted((category.name for category in label_map), key=lambda name: name.casefold() not in first)
+    theirs = {name.casefold(): name for name in ordered}
+    same = {name: name for name in theirs if name in ours}
+    wanted = given if given is not None else {name: name for name in same if name in first} or same
     names: dict[str, int] = {}
     for name, category in wanted.items():
         for kind, known, value in (("the model's", theirs, name), ("the project's", ours, category)):
