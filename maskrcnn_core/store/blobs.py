@@ -36,6 +36,8 @@ class Blobs:
         self.address = address.rstrip("/") or address
         self.folder = None if "://" in address else Path(address)
         self._files: Any = None
+        self.repaired = 0
+        """Damaged files that the original has replaced."""
         if self.folder is None:
             try:
                 self._files, self._root = fsspec.core.url_to_fs(self.address)
@@ -45,14 +47,16 @@ class Blobs:
     def put(self, data: bytes) -> str:
         """Keeps bytes, unless they are there already, and returns their SHA-256 in hex.
 
-        When it returns, they are on the disk.
+        When it returns, they are on the disk. What lies in their place and is something else was damaged: it
+        is replaced, and counted in :attr:`repaired`.
 
         Raises:
             StoreError: if they cannot be written; nothing half is left.
         """
         digest = hashlib.sha256(data).hexdigest()
         try:
-            if self._size(digest) == len(data):
+            size = self._size(digest)
+            if size == len(data) and hashlib.sha256(self._read(digest)).hexdigest() == digest:
                 return digest
             if self.folder is None:
                 self._files.pipe_file(self._place(digest), data)
@@ -60,6 +64,7 @@ class Blobs:
                 file = Path(self._place(digest))
                 file.parent.mkdir(parents=True, exist_ok=True)
                 replace_file(file, data)
+            self.repaired += size is not None
         except OSError as error:
             raise StoreError(
                 f"{one_line(self.address)}: cannot write ({error.strerror or error}); free some space or "
@@ -75,10 +80,11 @@ class Blobs:
         """
         place = self._place(digest)
         try:
-            data: bytes = Path(place).read_bytes() if self.folder else self._files.cat_file(place)
+            data = self._read(digest)
         except FileNotFoundError as error:
             raise StoreError(
-                f"{one_line(place)}: this file of the project is gone; put back a copy of the folder"
+                f"{one_line(place)}: this file of the project is gone; put back a copy of it, or hand "
+                "in the original again"
             ) from error
         except OSError as error:
             raise StoreError(f"{one_line(place)}: cannot read ({error.strerror or error})") from error
@@ -91,6 +97,11 @@ class Blobs:
 
     def __contains__(self, digest: str) -> bool:
         return self._size(digest) is not None
+
+    def _read(self, digest: str) -> bytes:
+        place = self._place(digest)
+        data: bytes = Path(place).read_bytes() if self.folder else self._files.cat_file(place)
+        return data
 
     def _size(self, digest: str) -> int | None:
         place = self._place(digest)

@@ -18,7 +18,7 @@ from maskrcnn_core.folders import is_litter
 from maskrcnn_core.image_formats import IMAGE_SUFFIXES
 from maskrcnn_core.image_pools import FoundImages, ImageFinder, ImagePool, PooledFile
 from maskrcnn_core.images import HEAD_BYTES, image_format
-from maskrcnn_core.messages import one_line
+from maskrcnn_core.messages import counted, one_line
 from maskrcnn_core.spellings import as_written
 from maskrcnn_core.store.exchange import ImportReport, import_coco, import_images
 from maskrcnn_core.store.store import Store
@@ -79,9 +79,14 @@ def import_files(
         StoreError: if the store cannot be written; then nothing was taken in since the last COCO file.
     """
     sorted_in = _SortedIn(store)
+    repaired = store.blobs.repaired
     for file in files:
         sorted_in.take(file if isinstance(file, HandedIn) else HandedIn(*file))
-    report = ImportReport(refused=tuple(sorted_in.refused), notes=tuple(sorted_in.notes()))
+    repaired = store.blobs.repaired - repaired
+    notes = [*sorted_in.notes()]
+    if repaired:
+        notes.append(f"{counted(repaired, 'damaged file')} of the project repaired with the originals")
+    report = ImportReport(refused=tuple(sorted_in.refused), notes=tuple(notes))
     waiting = {row.id for row in store.images(project_id) if not row.digest}
     pool = ImagePool(
         [image.file for image in sorted_in.images],

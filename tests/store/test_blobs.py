@@ -41,16 +41,23 @@ def test_only_digests_are_names(blobs, digest):
         blobs.get(digest)
 
 
-def test_damage_is_noticed_and_mended_by_the_original(tmp_path):
-    blobs = Blobs(str(tmp_path))
+@pytest.mark.parametrize("damage", [b"precioux", b"prec", b""])
+def test_damage_is_noticed_and_mended_by_the_original(blobs, damage):
     digest = blobs.put(b"precious")
-    file = tmp_path / digest[:2] / digest
-    file.write_bytes(b"precioux")
+    spoil(blobs, digest, damage)
     with pytest.raises(StoreError, match="is damaged; put back a copy"):
         blobs.get(digest)
-    file.write_bytes(b"prec")
+    assert blobs.repaired == 0
     blobs.put(b"precious")
     assert blobs.get(digest) == b"precious"
+    assert blobs.repaired == 1
+    blobs.put(b"precious")
+    assert blobs.repaired == 1
+
+
+def spoil(blobs, digest, damage):
+    with fsspec.open(f"{blobs.address}/{digest[:2]}/{digest}", "wb") as file:
+        file.write(damage)
 
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):

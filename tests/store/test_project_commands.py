@@ -1,5 +1,6 @@
 """``project ...`` as a person calls it, on SQLite in a folder of its own."""
 
+import hashlib
 import json
 import zipfile
 
@@ -304,3 +305,17 @@ def test_annotate_counts_images_at_the_limit_and_keeps_how_dim_ones_are_seen(tmp
     assert "dim images of the project are left dark from now on" in result.stderr
     assert "stretch images" in told("journal", "Shapes")
     assert "from now on" not in invoke(*annotate, "--stretch", "off").stderr
+
+
+def test_a_damaged_picture_is_repaired_by_its_original(tmp_path, data_folder):
+    write_scenes(tmp_path / "scenes", [1, 2])
+    told("new", "P")
+    told("add", "P", tmp_path / "scenes/images", "--quiet")
+    stored, _ = (path for path in (data_folder / "files").glob("*/*") if path.is_file())
+    data = bytearray(stored.read_bytes())
+    data[len(data) // 2] ^= 1
+    stored.write_bytes(data)
+    for note in ("1 damaged file of the project repaired with the originals", ""):
+        added = invoke("add", "P", tmp_path / "scenes/images", "--quiet")
+        assert added.exit_code == 0 and note in added.output and ("repaired" in added.output) == bool(note)
+        assert hashlib.sha256(stored.read_bytes()).hexdigest() == stored.name
