@@ -73,7 +73,7 @@ starter: setup ## train the model in the box anew, from nothing (hours on a CPU;
 		--from build/stage-2.safetensors --epochs 2 --evaluate-every 2 --rate 8e-4 \
 		--smallest 0.5 --largest 1.3 --half --licence CC0-1.0 \
 		--title "Starter (nuclei and drawn shapes)" \
-		--knows "Knows nuclei and drawn shapes; for photos get coco-v2."
+		--knows "Knows nuclei and drawn shapes. For photos take another model."
 	cp build/starter.safetensors build/starter.json maskrcnn_core/starter/
 
 photos: setup ## train the photo model in the box further (hours on two cores; go on with the same command)

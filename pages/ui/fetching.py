@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -119,8 +120,13 @@ def draw_fetching(state: UiState, predictor: Predictor | None) -> None:
                 f"{FETCH_VARIABLE}=no, keeps the app from fetching by itself.",
             )
         st.fragment(_draw_moving, run_every=_EVERY)(state, _step(state))
-    elif (status.stage == "cancelled" or status.failures) and not forbidden_by():
-        _draw_ended(status)
+    elif not forbidden_by() and (status.stage == "cancelled" or (status.failures and _is_default(state))):
+        _draw_ended(state, status)
+
+
+def _is_default(state: UiState) -> bool:
+    """Whether nobody has chosen the model: it is the best one here, and a better one would be used."""
+    return not state.is_model_chosen and state.model_key == default_model().key
 
 
 def _step(state: UiState) -> object:
@@ -138,14 +144,16 @@ def _draw_moving(state: UiState, step: object) -> None:
         st.caption("A better model is looking at this image ...")
         return
     if status.stage == "loading":
-        st.progress(1.0, text=f"{spec.title}: it is here, and is being loaded")
+        st.progress(1.0, text=f"{spec.title} is here, and is being loaded ...")
+    elif not status.done:
+        st.progress(0.0, text=f"Trying to fetch {spec.title}, {plain(size_and_licence(spec))} ...")
     else:
         share = status.done / status.total if status.total else 0.0
         size = f"{status.done / 1e6:.1f} of {status.total / 1e6:.1f} MB"
         st.progress(min(share, 1.0), text=f"Fetching {spec.title}: {size}, {plain(spec.licence)}")
     if status.then:
         then = "; ".join(f"{one.title}, {size_and_licence(one)}" for one in status.then)
-        st.caption(f"Then {plain(then)}")
+        st.caption(f"Then comes {plain(then)}.")
 
 
 def _draw_rough(state: UiState, predictor: Predictor | None) -> None:
@@ -154,9 +162,9 @@ def _draw_rough(state: UiState, predictor: Predictor | None) -> None:
     if predictor is not None and state.current is not None:
         took = state.workspace.seconds_of(state.current, predictor.model.digest)
     if predictor is None or took is None:
-        st.caption("A better model is coming")
+        st.caption("A better model is coming.")
     else:
-        st.caption(f"rough, {took:.1f} s: {plain(predictor.model.title)}")
+        st.caption(f"A rough answer after {took:.1f} s, by {plain(predictor.model.title)}.")
 
 
 def _draw_taken_over(state: UiState) -> None:
@@ -181,20 +189,28 @@ def _draw_taken_over(state: UiState) -> None:
     )
 
 
-def _draw_ended(status: FetchStatus) -> None:
-    """Why nothing more comes, and how to try again."""
+def _draw_ended(state: UiState, status: FetchStatus) -> None:
+    """Why nothing more comes, how to try again, and what came of it when somebody did."""
     if status.stage == "cancelled" and status.spec is not None:
         st.caption(
             f"Stopped fetching {status.spec.title} at {status.done / 1e6:.1f} of {status.total / 1e6:.1f} MB."
         )
     elif status.is_offline:
         here = default_model()
-        st.caption(f"no network: using {here.title if here.is_published else 'the small model in the box'}")
+        used = plain(here.title) if here.is_published else "the small model in the box"
+        st.caption(f"There is no network, so no better model came: {used} is used.")
     else:
         for failure in status.failures:
-            st.caption(f"{failure.spec.title} was not fetched: {_why(failure)}", help=plain(failure.message))
+            st.caption(f"{failure.spec.title} was not fetched: {_why(failure)}.", help=plain(failure.message))
+    if state.tried_at and status.stage != "cancelled":
+        st.caption(f"Tried again at {state.tried_at}, without success.")
+
+    def try_again() -> None:
+        state.tried_at = f"{datetime.now():%H:%M:%S}"
+        fetcher().retry()
+
     label = "Go on" if status.stage == "cancelled" else "Try again"
-    st.button(label, key="fetch-retry", icon=":material/refresh:", on_click=fetcher().retry)
+    st.button(label, key="fetch-retry", icon=":material/refresh:", on_click=try_again)
 
 
 def _why(failure: FetchFailure) -> str:
@@ -217,9 +233,9 @@ def draw_fetch_setting() -> None:
         help=f"In the background, once the app is open, for all who use it; {FETCH_VARIABLE}=no forbids it.",
     )
     if not is_ours:
-        st.caption(f"Off: {plain(reason)}")
+        st.caption(f"This is switched off: {plain(reason)}.")
     elif plan:
-        st.caption(f"Lacking: {plain(plan)}")
+        st.caption(f"These better models are not here yet: {plain(plan)}.")
     if not is_ours or is_on == (not reason):
         return
     with show_core_errors():

@@ -171,6 +171,7 @@ class UiState:
         model_key: of the chosen model; empty until one is ready.
         is_model_chosen: a person has chosen it, so nothing takes its place.
         model_round: part of the menu's key; a new one shows what was chosen elsewhere.
+        tried_at: when a person last asked to fetch better models again, as ``14:03:59``; empty for never.
         took_over, is_told: keys of the models before and after one took over, while that can be taken back;
             and whether it was said.
         domain: key of the chosen domain; empty before the first model.
@@ -210,6 +211,7 @@ class UiState:
     model_key: str = ""
     is_model_chosen: bool = False
     model_round: int = 0
+    tried_at: str = ""
     took_over: tuple[str, str] | None = None
     is_told: bool = False
     domain: str = ""

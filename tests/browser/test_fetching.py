@@ -126,13 +126,14 @@ def test_without_a_network_a_person_on_a_photo_is_found_and_one_line_says_what_i
     photo = shared_path(*PHOTO)
     desk = Desk(page, fresh_machine("http://127.0.0.1:9"))
     desk.drop(photo)
-    line = sidebar(page).get_by_text("no network: using the small model in the box")
+    line = sidebar(page).get_by_text("the small model in the box is used")
     line.wait_for()
     model_is(page, BOXED.title)
     name, data = desk.download("COCO JSON")
     assert name == f"{photo.stem}_coco.json"
     assert pedestrian_iou(data) >= 0.6
     sidebar(page).get_by_role("button", name="Try again").click()
+    sidebar(page).get_by_text("Tried again at ").wait_for()
     line.wait_for()
     desk.settle()
     assert desk.shown == len(json.loads(data)["annotations"]), "the answer stays"
@@ -144,9 +145,9 @@ def test_what_is_fetched_is_seen_takes_over_and_can_be_switched_back(page, fresh
     desk = Desk(page, fresh_machine(hub.url))
     side = sidebar(page)
     side.get_by_text(f"Fetching {MOBILE.title}: 1.0 of 3.8 MB, Apache-2.0").wait_for()
-    side.get_by_text(f"Then {BEST.title}, 186 MB, {BEST.licence}").wait_for()
+    side.get_by_text(f"Then comes {BEST.title}, 186 MB, {BEST.licence}").wait_for()
     desk.drop(photo)
-    side.get_by_text("rough, ").wait_for()
+    side.get_by_text("A rough answer").wait_for()
     model_is(page, BOXED.title)
     _, rough = desk.download("COCO JSON")
     hub.gate.set()

@@ -29,14 +29,14 @@ def address(serve_app, tmp_path_factory):
 def desk(page, address):
     desk = Desk(page, address)
     page.get_by_test_id("stSidebar").get_by_role("button", name="Drawings").click()
-    page.get_by_test_id("stSidebar").get_by_text("for photos get coco-v2").wait_for()
+    page.get_by_test_id("stSidebar").get_by_text("For photos take another model").wait_for()
     desk.settle()
     return desk
 
 
 def test_the_starter_says_what_it_knows(desk):
     sidebar = desk.page.get_by_test_id("stSidebar")
-    sidebar.get_by_text("for photos get coco-v2").wait_for()
+    sidebar.get_by_text("For photos take another model").wait_for()
     sidebar.get_by_text("drawn shapes: circles, squares and triangles").wait_for()
 
 

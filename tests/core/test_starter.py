@@ -44,7 +44,7 @@ def test_it_is_small_and_its_card_belongs_to_it():
 
 def test_it_says_what_it_knows():
     spec = model_by_key("starter")
-    assert "nuclei and drawn shapes; for photos get coco-v2" in spec.knows
+    assert spec.knows == "Knows nuclei and drawn shapes. For photos take another model."
     assert isinstance(spec.label_map, LabelMap)
     assert [c.name for c in spec.label_map] == ["nucleus", *(c.name for c in SCENE_CATEGORIES)]
     assert spec.max_detections == 500

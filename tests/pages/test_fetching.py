@@ -1,6 +1,7 @@
 """What the page says of models that the app fetches, and how one takes over, without a browser."""
 
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -85,8 +86,8 @@ def test_progress_names_size_and_licence_and_what_comes_then(fetcher):
     fetcher._status = FetchStatus("fetching", MOBILE, 1_000_000, MOBILE.size_bytes, (BEST,))
     app.run()
     words = said(app)
-    assert "rough, " in words and " s: Photos (COCO, in the box)" in words
-    assert f"Then {BEST.title}, 186 MB, BSD-3-Clause" in words
+    assert "A rough answer after " in words and " s, by Photos (COCO, in the box)." in words
+    assert f"Then comes {BEST.title}, 186 MB, BSD-3-Clause" in words
     (bar,) = [row for row in app.get("progress") if "Fetching" in row.proto.text]
     assert "1.0 of 3.8 MB, Apache" in bar.proto.text
     app.button(key="fetch-cancel").click().run()
@@ -100,7 +101,7 @@ def test_progress_names_size_and_licence_and_what_comes_then(fetcher):
 @pytest.mark.parametrize(
     ("trouble", "words"),
     [
-        ("no network", "no network: using the small model in the box"),
+        ("no network", "There is no network, so no better model came: the small model in the box is used."),
         ("cut", "was not fetched: the connection broke off"),
         ("wrong file", "was not fetched: what came is another file or damaged, and was removed"),
         ("no room", "was not fetched: no room on the disk"),
@@ -115,6 +116,43 @@ def test_one_quiet_line_says_why_nothing_came_and_offers_another_try(fetcher, tr
     words_now = said(app.run())
     assert words not in words_now
     assert words_now.count("was not fetched: refused") == 2
+    assert words_now.count("Tried again at ") == 1, "and what came of it is said"
+
+
+def test_a_try_is_seen_before_anything_comes(fetcher, weights, monkeypatch):
+    fetcher._status = FetchStatus("done", failures=(FetchFailure(MOBILE, "no network", "the whole story"),))
+    app = open_app()
+    assert "Tried again" not in said(app)
+    asked, answer = threading.Event(), threading.Event()
+
+    def wait_and_refuse(*_, **__):
+        asked.set()
+        assert answer.wait(60)
+        raise DownloadFailed("still none", "no network")
+
+    monkeypatch.setattr(fetcher, "_fetch", wait_and_refuse)
+    app.button(key="fetch-retry").click().run()
+    assert asked.wait(60)
+    said(app)
+    (bar,) = [row.proto.text.replace("\\", "") for row in app.get("progress")]
+    assert bar == f"Trying to fetch {MOBILE.title}, 3.8 MB, Apache-2.0 ..."
+    answer.set()
+    assert fetcher.wait(60)
+    assert "There is no network" in said(app.run()) and "Tried again at " in said(app)
+
+
+def test_who_has_chosen_a_model_is_not_told_that_no_other_came(fetcher):
+    fetcher._status = FetchStatus("done", failures=(FetchFailure(MOBILE, "no network", "the whole story"),))
+    app = open_app()
+    assert "There is no network" in said(app)
+    app.button(key="domain-drawings").click().run()
+    assert "There is no network" not in said(app)
+    assert "fetch-retry" not in {button.key for button in app.button}
+    app.button(key="domain-photos").click().run()
+    assert "There is no network" in said(app), "the model in the box is used as no other came"
+    app.selectbox(key=state_of(app).model_widget).set_value("starter").run()
+    app.selectbox(key=state_of(app).model_widget).set_value("photos").run()
+    assert "There is no network" not in said(app), "this one was chosen"
 
 
 def test_who_has_switched_fetching_off_is_not_told_that_nothing_came(fetcher):
@@ -122,7 +160,7 @@ def test_who_has_switched_fetching_off_is_not_told_that_nothing_came(fetcher):
     app = open_app()
     assert app.button(key="fetch-retry")
     set_fetching(False)
-    assert "no network" not in said(app.run())
+    assert "There is no network" not in said(app.run())
     assert "fetch-retry" not in {button.key for button in app.button}
 
 
@@ -139,7 +177,7 @@ def test_a_better_model_takes_over_once_it_has_answered_and_can_be_switched_back
     app.run()
     words = said(app)
     assert state.model_key == "photos", "its answers stay until the better one has its own"
-    assert "has taken over" not in words and "rough, " in words
+    assert "has taken over" not in words and "A rough answer" in words
     wait_for_answers(app)
     assert state.model_key == "mobile" and app.selectbox(key=state.model_widget).value == "mobile"
     assert state.selected == () and state.thresholds.score_threshold == MOBILE.score_threshold
@@ -193,7 +231,7 @@ def test_the_switch_on_the_models_page_is_kept_and_stops_what_is_under_way(fetch
     fetcher._status = FetchStatus("fetching", MOBILE, 5, 10, (BEST,))
     app = open_app("pages/models.py")
     assert app.toggle(key="fetch-setting").value is True
-    assert "Lacking: MaskRCNN2Go (COCO, small and fast), 3.8 MB, Apache-2.0" in said(app)
+    assert f"These better models are not here yet: {MOBILE.title}, 3.8 MB, Apache-2.0" in said(app)
     app.toggle(key="fetch-setting").set_value(False).run()
     assert forbidden_by() == "switched off in the app" and fetcher.status.stage == "cancelled"
     app.toggle(key="fetch-setting").set_value(True).run()
@@ -206,7 +244,7 @@ def test_where_a_variable_has_decided_the_switch_is_dead(fetcher, monkeypatch):
     app = open_app("pages/models.py")
     switch = app.toggle(key="fetch-setting")
     assert switch.disabled and switch.value is False
-    assert f"Off: {FETCH_VARIABLE}=no" in said(app)
+    assert f"This is switched off: {FETCH_VARIABLE}=no." in said(app)
 
 
 def test_the_message_of_a_failure_is_there_to_be_read(fetcher):

@@ -226,7 +226,7 @@ def test_the_starter_is_one_choice_away_and_says_what_it_knows(no_weights):
     app = with_sample(app, "shapes")
     assert_fine(app)
     assert state_of(app).thresholds.max_detections == 500
-    assert any("for photos get coco" in caption.value for caption in app.caption)
+    assert any("For photos take another model" in caption.value for caption in app.caption)
     table = next(frame for frame in app.dataframe if "cut-out" in frame.value)
     assert {"circle", "square", "triangle"} <= set(table.value["category"])
 

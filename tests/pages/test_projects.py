@@ -17,6 +17,7 @@ from maskrcnn_core.store.store import Store
 from pages.ui import cached
 from pages.ui.errors import harmless
 from pages.ui.project.deciding import REVIEW_KINDS, take_operations
+from pages.ui.project.pre_annotate import take_label
 from pages.ui.project.queueing import keep_queue, look_at
 from pages.ui.project.sections import SECTIONS
 from pages.ui.review import (
@@ -420,3 +421,11 @@ def test_a_link_is_followed_once_and_brings_in_what_the_queue_has_not(store, ui)
     assert review.item == here, "the page's own address is no link"
     look_at(project, review, 10**9, None)
     assert review.item == here, "nor is one to nothing"
+
+
+@pytest.mark.parametrize(
+    ("missing", "has_some", "words"),
+    [(80, False, "80 categories"), (1, False, "1 category"), (79, True, "79 other categories")],
+)
+def test_only_who_has_categories_is_offered_other_ones(missing, has_some, words):
+    assert take_label(missing, has_some=has_some) == f"Take the model's {words} into the project"

@@ -177,11 +177,17 @@ def _last_mapping(project: OpenProject, model_key: str) -> dict[str, int] | None
     return None
 
 
+def take_label(missing: int, *, has_some: bool) -> str:
+    """What the button says that takes categories of a model: *other* ones only where the project has some."""
+    what = ("other category", "other categories") if has_some else ("category", "categories")
+    return f"Take the model's {counted(missing, *what)} into the project"
+
+
 def _offer_categories(project: OpenProject, ui: ProjectUi, label_map: LabelMap) -> None:
     there = {row.name.casefold() for row in project.categories}
     missing = [category.name for category in label_map if category.name.casefold() not in there]
     if missing and st.button(
-        f"Take the model's {counted(len(missing), 'other category', 'other categories')} into the project",
+        take_label(len(missing), has_some=bool(there)),
         icon=":material/add:",
         key="take-categories",
     ):
