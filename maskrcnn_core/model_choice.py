@@ -9,7 +9,7 @@ from maskrcnn_core.domains.looks import Looks
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.models import LoadedModel, ModelSpec, default_model, models_of, ready_models, weights_file
 
-__all__ = ["best_of", "check_domain", "fitting_model", "is_known", "told_misfits"]
+__all__ = ["OPTION", "best_of", "check_domain", "fitting_model", "is_known", "told_misfits"]
 
 _FEW = 4
 """Categories that a sentence can name."""
@@ -63,13 +63,20 @@ def fitting_model(looks: Looks) -> ModelSpec:
     return next(ready, default)
 
 
-def told_misfits(looks: Looks, model: ModelSpec | LoadedModel, asked: str | None = None) -> list[str]:
+OPTION = "--domain {domain} takes {key} and finds {finds}"
+"""What helps, on a command line."""
+
+
+def told_misfits(
+    looks: Looks, model: ModelSpec | LoadedModel, asked: str | None = None, helps: str = OPTION
+) -> list[str]:
     """Sentences on pictures that a model is not for: how many, and which option helps.
 
     Args:
         looks: what the pictures look like.
         model: what runs over them; to one of a person's own everything fits.
         asked: key of the domain that was asked for, if one was.
+        helps: how another model is taken: its ``{key}``, ``{title}`` and ``{domain}``, what it ``{finds}``.
     """
     domains = model.domains if asked is None else (asked,)
     said = []
@@ -77,10 +84,10 @@ def told_misfits(looks: Looks, model: ModelSpec | LoadedModel, asked: str | None
         titles = " and ".join(domain_by_key(own).title.lower() for own in domains)
         here = f"the model {model.key} is {'for' if asked is None else 'asked for'}"
         ready = next((spec for spec in models_of(key) if weights_file(spec) is not None), None)
-        helps = ""
+        how = ""
         if ready is not None:
             names = offered_names(key, [category.name for category in ready.label_map])
             finds = f"{', '.join(names)} only" if len(names) <= _FEW else domain_by_key(key).finds
-            helps = f"; --domain {key} takes {ready.key} and finds {finds}"
-        said.append(f"{looks.told(key)}, but {here} {titles}{helps}")
+            how = f"; {helps.format(domain=key, key=ready.key, title=ready.title, finds=finds)}"
+        said.append(f"{looks.told(key)}, but {here} {titles}{how}")
     return said

@@ -10,7 +10,7 @@ from maskrcnn_core.domains.looks import Looks
 from maskrcnn_core.domains.rule import Guess, guess_domain
 from maskrcnn_core.errors import CoreError
 from maskrcnn_core.images import Stretch
-from maskrcnn_core.model_choice import best_of, fitting_model, is_known, told_misfits
+from maskrcnn_core.model_choice import OPTION, best_of, fitting_model, is_known, told_misfits
 from maskrcnn_core.models import LoadedModel, ModelSpec, default_model
 from maskrcnn_core.store.records import ImageRow
 from maskrcnn_core.store.seeing import pixels_of, stretch_of
@@ -100,9 +100,12 @@ class Fit:
             return offered_names(self.domain, names)
         return names if OWN in model.domains else self.looks.offered(model.domains, names)
 
-    def misfits(self, model: ModelSpec | LoadedModel) -> list[str]:
-        """Sentences on images that a model is not for; none for a person's own."""
-        return [] if OWN in model.domains else told_misfits(self.looks, model, self.domain)
+    def misfits(self, model: ModelSpec | LoadedModel, helps: str = OPTION) -> list[str]:
+        """Sentences on images that a model is not for; none for a person's own.
+
+        ``helps`` is as for :func:`~maskrcnn_core.model_choice.told_misfits`.
+        """
+        return [] if OWN in model.domains else told_misfits(self.looks, model, self.domain, helps)
 
     def told(self, model: ModelSpec | LoadedModel) -> str:
         """A clause on why a model is offered so; empty where nothing is sure, or somebody asked for it."""

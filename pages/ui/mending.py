@@ -47,6 +47,9 @@ def draw_mend(state: UiState, predictor: Predictor | None) -> None:
         project_id = project_of_open_images(store, state, predictor)
         image = next(row for row in store.images(project_id) if row.digest == state.current)
         state.project.open(project_id)
+        if predictor.model.key not in state.custom:
+            # What was found is mended with what found it; a model of this session alone fills no boxes there.
+            state.project.review.box_model = predictor.model.key
         st.switch_page("pages/review.py", query_params={"project": str(project_id), "image": str(image.id)})
 
 

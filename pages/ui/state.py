@@ -151,7 +151,6 @@ class ProjectUi:
             refused=self.review.refused,
             remarks=self.review.remarks,
             made=self.review.made,
-            box_model=self.review.box_model,
             display=self.review.display,
             ack=self.review.ack,
         )

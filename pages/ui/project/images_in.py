@@ -10,16 +10,17 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from maskrcnn_core.messages import counted
-from maskrcnn_core.models import default_model, ready_models
+from maskrcnn_core.models import ready_models
 from maskrcnn_core.store.box_filling import fill_boxes
 from maskrcnn_core.store.exchange import ImportReport
 from maskrcnn_core.store.intake import HandedIn, import_files, uploaded_folder
+from maskrcnn_core.store.looking import Fit
 from maskrcnn_core.store.seeing import set_stretch, stretch_of
 from pages.ui.cached import box_drawer
 from pages.ui.errors import plain, show_core_errors
 from pages.ui.project.choosing import OpenProject
 from pages.ui.settings import shown_title
-from pages.ui.state import ProjectUi
+from pages.ui.state import ProjectUi, get_state
 from pages.ui.uploads import say_why_uploads_fail
 
 __all__ = ["draw_images_in"]
@@ -139,7 +140,7 @@ def _draw_boxes(project: OpenProject, ui: ProjectUi, report: ImportReport) -> No
     key = left.selectbox(
         "Boxes are filled by",
         keys,
-        keys.index(default_model([row.name for row in project.categories]).key),
+        keys.index(Fit(project.store, project.row.id, known=get_state().guesses).model().key),
         format_func=lambda key: titles[key],
         key=f"fill-model-{project.row.id}-{ui.upload_round}",
     )

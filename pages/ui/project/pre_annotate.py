@@ -12,7 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from maskrcnn_core.categories import LabelMap
 from maskrcnn_core.detections import SCORE_FLOOR
 from maskrcnn_core.messages import counted
-from maskrcnn_core.models import MODELS, default_model, ready_models
+from maskrcnn_core.models import MODELS, ready_models
 from maskrcnn_core.store.category_changes import add_categories
 from maskrcnn_core.store.jobs import (
     JobRow,
@@ -23,6 +23,7 @@ from maskrcnn_core.store.jobs import (
     pause_job,
     resume_job,
 )
+from maskrcnn_core.store.looking import Fit
 from maskrcnn_core.store.proposing import told_counts
 from maskrcnn_core.store.store import Store
 from maskrcnn_core.worker import ensure_worker
@@ -30,7 +31,7 @@ from pages.ui.cached import predictor_of
 from pages.ui.errors import harmless, plain, show_core_errors
 from pages.ui.project.choosing import OpenProject
 from pages.ui.settings import shown_title
-from pages.ui.state import ProjectUi, UiState, get_state
+from pages.ui.state import ProjectUi, get_state
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference import Predictor
@@ -40,6 +41,8 @@ __all__ = ["draw_pre_annotate"]
 _OFF = "(off)"
 _POLL_SECONDS = 1.0
 _JOBS_SHOWN = 8
+_NAMES = 5
+_HELPS = "{title} finds {finds}"
 _ICONS = {
     "waiting": ":material/hourglass:",
     "running": ":material/play_circle:",
@@ -72,7 +75,9 @@ def _draw_new(project: OpenProject, ui: ProjectUi) -> None:
         st.info("No model is ready: see the Models page.")
         return
     jobs = jobs_of(project.store, project.row.id)
-    start = jobs[0].model_key if jobs else default_model([row.name for row in project.categories]).key
+    state = get_state()
+    fit = Fit(project.store, project.row.id, known=state.guesses)
+    start = jobs[0].model_key if jobs else fit.model().key
     key = st.selectbox(
         "Model",
         list(specs),
@@ -80,7 +85,10 @@ def _draw_new(project: OpenProject, ui: ProjectUi) -> None:
         format_func=lambda k: shown_title(specs[k]),
         key="job-model",
     )
-    st.caption(plain(specs[key].knows))
+    why = fit.told(specs[key])
+    st.caption(plain(specs[key].knows + (f" {why}." if why else "")))
+    for sentence in fit.misfits(specs[key], _HELPS):
+        st.info(f"{plain(sentence)}.", icon=":material/travel_explore:")
     threshold = st.slider(
         "Propose scores above",
         SCORE_FLOOR,
@@ -90,7 +98,6 @@ def _draw_new(project: OpenProject, ui: ProjectUi) -> None:
         key="job-threshold",
         help="Lower finds more and is wrong more often. All candidates are kept whatever this says.",
     )
-    state = get_state()
     predictor: Predictor | None = None
     with show_core_errors():
         predictor = predictor_of(state, key)
@@ -104,7 +111,7 @@ def _draw_new(project: OpenProject, ui: ProjectUi) -> None:
         10,
         key=f"job-limit-{key}",
     )
-    mapping = _draw_mapping(project, ui, state, predictor)
+    mapping = _draw_mapping(project, ui, predictor, fit)
     if not st.button(
         f"Look at all {counted(len(project.images), 'image')}",
         type="primary",
@@ -126,18 +133,22 @@ def _draw_new(project: OpenProject, ui: ProjectUi) -> None:
         st.rerun()
 
 
-def _draw_mapping(
-    project: OpenProject, ui: ProjectUi, state: UiState, predictor: Predictor
-) -> dict[str, int]:
-    """Which of the model's categories is which of the project's, as the person last had it for this model."""
+def _draw_mapping(project: OpenProject, ui: ProjectUi, predictor: Predictor, fit: Fit) -> dict[str, int]:
+    """Which of the model's categories is which of the project's, as the person last had it for this model.
+
+    At first equal names, of those that are offered for what the images look like.
+    """
     label_map = predictor.model.label_map
+    offered = fit.offered(predictor.model)
     ours = {row.name: row.id for row in project.categories}
     kept = _last_mapping(project, predictor.model.key)
     names = {row.id: row.name for row in project.categories}
     if kept is None:
         same = {name.casefold(): name for name in ours}
-        kept = {c.name: ours[same[c.name.casefold()]] for c in label_map if c.name.casefold() in same}
-    _offer_categories(project, ui, label_map)
+        every = {c.name: ours[same[c.name.casefold()]] for c in label_map if c.name.casefold() in same}
+        kept = {name: id_ for name, id_ in every.items() if name in offered} or every
+        _say_what_is_off(fit.told(predictor.model), list(kept), [name for name in every if name not in kept])
+    _offer_categories(project, ui, label_map, offered)
     st.caption("Which of the model's categories is which of yours; those that are off are not proposed.")
     table = pd.DataFrame(
         {
@@ -147,7 +158,7 @@ def _draw_mapping(
     )
     edited = st.data_editor(
         table,
-        key=f"mapping-{predictor.model.digest[:12]}-{hash(tuple(ours))}",
+        key=f"mapping-{predictor.model.digest[:12]}-{hash((tuple(ours), tuple(offered)))}",
         hide_index=True,
         disabled=["model"],
         height=min(38 + 35 * len(table), 340),
@@ -183,11 +194,28 @@ def take_label(missing: int, *, has_some: bool) -> str:
     return f"Take the model's {counted(missing, *what)} into the project"
 
 
-def _offer_categories(project: OpenProject, ui: ProjectUi, label_map: LabelMap) -> None:
+def _say_what_is_off(why: str, on: list[str], off: list[str]) -> None:
+    if off:
+        st.info(
+            plain(f"{why}: only {_few(on)} is proposed unless you switch on {_few(off)}."),
+            icon=":material/travel_explore:",
+        )
+
+
+def _few(names: list[str]) -> str:
+    shown = ", ".join(names[:_NAMES])
+    return shown if len(names) <= _NAMES else f"{shown} and {len(names) - _NAMES} more"
+
+
+def _offer_categories(project: OpenProject, ui: ProjectUi, label_map: LabelMap, offered: list[str]) -> None:
     there = {row.name.casefold() for row in project.categories}
-    missing = [category.name for category in label_map if category.name.casefold() not in there]
+    missing = [name for name in offered if name.casefold() not in there]
+    label = take_label(len(missing), has_some=bool(there))
+    if len(offered) < len(label_map):
+        which = f"{'category' if len(missing) == 1 else 'categories'} {_few(missing)}"
+        label = f"Take the model's {plain(which)} into the project"
     if missing and st.button(
-        take_label(len(missing), has_some=bool(there)),
+        label,
         icon=":material/add:",
         key="take-categories",
     ):
