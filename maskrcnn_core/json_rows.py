@@ -8,6 +8,7 @@ Every byte is parsed by a JSON library before it counts: what is not JSON is tol
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -17,6 +18,15 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
+from maskrcnn_core.bounds import (
+    MAX_EXTRA_VALUES,
+    MAX_JSON_BYTES,
+    MAX_LISTED,
+    MAX_MEMBERS,
+    MAX_ROW_VALUES,
+    MAX_ROWS,
+    MAX_STRANGE_ROWS,
+)
 from maskrcnn_core.compiled import compiled
 from maskrcnn_core.errors import DatasetError
 
@@ -72,17 +82,28 @@ class JsonRows:
         for text, _ in self._texts():
             yield self._parse(text)
 
-    def ids(self) -> Iterator[list[Json]]:
+    def ids(self, most_strange: int | None = None) -> Iterator[list[Json]]:
         """The ``id`` of each object among the rows, ``None`` of one without, as :meth:`batches` parts them.
+
+        Args:
+            most_strange: rows that may be no objects; ``None`` for any number.
 
         Raises:
             ValueError: if a row is not JSON.
+            DatasetError: if more rows are no objects: they would be parsed in vain, and take much memory.
         """
+        strange = 0
         for text, count in self._texts():
             rows = self._with_ids(text)
             if len(rows) != count:
                 raise ValueError("nothing between two commas")
-            yield [row.id for row in rows if row is not None]
+            found = [row.id for row in rows if row is not None]
+            strange += len(rows) - len(found)
+            if most_strange is not None and strange > most_strange:
+                raise DatasetError(
+                    f"expected objects, got more than {most_strange} other values: this is no data set"
+                )
+            yield found
 
     def _texts(self) -> Iterator[tuple[bytes, int]]:
         """The rows as JSON lists of some hundreds to thousands, each with its length."""
@@ -119,60 +140,98 @@ def read_json(data: bytes) -> Json:
         raise DatasetError(f"this is no JSON, or only a part of a file ({error})") from error
 
 
-def read_json_rows(data: bytes, on_ids: Callable[[str, list[Json]], object] = lambda *_: None) -> Json:
+def read_json_rows(
+    data: bytes,
+    on_ids: Callable[[str, list[Json]], object] = lambda *_: None,
+    on_left_out: Callable[[str, str], object] = lambda *_: None,
+) -> Json:
     """Parse a text but for the rows of its lists, which are only checked.
 
     Args:
         data: the text, in any encoding that JSON may have.
         on_ids: called with a list's name (empty for a list that is the whole text) and the ``id`` of each
             object among some of its rows; ``None`` of one without.
+        on_left_out: called with the name of a member that is not among what is returned, and why.
 
     Returns:
         For an object its members, lists among them as :class:`JsonRows`; for a list :class:`JsonRows`;
         else the value. Each row has been checked to be JSON, so that going through it cannot fail.
 
     Raises:
-        DatasetError: if it is not JSON.
+        DatasetError: if it is not JSON, or so much of it that it cannot be a data set.
     """
+    if len(data) > MAX_JSON_BYTES:
+        raise DatasetError(
+            f"expected at most {MAX_JSON_BYTES / 2**30:g} GiB of JSON, got {len(data) / 2**30:.1f}; "
+            "split the file"
+        )
     text = _as_utf8(data)
     try:
-        return _document(text, on_ids)
+        return _document(text, on_ids, on_left_out)
     except (ValueError, RecursionError):
-        read_json(text)  # says where it is wrong
+        _say_where(text)
         raise DatasetError("this is no JSON, or only a part of a file") from None
 
 
-def _document(text: bytes, on_ids: Callable[[str, list[Json]], object]) -> Json:
+def _say_where(text: bytes) -> None:
+    """Says where a text is no JSON, unless that would take gigabytes: then all of it has to be parsed."""
+    if _weigh(np.frombuffer(text, np.uint8), _KINDS) <= 10 * MAX_EXTRA_VALUES:
+        read_json(text)
+
+
+def _document(
+    text: bytes,
+    on_ids: Callable[[str, list[Json]], object],
+    on_left_out: Callable[[str, str], object],
+) -> Json:
     span = _trimmed(memoryview(text))
     if not span or span[0] not in b"{[":
         return json.loads(text)
     if span[0] == ord("["):
-        return _list_rows(span, partial(on_ids, ""))
-    starts, colons, ends, _ = _parts(span)
+        return _list_rows(span, "", partial(on_ids, ""))
+    starts, colons, ends, _ = _parts(span, "", MAX_MEMBERS, None)
     if (colons < 0).any():
         raise ValueError("a member without a colon")
     members: dict[str, Json] = {}
+    left = MAX_EXTRA_VALUES
     for start, colon, end in zip(starts.tolist(), colons.tolist(), ends.tolist(), strict=True):
         name = json.loads(bytes(span[start:colon]))
         if not isinstance(name, str):
             raise ValueError(name)
         value = _trimmed(span[colon + 1 : end])
+        if name not in _LISTED:
+            weight = _weigh(np.frombuffer(value, np.uint8), _KINDS)
+            if weight > left:
+                members.pop(name, None)
+                on_left_out(name, f"more than {MAX_EXTRA_VALUES} values beside the rows; left out")
+                continue
+            left -= weight
         is_list = bool(value) and value[0] == ord("[")
-        members[name] = _list_rows(value, partial(on_ids, name)) if is_list else json.loads(bytes(value))
+        members[name] = (
+            _list_rows(value, name, partial(on_ids, name)) if is_list else json.loads(bytes(value))
+        )
     return members
 
 
+_LISTED = {"images": MAX_LISTED, "categories": MAX_LISTED, "annotations": None}
+"""The lists of a data set, and how many values are taken of them all together, where they are all kept."""
+
 _SPACE = b" \t\n\r"
+_TAIL = 1 << 16
+
+
+_NO_SPACE = re.compile(rb"[^ \t\n\r]")
 
 
 def _trimmed(text: memoryview) -> memoryview:
     """A text without the space around it; not a copy, as lists make up nearly all of a large file."""
-    start, end = 0, len(text)
-    while start < end and text[start] in _SPACE:
-        start += 1
-    while end > start and text[end - 1] in _SPACE:
-        end -= 1
-    return text[start:end]
+    first = _NO_SPACE.search(text)
+    if first is None:
+        return text[:0]
+    end = len(text)
+    while not (tail := bytes(text[max(end - _TAIL, 0) : end]).rstrip(_SPACE)):
+        end -= _TAIL
+    return text[first.start() : max(end - _TAIL, 0) + len(tail)]
 
 
 def _as_utf8(data: bytes) -> bytes:
@@ -186,11 +245,14 @@ def _as_utf8(data: bytes) -> bytes:
         raise DatasetError(f"this is no JSON, or only a part of a file ({error})") from error
 
 
-def _list_rows(text: memoryview, on_ids: Callable[[list[Json]], object]) -> JsonRows:
-    starts, _, ends, has_long_number = _parts(text)
+def _list_rows(text: memoryview, name: str, on_ids: Callable[[list[Json]], object]) -> JsonRows:
+    starts, _, ends, has_long_number = _parts(text, name, MAX_ROWS, MAX_ROW_VALUES, _LISTED.get(name))
     rows = JsonRows(text, starts, ends, has_long_number)
-    for ids in rows.ids():
-        on_ids(ids)
+    try:
+        for ids in rows.ids(MAX_STRANGE_ROWS if name in _LISTED or not name else None):
+            on_ids(ids)
+    except DatasetError as error:
+        raise DatasetError(f"{name or 'JSON'}: {error}") from None
     return rows
 
 
@@ -212,8 +274,17 @@ def _parse_short(text: bytes) -> Json:
         return json.loads(text)
 
 
-def _parts(text: memoryview) -> tuple[Offsets, Offsets, Offsets, bool]:
+def _parts(
+    text: memoryview, name: str, most: int, most_values: int | None, most_together: int | None = None
+) -> tuple[Offsets, Offsets, Offsets, bool]:
     """What stands within the outermost brackets of a text, cut at its commas.
+
+    Args:
+        text: a list or an object.
+        name: of it, for people.
+        most: parts that it may have.
+        most_values: values that a part may have, or ``None`` for any number.
+        most_together: values that all parts may have together, likewise.
 
     Returns:
         Where each part begins, has its first colon (-1 where there is none), and ends; and whether more than
@@ -221,12 +292,20 @@ def _parts(text: memoryview) -> tuple[Offsets, Offsets, Offsets, bool]:
 
     Raises:
         ValueError: if brackets and quotes do not match up to the last byte.
+        DatasetError: if there is more of it.
     """
     content = np.frombuffer(text, np.uint8)
-    count, longest = _cut(content, _KINDS, *np.empty((3, 0), np.int64))
+    count, longest, heaviest, values = _cut(content, _KINDS, *np.empty((3, 0), np.int64))
     is_long = bool(longest > len(_TOO_LONG) - 1)
     if count < 0:
         raise ValueError("brackets or quotes that do not match")
+    for found, limit, what in (
+        (count, most, f"{'rows' if name else 'members'}, got {count:,}"),
+        (heaviest, most_values, "values in one row, got more"),
+        (values, most_together, "values, got more"),
+    ):
+        if limit is not None and found > limit:
+            raise DatasetError(f"{name or 'JSON'}: expected at most {limit:,} {what}")
     starts, colons, ends = np.empty((3, count), np.int64)
     _cut(content, _KINDS, starts, colons, ends)
     if count == 1 and not bytes(text[1:-1]).strip(_SPACE):
@@ -247,13 +326,15 @@ def _cut(
     starts: Offsets,
     colons: Offsets,
     ends: Offsets,
-) -> tuple[int, int]:
+) -> tuple[int, int, int, int]:
     """Fills in the parts as far as there is room for them.
 
     Returns:
-        Their number, or -1 if brackets do not match; and how many digits follow each other at most.
+        Their number, or -1 if brackets do not match; how many digits follow each other at most; and how many
+        values one of them has at most, and all together, where an empty list counts twice.
     """
     count, depth, begin, colon = 0, 0, 1, -1
+    values, heaviest, before = 1, 0, 0
     digits, longest = 0, 0
     in_string, escaped = False, False
     last = text.size - 1
@@ -279,15 +360,36 @@ def _cut(
             in_string = True
         elif kind == _OPENS:
             depth += 1
+            values += 1
         elif kind == _CLOSES:
             depth -= 1
             if depth == 0 and (i < last or text[i] != text[0] + 2):
-                return -1, 0
+                return -1, 0, 0, 0
         elif kind == _COLON and depth == 1 and colon < 0:
             colon = i
+        if kind == _COMMA:
+            values += 1
         if depth == 0 or (kind == _COMMA and depth == 1):
             if count < starts.size:
                 starts[count], colons[count], ends[count] = begin, colon, i
             count += 1
+            heaviest, before = max(heaviest, values - before), values
             begin, colon = i + 1, -1
-    return -1 if depth or in_string else count, longest
+    return -1 if depth or in_string else count, longest, heaviest, values
+
+
+@compiled
+def _weigh(text: npt.NDArray[np.uint8], kinds: npt.NDArray[np.uint8]) -> int:
+    """How many values a text has, where an empty list counts twice; it need not be JSON."""
+    values, in_string, escaped = 1, False, False
+    for byte in text:
+        kind = kinds[byte]
+        if escaped:
+            escaped = False
+        elif kind == _QUOTE:
+            in_string = not in_string
+        elif in_string:
+            escaped = kind == _BACKSLASH
+        elif kind == _OPENS or kind == _COMMA:
+            values += 1
+    return values

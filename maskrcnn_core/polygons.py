@@ -16,15 +16,33 @@ import numpy as np
 import numpy.typing as npt
 import shapely
 
+from maskrcnn_core.bounds import MAX_EDGE, MAX_EDGE_FREE, MAX_EDGE_PER_BYTE
 from maskrcnn_core.compiled import compiled
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.masks import BoolMask, Rle, mask_iou
 from maskrcnn_core.pycoco import coco_mask, frPoly
 
-__all__ = ["FAR_OUTSIDE", "Polygons", "mask_to_polygons", "polygons_to_rle", "rasterise", "simplify_polygons"]
+__all__ = [
+    "FAR_OUTSIDE",
+    "LONG_EDGES",
+    "EdgeBudget",
+    "Polygons",
+    "edge_length",
+    "edge_lengths",
+    "mask_to_polygons",
+    "polygons_to_rle",
+    "rasterise",
+    "simplify_polygons",
+]
 
 FAR_OUTSIDE = 16.0
 """Longer sides of its image from the origin: a polygon with a point beyond them is none."""
+
+LONG_EDGES = f"polygon edges are longer than {MAX_EDGE} pixels together: give the object as run lengths"
+"""What is said of a polygon that is refused for it."""
+
+_MERGED_AT_ONCE = 32
+"""Masks of polygons that are joined in one go: the more there are, the more often the first one is read."""
 
 Ring = npt.NDArray[np.float64]
 """One closed ring: float64 ``[V, 2]``, x y in pixel corners; the first point is not repeated."""
@@ -75,9 +93,9 @@ def polygons_to_rle(parts: Sequence[Sequence[float] | Ring], size: tuple[int, in
         size: ``(height, width)`` of the image.
 
     Raises:
-        DatasetError: for a ring of fewer than three points, an odd number of coordinates, or
-            coordinates that are not finite or far outside the image: ``pycocotools`` takes those for
-            something else, or crashes.
+        DatasetError: for a ring of fewer than three points, an odd number of coordinates,
+            coordinates that are not finite or far outside the image, or edges that are too long together:
+            ``pycocotools`` takes those for something else, or crashes.
     """
     flat = [np.asarray(part, np.float64).reshape(-1) for part in parts]
     limit = FAR_OUTSIDE * max(*size, 1)
@@ -86,11 +104,65 @@ def polygons_to_rle(parts: Sequence[Sequence[float] | Ring], size: tuple[int, in
             raise DatasetError(f"[{index}]: polygon needs at least 3 points, got {ring.size} numbers")
         if not _all_within(ring, limit):
             raise DatasetError(f"[{index}]: polygon has points far outside the image of {size}")
+    if sum(map(_edge_length, flat)) > MAX_EDGE:
+        raise DatasetError(LONG_EDGES)
     if not flat or 0 in size:
         return Rle(size, np.array([size[0] * size[1]], np.uint32))
     coded = frPoly(flat, *size)
-    merged = coded[0] if len(coded) == 1 else coco_mask.merge(coded)
-    return Rle.of_pycocotools(merged["counts"], size)
+    while len(coded) > 1:
+        groups = [coded[at : at + _MERGED_AT_ONCE] for at in range(0, len(coded), _MERGED_AT_ONCE)]
+        coded = [coco_mask.merge(group) for group in groups]
+    return Rle.of_pycocotools(coded[0]["counts"], size)
+
+
+def edge_length(parts: Sequence[Sequence[float] | Ring]) -> float:
+    """Pixels along the edges of all rings, as ``pycocotools`` walks them: the longer of across and down."""
+    return float(sum(_edge_length(np.asarray(part, np.float64).reshape(-1)) for part in parts))
+
+
+@compiled
+def _edge_length(ring: npt.NDArray[np.float64]) -> float:
+    total, last = 0.0, ring.size - 2
+    for at in range(0, ring.size - 1, 2):
+        before = at - 2 if at else last
+        total += max(abs(ring[at] - ring[before]), abs(ring[at + 1] - ring[before + 1]))
+    return total
+
+
+@compiled
+def edge_lengths(numbers: npt.NDArray[np.float64], starts: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """The same of many rings.
+
+    Args:
+        numbers: x y of all rings, one after the other.
+        starts: int64 ``[N]``, where each ring begins in ``numbers``.
+
+    Returns:
+        float64 ``[N]``.
+    """
+    lengths = np.empty(starts.size, np.float64)
+    for n in range(starts.size):
+        end = starts[n + 1] if n + 1 < starts.size else numbers.size
+        lengths[n] = _edge_length(numbers[starts[n] : end])
+    return lengths
+
+
+class EdgeBudget:
+    """How long the edges of all polygons may be that one import draws: what it costs everybody else."""
+
+    def __init__(self) -> None:
+        self.left = float(MAX_EDGE_FREE)
+
+    def earn(self, size: int) -> None:
+        """A file of so many bytes may draw more than none."""
+        self.left += MAX_EDGE_PER_BYTE * size
+
+    def spend(self, length: float) -> bool:
+        """Whether there is so much left; it is taken then."""
+        if not length <= self.left:
+            return False
+        self.left -= length
+        return True
 
 
 @compiled

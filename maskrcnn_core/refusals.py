@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Iterable, Sized
 from dataclasses import dataclass
 
+from maskrcnn_core.bounds import MAX_REFUSALS
 from maskrcnn_core.messages import one_line
 
-__all__ = ["Groups", "Refusal", "grouped", "kind"]
+__all__ = ["Groups", "Refusal", "Refusals", "grouped", "kind"]
 
 _INDEX = re.compile(r"\[\d+\]")
 _DIGITS = re.compile(r"\d+")
@@ -94,6 +95,27 @@ class Groups:
         place, reason = key[0], first.reason
         got = f", got {first.got}" if first.got else ""
         return one_line(f"{place}: {reason.replace('{}', '...')} ({count} times; first {first.place}{got})")
+
+
+class Refusals:
+    """Refusals of one file: the first are kept one by one, all are counted, so millions cost little."""
+
+    def __init__(self) -> None:
+        self.first: list[Refusal] = []
+        self._all = Groups()
+
+    def add(self, refusal: Refusal) -> None:
+        """Takes one more."""
+        self._all.add(refusal)
+        if len(self.first) < MAX_REFUSALS:
+            self.first.append(refusal)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def sentences(self) -> tuple[str, ...]:
+        """One for each reason, with its count and its first place."""
+        return self._all.sentences()
 
 
 def grouped(refusals: Iterable[Refusal]) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ CORE = ROOT / "maskrcnn_core"
 LAYERS = (
     {
         "errors",
+        "bounds",
         "boxes",
         "canvas",
         "collecting",

@@ -16,12 +16,13 @@ from typing import Any
 import orjson
 
 from maskrcnn_core.annotations import Dataset, Instance
+from maskrcnn_core.bounds import MAX_EDGE
 from maskrcnn_core.formats.base import Export, Member
 from maskrcnn_core.formats.coco_fields import clean
 from maskrcnn_core.formats.read_back import read_back, read_back_note
 from maskrcnn_core.json_rows import parse_json
 from maskrcnn_core.masks import Rle
-from maskrcnn_core.polygons import mask_to_polygons, polygons_to_rle, simplify_polygons
+from maskrcnn_core.polygons import edge_length, mask_to_polygons, polygons_to_rle, simplify_polygons
 
 __all__ = [
     "MAX_TOLERANCE",
@@ -201,8 +202,9 @@ def _segmentation(instance: Instance, tolerance: float) -> tuple[Json, Rle]:
     """The segmentation's JSON, and the mask that readers make of it."""
     mask = instance.mask
     polygons = mask_to_polygons(mask)
-    # Crowds are run lengths by definition of the format; a hole would be filled as a polygon.
-    if polygons.holes or not polygons.parts or instance.is_crowd:
+    # Crowds are run lengths by definition of the format; a hole would be filled as a polygon; and one with
+    # longer edges nobody would read again.
+    if polygons.holes or not polygons.parts or instance.is_crowd or edge_length(polygons.parts) > MAX_EDGE:
         return _rle_json(mask), mask
     if tolerance:
         polygons, _ = simplify_polygons(polygons, tolerance, mask)

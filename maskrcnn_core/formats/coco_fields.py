@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from maskrcnn_core.bounds import DEEPEST, MAX_NAME, is_name
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.refusals import kind
 
@@ -31,7 +32,7 @@ __all__ = [
     "read_area",
     "read_box",
     "read_crowd",
-    "required_text",
+    "required_name",
     "whole",
 ]
 
@@ -40,9 +41,6 @@ Json = Any
 
 OURS = "maskdesk"
 """The key under which a COCO file says what only MaskDesk knows."""
-
-DEEPEST = 100
-"""Levels of lists and objects in what is kept of a file: what is nested deeper, many programs fail on."""
 
 _MOST = 2**53
 """Whole numbers up to here are the same in every program that reads JSON."""
@@ -84,7 +82,7 @@ def id_key(value: Json) -> int | str | None:
         if _WHOLE_TEXT.fullmatch(value) and value != "-0":
             number = int(value)
             return number if -_MOST <= number <= _MOST else value
-        return value or None
+        return value if value and is_name(value) else None
     if isinstance(value, float) and value.is_integer() and abs(value) <= _MOST:
         return int(value)
     return None
@@ -186,8 +184,8 @@ def read_crowd(value: Json) -> bool | None:
     return _CROWD.get(value) if isinstance(value, int | float | str) else None
 
 
-def required_text(row: Mapping[str, Json], field: str) -> str:
-    """A text that is not empty.
+def required_name(row: Mapping[str, Json], field: str) -> str:
+    """A text that is not empty, and not longer than a name.
 
     Raises:
         FieldError: if there is none.
@@ -195,6 +193,8 @@ def required_text(row: Mapping[str, Json], field: str) -> str:
     value = row.get(field)
     if not isinstance(value, str) or not value:
         raise FieldError(field, "expected a text", kind(value))
+    if not is_name(value):
+        raise FieldError(field, f"expected at most {MAX_NAME} characters", f"{len(value):,}")
     return value
 
 
@@ -215,22 +215,35 @@ def is_storable(text: str) -> bool:
     return "\0" not in text
 
 
-def clean(value: Json, mended: Callable[[str, Json], object], depth: int = 0) -> Json:
+def clean(
+    value: Json, mended: Callable[[str, Json], object], depth: int = 0, *, most: int | None = None
+) -> Json:
     """A value without what JSON does not have (NaN and the infinities) or few programs can read again.
 
     Args:
         value: as ``json`` reads it, which takes more than JSON.
         mended: told why, and what, each time that a value becomes null.
         depth: levels above it.
+        most: values that are kept, of any kind; ``None`` for all.
     """
-    if isinstance(value, float) and not math.isfinite(value):
-        mended("JSON has no NaN and no Infinity; it is null here", value)
-        return None
-    if isinstance(value, list | dict):
+    left = math.inf if most is None else most
+
+    def cleaned(value: Json, depth: int) -> Json:
+        nonlocal left
+        if isinstance(value, float) and not math.isfinite(value):
+            mended("JSON has no NaN and no Infinity; it is null here", value)
+            return None
+        if not isinstance(value, list | dict):
+            return value
         if depth == DEEPEST:
             mended(f"nested deeper than {DEEPEST} levels; it is null here", value)
             return None
+        left -= len(value)
+        if left < 0:
+            mended(f"more than {most} values; what comes after is null here", value)
+            return None
         if isinstance(value, list):
-            return [clean(part, mended, depth + 1) for part in value]
-        return {key: clean(part, mended, depth + 1) for key, part in value.items()}
-    return value
+            return [cleaned(part, depth + 1) for part in value]
+        return {key: cleaned(part, depth + 1) for key, part in value.items()}
+
+    return cleaned(value, depth)

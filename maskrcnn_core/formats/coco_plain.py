@@ -16,11 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from maskrcnn_core.annotations import ImageRecord, Instance
+from maskrcnn_core.bounds import MAX_EDGE, MAX_EDGE_AT_ONCE
 from maskrcnn_core.categories import Category
 from maskrcnn_core.formats.coco_fields import FAR, NUMBERS
 from maskrcnn_core.formats.coco_segmentation import LEAST_NUMBERS
 from maskrcnn_core.masks import Rle
-from maskrcnn_core.polygons import FAR_OUTSIDE
+from maskrcnn_core.polygons import FAR_OUTSIDE, EdgeBudget, edge_lengths
 from maskrcnn_core.pycoco import frPoly
 from maskrcnn_core.run_codes import measure
 
@@ -64,12 +65,14 @@ def read_plain(
     batch: Sequence[Json],
     images: Mapping[int | str, ImageRecord],
     categories: Mapping[int | str, Category],
+    budget: EdgeBudget,
 ) -> dict[int, Annotation]:
     """The plain rows of some, by their index.
 
     Args:
         batch: rows as ``json`` reads them.
         images, categories: what rows refer to.
+        budget: for the edges of their polygons; a row that it does not suffice for is not plain.
     """
     polygons: list[_Fields] = []
     runs: list[_Fields] = []
@@ -77,8 +80,8 @@ def read_plain(
         fields = _fields(index, row, images, categories)
         if fields is not None:
             (polygons if isinstance(fields.segmentation, list) else runs).append(fields)
-    polygons = _with_drawable(polygons)
-    found = _of_texts(polygons, _rasterised(polygons))
+    polygons, lengths = _with_drawable(polygons, budget)
+    found = _of_texts(polygons, _rasterised(polygons, lengths))
     found |= _of_texts(runs, [fields.segmentation["counts"] for fields in runs])
     return found
 
@@ -153,34 +156,52 @@ def _corners(box: Json) -> tuple[float, float, float, float] | None:
     return (x, y, x + float(width), y + float(height))
 
 
-def _with_drawable(rows: list[_Fields]) -> list[_Fields]:
-    """Those whose polygon has finite numbers only, none far outside of its image."""
+def _with_drawable(rows: list[_Fields], budget: EdgeBudget) -> tuple[list[_Fields], list[float]]:
+    """Those whose polygon has finite numbers only, none far outside of its image, and edges not too long.
+
+    Returns:
+        The rows, and how long the edges of each are.
+    """
     parts = [fields.segmentation[0] for fields in rows]
     if not NUMBERS.issuperset(map(type, chain.from_iterable(parts))):
         rows = [fields for fields in rows if NUMBERS.issuperset(map(type, fields.segmentation[0]))]
         parts = [fields.segmentation[0] for fields in rows]
     if not rows:
-        return []
+        return [], []
     try:
         numbers = np.array(list(chain.from_iterable(parts)), np.float64)
     except OverflowError:  # whole numbers of JSON have no bounds
-        return []
-    starts = np.cumsum([0, *map(len, parts[:-1])])
+        return [], []
+    starts = np.cumsum([0, *map(len, parts[:-1])], dtype=np.int64)
     limits = np.array([FAR_OUTSIDE * max(*fields.image.size, 1) for fields in rows])
     drawable: _Flags = np.maximum.reduceat(np.abs(numbers), starts) <= limits  # not where one is NaN
-    return [fields for fields, is_drawable in zip(rows, drawable.tolist(), strict=True) if is_drawable]
+    lengths = edge_lengths(numbers, starts)
+    drawable &= lengths <= MAX_EDGE
+    kept = [
+        (fields, length)
+        for fields, is_drawable, length in zip(rows, drawable.tolist(), lengths.tolist(), strict=True)
+        if is_drawable and budget.spend(length)
+    ]
+    return [fields for fields, _ in kept], [length for _, length in kept]
 
 
-def _rasterised(rows: Sequence[_Fields]) -> list[str]:
-    """The compressed run lengths of each row's polygon; all rows of one image size in one call."""
-    by_size: dict[tuple[int, int], list[int]] = defaultdict(list)
-    for place, fields in enumerate(rows):
-        by_size[fields.image.size].append(place)
+def _rasterised(rows: Sequence[_Fields], lengths: Sequence[float]) -> list[str]:
+    """The compressed run lengths of each row's polygon; rows of one image size in as few calls as may be."""
+    by_size: dict[tuple[int, int], list[list[int]]] = defaultdict(list)
+    drawn: dict[tuple[int, int], float] = defaultdict(float)
+    for place, (fields, length) in enumerate(zip(rows, lengths, strict=True)):
+        size = fields.image.size
+        drawn[size] += length
+        if not by_size[size] or drawn[size] > MAX_EDGE_AT_ONCE:
+            by_size[size].append([])
+            drawn[size] = length
+        by_size[size][-1].append(place)
     texts = [""] * len(rows)
-    for size, places in by_size.items():
-        coded = frPoly([rows[place].segmentation[0] for place in places], *size)
-        for place, code in zip(places, coded, strict=True):
-            texts[place] = code["counts"].decode("ascii")
+    for size, calls in by_size.items():
+        for places in calls:
+            coded = frPoly([rows[place].segmentation[0] for place in places], *size)
+            for place, code in zip(places, coded, strict=True):
+                texts[place] = code["counts"].decode("ascii")
     return texts
 
 

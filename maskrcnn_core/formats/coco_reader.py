@@ -11,13 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from maskrcnn_core.annotations import Dataset, ImageRecord, Instance
+from maskrcnn_core.bounds import MAX_CATEGORIES, MAX_IMAGES, MAX_NAME, MAX_STRANGE_ROWS
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.formats.coco_fields import OURS, FieldError, Ids, id_key, ours_of
 from maskrcnn_core.formats.coco_file import CocoFile, CocoRow, GivenBox
 from maskrcnn_core.formats.coco_plain import Annotation
 from maskrcnn_core.formats.coco_rows import Rows, SizeOf
 from maskrcnn_core.json_rows import JsonRows, read_json_rows
-from maskrcnn_core.refusals import Groups, Refusal, kind
+from maskrcnn_core.messages import one_line
+from maskrcnn_core.polygons import EdgeBudget
+from maskrcnn_core.refusals import Groups, Refusal, Refusals, kind
 
 __all__ = [
     "CocoFile",
@@ -36,6 +39,9 @@ Json = Any
 _T = TypeVar("_T")
 
 _RESULTS = "results"
+
+_MOST = {"images": MAX_IMAGES, "categories": MAX_CATEGORIES}
+"""Rows of lists that are kept until the file is read."""
 
 _READ_OF_FILE = frozenset({"images", "categories", "annotations", OURS})
 _READ_OF_IMAGE = frozenset({"id", "width", "height", "file_name", "sha256", OURS})
@@ -69,24 +75,29 @@ def read_coco_file(data: bytes, *, size_of: SizeOf = lambda name: None) -> CocoF
     Raises:
         DatasetError: if the file as a whole is not COCO JSON.
     """
-    return CocoReader(data, size_of=size_of).whole()
+    return CocoReader(data, size_of=size_of, keeps_refused=True).whole()
 
 
 def read_result_rows(
-    rows: list[Json], dataset: Dataset
+    rows: list[Json], dataset: Dataset, budget: EdgeBudget | None = None
 ) -> tuple[list[tuple[int, Instance]], list[tuple[int, GivenBox]], list[Refusal], Groups]:
     """Reads rows of the results form.
+
+    Args:
+        rows: as JSON has them.
+        dataset: what they are detections in.
+        budget: for the edges of polygons, where these are some of the rows.
 
     Returns:
         Those with a mask and those that are boxes without one, with their index; what was refused; and what
         had to be mended.
     """
-    lists = _Lists({_RESULTS: rows}, lambda name: None, {})
+    lists = _Lists({_RESULTS: rows}, Rows(lambda name: None, budget or EdgeBudget()), {})
     lists.rows.refer_to(dataset.images, dataset.categories)
     read = [(row.id - 1, row.value) for row in lists.instances(_RESULTS)]
     found = [(index, value) for index, value in read if isinstance(value, Instance)]
     boxes = [(index, value) for index, value in read if isinstance(value, GivenBox)]
-    return found, boxes, lists.refusals, lists.rows.mends
+    return found, boxes, lists.refusals.first, lists.rows.mends
 
 
 class CocoReader:
@@ -97,20 +108,38 @@ class CocoReader:
     Args:
         data: the file.
         size_of: asked for the size of an image of which the file does not tell it.
+        budget: for the edges of polygons, where several files are one import.
+        keeps_refused: whether the annotations that are refused are kept, as they are in the file.
 
     Raises:
         DatasetError: if the file as a whole is not COCO JSON.
     """
 
-    def __init__(self, data: bytes, *, size_of: SizeOf = lambda name: None) -> None:
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        size_of: SizeOf = lambda name: None,
+        budget: EdgeBudget | None = None,
+        keeps_refused: bool = False,
+    ) -> None:
         ids: defaultdict[str, Ids] = defaultdict(Ids)
-        document = read_json_rows(data, lambda name, found: ids[name].see(found))
+        left_out: list[tuple[str, str]] = []
+        document = read_json_rows(
+            data,
+            lambda name, found: ids[name].see(found),
+            lambda name, reason: left_out.append((name, reason)),
+        )
         if not isinstance(document, dict):
             raise DatasetError(
                 f"COCO file: expected an object with 'images', got {kind(document)}{_of_results(document)}"
             )
-        self._lists = _Lists(document, size_of, ids)
+        budget = budget or EdgeBudget()
+        budget.earn(len(data))
+        self._lists = _Lists(document, Rows(size_of, budget), ids, keeps_refused=keeps_refused)
         rows = self._lists.rows
+        for name, reason in left_out:
+            rows.mends.count("COCO file", None, f".{one_line(name[:MAX_NAME])}", reason)
         self.images = self._lists.one_of_each_name(
             self._lists.referred_to("images", _READ_OF_IMAGE, rows.image)
         )
@@ -137,8 +166,18 @@ class CocoReader:
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
-        """What cannot be used, by name, of what has been read so far."""
-        return tuple(self._lists.refusals)
+        """What cannot be used, by name, of what has been read so far; of very many the first."""
+        return tuple(self._lists.refusals.first)
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """One sentence for each reason of all that cannot be used of what has been read so far."""
+        return self._lists.refusals.sentences()
+
+    @property
+    def refused_count(self) -> int:
+        """How many these are."""
+        return len(self._lists.refusals)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -190,11 +229,14 @@ def _plain(document: Mapping[str, Json], *names: str) -> dict[str, Json]:
 class _Lists:
     """Reads the lists of one document."""
 
-    def __init__(self, document: Mapping[str, Json], size_of: SizeOf, ids: Mapping[str, Ids]) -> None:
+    def __init__(
+        self, document: Mapping[str, Json], rows: Rows, ids: Mapping[str, Ids], *, keeps_refused: bool = False
+    ) -> None:
         self.document = document
         self.ids = ids
-        self.rows = Rows(size_of)
-        self.refusals: list[Refusal] = []
+        self.rows = rows
+        self.keeps_refused = keeps_refused
+        self.refusals = Refusals()
         self.refused_rows: list[Mapping[str, Json]] = []
 
     def instances(self, name: str) -> Iterator[CocoRow[Instance] | CocoRow[GivenBox]]:
@@ -203,7 +245,7 @@ class _Lists:
         In the results form rows without a score are refused, and ids mean nothing.
         """
         rows, ids = self.rows, None if name == _RESULTS else self.ids[name]
-        first = 0
+        first = strange = 0
         for batch in self._batches(name):
             plain = {} if ids is None else rows.plain(batch)
             for index, row in self._objects(name, batch, first):
@@ -215,8 +257,15 @@ class _Lists:
                     try:
                         read = rows.annotation(name, index, row, ids is None)
                     except FieldError as error:
+                        strange += "image_id" not in row
+                        if strange > MAX_STRANGE_ROWS:
+                            raise DatasetError(
+                                f"{name}: expected annotations, got more than {MAX_STRANGE_ROWS} objects "
+                                "without an image_id: this is no data set"
+                            ) from None
                         self._refuse(name, index, error)
-                        self.refused_rows.append(row)
+                        if self.keeps_refused:
+                            self.refused_rows.append(row)
                         continue
                 id_, text = (index + 1, "") if ids is None else rows.annotation_id(name, index, row, ids)
                 extra = rows.extra(name, index, row, _READ_OF_ANNOTATION)
@@ -245,10 +294,10 @@ class _Lists:
             if isinstance(row, dict):
                 yield index, row
             else:
-                self.refusals.append(Refusal(f"{name}[{index}]", "expected an object", kind(row)))
+                self.refusals.add(Refusal(f"{name}[{index}]", "expected an object", kind(row)))
 
     def _refuse(self, name: str, index: int, error: FieldError) -> None:
-        self.refusals.append(Refusal(f"{name}[{index}].{error.field}", error.reason, error.got))
+        self.refusals.add(Refusal(f"{name}[{index}].{error.field}", error.reason, error.got))
 
     def referred_to(
         self,
@@ -258,6 +307,9 @@ class _Lists:
     ) -> Iterator[tuple[int, CocoRow[_T]]]:
         """Rows that others refer to, with their index; those with an id that came before are left out."""
         ids = self.ids[name]
+        most = _MOST[name]
+        if len(self.of(name)) > most:
+            raise DatasetError(f"{name}: expected at most {most:,}, got {len(self.of(name)):,}")
         seen: dict[int, dict[str, Json]] = {}
         for index, row in self._objects(name, self.of(name)):
             key = id_key(row.get("id"))
@@ -286,7 +338,7 @@ class _Lists:
         for index, row in rows:
             name = row.value.file_name
             if first.setdefault(name, row) is not row:
-                self.refusals.append(
+                self.refusals.add(
                     Refusal(f"images[{index}].file_name", "a name that came before", repr(name))
                 )
         return tuple(first.values())

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from maskrcnn_core.annotations import ImageRecord, Instance
+from maskrcnn_core.bounds import (
+    MAX_EXTRA_ROW_VALUES,
+    MAX_EXTRA_VALUES,
+    MAX_IMAGE_PIXELS,
+    MAX_NAME,
+    is_name,
+)
 from maskrcnn_core.categories import Category
 from maskrcnn_core.formats.coco_fields import (
     FieldError,
@@ -20,12 +28,14 @@ from maskrcnn_core.formats.coco_fields import (
     read_area,
     read_box,
     read_crowd,
-    required_text,
+    required_name,
     whole,
 )
 from maskrcnn_core.formats.coco_file import GivenBox
 from maskrcnn_core.formats.coco_plain import Annotation, read_plain
 from maskrcnn_core.formats.coco_segmentation import holds_nothing, read_segmentation
+from maskrcnn_core.image_guards import MAX_MEGAPIXELS_SETTING, pixel_limit
+from maskrcnn_core.polygons import EdgeBudget
 from maskrcnn_core.refusals import Groups, kind
 
 __all__ = ["Rows", "SizeOf"]
@@ -40,6 +50,7 @@ _T = TypeVar("_T")
 _NOTHING: Mapping[str, Json] = {}
 _LARGEST = 2**16
 """Pixels of an image's side."""
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 # Evaluators ignore an object of negative size.
 _TURNED = "its width or height is negative; it is the mask's own"
 
@@ -49,10 +60,12 @@ class Rows:
 
     Args:
         size_of: asked for the size of an image of which the file does not tell it.
+        budget: for the edges of all polygons of the import.
     """
 
-    def __init__(self, size_of: SizeOf) -> None:
-        self.size_of = size_of
+    def __init__(self, size_of: SizeOf, budget: EdgeBudget) -> None:
+        self.size_of, self.budget = size_of, budget
+        self._most_pixels = min(pixel_limit(), MAX_IMAGE_PIXELS)
         self.mends = Groups()
         self._images: dict[int | str, ImageRecord] = {}
         self._categories: dict[int | str, Category] = {}
@@ -75,12 +88,17 @@ class Rows:
             return key
         if isinstance(row["id"], str):
             self.mends.count(name, index, ".id", "a number written as a text; read as the number", row["id"])
-        kept = ours_of(row).get("id")
-        return kept if isinstance(kept, str) else ""
+        kept = ours_of(row).get("id", "")
+        if isinstance(kept, str) and is_name(kept):
+            return kept
+        self.mends.count(
+            name, index, ".maskdesk.id", f"expected a text of up to {MAX_NAME} characters; left out", kept
+        )
+        return ""
 
     def image(self, index: int, row: dict[str, Json], id_: int, text_id: str) -> ImageRecord:
         """An image's facts; raises :class:`FieldError` if it has no name or no size."""
-        name, digest = required_text(row, "file_name"), row.get("sha256")
+        name, digest = required_name(row, "file_name"), row.get("sha256")
         width, height = (whole(row.get(side), 1, _LARGEST) for side in ("width", "height"))
         if width is None or height is None:
             size = self.size_of(name)
@@ -90,12 +108,25 @@ class Rows:
                 raise FieldError(side, f"expected a whole number from 1 to {_LARGEST}", got)
             self.mends.count("images", index, "", "no width and height; measured in the image's file", None)
             height, width = size
-        return ImageRecord(id_, name, width, height, digest if isinstance(digest, str) else "", text_id)
+        if width * height > self._most_pixels:
+            raise FieldError(
+                "width",
+                f"expected an image of at most {self._most_pixels / 1e6:g} megapixels (the setting "
+                f"{MAX_MEGAPIXELS_SETTING})",
+                f"{width} x {height} pixels",
+            )
+        return ImageRecord(
+            id_, name, width, height, digest if isinstance(digest, str) and is_name(digest) else "", text_id
+        )
 
-    def category(self, _: int, row: dict[str, Json], id_: int, text_id: str) -> Category:
+    def category(self, index: int, row: dict[str, Json], id_: int, text_id: str) -> Category:
         """A category; raises :class:`FieldError` if it has no name."""
-        above = row.get("supercategory", "")
-        return Category(id_, required_text(row, "name"), above if _is_word(above) else "", text_id)
+        above, name = row.get("supercategory", ""), required_name(row, "name")
+        if isinstance(above, str) and not is_name(above):
+            reason = f"expected at most {MAX_NAME} characters; left out"
+            self.mends.count("categories", index, ".supercategory", reason, above)
+            row["supercategory"] = above = ""
+        return Category(id_, name, above if _is_word(above) else "", text_id)
 
     def annotation_id(self, name: str, index: int, row: dict[str, Json], ids: Ids) -> tuple[int, str]:
         """The number of an annotation, which nothing refers to: any that is free will do."""
@@ -116,7 +147,7 @@ class Rows:
 
     def plain(self, batch: Sequence[Json]) -> dict[int, Annotation]:
         """Of some annotations of the data set form those that need no mending, by their index among them."""
-        return read_plain(batch, self._images, self._categories)
+        return read_plain(batch, self._images, self._categories, self.budget)
 
     def annotation(
         self, name: str, index: int, row: dict[str, Json], score_wanted: bool
@@ -136,7 +167,7 @@ class Rows:
         if box is not None and holds_nothing(given) and _is_within(box, image.size):
             _, is_crowd = (None, False) if score_wanted else self._area_and_crowd(name, index, row)
             return GivenBox(image.id, category.id, box, score, is_crowd)
-        read = read_segmentation(given, image.size)
+        read = read_segmentation(given, image.size, self.budget)
         # Of a row that is refused, nothing is said of its side fields.
         for field, reason, got in read.mends:
             self.mends.count(name, index, f".segmentation{field}", reason, got)
@@ -172,7 +203,8 @@ class Rows:
         def count(key: str, reason: str, got: Json) -> None:
             self.mends.count(name, index, f".{key}", reason, got)
 
-        return {key: clean(row[key], partial(count, key)) for key in row if key not in known}
+        most = MAX_EXTRA_VALUES if index is None else MAX_EXTRA_ROW_VALUES
+        return {key: clean(row[key], partial(count, key), most=most) for key in row if key not in known}
 
 
 def _is_word(value: Json) -> bool:

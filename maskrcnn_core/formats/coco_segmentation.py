@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from maskrcnn_core.bounds import MAX_EDGE
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.formats.coco_fields import FAR, NUMBERS, FieldError, whole
 from maskrcnn_core.masks import Rle
-from maskrcnn_core.polygons import polygons_to_rle
+from maskrcnn_core.polygons import LONG_EDGES, EdgeBudget, edge_length, polygons_to_rle
 from maskrcnn_core.refusals import kind
 
 __all__ = ["LEAST_NUMBERS", "Segmentation", "holds_nothing", "read_segmentation"]
@@ -48,24 +49,25 @@ def holds_nothing(value: Json) -> bool:
     return not value or (isinstance(value, list) and all(part == [] for part in value))
 
 
-def read_segmentation(value: Json, size: tuple[int, int]) -> Segmentation:
+def read_segmentation(value: Json, size: tuple[int, int], budget: EdgeBudget | None = None) -> Segmentation:
     """Reads a segmentation, distrusting every number: nothing unchecked reaches ``pycocotools``.
 
     Args:
         value: as JSON has it.
         size: height and width of its image.
+        budget: for the edges of all polygons of the import.
 
     Raises:
         FieldError: with the place below the annotation, if there is no mask in it.
     """
     if isinstance(value, list) and value:
-        return _read_polygons(value, size)
+        return _read_polygons(value, size, budget or EdgeBudget())
     if isinstance(value, dict) and value:
         return _read_runs(value, size)
     raise FieldError("segmentation", "expected polygons or run lengths", kind(value))
 
 
-def _read_polygons(value: list[Json], size: tuple[int, int]) -> Segmentation:
+def _read_polygons(value: list[Json], size: tuple[int, int], budget: EdgeBudget) -> Segmentation:
     mends: list[tuple[str, str, Json]] = []
     if not any(isinstance(part, list) for part in value):
         mends.append(("", "a flat list of numbers; read as one polygon", value))
@@ -75,14 +77,17 @@ def _read_polygons(value: list[Json], size: tuple[int, int]) -> Segmentation:
         value = [value]
     try:
         parts = [_read_part(part) for part in value]
+        _spend(budget, edge_length(parts))
         if len(parts) == 1 or all(map(_has_area, parts)):
             return Segmentation(polygons_to_rle(parts, size), parts, mends=tuple(mends))
     except DatasetError:
         pass  # which part it is, and whether others are good, is found one by one
-    parts, first = [], None
+    parts, first, drawn = [], None, 0.0
     for index, part in enumerate(value):
         try:
             read = _read_part(part)
+            length = edge_length([read])
+            _spend(budget, length)
             polygons_to_rle([read], size)
             if not _has_area(read):
                 raise DatasetError("all points of the polygon lie on one line")
@@ -92,9 +97,18 @@ def _read_polygons(value: list[Json], size: tuple[int, int]) -> Segmentation:
             mends.append((f"[{index}]", f"left out beside good parts: {reason}", None))
         else:
             parts.append(read)
+            drawn += length
+            if drawn > MAX_EDGE:  # good by themselves and too much together
+                raise FieldError("segmentation", LONG_EDGES)
     if first is not None and not parts:
         raise first
     return Segmentation(polygons_to_rle(parts, size), parts, mends=tuple(mends))
+
+
+def _spend(budget: EdgeBudget, length: float) -> None:
+    """Takes the edges of a polygon that will be drawn; raises :class:`DatasetError` if too few are left."""
+    if length <= MAX_EDGE and not budget.spend(length):  # longer ones are refused before they cost anything
+        raise DatasetError("polygon edges are longer, all together, than the size of the file allows")
 
 
 def _read_part(part: Json) -> list[float]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from maskrcnn_core.bounds import MAX_EDGE
 from maskrcnn_core.errors import ExportError
 from maskrcnn_core.json_rows import JsonRows, read_json_rows
 from maskrcnn_core.messages import counted
+from maskrcnn_core.polygons import LONG_EDGES, edge_length
 from maskrcnn_core.pycoco import COCO, coco_mask
 
 __all__ = ["Meant", "read_back", "read_back_note"]
@@ -49,6 +51,9 @@ def read_back(data: bytes, meant: Iterable[Meant], *, exact: bool = True) -> tup
         for annotation in batch:
             if (mask := next(expected, None)) is None:
                 raise ExportError(f"annotations: wrote {index}, pycocotools reads {len(rows)}")
+            outline = annotation["segmentation"]
+            if isinstance(outline, list) and edge_length(outline) > MAX_EDGE:  # an older project's
+                raise ExportError(f"annotations[{index}].segmentation: {LONG_EDGES}")
             iou = _iou(coco.annToRLE(annotation), *mask)
             if exact and iou < 1.0:
                 raise ExportError(

@@ -8,7 +8,6 @@ imported into an empty project and exported again gives the same bytes.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
@@ -30,12 +29,14 @@ from maskrcnn_core.formats.coco_sizes import sizes_from
 from maskrcnn_core.image_pools import FoundImages, ImageFinder
 from maskrcnn_core.images import decode_image, image_size
 from maskrcnn_core.messages import one_line
-from maskrcnn_core.refusals import Groups, grouped
+from maskrcnn_core.polygons import EdgeBudget
+from maskrcnn_core.refusals import Groups
 from maskrcnn_core.run_limits import NoteTally
 from maskrcnn_core.store.coco_ids import FreeIds
 from maskrcnn_core.store.homes import RecordHomes
 from maskrcnn_core.store.import_report import BoxToFill, ImportReport
 from maskrcnn_core.store.journal import Change, New, Ref
+from maskrcnn_core.store.ours import checked_ours
 from maskrcnn_core.store.own_rows import (
     Verdict,
     changed_values,
@@ -46,8 +47,6 @@ from maskrcnn_core.store.own_rows import (
 )
 from maskrcnn_core.store.pictures_in import called_otherwise, import_images
 from maskrcnn_core.store.records import (
-    IMAGE_STATUSES,
-    STATUSES,
     CategoryRow,
     ImageRow,
     InstanceRow,
@@ -66,7 +65,6 @@ _TOLD: dict[Verdict, str] = {
 """What is said of so many rows of a project's own export."""
 
 _OUTSIDE = "no pixel of it lies within the image"
-_COLOUR = re.compile(r"#[0-9a-fA-F]{6}")
 
 FindImage = Callable[[str], bytes | None]
 """Gives an image file's bytes by the name that a data set calls it, or ``None`` if it is not there."""
@@ -84,6 +82,7 @@ def import_coco(
     *,
     name: str = "",
     on_progress: Callable[[int, int], object] | None = None,
+    budget: EdgeBudget | None = None,
 ) -> ImportReport:
     """Takes a COCO file with its images into a project: wholly, but for what is named, or not at all.
 
@@ -101,13 +100,14 @@ def import_coco(
         name: of the file, for what is said of it.
         on_progress: called with ``(done, total)`` images and annotations now and then; it may raise to stop,
             and then nothing is taken in.
+        budget: for the edges of all polygons, where several files are one import.
 
     Raises:
         DatasetError: if the file as a whole is not COCO JSON, or holds a name that no database can keep.
         StoreError: if the store cannot be written; then nothing was taken in.
     """
     with collection_paused():
-        file = data if isinstance(data, CocoReader) else read_for_import(data, find_image)
+        file = data if isinstance(data, CocoReader) else read_for_import(data, find_image, budget)
         work = _CocoImport(store, project_id, file, find_image, on_progress)
         work.plan_categories()
         work.plan_images()
@@ -118,17 +118,24 @@ def import_coco(
     return work.report(f"{one_line(name)}: " if name else "")
 
 
-def read_for_import(data: bytes, find_image: FindImage | ImageFinder) -> CocoReader:
+def read_for_import(
+    data: bytes, find_image: FindImage | ImageFinder, budget: EdgeBudget | None = None
+) -> CocoReader:
     """Reads a COCO file up to its annotations; sizes that it does not tell are measured in its images.
+
+    Args:
+        data: the file.
+        find_image: gives its images.
+        budget: see :func:`import_coco`.
 
     Raises:
         DatasetError: if the file as a whole is not COCO JSON, or holds a name that no database can keep.
     """
 
     if isinstance(find_image, ImageFinder):
-        file = CocoReader(data, size_of=sizes_from(find_image, data))
+        file = CocoReader(data, size_of=sizes_from(find_image, data), budget=budget)
     else:
-        file = CocoReader(data, size_of=lambda name: _size_of(find_image(name), name))
+        file = CocoReader(data, size_of=lambda name: _size_of(find_image(name), name), budget=budget)
     names = [("categories", "name", [row.value.name for row in file.categories])]
     names += [("images", "file_name", [row.value.file_name for row in file.images])]
     for rows, field, texts in names:
@@ -182,7 +189,8 @@ class _CocoImport:
         self.pixelless = Groups()
         self.images_there = 0
         self.project = store.project(project_id)
-        self.is_own = is_own(file.ours, self.project)
+        self.ours = checked_ours("COCO file", None, {OURS: file.ours}, self.mends)
+        self.is_own = is_own(self.ours, self.project)
         # From the file's ids to the project's ids in files.
         self.coco_ids: dict[tuple[str, int], int] = {}
         # From the file's ids to the store's, or to rows that this decision makes.
@@ -204,8 +212,8 @@ class _CocoImport:
             f"annotations: {count} left out, as their {what} cannot be used"
             for what, count in self.without.items()
         ]
-        refused = (*grouped(self.file.refusals), *self.pixelless.sentences(), *left, *self.refused)
-        more = len(self.file.refusals) + len(self.pixelless) + self.without.total() + len(self.refused)
+        refused = (*self.file.refused, *self.pixelless.sentences(), *left, *self.refused)
+        more = self.file.refused_count + len(self.pixelless) + self.without.total() + len(self.refused)
         notes = (*self.file.notes, *self.mends.sentences(), *self.notes, *self.decoding.sentences())
         return ImportReport(
             self.made["image"],
@@ -233,7 +241,7 @@ class _CocoImport:
             self.store.given_coco_ids(self.project_id, "category"), [row.id for row in self.file.categories]
         )
         for index, row in enumerate(self.file.categories):
-            category, ours = row.value, ours_of(row.raw)
+            category, ours = row.value, checked_ours("categories", index, row.raw, self.mends)
             there = by_name.get(category.name) or renamed.get(category.id)
             if there is not None:
                 self.category_ids[category.id] = there.id
@@ -252,17 +260,11 @@ class _CocoImport:
             if came_before:
                 self.notes.append(f"categories: the name {category.name!r} came before; the two are one here")
                 continue
-            colour = ours.get("colour", "")
-            if not isinstance(colour, str) or (colour and not _COLOUR.fullmatch(colour)):
-                self.mends.count(
-                    "categories", index, ".maskdesk.colour", "expected #rrggbb; left out", colour
-                )
-                colour = ""
             above = row.raw.get("supercategory", "")
             self.add(
                 new_category(
                     Category(id_, category.name, category.supercategory),
-                    colour=colour,
+                    colour=ours.get("colour", ""),
                     extra=_extra(row, self._free_text("categories", index, category.text_id, text_ids))
                     | ({} if above == category.supercategory else {"supercategory": above}),
                     key=key,
@@ -331,7 +333,7 @@ class _CocoImport:
             name = homes.new_name(record.file_name)
             if name != self.found.folder + record.file_name:
                 self.notes.append(called_otherwise(record.file_name, name))
-            status = ours_of(row.raw).get("status")
+            ours = checked_ours("images", index, row.raw, self.mends)
             key = ("image", record.id)
             self.image_ids[record.id] = Ref(key)
             id_ = self.coco_ids["image", record.id] = ids.take(record.id)
@@ -341,7 +343,7 @@ class _CocoImport:
                     name,
                     record.size,
                     digest,
-                    status=status if status in IMAGE_STATUSES else "new",
+                    status=ours.get("status", "new"),
                     extra=_extra(row, self._free_text("images", index, record.text_id, text_ids)),
                     key=key,
                 )
@@ -446,7 +448,7 @@ class _CocoImport:
         for verdict, text in _TOLD.items():
             if count := verdicts[verdict]:
                 self.notes.append(f"annotations: {count} {text}")
-        if "project" in self.file.ours and self.is_own:
+        if "project" in self.ours and self.is_own:
             images = set(self.image_ids.values())
             lacking = sum(row.coco_id not in listed and row.image_id in images for row in self.instances)
             if lacking:
@@ -468,8 +470,7 @@ class _CocoImport:
     def _new_instance(
         self, row: CocoRow[Instance], image_id: int | Ref, category_id: int | Ref, coco_id: int
     ) -> New:
-        instance, ours = row.value, ours_of(row.raw)
-        status, source = ours.get("status"), ours.get("source")
+        instance, ours = row.value, checked_ours("annotations", row.index, row.raw, self.mends)
         extra = row.extra
         if row.text_id or row.is_listed:
             extra = _extra(row, row.text_id, **({"counts": "list"} if row.is_listed else {}))
@@ -478,8 +479,8 @@ class _CocoImport:
             category_id,
             coco_id,
             instance.mask,
-            source=source if isinstance(source, str) and is_storable(source) else "file",
-            status=status if status in STATUSES else _status_of(row),
+            source=ours.get("source", "file"),
+            status=ours["status"] if "status" in ours else _status_of(row),
             score=instance.score,
             polygons=row.polygons,
             is_crowd=instance.is_crowd,
@@ -492,8 +493,8 @@ class _CocoImport:
         """A project keeps the ``info`` and licences of the first file that has some."""
         project = self.project
         extra = {**self.file.extra, **project.extra}
-        mark = self.file.ours.get("project")
-        if isinstance(mark, str) and not self.images_there:
+        mark = self.ours.get("project")
+        if mark is not None and not self.images_there:
             extra[OURS] = {"project": mark}  # it begins as a copy: what is exported from either is of both
         if extra != project.extra:
             self.changes.append(Change("project", project.id, project.version, {"extra": extra}))

@@ -19,6 +19,7 @@ from maskrcnn_core.image_formats import IMAGE_SUFFIXES
 from maskrcnn_core.image_pools import FoundImages, ImageFinder, ImagePool, PooledFile
 from maskrcnn_core.images import HEAD_BYTES, image_format
 from maskrcnn_core.messages import counted, one_line
+from maskrcnn_core.polygons import EdgeBudget
 from maskrcnn_core.spellings import as_written
 from maskrcnn_core.store.exchange import ImportReport, import_coco, import_images
 from maskrcnn_core.store.store import Store
@@ -93,10 +94,11 @@ def import_files(
         [file for file, _, data in sorted_in.coco_files if b'"images"' in data],
     )
     found: set[int] = set()
+    budget = EdgeBudget()
     for data_set, shown, data in sorted_in.coco_files:
         finder = _PoolFinder(store, pool, data_set, sorted_in.images)
         try:
-            report += import_coco(store, project_id, who, data, finder, name=shown)
+            report += import_coco(store, project_id, who, data, finder, name=shown, budget=budget)
         except CoreError as error:
             report += ImportReport(refused=(f"{one_line(shown)}: {error}",))
         else:

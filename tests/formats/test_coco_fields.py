@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from maskrcnn_core.bounds import DEEPEST
 from maskrcnn_core.errors import DatasetError
-from maskrcnn_core.formats.coco_fields import DEEPEST, clean, id_key
+from maskrcnn_core.formats.coco_fields import clean, id_key
 from maskrcnn_core.formats.coco_reader import read_coco, read_coco_file
 from maskrcnn_core.formats.coco_results import read_results_file
 from maskrcnn_core.polygons import polygons_to_rle

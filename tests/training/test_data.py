@@ -60,7 +60,7 @@ def test_images_that_cannot_be_used_are_named_and_the_rest_is_kept(tmp_path):
     assert "5.png: " in told, "half a file is noticed before training begins"
 
 
-@pytest.mark.parametrize("name", ["../1.png", "/etc/passwd", "a\0b.png", "x" * 5000])
+@pytest.mark.parametrize("name", ["../1.png", "/etc/passwd", "a\0b.png", "x" * 1000])
 def test_images_outside_the_folder_are_not_reached(tmp_path, name):
     file = write(tmp_path / "a", make_dataset(count=2))
     document = json.loads(file.read_text())
