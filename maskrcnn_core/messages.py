@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["counted", "one_line"]
+__all__ = ["counted", "one_line", "shortened"]
 
 
 def counted(count: int, one: str, many: str = "") -> str:
@@ -26,3 +26,11 @@ def one_line(text: str) -> str:
     return "".join(
         c if c.isprintable() or c in "\u200c\u200d" else c.encode("unicode_escape").decode() for c in text
     )
+
+
+def shortened(name: str, most: int) -> str:
+    """A name of at most ``most`` characters, 3 or more: long ones lose their middle."""
+    if len(name) <= most:
+        return name
+    end = (most - 1) // 2
+    return f"{name[: most - 1 - end]}…{name[-end:]}"

@@ -75,11 +75,17 @@ class ImageState:
         kind: ``found`` and ``none`` are answers of the network, ``failed`` is the lack of one.
         text: the same for people, with number, place or reason.
         is_final: it failed, and would fail again however often it is asked.
+        brief: the text in a word or two, for lists.
     """
 
     kind: Literal["not run", "waiting", "running", "found", "none", "failed", "cancelled"]
     text: str
     is_final: bool = False
+    brief: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.brief:
+            object.__setattr__(self, "brief", "failed" if self.kind == "failed" else self.text)
 
     @property
     def is_active(self) -> bool:
@@ -339,7 +345,9 @@ class Workspace:
             return ImageState("not run", "not run")
         if job.state == "waiting":
             place = job.place
-            return ImageState("waiting", f"waiting, {place} before it" if place else "waiting, next")
+            if place:
+                return ImageState("waiting", f"waiting, {place} before it", brief=f"{place} before it")
+            return ImageState("waiting", "waiting, next")
         if job.state == "running":
             return ImageState("running", "running")
         if job.state == "cancelled":

@@ -16,6 +16,7 @@ from pages.ui.mending import draw_mend
 from pages.ui.navigation import through_app
 from pages.ui.settings import draw_model_choice, draw_thresholds
 from pages.ui.state import UiState, get_state
+from pages.ui.steady import DESK
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference import Predictor
@@ -67,7 +68,8 @@ if not page_state.workspace.images:
 if chosen is not None:
     page_state.workspace.start(chosen, page_state.thresholds, first=page_state.current)
 
-left, right = st.columns([1, 2], gap="medium")
+with st.container(key=DESK):
+    left, right = st.columns([5, 9], gap="medium")
 with left:
     draw_gallery(page_state, chosen)
     draw_report(page_state)

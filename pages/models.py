@@ -3,7 +3,6 @@
 import tempfile
 from pathlib import Path
 
-import pandas as pd
 import streamlit as st
 
 from maskrcnn_core.domains import domain_by_key
@@ -21,45 +20,29 @@ from pages.ui.summary import draw_summary
 from pages.ui.uploads import say_why_uploads_fail
 
 
-def draw_table(specs: list[ModelSpec], ready: set[str]) -> None:
-    st.dataframe(
-        pd.DataFrame(
-            {
-                "model": [spec.title for spec in specs],
-                "ready": [spec.key in ready for spec in specs],
-                "for": [", ".join(domain_by_key(key).title for key in spec.domains) for spec in specs],
-                # A figure never without its images, and none in a column of its own: they cannot be compared.
-                "AP, and on what": ["; ".join(row.text for row in spec.measured) for spec in specs],
-                "MB": [spec.size_bytes / 1e6 for spec in specs],
-                "licence": [spec.licence for spec in specs],
-                "what it knows": [spec.knows for spec in specs],
-                "source": [spec.source for spec in specs],
-            }
-        ),
-        hide_index=True,
-        column_config={
-            "MB": st.column_config.NumberColumn(format="%.1f"),
-            "AP, and on what": st.column_config.TextColumn(width="large"),
-        },
-        key="model-table",
-        alt="The models with their accuracy, size and licence",
-    )
-
-
-def draw_downloads(specs: list[ModelSpec], ready: set[str]) -> None:
+def draw_models(specs: list[ModelSpec], ready: set[str]) -> None:
+    """The models, one below the other: in a table most of these texts would be cut, on every screen."""
     for spec in specs:
-        if (
-            spec.key not in ready
-            and spec.url
-            and st.button(
-                f"Download {spec.title} ({spec.size_bytes / 1e6:.0f} MB)",
-                key=f"get-{spec.key}",
-                icon=":material/download:",
-            )
-        ):
-            with show_core_errors():
-                download_model(spec.key)
-                st.rerun()
+        with st.container(border=True, key=f"card-{spec.key}"):
+            _draw_model(spec, is_ready=spec.key in ready)
+
+
+def _draw_model(spec: ModelSpec, *, is_ready: bool) -> None:
+    domains = ", ".join(domain_by_key(key).title for key in spec.domains)
+    st.markdown(f"**{plain(spec.title)}**: {plain(domains)}")
+    st.caption(plain(spec.knows))
+    # A figure never without its images, and none in a column of its own: they cannot be compared.
+    measured = "; ".join(row.text for row in spec.measured)
+    parts = [f"Measured on {measured}" if measured else "", f"{spec.size_bytes / 1e6:.1f} MB", spec.licence]
+    st.caption(plain(". ".join(part for part in parts if part) + f". Source: {spec.source}"))
+    if is_ready:
+        st.caption(":material/check: Ready to use.")
+    elif spec.url and st.button(
+        f"Download ({spec.size_bytes / 1e6:.0f} MB)", key=f"get-{spec.key}", icon=":material/download:"
+    ):
+        with show_core_errors():
+            download_model(spec.key)
+            st.rerun()
 
 
 def draw_made_of(state: UiState, specs: list[ModelSpec], ready: set[str]) -> None:
@@ -115,8 +98,7 @@ page_state = get_state()
 models = all_models()
 ready_keys = {spec.key for spec in ready_models()}
 st.title("Models")
-draw_table(models, ready_keys)
-draw_downloads(models, ready_keys)
+draw_models(models, ready_keys)
 draw_fetch_setting()
 draw_made_of(page_state, models, ready_keys)
 draw_custom(page_state)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from maskrcnn_core.messages import shortened
 from maskrcnn_core.workspace import ImageState
 from pages.ui.looking import look_again_in
 from pages.ui.state import UiState
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_gallery"]
 
+_NAME = 18  # characters of a name that the list has room for
 _SOONEST, _LATEST = 0.7, 5.0  # seconds until a list with waiting images looks again
 
 
@@ -69,8 +71,8 @@ def _draw(state: UiState, predictor: Predictor | None) -> None:
     table = pd.DataFrame(
         {
             "": [image.thumbnail for image in workspace.images.values()],
-            "state": [s.text for s in states],
-            "image": [image.name for image in workspace.images.values()],
+            "state": [s.brief for s in states],
+            "image": [shortened(image.name, _NAME) for image in workspace.images.values()],
         }
     )
     st.dataframe(
@@ -84,7 +86,7 @@ def _draw(state: UiState, predictor: Predictor | None) -> None:
         selection_mode="single-row-required",
         column_config={
             "": st.column_config.ImageColumn(width=56),
-            "state": st.column_config.TextColumn(width=90),
+            "state": st.column_config.TextColumn(width=112),
         },
         alt="Open images, each with its state; choose a row to look at it",
     )

@@ -13,7 +13,7 @@ import streamlit as st
 from maskrcnn_core.annotations import Instance
 from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
 from maskrcnn_core.images import encode_png, one_line
-from maskrcnn_core.messages import counted
+from maskrcnn_core.messages import counted, shortened
 from maskrcnn_core.palette import category_color, hex_color
 from maskrcnn_core.rendering import colors_of, cut_out_thumbnail
 from maskrcnn_core.run_limits import limit_note, resolution_note
@@ -93,7 +93,7 @@ def _draw_viewer(
         display=state.display,
         ack=state.ack,
         message=_MESSAGES[where.kind].format(where.text),
-        title=f"{_shortened(one_line(image.name))}: {where.text}",
+        title=f"{shortened(one_line(image.name), _LONG_NAME)}: {where.text}",
     )
     _take_answer(state, viewer(message, key="viewer"))
     if where.kind == "failed":  # the viewer has a line for it, and this may be long
@@ -103,11 +103,6 @@ def _draw_viewer(
     if shown is None or predictor is None:
         return None
     return state.workspace.shown(image.digest, predictor, state.thresholds)
-
-
-def _shortened(name: str) -> str:
-    """A name without its middle where it is long: what comes after it has to be seen as well."""
-    return name if len(name) <= _LONG_NAME else f"{name[: _LONG_NAME // 2]}…{name[-(_LONG_NAME // 2 - 1) :]}"
 
 
 def _take_answer(state: UiState, answer: ViewerState) -> None:

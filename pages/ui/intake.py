@@ -12,6 +12,7 @@ from pages.ui.cached import sample_bytes, sample_picture
 from pages.ui.domains import choose_for_sample
 from pages.ui.errors import plain
 from pages.ui.state import UiState
+from pages.ui.steady import SAMPLES
 from pages.ui.uploads import say_why_uploads_fail
 
 __all__ = ["draw_camera", "draw_report", "draw_samples", "draw_uploader"]
@@ -63,8 +64,9 @@ def draw_samples(state: UiState, *, across: int | None = None) -> None:
     """The samples, so many in a row, each with what to try; more of the same are folded away."""
     samples = ready_samples()
     first = [sample for sample in samples if sample.is_first]
-    _draw_rows(state, first, across or len(first))
-    with st.expander("More samples", icon=":material/palette:"):
+    with st.container(key=SAMPLES):
+        _draw_rows(state, first, across or len(first))
+    with st.expander("More samples", icon=":material/palette:"), st.container(key=f"more-{SAMPLES}"):
         _draw_rows(state, [sample for sample in samples if not sample.is_first], across or len(first))
 
 

@@ -76,6 +76,32 @@ def test_a_moved_score_is_seen_and_goes_back_to_the_models_own(desk):
     assert desk.shown == before, "Python has it, too"
 
 
+# Labels of the page's own part that have not the room that they need.
+CUT = """() => [...document.querySelectorAll('[data-testid=stMain] button *')]
+    .filter((label) => label.clientWidth > 0 && label.scrollWidth > label.clientWidth)
+    .map((label) => label.textContent)"""
+
+
+@pytest.mark.parametrize("size", [(1360, 900), (800, 900)], ids=["wide", "narrow"])
+def test_no_label_is_cut(page, address, size):
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    desk = Desk(page, address)
+    page.get_by_text("More samples").wait_for()
+    desk.settle()
+    assert page.evaluate(CUT) == []
+    desk.drop(shared_path(*PHOTO))
+    desk.settle()
+    assert page.evaluate(CUT) == []
+    # The list is drawn on a canvas: mark, picture, 'waiting, next' and 18 characters of a name take so much.
+    assert page.locator("[data-testid=stDataFrame]").first.bounding_box()["width"] > 330
+    page.get_by_role("link", name="Models").click()
+    page.get_by_text("Your own model").wait_for()
+    desk.settle()
+    assert page.evaluate(CUT) == []
+    for card in page.locator("[class*=st-key-card-]").all():
+        assert card.evaluate("card => card.scrollWidth <= card.clientWidth")
+
+
 # After each frame that was shown: the title's first letter and the colour in the picture's middle.
 WATCH_TITLES = """() => {
     const seen = (window.seen = []);

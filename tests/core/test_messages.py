@@ -2,7 +2,7 @@
 
 import pytest
 
-from maskrcnn_core.messages import counted
+from maskrcnn_core.messages import counted, shortened
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,10 @@ from maskrcnn_core.messages import counted
 )
 def test_a_count_agrees_with_its_noun(count, nouns, text):
     assert counted(count, *nouns) == text
+
+
+def test_a_long_name_loses_its_middle_alone():
+    assert shortened("a.png", 5) == "a.png"
+    assert shortened("DSC_20240817_holiday_0042.jpg", 18) == "DSC_20240…0042.jpg"
+    for most in range(3, 12):
+        assert len(shortened("a" * 12, most)) == most

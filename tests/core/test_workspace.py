@@ -125,6 +125,7 @@ def test_states_tell_found_none_failed_and_not_run_apart(predictor):
     assert workspace.state_of(digest, predictor, Thresholds(1.0)).kind == "none"
     failed = workspace.state_of(thin, predictor, Thresholds())
     assert failed.kind == "failed" and not failed.can_run_again
+    assert failed.brief == "failed", "a list has no room for more"
     assert "too thin" in failed.text
     assert workspace.shown(thin, predictor, Thresholds()) is None
 

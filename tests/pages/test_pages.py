@@ -194,8 +194,14 @@ def test_an_export_that_breaks_off_leaves_no_file_that_could_stand_for_another(n
 
 def test_the_models_page_lists_the_table_and_a_summary(mobile):
     app = open_app().switch_page("pages/models.py").run()
-    assert list(app.dataframe[0].value["model"]) == [spec.title for spec in MODELS]
-    assert "Parameters" in list(app.dataframe[1].value["what"])
+    told = [row.value.replace("\\", "") for row in (*app.markdown, *app.caption)]
+    for spec in MODELS:
+        assert any(text.startswith(f"**{spec.title}**: ") for text in told)
+        facts = [row.text for row in spec.measured] + [spec.licence, spec.source]
+        assert any(all(fact in text for fact in facts) for text in told), spec.title
+        assert spec.knows in told
+    assert told.count(":material/check: Ready to use.") == 3
+    assert "Parameters" in list(app.dataframe[0].value["what"])
 
 
 def test_a_fresh_computer_takes_the_photo_model_by_its_own_score_threshold(no_weights, monkeypatch):
