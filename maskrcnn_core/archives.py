@@ -25,12 +25,20 @@ from pathlib import Path
 from typing import BinaryIO
 
 from maskrcnn_core.archive_names import member_names
+from maskrcnn_core.bounds import (
+    MAX_ZIPPED_JSON_BYTES,
+    MAX_ZIPPED_JSON_FILES,
+    MAX_ZIPPED_JSON_VALUES,
+)
 from maskrcnn_core.errors import ArchiveError, ImageError
 from maskrcnn_core.images import image_format, one_line
+from maskrcnn_core.json_rows import count_values
+from maskrcnn_core.messages import counted
 
 __all__ = ["ArchiveMember", "Refusal", "ZipLimits", "read_zip_images"]
 
 _CHUNK = 2**20
+_JSON = ".json"
 _RATIO_FREE_BYTES = 16 * 2**20  # below this a high ratio is a white page, and harmless
 _DIRECTORY_BYTES_PER_ENTRY = 1024  # 46 and the name; above it is padding that only costs memory
 _LITTER = frozenset({".ds_store", "thumbs.db", "desktop.ini"})
@@ -46,6 +54,8 @@ class ZipLimits:
         max_entries: entries of any kind, folders among them.
         max_member_bytes: decompressed bytes of one member; it is held in memory while handed over.
         max_total_bytes: decompressed bytes of all members together.
+        max_json_bytes, max_json_values, max_json_files: of all its JSON, which is parsed, and stays in memory
+            until then.
         max_ratio: decompressed by compressed bytes of one member, once it is larger than 16 MiB.
     """
 
@@ -53,6 +63,9 @@ class ZipLimits:
     max_member_bytes: int = 256 * 2**20
     max_total_bytes: int = 8 * 2**30
     max_ratio: int = 200
+    max_json_bytes: int = MAX_ZIPPED_JSON_BYTES
+    max_json_values: int = MAX_ZIPPED_JSON_VALUES
+    max_json_files: int = MAX_ZIPPED_JSON_FILES
 
 
 @dataclass(frozen=True)
@@ -100,6 +113,7 @@ def read_zip_images(
         _check_overlaps(entries, archive.start_dir, shown)
         seen: set[str] = set()
         total = 0
+        json = _JsonBudget(limits)
         names = member_names(entries, lambda: _data_sets(archive, entries, limits))
         for entry, member in zip(entries, names, strict=True):
             if entry.is_dir() or member.endswith("/") or _is_litter(member):
@@ -108,9 +122,16 @@ def read_zip_images(
             try:
                 _check_entry(entry, member, where, seen, limits)
                 seen.add(member)
+                if is_json := Path(member).suffix.casefold() == _JSON:
+                    if not json.has_room(entry.file_size):
+                        json.left_out.append(member)
+                        continue
                 data = _read(archive, entry, where, limits, other_suffixes)
             except ArchiveError as error:
                 yield Refusal(member, str(error))
+                continue
+            if is_json and not json.spend(data):
+                json.left_out.append(member)
                 continue
             total += len(data)
             if total > limits.max_total_bytes:
@@ -119,6 +140,46 @@ def read_zip_images(
                     f"more at {one_line(member)!r}; it and what follows are not read: split the archive"
                 )
             yield ArchiveMember(member, data)
+        if json.left_out:
+            yield Refusal(json.left_out[0], f"{shown}: {json.sentence()}")
+
+
+class _JsonBudget:
+    """What JSON of one archive may still be read."""
+
+    def __init__(self, limits: ZipLimits) -> None:
+        self._limits = limits
+        self._bytes, self._values, self._files = (
+            limits.max_json_bytes,
+            limits.max_json_values,
+            limits.max_json_files,
+        )
+        self.left_out: list[str] = []
+
+    def has_room(self, size: int) -> bool:
+        """Whether a file of so many bytes may be read at all."""
+        return self._files > 0 and size <= self._bytes
+
+    def spend(self, data: bytes) -> bool:
+        """Takes a file that was read; whether it is to be parsed."""
+        values = count_values(data)
+        if values > self._values:
+            return False
+        self._bytes, self._values, self._files = (
+            self._bytes - len(data),
+            self._values - values,
+            self._files - 1,
+        )
+        return True
+
+    def sentence(self) -> str:
+        """What is said of files that are left out."""
+        limits, left = self._limits, counted(len(self.left_out), "JSON file is", "JSON files are")
+        return (
+            f"wanted at most {_mib(limits.max_json_bytes)}, {limits.max_json_values:,} values and "
+            f"{limits.max_json_files:,} files of JSON in one archive; {left} not read, the first is "
+            f"{one_line(self.left_out[0])}: split the archive"
+        )
 
 
 def _open(
@@ -196,7 +257,7 @@ def _data_sets(
     """The archive's JSON files, which may list names that are hard to read; bad ones are told of later."""
     total = 0
     for entry in entries:
-        if Path(entry.filename).suffix.casefold() != ".json":
+        if Path(entry.filename).suffix.casefold() != _JSON:
             continue
         try:
             _check_entry(entry, "-", "", set(), limits)
@@ -204,7 +265,7 @@ def _data_sets(
         except ArchiveError:
             continue
         total += len(data)
-        if total > limits.max_total_bytes:
+        if total > limits.max_json_bytes:
             return
         yield data
 

@@ -29,6 +29,8 @@ __all__ = [
     "MAX_ROW_VALUES",
     "MAX_STRANGE_ROWS",
     "MAX_ZIPPED_JSON_BYTES",
+    "MAX_ZIPPED_JSON_FILES",
+    "MAX_ZIPPED_JSON_VALUES",
     "is_name",
 ]
 
@@ -62,6 +64,12 @@ MAX_JSON_BYTES = 2**31
 
 MAX_ZIPPED_JSON_BYTES = 2**28
 """Of all JSON in one zip, unpacked: it is held in memory, and 16 MiB of it pack into 15 kB."""
+
+MAX_ZIPPED_JSON_VALUES = 50_000_000
+"""Values in all JSON of one zip: each costs a tenth of a microsecond or more, whatever it is."""
+
+MAX_ZIPPED_JSON_FILES = 1000
+"""JSON files that are read of one zip: each is a decision of its own, and is compared with the project."""
 
 MAX_ROWS = 5_000_000
 """Of one list of a file. What is kept of a row until it is read takes 24 bytes; LVIS has 1.3 million."""

@@ -30,7 +30,7 @@ from maskrcnn_core.bounds import (
 from maskrcnn_core.compiled import compiled
 from maskrcnn_core.errors import DatasetError
 
-__all__ = ["JsonRows", "parse_json", "read_json", "read_json_rows"]
+__all__ = ["JsonRows", "count_values", "parse_json", "read_json", "read_json_rows"]
 
 Json = Any
 """A value as ``json`` reads it."""
@@ -173,9 +173,14 @@ def read_json_rows(
         raise DatasetError("this is no JSON, or only a part of a file") from None
 
 
+def count_values(data: bytes | memoryview) -> int:
+    """How many values a text has; an empty list counts twice. It need not be JSON."""
+    return int(_weigh(np.frombuffer(data, np.uint8), _KINDS))
+
+
 def _say_where(text: bytes) -> None:
     """Says where a text is no JSON, unless that would take gigabytes: then all of it has to be parsed."""
-    if _weigh(np.frombuffer(text, np.uint8), _KINDS) <= 10 * MAX_EXTRA_VALUES:
+    if count_values(text) <= 10 * MAX_EXTRA_VALUES:
         read_json(text)
 
 
@@ -200,7 +205,7 @@ def _document(
             raise ValueError(name)
         value = _trimmed(span[colon + 1 : end])
         if name not in _LISTED:
-            weight = _weigh(np.frombuffer(value, np.uint8), _KINDS)
+            weight = count_values(value)
             if weight > left:
                 members.pop(name, None)
                 on_left_out(name, f"more than {MAX_EXTRA_VALUES} values beside the rows; left out")
