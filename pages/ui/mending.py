@@ -66,6 +66,7 @@ def project_of_open_images(store: Store, state: UiState, predictor: Predictor) -
     if state.mended_in not in present:
         name = f"Annotated {datetime.now():%Y-%m-%d %H.%M.%S}"
         state.mended_in, state.mended_as = store.create_project(name, who).id, "auto"
+        state.kept.clear()  # another project had them, which has gone
     if state.workspace.stretch != state.mended_as:
         # Only where the switch was moved on the page: what the project's own switch says stays otherwise.
         set_stretch(store, state.mended_in, who, state.workspace.stretch)
@@ -83,4 +84,5 @@ def project_of_open_images(store: Store, state: UiState, predictor: Predictor) -
     if handed:
         categories = offered_categories(state, predictor.model)
         hand_over(store, state.mended_in, who, handed, categories, predictor.model.key)
+    state.kept.update(answered)
     return state.mended_in

@@ -56,6 +56,7 @@ def run_app() -> None:
                 ack_client=client,
                 ack_seq=ui.review.acks.get(client, 0),
                 who=ui.who if ui.is_named else "",
+                is_unkept=get_state().is_unkept,
             )
 
 

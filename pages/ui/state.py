@@ -201,6 +201,7 @@ class UiState:
         project: what is chosen on the pages of projects.
         project_file: the export of a project that waits to be downloaded.
         mended_in: the store's id of the project in which these images are mended; 0 before the first.
+        kept: digests of open images that such a project has.
         mended_as: how dim images were seen when that project was last told.
         walk: what is chosen on the page that explains the network.
         walk_file: the report or notebook of it that waits to be downloaded.
@@ -244,6 +245,7 @@ class UiState:
     project: ProjectUi = field(default_factory=ProjectUi)
     project_file: Prepared | None = None
     mended_in: int = 0
+    kept: set[str] = field(default_factory=set)
     mended_as: Stretch = "auto"
     walk: WalkUi = field(default_factory=WalkUi)
     walk_file: Prepared | None = None
@@ -252,6 +254,11 @@ class UiState:
     def model_widget(self) -> str:
         """The key of the model menu."""
         return f"model-choice-{self.model_round}" if self.model_round else "model-choice"
+
+    @property
+    def is_unkept(self) -> bool:
+        """Whether images are open that would be gone with this session: neither samples nor in a project."""
+        return bool(self.workspace.images.keys() - self.samples_open - self.kept)
 
     @property
     def choices(self) -> object:

@@ -76,6 +76,26 @@ def test_a_moved_score_is_seen_and_goes_back_to_the_models_own(desk):
     assert desk.shown == before, "Python has it, too"
 
 
+def test_the_browser_asks_before_open_images_are_lost(desk):
+    asked = []
+
+    def stay(dialog):
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    desk.page.on("dialog", stay)
+    desk.page.reload()
+    desk.page.get_by_text("Drop in a picture").wait_for(timeout=60_000)
+    assert asked == [], "nothing is open"
+    desk.drop(shared_path(*PHOTO))
+    desk.settle()
+    count = desk.shown
+    desk.root.get_by_role("application").click()  # browsers ask only on pages that somebody has used
+    desk.page.evaluate("setTimeout(() => location.reload(), 0)")
+    desk.wait_until(lambda: asked == ["beforeunload"], "the browser's question")
+    assert desk.shown == count, "who stays has all that was there"
+
+
 # Labels of the page's own part that have not the room that they need.
 CUT = """() => [...document.querySelectorAll('[data-testid=stMain] button *')]
     .filter((label) => label.clientWidth > 0 && label.scrollWidth > label.clientWidth)

@@ -60,3 +60,22 @@ def test_a_project_of_a_page_that_stretches_says_nothing_of_it(store):
     project = hand_over(store, state, predictor)
     assert stretch_of(store.project(project)) == "auto"
     assert all(entry.kind != "stretch images" for entry in store.journal(project))
+
+
+def test_what_no_project_has_is_said_to_be_lost_with_the_session(store):
+    predictor = Predictor(make_model(), "cpu")
+    state = UiState(project=ProjectUi(who="ann"))
+    assert not state.is_unkept
+    sample = state.workspace.add("sample.tif", dim_tiff()).added[0]
+    state.samples_open.add(sample)
+    assert not state.is_unkept, "a sample is there again with one click"
+    first = state.workspace.add("first.tif", dim_tiff(1)).added[0]
+    assert state.is_unkept
+    hand_over(store, state, predictor)
+    assert not state.is_unkept
+    second = state.workspace.add("second.tif", dim_tiff(2)).added[0]
+    assert state.is_unkept, "it came after the others were taken in"
+    hand_over(store, state, predictor)
+    assert not state.is_unkept
+    state.workspace.remove([first, second])
+    assert not state.is_unkept

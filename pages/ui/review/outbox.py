@@ -43,7 +43,7 @@ def remembered_name() -> str:
     return one_line(name)[:MOST_OF_A_NAME].strip() if isinstance(name, str) else ""
 
 
-def outbox(*, is_open: bool, ack_client: str, ack_seq: int, who: str) -> None:
+def outbox(*, is_open: bool, ack_client: str, ack_seq: int, who: str, is_unkept: bool) -> None:
     """Mounts it.
 
     Args:
@@ -51,8 +51,15 @@ def outbox(*, is_open: bool, ack_client: str, ack_seq: int, who: str) -> None:
         ack_client: the tab whose operations came from here last; empty for none.
         ack_seq: the greatest number of them that was taken in.
         who: the name that the person gave in this session, for the browser to remember; or empty.
+        is_unkept: the browser asks before the tab is closed or reloaded, as something would be lost with it.
     """
-    data = {"is_open": is_open, "ack_client": ack_client, "ack_seq": ack_seq, "who": who}
+    data = {
+        "is_open": is_open,
+        "ack_client": ack_client,
+        "ack_seq": ack_seq,
+        "who": who,
+        "is_unkept": is_unkept,
+    }
     _mount(key=OUTBOX, data=data, on_ops_change=_nothing, on_who_change=_nothing)
 
 

@@ -1,7 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import mountOutbox, { rememberedName, stillToSend } from "../frontend/outbox.js";
+import mountOutbox, { askBeforeLeaving, rememberedName, stillToSend } from "../frontend/outbox.js";
+
+// @ts-expect-error: all of the window that the outbox needs
+globalThis.window = new EventTarget();
 
 const CLIENT = "0123456789abcdef01234567";
 
@@ -61,4 +64,15 @@ test("beside a reviewer, and with nothing to say, it says nothing", () => {
   mountOutbox({ data: nothing, setStateValue });
   assert.deepEqual(said[1], ["who", "Ann"]);
   delete globalThis.localStorage;
+});
+
+test("the browser asks before leaving as long as something would be lost", () => {
+  const tab = new EventTarget();
+  const guard = askBeforeLeaving(tab);
+  const isAsked = () => !tab.dispatchEvent(new Event("beforeunload", { cancelable: true }));
+  assert.equal(isAsked(), false);
+  guard(true);
+  assert.equal(isAsked(), true);
+  guard(false);
+  assert.equal(isAsked(), false);
 });
