@@ -116,33 +116,29 @@ def draw_domain_hint(state: UiState) -> None:
     def keep(what: str) -> None:
         state.domains_kept.add((what, chosen.key))
 
-    has_others = len(state.workspace.images) > 1
-    left, middle, *right = st.columns(3 if has_others else 2)
-    left.button(
-        f"Switch to {seems.title}",
-        key="switch-domain",
-        type="primary",
-        on_click=choose_domain,
-        args=(state, seems.key),
-        width="stretch",
-    )
-    middle.button(
-        f"Keep {chosen.title}",
-        key="keep-domain",
-        help="For this picture; of another one that does not fit you are told again.",
-        on_click=keep,
-        args=(state.current,),
-        width="stretch",
-    )
-    for column in right:
-        column.button(
-            "Keep for all alike",
-            key="keep-domain-for-all",
-            help=f"For all that look like {seems.looks_like}, until the page is reloaded.",
-            on_click=keep,
-            args=(seems.key,),
-            width="stretch",
+    with st.container(horizontal=True):  # which breaks the line where a narrow page has no room
+        st.button(
+            f"Switch to {seems.title}",
+            key="switch-domain",
+            type="primary",
+            on_click=choose_domain,
+            args=(state, seems.key),
         )
+        st.button(
+            f"Keep {chosen.title}",
+            key="keep-domain",
+            help="For this picture; of another one that does not fit you are told again.",
+            on_click=keep,
+            args=(state.current,),
+        )
+        if len(state.workspace.images) > 1:
+            st.button(
+                "Keep for all alike",
+                key="keep-domain-for-all",
+                help=f"For all that look like {seems.looks_like}, until the page is reloaded.",
+                on_click=keep,
+                args=(seems.key,),
+            )
 
 
 def _guess_of_current(state: UiState) -> Guess | None:

@@ -12,7 +12,9 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
+from maskrcnn_core.images import encode_png
 from maskrcnn_core.samples import SAMPLES
+from maskrcnn_core.scenes import draw_scene
 from tests.browser.desk import Desk
 from tests.shared_data import shared_path
 
@@ -114,6 +116,13 @@ def test_no_label_is_cut(page, address, size):
     assert page.evaluate(CUT) == []
     # The list is drawn on a canvas: mark, picture, 'waiting, next' and 18 characters of a name take so much.
     assert page.locator("[data-testid=stDataFrame]").first.bounding_box()["width"] > 330
+    scenes = [encode_png(draw_scene(seed, "fluorescence").pixels) for seed in (300_001, 300_002)]
+    page.get_by_text("Add images").click()
+    files = [{"name": f"{n}.png", "mimeType": "image/png", "buffer": data} for n, data in enumerate(scenes)]
+    page.set_input_files("input[type=file]", files)
+    page.get_by_role("button", name="Keep for all alike").wait_for(timeout=60_000)
+    desk.settle()
+    assert page.evaluate(CUT) == []
     page.get_by_role("link", name="Models").click()
     page.get_by_text("Your own model").wait_for()
     desk.settle()
