@@ -5,6 +5,7 @@ import sys
 from types import FrameType
 
 from maskrcnn_core.cli import app
+from maskrcnn_core.messages import NO_MEMORY, is_out_of_memory
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
@@ -18,4 +19,10 @@ if __name__ == "__main__":
         if hasattr(_stream, "reconfigure"):
             _stream.reconfigure(errors="backslashreplace")
     signal.signal(signal.SIGTERM, _stop)
-    app(prog_name="python -m maskrcnn_core")
+    try:
+        app(prog_name="python -m maskrcnn_core")
+    except Exception as error:
+        if not is_out_of_memory(error):
+            raise
+        print(NO_MEMORY, file=sys.stderr)
+        sys.exit(1)

@@ -168,7 +168,7 @@ def read_image(
                     f"{shown}: wanted a file of at most {MAX_FILE_BYTES / 2**30:g} GiB, "
                     f"found {facts.st_size / 2**30:.1f} GiB; save it smaller or compressed"
                 )
-            data = file.read(MAX_FILE_BYTES + 1)
+            data = file.read(facts.st_size + 1)  # it asks for all of that memory before it reads
     except IsADirectoryError as error:
         raise ImageError(f"{shown}: wanted an image file, found a folder; name the files in it") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path

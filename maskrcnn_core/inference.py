@@ -31,6 +31,7 @@ from maskrcnn_core.forward import (
     run_backbone,
     score_regions,
 )
+from maskrcnn_core.messages import is_out_of_memory
 from maskrcnn_core.models import LoadedModel
 from maskrcnn_core.prompts import Prompted, answer_boxes, check_boxes
 from maskrcnn_core.runs import Failure, Run
@@ -266,7 +267,7 @@ class Predictor:
         try:
             return self._run_batch(images, thresholds, self._network, self.device)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 return [Failure(f"the network stopped: {_first_line(error)}") for _ in images]
         self._free_memory()
         if len(images) > 1:
@@ -287,7 +288,7 @@ class Predictor:
                 note = f"out of memory on {self.device.type}: {what}" if what else ""
                 return self._run_batch(images, thresholds, network, device, scale, note)
             except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     return [Failure(f"the network stopped: {_first_line(error)}")]
                 self._free_memory()
         return [
@@ -404,13 +405,6 @@ def _unusable(image: Pixels, network: MaskRCNN) -> Failure | None:
 def _on_device(network: MaskRCNN, device: torch.device) -> MaskRCNN:
     # The table's module stays on the CPU, for all who share it and to fall back on.
     return network if device.type == "cpu" else copy.deepcopy(network).to(device)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error).lower()
-    return "out of memory" in text or "can't allocate memory" in text or "not enough memory" in text
 
 
 def _first_line(error: BaseException) -> str:

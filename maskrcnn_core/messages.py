@@ -2,7 +2,33 @@
 
 from __future__ import annotations
 
-__all__ = ["counted", "one_line", "shortened"]
+import errno
+
+__all__ = ["NO_MEMORY", "counted", "is_out_of_memory", "one_line", "shortened"]
+
+NO_MEMORY = (
+    "there is not enough memory for this; close other programs, raise the limit of this process (ulimit -v), "
+    "or give it smaller images or files"
+)
+"""What is said where memory ends, which can be anywhere."""
+
+_SIGNS = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "unable to allocate",
+    "failed to map segment",
+)
+"""How torch, NumPy, CUDA and the loader of shared libraries say it."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error, of whatever library, says that there is no memory left."""
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return True
+    text = str(error).casefold()
+    return isinstance(error, RuntimeError | ImportError | OSError) and any(sign in text for sign in _SIGNS)
 
 
 def counted(count: int, one: str, many: str = "") -> str:

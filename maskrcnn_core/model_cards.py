@@ -17,6 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from maskrcnn_core.architectures import Architecture, architecture_as_json, architecture_from_json
+from maskrcnn_core.bounds import (
+    DEEPEST,
+    MAX_CARD_CATEGORIES,
+    MAX_CARD_TEXT,
+    MAX_EXTRA_ROW_VALUES,
+    MAX_NAME,
+    extent,
+    is_storable,
+)
 from maskrcnn_core.categories import Category, LabelMap
 from maskrcnn_core.detections import SCORE_FLOOR
 from maskrcnn_core.domains import check_domains, domains_of
@@ -26,9 +35,9 @@ from maskrcnn_core.messages import counted
 __all__ = ["CARD_VERSION", "ModelCard", "card_file", "is_card", "read_card", "write_card_bytes"]
 
 CARD_VERSION = 1
+_MOST = 2**53
 _VERSION_KEY = "maskdesk_model_card"
 _MAX_BYTES = 4 << 20
-_MAX_CATEGORIES = 10_000
 
 Json = dict[str, Any]
 
@@ -90,14 +99,14 @@ class ModelCard:
     def made(self) -> str:
         """When, where and how long it was trained, in a sentence; empty where the card does not say."""
         run = self.run
-        if not isinstance(run.get("date"), str) or not isinstance(run.get("epochs"), int):
+        epochs, seconds, best = run.get("epochs"), run.get("seconds"), run.get("best_epoch")
+        if not isinstance(run.get("date"), str) or type(epochs) is not int or abs(epochs) > _MOST:
             return ""
-        seconds, best = run.get("seconds"), run.get("best_epoch")
-        took = f" in {seconds:,.0f} s" if isinstance(seconds, int | float) else ""
+        took = f" in {seconds:,.0f} s" if isinstance(seconds, int | float) and 0 <= seconds < _MOST else ""
         kept = "the start is the best" if best == 0 else f"the best is epoch {best}"
         return (
-            f"Trained until {run['date']}{took} on {run.get('device')}: {counted(run['epochs'], 'epoch')}, "
-            f"{kept}."
+            f"Trained until {run['date'][:40]}{took} on {str(run.get('device'))[:80]}: "
+            f"{counted(epochs, 'epoch')}, {kept}."
         )
 
     def mean_ap(self, kind: str) -> float | None:
@@ -114,7 +123,8 @@ def card_file(weights: Path) -> Path:
 def is_card(file: Path) -> bool:
     """Whether a file means to be a model card, by its content."""
     try:
-        head = file.read_bytes()[:4096]
+        with file.open("rb") as opened:
+            head = opened.read(4096)
     except OSError:
         return False
     return head.lstrip().startswith(b"{") and _VERSION_KEY.encode() in head
@@ -170,6 +180,12 @@ def _read(file: Path, _changed: int, _size: int) -> ModelCard:
         raise WeightsError(f"{file.name}: wanted a model card, found no JSON ({error})") from error
     if not isinstance(document, dict) or _VERSION_KEY not in document:
         raise WeightsError(f"{file.name}: this JSON file is no model card: it has no {_VERSION_KEY!r}")
+    values, depth = extent(document)
+    if values > MAX_EXTRA_ROW_VALUES or depth > DEEPEST:
+        raise WeightsError(
+            f"{file.name}: expected a model card of at most {MAX_EXTRA_ROW_VALUES:,} values in {DEEPEST} "
+            f"levels, got {values:,} in {depth}"
+        )
     try:
         return _card(document)
     except CoreError as error:
@@ -181,8 +197,8 @@ def _card(document: Json) -> ModelCard:
         raise WeightsError(f"wanted a card of version {CARD_VERSION}, found {document[_VERSION_KEY]!r}")
     weights = _value(document, "weights", dict)
     categories = tuple(_category(row, at) for at, row in enumerate(_value(document, "categories", list)))
-    if not 1 <= len(categories) <= _MAX_CATEGORIES:
-        raise WeightsError(f"categories: wanted 1 to {_MAX_CATEGORIES}, found {len(categories)}")
+    if not 1 <= len(categories) <= MAX_CARD_CATEGORIES:
+        raise WeightsError(f"categories: wanted 1 to {MAX_CARD_CATEGORIES}, found {len(categories)}")
     try:
         LabelMap.contiguous(categories)
     except InputError as error:
@@ -202,21 +218,21 @@ def _card(document: Json) -> ModelCard:
     results = _value(document, "results", list)
     domains = _value(document, "domains", list) if "domains" in document else []
     return ModelCard(
-        title=_value(document, "title", str),
-        knows=_value(document, "knows", str),
+        title=_text(document, "title"),
+        knows=_text(document, "knows", MAX_CARD_TEXT),
         architecture=architecture_from_json(document.get("architecture")),
         categories=categories,
         sha256=_sha256(weights),
-        size_bytes=_value(weights, "bytes", int),
+        size_bytes=_whole(weights, "bytes", 0),
         nms_threshold=float(nms),
         max_detections=limit,
         score_threshold=float(score),
         rois_per_image=rois,
-        licence=_value(document, "licence", str),
+        licence=_text(document, "licence"),
         data=_value(document, "data", dict),
         settings=_value(document, "settings", dict),
         results=tuple(r for r in results if isinstance(r, dict)),
-        notes=tuple(str(note) for note in _value(document, "notes", list)),
+        notes=tuple(_checked(str(note), "notes", MAX_CARD_TEXT) for note in _value(document, "notes", list)),
         run=_value(document, "run", dict) if "run" in document else {},
         domains=check_domains(str(key) for key in domains),
     )
@@ -227,6 +243,25 @@ def _value(row: Mapping[str, Any], name: str, wanted: type) -> Any:
     if not isinstance(value, wanted) or isinstance(value, bool):
         raise WeightsError(f"{name}: wanted {_KINDS[wanted]}, found {value!r}"[:200])
     return value
+
+
+def _whole(row: Mapping[str, Any], name: str, least: int) -> int:
+    value: int = _value(row, name, int)
+    if not least <= value <= _MOST:
+        raise WeightsError(f"{name}: expected a whole number from {least} to {_MOST}, got another one")
+    return value
+
+
+def _text(row: Mapping[str, Any], name: str, most: int = MAX_NAME) -> str:
+    return _checked(_value(row, name, str), name, most)
+
+
+def _checked(text: str, name: str, most: int) -> str:
+    if len(text) > most or not is_storable(text):
+        raise WeightsError(
+            f"{name}: expected at most {most:,} whole characters, got {len(text):,}, or half of one"
+        )
+    return text
 
 
 def _sha256(weights: Json) -> str:
@@ -244,6 +279,6 @@ def _category(row: object, at: int) -> Category:
     if not isinstance(row, dict) or row.get("label") != at + 1:
         raise WeightsError(f"categories[{at}]: wanted an object with label {at + 1}, found {row!r}"[:200])
     try:
-        return Category(_value(row, "id", int), _value(row, "name", str), _value(row, "supercategory", str))
+        return Category(_whole(row, "id", -_MOST), _text(row, "name"), _text(row, "supercategory"))
     except WeightsError as error:
         raise WeightsError(f"categories[{at}].{error}") from error

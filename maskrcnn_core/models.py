@@ -224,7 +224,7 @@ def _measured(result: dict[str, object]) -> Measured:
         value = result.get(kind)
         return 100 * value if isinstance(value, float) and value >= 0 else None
 
-    on = one_line(str(result.get("name")))
+    on = one_line(str(result.get("name"))[:200])
     return Measured(_WELL_KNOWN.get(on, on), percent("mask AP"), percent("box AP"))
 
 

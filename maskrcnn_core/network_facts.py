@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from maskrcnn_core.bounds import MAX_FEATURE_BYTES, MAX_INPUT_PIXELS
 from maskrcnn_core.errors import InputError
 
 __all__ = [
@@ -75,6 +76,7 @@ class SlimConfig:
             value = getattr(self, name)
             if type(value) is not int or not 1 <= value <= 8192:
                 raise InputError(f"slim network, {name}: wanted a whole number above 0, found {value!r}")
+        _check_cost("slim", self.min_size, self.max_size, (*self.widths, self.pyramid))
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,29 @@ class LiteConfig:
                 )
         if self.pyramid % 8:
             raise InputError(f"lite network, pyramid: expected a multiple of 8, got {self.pyramid}")
+        _check_cost("lite", self.min_size, self.max_size, (self.pyramid,))
+
+
+def _check_cost(name: str, min_size: int, max_size: int, channels: tuple[int, ...]) -> None:
+    """Refuses a network that takes gigabytes for an image of whatever size.
+
+    Args:
+        name: of the network.
+        min_size, max_size: of its input.
+        channels: of feature maps of strides 4, 8 and so on; those of the last one may be of stride 4, too.
+    """
+    pixels = min(min_size, max_size) * max_size
+    if pixels > MAX_INPUT_PIXELS:
+        raise InputError(
+            f"{name} network, min_size and max_size: expected inputs of at most {MAX_INPUT_PIXELS / 1e6:.1f} "
+            f"megapixels, got {min_size} x {max_size}"
+        )
+    maps = [pixels / 16 / 4**level * count * 4 for level, count in enumerate(channels[:-1])]
+    if max(*maps, pixels / 16 * channels[-1] * 4, 0) > MAX_FEATURE_BYTES:
+        raise InputError(
+            f"{name} network: expected feature maps of at most {MAX_FEATURE_BYTES >> 20} MiB, got more: "
+            f"{', '.join(map(str, channels))} channels for inputs of {min_size} x {max_size}"
+        )
 
 
 @dataclass(frozen=True)
@@ -143,3 +168,6 @@ class MobileConfig:
     def __post_init__(self) -> None:
         if len(self.anchors) != 15 or any(len(anchor) != 4 for anchor in self.anchors):
             raise ValueError("anchors: wanted 15 of four numbers")
+        sides = [side for anchor in self.anchors for side in anchor]
+        if not all(type(side) in (int, float) and -1e4 < side < 1e4 for side in sides):
+            raise ValueError("anchors: expected numbers from -10,000 to 10,000, found others")

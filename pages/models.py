@@ -5,8 +5,10 @@ from pathlib import Path
 
 import streamlit as st
 
+from maskrcnn_core.bounds import MAX_NAME
 from maskrcnn_core.domains import domain_by_key
 from maskrcnn_core.files import scratch_folder
+from maskrcnn_core.formats.base import file_name
 from maskrcnn_core.messages import counted
 from maskrcnn_core.model_cards import is_card
 from maskrcnn_core.models import ModelSpec, all_models, load_custom_model, load_trained_model, ready_models
@@ -76,14 +78,14 @@ def draw_custom(state: UiState) -> None:
     uploads = {"weights": weights, "names": names}
     with show_core_errors(), tempfile.TemporaryDirectory(dir=scratch_folder()) as folder:
         # Messages name the files as the person did, as far as that makes a harmless path.
-        file, lines = (Path(folder) / kind / harmless(upload.name)[-80:] for kind, upload in uploads.items())
+        file, lines = (Path(folder) / kind / file_name(upload.name) for kind, upload in uploads.items())
         for path, upload in zip((file, lines), uploads.values(), strict=True):
             path.parent.mkdir()
             path.write_bytes(upload.getvalue())
         if is_card(lines):
             model = load_trained_model(file, card=lines)
         else:
-            model = load_custom_model(file, lines, title=weights.name)
+            model = load_custom_model(file, lines, title=weights.name[:MAX_NAME])
         from maskrcnn_core.inference import Predictor
 
         state.custom[model.key] = Predictor(model)

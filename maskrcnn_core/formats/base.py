@@ -16,7 +16,7 @@ from maskrcnn_core.categories import Category
 from maskrcnn_core.files import replace_file
 from maskrcnn_core.rendering import Style
 
-__all__ = ["Export", "Format", "Member", "file_stem", "stems_of", "write_folder", "write_zip"]
+__all__ = ["Export", "Format", "Member", "file_name", "file_stem", "stems_of", "write_folder", "write_zip"]
 
 _STORED_SUFFIXES = (".png", ".jpg", ".npz", ".zip")  # compressed already
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold: the same input, the same bytes
@@ -101,6 +101,12 @@ def file_stem(name: str, *, longest: int = 100) -> str:
     while len(stem.encode()) > longest:
         stem = stem[:-1]
     return stem or "image"
+
+
+def file_name(name: str) -> str:
+    """A whole file name for a name from outside: its stem as :func:`file_stem` makes it, and its suffix."""
+    suffix = re.search(r"\.[A-Za-z0-9]{1,12}$", name)
+    return file_stem(name.removesuffix(suffix[0])) + suffix[0] if suffix else file_stem(name)
 
 
 def stems_of(images: Sequence[AnnotatedImage]) -> list[str]:

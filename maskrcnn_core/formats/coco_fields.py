@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from maskrcnn_core.bounds import DEEPEST, MAX_NAME, is_name
+from maskrcnn_core.bounds import DEEPEST, MAX_NAME, is_name, is_storable
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.refusals import kind
 
@@ -202,17 +202,6 @@ def ours_of(row: Mapping[str, Json]) -> Mapping[str, Json]:
     """What a row says for MaskDesk alone; empty if that is nothing or no object."""
     value = row.get(OURS)
     return value if isinstance(value, dict) else {}
-
-
-def is_storable(text: str) -> bool:
-    """Whether every database takes a text: no half of a surrogate pair, no NUL."""
-    if text.isascii():
-        return "\0" not in text
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in text
 
 
 def clean(

@@ -13,9 +13,11 @@ from contextlib import contextmanager
 import streamlit as st
 
 from maskrcnn_core.errors import CoreError
+from maskrcnn_core.formats.table import quote_cell
 from maskrcnn_core.images import one_line
+from maskrcnn_core.messages import NO_MEMORY
 
-__all__ = ["harmless", "plain", "show_core_errors"]
+__all__ = ["cell", "harmless", "plain", "show_core_errors"]
 
 _MEANT = r"[\\`*{}\[\]()#+!|<>~$:&@/]|(?<![^\W_])_|_(?![^\W_])"
 _WIDE = 0xFEE0
@@ -25,6 +27,11 @@ _WIDE = 0xFEE0
 def plain(text: str) -> str:
     """Outside text with every sign that Markdown, Streamlit's icons and colors or LaTeX know escaped."""
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:&@/])", r"\\\1", one_line(text))
+
+
+def cell(text: str) -> str:
+    """Outside text for tables, which people take away as CSV: no spreadsheet takes it for a formula."""
+    return quote_cell(one_line(text))
 
 
 def harmless(text: str) -> str:
@@ -38,8 +45,10 @@ def harmless(text: str) -> str:
 
 @contextmanager
 def show_core_errors() -> Iterator[None]:
-    """Shows what the core raises on purpose as a message; anything else is a bug and shows as one."""
+    """Shows what the core raises on purpose, and that memory ended; all else is a bug and shows as one."""
     try:
         yield
     except CoreError as error:
         st.error(plain(str(error)), icon=":material/error:")
+    except MemoryError:
+        st.error(plain(NO_MEMORY), icon=":material/error:")

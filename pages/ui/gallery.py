@@ -9,6 +9,7 @@ import streamlit as st
 
 from maskrcnn_core.messages import shortened
 from maskrcnn_core.workspace import ImageState
+from pages.ui.errors import cell
 from pages.ui.looking import look_again_in
 from pages.ui.state import UiState
 from pages.ui.stepper import stepper
@@ -72,7 +73,7 @@ def _draw(state: UiState, predictor: Predictor | None) -> None:
         {
             "": [image.thumbnail for image in workspace.images.values()],
             "state": [s.brief for s in states],
-            "image": [shortened(image.name, _NAME) for image in workspace.images.values()],
+            "image": [cell(shortened(image.name, _NAME)) for image in workspace.images.values()],
         }
     )
     st.dataframe(

@@ -18,7 +18,7 @@ from maskrcnn_core.palette import category_color, hex_color
 from maskrcnn_core.rendering import colors_of, cut_out_thumbnail
 from maskrcnn_core.run_limits import limit_note, resolution_note
 from maskrcnn_core.workspace import OpenImage, Shown, data_url
-from pages.ui.errors import plain, show_core_errors
+from pages.ui.errors import cell, plain, show_core_errors
 from pages.ui.state import UiState
 from pages.ui.viewer import (
     ViewerImage,
@@ -224,7 +224,7 @@ def detection_table(
         {
             "no.": [number for number, _ in rows],
             "cut-out": [_cut_out_url(state, image, instance) for _, instance in rows],
-            "category": [names[instance.category_id] for _, instance in rows],
+            "category": [cell(names[instance.category_id]) for _, instance in rows],
             "score": [instance.score for _, instance in rows],
             "area px": [instance.area for _, instance in rows],
             "area %": [100 * instance.area / (image.width * image.height) for _, instance in rows],

@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 from streamlit.testing.v1 import AppTest
 
+from maskrcnn_core.categories import Category
 from maskrcnn_core.errors import StoreError
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.masks import Rle
@@ -62,6 +63,26 @@ def store(folder):
 def open_page(name):
     app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
     return app.switch_page(f"pages/{name}.py").run()
+
+
+def test_tables_that_people_take_away_hold_no_formula(store):
+    evil = ["=cmd|' /C calc'!A0", "+1", "-1", "@sum", "plain"]
+    project = store.create_project("P", "=ann", categories=[Category(n, c, c) for n, c in enumerate(evil, 1)])
+    image = encode_png(draw_scene(2).pixels)
+    import_images(store, project.id, "=ann", [("=1+1.png", image)])
+    quoted = [c if c == "plain" else f"'{c}" for c in evil]
+    wanted = {
+        "categories": {"name": quoted, "supercategory": quoted},
+        "overview": {"image": ["'=1+1.png"]},
+        "history": {"who": ["'=ann"]},
+    }
+    app = open_page("project")
+    for section, columns in wanted.items():
+        app.session_state["maskdesk"].project.section = section
+        app.run()
+        assert not app.exception
+        tables = [table.value for table in app.dataframe if set(columns) <= set(table.value)]
+        assert [{name: list(dict.fromkeys(t[name])) for name in columns} for t in tables] == [columns]
 
 
 def test_without_a_project_both_pages_say_what_to_do(folder):

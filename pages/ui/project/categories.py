@@ -16,7 +16,7 @@ from maskrcnn_core.store.category_changes import (
     remove_category,
 )
 from maskrcnn_core.store.records import CategoryRow
-from pages.ui.errors import harmless, plain, show_core_errors
+from pages.ui.errors import cell, harmless, plain, show_core_errors
 from pages.ui.project.choosing import OpenProject, color_of
 from pages.ui.state import ProjectUi
 
@@ -31,8 +31,8 @@ def draw_categories(project: OpenProject, ui: ProjectUi) -> None:
         pd.DataFrame(
             {
                 "color": ["██"] * len(rows),
-                "name": [one_line(row.name) for row in rows],
-                "supercategory": [one_line(row.supercategory) for row in rows],
+                "name": [cell(row.name) for row in rows],
+                "supercategory": [cell(row.supercategory) for row in rows],
                 "instances": [counts[row.id] for row in rows],
                 "id in files": [row.coco_id for row in rows],
             }

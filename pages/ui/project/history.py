@@ -5,9 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from maskrcnn_core.images import one_line
 from maskrcnn_core.store.telling import kinds_of, tell_turn
-from pages.ui.errors import show_core_errors
+from pages.ui.errors import cell, show_core_errors
 from pages.ui.project.choosing import OpenProject
 from pages.ui.state import ProjectUi
 
@@ -43,9 +42,9 @@ def draw_history(project: OpenProject, ui: ProjectUi) -> None:
         pd.DataFrame(
             {
                 "when (UTC)": [entry.at.replace(tzinfo=None) for entry in lines],
-                "who": [one_line(entry.who) for entry in lines],
+                "who": [cell(entry.who) for entry in lines],
                 "what": kinds_of(project.store, lines),
-                "image": [names.get(entry.image_id or 0, "") for entry in lines],
+                "image": [cell(names.get(entry.image_id or 0, "")) for entry in lines],
                 "rows": [len(entry.changes) for entry in lines],
                 "": ["refused: somebody else was first" if entry.is_refused else "" for entry in lines],
             }

@@ -23,7 +23,7 @@ from maskrcnn_core.store.statistics import (
 )
 from maskrcnn_core.store.thumbnails import thumbnails_of
 from maskrcnn_core.workspace import data_url
-from pages.ui.errors import plain
+from pages.ui.errors import cell, plain
 from pages.ui.project.charts import (
     accept_chart,
     category_chart,
@@ -239,13 +239,13 @@ def _draw_table(project: OpenProject, images: list[ImageRow], of_image: dict[int
                     data_url(pictures[image.digest], "image/jpeg") if image.digest in pictures else None
                     for image in images
                 ],
-                "image": [one_line(image.file_name) for image in images],
+                "image": [cell(image.file_name) for image in images],
                 "status": [image.status if image.digest else "not brought" for image in images],
                 **{
                     status: [sum(f.status == status for f in of_image[image.id]) for image in images]
                     for status in ("accepted", "proposed", "rejected")
                 },
-                "categories": [_categories(of_image[image.id], names) for image in images],
+                "categories": [cell(_categories(of_image[image.id], names)) for image in images],
                 "lowest score": [
                     min((f.score for f in of_image[image.id] if f.score is not None), default=None)
                     for image in images

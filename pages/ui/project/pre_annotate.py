@@ -28,7 +28,7 @@ from maskrcnn_core.store.proposing import told_counts
 from maskrcnn_core.store.store import Store
 from maskrcnn_core.worker import ensure_worker
 from pages.ui.cached import predictor_of
-from pages.ui.errors import harmless, plain, show_core_errors
+from pages.ui.errors import cell, harmless, plain, show_core_errors
 from pages.ui.project.choosing import OpenProject
 from pages.ui.settings import shown_title
 from pages.ui.state import ProjectUi, get_state
@@ -152,10 +152,11 @@ def _draw_mapping(project: OpenProject, ui: ProjectUi, predictor: Predictor, fit
     st.caption("Which of the model's categories is which of yours; those that are off are not proposed.")
     table = pd.DataFrame(
         {
-            "model": [category.name for category in label_map],
-            "project": [names.get(kept.get(c.name, 0), _OFF) for c in label_map],
+            "model": [cell(category.name) for category in label_map],
+            "project": [cell(names.get(kept.get(c.name, 0), _OFF)) for c in label_map],
         }
     )
+    shown = {cell(name): id_ for name, id_ in ours.items()}
     edited = st.data_editor(
         table,
         key=f"mapping-{predictor.model.digest[:12]}-{hash((tuple(ours), tuple(offered)))}",
@@ -165,15 +166,15 @@ def _draw_mapping(project: OpenProject, ui: ProjectUi, predictor: Predictor, fit
         column_config={
             "model": st.column_config.TextColumn("the model says"),
             "project": st.column_config.SelectboxColumn(
-                "the project's category", options=[_OFF, *ours], required=True
+                "the project's category", options=[_OFF, *shown], required=True
             ),
         },
         alt="From the model's categories to the project's",
     )
     mapping = {
-        model: ours[name]
-        for model, name in zip(edited["model"], edited["project"], strict=True)
-        if name in ours
+        category.name: shown[name]
+        for category, name in zip(label_map, edited["project"], strict=True)
+        if name in shown
     }
     if not mapping:
         st.warning("All of the model's categories are off: nothing would be proposed.")

@@ -1,0 +1,81 @@
+"""Commands where memory ends, and names that files and spreadsheets cannot take."""
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from maskrcnn_core.formats.base import file_name
+from maskrcnn_core.images import encode_png, read_image
+from maskrcnn_core.messages import NO_MEMORY, is_out_of_memory
+from tests.bounds.memory import ROOT, run_within
+from tests.core.builders import make_image
+
+
+@pytest.fixture
+def photo(tmp_path):
+    file = tmp_path / "photo.png"
+    file.write_bytes(encode_png(make_image(120, 160)))
+    return file
+
+
+@pytest.mark.parametrize("megabytes", [4000, 1500])
+def test_a_command_without_memory_says_so_in_one_sentence(tmp_path, photo, megabytes):
+    out = tmp_path / "out.json"
+    args = ("-m", "maskrcnn_core", "annotate", str(photo), "--model", "starter", "--out", str(out), "--quiet")
+    done = run_within(megabytes, *args)
+    assert "Traceback" not in done.stderr + done.stdout
+    if megabytes == 1500 or done.returncode:  # what torch maps differs from machine to machine
+        assert done.returncode == 1 and NO_MEMORY in done.stderr.splitlines()[-1]
+    else:
+        assert out.exists()
+
+
+def test_an_image_is_read_with_the_memory_of_its_file(photo):
+    script = "import sys; from maskrcnn_core.images import read_image; print(read_image(sys.argv[1]).size)"
+    done = run_within(900, "-c", script, str(photo))
+    assert done.stdout == f"{read_image(photo).size}\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(12, "Cannot allocate memory"),
+        ImportError("libtorch_cpu.so: failed to map segment from shared object"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: can't allocate memory"),
+    ],
+)
+def test_every_library_that_says_so_is_understood(error):
+    assert is_out_of_memory(error)
+
+
+@pytest.mark.parametrize("error", [ValueError("out of memory"), OSError(2, "no file"), RuntimeError("x")])
+def test_other_errors_are_others(error):
+    assert not is_out_of_memory(error)
+
+
+@pytest.mark.parametrize(
+    ("name", "safe"),
+    [
+        ("..", "image"),
+        (".", "image"),
+        ("../../evil.pth", "evil.pth"),
+        ("my model.safetensors", "my model.safetensors"),
+        ("\N{MICROSCOPE}" * 80 + ".pth", "\N{MICROSCOPE}" * 25 + ".pth"),
+        ("a\0b\n.pth", "a_b_.pth"),
+    ],
+)
+def test_any_name_of_a_model_file_becomes_one_that_a_file_system_takes(tmp_path, name, safe):
+    assert file_name(name) == safe
+    (tmp_path / safe).write_bytes(b"")
+
+
+@pytest.mark.parametrize("name", ["..", "\N{MICROSCOPE}" * 80], ids=["dots", "emoji"])
+def test_a_model_file_of_any_name_is_told_what_is_wrong_with_it(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("MASKDESK_DATA", str(tmp_path))
+    at = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    at.switch_page("pages/models.py").run()
+    at.file_uploader(key="custom-weights").set_value((name, b"no weights", "application/octet-stream"))
+    at.file_uploader(key="custom-names").set_value((name, b"cat\n", "text/plain"))
+    at.run()
+    at.button(key="load-custom").click().run()
+    assert not at.exception and len(at.error) == 1
