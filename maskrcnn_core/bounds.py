@@ -26,6 +26,9 @@ __all__ = [
     "MAX_JSON_BYTES",
     "MAX_LISTED",
     "MAX_MEMBERS",
+    "MAX_MESSAGE_CORNERS",
+    "MAX_MESSAGE_COUNTS",
+    "MAX_MESSAGE_EDGE",
     "MAX_NAME",
     "MAX_REFUSALS",
     "MAX_ROWS",
@@ -109,6 +112,17 @@ MAX_REFUSALS = 100_000
 
 DEEPEST = 100
 """Levels of lists and objects in what is kept of a file: what is nested deeper, many programs fail on."""
+
+# -- messages of a browser ------------------------------------------------------------------------
+
+MAX_MESSAGE_COUNTS = 2**24
+"""Characters of all run lengths in one message: each becomes 25 bytes while it is read."""
+
+MAX_MESSAGE_CORNERS = 2_000_000
+"""Numbers of all polygons in one message."""
+
+MAX_MESSAGE_EDGE = 2**24
+"""Pixels along the edges of all polygons in one message, which are drawn to compare them: 2 s."""
 
 # -- images and networks --------------------------------------------------------------------------
 

@@ -134,6 +134,16 @@ def _read_part(part: Json) -> list[float]:
     return ring
 
 
+def _shown_size(given: Json) -> str:
+    """A size for people: what is none may be nested or long without end."""
+    is_short = (
+        isinstance(given, list)
+        and len(given) <= 4
+        and not any(isinstance(side, list | dict) for side in given)
+    )
+    return repr(given) if is_short else kind(given)
+
+
 def _is_pair(value: Json) -> bool:
     return isinstance(value, list) and len(value) == 2 and set(map(type, value)) <= NUMBERS
 
@@ -157,7 +167,7 @@ def _read_runs(value: dict[str, Json], size: tuple[int, int]) -> Segmentation:
         raise FieldError(
             "segmentation",
             "expected the size [height, width] of its image",
-            f"{given!r} for {list(size)}"[:80],
+            f"{_shown_size(given)} for {list(size)}"[:80],
         )
     counts = value.get("counts")
     if isinstance(counts, list) and not set(map(type, counts)) <= _RUNS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from reprlib import Repr
 from typing import Any
 
 __all__ = [
@@ -19,6 +20,10 @@ __all__ = [
 ]
 
 COLOR = re.compile(r"#[0-9a-f]{6}")
+_SHORT = Repr()  # of a browser's value, which may be nested a thousand levels or megabytes long
+_SHORT.maxlevel, _SHORT.maxstring, _SHORT.maxother, _SHORT.maxlong = 6, 80, 80, 80
+_SHORT.maxdict = _SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxset = _SHORT.maxfrozenset = 20
+
 MAX_INT = 2**53 - 1
 """JavaScript's greatest whole number that has no double (``Number.MAX_SAFE_INTEGER``)."""
 
@@ -66,5 +71,5 @@ def check_int(name: str, value: object, *, least: int = 0) -> None:
 
 def shorten(value: object) -> str:
     """A value as text for an error, not too long."""
-    text = repr(value)
+    text = _SHORT.repr(value)
     return text if len(text) <= 60 else f"{text[:59]}…"

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias, cast, get_args
 
+from maskrcnn_core.bounds import MAX_EDGE, MAX_MESSAGE_CORNERS, MAX_MESSAGE_COUNTS, MAX_MESSAGE_EDGE
+from maskrcnn_core.polygons import edge_length
 from maskrcnn_core.store.records import Status
 from pages.ui.checks import MAX_INT, check_choice, check_int, check_list, check_mapping, shorten, take
 from pages.ui.review.messages import MAX_TOKEN, VERSION
@@ -47,7 +49,7 @@ MAX_SIDE = 1_000_000
 """Pixels; a NaN fails the comparison with it."""
 MAX_MADE = 1000
 """Instances that one operation makes."""
-MAX_COUNTS = 16_000_000
+MAX_COUNTS = 8_000_000
 """Characters of one mask."""
 MAX_RINGS = 1000
 MAX_CORNERS = 100_000
@@ -290,6 +292,7 @@ def read_operations(report: object, *, keeps_unreadable: bool = False) -> Review
     entries = check_list("ops", take(fields, "ops"), MAX_OPERATIONS)
     operations: list[Operation] = []
     last, instances = 0, 0
+    left = _Left()
     for i, entry in enumerate(entries):
         try:
             operation = _read_operation(f"ops[{i}]", entry)
@@ -304,10 +307,45 @@ def read_operations(report: object, *, keeps_unreadable: bool = False) -> Review
         last = operation.seq
         if isinstance(operation, SetStatus | Relabel | SetCrowd | Reshape):
             instances += len(operation.instances)
-            if instances > MAX_INSTANCES:
-                raise ValueError(f"ops[{i}].instances: more than {MAX_INSTANCES} in one report")
+        elif isinstance(operation, Edit):
+            instances += len(operation.changes) + len(operation.added)
+            if reason := left.refuses(operation):
+                if not keeps_unreadable:
+                    raise ValueError(f"ops[{i}]: {reason}")
+                operation = Unreadable(operation.seq, f"ops[{i}]: {reason}")
+        if instances > MAX_INSTANCES:
+            raise ValueError(f"ops[{i}].instances: more than {MAX_INSTANCES} in one report")
         operations.append(operation)
     return ReviewReport(client=client, operations=tuple(operations))
+
+
+class _Left:
+    """What the edits of one report may still cost."""
+
+    def __init__(self) -> None:
+        self.counts, self.corners, self.edge = (
+            MAX_MESSAGE_COUNTS,
+            MAX_MESSAGE_CORNERS,
+            float(MAX_MESSAGE_EDGE),
+        )
+
+    def refuses(self, edit: Edit) -> str:
+        """Why an edit is too much; empty, and what it costs is taken, where it is not."""
+        masks = (*edit.changes, *edit.added)
+        outlines = [one.polygons for one in masks if one.polygons]
+        counts = sum(len(one.counts or "") for one in masks)
+        corners = sum(len(ring) for rings in outlines for ring in rings)
+        if counts > self.counts or corners > self.corners:
+            return (
+                f"expected at most {MAX_MESSAGE_COUNTS} characters of run lengths and {MAX_MESSAGE_CORNERS} "
+                "numbers of polygons in one report"
+            )
+        # Those that are longer than one object's may be are not drawn.
+        edge = sum(length for rings in outlines if (length := edge_length(rings)) <= MAX_EDGE)
+        if edge > self.edge:
+            return f"polygon edges are longer than {MAX_MESSAGE_EDGE} pixels in one report"
+        self.counts, self.corners, self.edge = self.counts - counts, self.corners - corners, self.edge - edge
+        return ""
 
 
 def _read_operation(where: str, entry: object) -> Operation:
@@ -395,6 +433,8 @@ def _read_polygons(where: str, fields: Mapping[str, Any]) -> tuple[tuple[float, 
         numbers = check_list(f"{name}[{i}]", ring, left)
         left -= len(numbers)
         _check_coordinates(f"{name}[{i}]", numbers)
+        if len(numbers) % 2:
+            raise ValueError(f"{name}[{i}]: wanted x and y of each corner, got {len(numbers)} numbers")
     return tuple(tuple(map(float, ring)) for ring in rings)
 
 
