@@ -154,7 +154,10 @@ def write_card_bytes(card: ModelCard) -> bytes:
         "notes": list(card.notes),
         "run": card.run,
     }
-    return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "surrogateescape")
+    try:
+        return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # a half of a surrogate pair that stands for no byte
+        return (json.dumps(document, indent=1) + "\n").encode()
 
 
 def read_card(file: Path) -> ModelCard:

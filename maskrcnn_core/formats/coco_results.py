@@ -246,6 +246,7 @@ class _Checked:
         has_box = np.isnan(numbers[:, 1:]).sum(axis=1) < 4
         given = np.column_stack([numbers[:, 0], np.where(has_box[:, None], numbers[:, 1:], 0)])
         bounded = (np.abs(given) < FAR).all(axis=1)
+        given[~bounded] = 0  # their areas may be beyond all floats
         sized = (np.minimum(heights, widths) > 0) & (np.maximum(heights, widths) < 2**16)
         is_mask, areas, own_boxes = measure(texts, np.where(sized, heights, 1), np.where(sized, widths, 1))
         is_box = np.array([not text for text in texts], np.bool_)

@@ -21,7 +21,8 @@ from tests.core.builders import make_image
 from tests.shared_data import shared_path
 
 READ = """
-import resource, sys
+import sys
+from tests.bounds.memory import peak_megabytes
 from maskrcnn_core.formats.coco_reader import read_coco_file
 from maskrcnn_core.errors import CoreError
 for file in sys.argv[1:]:
@@ -30,7 +31,7 @@ for file in sys.argv[1:]:
         print(len(read.annotations), *map(str, read.refusals), sep="|")
     except CoreError as error:
         print(error)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(peak_megabytes())
 """
 
 

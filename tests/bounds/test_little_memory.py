@@ -1,13 +1,16 @@
 """Commands where memory ends, and names that files and spreadsheets cannot take."""
 
 import pytest
+import torch
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from maskrcnn_core.formats.base import file_name
+from maskrcnn_core.forward import resize_and_normalise
 from maskrcnn_core.images import encode_png, read_image
 from maskrcnn_core.messages import NO_MEMORY, is_out_of_memory
 from tests.bounds.memory import ROOT, run_within
-from tests.core.builders import make_image
+from tests.core.builders import make_image, make_network
 
 
 @pytest.fixture
@@ -79,3 +82,39 @@ def test_a_model_file_of_any_name_is_told_what_is_wrong_with_it(name, tmp_path, 
     at.run()
     at.button(key="load-custom").click().run()
     assert not at.exception and len(at.error) == 1
+
+
+LARGE = """
+import sys
+import numpy as np
+import torch
+from maskrcnn_core.images import read_image
+from maskrcnn_core.inference import Predictor
+from maskrcnn_core.models import get_model
+from tests.bounds.memory import peak_megabytes
+
+torch.set_num_threads(1)
+predictor = Predictor(get_model("starter"))
+predictor.open(np.zeros((200, 200, 3), np.uint8))
+before = peak_megabytes()
+print(predictor.open(read_image(sys.argv[1]).pixels).image_size)
+print(peak_megabytes() - before)
+"""
+
+
+def test_an_image_of_49_megapixels_takes_at_most_700_megabytes_beside_the_model(tmp_path):
+    file = tmp_path / "large.jpg"
+    Image.new("RGB", (7000, 7000), (200, 120, 40)).save(file, quality=1)
+    done = run_within(16_000, "-c", LARGE, str(file))
+    size, megabytes = done.stdout.splitlines()
+    assert size == "(7000, 7000)" and int(megabytes) < 700
+
+
+def test_a_large_image_looks_to_the_network_as_torchvision_makes_it(monkeypatch):
+    network = make_network().eval()
+    images = [make_image(300, 401), make_image(300, 401, 2)]
+    whole = resize_and_normalise(network, images, torch.device("cpu"))
+    monkeypatch.setattr("maskrcnn_core.forward._AT_ONCE", 1000)
+    parts = resize_and_normalise(network, images, torch.device("cpu"))
+    assert parts.image_sizes == whole.image_sizes
+    assert torch.allclose(parts.tensors, whole.tensors, rtol=0, atol=1e-6)

@@ -14,7 +14,8 @@ from tests.core.builders import disc
 COUNTS = disc(120, 160, 60, 60, 10).counts
 
 EDIT = """
-import json, resource, sys
+import json, sys
+from tests.bounds.memory import peak_megabytes
 from pathlib import Path
 from maskrcnn_core.categories import Category
 from maskrcnn_core.store.editing import MadeMask, edit_masks
@@ -29,7 +30,7 @@ for operation in read_operations(json.loads(Path(sys.argv[2]).read_bytes())).ope
     made = [MadeMask(category.id, one.counts, one.polygons) for one in operation.added]
     edit_masks(store, image.id, "ann", operation.what, [], made)
 print(len(store.instances(project)), {row.polygons is None for row in store.instances(project)})
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(peak_megabytes())
 """
 
 

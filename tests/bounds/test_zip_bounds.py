@@ -10,7 +10,8 @@ from tests.bounds.memory import run_within
 from tests.core.builders import make_image
 
 IMPORT = """
-import resource, sys
+import sys
+from tests.bounds.memory import peak_megabytes
 from maskrcnn_core.store.intake import import_files
 from maskrcnn_core.store.places import StorePlace
 from maskrcnn_core.store.store import Store
@@ -21,7 +22,7 @@ project = store.create_project("P", "ann").id
 for file in files:
     report = import_files(store, project, "ann", [(file, open(file, "rb").read())])
     print(report.instances, *report.refused, sep="|")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(peak_megabytes())
 """
 
 
