@@ -138,7 +138,10 @@ class Ids:
         """
         if id_key(row.get("id")) not in self._repeated:
             return False
-        content = json.dumps(row, sort_keys=True).encode()
+        try:
+            content = json.dumps(row, sort_keys=True).encode()
+        except RecursionError:  # nested as deep as can just be read
+            return False
         before = len(self._rows)
         self._rows.add(hashlib.blake2b(content, digest_size=16).digest())
         return len(self._rows) == before

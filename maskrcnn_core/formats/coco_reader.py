@@ -217,6 +217,14 @@ def _of_results(document: Json) -> str:
     )
 
 
+def _differ(row: Mapping[str, Json], other: Mapping[str, Json]) -> bool:
+    """Whether two rows are not the very same, or nested too deep to tell."""
+    try:
+        return row != other
+    except RecursionError:
+        return True
+
+
 def _plain(document: Mapping[str, Json], *names: str) -> dict[str, Json]:
     """Members of a document, with all rows of their lists; but the lists that are read row by row."""
     return {
@@ -318,7 +326,7 @@ class _Lists:
                     raise FieldError("id", "expected a whole number or a text", kind(row.get("id")))
                 id_ = ids.of(key)
                 if id_ in seen:
-                    if seen[id_] != row:
+                    if _differ(seen[id_], row):
                         raise FieldError("id", "an id that came before, of another row", kind(row["id"]))
                     self.rows.mends.count(name, index, "", "the very same row came before; they are one")
                     continue

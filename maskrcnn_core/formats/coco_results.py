@@ -29,6 +29,7 @@ from maskrcnn_core.formats.coco_reader import Refusal, read_coco_file, read_resu
 from maskrcnn_core.json_rows import JsonRows, read_json_rows
 from maskrcnn_core.matching import NamedFile, match_names
 from maskrcnn_core.messages import one_line
+from maskrcnn_core.polygons import EdgeBudget
 from maskrcnn_core.refusals import Groups
 from maskrcnn_core.run_codes import measure
 
@@ -93,7 +94,9 @@ def read_results_file(file: Path, dataset: Dataset, pairs: Sequence[str] = ()) -
     try:
         document = read_json_rows(data)
         if isinstance(document, JsonRows):
-            return _read_list(document.batches(), dataset, pairs)
+            budget = EdgeBudget()
+            budget.earn(len(data))
+            return _read_list(document.batches(), dataset, pairs, budget)
         other = read_coco_file(data)
     except DatasetError as error:
         raise InputError(f"{shown}: {error}") from error
@@ -101,7 +104,9 @@ def read_results_file(file: Path, dataset: Dataset, pairs: Sequence[str] = ()) -
     return _translate(other, join_categories(dataset, names, pairs))
 
 
-def _read_list(batches: Iterator[list[Json]], truth: Dataset, pairs: Sequence[str]) -> Results:
+def _read_list(
+    batches: Iterator[list[Json]], truth: Dataset, pairs: Sequence[str], budget: EdgeBudget
+) -> Results:
     dataset = _with_numbers(truth, pairs)
     table = _Table(dataset)
     parts, strangers = [], []
@@ -114,7 +119,7 @@ def _read_list(batches: Iterator[list[Json]], truth: Dataset, pairs: Sequence[st
         slow = np.flatnonzero(~checked.good).tolist()
         parts.append(checked.columns)
         if slow:
-            kept, boxes, refused, mended = read_result_rows([batch[index] for index in slow], dataset)
+            kept, boxes, refused, mended = read_result_rows([batch[index] for index in slow], dataset, budget)
             moved = partial(_renumbered, rows=slow, before=done)
             refusals += map(moved, refused)
             mends.take_in(mended, moved)

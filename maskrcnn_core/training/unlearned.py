@@ -151,9 +151,9 @@ def region_of_refused(raw: Mapping[str, Any], image: ImageRecord) -> Rle | None:
     return _box_region((0, 0, image.width, image.height), image.size)
 
 
-def _numbers(value: object) -> list[float]:
-    """All finite numbers of a list of numbers, or of lists of them."""
+def _numbers(value: object, depth: int = 0) -> list[float]:
+    """All finite numbers of a list of numbers, or of lists of them, as far as outlines are nested."""
     if isinstance(value, list):
-        return [number for part in value for number in _numbers(part)]
+        return [number for part in value for number in _numbers(part, depth + 1)] if depth < 4 else []
     is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
     return [float(value)] if is_number else []  # type: ignore[arg-type]

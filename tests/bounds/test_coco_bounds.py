@@ -6,15 +6,17 @@ import numpy as np
 import pytest
 
 from maskrcnn_core import bounds
-from maskrcnn_core.annotations import Instance
+from maskrcnn_core.annotations import ImageRecord, Instance
 from maskrcnn_core.formats.coco import annotation_row
 from maskrcnn_core.formats.coco_reader import CocoReader, read_coco_file
+from maskrcnn_core.formats.coco_results import read_results_file
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.polygons import EdgeBudget, edge_length, polygons_to_rle
 from maskrcnn_core.store.coco_out import export_coco
 from maskrcnn_core.store.exchange import import_coco
 from maskrcnn_core.store.intake import import_files
+from maskrcnn_core.training.unlearned import region_of_refused
 from tests.bounds.builders import SIZE, annotation, as_bytes, document, zigzag, zipped
 from tests.bounds.memory import run_within
 from tests.core.builders import make_image
@@ -169,6 +171,37 @@ def test_a_key_of_very_many_values_is_not_kept_with_its_row():
     read = read_coco_file(as_bytes(document(annotations=[annotation(more=many, other=[1])])))
     (row,) = read.annotations
     assert row.extra == {"more": None, "other": [1]} and "more than 200000 values" in read.notes[0]
+
+
+def test_rows_nested_as_deep_as_can_be_read_are_compared_all_the_same():
+    deep = b'{"id": 1, "image_id": 1, "category_id": 1, "segmentation": [[1, 1, 50, 1, 50, 50]], "x": %s}'
+    deep %= b"[" * 960 + b"]" * 960
+    start = as_bytes(document())
+    data = start.replace(as_bytes([annotation()]), b"[" + deep + b"," + deep + b"]")
+    data = data.replace(b'[{"id": 1, "name"', b'[{"id": 1, "y": %s, "name"' % (b"[" * 960 + b"]" * 960))
+    category = data[data.index(b'{"id": 1, "y"') : data.index(b'"c"}') + 4]
+    read = read_coco_file(data.replace(category, category + b"," + category))
+    assert len(read.annotations) == 2 and len(read.categories) == 1
+    assert [str(refusal).split(",")[0] for refusal in read.refusals] == [
+        "categories[1].id: an id that came before"
+    ]
+
+
+def test_an_outline_nested_deep_is_anywhere_to_training():
+    record = ImageRecord(1, "a.png", 160, 120)
+    region = region_of_refused({"segmentation": json.loads("[" * 900 + "]" * 900)}, record)
+    assert region is not None and region.area == 160 * 120
+
+
+def test_results_share_what_their_edges_may_cost(tmp_path, monkeypatch):
+    monkeypatch.setattr("maskrcnn_core.polygons.MAX_EDGE_FREE", edge_length([zigzag(20)]))
+    monkeypatch.setattr("maskrcnn_core.polygons.MAX_EDGE_PER_BYTE", 0)
+    monkeypatch.setattr("maskrcnn_core.json_rows._BATCH_BYTES", 100)
+    row = {"image_id": 1, "category_id": 1, "score": 0.5, "segmentation": [zigzag(20)]}
+    (tmp_path / "results.json").write_bytes(as_bytes([row, row]))
+    truth = read_coco_file(as_bytes(document())).dataset()
+    read = read_results_file(tmp_path / "results.json", truth)
+    assert len(read.refusals) == 1 and "polygon edges are longer, all together" in str(read.refusals[0])
 
 
 def test_names_have_a_length():
