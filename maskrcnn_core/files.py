@@ -166,8 +166,8 @@ def _owned(folder: Path) -> IO[bytes] | None:
         return None
     early = folder / f"{_LOCK}.new"  # nobody sees the lock's file before it is locked
     file = early.open("wb")
+    atexit.register(file.close)
     if not _lock(file):
-        file.close()
         return None
     early.rename(folder / _LOCK)
     return file

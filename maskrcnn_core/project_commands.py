@@ -13,6 +13,7 @@ import typer
 
 from maskrcnn_core.categories import Category
 from maskrcnn_core.console import DomainOption, bar_of, load_named_model, shown_on, table, tell
+from maskrcnn_core.damage_commands import LeaveOutOption, sound_part, verify_projects
 from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.errors import DatasetError, ExportError, InputError
 from maskrcnn_core.files import replace_file
@@ -320,6 +321,7 @@ def export_project(
         typer.Option(help="Share of images for validation: writes OUT.train.json and OUT.val.json."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the split; the same seed parts the images alike.")] = 1,
+    leave_out_damaged: LeaveOutOption = False,
     quiet: _Quiet = False,
 ) -> None:
     """Write a project as COCO JSON, read back with pycocotools."""
@@ -329,6 +331,7 @@ def export_project(
         if unknown or not statuses:
             raise InputError(f"--status: wanted some of {', '.join(STATUSES)}, found {one_line(status)!r}")
         project = project_named(store, name)
+        store = sound_part(store, project.id, leave_out_damaged)
         wanted = QueueFilter(
             image_statuses=frozenset({"reviewed"}) if only_reviewed else frozenset(),
             categories=_category_ids(store, project, _parts(category)),
@@ -388,6 +391,9 @@ def show_journal(
             rows.append((when, one_line(entry.who), kind, str(len(entry.changes)), refused))
         for line in table(rows, right=(3,)):
             typer.echo(line)
+
+
+app.command("verify")(verify_projects)
 
 
 @app.command("undo")

@@ -162,6 +162,7 @@ def checked_coco(
     Raises:
         ExportError: if it does not read back.
     """
+    store.refuse_damage(project_id)
     meant: list[Meant] = []
     mends = Groups()
     done, total = 0, 2 * len(selection.instance_ids)
@@ -232,6 +233,7 @@ def other_format(store: Store, project_id: int, selection: Selection, *, mends: 
         store, project_id, selection: what is written.
         mends: counts areas and boxes of older projects that are no size: the mask's own are written.
     """
+    store.refuse_damage(project_id)
     categories = store.categories(project_id)
     coco_ids = {row.id: row.coco_id for row in categories}
     stretch = stretch_of(store.project(project_id))

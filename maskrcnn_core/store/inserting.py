@@ -16,11 +16,12 @@ from typing import Any
 import orjson
 from sqlalchemy import JSON, Connection, Table, func, insert, select, text
 
-from maskrcnn_core.store.tables import CHANGEABLE
+from maskrcnn_core.store.seals import seal_of, sealed_names
+from maskrcnn_core.store.tables import CHANGEABLE, SEAL
 
 __all__ = ["FIXED", "JsonText", "New", "Ref", "RowValues", "as_json", "insert_rows"]
 
-FIXED = frozenset({"id", "version", "project_id"})
+FIXED = frozenset({"id", "version", "project_id", SEAL})
 """Columns that nobody changes by hand."""
 
 _DEFAULTS: dict[str, Any] = {"version": 1, "gone": False}
@@ -179,6 +180,9 @@ def _insert_alike(
             values[column.name] = [ids_of[v.key] if type(v) is Ref else v for v in given]
     for name, value in {**_DEFAULTS, "project_id": project_id}.items():
         values[name] = [value] * len(rows)
+    nothing = [None] * len(rows)
+    sealed = zip(*(values.get(name, nothing) for name in sealed_names(table)), strict=True)
+    values[SEAL] = [seal_of(table, row) for row in sealed]
     statement = insert(table).compile(dialect=connection.dialect, column_keys=list(values))
     # Straight to the driver: SQLAlchemy's way through each column's type costs as much as all the rest.
     if statement.positiontup is None:

@@ -18,8 +18,10 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, ColumnElement, Connection, Row, Table, bindparam, insert, select, update
 
 from maskrcnn_core.errors import ConflictError, StoreError
+from maskrcnn_core.store.damage import check_rows
 from maskrcnn_core.store.inserting import FIXED, New, Ref, insert_rows
 from maskrcnn_core.store.records import Entry
+from maskrcnn_core.store.seals import seal_rows
 from maskrcnn_core.store.tables import CHANGEABLE, IMAGE, INSTANCE, JOURNAL
 
 __all__ = [
@@ -231,6 +233,7 @@ def held_rows(
     for name, ids in wanted.items():
         table = CHANGEABLE[name]
         for chunk in chunks(sorted(ids)):
+            check_rows(connection, table, chunk)
             query = select(table).where(table.c.id.in_(chunk), _owner(table) == project_id)
             for row in connection.execute(query.with_for_update()):
                 found[name, row.id] = dict(row._mapping)
@@ -270,6 +273,11 @@ def update_rows(connection: Connection, lines: Sequence[Mapping[str, Any]]) -> N
             .values(version=table.c.version + 1)
         )
         connection.execute(statement, rows)
+    touched: dict[str, set[int]] = defaultdict(set)
+    for line in lines:
+        touched[line["table"]].add(line["id"])
+    for name, ids in touched.items():
+        seal_rows(connection, CHANGEABLE[name], ids)
 
 
 def check_places(connection: Connection, project_id: int, lines: Sequence[Mapping[str, Any]]) -> None:

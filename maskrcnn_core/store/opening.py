@@ -29,6 +29,7 @@ from maskrcnn_core.files import scratch_folder
 from maskrcnn_core.json_rows import parse_json
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store.places import StorePlace
+from maskrcnn_core.store.seals import seal_unsealed
 from maskrcnn_core.store.tables import METADATA
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ def told(place: StorePlace) -> Iterator[None]:
         raise StoreError(f"{one_line(place.shown)}: {_reason(error)}") from error
     except sqlite3.Error as error:
         raise StoreError(f"{one_line(place.shown)}: {_advice(str(error))}") from error
+    except UnicodeDecodeError as error:  # in what SQLite says of a damaged name
+        raise StoreError(f"{one_line(place.shown)}: {_advice('malformed text')}") from error
     except OSError as error:
         raise StoreError(
             f"{one_line(place.shown)}: the project database cannot be used ({error.strerror or error}); "
@@ -130,6 +133,7 @@ _ADVICE = (
     ("readonly", "it cannot be written; check the rights of its file and folder, and the disk's free space"),
     ("I/O error", "the disk is full or does not answer, nothing was saved; see to it and try again"),
     ("unable to open", "it cannot be opened; check the rights of its folder"),
+    ("decode to UTF-8", "a text in it is damaged; `project verify` names the row"),
     ("malformed", "it is damaged; put back a copy, or save what is left with `sqlite3 FILE .recover`"),
     ("not a database", "this file is not a database; put back a copy, or move it away to begin anew"),
 )
@@ -357,3 +361,5 @@ def _migrate(connection: Connection, place: StorePlace) -> None:
     config.attributes["connection"] = connection
     with _ONE_AT_A_TIME:
         command.upgrade(config, _newest())
+    if _newest() == _revisions()[0]:  # older forms have no seals
+        seal_unsealed(connection)

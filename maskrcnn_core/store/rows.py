@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, Text, cast, select
+import orjson
+from sqlalchemy import Select
 
+from maskrcnn_core.json_rows import parse_json
 from maskrcnn_core.store.records import CategoryRow, Doubts, ImageRow, InstanceRow, ProjectRow
+from maskrcnn_core.store.seals import past_index, sealed_query
 from maskrcnn_core.store.tables import IMAGE, INSTANCE
 
 __all__ = ["category_row", "doubts_of", "image_row", "instance_row", "instances_query", "project_row"]
@@ -16,59 +20,32 @@ __all__ = ["category_row", "doubts_of", "image_row", "instance_row", "instances_
 def instances_query(project_id: int) -> Select[Any]:
     """A project's instances in the order in which they came, for :func:`instance_row`."""
     c = INSTANCE.c
-    columns = (
-        c.id,
-        c.image_id,
-        c.category_id,
-        c.coco_id,
-        IMAGE.c.height,
-        IMAGE.c.width,
-        c.counts,
-        cast(c.polygons, Text),  # most of a row, and parsed when somebody wants it
-        c.area,
-        c.box,
-        c.score,
-        c.status,
-        c.source,
-        c.is_crowd,
-        c.given_box,
-        c.given_area,
-        c.candidate,
-        c.version,
-        c.extra,
-        c.doubt,
-    )
     return (
-        select(*columns)
-        .join(IMAGE, IMAGE.c.id == c.image_id)
-        .where(c.project_id == project_id, ~c.gone, ~IMAGE.c.gone)
+        sealed_query(INSTANCE)
+        .add_columns(IMAGE.c.height, IMAGE.c.width)
+        .join(IMAGE, IMAGE.c.id == past_index(c.image_id))
+        .where(past_index(c.project_id) == project_id, ~c.gone, ~IMAGE.c.gone)
         .order_by(c.id)
     )
 
 
-def project_row(row: Row[Any]) -> ProjectRow:
-    """A row of the table of projects."""
-    return ProjectRow(row.id, row.name, row.description, row.made_at, row.made_by, row.version, row.extra)
+def project_row(row: Sequence[Any]) -> ProjectRow:
+    """A sealed row of the table of projects."""
+    id_, name, description, made_at, made_by, version, _gone, extra, _seal = row
+    at = datetime.fromisoformat(made_at) if isinstance(made_at, str) else made_at
+    return ProjectRow(id_, name, description, at.replace(tzinfo=UTC), made_by, version, parse_json(extra))
 
 
-def category_row(row: Row[Any]) -> CategoryRow:
-    """A row of the table of categories."""
-    return CategoryRow(row.id, row.coco_id, row.name, row.supercategory, row.colour, row.version, row.extra)
+def category_row(row: Sequence[Any]) -> CategoryRow:
+    """A sealed row of the table of categories."""
+    id_, _project, coco_id, name, supercategory, colour, version, _gone, extra, _seal = row
+    return CategoryRow(id_, coco_id, name, supercategory, colour, version, parse_json(extra))
 
 
-def image_row(row: Row[Any]) -> ImageRow:
-    """A row of the table of images."""
-    return ImageRow(
-        row.id,
-        row.coco_id,
-        row.file_name,
-        row.width,
-        row.height,
-        row.digest,
-        row.status,
-        row.version,
-        row.extra,
-    )
+def image_row(row: Sequence[Any]) -> ImageRow:
+    """A sealed row of the table of images."""
+    id_, _project, coco_id, file_name, width, height, digest, status, version, _gone, extra, _seal = row
+    return ImageRow(id_, coco_id, file_name, width, height, digest, status, version, parse_json(extra))
 
 
 def doubts_of(found: Mapping[str, Any] | None) -> Doubts | None:
@@ -78,27 +55,27 @@ def doubts_of(found: Mapping[str, Any] | None) -> Doubts | None:
 
 def instance_row(row: Sequence[Any]) -> InstanceRow:
     """A row of :func:`instances_query`, by place: asking by name costs three times as much."""
-    id_, image_id, category_id, coco_id, height, width, counts, polygons, area, box, *others = row
-    score, status, source, is_crowd, given_box, given_area, candidate, version, extra, doubt = others
-    x, y, box_width, box_height = box
+    id_, _project, image_id, category_id, coco_id, counts, polygons, area, box, score, status, *others = row
+    source, is_crowd, given_box, given_area, candidate, doubt, version, _gone, extra, _seal, *size = others
+    x, y, box_width, box_height = orjson.loads(box)  # ours, so of small numbers
     return InstanceRow(
         id=id_,
         image_id=image_id,
         category_id=category_id,
         coco_id=coco_id,
-        size=(height, width),
+        size=(size[0], size[1]),
         counts=counts,
-        polygons_json=polygons,
+        polygons_json=polygons,  # most of a row, and parsed when somebody wants it
         area=area,
         box_xywh=(x, y, box_width, box_height),
         score=score,
         status=status,
         source=source,
-        is_crowd=is_crowd,
-        given_box=None if given_box is None else tuple(given_box),
+        is_crowd=bool(is_crowd),
+        given_box=None if given_box is None else tuple(orjson.loads(given_box)),
         given_area=given_area,
         candidate=candidate,
         version=version,
-        extra=extra,
-        doubts=doubts_of(doubt),
+        extra={} if extra == "{}" else parse_json(extra),
+        doubts=None if doubt is None else doubts_of(orjson.loads(doubt)),
     )

@@ -6,14 +6,15 @@ returned, it is on the disk.
 
 from __future__ import annotations
 
-from collections import Counter
+import copy
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from maskrcnn_core.categories import Category
@@ -22,6 +23,7 @@ from maskrcnn_core.masks import Rle
 from maskrcnn_core.messages import one_line
 from maskrcnn_core.store import journal, undoing
 from maskrcnn_core.store.blobs import Blobs
+from maskrcnn_core.store.damage import Damage, check_rows, damaged_rows, refusal_of, refuse_damage
 from maskrcnn_core.store.inserting import JsonText, RowValues, as_json
 from maskrcnn_core.store.journal import Change, New, Ref, Refusal
 from maskrcnn_core.store.opening import open_engine, reading, told, writing
@@ -47,6 +49,7 @@ from maskrcnn_core.store.rows import (
     instances_query,
     project_row,
 )
+from maskrcnn_core.store.seals import is_sound, past_index, seal_rows, sealed_names, sealed_query
 from maskrcnn_core.store.tables import (
     ANSWER,
     CATEGORY,
@@ -61,6 +64,7 @@ from maskrcnn_core.store.tables import (
 __all__ = ["Store", "mask_values", "new_category", "new_image", "new_instance"]
 
 _Act = Callable[[Connection], Entry | None]
+_R = TypeVar("_R")
 _TRIES = 5
 
 
@@ -78,6 +82,7 @@ class Store:
         self.place = place or find_place()
         self._engine = open_engine(self.place)
         self.blobs = Blobs(self.place.files)
+        self._left_out: defaultdict[str, set[int]] = defaultdict(set)
 
     def close(self) -> None:
         """Gives the database's connections back."""
@@ -111,14 +116,15 @@ class Store:
         }
         with self.writing() as connection:
             id_ = connection.execute(insert(PROJECT).returning(PROJECT.c.id), values).scalar_one()
+            seal_rows(connection, PROJECT, [id_])
             journal.decide(connection, id_, who, "make project", [new_category(c) for c in categories])
             return self._project(connection, id_)
 
     def projects(self) -> list[ProjectRow]:
         """All projects that are there, by name."""
         with self.reading() as connection:
-            query = select(PROJECT).where(~PROJECT.c.gone)
-            rows = [project_row(row) for row in connection.execute(query)]
+            query = sealed_query(PROJECT).where(~PROJECT.c.gone)
+            rows = list(self._sound(connection, PROJECT, query, project_row))
         return sorted(rows, key=lambda row: row.name.casefold())
 
     def project(self, project_id: int) -> ProjectRow:
@@ -131,20 +137,61 @@ class Store:
             return self._project(connection, project_id)
 
     def _project(self, connection: Connection, project_id: int) -> ProjectRow:
-        row = connection.execute(
-            select(PROJECT).where(PROJECT.c.id == project_id, ~PROJECT.c.gone)
-        ).one_or_none()
+        query = sealed_query(PROJECT).where(PROJECT.c.id == project_id, ~PROJECT.c.gone)
+        row = next(self._sound(connection, PROJECT, query, project_row), None)
         if row is None:
             raise StoreError(f"project {project_id}: there is no such project")
-        return project_row(row)
+        return row
+
+    def _sound(
+        self,
+        connection: Connection,
+        table: Table,
+        query: Select[Any],
+        convert: Callable[[Sequence[Any]], _R],
+    ) -> Iterator[_R]:
+        """The rows of a query that begins as :func:`~maskrcnn_core.store.seals.sealed_query` does.
+
+        Raises:
+            StoreError: naming a row that is not what was written.
+        """
+        names = sealed_names(table)
+        at = names.index("id")
+        of = (
+            [(names.index(f"{name}_id"), self._left_out[name]) for name in ("image", "category")]
+            if table is INSTANCE
+            else []
+        )
+        left_out = self._left_out[table.name]
+        with connection.execute(query) as rows:
+            for row in rows:
+                if row[at] in left_out or any(row[place] in ids for place, ids in of):
+                    continue
+                if not is_sound(table, row):
+                    raise StoreError(refusal_of(connection, table, row[at]))
+                yield convert(row)
+
+    def leaving_out(self, damage: Iterable[Damage]) -> Store:
+        """The same store, which hands out nothing of some damaged rows, nor what needs them."""
+        store = copy.copy(self)
+        store._left_out = defaultdict(set)
+        for row in damage:
+            store._left_out[row.table].add(row.id)
+        return store
+
+    def damaged_rows(self, project_id: int) -> list[Damage]:
+        """All rows of a project that are not what was written; see :mod:`maskrcnn_core.store.damage`."""
+        with self.reading() as connection:
+            return damaged_rows(connection, project_id)
 
     # -- what is in them --------------------------------------------------------------------------
 
     def categories(self, project_id: int) -> list[CategoryRow]:
         """A project's categories, in the order of their ids in files."""
-        query = select(CATEGORY).where(CATEGORY.c.project_id == project_id, ~CATEGORY.c.gone)
+        query = sealed_query(CATEGORY).where(CATEGORY.c.project_id == project_id, ~CATEGORY.c.gone)
         with self.reading() as connection:
-            return [category_row(row) for row in connection.execute(query.order_by(CATEGORY.c.coco_id))]
+            ordered = query.order_by(CATEGORY.c.coco_id)
+            return list(self._sound(connection, CATEGORY, ordered, category_row))
 
     def images(
         self,
@@ -160,13 +207,13 @@ class Store:
             digests: only those with these contents.
             ids: only those.
         """
-        query = select(IMAGE).where(IMAGE.c.project_id == project_id, ~IMAGE.c.gone)
+        query = sealed_query(IMAGE).where(IMAGE.c.project_id == project_id, ~IMAGE.c.gone)
         if digests is not None:
             query = query.where(IMAGE.c.digest.in_(list(digests)))
         if ids is not None:
             query = query.where(IMAGE.c.id.in_(list(ids)))
         with self.reading() as connection:
-            return [image_row(row) for row in connection.execute(query.order_by(IMAGE.c.id))]
+            return list(self._sound(connection, IMAGE, query.order_by(IMAGE.c.id), image_row))
 
     def instances(
         self, project_id: int, *, image_id: int | None = None, ids: Collection[int] | None = None
@@ -178,7 +225,7 @@ class Store:
                 query = query.where(INSTANCE.c.image_id == image_id)
             if ids is not None:
                 query = query.where(INSTANCE.c.id.in_(ids))
-            return [instance_row(row) for row in connection.execute(query)]
+            return list(self._sound(connection, INSTANCE, query, instance_row))
 
     def each_instance(self, project_id: int) -> Iterator[InstanceRow]:
         """All of a project's instances in the order in which they came, read as they are asked for.
@@ -186,8 +233,8 @@ class Store:
         It is one state of the database throughout, also where somebody writes meanwhile.
         """
         with self.reading() as connection:
-            rows = connection.execution_options(yield_per=2000).execute(instances_query(project_id))
-            yield from map(instance_row, rows)
+            query = instances_query(project_id).execution_options(yield_per=2000)
+            yield from self._sound(connection, INSTANCE, query, instance_row)
 
     def facts(self, project_id: int) -> list[Fact]:
         """All instances of a project without their masks, in the order in which they came."""
@@ -204,12 +251,32 @@ class Store:
                 c.version,
                 c.doubt,
             )
-            .join(IMAGE, IMAGE.c.id == c.image_id)
-            .where(c.project_id == project_id, ~c.gone, ~IMAGE.c.gone)
+            .join(IMAGE, IMAGE.c.id == past_index(c.image_id))
+            .where(past_index(c.project_id) == project_id, ~c.gone, ~IMAGE.c.gone)
             .order_by(c.id)
         )
         with self.reading() as connection:
-            return [Fact(*row[:-1], doubts_of(row.doubt)) for row in connection.execute(query)]
+            return [
+                Fact(*row[:-1], doubts_of(row.doubt))
+                for row in connection.execute(query)
+                if not self._is_left_out(row.id, row.image_id, row.category_id)
+            ]
+
+    def refuse_damage(self, project_id: int) -> None:
+        """See to it that all of a project is what was written, but for what is left out.
+
+        The instances that are there are compared as they are read.
+
+        Raises:
+            StoreError: naming the first few rows that are not, with the count.
+        """
+        with self.reading() as connection:
+            found = damaged_rows(connection, project_id, hidden_only=True)
+        refuse_damage([damage for damage in found if damage.id not in self._left_out[damage.table]])
+
+    def _is_left_out(self, instance: int, image: int, category: int) -> bool:
+        left = self._left_out
+        return instance in left["instance"] or image in left["image"] or category in left["category"]
 
     def counts(self, project_id: int) -> tuple[Counter[ImageStatus], Counter[Status]]:
         """How many images and how many instances have each status."""
@@ -234,7 +301,9 @@ class Store:
         """Notes that somebody has seen an image. It is no decision: nobody would want to undo it."""
         seen = update(IMAGE).where(IMAGE.c.id == image_id, IMAGE.c.status == "new")
         with self.writing() as connection:
+            check_rows(connection, IMAGE, [image_id])
             connection.execute(seen.values(status="opened"))
+            seal_rows(connection, IMAGE, [image_id])
 
     # -- small pictures -----------------------------------------------------------------------------
 

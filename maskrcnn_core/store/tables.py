@@ -42,6 +42,7 @@ __all__ = [
     "JOURNAL",
     "METADATA",
     "PROJECT",
+    "SEAL",
     "THUMBNAIL",
     "UtcTime",
 ]
@@ -75,6 +76,10 @@ METADATA = MetaData(
 )
 
 
+SEAL = "seal"
+"""The column of a row's checksum."""
+
+
 def _key() -> Column[int]:
     # SQLite counts up by itself only in a column declared exactly INTEGER.
     return Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
@@ -91,6 +96,7 @@ def _changeable() -> tuple[Column[Any], ...]:
         Column("gone", Boolean, nullable=False, server_default=text("false")),
         # Keys of an imported file that MaskDesk does not know, to be written again.
         Column("extra", JSON, nullable=False),
+        Column(SEAL, BigInteger),  # see maskrcnn_core.store.seals
     )
 
 

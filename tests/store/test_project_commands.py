@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sqlite3
 import zipfile
 
 import pytest
@@ -319,3 +320,37 @@ def test_a_damaged_picture_is_repaired_by_its_original(tmp_path, data_folder):
         added = invoke("add", "P", tmp_path / "scenes/images", "--quiet")
         assert added.exit_code == 0 and note in added.output and ("repaired" in added.output) == bool(note)
         assert hashlib.sha256(stored.read_bytes()).hexdigest() == stored.name
+
+
+def test_damaged_rows_and_files_are_named_and_left_out_where_one_asks(tmp_path, data_folder):
+    write_scenes(tmp_path / "scenes", [1, 2])
+    arguments = ["--ground-truth", tmp_path / "scenes/instances.json", "--images", tmp_path / "scenes/images"]
+    told("new", "P")
+    told("import", "P", *arguments, "--quiet")
+    told("new", "Other")
+    assert told("verify", "--quiet") == "Other: all is as it was written\nP: all is as it was written\n"
+    told("export", "P", "--out", tmp_path / "before.json", "--quiet")
+
+    with sqlite3.connect(data_folder / "maskdesk.db") as connection:
+        connection.execute("UPDATE instance SET status = 'rejected' WHERE coco_id = 2")
+    connection.close()
+    stored = next(path for path in (data_folder / "files").glob("*/*") if path.is_file())
+    stored.write_bytes(stored.read_bytes()[:-1])
+    shown = "project P, image scene_000001.png, instance 2: damaged"
+    found = invoke("verify", "P", "--quiet")
+    assert (
+        found.exit_code == 1
+        and shown in found.stderr
+        and "this file of the project is damaged" in found.stderr
+    )
+    assert found.stdout == "P: 1 damaged row, 1 damaged or missing image file\n"
+    assert invoke("verify", "Other").exit_code == 0
+
+    refused = invoke("export", "P", "--out", tmp_path / "after.json", "--quiet")
+    assert (
+        refused.exit_code == 1 and "instance 2" in refused.stderr and not (tmp_path / "after.json").exists()
+    )
+    left = invoke("export", "P", "--out", tmp_path / "after.json", "--leave-out-damaged", "--quiet")
+    assert left.exit_code == 0 and f"{shown}, left out" in left.stderr
+    before, after = (json.loads((tmp_path / f"{name}.json").read_bytes()) for name in ("before", "after"))
+    assert after == before | {"annotations": [a for a in before["annotations"] if a["id"] != 2]}
