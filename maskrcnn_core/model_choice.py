@@ -68,7 +68,11 @@ OPTION = "--domain {domain} takes {key} and finds {finds}"
 
 
 def told_misfits(
-    looks: Looks, model: ModelSpec | LoadedModel, asked: str | None = None, helps: str = OPTION
+    looks: Looks,
+    model: ModelSpec | LoadedModel,
+    asked: str | None = None,
+    helps: str = OPTION,
+    wanted: Collection[str] = (),
 ) -> list[str]:
     """Sentences on pictures that a model is not for: how many, and which option helps.
 
@@ -77,6 +81,7 @@ def told_misfits(
         model: what runs over them; to one of a person's own everything fits.
         asked: key of the domain that was asked for, if one was.
         helps: how another model is taken: its ``{key}``, ``{title}`` and ``{domain}``, what it ``{finds}``.
+        wanted: the categories that what is found has to have, where not all will do.
     """
     domains = model.domains if asked is None else (asked,)
     said = []
@@ -89,5 +94,8 @@ def told_misfits(
             names = offered_names(key, [category.name for category in ready.label_map])
             finds = f"{', '.join(names)} only" if len(names) <= _FEW else domain_by_key(key).finds
             how = f"; {helps.format(domain=key, key=ready.key, title=ready.title, finds=finds)}"
+            folded = {name.casefold() for name in wanted}
+            if folded and helps == OPTION and not any(name.casefold() in folded for name in names):
+                how += f" (none of it is a category here: add --map {names[0]}={next(iter(wanted))})"
         said.append(f"{looks.told(key)}, but {here} {titles}{how}")
     return said

@@ -105,7 +105,10 @@ class Fit:
 
         ``helps`` is as for :func:`~maskrcnn_core.model_choice.told_misfits`.
         """
-        return [] if OWN in model.domains else told_misfits(self.looks, model, self.domain, helps)
+        if OWN in model.domains:
+            return []
+        wanted = [row.name for row in self._store.categories(self._project_id)]
+        return told_misfits(self.looks, model, self.domain, helps, wanted)
 
     def told(self, model: ModelSpec | LoadedModel) -> str:
         """A clause on why a model is offered so; empty where nothing is sure, or somebody asked for it."""

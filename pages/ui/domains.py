@@ -53,6 +53,7 @@ def choose_domain(state: UiState, domain: str) -> None:
         state.ask_for_model(ready[0], is_chosen=domain != DOMAINS[0].key)
     if domain != state.domain:
         state.domain, state.only_categories = domain, []
+        state.forget_kept_kinds()
 
 
 def choose_for_sample(state: UiState, domain: str) -> None:
@@ -135,7 +136,8 @@ def draw_domain_hint(state: UiState) -> None:
             st.button(
                 "Keep for all alike",
                 key="keep-domain-for-all",
-                help=f"For all that look like {seems.looks_like}, until the page is reloaded.",
+                help=f"For all that look like {seems.looks_like}, until all images are closed or another "
+                "domain is chosen.",
                 on_click=keep,
                 args=(seems.key,),
             )

@@ -276,6 +276,12 @@ class UiState:
         if digest != self.current:
             self.current, self.selected = digest, ()
             self.visit += 1
+        if digest is None:
+            self.forget_kept_kinds()
+
+    def forget_kept_kinds(self) -> None:
+        """Lets hints come again for pictures of a kind that the domain was kept for; single ones stay."""
+        self.domains_kept = {kept for kept in self.domains_kept if kept[0] in self.workspace.images}
 
 
 def get_state() -> UiState:

@@ -179,6 +179,22 @@ def test_a_domain_can_be_kept_for_all_pictures_alike_and_others_are_told(app):
     assert "switch-domain" in keys(app)
 
 
+@pytest.mark.parametrize("ending", ["all are closed", "another domain is chosen"])
+def test_what_is_kept_for_all_alike_ends(app, ending):
+    choose(app, "photos")
+    for seed in (UNSEEN, UNSEEN + 1):
+        open_picture(app, draw_scene(seed, "fluorescence").pixels)
+    app.button(key="keep-domain-for-all").click().run()
+    if ending == "all are closed":
+        for _ in range(2):
+            app.button(key="close").click().run()
+    else:
+        choose(app, "drawings")
+        choose(app, "photos")
+    open_picture(app, draw_scene(UNSEEN + 2, "fluorescence").pixels)
+    assert "switch-domain" in keys(app)
+
+
 def test_a_picture_that_fits_says_nothing(app):
     choose(app, "microscopy")
     open_picture(app, draw_scene(UNSEEN, "fluorescence").pixels)

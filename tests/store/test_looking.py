@@ -172,6 +172,9 @@ def test_a_model_that_is_not_for_the_images_is_said(made):
     made(NUCLEI, "person")
     result = invoke("annotate", "P", "--background")
     assert "2 of 2 images look like microscopy, but the model photos is for photos" in result.stderr
+    assert "(none of it is a category here: add --map nucleus=person)" in result.stderr
+    followed = invoke("annotate", "P", "--background", "--domain", "microscopy", "--map", "nucleus=person")
+    assert followed.exit_code == 0, "what is said to help does"
 
 
 def test_a_project_without_categories_is_told_which_option_brings_them(made):
