@@ -40,6 +40,7 @@ __all__ = [
     "extent",
     "is_name",
     "is_storable",
+    "name_problem",
 ]
 
 # -- names ----------------------------------------------------------------------------------------
@@ -164,6 +165,13 @@ def is_storable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return "\0" not in text
+
+
+def name_problem(text: str) -> str:
+    """What is wrong with a name that a person gives; empty if nothing is."""
+    if not is_name(text):
+        return f"expected a name of at most {MAX_NAME:,} characters, got {len(text):,}"
+    return "" if is_storable(text) else "expected a name of whole characters, got half of one or a NUL in it"
 
 
 def is_name(text: str) -> bool:

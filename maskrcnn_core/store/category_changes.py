@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from maskrcnn_core.bounds import name_problem
 from maskrcnn_core.categories import Category
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.messages import counted, one_line
@@ -23,7 +24,7 @@ def add_categories(
     """Makes categories; those that the project has by name already are passed over.
 
     Raises:
-        InputError: for an empty name, or one that is given twice.
+        InputError: for an empty name, one that is too long, or one that is given twice.
     """
     there = {row.name for row in store.categories(project_id)}
     cleaned = [_name(name) for name in names]
@@ -31,7 +32,8 @@ def add_categories(
         raise InputError("categories: every name must be given once")
     number = store.next_coco_id(project_id, "category")
     fresh = [name for name in cleaned if name not in there]
-    changes = [new_category(Category(number + n, name, supercategory)) for n, name in enumerate(fresh)]
+    above = _word(supercategory)
+    changes = [new_category(Category(number + n, name, above)) for n, name in enumerate(fresh)]
     return store.decide(project_id, who, "add categories", changes) if changes else None
 
 
@@ -61,7 +63,7 @@ def change_category(
     """
     if colour and not _COLOUR.fullmatch(colour):
         raise InputError(f"colour: wanted #rrggbb in small letters, found {one_line(colour)!r}")
-    values = {"name": _name(name), "supercategory": supercategory.strip(), "colour": colour}
+    values = {"name": _name(name), "supercategory": _word(supercategory.strip()), "colour": colour}
     return store.decide(project_id, who, "change category", [Change("category", row.id, row.version, values)])
 
 
@@ -107,4 +109,10 @@ def _name(name: str) -> str:
     name = name.strip()
     if not name:
         raise InputError("category: wanted a name, found nothing")
-    return name
+    return _word(name)
+
+
+def _word(text: str) -> str:
+    if problem := name_problem(text):
+        raise InputError(f"category: {problem}")
+    return text

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Select, Table, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from maskrcnn_core.bounds import name_problem
 from maskrcnn_core.categories import Category
 from maskrcnn_core.errors import ConflictError, StoreError
 from maskrcnn_core.masks import Rle
@@ -102,11 +103,15 @@ class Store:
         """Makes a project.
 
         Raises:
-            StoreError: if the name is empty, or a project has it already.
+            StoreError: if the name is empty, too long or none that a database keeps, or a project has it
+                already.
         """
         name = name.strip()
         if not name:
             raise StoreError("project: wanted a name, found nothing")
+        for what, text in (("project", name), ("who", who), *(("category", c.name) for c in categories)):
+            if problem := name_problem(text):
+                raise StoreError(f"{what}: {problem}")
         values = {
             "name": name,
             "description": description,
