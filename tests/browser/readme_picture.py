@@ -19,7 +19,7 @@ SIZE = {"width": 1360, "height": 1010}
 
 def take(sample: str, model: str, target: Path) -> None:
     """Opens a sample with a model and takes the page's picture."""
-    title = next(row.title for row in SAMPLES if row.key == sample)
+    row = next(row for row in SAMPLES if row.key == sample)
     servers = Servers(lambda name: Path(tempfile.mkdtemp(prefix=f"{name}-")))
     address = servers(ROOT / "app.py", {"MASKDESK_FETCH": "no"}, cwd=ROOT)
     try:
@@ -27,7 +27,9 @@ def take(sample: str, model: str, target: Path) -> None:
             browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=FLAGS)
             page = browser.new_page(viewport=SIZE, device_scale_factor=1)
             page.goto(address)
-            page.get_by_role("button", name=title).click(timeout=120_000)
+            if not row.is_first:
+                page.get_by_text("More samples").click(timeout=120_000)
+            page.get_by_role("button", name=row.title).click(timeout=120_000)
             page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=240_000)
             if model:
                 page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
