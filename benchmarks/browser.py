@@ -23,12 +23,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.browser.chromium import find_chromium
+from tests.browser.chromium import find_chromium, remember_name
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, CDPSession, Page
 
-__all__ = ["ROOT", "WATCH", "Frames", "Visit", "chromium", "measure_frames", "measure_viewer", "serve"]
+__all__ = [
+    "ROOT",
+    "WATCH",
+    "Frames",
+    "Visit",
+    "chromium",
+    "measure_frames",
+    "measure_viewer",
+    "remember_name",
+    "serve",
+]
 
 ROOT = Path(__file__).resolve().parents[1]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.browser import ROOT, WATCH, chromium, measure_frames, serve
+from benchmarks.browser import ROOT, WATCH, chromium, measure_frames, remember_name, serve
 from benchmarks.crowd import crowd_jpeg
 from benchmarks.report import Claim, Report, seconds
 from maskrcnn_core.categories import Category
@@ -153,7 +153,9 @@ def _measure(folder: str, projects: list[dict[str, Any]], frames: int, edits: in
 def _visit(
     browser: Browser, address: str, folder: str, project: dict[str, Any], frames: int, edits: int
 ) -> dict[str, Any]:
-    page = browser.new_context(viewport={"width": 1440, "height": 1000}).new_page()
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    remember_name(context)
+    page = context.new_page()
     page.add_init_script(WATCH)
     page.goto(f"{address}/review?project={project['id']}")
     shown = f".viewer[data-part=root][data-ready=true][data-shown-count='{project['count']}']"

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import psutil
 
-from benchmarks.browser import ROOT, chromium, serve
+from benchmarks.browser import ROOT, chromium, remember_name, serve
 from benchmarks.report import Claim, Report, seconds
 from maskrcnn_core.categories import Category
 from maskrcnn_core.images import encode_jpeg
@@ -205,6 +205,7 @@ def _measure(
         with serve(ROOT / "app.py", {DATA_VARIABLE: folder, DATABASE_VARIABLE: ""}) as address:
             # One for all visits: the browser has the app's own files, as that of a person who works here.
             context = browser.new_context(viewport={"width": 1440, "height": 1000})
+            remember_name(context)
             found = _visit(context, browser.version, address, folder, steps, visits, project, crowd)
             cpu, is_accepted = _accept(context, f"{address}/review?project={decided}", folder, decided, steps)
             found["times"].append(("CPU of the server for an accepted instance", cpu))

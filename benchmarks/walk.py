@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.browser import ROOT, chromium, serve
+from benchmarks.browser import ROOT, chromium, remember_name, serve
 from benchmarks.report import Claim, Report, seconds
 from benchmarks.scenes import mobile, shared_file
 from maskrcnn_core.polygons import mask_to_polygons, simplify_polygons
@@ -151,7 +151,9 @@ def _measure(folder: str, photo: str, quick: bool) -> dict[str, Any] | None:
         if browser is None:
             return None
         with serve(ROOT / "app.py", {DATA_VARIABLE: folder, DATABASE_VARIABLE: ""}) as address:
-            page = browser.new_context(viewport={"width": 1700, "height": 1150}).new_page()
+            context = browser.new_context(viewport={"width": 1700, "height": 1150})
+            remember_name(context)
+            page = context.new_page()
             return {"version": browser.version, **_walk(page, address, folder, photo, quick)}
 
 

@@ -9,6 +9,7 @@ from pages.ui.project.boxes import draw_box_choice
 from pages.ui.project.choosing import OpenProject, choose_project, parameter
 from pages.ui.project.deciding import take_waiting
 from pages.ui.project.frames import make_message
+from pages.ui.project.naming import draw_whose
 from pages.ui.project.overview import draw_progress
 from pages.ui.project.queueing import draw_accept_all, draw_queue_choice, keep_queue, look_at
 from pages.ui.review import reviewer
@@ -52,6 +53,7 @@ def draw_desk(project: OpenProject, ui: ProjectUi) -> None:
         if not is_saved:
             client = ""
             st.button("Try again to save", icon=":material/refresh:", key="save-again")
+        draw_whose(ui)
     with desk:
         draw_picture(project, ui, client, is_saved=is_saved)
 
@@ -71,7 +73,7 @@ def draw_picture(project: OpenProject, ui: ProjectUi, client: str, *, is_saved: 
         return
     with show_core_errors():
         draw_progress(project)
-        message = make_message(project, review, client)
+        message = make_message(project, ui, client)
         answer = reviewer(message, key=REVIEWER)
         is_drawn = True
         if answer is not None and answer.view is not None:

@@ -39,6 +39,7 @@ from sqlalchemy import (
 from maskrcnn_core.detections import Thresholds
 from maskrcnn_core.errors import StoreError
 from maskrcnn_core.messages import one_line
+from maskrcnn_core.store.journal import check_who
 from maskrcnn_core.store.opening import APPLICATION_ID
 from maskrcnn_core.store.store import Store
 from maskrcnn_core.store.tables import IMAGE, JOB
@@ -296,7 +297,9 @@ def add_job(store: Store, project_id: int, model_key: str, settings: JobSettings
 
     Raises:
         StoreError: if there is no such project, or an open job of this model in it.
+        InputError: if ``who`` is nobody.
     """
+    check_who(who)
     store.project(project_id)
     with _alone(store) as connection:
         same = select(JOB.c.state).where(

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, Table, bindparam, insert, select, update
 
-from maskrcnn_core.errors import ConflictError, StoreError
+from maskrcnn_core.errors import ConflictError, InputError, StoreError
 from maskrcnn_core.store.damage import check_rows
 from maskrcnn_core.store.inserting import FIXED, New, Ref, insert_rows
 from maskrcnn_core.store.records import Entry
@@ -30,6 +30,7 @@ __all__ = [
     "Ref",
     "Refusal",
     "check_places",
+    "check_who",
     "chunks",
     "decide",
     "entries",
@@ -76,6 +77,19 @@ class Refusal(ConflictError):
         self.wanted = tuple(wanted)
 
 
+def check_who(who: str) -> None:
+    """Refuses a decision of nobody: its author could not undo it, and all without a name would be one.
+
+    Raises:
+        InputError: if the name is empty.
+    """
+    if not who.strip():
+        raise InputError(
+            "who decides: expected a name for the journal, found none, and nothing was changed; give yours "
+            "under 'Your name, for the journal' at the left (--who on the command line), and do it again"
+        )
+
+
 def decide(
     connection: Connection,
     project_id: int,
@@ -102,7 +116,9 @@ def decide(
     Raises:
         Refusal: if somebody changed one of the rows meanwhile.
         StoreError: if a row is not there.
+        InputError: if ``who`` is nobody.
     """
+    check_who(who)
     changes = list(changes)
     lines = _change(connection, project_id, [c for c in changes if isinstance(c, Change)])
     lines += insert_rows(connection, project_id, [c for c in changes if isinstance(c, New)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,7 +14,7 @@ from maskrcnn_core.store.store import Store
 from pages.ui.cached import open_store
 from pages.ui.domains import offered_categories
 from pages.ui.errors import show_core_errors
-from pages.ui.project.choosing import default_name
+from pages.ui.project.naming import with_name
 from pages.ui.state import UiState
 
 if TYPE_CHECKING:
@@ -40,8 +41,11 @@ def draw_mend(state: UiState, predictor: Predictor | None) -> None:
         help="Puts the open images with what is shown into a project, and opens the present one in the "
         "editor on the Review page. Every edit is kept there.",
     )
-    if not asked or predictor is None:
-        return
+    if asked and predictor is not None:
+        with_name(state.project, partial(_mend, state, predictor))
+
+
+def _mend(state: UiState, predictor: Predictor) -> None:
     with show_core_errors():
         store = open_store()
         project_id = project_of_open_images(store, state, predictor)
@@ -60,8 +64,9 @@ def project_of_open_images(store: Store, state: UiState, predictor: Predictor) -
 
     Raises:
         StoreError: if it cannot be stored.
+        InputError: if nobody has said their name.
     """
-    who = state.project.who = state.project.who or default_name()
+    who = state.project.who
     present = {row.id for row in store.projects()}
     if state.mended_in not in present:
         name = f"Annotated {datetime.now():%Y-%m-%d %H.%M.%S}"

@@ -19,6 +19,7 @@ from pages.ui.errors import show_core_errors
 from pages.ui.fetching import begin_fetching
 from pages.ui.housekeeping import keep_house
 from pages.ui.project.deciding import take_waiting
+from pages.ui.project.naming import draw_whose, login_name
 from pages.ui.review.outbox import OUTBOX, outbox, remembered_name
 from pages.ui.state import get_state
 from pages.ui.steady import keep_steady
@@ -43,10 +44,13 @@ def run_app() -> None:
     page = _page_of_the_link()
     ui = get_state().project
     if not ui.is_named and (name := remembered_name()):
-        ui.who, ui.is_named = name, True
+        ui.call(name)
+    ui.who = ui.who or login_name()
     client = ""
     with show_core_errors():
         client = take_waiting(ui, OUTBOX)
+        if page.url_path != "review":  # which asks below its picture
+            draw_whose(ui)
     try:
         page.run()
     finally:  # also where a page stops early

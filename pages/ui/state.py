@@ -109,7 +109,9 @@ class ProjectUi:
 
     Attributes:
         id: the store's id of the project that is looked at.
-        who, is_named: the person's name in the journal, and whether they have given it themselves.
+        who, is_named: the person's name in the journal, empty until it is known, and whether they have given
+            it themselves.
+        nameless: by browser tab, how many of its operations wait to be told whose they are.
         section: the key of the Project page's section.
         is_addressed: whether the page's address has been followed.
         wanted: the filter of gallery, review and export.
@@ -126,6 +128,7 @@ class ProjectUi:
     id: int | None = None
     who: str = ""
     is_named: bool = False
+    nameless: dict[str, int] = field(default_factory=dict)
     section: str = "overview"
     is_addressed: bool = False
     wanted: QueueFilter = field(default_factory=QueueFilter)
@@ -137,6 +140,10 @@ class ProjectUi:
     report: ImportReport | None = None
     said: str = ""
     review: ReviewUi = field(default_factory=ReviewUi)
+
+    def call(self, name: str) -> None:
+        """Takes the name that the person gives; empty to be nobody again."""
+        self.who, self.is_named = name, bool(name)
 
     def open(self, project_id: int | None) -> None:
         """Goes to a project; what was chosen in another one does not hold in it."""

@@ -33,3 +33,17 @@ def _shells_of(whole):
         return []
     shell = folder.with_name(folder.name.replace("chromium-", "chromium_headless_shell-"))
     return sorted(map(str, shell.glob("*/*headless*shell*")))
+
+
+_REMEMBER = """
+try {
+  if (localStorage.getItem("maskdesk-who") === null) localStorage.setItem("maskdesk-who", "ann");
+} catch {
+  // a page without storage, as the first empty one
+}
+"""
+
+
+def remember_name(context):
+    """Makes of a context a browser in which somebody has called themselves ann before."""
+    context.add_init_script(_REMEMBER)

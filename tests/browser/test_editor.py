@@ -8,10 +8,18 @@ from maskrcnn_core.masks import mask_iou
 from maskrcnn_core.polygons import polygons_to_rle
 from maskrcnn_core.samples import SAMPLES
 from maskrcnn_core.scenes import draw_scene
+from tests.browser.chromium import remember_name
 from tests.browser.desk import Desk
 from tests.browser.review_page import ReviewPage, link_of, make_project
 
 pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(page):
+    remember_name(page.context)
+    return page
+
 
 SCENE = draw_scene(210_000)
 HEIGHT, WIDTH = SCENE.pixels.shape[:2]

@@ -17,6 +17,7 @@ from maskrcnn_core.stages import trace
 from maskrcnn_core.store.places import StorePlace
 from maskrcnn_core.store.store import Store
 from maskrcnn_core.walk import WALK
+from tests.browser.chromium import remember_name
 from tests.browser.walk_page import NUMBERS, WalkPage, choose
 from tests.shared_data import shared_path
 
@@ -69,6 +70,7 @@ def opened(browser, address):
     context.set_default_timeout(60_000)
     errors = []
     page = context.new_page()
+    remember_name(context)
     page.on("pageerror", lambda error: errors.append(str(error)))
     walk = WalkPage(page, address)
     open_scene(walk)

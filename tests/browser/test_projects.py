@@ -11,11 +11,19 @@ from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.masks import mask_iou
 from maskrcnn_core.scenes import draw_scene
+from tests.browser.chromium import remember_name
 from tests.browser.conftest import ROOT
 from tests.browser.review_page import CATEGORIES, ReviewPage, link_of, make_project, settle
 from tests.store.builders import change
 
 pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(page):
+    remember_name(page.context)
+    return page
+
 
 UNSEEN = 210_000
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.chromium import remember_name
+
 pytestmark = pytest.mark.browser
 
 NUMBERS = itertools.count()
@@ -21,6 +23,7 @@ class ReviewPage:
 
     def __init__(self, page, address, **query):
         self.page = page
+        remember_name(page.context)
         query = {"store": f"test-{next(NUMBERS)}", **query}
         page.goto(f"{address}/?{'&'.join(f'{name}={value}' for name, value in query.items())}")
         self.root = page.locator('[data-part="root"]')

@@ -10,6 +10,7 @@ import pytest
 
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.scenes import draw_scene
+from tests.browser.chromium import remember_name
 from tests.browser.desk import Desk
 from tests.browser.prefixing import proxy_with_prefix
 from tests.browser.review_page import ReviewPage, link_of, make_project
@@ -19,6 +20,12 @@ ROOT = Path(__file__).parents[2]
 SEED = 200_007
 
 pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(page):
+    remember_name(page.context)
+    return page
 
 
 @pytest.fixture(scope="module")

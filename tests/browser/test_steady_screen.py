@@ -10,10 +10,18 @@ from maskrcnn_core.scenes import draw_scene
 from maskrcnn_core.store.exporting import checked_coco, select
 from maskrcnn_core.store.intake import import_files
 from maskrcnn_core.store.queues import QueueFilter
+from tests.browser.chromium import remember_name
 from tests.browser.review_page import ReviewPage, link_of, make_project, settle
 from tests.store.builders import change
 
 pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def page(page):
+    remember_name(page.context)
+    return page
+
 
 SCENE = encode_png(draw_scene(210_000).pixels)
 

@@ -1,6 +1,7 @@
 """The pages of projects without a browser: every section opens, and operations become decisions."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -35,7 +36,8 @@ from pages.ui.review import (
     Undo,
     Unreadable,
 )
-from pages.ui.state import ProjectUi
+from pages.ui.review.messages import VERSION
+from pages.ui.state import REVIEWER, ProjectUi
 from tests.browser.conftest import ROOT
 from tests.store.builders import change, make_project
 
@@ -60,8 +62,11 @@ def store(folder):
     store.close()
 
 
-def open_page(name):
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+def open_page(name, who="ann"):
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    if who:
+        app.session_state["outbox"] = {"who": who}
+    app.run()
     return app.switch_page(f"pages/{name}.py").run()
 
 
@@ -185,7 +190,8 @@ def test_a_link_to_nothing_opens_nothing_else(store):
 
 def test_a_name_that_the_browser_remembers_is_taken_until_another_is_given(store):
     make_project(store)
-    app = open_page("project")
+    app = open_page("project", who="")
+    assert app.text_input(key="who").value == "", "not the server's user"
     app.session_state["outbox"] = {"who": " Ann "}
     app.run()
     assert app.text_input(key="who").value == app.session_state["maskdesk"].project.who == "Ann"
@@ -193,6 +199,57 @@ def test_a_name_that_the_browser_remembers_is_taken_until_another_is_given(store
     app.session_state["outbox"] = {"who": "Ann"}
     app.run()
     assert app.session_state["maskdesk"].project.who == "Bob"
+
+
+def test_what_nobody_did_is_not_done_and_a_name_is_asked_for(store):
+    project = make_project(store)
+    before = len(store.journal(project))
+    app = open_page("project", who="")
+    app.session_state["maskdesk"].project.section = "images"
+    app.run()
+    app.toggle[0].set_value(False).run()
+    assert not app.exception and "give yours under" in app.error[0].value
+    assert len(store.journal(project)) == before
+    app.text_input(key="who").set_value("Ann").run()
+    assert not app.error and store.journal(project)[0].who == "Ann", "what was wanted is done"
+
+
+def test_who_makes_the_first_project_is_asked_for_their_name_with_it(folder):
+    app = open_page("project", who="")
+    fields = {box.label: box for box in app.text_input}
+    fields["Name of the new project"].set_value("First")
+    app.button[0].click().run()
+    assert not app.exception and "give yours" in app.error[0].value
+    fields = {box.label: box for box in app.text_input if box.key != "who"}
+    fields["Your name, for the journal"].set_value("Ann")
+    app.button[0].click().run()
+    assert not app.exception and not app.error and app.title[0].value == "First"
+    assert app.text_input(key="who").value == app.session_state["maskdesk"].project.who == "Ann"
+
+
+@pytest.mark.parametrize(("page", "key"), [("review", REVIEWER), ("models", "outbox")])
+def test_decisions_without_a_name_wait_until_the_page_was_told_whose_they_are(store, page, key):
+    project = make_project(store)
+    image, row = store.images(project)[0], store.instances(project)[0]
+    decision = {"seq": 1, "kind": "set_status", "image_id": image.id, "status": "accepted"}
+    finish = {"image_id": image.id, "image_version": image.version, "status": "reviewed"}
+    ops = [{**decision, "instances": [[row.id, row.version]]}, {"seq": 2, "kind": "finish", **finish}]
+    sent = {"version": VERSION, "client": CLIENT, "ops": ops}
+    app = open_page(page, who="")
+    app.session_state[key] = {"ops": sent}
+    app.run()
+    assert any("2 decisions not saved yet" in warning.value for warning in app.warning)
+    assert store.journal(project)[0].kind == "add instances"
+    app.text_input(key="whose-name").set_value("Ann")
+    next(b for b in app.button if b.label == "Save them under this name").click().run()
+    assert app.session_state["maskdesk"].project.who == "Ann"
+    for one in ops:
+        one["who"] = "Ann"  # as the browser sends them, now that it was told
+    app.session_state[key] = {"ops": sent}
+    app.run()
+    assert not app.warning and not app.exception
+    done = [(one.who, one.kind) for one in store.journal(project)]
+    assert done[:2] == [("Ann", "finish image"), ("Ann", "accept")]
 
 
 def test_names_in_menus_keep_their_look_and_mean_nothing():
@@ -239,7 +296,7 @@ def ui(store):
 
 
 def report(*operations):
-    return ReviewReport(CLIENT, operations)
+    return ReviewReport(CLIENT, operations, names={one.seq: "ann" for one in operations})
 
 
 def seen(store, ui, count=1):
@@ -314,6 +371,30 @@ def test_a_crowd_is_marked_in_one_decision_that_a_review_can_undo(store, ui):
     take_operations(store, ui, report(SetCrowd(5, image, True, rows[:1])))  # of a version that has gone
     (refusal,) = ui.review.refused[CLIENT]
     assert refusal.text.startswith("mark as crowd 1, image 1.png: ")
+
+
+def test_a_decision_is_whose_the_browser_says_whatever_the_session_knows(store, ui):
+    image, rows = seen(store, ui)
+    ui.who = "root"  # of a server that has begun anew
+    log = report(SetStatus(1, image, "rejected", rows), Undo(2), Redo(3))
+    take_operations(store, ui, replace(log, names=dict.fromkeys((1, 2, 3), "Ann")))
+    assert [entry.who for entry in store.journal(ui.id)[:3]] == ["Ann"] * 3
+    assert ui.review.acks == {CLIENT: 3} and store.instances(ui.id)[0].status == "rejected"
+
+
+def test_what_is_nobodys_is_not_acknowledged_nor_is_what_comes_after_it(store, ui):
+    image, rows = seen(store, ui, 2)
+    log = report(
+        Go(1, "queue", 1),
+        SetStatus(2, image, "rejected", rows[:1]),
+        SetStatus(3, image, "accepted", rows[1:]),
+    )
+    before = len(store.journal(ui.id))
+    take_operations(store, ui, replace(log, names={3: "Ann"}))
+    assert ui.review.acks == {CLIENT: 1} and ui.nameless == {CLIENT: 2}
+    assert len(store.journal(ui.id)) == before
+    take_operations(store, ui, log)
+    assert ui.review.acks == {CLIENT: 3} and ui.nameless == {}
 
 
 def test_a_refusal_belongs_to_the_project_of_its_image(store, ui):

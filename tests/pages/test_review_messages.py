@@ -120,10 +120,23 @@ def test_message_is_the_sample_both_sides_read():
 
 def test_report_sample_is_read_into_operations():
     report = read_operations(sample("report.json"))
-    assert report == ReviewReport("0123456789abcdef01234567", OPERATIONS)
+    assert report == ReviewReport(
+        "0123456789abcdef01234567", OPERATIONS, names=dict.fromkeys(range(5, 19), "Ann")
+    )
     assert [operation.kind for operation in report.operations] == [
         op["kind"] for op in sample("report.json")["ops"]
     ]
+
+
+def test_whose_an_operation_is_is_cleaned_and_what_is_no_name_makes_it_unreadable():
+    sent = sample("report.json")
+    names = [" Bob \n", "", None, 7, "x" * 200]
+    for entry, name in zip(sent["ops"], names, strict=False):
+        entry["who"] = name
+    del sent["ops"][2]["who"]
+    report = read_operations(sent, keeps_unreadable=True)
+    assert report.names == {5: "Bob \\n", 9: "x" * 80} | dict.fromkeys(range(10, 19), "Ann")
+    assert report.operations[3] == Unreadable(8, "ops[3].who: wanted a name, got 7")
 
 
 def test_only_operations_after_the_acknowledged_one_are_new():
@@ -159,8 +172,8 @@ BAD_REPORTS = {
         )
     },
     "not a mapping": ([], "^report: wanted named fields"),
-    "other version": ({"version": 1}, "^version: wanted 2, got 1"),
-    "true is no version": ({"version": True}, "^version: wanted 2"),
+    "other version": ({"version": 1}, "^version: wanted 3, got 1"),
+    "true is no version": ({"version": True}, "^version: wanted 3"),
     "client a number": ({"client": 5}, "^client: wanted 8 to 64"),
     "client with a path": ({"client": "../../../etc"}, "^client"),
     "client too long": ({"client": "a" * 65}, "^client"),

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 
-from maskrcnn_core.errors import ConflictError, StoreError
+from maskrcnn_core.errors import ConflictError, InputError, StoreError
 from maskrcnn_core.store.journal import Change, New
 from maskrcnn_core.store.store import Store, mask_values
 from tests.core.builders import disc
@@ -295,3 +295,16 @@ def test_undo_can_be_held_to_some_kinds_of_decisions(store):
     assert store.undoable(project, "ann", only={"relabel"}) == (False, False)
     assert store.undo(project, "ann") is not None
     assert store.redo(project, "ann", only={"relabel"}) is None
+
+
+def test_nobody_decides_nothing(store):
+    project = make_project(store)
+    before = store.journal(project)
+    row = store.instances(project)[0]
+    for who in ("", " "):
+        with pytest.raises(InputError, match="expected a name for the journal, found none"):
+            store.decide(project, who, "accept", [change(row, status="accepted")])
+        with pytest.raises(InputError, match="who decides"):
+            store.create_project("Nobody's", who)
+        assert store.undo(project, who) is None
+    assert store.journal(project) == before and len(store.projects()) == 1

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import getpass
 from dataclasses import dataclass
 from functools import cached_property
 
 import streamlit as st
 
 from maskrcnn_core.categories import Category
-from maskrcnn_core.messages import one_line
 from maskrcnn_core.palette import category_color, hex_color
 from maskrcnn_core.store.records import CategoryRow, Fact, ImageRow, ProjectRow
 from maskrcnn_core.store.store import Store
 from maskrcnn_core.worker import ensure_worker
 from pages.ui.cached import open_store
 from pages.ui.errors import harmless, plain, show_core_errors
-from pages.ui.review.outbox import MOST_OF_A_NAME
+from pages.ui.review.messages import MOST_OF_A_NAME, clean_name
 from pages.ui.state import ProjectUi
 
-__all__ = ["OpenProject", "choose_project", "color_of", "default_name", "draw_new_project", "parameter"]
+__all__ = ["OpenProject", "choose_project", "color_of", "draw_new_project", "parameter"]
 
 _FACTS_KEPT = 4
 
@@ -91,7 +89,6 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
         asked = ""
     if ui.id not in projects:
         ui.open(next(iter(projects), None))
-    ui.who = ui.who or default_name()
     with st.sidebar:
         if projects:
             ids = list(projects)
@@ -110,8 +107,7 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
             )
 
         def call_oneself() -> None:
-            named = one_line(st.session_state["who"]).strip()
-            ui.who, ui.is_named = named or default_name(), bool(named)
+            ui.call(clean_name(st.session_state["who"]))
 
         st.session_state["who"] = ui.who
         st.text_input(
@@ -119,7 +115,9 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
             max_chars=MOST_OF_A_NAME,
             key="who",
             on_change=call_oneself,
-            help="Undo takes back decisions of this name. This browser remembers it.",
+            placeholder="needed to decide anything",
+            help="Every decision is written down under it, and undo takes back those of this name. This "
+            "browser remembers it.",
         )
     if ui.id is None:
         return None
@@ -138,16 +136,6 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
     return OpenProject(store, projects[ui.id], ui.who, store.revision(ui.id))
 
 
-def default_name() -> str:
-    """Whom the log-in names, where there is one (Streamlit's ``st.login``), or else the computer's user."""
-    if getattr(st.user, "is_logged_in", False):
-        return str(st.user.get("name") or st.user.get("email") or "somebody")
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):  # a container may run as a number without a name
-        return "somebody"
-
-
 def draw_new_project(ui: ProjectUi) -> None:
     """The form for a new project."""
     with st.form("new-project", border=False):
@@ -156,6 +144,7 @@ def draw_new_project(ui: ProjectUi) -> None:
             "Categories, with commas between them",
             help="They can be added, renamed and merged later, or taken over from a model or a COCO file.",
         )
+        who = ui.who or clean_name(st.text_input("Your name, for the journal", max_chars=MOST_OF_A_NAME))
         made = st.form_submit_button("Make it", icon=":material/add:", type="primary")
     if not made:
         return
@@ -163,9 +152,11 @@ def draw_new_project(ui: ProjectUi) -> None:
         wanted = list(dict.fromkeys(part.strip() for part in names.split(",") if part.strip()))
         row = open_store().create_project(
             name,
-            ui.who,
+            who,
             categories=[Category(number, part) for number, part in enumerate(wanted, start=1)],
         )
+        if who != ui.who:
+            ui.call(who)
         ui.open(row.id)
         ui.section = "images"
         st.query_params.from_dict({"project": str(row.id)})

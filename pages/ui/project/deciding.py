@@ -81,6 +81,8 @@ def take_waiting(ui: ProjectUi, key: str = REVIEWER) -> str:
 def take_operations(store: Store, ui: ProjectUi, report: ReviewReport) -> None:
     """Carries out what is new in a report, and notes how far it got.
 
+    It ends before the first decision that is nobody's; `ProjectUi.nameless` says how many wait for a name.
+
     Args:
         store: where.
         ui: the session's; the place, acknowledgements and refusals of its review move on.
@@ -91,9 +93,16 @@ def take_operations(store: Store, ui: ProjectUi, report: ReviewReport) -> None:
             the browser, which says that it is not saved, and comes again.
     """
     client, review = report.client, ui.review
-    for operation in report.after(client, review.acks.get(client, 0)):
+    fresh = report.after(client, review.acks.get(client, 0))
+    ui.nameless.pop(client, None)
+    for n, operation in enumerate(fresh):
+        who = report.names.get(operation.seq, "")
+        if not who and not isinstance(operation, Go | Unreadable):
+            # Never the session's: that may have begun since, and know nobody or somebody else.
+            ui.nameless[client] = sum(not isinstance(one, Go) for one in fresh[n:])
+            return
         try:
-            _carry_out(store, ui, operation, client)
+            _carry_out(store, ui, operation, client, who)
         except ConflictError as error:
             _refuse(store, ui, client, operation, error)
         except StoreError as error:
@@ -141,8 +150,8 @@ def _refuse(store: Store, ui: ProjectUi, client: str, operation: Operation, erro
     del told[:-_TOLD]
 
 
-def _carry_out(store: Store, ui: ProjectUi, operation: Operation, client: str) -> None:
-    who, review, name = ui.who, ui.review, f"{client}:{operation.seq}"
+def _carry_out(store: Store, ui: ProjectUi, operation: Operation, client: str, who: str) -> None:
+    review, name = ui.review, f"{client}:{operation.seq}"
     entry: Entry | None = None
     match operation:
         case SetStatus(image_id=image_id, status=status, instances=rows):

@@ -14,7 +14,7 @@ from pages.ui.cached import pictures
 from pages.ui.project.choosing import OpenProject, color_of
 from pages.ui.project.deciding import REVIEW_KINDS
 from pages.ui.review import InstanceState, QueueFacts, ReviewCategory, ReviewFrame, ReviewMessage
-from pages.ui.state import ReviewUi
+from pages.ui.state import ProjectUi, ReviewUi
 from pages.ui.viewer import CocoRle, ViewerImage, ViewerInstance, ViewerMessage, media_url
 
 __all__ = ["make_message"]
@@ -28,18 +28,18 @@ _MOST_CORNERS = 60_000
 _LEAST_SCORE = 1e-6  # the viewer's slider at 0 shows scores above 0
 
 
-def make_message(project: OpenProject, review: ReviewUi, client: str) -> ReviewMessage:
+def make_message(project: OpenProject, ui: ProjectUi, client: str) -> ReviewMessage:
     """The reviewer's message for a queue that is not empty.
 
     Args:
         project: whose.
-        review: where the session is.
+        ui: where the session is, and whose.
         client: the tab whose operations were taken in last; empty for none.
 
     Raises:
         CoreError: if the present image cannot be read. One that cannot be read around it is left out.
     """
-    store = project.store
+    store, review = project.store, ui.review
     places = _window(review)
     ids = {review.queue[at].image_id for at in places}
     images = {row.id: row for row in store.images(project.row.id, ids=ids)}
@@ -71,7 +71,7 @@ def make_message(project: OpenProject, review: ReviewUi, client: str) -> ReviewM
         except CoreError:
             if at == review.at:
                 raise
-    can_undo, can_redo = store.undoable(project.row.id, project.who, only=REVIEW_KINDS)
+    can_undo, can_redo = store.undoable(project.row.id, ui.who, only=REVIEW_KINDS)
     return ReviewMessage(
         frames=tuple(frames),
         queue=QueueFacts(review.token, len(review.queue), review.at, review.unit),
@@ -79,6 +79,7 @@ def make_message(project: OpenProject, review: ReviewUi, client: str) -> ReviewM
         ack_client=client,
         ack_seq=review.acks.get(client, 0),
         project_id=project.row.id,
+        who=ui.who if ui.is_named else "",
         refused=tuple(r for r in review.refused.get(client, ()) if r.project_id == project.row.id),
         remarks=tuple(r for r in review.remarks.get(client, ()) if r.project_id == project.row.id),
         made=review.made.get(client, {}),

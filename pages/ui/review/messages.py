@@ -11,12 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
+from maskrcnn_core.messages import one_line
 from maskrcnn_core.store.queues import Unit
 from maskrcnn_core.store.records import ImageStatus, Status
 from pages.ui.checks import COLOR, MAX_INT, check_choice, check_int, shorten
 from pages.ui.viewer.messages import ViewerMessage
 
 __all__ = [
+    "MOST_OF_A_NAME",
     "VERSION",
     "InstanceState",
     "QueueFacts",
@@ -24,11 +26,19 @@ __all__ = [
     "ReviewCategory",
     "ReviewFrame",
     "ReviewMessage",
+    "clean_name",
 ]
 
-VERSION = 2
+VERSION = 3
 """Of the messages of both directions."""
 MAX_TOKEN = 200
+MOST_OF_A_NAME = 80
+"""Characters of a person's name."""
+
+
+def clean_name(name: str) -> str:
+    """A person's name as the journal has it, on one line."""
+    return one_line(name)[:MOST_OF_A_NAME].strip()
 
 
 @dataclass(frozen=True)
@@ -171,6 +181,7 @@ class ReviewMessage:
             until somebody dismisses it.
         remarks: what its latest undos and redos in this project did; each is told once.
         project_id: whose queue this is.
+        who: the name that the person gave in this session; empty where the browser knows it better.
         made: ids of the instances that its latest operations have made, by the operation's number.
 
     Raises:
@@ -183,6 +194,7 @@ class ReviewMessage:
     ack_client: str = ""
     ack_seq: int = 0
     project_id: int = 0
+    who: str = ""
     refused: tuple[Refusal, ...] = ()
     remarks: tuple[Refusal, ...] = ()
     made: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
@@ -208,6 +220,7 @@ class ReviewMessage:
             "ack_client": self.ack_client,
             "ack_seq": self.ack_seq,
             "project_id": self.project_id,
+            "who": self.who,
             "refused": [{"seq": refusal.seq, "text": refusal.text} for refusal in self.refused],
             "remarks": [{"seq": remark.seq, "text": remark.text} for remark in self.remarks],
             "made": {str(seq): list(ids) for seq, ids in self.made.items()},

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, cast, get_args
 
 from maskrcnn_core.bounds import MAX_EDGE, MAX_MESSAGE_CORNERS, MAX_MESSAGE_COUNTS, MAX_MESSAGE_EDGE
 from maskrcnn_core.polygons import edge_length
 from maskrcnn_core.store.records import Status
 from pages.ui.checks import MAX_INT, check_choice, check_int, check_list, check_mapping, shorten, take
-from pages.ui.review.messages import MAX_TOKEN, VERSION
+from pages.ui.review.messages import MAX_TOKEN, VERSION, clean_name
 from pages.ui.viewer.messages import ViewerState
 
 __all__ = [
@@ -257,11 +257,14 @@ class ReviewReport:
         client: the tab. Operations are told apart by client and number: carry each out once.
         operations: oldest first, in the order they have to be carried out.
         view: score, hidden categories and display, if they have changed since the message.
+        names: whose decision each operation is, by its number, as the browser knew when it was made: a
+            session may have begun since, and know another name or none. One without is nobody's yet.
     """
 
     client: str = ""
     operations: tuple[Operation, ...] = ()
     view: ViewerState | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
 
     def after(self, client: str, seq: int) -> tuple[Operation, ...]:
         """The operations that come after what has been taken in already."""
@@ -291,11 +294,14 @@ def read_operations(report: object, *, keeps_unreadable: bool = False) -> Review
         raise ValueError(f"client: wanted 8 to 64 letters and digits, got {shorten(client)}")
     entries = check_list("ops", take(fields, "ops"), MAX_OPERATIONS)
     operations: list[Operation] = []
+    names: dict[int, str] = {}
     last, instances = 0, 0
     left = _Left()
     for i, entry in enumerate(entries):
         try:
             operation = _read_operation(f"ops[{i}]", entry)
+            if name := _read_who(f"ops[{i}]", cast(Mapping[str, Any], entry)):
+                names[operation.seq] = name
         except ValueError as error:
             if not keeps_unreadable:
                 raise
@@ -316,7 +322,14 @@ def read_operations(report: object, *, keeps_unreadable: bool = False) -> Review
         if instances > MAX_INSTANCES:
             raise ValueError(f"ops[{i}].instances: more than {MAX_INSTANCES} in one report")
         operations.append(operation)
-    return ReviewReport(client=client, operations=tuple(operations))
+    return ReviewReport(client=client, operations=tuple(operations), names=names)
+
+
+def _read_who(where: str, fields: Mapping[str, Any]) -> str:
+    who = fields.get("who", "")
+    if not isinstance(who, str):
+        raise ValueError(f"{where}.who: wanted a name, got {shorten(who)}")
+    return clean_name(who)
 
 
 class _Left:

@@ -12,17 +12,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from maskrcnn_core.messages import one_line
 from pages.ui.review import HERE
+from pages.ui.review.messages import clean_name
 from pages.ui.viewer.bundle import bundle_modules
 
-__all__ = ["MOST_OF_A_NAME", "OUTBOX", "outbox", "outbox_script", "remembered_name"]
+__all__ = ["OUTBOX", "outbox", "outbox_script", "remembered_name"]
 
 OUTBOX = "outbox"
 """The key of the outbox; `waiting_operations` reads it like a reviewer's."""
-
-MOST_OF_A_NAME = 80
-"""Characters of a person's name."""
 
 _MODULES = ("review_frames.js", "review_state.js", "review_session.js", "outbox.js")
 
@@ -40,7 +37,7 @@ def remembered_name() -> str:
     """The name that the person gave in this browser before, as far as the browser has said it; or empty."""
     stored = st.session_state.get(OUTBOX)
     name = stored.get("who") if isinstance(stored, Mapping) else None
-    return one_line(name)[:MOST_OF_A_NAME].strip() if isinstance(name, str) else ""
+    return clean_name(name) if isinstance(name, str) else ""
 
 
 def outbox(*, is_open: bool, ack_client: str, ack_seq: int, who: str, is_unkept: bool) -> None:

@@ -14,6 +14,7 @@ from maskrcnn_core.store.editing import made_by
 from pages.ui.cached import box_drawer, open_store
 from pages.ui.errors import plain, show_core_errors
 from pages.ui.mending import project_of_open_images
+from pages.ui.project.naming import with_name
 from pages.ui.stage_view import Layer, StageMessage, answer_of, stage_view
 from pages.ui.walk.look import Box, Look
 from pages.ui.walk.state import Taken
@@ -119,8 +120,12 @@ def _draw_taking(look: Look, box: Box) -> None:
         disabled=key in look.ui.taken,
     )
     if asked and key not in look.ui.taken:
-        with show_core_errors():
-            look.ui.taken[key] = _take(look, box)
+
+        def take() -> None:
+            with show_core_errors():
+                look.ui.taken[key] = _take(look, box)
+
+        with_name(look.state.project, take)
     taken = look.ui.taken.get(key)
     if taken is None:
         return

@@ -4,26 +4,24 @@
 // is in the tab's storage, and goes to Python from whatever page is open.
 
 import { ReviewState } from "./review_state.js";
-import { loadSaved, save } from "./review_session.js";
+import { WAKE, heldName, holdName, loadSaved, save } from "./review_session.js";
 
 /** @typedef {{is_open: boolean, ack_client: string, ack_seq: number, who: string, is_unkept: boolean}} OutboxMessage */
 
-const WHO_KEY = "maskdesk-who";
+/** What was said last: Streamlit says it again to a server that has started anew, with whatever is pressed then. */
+let said = "";
 
 /**
- * The name that a person gave in this browser before, where the app does not know it; keeps the one it knows.
- * @param {string} who empty where nobody has said it in this session
- * @param {() => Storage} ask
+ * The name that Python is to be told: one that it does not know, or another than it was told last.
+ * @param {string} who as Python has it from the person; empty where it does not know
+ * @returns {string} empty for nothing to say
  */
-export function rememberedName(who, ask) {
-  try {
-    const storage = ask();
-    if (who === "") return storage.getItem(WHO_KEY) ?? "";
-    storage.setItem(WHO_KEY, who);
-  } catch {
-    // storage that is forbidden remembers nothing
-  }
-  return "";
+export function nameToSay(who) {
+  if (who !== "") holdName(who);
+  const held = heldName();
+  if (who !== "" && said === held) return "";
+  said = held;
+  return held;
 }
 
 /**
@@ -34,10 +32,11 @@ export function rememberedName(who, ask) {
 export function stillToSend(data, storage) {
   const state = new ReviewState(loadSaved(storage));
   const before = state.pending.length;
+  const hasNamed = state.call(heldName());
   if (data.ack_client === state.client) {
     state.pending = state.pending.filter(({ op }) => op.seq > data.ack_seq);
   }
-  if (state.pending.length < before) save(storage, state.toSave());
+  if (hasNamed || state.pending.length < before) save(storage, state.toSave());
   return state.report();
 }
 
@@ -66,7 +65,8 @@ export default function mountOutbox(component) {
   const { data, setStateValue } = component;
   guard ??= askBeforeLeaving(window);
   guard(data.is_unkept);
-  const who = rememberedName(data.who, () => localStorage);
+  /** @type {any} */ (globalThis)[WAKE] = () => setStateValue("who", heldName());
+  const who = nameToSay(data.who);
   if (who !== "") setStateValue("who", who);
   if (!data.is_open) return; // the reviewer itself is there
   const report = stillToSend(data, sessionStorage);

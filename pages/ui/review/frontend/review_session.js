@@ -3,6 +3,8 @@
 // A duplicated tab gets a copy of the storage and with it the name, and two tabs that number their operations
 // under one name would lose some. So a name is held by a lock while the page lives; who does not get it takes
 // another. On a reload the old page may need a moment to let go of it.
+//
+// Whose decisions they are the tab knows by itself, too: the server may be another one by the time they arrive.
 
 /** @typedef {import("./review_state.js").Saved} Saved */
 
@@ -11,6 +13,9 @@ const OPS_KEY = "maskdesk-review-ops-";
 const REFUSALS_KEY = "maskdesk-review-refusals-";
 const LOCK_PREFIX = "maskdesk-review-";
 const CHANNEL = "maskdesk-review-names";
+/** The person's name: in the tab's storage its own, in the browser's the last one that was given in any tab. */
+const WHO_KEY = "maskdesk-who";
+const WHO = Symbol.for("maskdesk.who");
 const TRIES = 12;
 const TRY_AGAIN = 120;
 /** How long another tab has to answer where there are no locks (ms). */
@@ -18,10 +23,46 @@ const ANSWER_TIME = 400;
 /** A page keeps its name when the reviewer leaves it and comes back. */
 const NAMES = Symbol.for("maskdesk.review.names");
 
+/** Under it the outbox, which is beside every page, keeps what has the whole page drawn. */
+export const WAKE = Symbol.for("maskdesk.wake");
+
+/** Have the whole page drawn. @returns {boolean} whether it was asked for */
+export function wake() {
+  const ask = /** @type {any} */ (globalThis)[WAKE];
+  if (typeof ask !== "function") return false;
+  ask();
+  return true;
+}
+
 /** What Streamlit says of its connection to the server; connected where it says nothing. */
 export function connection() {
   const app = document.querySelector("[data-testid=stApp]");
   return (app instanceof HTMLElement && app.dataset.testConnectionState) || "CONNECTED";
+}
+
+/** The name that the person gave in this tab, or else last in this browser; empty where there is none. */
+export function heldName() {
+  for (const ask of [() => sessionStorage, () => localStorage]) {
+    try {
+      const name = ask().getItem(WHO_KEY);
+      if (name) return name;
+    } catch {
+      // storage that is forbidden remembers nothing
+    }
+  }
+  return String(/** @type {any} */ (globalThis)[WHO] ?? "");
+}
+
+/** @param {string} name as the app has it from the person in this tab */
+export function holdName(name) {
+  /** @type {any} */ (globalThis)[WHO] = name;
+  for (const ask of [() => sessionStorage, () => localStorage]) {
+    try {
+      if (ask().getItem(WHO_KEY) !== name) ask().setItem(WHO_KEY, name);
+    } catch {
+      // then this page alone remembers it
+    }
+  }
 }
 
 export function makeClient() {

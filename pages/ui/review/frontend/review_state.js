@@ -29,6 +29,7 @@ import { applyPatch, boxOfFour, ownId, readFrame, refOf, stateOfDrawn } from "./
  * @property {string} ack_client
  * @property {number} ack_seq
  * @property {number} project_id whose queue it is
+ * @property {string} [who] the name that the person gave in this session; empty where Python does not know it
  * @property {Refusal[]} refused in this project
  * @property {Refusal[]} [remarks] what undo and redo did in this project
  * @property {Record<string, number[]>} made ids of what operations of that client have made, by their numbers
@@ -37,13 +38,13 @@ import { applyPatch, boxOfFour, ownId, readFrame, refOf, stateOfDrawn } from "./
  * @property {number} [height] of the stage, in CSS pixels
  */
 
-/** @typedef {{seq: number, kind: string, [name: string]: unknown}} Operation as Python reads it */
+/** @typedef {{seq: number, kind: string, who?: string, [name: string]: unknown}} Operation as Python reads it */
 /** What was not carried out, and why. @typedef {{seq: number, text: string}} Refusal */
 /** @typedef {{op: Operation, patch: Patch | null}} Pending */
 /** @typedef {{client: string, seq: number, pending: Pending[]}} Saved */
 /** @typedef {{seq: number, at: number, forward: Patch, back: Patch}} Decision */
 
-export const REVIEW_VERSION = 2;
+export const REVIEW_VERSION = 3;
 /** Decisions that can be taken back at once, without waiting for Python to say what they were. */
 const DECISIONS_KEPT = 500;
 /** In one report: less than what `read_operations` refuses. */
@@ -58,6 +59,8 @@ export class ReviewState {
   /** @param {Saved} saved of this tab, from before a reload */
   constructor(saved) {
     this.client = saved.client;
+    /** Whose decisions are made from now on; empty until somebody has said it. */
+    this.who = "";
     this.seq = saved.seq;
     /** @type {Pending[]} not acknowledged, oldest first */
     this.pending = saved.pending;
@@ -103,6 +106,24 @@ export class ReviewState {
 
   get saved() {
     return this.pending.length === 0;
+  }
+
+  /** Whether something waits to be told whose decision it is. */
+  get isNameless() {
+    return this.pending.some(({ op }) => op.who === undefined && op.kind !== "go");
+  }
+
+  /**
+   * Take the name that the person has; what is nobody's yet becomes theirs.
+   * @param {string} who empty changes nothing
+   * @returns {boolean} whether something became theirs, which has to be sent again then
+   */
+  call(who) {
+    if (who === "") return false;
+    this.who = who;
+    const nameless = this.pending.filter(({ op }) => op.who === undefined);
+    for (const { op } of nameless) op.who = who;
+    return nameless.length > 0;
   }
 
   // ---- Python's word ----
@@ -440,7 +461,8 @@ export class ReviewState {
   push(op, patch) {
     this.seq += 1;
     const { kind, ...fields } = op;
-    this.pending.push({ op: { seq: this.seq, kind, ...fields }, patch });
+    const name = this.who === "" ? {} : { who: this.who };
+    this.pending.push({ op: { seq: this.seq, kind, ...fields, ...name }, patch });
     this.apply(patch);
     return this.seq;
   }

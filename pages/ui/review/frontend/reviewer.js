@@ -8,7 +8,7 @@ import { Viewer } from "../../viewer/frontend/viewer.js";
 import { bySoonness, nextUndecided } from "./review_frames.js";
 import { ReviewState } from "./review_state.js";
 import { lookOf } from "./review_look.js";
-import { claimClient, connection, loadSaved, save } from "./review_session.js";
+import { claimClient, connection, heldName, holdName, loadSaved, save, wake } from "./review_session.js";
 import { EDIT_ACTS, VIEWER_KEYS, actionOf, hasOpenDialog, isRepeatable, isTakenBy } from "./review_keys.js";
 import { KEYED_CATEGORIES, ReviewBar } from "./review_bar.js";
 import { RefusalList, RefusalPanel } from "./refusals.js";
@@ -32,7 +32,7 @@ const LATE_AFTER = 5000;
 const PATIENCE = 800;
 /** So long after a lost connection a server that had to start may take to draw the page again (ms). */
 const AFTER_CONNECTION = 60_000;
-/** When it has drawn nothing for so long, it knows the page still and has no reason to (ms). */
+/** When it has drawn nothing for so long, it knows the page still or has no reason to (ms). */
 const CALM = 3000;
 const PATIENCE_AT_MOST = 15_000;
 /** What was not acknowledged is sent again after so long (ms), and then after twice that, and so on. */
@@ -55,6 +55,7 @@ export class Reviewer {
     this.viewer.onPaint = () => this.painted();
     this.bar = new ReviewBar(this.viewer.controls);
     this.state = new ReviewState(loadSaved(sessionStorage));
+    this.state.call(heldName());
     this.refusals = new RefusalPanel(this.viewer.controls, new RefusalList(sessionStorage, this.state.client));
     /** @type {(name: string, value: unknown) => void} */
     this.setStateValue = () => {};
@@ -79,6 +80,7 @@ export class Reviewer {
     /** Until then nothing is sent: see `isSilent`. */
     this.silentUntil = 0;
     this.calmSince = 0;
+    this.isWoken = true;
     this.viewer.quiet = () => (this.isSilent() ? 500 : 0);
     this.cameByTab = false;
     this.leaving = new AbortController();
@@ -128,7 +130,10 @@ export class Reviewer {
       this.viewer.controls.showNotice(`The reviewer cannot read this page’s data (${String(error)}). Reload the page.`);
       return;
     }
-    if (this.state.pending.length < waiting) {
+    if (data.who) holdName(data.who);
+    const hasNamed = this.state.call(heldName());
+    if (hasNamed) this.sent = 0; // Python would not have them without
+    if (hasNamed || this.state.pending.length < waiting) {
       this.progressAt = performance.now();
       this.sendAgain = SEND_AGAIN;
       this.patience = PATIENCE;
@@ -514,18 +519,24 @@ export class Reviewer {
 
   /**
    * While there is no connection, and until the page has been drawn again after it: a restarted server knows
-   * nothing of this part of the page, and a wish to draw it would take the place of the whole page's.
+   * nothing of this part of the page, and a wish to draw it would take the place of the whole page's. Streamlit has
+   * the page drawn again only where something was under way when the connection was lost; or else we do.
    */
   isSilent() {
     const now = performance.now();
     if (connection() !== "CONNECTED") {
       this.silentUntil = now + AFTER_CONNECTION;
       this.calmSince = now;
+      this.isWoken = false;
       this.sent = 0; // what was sent into the void is sent again
       this.sendAgain = SEND_AGAIN;
     } else if (now < this.silentUntil) {
       if (isDrawing()) this.calmSince = now;
-      else if (now - this.calmSince > CALM) this.silentUntil = 0;
+      else if (now - this.calmSince > CALM) {
+        if (this.isWoken || !wake()) this.silentUntil = 0;
+        this.isWoken = true;
+        this.calmSince = now;
+      }
     }
     return this.leave.isNow || now < this.silentUntil;
   }

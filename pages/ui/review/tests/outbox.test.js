@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import mountOutbox, { askBeforeLeaving, rememberedName, stillToSend } from "../frontend/outbox.js";
+import { heldName, holdName } from "../frontend/review_session.js";
+import mountOutbox, { askBeforeLeaving, nameToSay, stillToSend } from "../frontend/outbox.js";
 
 // @ts-expect-error: all of the window that the outbox needs
 globalThis.window = new EventTarget();
@@ -37,13 +38,52 @@ test("an acknowledgement of another tab is none", () => {
   assert.equal(stillToSend(other, storage).ops.length, 1);
 });
 
+/** Two stores as a tab has them; without an argument they are forbidden. */
+function withStorages(tab, browser, test) {
+  if (tab !== undefined) [globalThis.sessionStorage, globalThis.localStorage] = [tab, browser];
+  try {
+    test();
+  } finally {
+    delete globalThis.sessionStorage;
+    delete globalThis.localStorage;
+    delete globalThis[Symbol.for("maskdesk.who")];
+  }
+}
+
 test("a name that was given once comes back in another session", () => {
-  const storage = storageWith([]);
-  assert.equal(rememberedName("", () => storage), "");
-  assert.equal(rememberedName("Ann", () => storage), "", "the app knows it");
-  assert.equal(rememberedName("", () => storage), "Ann");
-  const forbidden = () => { throw new Error("no storage here"); };
-  assert.equal(rememberedName("Ann", forbidden), "");
+  withStorages(storageWith([]), storageWith([]), () => {
+    assert.equal(nameToSay(""), "");
+    assert.equal(nameToSay("Ann"), "Ann", "for a server that starts anew and is asked for something at once");
+    assert.equal(nameToSay("Ann"), "", "the app knows it");
+    assert.equal(nameToSay(""), "Ann", "of another session");
+    assert.equal(nameToSay("Bob"), "Bob", "or a server that starts anew would be told of Ann");
+    assert.equal(nameToSay("Bob"), "");
+  });
+});
+
+test("a tab keeps its own name, a new one has the last of the browser, and without storage the page remembers", () => {
+  const [first, second, browser] = [storageWith([]), storageWith([]), storageWith([])];
+  withStorages(first, browser, () => holdName("Ann"));
+  withStorages(second, browser, () => {
+    assert.equal(heldName(), "Ann");
+    holdName("Bob");
+  });
+  withStorages(first, browser, () => assert.equal(heldName(), "Ann"));
+  withStorages(storageWith([]), browser, () => assert.equal(heldName(), "Bob"));
+  withStorages(undefined, undefined, () => {
+    assert.equal(heldName(), "");
+    holdName("Ann");
+    assert.equal(heldName(), "Ann");
+  });
+});
+
+test("what was kept before anybody had a name is sent under the one that is given", () => {
+  const tab = storageWith([undo(7), { op: { ...undo(8).op, who: "Bob" }, patch: null }]);
+  withStorages(tab, storageWith([]), () => {
+    assert.deepEqual(stillToSend(nothing, tab).ops.map((op) => op.who), [undefined, "Bob"]);
+    holdName("Ann");
+    assert.deepEqual(stillToSend(nothing, tab).ops.map((op) => op.who), ["Ann", "Bob"]);
+  });
 });
 
 test("beside a reviewer, and with nothing to say, it says nothing", () => {
@@ -59,11 +99,10 @@ test("beside a reviewer, and with nothing to say, it says nothing", () => {
   globalThis.sessionStorage = storageWith([]);
   mountOutbox({ data: nothing, setStateValue });
   assert.equal(said.length, 1);
-  globalThis.localStorage = storageWith([]);
-  localStorage.setItem("maskdesk-who", "Ann");
+  sessionStorage.setItem("maskdesk-who", "Ann");
   mountOutbox({ data: nothing, setStateValue });
   assert.deepEqual(said[1], ["who", "Ann"]);
-  delete globalThis.localStorage;
+  delete globalThis.sessionStorage;
 });
 
 test("the browser asks before leaving as long as something would be lost", () => {

@@ -31,6 +31,7 @@ const stateOf = (state, id) => state.frame.states.get(id);
 
 test("decisions on the sample message give the sample report", () => {
   const state = begin();
+  state.call("Ann");
   assert.deepEqual(state.setStatus([7, 3], "accepted"), [7, 3]);
   state.relabel([7], 44);
   state.setStatus([12], "rejected");
@@ -368,4 +369,18 @@ test("labels and colours follow status and category", () => {
 
 test("pictures are read in the order in which they may be wanted", () => {
   assert.deepEqual(bySoonness([1, 2, 3, 4, 5, 6, 7], 4), [4, 5, 3, 6, 7, 2, 1]);
+});
+
+test("a decision is of whom the tab had as a name when it was made; what is nobody's becomes the next one's", () => {
+  const state = begin();
+  state.setStatus([7], "accepted");
+  assert.equal(state.isNameless, true);
+  assert.equal(state.call(""), false);
+  assert.equal(state.call("Ann"), true);
+  state.setStatus([12], "rejected");
+  assert.equal(state.call("Bob"), false);
+  state.undo();
+  assert.equal(state.isNameless, false);
+  assert.deepEqual(state.report().ops.filter((op) => op.kind !== "go").map((op) => op.who), ["Ann", "Ann", "Bob"]);
+  assert.deepEqual(state.toSave().pending.map(({ op }) => op.who).slice(0, 2), ["Ann", "Ann"]);
 });

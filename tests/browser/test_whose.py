@@ -1,0 +1,92 @@
+"""Whose decisions they are: the browser says so, whatever the server knows, and asks where it cannot."""
+
+import pytest
+
+from maskrcnn_core.images import encode_png
+from maskrcnn_core.samples import SAMPLES
+from maskrcnn_core.scenes import draw_scene
+from tests.browser.conftest import ROOT
+from tests.browser.desk import Desk
+from tests.browser.review_page import ReviewPage, link_of, make_project, settle
+
+pytestmark = pytest.mark.browser
+
+NAME = "Your name, for the journal"
+
+
+@pytest.fixture
+def project(store, request):
+    return make_project(store, request.node.name, [("scene.png", encode_png(draw_scene(210_000).pixels))])
+
+
+def deciders(store, project):
+    return [(e.who, e.kind) for e in store.journal(project.id) if e.kind in ("accept", "reject", "undo")]
+
+
+def test_ann_stays_ann_when_the_server_was_away(page, serve_app, folder, store, project):
+    how = {"env": {"MASKDESK_DATA": str(folder), "MASKDESK_DATABASE": ""}, "cwd": ROOT}
+    mortal = serve_app(ROOT / "app.py", **how)
+    review = ReviewPage(page, link_of(mortal, project))
+    review.call_oneself("Ann")
+    review.press("a")
+    review.saved()
+    serve_app.kill(mortal)
+    review.press("a", "d")
+    review.wait(saved="false", status_counts="1,2,1")
+    serve_app(ROOT / "app.py", **how, address=mortal)
+    review.wait(saved="true", status_counts="1,2,1")
+    review.press("u")
+    review.wait(saved="true", status_counts="2,2,0")
+    settle(page)
+    assert page.get_by_role("textbox", name=NAME).input_value() == "Ann"
+    assert deciders(store, project) == [("Ann", kind) for kind in ("undo", "reject", "accept", "accept")]
+
+
+def test_the_last_name_of_a_tab_holds_also_after_another(page, serve_app, folder, store, project):
+    how = {"env": {"MASKDESK_DATA": str(folder), "MASKDESK_DATABASE": ""}, "cwd": ROOT}
+    mortal = serve_app(ROOT / "app.py", **how)
+    page.goto(f"{mortal}/models")
+    page.evaluate("localStorage.setItem('maskdesk-who', 'Ann')")
+    review = ReviewPage(page, link_of(mortal, project))
+    settle(page)
+    assert page.get_by_role("textbox", name=NAME).input_value() == "Ann"
+    review.call_oneself("Bob")
+    serve_app.kill(mortal)
+    review.press("a")
+    serve_app(ROOT / "app.py", **how, address=mortal)
+    review.wait(saved="true", status_counts="3,1,0")
+    settle(page)
+    assert page.get_by_role("textbox", name=NAME).input_value() == "Bob"
+    assert deciders(store, project) == [("Bob", "accept")]
+
+
+def test_a_browser_without_a_name_keeps_its_decisions_until_it_was_asked(page, address, store, project):
+    review = ReviewPage(page, link_of(address, project))
+    review.press("a", "d")
+    page.get_by_text("2 decisions not saved yet").wait_for()
+    assert page.locator("[data-part=kept]").inner_text().startswith("not saved yet: say below")
+    review.wait(saved="false", status_counts="2,1,1")
+    page.reload()
+    review.wait(saved="false", status_counts="2,1,1")
+    page.get_by_test_id("stMain").get_by_role("textbox", name=NAME).fill("Ann")
+    page.get_by_role("button", name="Save them under this name").click()
+    review.saved()
+    assert deciders(store, project) == [("Ann", "reject"), ("Ann", "accept")]
+    settle(page)
+    assert page.get_by_test_id("stSidebar").get_by_role("textbox", name=NAME).input_value() == "Ann"
+    page.get_by_text("2 decisions not saved yet").wait_for(state="detached")
+
+
+def test_who_mends_the_first_time_is_asked_for_their_name(page, address, store):
+    known = {row.id for row in store.projects()}
+    desk = Desk(page, address)
+    page.get_by_role("button", name=SAMPLES[0].title).click()
+    page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
+    desk.settle()
+    page.get_by_role("button", name="Mend masks").click()
+    page.get_by_role("dialog").get_by_role("textbox", name=NAME).fill("Ann")
+    page.get_by_role("button", name="Go on").click()
+    page.wait_for_url("**/review?*", timeout=60_000)
+    page.locator(".viewer[data-part=root][data-ready=true]").wait_for(timeout=60_000)
+    (made,) = {row.id for row in store.projects()} - known
+    assert {entry.who for entry in store.journal(made)} == {"Ann"}
