@@ -1,9 +1,10 @@
 """Works off the jobs of a store, in a process of its own: a long run then needs no open page.
 
 One worker for each computer and store, held apart by a lock on a file: two would only take each other's
-memory and time. The app starts one when there is something to do (:func:`ensure_worker`). It ends when the
-app does, after the image that it is at; its job then waits, and the next worker goes on with it. A worker
-that is killed leaves nothing half: each image's answer and proposals are one commit or not there.
+memory and time. The app starts one when there is something to do, and again where it ended before that was
+done (:mod:`maskrcnn_core.supervising`). It ends when the app does, after the image that it is at; its job
+then waits, and the next worker goes on with it. A worker that is killed leaves nothing half: each image's
+answer and proposals are one commit or not there.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ import hashlib
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 import traceback
@@ -34,7 +33,7 @@ from maskrcnn_core.models import load_model, model_by_key
 from maskrcnn_core.run_limits import LimitTally
 from maskrcnn_core.store import jobs
 from maskrcnn_core.store.jobs import JobRow, JobSettings, Progress
-from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
+from maskrcnn_core.store.places import StorePlace
 from maskrcnn_core.store.proposing import ProposeReport, propose, told_counts
 from maskrcnn_core.store.store import Store
 
@@ -43,23 +42,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "StopAsked",
-    "ensure_worker",
+    "cut_log",
+    "is_at_work",
     "log_file",
     "only_worker",
     "serve_parent",
     "work_off",
+    "worker_prefix",
 ]
 
 BEAT_SECONDS = 5.0
 POLL_SECONDS = 1.0
 TRIES = 5
 """So often in a row a job is begun again that the database has refused, each time after a longer pause."""
-RETRY_SECONDS = 30.0
-"""A worker that ended sooner by itself is not started anew before: something is wrong with it."""
 LOG_BYTES = 500_000
 """The log is cut to its newer half when it is longer."""
-
-_ROOT = Path(__file__).parent.parent
 
 Event = Callable[[str], object]
 
@@ -88,7 +85,7 @@ def work_off(
     Raises:
         StoreError: if the store cannot be asked for jobs.
     """
-    name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+    name = f"{worker_prefix(os.getpid())}{uuid.uuid4().hex[:8]}"
     predictors = _Predictors()
     count, idle_since = 0, time.monotonic()
     while not stop():
@@ -102,6 +99,11 @@ def work_off(
         else:
             time.sleep(POLL_SECONDS if idle_seconds is None else min(POLL_SECONDS, idle_seconds))
     return count
+
+
+def worker_prefix(pid: int) -> str:
+    """What the names of a process's workers begin with, if it is one of this computer."""
+    return f"{socket.gethostname()}:{pid}:"
 
 
 class _Predictors:
@@ -345,7 +347,7 @@ def serve_parent(stop: StopAsked) -> None:
     def bound_the_log() -> None:
         while True:
             time.sleep(BEAT_SECONDS)
-            _cut(2)
+            cut_log(2)
 
     for work in (wait_for_the_end, bound_the_log):
         threading.Thread(target=work, name=work.__name__, daemon=True).start()
@@ -372,6 +374,15 @@ def only_worker(place: StorePlace) -> Iterator[None]:
         lock.release()
 
 
+def is_at_work(place: StorePlace) -> bool:
+    """Whether this computer has a worker of a store at work, whoever started it."""
+    try:
+        with _lock(place).acquire(timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
 def log_file(place: StorePlace) -> Path:
     """What the workers say that the app starts for a store; a few hundred kilobytes at most."""
     return _folder(place) / "worker.log"
@@ -394,7 +405,7 @@ def _folder(place: StorePlace) -> Path:
     return user_data_path("maskdesk", appauthor=False) / "workers" / name
 
 
-def _cut(log: int) -> None:
+def cut_log(log: int) -> None:
     """Cuts a log that is open for appending, by its descriptor, to its newer half if it is too long."""
     size = os.fstat(log).st_size
     if size > LOG_BYTES:
@@ -402,97 +413,3 @@ def _cut(log: int) -> None:
         newer = os.read(log, LOG_BYTES)
         os.ftruncate(log, 0)
         os.write(log, newer[newer.find(b"\n") + 1 :])
-
-
-# -- starting one -----------------------------------------------------------------------------------
-
-
-_STARTED: dict[StorePlace, tuple[subprocess.Popen[bytes], float]] = {}
-_ONE_AT_A_TIME = threading.Lock()
-
-
-def ensure_worker(store: Store) -> bool:
-    """Starts a worker if there is a job for one and none of this computer is at work.
-
-    One small query, where there is nothing to do; meant to be called whenever a page is drawn. The worker
-    ends half a minute after its last job, or with this process.
-
-    Args:
-        store: whose jobs.
-
-    Returns:
-        Whether it started one.
-
-    Raises:
-        StoreError: if the store cannot be read, or the worker cannot be started.
-    """
-    place = store.place
-    with _ONE_AT_A_TIME:
-        if place in _STARTED:
-            process, started = _STARTED[place]
-            if process.poll() is None:
-                return False
-            fell = process.returncode != 0 and time.monotonic() - started < RETRY_SECONDS
-            if fell:
-                return False
-        if not jobs.has_work(store) or _is_held(_lock(place)):
-            return False
-        _STARTED[place] = (_start(place), time.monotonic())
-        return True
-
-
-def _is_held(lock: FileLock) -> bool:
-    try:
-        with lock.acquire(timeout=0):
-            return False
-    except Timeout:
-        return True
-
-
-def _start(place: StorePlace) -> subprocess.Popen[bytes]:
-    log = log_file(place)
-    # The folder that the person stands in is kept, as the environment may hold relative paths; and it is no
-    # place to look for modules in (``-P``).
-    command = [
-        sys.executable,
-        "-P",
-        "-m",
-        "maskrcnn_core",
-        "project",
-        "work",
-        "--idle",
-        "30",
-        "--with-parent",
-    ]
-    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    # Threads that wait for each other sleep: spinning, they would take the app's time for nothing.
-    environment = {"OMP_WAIT_POLICY": "PASSIVE"} | os.environ | _environment(place)
-    environment["PYTHONPATH"] = os.pathsep.join(paths)
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("a+b") as stream:
-            _cut(stream.fileno())
-            return subprocess.Popen(
-                command,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
-                stderr=stream,
-                # Ctrl-C in the app's terminal is for the app: the worker ends because its input does.
-                start_new_session=True,
-            )
-    except OSError as error:
-        raise StoreError(
-            f"{one_line(str(log))}: cannot start a worker ({error.strerror or error})"
-        ) from error
-
-
-def _environment(place: StorePlace) -> dict[str, str]:
-    """What :func:`~maskrcnn_core.store.places.find_place` makes this place of."""
-    data, slash, last = place.files.rpartition("/")
-    if last != "files" or not slash:
-        raise StoreError(
-            f"{one_line(place.files)}: a worker needs a place that {DATA_VARIABLE} can name; its files "
-            "lie in a folder that is called 'files'"
-        )
-    return {DATA_VARIABLE: data, DATABASE_VARIABLE: place.database.render_as_string(hide_password=False)}

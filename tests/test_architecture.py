@@ -56,7 +56,7 @@ LAYERS = (
     {"walk_notebook", "walk_report"},
     {"store"},
     {"batch", "console", "worker", "workspace"},
-    {"gathering", "job_commands", "preparing"},
+    {"gathering", "job_commands", "preparing", "supervising"},
     {"project_commands", "training", "walk_commands"},
     {"evaluate_commands"},
     {"cli"},

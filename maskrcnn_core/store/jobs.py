@@ -59,6 +59,7 @@ __all__ = [
     "cancel_job",
     "claim_job",
     "end_job",
+    "free_jobs",
     "go_on",
     "has_work",
     "job",
@@ -445,6 +446,23 @@ def beat(store: Store, job_id: int, worker: str) -> bool:
     """A sign of life; ``False`` if the job is no longer this worker's."""
     with store.writing() as connection:
         return _set(connection, job_id, worker, beat_at=_now(connection))
+
+
+def free_jobs(store: Store, prefix: str) -> int:
+    """Takes jobs out of the hands of workers that are known to be dead, for the next one to go on at once.
+
+    That the worker was lost still counts, see :func:`claim_job`.
+
+    Args:
+        store: where.
+        prefix: what the names of these workers begin with.
+
+    Returns:
+        How many jobs they had.
+    """
+    with store.writing() as connection:
+        theirs = JOB.c.worker.startswith(prefix, autoescape=True)
+        return connection.execute(update(JOB).where(theirs).values(worker="")).rowcount
 
 
 def write_progress(store: Store, before: JobRow, worker: str, progress: Progress) -> bool:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
-from maskrcnn_core import worker
+from maskrcnn_core import supervising, worker
 from maskrcnn_core.errors import StoreError
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.scenes import SCENE_CATEGORIES, draw_scene
@@ -23,7 +23,8 @@ from maskrcnn_core.store.jobs import JobSettings
 from maskrcnn_core.store.places import StorePlace, find_place
 from maskrcnn_core.store.store import Store
 from maskrcnn_core.store.tables import ANSWER
-from maskrcnn_core.worker import StopAsked, ensure_worker, log_file, only_worker, work_off
+from maskrcnn_core.supervising import ensure_worker
+from maskrcnn_core.worker import StopAsked, log_file, only_worker, work_off
 from tests.store.builders import change
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,7 @@ import sys
 from sqlalchemy import make_url
 from maskrcnn_core.store.places import StorePlace
 from maskrcnn_core.store.store import Store
-from maskrcnn_core.worker import ensure_worker
+from maskrcnn_core.supervising import ensure_worker
 
 store = Store(StorePlace(make_url(sys.argv[1]), sys.argv[2]))
 print(ensure_worker(store), ensure_worker(store), flush=True)
@@ -113,7 +114,7 @@ class WorkerProcess:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "maskrcnn_core", "project", "work", "--once", *options],
             cwd=ROOT,
-            env=os.environ | worker._environment(place),
+            env=os.environ | supervising.environment_of(place),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._stream,
@@ -423,35 +424,8 @@ def test_a_slow_image_is_not_taken_for_a_dead_worker(store, monkeypatch):
 
 
 @ON_SQLITE
-def test_no_worker_is_started_for_nothing(store, monkeypatch):
-    monkeypatch.setattr(worker, "_start", lambda _: pytest.fail("there is nothing to do"))
-    project = make_project(store, images=1)
-    assert not ensure_worker(store)
-    jobs.pause_job(store, add(store, project).id)
-    assert not ensure_worker(store)
-
-
-@ON_SQLITE
-def test_a_worker_that_falls_at_once_is_not_started_over_and_over(store, monkeypatch):
-    fallen = []
-
-    def fall(_):
-        process = subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"])
-        process.wait(WAIT_SECONDS)
-        fallen.append(process)
-        return process
-
-    monkeypatch.setattr(worker, "_start", fall)
-    add(store, make_project(store, images=1))
-    assert ensure_worker(store)
-    assert not ensure_worker(store)
-    monkeypatch.setattr(worker, "RETRY_SECONDS", 0.0)
-    assert ensure_worker(store) and len(fallen) == 2
-
-
-@ON_SQLITE
 def test_a_workers_environment_names_the_place(place, monkeypatch):
-    for name, value in worker._environment(place).items():
+    for name, value in supervising.environment_of(place).items():
         monkeypatch.setenv(name, value)
     assert find_place() == place
 
@@ -459,7 +433,7 @@ def test_a_workers_environment_names_the_place(place, monkeypatch):
 def test_a_place_that_the_environment_cannot_name_is_told(place):
     elsewhere = StorePlace(place.database, "/somewhere/pictures")
     with pytest.raises(StoreError, match="a worker needs a place that MASKDESK_DATA can name"):
-        worker._environment(elsewhere)
+        supervising.environment_of(elsewhere)
 
 
 def test_a_long_log_is_cut_to_its_newer_half_at_a_line(tmp_path):
@@ -467,13 +441,13 @@ def test_a_long_log_is_cut_to_its_newer_half_at_a_line(tmp_path):
     lines = [f"line {n:07}\n" for n in range(60_000)]
     log.write_text("".join(lines))
     with log.open("a+b") as stream:
-        worker._cut(stream.fileno())
+        worker.cut_log(stream.fileno())
         stream.write(b"last\n")
     kept = log.read_text().splitlines(keepends=True)
     assert kept[-1] == "last\n" and kept[:-1] == lines[-len(kept) + 1 :]
     assert worker.LOG_BYTES / 3 < log.stat().st_size <= worker.LOG_BYTES / 2 + 5
     with log.open("a+b") as stream:
-        worker._cut(stream.fileno())
+        worker.cut_log(stream.fileno())
     assert log.read_text() == "".join(kept)
 
 

@@ -11,7 +11,7 @@ from maskrcnn_core.categories import Category
 from maskrcnn_core.palette import category_color, hex_color
 from maskrcnn_core.store.records import CategoryRow, Fact, ImageRow, ProjectRow
 from maskrcnn_core.store.store import Store
-from maskrcnn_core.worker import ensure_worker
+from maskrcnn_core.supervising import ensure_worker
 from pages.ui.cached import open_store
 from pages.ui.errors import harmless, plain, show_core_errors
 from pages.ui.review.messages import MOST_OF_A_NAME, clean_name

@@ -26,7 +26,7 @@ from maskrcnn_core.store.jobs import (
 from maskrcnn_core.store.looking import Fit
 from maskrcnn_core.store.proposing import told_counts
 from maskrcnn_core.store.store import Store
-from maskrcnn_core.worker import ensure_worker
+from maskrcnn_core.supervising import ensure_worker, is_given_up, told_of_worker
 from pages.ui.cached import predictor_of
 from pages.ui.errors import cell, harmless, plain, show_core_errors
 from pages.ui.project.choosing import OpenProject
@@ -129,7 +129,7 @@ def _draw_new(project: OpenProject, ui: ProjectUi) -> None:
             JobSettings(threshold, model.nms_threshold, 0.5, int(limit), mapping),
             project.who,
         )
-        ensure_worker(project.store)
+        ensure_worker(project.store, anew=True)
         st.rerun()
 
 
@@ -238,11 +238,27 @@ def _draw_jobs(project: OpenProject, seen: list[str]) -> None:
     if not jobs:
         st.caption("None yet.")
     titles = {spec.key: shown_title(spec) for spec in (*MODELS, *ready_models())}
+    _draw_worker(project, jobs)
     for job in jobs[:_JOBS_SHOWN]:
         with st.container(border=True):
             _draw_job(project, job, titles.get(job.model_key, harmless(job.model_key)))
     if [job.state for job in jobs] != seen:
         st.rerun()
+
+
+def _draw_worker(project: OpenProject, jobs: list[JobRow]) -> None:
+    """What became of the worker, where something waits for it."""
+    told = told_of_worker(project.store)
+    if not told or not any(job.is_open and job.state != "paused" for job in jobs):
+        return
+    st.warning(f"{plain(told[:1].upper() + told[1:])}.", icon=":material/restart_alt:")
+    if is_given_up(project.store):
+
+        def press() -> None:
+            with show_core_errors():
+                ensure_worker(project.store, anew=True)
+
+        st.button("Start it again", icon=":material/play_arrow:", key="worker-again", on_click=press)
 
 
 def _draw_job(project: OpenProject, job: JobRow, title: str) -> None:
@@ -278,7 +294,7 @@ def _act(
     def press() -> None:
         with show_core_errors():
             act(project.store, job.id)
-            ensure_worker(project.store)
+            ensure_worker(project.store, anew=True)
 
     # A callback: the list renews itself, and a press at that moment is not lost.
     place.button(label, icon=icon, key=f"{label}-{job.id}", on_click=press, width="stretch")
