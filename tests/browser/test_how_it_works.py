@@ -60,6 +60,7 @@ def shared_path_or_none(*parts):
 
 @pytest.fixture
 def walk(page, address):
+    remember_name(page.context)
     return WalkPage(page, address)
 
 

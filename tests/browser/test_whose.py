@@ -7,7 +7,7 @@ from maskrcnn_core.samples import SAMPLES
 from maskrcnn_core.scenes import draw_scene
 from tests.browser.conftest import ROOT
 from tests.browser.desk import Desk
-from tests.browser.review_page import ReviewPage, link_of, make_project, settle
+from tests.browser.review_page import ReviewPage, link_of, make_project
 
 pytestmark = pytest.mark.browser
 
@@ -17,6 +17,12 @@ NAME = "Your name, for the journal"
 @pytest.fixture
 def project(store, request):
     return make_project(store, request.node.name, [("scene.png", encode_png(draw_scene(210_000).pixels))])
+
+
+def is_called(page, name):
+    """Waits until the sidebar has a name."""
+    field = page.get_by_test_id("stSidebar").get_by_role("textbox", name=NAME)
+    page.wait_for_function("([field, name]) => field.value === name", arg=[field.element_handle(), name])
 
 
 def deciders(store, project):
@@ -37,8 +43,7 @@ def test_ann_stays_ann_when_the_server_was_away(page, serve_app, folder, store, 
     review.wait(saved="true", status_counts="1,2,1")
     review.press("u")
     review.wait(saved="true", status_counts="2,2,0")
-    settle(page)
-    assert page.get_by_role("textbox", name=NAME).input_value() == "Ann"
+    is_called(page, "Ann")
     assert deciders(store, project) == [("Ann", kind) for kind in ("undo", "reject", "accept", "accept")]
 
 
@@ -48,15 +53,13 @@ def test_the_last_name_of_a_tab_holds_also_after_another(page, serve_app, folder
     page.goto(f"{mortal}/models")
     page.evaluate("localStorage.setItem('maskdesk-who', 'Ann')")
     review = ReviewPage(page, link_of(mortal, project))
-    settle(page)
-    assert page.get_by_role("textbox", name=NAME).input_value() == "Ann"
+    is_called(page, "Ann")
     review.call_oneself("Bob")
     serve_app.kill(mortal)
     review.press("a")
     serve_app(ROOT / "app.py", **how, address=mortal)
     review.wait(saved="true", status_counts="3,1,0")
-    settle(page)
-    assert page.get_by_role("textbox", name=NAME).input_value() == "Bob"
+    is_called(page, "Bob")
     assert deciders(store, project) == [("Bob", "accept")]
 
 
@@ -72,8 +75,7 @@ def test_a_browser_without_a_name_keeps_its_decisions_until_it_was_asked(page, a
     page.get_by_role("button", name="Save them under this name").click()
     review.saved()
     assert deciders(store, project) == [("Ann", "reject"), ("Ann", "accept")]
-    settle(page)
-    assert page.get_by_test_id("stSidebar").get_by_role("textbox", name=NAME).input_value() == "Ann"
+    is_called(page, "Ann")
     page.get_by_text("2 decisions not saved yet").wait_for(state="detached")
 
 

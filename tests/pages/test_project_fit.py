@@ -26,7 +26,7 @@ def store(monkeypatch, tmp_path):
     monkeypatch.delenv(DATABASE_VARIABLE, raising=False)
     for name in ("MASKDESK_WEIGHTS", "XDG_CACHE_HOME", "TORCH_HOME"):
         monkeypatch.setenv(name, str(tmp_path / "no-weights"))
-    monkeypatch.setattr(pre_annotate, "ensure_worker", lambda store: None)
+    monkeypatch.setattr(pre_annotate, "ensure_worker", lambda store, **how: None)
     cached.open_store.clear()
     cached.pictures.clear()
     store = Store(StorePlace.in_folder(tmp_path / "data"))
@@ -45,7 +45,9 @@ def open_project(store, *categories):
 
 
 def open_panel():
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app.session_state["outbox"] = {"who": "ann"}
+    app.run()
     app.switch_page("pages/project.py").run()
     app.session_state["maskdesk"].project.section = "model"
     app.run()
@@ -99,7 +101,9 @@ def test_a_model_that_is_not_for_the_images_is_said_before_it_runs(store):
 
 def test_drawn_boxes_are_filled_by_the_model_that_the_images_look_like(store):
     open_project(store)
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120).run()
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=120)
+    app.session_state["outbox"] = {"who": "ann"}
+    app.run()
     app.switch_page("pages/review.py").run()
     assert not app.exception
     assert app.session_state["maskdesk"].project.review.box_model == "starter"

@@ -80,7 +80,8 @@ export class Reviewer {
     /** Until then nothing is sent: see `isSilent`. */
     this.silentUntil = 0;
     this.calmSince = 0;
-    this.isWoken = true;
+    /** Whether the app has drawn since the connection came back. */
+    this.hasDrawn = true;
     this.viewer.quiet = () => (this.isSilent() ? 500 : 0);
     this.cameByTab = false;
     this.leaving = new AbortController();
@@ -527,14 +528,17 @@ export class Reviewer {
     if (connection() !== "CONNECTED") {
       this.silentUntil = now + AFTER_CONNECTION;
       this.calmSince = now;
-      this.isWoken = false;
+      this.hasDrawn = false;
       this.sent = 0; // what was sent into the void is sent again
       this.sendAgain = SEND_AGAIN;
     } else if (now < this.silentUntil) {
-      if (isDrawing()) this.calmSince = now;
+      if (isDrawing()) {
+        this.calmSince = now;
+        this.hasDrawn = true;
+      }
       else if (now - this.calmSince > CALM) {
-        if (this.isWoken || !wake()) this.silentUntil = 0;
-        this.isWoken = true;
+        // A server that has just started may need some time for it, or the wish was lost with the connection.
+        if (this.hasDrawn || !wake()) this.silentUntil = 0;
         this.calmSince = now;
       }
     }
