@@ -18,6 +18,7 @@ can be shown to a person as they are. Anything else that is raised is a bug and 
 
 __all__ = [
     "ArchiveError",
+    "AwayError",
     "ConflictError",
     "CoreError",
     "DatasetError",
@@ -69,6 +70,21 @@ class ExportError(CoreError):
 
 class StoreError(CoreError):
     """A project's database or files cannot be opened, read or written; what was saved before stays."""
+
+
+class AwayError(StoreError):
+    """The database's server does not answer, and may come back.
+
+    Args:
+        message: for people.
+        may_repeat: a connection was there and was lost: the same may be tried again at once.
+        is_sure: whether it is sure that nothing was changed.
+    """
+
+    def __init__(self, message: str, *, may_repeat: bool = False, is_sure: bool = True) -> None:
+        super().__init__(message)
+        self.may_repeat = may_repeat
+        self.is_sure = is_sure
 
 
 class ConflictError(StoreError):

@@ -2,17 +2,19 @@
 
 import streamlit as st
 
+from maskrcnn_core.errors import AwayError
 from maskrcnn_core.messages import counted
 from pages.ui.errors import plain, show_core_errors
 from pages.ui.navigation import through_app
+from pages.ui.project.away import waits_for_database
 from pages.ui.project.boxes import draw_box_choice
 from pages.ui.project.choosing import OpenProject, choose_project, parameter
 from pages.ui.project.deciding import take_waiting
-from pages.ui.project.frames import make_message
+from pages.ui.project.frames import make_shown, message_while_away
 from pages.ui.project.naming import draw_whose
 from pages.ui.project.overview import draw_progress
 from pages.ui.project.queueing import draw_accept_all, draw_queue_choice, keep_queue, look_at
-from pages.ui.review import reviewer
+from pages.ui.review import ReviewMessage, reviewer
 from pages.ui.state import REVIEWER, ProjectUi, ReviewUi, get_state
 
 
@@ -43,15 +45,17 @@ def draw_steps(review: ReviewUi) -> None:
 @st.fragment
 def draw_desk(project: OpenProject, ui: ProjectUi) -> None:
     """What decisions change; a fragment, so that a decision costs no more than it must."""
-    is_saved = False
+    client, is_saved, is_away = "", False, False
     # What is said of saving comes and goes below the picture, so that it stays where it is.
     desk, below = st.container(), st.container()
     with below:
         with show_core_errors():
-            client = take_waiting(ui)
-            is_saved = True
-        if not is_saved:
-            client = ""
+            try:
+                client = take_waiting(ui)
+                is_saved = True
+            except AwayError:
+                is_away = True  # the reviewer says so, keeps what is not saved, and tries again
+        if not is_saved and not is_away:
             st.button("Try again to save", icon=":material/refresh:", key="save-again")
         draw_whose(ui)
     with desk:
@@ -72,38 +76,62 @@ def draw_picture(project: OpenProject, ui: ProjectUi, client: str, *, is_saved: 
             )
         return
     with show_core_errors():
-        draw_progress(project)
-        message = make_message(project, ui, client)
+        message = what_is_shown(project, ui, client)
         answer = reviewer(message, key=REVIEWER)
         is_drawn = True
         if answer is not None and answer.view is not None:
             view = answer.view
             review.display, review.score_threshold = view.display, view.score_threshold
             review.hidden_categories, review.ack = view.hidden_categories, view.seq
-        if is_saved:
+        if is_saved and not message.is_away:
             project.store.mark_opened(item.image_id)
     if not is_drawn:
         draw_steps(review)
+
+
+def what_is_shown(project: OpenProject, ui: ProjectUi, client: str) -> ReviewMessage:
+    """Draws the progress and gives the reviewer's message: those of before while the database is away."""
+    shown, is_away = ui.review.shown, False
+    try:
+        shown = ui.review.shown = make_shown(project, ui, client)
+    except AwayError:
+        if shown is None or shown.message.project_id != project.row.id:
+            raise
+        is_away = True
+    draw_progress(shown.images, shown.instances)
+    return message_while_away(shown) if is_away else shown.message
+
+
+def draw_page(ui: ProjectUi) -> None:
+    """The sidebar and the desk."""
+    project = choose_project(ui)
+    if project is None:
+        st.info("There is no project yet.", icon=":material/info:")
+        st.page_link("pages/project.py", label="Make one", icon=":material/add:")
+        st.stop()
+    if not project.images:
+        st.info(f"There are no images in {plain(project.row.name)} yet.", icon=":material/info:")
+        st.page_link("pages/project.py", label="Add some", icon=":material/add_photo_alternate:")
+        st.stop()
+    with st.sidebar:
+        draw_queue_choice(project, ui.review)
+    keep_queue(project, ui.review)
+    look_at(project, ui.review, parameter("image"), parameter("instance"))
+    with st.sidebar:
+        draw_accept_all(project, ui)
+        draw_box_choice(project, ui.review)
+    draw_desk(project, ui)
+
+
+def draw_last(ui: ProjectUi) -> None:
+    """What was on the desk, where the database does not answer: keys go on, and are saved later."""
+    if isinstance(ui.last, OpenProject) and ui.last.row.id == ui.id and ui.review.shown is not None:
+        draw_desk(ui.last, ui)
 
 
 through_app()
 # The picture is what one comes for: it begins high, and has the width.
 st.html("<style>.stMainBlockContainer { padding: 3.2rem 1.5rem 1rem; }</style>")
 page_ui = get_state().project
-page_project = choose_project(page_ui)
-if page_project is None:
-    st.info("There is no project yet.", icon=":material/info:")
-    st.page_link("pages/project.py", label="Make one", icon=":material/add:")
-    st.stop()
-if not page_project.images:
-    st.info(f"There are no images in {plain(page_project.row.name)} yet.", icon=":material/info:")
-    st.page_link("pages/project.py", label="Add some", icon=":material/add_photo_alternate:")
-    st.stop()
-with st.sidebar:
-    draw_queue_choice(page_project, page_ui.review)
-keep_queue(page_project, page_ui.review)
-look_at(page_project, page_ui.review, parameter("image"), parameter("instance"))
-with st.sidebar:
-    draw_accept_all(page_project, page_ui)
-    draw_box_choice(page_project, page_ui.review)
-draw_desk(page_project, page_ui)
+with waits_for_database(lambda: draw_last(page_ui)):
+    draw_page(page_ui)

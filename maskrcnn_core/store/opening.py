@@ -108,7 +108,7 @@ def told(place: StorePlace) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise StoreError(f"{one_line(place.shown)}: {_reason(error)}") from error
+        raise StoreError(f"{one_line(place.shown)}: {_reason(error, place)}") from error
     except sqlite3.Error as error:
         raise StoreError(f"{one_line(place.shown)}: {_advice(str(error))}") from error
     except UnicodeDecodeError as error:  # in what SQLite says of a damaged name
@@ -120,8 +120,10 @@ def told(place: StorePlace) -> Iterator[None]:
         ) from error
 
 
-def _reason(error: DBAPIError) -> str:
-    return _advice(one_line(str(error.orig).strip()))
+def _reason(error: DBAPIError, place: StorePlace) -> str:
+    reason, password = one_line(str(error.orig).strip()), place.database.password
+    # A driver that cannot read a connection's string repeats it.
+    return _advice(reason.replace(str(password), "***") if password else reason)
 
 
 _DISK = ("disk I/O error", "unable to open", "readonly", "disk is full")

@@ -27,7 +27,8 @@ from maskrcnn_core.store.blobs import Blobs
 from maskrcnn_core.store.damage import Damage, check_rows, damaged_rows, refusal_of, refuse_damage
 from maskrcnn_core.store.inserting import JsonText, RowValues, as_json
 from maskrcnn_core.store.journal import Change, New, Ref, Refusal
-from maskrcnn_core.store.opening import open_engine, reading, told, writing
+from maskrcnn_core.store.opening import open_engine, told
+from maskrcnn_core.store.patience import again, transaction
 from maskrcnn_core.store.places import StorePlace, find_place
 from maskrcnn_core.store.records import (
     Box,
@@ -91,6 +92,7 @@ class Store:
 
     # -- projects ---------------------------------------------------------------------------------
 
+    @again()
     def create_project(
         self,
         name: str,
@@ -125,6 +127,7 @@ class Store:
             journal.decide(connection, id_, who, "make project", [new_category(c) for c in categories])
             return self._project(connection, id_)
 
+    @again(twice_is_once=True)
     def projects(self) -> list[ProjectRow]:
         """All projects that are there, by name."""
         with self.reading() as connection:
@@ -132,6 +135,7 @@ class Store:
             rows = list(self._sound(connection, PROJECT, query, project_row))
         return sorted(rows, key=lambda row: row.name.casefold())
 
+    @again(twice_is_once=True)
     def project(self, project_id: int) -> ProjectRow:
         """One project.
 
@@ -191,6 +195,7 @@ class Store:
 
     # -- what is in them --------------------------------------------------------------------------
 
+    @again(twice_is_once=True)
     def categories(self, project_id: int) -> list[CategoryRow]:
         """A project's categories, in the order of their ids in files."""
         query = sealed_query(CATEGORY).where(CATEGORY.c.project_id == project_id, ~CATEGORY.c.gone)
@@ -198,6 +203,7 @@ class Store:
             ordered = query.order_by(CATEGORY.c.coco_id)
             return list(self._sound(connection, CATEGORY, ordered, category_row))
 
+    @again(twice_is_once=True)
     def images(
         self,
         project_id: int,
@@ -220,6 +226,7 @@ class Store:
         with self.reading() as connection:
             return list(self._sound(connection, IMAGE, query.order_by(IMAGE.c.id), image_row))
 
+    @again(twice_is_once=True)
     def instances(
         self, project_id: int, *, image_id: int | None = None, ids: Collection[int] | None = None
     ) -> list[InstanceRow]:
@@ -241,6 +248,7 @@ class Store:
             query = instances_query(project_id).execution_options(yield_per=2000)
             yield from self._sound(connection, INSTANCE, query, instance_row)
 
+    @again(twice_is_once=True)
     def facts(self, project_id: int) -> list[Fact]:
         """All instances of a project without their masks, in the order in which they came."""
         c = INSTANCE.c
@@ -283,6 +291,7 @@ class Store:
         left = self._left_out
         return instance in left["instance"] or image in left["image"] or category in left["category"]
 
+    @again(twice_is_once=True)
     def counts(self, project_id: int) -> tuple[Counter[ImageStatus], Counter[Status]]:
         """How many images and how many instances have each status."""
         images = (
@@ -302,6 +311,7 @@ class Store:
                 Counter({row[0]: row[1] for row in connection.execute(instances)}),
             )
 
+    @again(twice_is_once=True)
     def mark_opened(self, image_id: int) -> None:
         """Notes that somebody has seen an image. It is no decision: nobody would want to undo it."""
         seen = update(IMAGE).where(IMAGE.c.id == image_id, IMAGE.c.status == "new")
@@ -312,12 +322,14 @@ class Store:
 
     # -- small pictures -----------------------------------------------------------------------------
 
+    @again(twice_is_once=True)
     def thumbnails(self, digests: Iterable[str]) -> dict[str, bytes]:
         """Those small pictures (JPEG) of images that have been made, by the images' digests."""
         query = select(THUMBNAIL).where(THUMBNAIL.c.digest.in_(list(digests)))
         with self.reading() as connection:
             return {row.digest: row.jpeg for row in connection.execute(query)}
 
+    @again(twice_is_once=True)
     def keep_thumbnails(self, pictures: Mapping[str, bytes]) -> None:
         """Keeps small pictures; those that are there already stay."""
         missing = dict(pictures)
@@ -329,6 +341,7 @@ class Store:
                 rows = [{"digest": digest, "jpeg": jpeg} for digest, jpeg in missing.items()]
                 connection.execute(insert(THUMBNAIL), rows)
 
+    @again(twice_is_once=True)
     def next_coco_id(self, project_id: int, table: str) -> int:
         """The next free id for files, of a ``category``, ``image`` or ``instance``; none is given twice."""
         of = CHANGEABLE[table]
@@ -336,6 +349,7 @@ class Store:
             query = select(func.max(of.c.coco_id)).where(of.c.project_id == project_id)
             return max(connection.execute(query).scalar() or 0, 0) + 1
 
+    @again(twice_is_once=True)
     def given_coco_ids(self, project_id: int, table: str) -> set[int]:
         """All ids for files that were ever given, also those of rows that are gone and may come back."""
         of = CHANGEABLE[table]
@@ -345,6 +359,7 @@ class Store:
 
     # -- answers of networks ----------------------------------------------------------------------
 
+    @again(twice_is_once=True)
     def save_answer(
         self, image_id: int, model_key: str, model_digest: str, *, candidates: str = "", failure: str = ""
     ) -> None:
@@ -367,6 +382,7 @@ class Store:
             connection.execute(delete(ANSWER).where(*of))
             connection.execute(insert(ANSWER), values | {"image_id": image_id, "model_digest": model_digest})
 
+    @again(twice_is_once=True)
     def answer(self, image_id: int, model_digest: str) -> str | None:
         """The digest of a model's packed run for an image; ``None`` if it has no answer."""
         query = select(ANSWER.c.candidates).where(
@@ -375,6 +391,7 @@ class Store:
         with self.reading() as connection:
             return connection.execute(query).scalar_one_or_none()
 
+    @again(twice_is_once=True)
     def mark_offered(
         self, image_id: int, model_digest: str, asked: str, *, has_replaced: bool = False
     ) -> None:
@@ -389,6 +406,7 @@ class Store:
                 connection.execute(update(ANSWER).where(ANSWER.c.image_id == image_id).values(offered=""))
             connection.execute(update(ANSWER).where(*of).values(offered=asked))
 
+    @again(twice_is_once=True)
     def offered_images(self, project_id: int, model_digest: str, asked: str) -> set[int]:
         """Ids of the images in which what a model found has last been offered just as it is ``asked`` for."""
         query = (
@@ -405,6 +423,7 @@ class Store:
 
     # -- decisions --------------------------------------------------------------------------------
 
+    @again()
     def decide(
         self,
         project_id: int,
@@ -439,6 +458,7 @@ class Store:
             image_id,
         )
 
+    @again()
     def undo(
         self,
         project_id: int,
@@ -466,6 +486,7 @@ class Store:
             project_id, operation, lambda c: undoing.undo(c, project_id, who, operation=operation, only=only)
         )
 
+    @again()
     def redo(
         self,
         project_id: int,
@@ -494,6 +515,7 @@ class Store:
                     raise ConflictError("others are deciding at this very moment; try again") from None
         raise AssertionError("unreachable: the last attempt returns or raises")
 
+    @again(twice_is_once=True)
     def undoable(
         self, project_id: int, who: str, *, only: Collection[str] | None = None
     ) -> tuple[bool, bool]:
@@ -501,26 +523,31 @@ class Store:
         with self.reading() as connection:
             return undoing.undoable(connection, project_id, who, only=only)
 
+    @again(twice_is_once=True)
     def decisions_of(self, entries: Iterable[Entry]) -> dict[int, Entry]:
         """The decision that each entry is, takes back, or makes again, by the entry's id."""
         with self.reading() as connection:
             return {entry.id: undoing.decision_of(connection, entry) for entry in entries}
 
+    @again(twice_is_once=True)
     def entry_of(self, project_id: int, operation: str) -> Entry | None:
         """The journal's line of an operation, if it has been carried out or refused."""
         with self.reading() as connection:
             return journal.entry_of(connection, project_id, operation)
 
+    @again(twice_is_once=True)
     def image_name(self, image_id: int) -> str | None:
         """An image's file name; ``None`` if there is no such image."""
         with self.reading() as connection:
             return connection.execute(select(IMAGE.c.file_name).where(IMAGE.c.id == image_id)).scalar()
 
+    @again(twice_is_once=True)
     def project_of(self, image_id: int) -> int | None:
         """The id of the project that an image belongs to; ``None`` if there is no such image."""
         with self.reading() as connection:
             return connection.execute(select(IMAGE.c.project_id).where(IMAGE.c.id == image_id)).scalar()
 
+    @again(twice_is_once=True)
     def revision(self, project_id: int) -> tuple[int, int]:
         """Another value whenever anything in the project has been decided, or an image seen first."""
         last = select(func.max(JOURNAL.c.id)).where(JOURNAL.c.project_id == project_id)
@@ -528,6 +555,7 @@ class Store:
         with self.reading() as connection:
             return connection.execute(last).scalar() or 0, connection.execute(unseen).scalar() or 0
 
+    @again(twice_is_once=True)
     def journal(
         self, project_id: int, *, who: str | None = None, before: int | None = None, limit: int = 100
     ) -> list[Entry]:
@@ -559,14 +587,14 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A transaction that reads one state of the database throughout; for this package's modules."""
-        with told(self.place), reading(self._engine) as connection:
+        with told(self.place), transaction(self._engine, writes=False) as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that may write; on the disk once its block has ended. For this package's modules."""
         try:
-            with told(self.place), writing(self._engine) as connection:
+            with told(self.place), transaction(self._engine, writes=True) as connection:
                 yield connection
         except StoreError as error:
             if isinstance(error.__cause__, IntegrityError):

@@ -6,6 +6,8 @@ value while another page is open; a widget without a key loses every second chan
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,8 +19,9 @@ from maskrcnn_core.images import Stretch
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.store.exchange import ImportReport
 from maskrcnn_core.store.queues import QueueFilter, QueueItem, Unit
+from maskrcnn_core.store.records import ImageStatus, Status
 from maskrcnn_core.workspace import AddReport, Workspace
-from pages.ui.review.messages import Refusal
+from pages.ui.review.messages import Refusal, ReviewMessage
 from pages.ui.stepper import Steps
 from pages.ui.viewer import DisplayOptions
 from pages.ui.walk.state import WalkUi
@@ -26,7 +29,7 @@ from pages.ui.walk.state import WalkUi
 if TYPE_CHECKING:
     from maskrcnn_core.inference import Predictor
 
-__all__ = ["REVIEWER", "Prepared", "ProjectUi", "ReviewUi", "UiState", "get_state"]
+__all__ = ["REVIEWER", "Prepared", "ProjectUi", "ReviewUi", "Shown", "UiState", "get_state"]
 
 _KEY = "maskdesk"
 REVIEWER = "reviewer"
@@ -56,6 +59,22 @@ def _unfinished() -> QueueFilter:
     return QueueFilter(image_statuses=frozenset({"new", "opened"}))
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What the Review page shows.
+
+    Attributes:
+        message: the reviewer's.
+        pictures: the picture's bytes by the key of each frame's image.
+        images, instances: how many have each status.
+    """
+
+    message: ReviewMessage
+    pictures: Mapping[str, bytes]
+    images: Counter[ImageStatus]
+    instances: Counter[Status]
+
+
 @dataclass
 class ReviewUi:
     """Where one browser session is in its review.
@@ -75,6 +94,7 @@ class ReviewUi:
         made: ids of the instances that operations made, by tab and operation.
         box_model: key of the model that fills drawn boxes; empty for the project's last one.
         display, score_threshold, hidden_categories, ack: what was chosen in the viewer.
+        shown: what was shown last, for when the database does not answer.
     """
 
     wanted: QueueFilter = field(default_factory=_unfinished)
@@ -96,6 +116,7 @@ class ReviewUi:
     score_threshold: float = 0.0
     hidden_categories: tuple[int, ...] = ()
     ack: int = 0
+    shown: Shown | None = None
 
     @property
     def item(self) -> QueueItem | None:
@@ -123,6 +144,7 @@ class ProjectUi:
         report: what became of the last files that were handed in.
         said: what is said once after something was done.
         review: where the review is.
+        last: the `OpenProject` that was drawn last, for when the database does not answer.
     """
 
     id: int | None = None
@@ -140,6 +162,7 @@ class ProjectUi:
     report: ImportReport | None = None
     said: str = ""
     review: ReviewUi = field(default_factory=ReviewUi)
+    last: object = None
 
     def call(self, name: str) -> None:
         """Takes the name that the person gives; empty to be nobody again."""

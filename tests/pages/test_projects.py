@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from streamlit.testing.v1 import AppTest
 
 from maskrcnn_core.categories import Category
@@ -12,12 +12,15 @@ from maskrcnn_core.errors import StoreError
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.masks import Rle
 from maskrcnn_core.scenes import draw_scene
+from maskrcnn_core.store import patience
 from maskrcnn_core.store.exchange import import_coco, import_images
 from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
 from maskrcnn_core.store.queues import QueueFilter, QueueItem
 from maskrcnn_core.store.store import Store
 from pages.ui import cached
+from pages.ui import review as review_component
 from pages.ui.errors import harmless
+from pages.ui.project.away import AWAY
 from pages.ui.project.deciding import REVIEW_KINDS, take_operations
 from pages.ui.project.pre_annotate import take_label
 from pages.ui.project.queueing import keep_queue, look_at
@@ -280,6 +283,41 @@ def test_a_store_that_cannot_be_used_is_named_and_other_pages_work(folder):
     app.switch_page("pages/models.py").run()
     assert not app.exception and not app.error
     assert (folder / "maskdesk.db").read_bytes() == b"", "and left as it is"
+
+
+def test_while_the_database_is_away_the_desk_stays_and_goes_on_when_it_is_back(store, monkeypatch):
+    project = make_project(store, images=0)
+    import_images(store, project, "ann", [("a.png", encode_png(draw_scene(1).pixels))])
+    image, drawn = store.images(project)[0], []
+    mount = review_component._mount
+
+    def record(**what):
+        drawn.append(what["data"])
+        return mount(**what)
+
+    def gone(*_):
+        raise DBAPIError("", {}, Exception("gone"), connection_invalidated=True)
+
+    monkeypatch.setattr(review_component, "_mount", record)
+    app = open_page("review")
+    assert drawn[-1]["is_away"] is False
+    finish = {"seq": 1, "kind": "finish", "image_id": image.id, "image_version": image.version}
+    ops = [{**finish, "status": "reviewed", "who": "Ann"}]
+    app.session_state[REVIEWER] = {"ops": {"version": VERSION, "client": CLIENT, "ops": ops}}
+    with monkeypatch.context() as away:
+        away.setattr(patience, "_begin", gone)
+        app.run()
+        assert not app.exception and not app.error
+        assert [warning.value for warning in app.warning] == [AWAY]
+        assert drawn[-1] == drawn[0] | {"is_away": True} and drawn[-1]["ack_seq"] == 0
+        app.switch_page("pages/project.py").run()
+        assert not app.exception and [warning.value for warning in app.warning] == [AWAY]
+        app.switch_page("pages/review.py").run()
+    app.session_state[REVIEWER] = {"ops": {"version": VERSION, "client": CLIENT, "ops": ops}}
+    app.run()
+    assert not app.exception and not app.warning
+    assert (drawn[-1]["is_away"], drawn[-1]["ack_seq"]) == (False, 1)
+    assert store.images(project)[0].status == "reviewed" and store.journal(project)[0].who == "Ann"
 
 
 # -- operations -----------------------------------------------------------------------------------

@@ -30,10 +30,17 @@ class PostgresServer:
         self.run(
             "initdb", "-D", self.folder / "data", "-A", "trust", "-U", "maskdesk", "-E", "UTF8", "--no-sync"
         )
+        self.begin()
+
+    def begin(self):
         options = f"-k {self.folder} -c listen_addresses= -c fsync=off"
         self.run(
             "pg_ctl", "-D", self.folder / "data", "-o", options, "-l", self.folder / "log", "-w", "start"
         )
+
+    def end(self):
+        """As an administrator does; :meth:`begin` starts it again."""
+        self.run("pg_ctl", "-D", self.folder / "data", "-m", "fast", "-w", "stop")
 
     def url(self, database="postgres"):
         return f"postgresql+psycopg://maskdesk@/{database}?host={self.folder}"

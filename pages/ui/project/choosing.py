@@ -73,16 +73,20 @@ def parameter(name: str) -> int | None:
 
 
 def choose_project(ui: ProjectUi) -> OpenProject | None:
-    """The sidebar's choice of project and name; ``None`` where there is no project or no store."""
+    """The sidebar's choice of project and name; ``None`` where there is no project or no store.
+
+    Raises:
+        AwayError: if the database does not answer now.
+    """
     store: Store | None = None
     with show_core_errors():
         store = open_store()
     if store is None:
         st.stop()
+    projects = {row.id: row for row in store.projects()}
     with show_core_errors():
         # Whatever the reason, jobs of an earlier run of the app go on as soon as somebody looks.
         ensure_worker(store)
-    projects = {row.id: row for row in store.projects()}
     asked = st.query_params.get("project", "")
     if parameter("project") in projects:
         ui.open(parameter("project"))
@@ -133,7 +137,9 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
         st.stop()
     if st.query_params.get("project") != str(ui.id):
         st.query_params.from_dict({"project": str(ui.id)})
-    return OpenProject(store, projects[ui.id], ui.who, store.revision(ui.id))
+    project = OpenProject(store, projects[ui.id], ui.who, store.revision(ui.id))
+    ui.last = project
+    return project
 
 
 def draw_new_project(ui: ProjectUi) -> None:

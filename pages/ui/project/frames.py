@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from dataclasses import replace
 
 from maskrcnn_core.errors import CoreError
 from maskrcnn_core.palette import hex_color, instance_color
@@ -14,10 +15,10 @@ from pages.ui.cached import pictures
 from pages.ui.project.choosing import OpenProject, color_of
 from pages.ui.project.deciding import REVIEW_KINDS
 from pages.ui.review import InstanceState, QueueFacts, ReviewCategory, ReviewFrame, ReviewMessage
-from pages.ui.state import ProjectUi, ReviewUi
+from pages.ui.state import ProjectUi, ReviewUi, Shown
 from pages.ui.viewer import CocoRle, ViewerImage, ViewerInstance, ViewerMessage, media_url
 
-__all__ = ["make_message"]
+__all__ = ["make_shown", "message_while_away"]
 
 _BEFORE, _AFTER = 1, 3
 """Places made ready around the present one: people go on faster than back."""
@@ -28,8 +29,8 @@ _MOST_CORNERS = 60_000
 _LEAST_SCORE = 1e-6  # the viewer's slider at 0 shows scores above 0
 
 
-def make_message(project: OpenProject, ui: ProjectUi, client: str) -> ReviewMessage:
-    """The reviewer's message for a queue that is not empty.
+def make_shown(project: OpenProject, ui: ProjectUi, client: str) -> Shown:
+    """What the reviewer shows of a queue that is not empty.
 
     Args:
         project: whose.
@@ -71,8 +72,9 @@ def make_message(project: OpenProject, ui: ProjectUi, client: str) -> ReviewMess
         except CoreError:
             if at == review.at:
                 raise
+    counts = store.counts(project.row.id)
     can_undo, can_redo = store.undoable(project.row.id, ui.who, only=REVIEW_KINDS)
-    return ReviewMessage(
+    message = ReviewMessage(
         frames=tuple(frames),
         queue=QueueFacts(review.token, len(review.queue), review.at, review.unit),
         categories=tuple(ReviewCategory(row.id, row.name, color_of(row)) for row in categories.values()),
@@ -86,6 +88,18 @@ def make_message(project: OpenProject, ui: ProjectUi, client: str) -> ReviewMess
         can_undo=can_undo,
         can_redo=can_redo,
     )
+    shown = (frame.message.image.key for frame in frames)
+    return Shown(message, {key: made[key].result() for key in shown}, *counts)
+
+
+def message_while_away(shown: Shown) -> ReviewMessage:
+    """The message of what was shown last, while the database does not answer.
+
+    Its pictures are put on their URLs again: Streamlit drops what a run does not ask for.
+    """
+    for key, picture in shown.pictures.items():
+        media_url(picture, "image/jpeg", f"review-{key}")
+    return replace(shown.message, is_away=True)
 
 
 def _window(review: ReviewUi) -> list[int]:

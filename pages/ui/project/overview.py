@@ -12,7 +12,7 @@ import streamlit as st
 from maskrcnn_core.images import one_line
 from maskrcnn_core.messages import counted
 from maskrcnn_core.store.queues import QueueFilter
-from maskrcnn_core.store.records import IMAGE_STATUSES, Fact, ImageRow
+from maskrcnn_core.store.records import IMAGE_STATUSES, Fact, ImageRow, ImageStatus, Status
 from maskrcnn_core.store.seeing import stretch_of
 from maskrcnn_core.store.statistics import (
     SCORE_BINS,
@@ -51,15 +51,14 @@ def draw_overview(project: OpenProject, ui: ProjectUi) -> None:
             ui.section = "images"
             st.rerun()
         return
-    draw_progress(project)
+    draw_progress(*project.store.counts(project.row.id))
     _draw_numbers(project, ui)
     _draw_charts_in_turn(project, ui)
     _draw_gallery(project, ui)
 
 
-def draw_progress(project: OpenProject) -> None:
-    """How much is done, of images and of instances."""
-    images, instances = project.store.counts(project.row.id)
+def draw_progress(images: Counter[ImageStatus], instances: Counter[Status]) -> None:
+    """How much is done, of images and of instances, each counted by status."""
     decided = instances["accepted"] + instances["rejected"]
     left, right = st.columns(2)
     for column, done, total, what in (

@@ -182,6 +182,7 @@ class ReviewMessage:
         remarks: what its latest undos and redos in this project did; each is told once.
         project_id: whose queue this is.
         who: the name that the person gave in this session; empty where the browser knows it better.
+        is_away: the database does not answer: nothing can be saved, and this is what was shown last.
         made: ids of the instances that its latest operations have made, by the operation's number.
 
     Raises:
@@ -200,6 +201,7 @@ class ReviewMessage:
     made: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     can_undo: bool = False
     can_redo: bool = False
+    is_away: bool = False
 
     def __post_init__(self) -> None:
         check_int("ack_seq", self.ack_seq)
@@ -226,4 +228,5 @@ class ReviewMessage:
             "made": {str(seq): list(ids) for seq, ids in self.made.items()},
             "can_undo": self.can_undo,
             "can_redo": self.can_redo,
+            "is_away": self.is_away,
         }

@@ -84,11 +84,13 @@ export class ReviewBar {
     controls.setText("image-status", frame === null ? "" : `Image: ${frame.image_status}`);
 
     const kept = controls.part("kept", HTMLElement);
-    kept.dataset.late = String(late || state.isNameless);
     const isCut = connection() !== "CONNECTED";
     const waiting = isCut ? "not saved yet: no connection" : "not saved yet: waiting for the server";
+    const away = "not saved, trying: the project database does not answer";
+    const isAway = !state.saved && state.message?.is_away === true;
     const nameless = "not saved yet: say below whose decisions these are";
-    controls.setText("kept", state.isNameless ? nameless : late ? waiting : state.saved ? "saved" : "saving…");
+    kept.dataset.late = String(late || isAway || state.isNameless);
+    controls.setText("kept", state.isNameless ? nameless : isAway ? away : late ? waiting : state.saved ? "saved" : "saving…");
 
     dataset.at = String(state.shownAt);
     dataset.loading = String(state.loading);

@@ -35,6 +35,7 @@ import { applyPatch, boxOfFour, ownId, readFrame, refOf, stateOfDrawn } from "./
  * @property {Record<string, number[]>} made ids of what operations of that client have made, by their numbers
  * @property {boolean} can_undo
  * @property {boolean} can_redo
+ * @property {boolean} [is_away] the database does not answer: nothing can be saved now
  * @property {number} [height] of the stage, in CSS pixels
  */
 

@@ -38,6 +38,8 @@ const PATIENCE_AT_MOST = 15_000;
 /** What was not acknowledged is sent again after so long (ms), and then after twice that, and so on. */
 const SEND_AGAIN = 6000;
 const SEND_AGAIN_AT_MOST = 60_000;
+/** While the database does not answer it is tried so often (ms). */
+const SEND_AGAIN_AWAY = 3000;
 /** Pictures held decoded around the present place: pixels of all, and number. */
 const PIXELS_AHEAD = 120e6;
 const PICTURES_AHEAD = 16;
@@ -139,6 +141,11 @@ export class Reviewer {
       this.sendAgain = SEND_AGAIN;
       this.patience = PATIENCE;
       save(sessionStorage, this.state.toSave());
+    }
+    if (data.is_away) {
+      // That is an answer, too: it could not be saved.
+      this.isAnswered = true;
+      this.sendAgain = SEND_AGAIN_AWAY;
     }
     if (!this.state.pending.some(({ op }) => op.seq <= this.sent)) this.isAnswered = true;
     const fresh = this.refusals.list.add(data.project_id, refusals);
@@ -555,7 +562,8 @@ export class Reviewer {
     this.isSilent(); // it has to be asked to notice a lost connection
     const now = performance.now();
     if (now - Math.max(this.sentAt, this.progressAt) > this.sendAgain && !this.isSilent()) {
-      this.sendAgain = Math.min(2 * this.sendAgain, SEND_AGAIN_AT_MOST);
+      if (state.message.is_away) this.sendAgain = SEND_AGAIN_AWAY;
+      else this.sendAgain = Math.min(2 * this.sendAgain, SEND_AGAIN_AT_MOST);
       this.sendReport(state.report());
     }
     this.showBar();
