@@ -417,6 +417,7 @@ def test_a_decision_is_whose_the_browser_says_whatever_the_session_knows(store, 
     log = report(SetStatus(1, image, "rejected", rows), Undo(2), Redo(3))
     take_operations(store, ui, replace(log, names=dict.fromkeys((1, 2, 3), "Ann")))
     assert [entry.who for entry in store.journal(ui.id)[:3]] == ["Ann"] * 3
+    assert (ui.who, ui.is_named) == ("Ann", True), "so that the answer says what Ann can undo"
     assert ui.review.acks == {CLIENT: 3} and store.instances(ui.id)[0].status == "rejected"
 
 

@@ -101,6 +101,8 @@ def take_operations(store: Store, ui: ProjectUi, report: ReviewReport) -> None:
             # Never the session's: that may have begun since, and know nobody or somebody else.
             ui.nameless[client] = sum(not isinstance(one, Go) for one in fresh[n:])
             return
+        if who and not ui.is_named:
+            ui.call(who)  # the browser has said it: what can be undone is asked for this name at once
         try:
             _carry_out(store, ui, operation, client, who)
         except ConflictError as error:
