@@ -7,13 +7,23 @@ only tell by looking at every pixel; a compiled loop skips whole cells and colum
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import numba
+
+try:
+    import resource
+except ImportError:  # Windows has no such limits
+    _HAS_LIMITS = False
+else:
+    _HAS_LIMITS = True
 
 __all__ = ["compiled"]
 
 _F = TypeVar("_F", bound=Callable[..., object])
+_ROOM = 128 << 20
+"""Bytes of address space without which nothing is compiled."""
 
 
 def compiled(function: _F) -> _F:
@@ -22,4 +32,22 @@ def compiled(function: _F) -> _F:
     The global interpreter lock is released while it runs, so that other sessions stay quick. Floats
     are never re-associated or contracted (no ``fastmath``): results are reproducible.
     """
-    return cast(_F, numba.njit(cache=True, nogil=True)(function))
+    dispatcher = numba.njit(cache=True, nogil=True)(function)
+    compile_ = dispatcher.compile
+
+    def compile_with_room(signature: Any) -> Any:
+        if _room() < _ROOM:
+            raise MemoryError(f"{function.__name__}: not enough memory to compile it")
+        return compile_(signature)
+
+    dispatcher.compile = compile_with_room  # type: ignore[assignment]
+    return cast(_F, dispatcher)
+
+
+def _room() -> float:
+    """Bytes of address space that are left: without them LLVM, which Numba compiles with, never ends."""
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0] if _HAS_LIMITS else -1
+    taken = Path("/proc/self/statm")
+    if limit < 0 or not taken.exists():
+        return float("inf")
+    return float(limit - int(taken.read_text().split()[0]) * resource.getpagesize())

@@ -32,6 +32,33 @@ def test_a_command_without_memory_says_so_in_one_sentence(tmp_path, photo, megab
         assert out.exists()
 
 
+COMPILING = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from maskrcnn_core.compiled import compiled
+sys.path.insert(0, sys.argv[1])
+import loop
+taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (taken + int(sys.argv[2]),) * 2)
+try:
+    print(compiled(loop.total)(np.arange(4.0)))
+except MemoryError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("room", "said"), [(50 << 20, "total: not enough memory to compile it"), (2 << 30, "6.0")]
+)
+def test_nothing_is_compiled_where_the_compiler_would_never_end(tmp_path, room, said):
+    (tmp_path / "loop.py").write_text(
+        "def total(a):\n    s = 0.0\n    for x in a:\n        s += x\n    return s\n"
+    )
+    done = run_within(1 << 16, "-c", COMPILING, str(tmp_path), str(room), timeout=60)
+    assert done.stdout.strip() == said, done.stderr
+
+
 def test_an_image_is_read_with_the_memory_of_its_file(photo):
     script = "import sys; from maskrcnn_core.images import read_image; print(read_image(sys.argv[1]).size)"
     done = run_within(900, "-c", script, str(photo))
