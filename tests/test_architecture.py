@@ -57,6 +57,7 @@ LAYERS = (
     {"store"},
     {"batch", "console", "worker", "workspace"},
     {"gathering", "job_commands", "preparing", "supervising"},
+    {"damage_commands"},
     {"project_commands", "training", "walk_commands"},
     {"evaluate_commands"},
     {"cli"},
