@@ -5,6 +5,7 @@ import json
 import pytest
 
 from pages.ui.checks import shorten
+from pages.ui.review.messages import VERSION
 from pages.ui.review.operations import Unreadable, read_operations
 from pages.ui.stage_view.messages import Slider, StageMessage, read_answer
 from tests.bounds.builders import zigzag
@@ -36,11 +37,19 @@ print(peak_megabytes())
 
 def edit(seq, *polygons, counts=COUNTS, each=1):
     added = [{"category_id": 1, "counts": counts, "polygons": list(polygons)}] * each
-    return {"kind": "edit", "seq": seq, "image_id": 1, "what": "outline", "changes": [], "added": added}
+    return {
+        "kind": "edit",
+        "seq": seq,
+        "image_id": 1,
+        "what": "outline",
+        "changes": [],
+        "added": added,
+        "who": "Ann",
+    }
 
 
 def report(*operations):
-    return {"version": 2, "client": "abcdefgh12", "ops": list(operations)}
+    return {"version": VERSION, "client": "abcdefgh12", "ops": list(operations)}
 
 
 def test_an_outline_with_endless_edges_ends_nothing(tmp_path):
