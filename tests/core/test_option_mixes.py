@@ -25,6 +25,7 @@ VALUES = {
         "--mask-threshold": "0.4",
         "--nms-threshold": "0.4",
         "--max-detections": "3",
+        "--domain": "drawings",
         "--categories": "circle,square",
         "--simplify": "1",
         "--device": "cpu",
