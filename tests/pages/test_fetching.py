@@ -198,6 +198,7 @@ def test_what_people_decided_in_a_project_stays_when_a_better_model_takes_over(f
     app.button(key=f"sample-{SAMPLES[0].key}").click().run()
     wait_for_answers(app)
     state = state_of(app)
+    state.project.call("ann")
     store = Store(StorePlace.in_folder(tmp_path / "projects"))
     try:
         project = project_of_open_images(store, state, Predictor(get_model("photos")))
