@@ -172,8 +172,8 @@ class Fuzzer:
         self.report = json.loads((_DATA / "review" / "report.json").read_bytes())
         self.view = json.loads((_DATA / "viewer" / "report.json").read_bytes())
         self.answer = json.loads((_DATA / "stage_view" / "answer.json").read_bytes())
-        # What is changed at random has to be right as it stands: of another version, each case would be refused
-        # for that alone, and nothing would be read.
+        # What is changed at random has to be right as it stands: of another version, each case would be
+        # refused for that alone, and nothing would be read.
         given = read_operations(self.report)
         assert given.operations and len(given.names) == len(given.operations)
         self.kinds = (
