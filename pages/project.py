@@ -21,7 +21,7 @@ def draw_page(ui: ProjectUi) -> None:
             "on disk: nothing of it is lost with a browser tab."
         )
         draw_new_project(ui)
-        st.stop()
+        return
 
     key = f"new-project-{project.row.id}"
     with st.sidebar, st.popover("New project", icon=":material/add:", width="stretch", key=key):

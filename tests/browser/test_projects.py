@@ -6,6 +6,7 @@ import re
 import zipfile
 
 import pytest
+from playwright.sync_api import expect
 
 from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.images import encode_png
@@ -96,6 +97,10 @@ def test_a_folder_that_is_dropped_in_keeps_its_paths(page, address, store, tmp_p
 def test_from_the_first_upload_to_the_finished_file(page, address, store, pictures):
     page.goto(f"{address}/project")
     sidebar = page.get_by_test_id("stSidebar")
+    # Until the browser has told the name, the form asks for it.
+    expect(sidebar.get_by_role("textbox", name="Your name, for the journal")).to_have_value(
+        "ann", timeout=60_000
+    )
     if store.projects():
         page.get_by_role("button", name="New project").click()
     page.get_by_role("textbox", name="Name of the new project").fill("First steps")

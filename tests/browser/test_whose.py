@@ -1,6 +1,7 @@
 """Whose decisions they are: the browser says so, whatever the server knows, and asks where it cannot."""
 
 import pytest
+from playwright.sync_api import expect
 
 from maskrcnn_core.images import encode_png
 from maskrcnn_core.samples import SAMPLES
@@ -22,7 +23,7 @@ def project(store, request):
 def is_called(page, name):
     """Waits until the sidebar has a name."""
     field = page.get_by_test_id("stSidebar").get_by_role("textbox", name=NAME)
-    page.wait_for_function("([field, name]) => field.value === name", arg=[field.element_handle(), name])
+    expect(field).to_have_value(name, timeout=60_000)  # it may be drawn anew while one waits
 
 
 def deciders(store, project):
