@@ -119,7 +119,7 @@ def test_from_the_first_upload_to_the_finished_file(page, address, store, pictur
     page.get_by_text("1 refused").wait_for()
     go_to_section(page, "Pre-annotate")
     page.get_by_role("button", name="Look at all 4 images").click()
-    page.get_by_text("4 of 4 images").wait_for(timeout=240_000)
+    page.get_by_text("4 of 4 images, ").wait_for(timeout=240_000)
     (project,) = [p for p in store.projects() if p.name == "First steps"]
     page.get_by_text(re.compile("done$")).first.wait_for(timeout=60_000)
     proposed = len(store.facts(project.id))
