@@ -51,6 +51,11 @@ export function encode({ height, width, bits }) {
     run += 1;
   }
   counts.push(run);
+  return encodeCounts([height, width], counts);
+}
+
+/** Run lengths in COCO's compressed form. @param {[number, number]} size @param {number[]} counts */
+export function encodeCounts(size, counts) {
   let text = "";
   counts.forEach((count, i) => {
     let value = i > 2 ? count - counts[i - 2] : count;
@@ -62,7 +67,7 @@ export function encode({ height, width, bits }) {
       text += String.fromCharCode(group + 48);
     }
   });
-  return { size: /** @type {[number, number]} */ ([height, width]), counts: text };
+  return { size, counts: text };
 }
 
 /** @param {import("../frontend/rle.js").Runs} runs */
