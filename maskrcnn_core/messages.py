@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-__all__ = ["NO_MEMORY", "counted", "is_out_of_memory", "one_line", "shortened"]
+__all__ = ["NO_MEMORY", "counted", "is_out_of_memory", "one_line", "quote_cell", "shortened"]
 
 NO_MEMORY = (
     "there is not enough memory for this; close other programs, raise the limit of this process (ulimit -v), "
@@ -60,3 +60,15 @@ def shortened(name: str, most: int) -> str:
         return name
     end = (most - 1) // 2
     return f"{name[: most - 1 - end]}…{name[-end:]}"
+
+
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def quote_cell(text: str) -> str:
+    """Text from outside as a cell that no spreadsheet takes for a formula.
+
+    https://owasp.org/www-community/attacks/CSV_Injection: a cell that starts with one of ``= + - @``, tab or
+    carriage return gets an apostrophe before it.
+    """
+    return "'" + text if text.startswith(_FORMULA_SIGNS) else text

@@ -7,24 +7,14 @@ import io
 from collections.abc import Iterator
 
 from maskrcnn_core.formats.base import Export, Member
+from maskrcnn_core.messages import quote_cell
 
-__all__ = ["TABLE_COLUMNS", "quote_cell", "table_members"]
+__all__ = ["TABLE_COLUMNS", "table_members"]
 
 TABLE_COLUMNS = (
     "image", "number", "category", "category_id", "score", "area_px", "area_percent", "x", "y", "width",
     "height",
 )  # fmt: skip
-
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-
-
-def quote_cell(text: str) -> str:
-    """Text from outside as a cell that no spreadsheet takes for a formula.
-
-    https://owasp.org/www-community/attacks/CSV_Injection: a cell that starts with one of ``= + - @``, tab or
-    carriage return gets an apostrophe before it.
-    """
-    return "'" + text if text.startswith(_FORMULA_SIGNS) else text
 
 
 def table_members(export: Export) -> Iterator[Member]:

@@ -13,9 +13,8 @@ from contextlib import contextmanager
 import streamlit as st
 
 from maskrcnn_core.errors import CoreError
-from maskrcnn_core.formats.table import quote_cell
 from maskrcnn_core.images import one_line
-from maskrcnn_core.messages import NO_MEMORY
+from maskrcnn_core.messages import NO_MEMORY, quote_cell
 
 __all__ = ["cell", "harmless", "plain", "show_core_errors"]
 

@@ -43,6 +43,14 @@ def link_of(address, project, **more):
     return f"{address}/review?project={project.id}" + "".join(f"&{k}={v}" for k, v in more.items())
 
 
+_NAME_IS_TOLD = """() => {
+  const held = sessionStorage.getItem("maskdesk-who") || localStorage.getItem("maskdesk-who");
+  const name = 'input[aria-label="Your name, for the journal"]';
+  const field = document.querySelector(`[data-testid=stSidebar] ${name}`);
+  return !held || field === null || field.value === held;
+}"""
+
+
 class ReviewPage:
     """What a person sees of the Review page, and does to it."""
 
@@ -50,6 +58,9 @@ class ReviewPage:
         self.page = page
         page.goto(link)
         self.wait()
+        # The browser tells its name once the page is there, which is then drawn once more.
+        page.wait_for_function(_NAME_IS_TOLD)
+        settle(page)
 
     @property
     def root(self):
