@@ -51,6 +51,7 @@ def run_app() -> None:
         client = take_waiting(ui, OUTBOX)
         if page.url_path != "review":  # which asks below its picture
             draw_whose(ui)
+    was_named = ui.is_named
     try:
         page.run()
     finally:  # also where a page stops early
@@ -62,6 +63,8 @@ def run_app() -> None:
                 who=ui.who if ui.is_named else "",
                 is_unkept=get_state().is_unkept,
             )
+    if ui.is_named and not was_named:  # a decision brought the name after the sidebar was drawn
+        st.rerun()
 
 
 def _page_of_the_link() -> Page:
