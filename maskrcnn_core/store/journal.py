@@ -9,10 +9,9 @@ Undo and redo, which are decisions, too, stand in :mod:`maskrcnn_core.store.undo
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Row, Table, bindparam, insert, select, update
@@ -22,7 +21,7 @@ from maskrcnn_core.store.damage import check_rows
 from maskrcnn_core.store.inserting import FIXED, New, Ref, insert_rows
 from maskrcnn_core.store.records import Entry
 from maskrcnn_core.store.seals import seal_rows
-from maskrcnn_core.store.tables import CHANGEABLE, IMAGE, INSTANCE, JOURNAL
+from maskrcnn_core.store.tables import CHANGEABLE, IMAGE, INSTANCE, JOURNAL, chunks
 
 __all__ = [
     "Change",
@@ -31,7 +30,6 @@ __all__ = [
     "Refusal",
     "check_places",
     "check_who",
-    "chunks",
     "decide",
     "entries",
     "entry_by_id",
@@ -43,8 +41,6 @@ __all__ = [
 ]
 
 _T = TypeVar("_T")
-
-_CHUNK = 10_000  # ids in one statement; SQLite and PostgreSQL take 32,766 and more
 
 
 @dataclass(frozen=True)
@@ -254,13 +250,6 @@ def held_rows(
             for row in connection.execute(query.with_for_update()):
                 found[name, row.id] = dict(row._mapping)
     return found
-
-
-def chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
-    """Lists of at most as many as one statement takes."""
-    remaining = iter(items)
-    while chunk := list(islice(remaining, _CHUNK)):
-        yield chunk
 
 
 def _among(column: Column[int], ids: Sequence[int]) -> ColumnElement[bool]:

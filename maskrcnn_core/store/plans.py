@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from maskrcnn_core.store.journal import chunks, held_rows
+from maskrcnn_core.store.journal import held_rows
 from maskrcnn_core.store.piles import Key, Piles, Sheet
 from maskrcnn_core.store.records import Entry
-from maskrcnn_core.store.tables import CHANGEABLE, IMAGE, INSTANCE
+from maskrcnn_core.store.tables import CHANGEABLE, IMAGE, INSTANCE, chunks
 
 __all__ = ["Plan", "plan_of"]
 

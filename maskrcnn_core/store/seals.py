@@ -12,9 +12,8 @@ A migration that adds a column to one of these tables has to empty its seals; op
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import cache
-from itertools import islice
 from typing import Any
 
 import orjson
@@ -38,10 +37,11 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType
 
-from maskrcnn_core.store.tables import CHANGEABLE, SEAL, UtcTime
+from maskrcnn_core.store.tables import CHANGEABLE, SEAL, UtcTime, chunks
 
 __all__ = [
     "is_sound",
+    "past_index",
     "raw_columns",
     "seal_of",
     "seal_rows",
@@ -50,7 +50,6 @@ __all__ = [
     "sealed_query",
 ]
 
-_CHUNK = 500
 _TIME = "%Y-%m-%d %H:%M:%S.%f"
 """As SQLite has it, which knows no times."""
 
@@ -150,7 +149,7 @@ def _form_of(kind: Any) -> Callable[[Any], Any] | None:
 
 def seal_rows(connection: Connection, table: Table, ids: Collection[int]) -> None:
     """Write the seals of rows as they are now; in a writing transaction."""
-    for chunk in _chunks(sorted(ids)):
+    for chunk in chunks(sorted(ids)):
         _seal(connection, table, connection.execute(select(*raw_columns(table)).where(table.c.id.in_(chunk))))
 
 
@@ -167,9 +166,3 @@ def _seal(connection: Connection, table: Table, rows: Iterable[Any]) -> None:
     if seals:
         written = update(table).where(table.c.id == bindparam("row_id"))
         connection.execute(written.values({SEAL: bindparam("new_seal")}), seals)
-
-
-def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
-    remaining = iter(ids)
-    while chunk := list(islice(remaining, _CHUNK)):
-        yield chunk

@@ -8,8 +8,10 @@ test compares the two.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from itertools import islice
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -45,6 +47,7 @@ __all__ = [
     "SEAL",
     "THUMBNAIL",
     "UtcTime",
+    "chunks",
 ]
 
 
@@ -264,3 +267,13 @@ THUMBNAIL = Table(
 
 CHANGEABLE: dict[str, Table] = {table.name: table for table in (PROJECT, CATEGORY, IMAGE, INSTANCE)}
 """Tables whose rows people change, by name."""
+
+_CHUNK = 10_000  # ids in one statement; SQLite and PostgreSQL take 32,766 and more
+_T = TypeVar("_T")
+
+
+def chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+    """Lists of at most as many as one statement takes."""
+    remaining = iter(items)
+    while chunk := list(islice(remaining, _CHUNK)):
+        yield chunk

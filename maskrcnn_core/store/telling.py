@@ -10,10 +10,9 @@ from sqlalchemy import Connection, select
 
 from maskrcnn_core.formats.coco_fields import OURS
 from maskrcnn_core.messages import one_line
-from maskrcnn_core.store.journal import chunks
 from maskrcnn_core.store.records import Entry
 from maskrcnn_core.store.store import Store
-from maskrcnn_core.store.tables import CATEGORY, IMAGE, INSTANCE
+from maskrcnn_core.store.tables import CATEGORY, IMAGE, INSTANCE, chunks
 
 __all__ = ["NOTHING", "kinds_of", "tell_turn"]
 
