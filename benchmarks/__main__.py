@@ -19,6 +19,7 @@ import torch
 import torchvision
 
 from benchmarks.after_network import run_after_network
+from benchmarks.by_hand import run_by_hand
 from benchmarks.editor import run_editor
 from benchmarks.end_to_end import run_end_to_end
 from benchmarks.evaluating import run_evaluating
@@ -30,9 +31,9 @@ from benchmarks.people import run_people
 from benchmarks.prompts import run_prompts
 from benchmarks.report import Report
 from benchmarks.review import run_review
+from benchmarks.sharing import run_sharing
 from benchmarks.thresholds import run_thresholds
-from benchmarks.walk import run_walk
-from maskrcnn_core.fetching import FETCH_VARIABLE
+from maskrcnn_core.models.fetching import FETCH_VARIABLE
 
 __all__ = ["BENCHMARKS", "Benchmark", "main"]
 
@@ -60,7 +61,7 @@ BENCHMARKS = (
     Benchmark(
         "after_network",
         "After the network: mask probabilities to run lengths",
-        "The same strings as stock's, without a canvas of the image's size for each instance.",
+        "The same strings as stock, without an image-sized canvas for each instance.",
         run_after_network,
     ),
     Benchmark(
@@ -72,67 +73,73 @@ BENCHMARKS = (
     Benchmark(
         "end_to_end",
         "A whole image: pixels to run lengths, areas and boxes",
-        "What is left for a person to wait for, and that nothing said of the image changes.",
+        "How long a person still waits, and proof that the result is the same.",
         run_end_to_end,
     ),
     Benchmark(
         "many_instances",
         "Hundreds of instances: the page, its table and the exports",
-        "The viewer keeps the pace of the screen, and no export takes long or much memory.",
+        "The viewer keeps up with the screen, and no export takes long or needs much memory.",
         run_many_instances,
     ),
     Benchmark(
         "large_files",
         "A COCO file of 118,287 images and 800,000 polygons: into a project and out again",
-        "Time and memory grow with the file and no faster, checks and read-back included.",
+        "Time and memory are proportional to the file, including checks and read-back.",
         run_large_files,
     ),
     Benchmark(
         "prompts",
-        "A box that is given: its mask and category",
+        "A given box: its mask and category",
         "The network's own heads make a mask of a person's box, where detection alone misses the object.",
         run_prompts,
     ),
     Benchmark(
         "people",
         "Several people at once",
-        "The network is what all wait for; waiting itself costs next to nothing, and memory comes back.",
+        "Everybody waits for the network alone; waiting costs next to nothing, and memory comes back.",
         run_people,
+    ),
+    Benchmark(
+        "sharing",
+        "A server shared by twenty",
+        "The last person waits for the network and little else; nobody waits for another's pile.",
+        run_sharing,
     ),
     Benchmark(
         "first_minute",
         "The first minute: from starting the server to masks on a photo",
-        "Nobody waits for what can be made ready meanwhile.",
+        "Nobody waits for what can be prepared in the meantime.",
         run_first_minute,
     ),
     Benchmark(
         "review",
-        "A project of 2,000 images: its pages, and a key to the next picture",
-        "The picture is there before Python has heard of the key; what is said to be saved is.",
+        "A project of 2,000 images: its pages, and a key to the next image",
+        "The image appears before Python hears of the key; what the page calls saved is saved.",
         run_review,
     ),
     Benchmark(
         "editor",
         "The editor on 12 MP with outlines of 200 corners",
-        "The picture moves with the hand; a corner is on the screen in a frame, an edit stored at once.",
+        "The image follows the hand; a corner is on the screen within a frame, an edit is stored at once.",
         run_editor,
     ),
     Benchmark(
-        "walk",
+        "by_hand",
         "A crowded photo to a clean annotation: keys, clicks and drags",
-        "What the network proposes is accepted at once; what it missed costs a drag each.",
-        run_walk,
+        "The network's proposals are accepted at once; each missed object costs one drag.",
+        run_by_hand,
     ),
     Benchmark(
         "explained",
         "The network explained: from a control to the picture",
-        "Every control of the walk is answered before one has looked up, from the real tensors.",
+        "Every control of How it works responds at once, from the real tensors.",
         run_explained,
     ),
     Benchmark(
         "evaluating",
         "Evaluation: COCO's twelve numbers",
-        "The numbers that others publish, several times as quick, with every field of the files checked.",
+        "The numbers that others publish, several times faster, with every field of the files checked.",
         run_evaluating,
     ),
 )
@@ -171,7 +178,7 @@ def _header(quick: bool) -> str:
     gpu = "a GPU is present but not used" if torch.cuda.is_available() else "no GPU"
     about = (
         f"{os.cpu_count()} CPU cores, {gpu}; torch {torch.__version__}, torchvision "
-        f"{torchvision.__version__}. Medians of calls that took turns: compare the ratios, as seconds vary "
+        f"{torchvision.__version__}. Medians of alternating calls: compare the ratios, because seconds vary "
         "with the machine and its load."
     )
     return (

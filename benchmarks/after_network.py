@@ -13,7 +13,7 @@ from benchmarks.report import NOT_MEASURED, Claim, Report, megabytes, seconds, t
 from benchmarks.scenes import boxes_of, mask_probs_of
 from benchmarks.stock import paste_and_encode, paste_bytes
 from benchmarks.timing import median_seconds
-from maskrcnn_core.pasting import paste_masks
+from maskrcnn_core.detection.pasting import paste_masks
 
 __all__ = ["run_after_network"]
 
@@ -100,13 +100,13 @@ def run_after_network(quick: bool) -> Report:
 
 _WHAT = (
     "Ours: `paste_masks` and `.counts`. Stock: torchvision's `paste_masks_in_image`, `> 0.5`, and "
-    "`pycocotools.mask.encode` of each mask. Memory is the peak above the state before the call, each "
-    "in a fresh process."
+    "`pycocotools.mask.encode` of each mask. Memory is the peak above the state before the call, each in "
+    "a fresh process."
 )
 
 
 def _all_equal(case: _Case, equal: int) -> Claim:
-    text = f"{case.title}: every string of run lengths is stock's, character for character"
+    text = f"{case.title}: every run-length string equals stock's, character for character"
     return Claim(text, equal == case.instances, "equality")
 
 

@@ -268,9 +268,8 @@ def serve(script: Path, environment: Mapping[str, str] | None = None) -> Iterato
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", str(script)]
     command += [f"--server.port={port}", "--server.address=127.0.0.1", "--server.headless=true"]
-    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     with tempfile.TemporaryFile() as log:
-        variables = {**os.environ, "PYTHONPATH": paths, **(environment or {})}
+        variables = {**os.environ, **(environment or {})}
         server = subprocess.Popen(command, cwd=ROOT, env=variables, stdout=log, stderr=log)
         try:
             _wait_for(f"http://127.0.0.1:{port}/_stcore/health", server)

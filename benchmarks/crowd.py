@@ -14,13 +14,13 @@ import numpy.typing as npt
 from torch import nn
 
 from benchmarks.scenes import mask_probs_of
-from maskrcnn_core.annotations import AnnotatedImage, ImageRecord, Instance
-from maskrcnn_core.categories import LabelMap
-from maskrcnn_core.detections import Candidates, Thresholds
-from maskrcnn_core.images import encode_jpeg
-from maskrcnn_core.inference import Failure, Predictor, Run
-from maskrcnn_core.models import LoadedModel
-from maskrcnn_core.pasting import paste_masks
+from maskrcnn_core.dataset.annotations import AnnotatedImage, ImageRecord, Instance
+from maskrcnn_core.dataset.categories import LabelMap
+from maskrcnn_core.detection.candidates import Candidates, Thresholds
+from maskrcnn_core.detection.pasting import paste_masks
+from maskrcnn_core.images.reading import encode_jpeg
+from maskrcnn_core.inference.predictor import Failure, Predictor, Run
+from maskrcnn_core.models.spec import LoadedModel
 
 __all__ = ["CROWD_NAMES", "CrowdPredictor", "crowd_image", "crowd_jpeg", "crowd_pixels"]
 
@@ -53,7 +53,11 @@ class CrowdPredictor(Predictor):
         super().__init__(model, "cpu")
         self.count = count
 
-    def run(self, images: Sequence[Pixels], thresholds: Thresholds | None = None) -> list[Run | Failure]:
+    def run(
+        self,
+        images: Sequence[Pixels],
+        thresholds: Thresholds | None = None,  # noqa: ARG002
+    ) -> list[Run | Failure]:
         """A run for each image, with every mask there at once."""
         return [self._run((image.shape[0], image.shape[1])) for image in images]
 

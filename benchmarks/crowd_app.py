@@ -12,8 +12,8 @@ from pathlib import Path
 import streamlit as st
 
 from benchmarks.crowd import CrowdPredictor, crowd_jpeg
-from maskrcnn_core.detections import Thresholds
-from pages.ui.state import get_state
+from maskrcnn_core.detection.candidates import Thresholds
+from pages.shared.session import get_state
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,4 +31,7 @@ if not state.custom:
     state.workspace.start(predictor, Thresholds())
     while state.workspace.state_of(state.current, predictor, Thresholds()).is_active:
         time.sleep(0.01)
-st.navigation([st.Page(ROOT / "pages" / "annotate.py", title="Annotate")], position="hidden").run()
+st.navigation(
+    [st.Page(ROOT / "pages" / "annotate" / "page.py", title="Annotate", url_path="annotate")],
+    position="hidden",
+).run()

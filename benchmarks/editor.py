@@ -17,10 +17,11 @@ import numpy as np
 from benchmarks.browser import ROOT, WATCH, chromium, measure_frames, remember_name, serve
 from benchmarks.crowd import crowd_jpeg
 from benchmarks.report import Claim, Report, seconds
-from maskrcnn_core.categories import Category
-from maskrcnn_core.polygons import polygons_to_rle
-from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
-from maskrcnn_core.store.store import Store, new_image, new_instance
+from maskrcnn_core.dataset.categories import Category
+from maskrcnn_core.geometry.polygons import polygons_to_rle
+from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
+from maskrcnn_core.projects.new_rows import new_image, new_instance
+from maskrcnn_core.projects.store import Store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -86,7 +87,7 @@ def run_editor(quick: bool) -> Report:
             text=True,
         )
     found = json.loads(done.stdout.splitlines()[-1])
-    columns = ("instances", "what", "frames a second", "script a frame", "on the screen", "stored", "said")
+    columns = ("instances", "what", "frames a second", "script a frame", "on screen", "stored", "reported")
     if found is None:
         return Report(columns, (), (), (_NO_BROWSER,))
     rows: list[tuple[str, ...]] = []
@@ -101,9 +102,9 @@ def run_editor(quick: bool) -> Report:
         claims.append(Claim(f"every edit of {count:,} is in the store", one["stored"], "equality"))
     note = (
         f"One image of {_SIZE[1]} x {_SIZE[0]} with outlines of {_CORNERS} corners each, in a project on the "
-        "Review page. The view is moved by one event before each frame. A corner is dragged with the corner "
-        "tool; it is on the screen when a task after the frame comes, stored when its line of the journal is "
-        "written, and said to be saved when the page has heard of it. "
+        "Review page. One event before each frame moves the view. The corner tool drags a corner; it is on "
+        "screen when a task after the frame comes, stored when its journal line is written, and reported as "
+        "saved when the page has heard of it. "
         f"Headless Chromium {found['version']} without a GPU."
     )
     return Report(columns, tuple(rows), tuple(claims), (note,))

@@ -14,9 +14,9 @@ from benchmarks.report import NOT_MEASURED, Claim, Report, megabytes, seconds, t
 from benchmarks.scenes import mobile, photo, random_resnet50
 from benchmarks.stock import Found, find_with_stock, paste_bytes
 from benchmarks.timing import median_seconds
-from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
-from maskrcnn_core.inference import Failure, Predictor
-from maskrcnn_core.models import LoadedModel
+from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
+from maskrcnn_core.inference.predictor import Failure, Predictor
+from maskrcnn_core.models.spec import LoadedModel
 
 __all__ = ["run_end_to_end"]
 
@@ -87,13 +87,15 @@ def run_end_to_end(quick: bool) -> Report:
             row, equal = _compare(name, model, megapixels, quick)
             rows.append(row)
             if equal is not None:
-                text = f"{row[0]}: boxes, labels, scores, run lengths, areas, mask boxes are stock's exactly"
+                text = (
+                    f"{row[0]}: boxes, labels, scores, run lengths, areas, mask boxes equal stock's exactly"
+                )
                 claims.append(Claim(text, equal, "equality"))
     columns = (
         "model, image",
         "detections",
         "ours",
-        "of it after the network",
+        "of which after the network",
         "stock",
         "ratio",
         "extra memory, ours",
@@ -105,8 +107,8 @@ def run_end_to_end(quick: bool) -> Report:
 
 _WHAT = (
     "Both ways at torchvision's defaults: scores above 0.05, at most 100 detections. Stock: the model's "
-    "forward, `masks > 0.5`, `pycocotools` encode, area and box of each. Decoding of the file is in "
-    "neither. The network is the same in both; the random one is a stand-in of `coco-v1`'s size, tuned to "
+    "forward, `masks > 0.5`, `pycocotools` encode, area and box of each. Neither includes decoding "
+    "the file. The network is the same in both; the random one is a stand-in of `coco-v1`'s size, tuned to "
     "find 100."
 )
 

@@ -16,14 +16,14 @@ import numpy as np
 
 from benchmarks.browser import ROOT, chromium, serve
 from benchmarks.report import Claim, Report, seconds, times
-from maskrcnn_core.detections import Thresholds
-from maskrcnn_core.images import decode_image
-from maskrcnn_core.inference import Predictor
-from maskrcnn_core.models import get_model
-from maskrcnn_core.samples import sample_png
-from maskrcnn_core.stages import trace
-from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE
-from maskrcnn_core.walk import WALK
+from maskrcnn_core.detection.candidates import Thresholds
+from maskrcnn_core.explain.stages import STAGES
+from maskrcnn_core.explain.tracing import trace_network
+from maskrcnn_core.images.reading import decode_image
+from maskrcnn_core.inference.predictor import Predictor
+from maskrcnn_core.models.loading import get_model
+from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE
+from maskrcnn_core.synthetic.samples import sample_png
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -70,10 +70,10 @@ def run_explained(quick: bool) -> Report:
         )
     found = json.loads(done.stdout.splitlines()[-1])
     traced, plain, is_same = _compare(1 if quick else 5)
-    claims = [Claim("the walk's detections are those of the predictor, bit by bit", is_same, "equality")]
+    claims = [Claim("the traced image's detections equal the predictor's, bit by bit", is_same, "equality")]
     notes = [
-        f"With the whole way kept, the network takes {seconds(traced)} for this image, "
-        f"{times(traced, plain)} a plain run's time."
+        f"With every step kept, the network takes {seconds(traced)} for this image, "
+        f"{times(traced, plain)} the time of a plain run."
     ]
     if found is None:
         return Report(columns, (), tuple(claims), (_NO_BROWSER, *notes))
@@ -83,13 +83,11 @@ def run_explained(quick: bool) -> Report:
     )
     slowest = max(statistics.median(taken) for _, _, taken in found["controls"])
     if not quick:
-        claims.append(
-            Claim(f"every control is answered within {_BAR:.1f} s, by the median", slowest < _BAR, "cost")
-        )
+        claims.append(Claim(f"every control responds within {_BAR:.1f} s (median)", slowest < _BAR, "cost"))
     notes.insert(
         0,
-        f"The sample “Overlapping shapes” with `{_MODEL}`; from the key or press to the whole picture on the "
-        f"canvas. Headless Chromium {found['version']} without a GPU.",
+        f"The sample “Overlapping shapes” with `{_MODEL}`; from the key or mouse press to the finished "
+        f"picture on the canvas. Headless Chromium {found['version']} without a GPU.",
     )
     return Report(columns, rows, tuple(claims), tuple(notes))
 
@@ -102,12 +100,12 @@ def _compare(repeats: int) -> tuple[float, float, bool]:
     taken: tuple[list[float], list[float]] = ([], [])
     for _ in range(repeats + 1):  # the first of each also compiles
         begin = time.perf_counter()
-        stages = trace(predictor, pixels, thresholds)
+        trace = trace_network(predictor, pixels, thresholds)
         middle = time.perf_counter()
         (plain,) = predictor.run([pixels], thresholds)
         taken[0].append(middle - begin)
         taken[1].append(time.perf_counter() - middle)
-    mine = predictor.detections(stages.run, thresholds, pixels)
+    mine = predictor.detections(trace.run, thresholds, pixels)
     own = predictor.predict([pixels], thresholds)[0]
     is_same = bool(plain) and all(
         np.array_equal(getattr(mine, name), getattr(own, name))
@@ -134,7 +132,7 @@ def _measure(folder: str, repeats: int) -> dict[str, Any] | None:
             picture = Path(folder) / f"{_SAMPLE}.png"
             picture.write_bytes(sample_png(_SAMPLE))
             page.set_input_files("input[type=file]", picture)
-            page.get_by_role("heading", name=WALK[0].title).wait_for()
+            page.get_by_role("heading", name=STAGES[0].title).wait_for()
             return {"version": browser.version, "controls": _controls(page, repeats)}
 
 
@@ -159,7 +157,7 @@ def _controls(page: Page, repeats: int) -> list[tuple[str, str, list[float]]]:
             "proposals-after",
             "number of proposals",
             browser,
-            by_key("Proposals, the best first", "ArrowRight"),
+            by_key("Proposals, best first", "ArrowRight"),
         ),
         ("iou", "iou-", "IoU to pass, of all regions", browser, by_key("IoU to pass", "ArrowRight")),
         ("anchors", "anchors-", "a point: its anchors", python, click),
@@ -169,7 +167,7 @@ def _controls(page: Page, repeats: int) -> list[tuple[str, str, list[float]]]:
     ]
     found = []
     for key, scene, name, where, act in wanted:
-        number = next(n for n, stage in enumerate(WALK, 1) if stage.key == key)
+        number = next(n for n, stage in enumerate(STAGES, 1) if stage.key == key)
         # The radio button itself is out of sight: a person presses its label.
         page.get_by_role("radio", name=f"{number}. ").last.locator("xpath=ancestor::label").click()
         view = page.locator(f'[data-part="stage-view"][data-scene^="{scene}"][data-ready="true"]')

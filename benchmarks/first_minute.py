@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.browser import ROOT, chromium
 from benchmarks.report import Claim, Report, seconds
 from benchmarks.scenes import shared_file
-from maskrcnn_core.fetching import FETCH_VARIABLE
-from maskrcnn_core.images import encode_jpeg
-from maskrcnn_core.preparing import prepare
-from maskrcnn_core.samples import draw_sample
+from maskrcnn_core.cli.preparing import prepare
+from maskrcnn_core.images.reading import encode_jpeg
+from maskrcnn_core.models.fetching import FETCH_VARIABLE
+from maskrcnn_core.synthetic.samples import draw_sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,11 +59,11 @@ def run_first_minute(quick: bool) -> Report:
         return Report(columns, (), (), (_NO_BROWSER,))
     times = {step: [visit[step] for visit in found] for step in (*_STEPS, "all")}
     words = {
-        "address": "the command: its address is printed",
-        "page": "the browser opens it: the first page is there",
-        "picture": "a photo of 12 MP is dropped: it is on the screen",
-        "masks": "and then: its masks",
-        "all": "from the address to the masks",
+        "address": "the command prints its address",
+        "page": "the browser opens it and shows the first page",
+        "picture": "a dropped 12 MP photo is on the screen",
+        "masks": "then its masks",
+        "all": "in all, from the address to the masks",
     }
     rows = tuple(
         (words[step], seconds(statistics.median(taken)), seconds(max(taken))) for step, taken in times.items()
@@ -74,12 +74,12 @@ def run_first_minute(quick: bool) -> Report:
         claims += [
             Claim("a second start prints its address within 4 s", median["address"] <= 4, "cost"),
             Claim("the first page is there within 3 s", median["page"] <= 3, "cost"),
-            Claim("from the address to the masks it takes at most 8 s", median["all"] <= 8, "cost"),
+            Claim("from the address to the masks takes at most 8 s", median["all"] <= 8, "cost"),
         ]
     note = (
-        f"{len(found)} starts of `python -m pages.ui.serve` after what `make run` prepares once; no weights, "
-        f"no network, the model in the box; {'a photo' if photo else 'a drawn picture'} is dropped once "
-        "the page is there. Headless Chromium without a GPU."
+        f"{len(found)} starts of `python -m pages.shell.serve` after the one-time preparation by `make run`; "
+        f"no downloaded weights, no network, the built-in model; {'a photo' if photo else 'a drawn image'} "
+        "is dropped once the page is there. Headless Chromium without a GPU."
     )
     return Report(columns, rows, tuple(claims), (note,))
 
@@ -88,7 +88,7 @@ def run_first_minute(quick: bool) -> Report:
 
 
 def _measure(photo: str, folder: str, visits: int) -> list[dict[str, Any]] | None:
-    nowhere = {name: folder for name in ("XDG_CACHE_HOME", "MASKDESK_WEIGHTS", "TORCH_HOME")}
+    nowhere = dict.fromkeys(("XDG_CACHE_HOME", "MASKDESK_WEIGHTS", "TORCH_HOME"), folder)
     os.environ.update(nowhere | {"MASKDESK_DATA": f"{folder}/data", FETCH_VARIABLE: "no"})
     with chromium() as browser:
         if browser is None:
@@ -104,7 +104,7 @@ def _visit(browser: Browser, photo: str) -> dict[str, Any]:
     with _server() as address:
         clock.append(time.perf_counter())
         page.goto(address)
-        page.get_by_text("Drop in a picture").wait_for()
+        page.get_by_text("Drop in an image").wait_for()
         clock.append(time.perf_counter())
         page.set_input_files("input[type=file]", photo)
         page.locator(_PICTURE).wait_for()
@@ -123,7 +123,7 @@ def _server() -> Iterator[str]:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "pages.ui.serve", "--server.port", str(port)]
+    command = [sys.executable, "-m", "pages.shell.serve", "--server.port", str(port)]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         for line in server.stdout or ():

@@ -94,7 +94,7 @@ def run_large_files(quick: bool = False) -> Report:
     claims = [Claim("an export, imported and exported again, is the same bytes", is_equal, "equality")]
     if not quick:
         claims += _costs(spent)
-    notes = ("Each command is a whole process, with its start. Exports are read back with pycocotools.",)
+    notes = ("Each command is a whole process, including its start. Exports are read back with pycocotools.",)
     return Report(("file", "what", "time", "CPU", "peak memory"), tuple(rows), tuple(claims), notes)
 
 
@@ -106,7 +106,7 @@ def _costs(spent: Mapping[tuple[str, int], Spent]) -> list[Claim]:
     return [
         Claim(f"twice the file takes {whole / half:.1f} times as long", whole < 2.5 * half, "cost"),
         Claim(f"in and out take less than 60 s each ({seconds(wall)})", wall < 60, "cost"),
-        Claim(f"they take less than 2.5 GB ({megabytes(peak)})", peak < 2.5e9, "cost"),
+        Claim(f"they need less than 2.5 GB ({megabytes(peak)})", peak < 2.5e9, "cost"),
     ]
 
 

@@ -11,8 +11,8 @@ from benchmarks.memory import peak_extra_bytes
 from benchmarks.report import NOT_MEASURED, Claim, Report, megabytes, seconds
 from benchmarks.timing import median_seconds
 from maskrcnn_core.formats import FORMATS, Export, Format, format_by_key
-from pages.ui.instances import detection_table
-from pages.ui.state import UiState
+from pages.annotate.image_panel import detection_table
+from pages.shared.session import UiState
 
 __all__ = ["run_many_instances"]
 
@@ -28,10 +28,10 @@ _NO_BROWSER = (
 )
 _WHAT = (
     "A drawn image with nucleus-like instances, all of them shown, on the real Annotate page with a stand-in "
-    "for the model. Frames: 60 a second is the most that the browser paints. Script: the median (95th "
-    "percentile) of what the page's scripts take before a frame. Main thread: all its work for a frame, "
-    "raster of the canvas included. Table: its data with a cut-out of each instance, made and then kept. "
-    "Exports: all that a format writes, with its checks, and how large that is."
+    "for the model. Frames: the browser paints at most 60 a second. Script: the median (95th percentile) of "
+    "the time the page's scripts take before a frame. Main thread: all its work for a frame, including the "
+    "canvas raster. Table: its data with a segment of each instance, made and then kept. Exports: all that a "
+    "format writes, with its checks, and how large that is."
 )
 
 
@@ -65,7 +65,7 @@ def _browser_rows(visits: list[Visit]) -> list[tuple[str, ...]]:
 
     rows = [
         row("page opened until the viewer is ready", lambda v: seconds(v.opened)),
-        row("of it since the viewer is there", lambda v: seconds(v.mounted)),
+        row("of which since the viewer is there", lambda v: seconds(v.mounted)),
     ]
     for name in visits[0].gestures:
 
@@ -89,7 +89,7 @@ def _browser_claims(counts: tuple[int, ...], visits: list[Visit], quick: bool) -
         claims += [
             Claim(f"{counts[-1]} instances: panning reaches 57 frames a second", least >= 57, "cost"),
             Claim(
-                f"{counts[-1]} instances: the script of a frame takes less than 6 ms in the median",
+                f"{counts[-1]} instances: the script of a frame takes less than 6 ms (median)",
                 max(frames.script for frames in gestures.values()) < _FRAME,
                 "cost",
             ),

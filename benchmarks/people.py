@@ -20,10 +20,10 @@ import psutil
 from benchmarks.browser import ROOT, serve
 from benchmarks.report import NOT_MEASURED, Claim, Report, megabytes, seconds
 from benchmarks.visitors import Visitor
-from maskrcnn_core.images import encode_png
-from maskrcnn_core.scenes import draw_scene
+from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.synthetic.scenes import draw_scene
 
-__all__ = ["run_people"]
+__all__ = ["open_server", "run_people", "watch_health"]
 
 _APP = ROOT / "benchmarks" / "people_app.py"
 _SEED = 300_000
@@ -45,18 +45,18 @@ def run_people(quick: bool) -> Report:
     claims: list[Claim] = []
     count = 3 if quick else 20
     # One server does for a quick run, with a stand-in for the network.
-    with _server(_QUICK_HOLD if quick else 0) as (address, folder):
+    with open_server(_QUICK_HOLD if quick else 0) as (address, folder):
         asyncio.run(_group(address, 1, 0))  # loads the model
         rows = [_together(address, people, claims) for people in ((1, 2) if quick else (1, 5, 20))]
         rows.append(_come_and_go(address, folder, claims, *((2, 2, 2) if quick else (4, 5, 10))))
         if quick:
             share, intervals = asyncio.run(_waiting(address, count, 1.0))
     if not quick:
-        with _server(_HOLD) as (address, _):
+        with open_server(_HOLD) as (address, _):
             share, intervals = asyncio.run(_waiting(address, count, 20.0))
     rows.append((f"{count} that wait", *3 * [NOT_MEASURED], f"{share:.1%} of a core", NOT_MEASURED))
     further_back = max(intervals) > min(intervals)
-    claims.append(Claim("who is further back in the queue looks less often", further_back, "equality"))
+    claims.append(Claim("people further back in the queue look less often", further_back, "equality"))
     if not quick:
         words = f"{count} sessions that wait take at most {_WAITING_SHARE:.0%} of a core"
         claims.append(Claim(words, share <= _WAITING_SHARE, "cost"))
@@ -96,7 +96,7 @@ async def _group(address: str, count: int, first: int) -> tuple[list[float], lis
     await asyncio.gather(*(person.open() for person in people))
     before, began = _cpu(), time.perf_counter()
     health: list[float] = []
-    watch = asyncio.create_task(_check_health(address, health))
+    watch = asyncio.create_task(watch_health(address, health))
     photos = [await asyncio.to_thread(_photo, first + n) for n in range(count)]
 
     async def wait(person: Visitor, photo: bytes) -> float:
@@ -118,7 +118,9 @@ async def _group(address: str, count: int, first: int) -> tuple[list[float], lis
     return [outcome for outcome in outcomes if isinstance(outcome, float)], health, cpu
 
 
-async def _check_health(address: str, taken: list[float]) -> None:
+async def watch_health(address: str, taken: list[float]) -> None:
+    """Asks for the server's health again and again, and notes how many seconds each answer took."""
+
     def check() -> float:
         began = time.perf_counter()
         with urllib.request.urlopen(f"{address}/_stcore/health", timeout=60):
@@ -168,7 +170,7 @@ def _come_and_go(
     kept = memory[-1] - memory[0]
     visits, photos = rounds * people, rounds * people * images
     row = f"{visits} come and go, {images} photos each", *4 * [NOT_MEASURED], megabytes(max(kept, 0))
-    claims.append(Claim("of sessions that are gone nothing is left in memory", left == 0, "equality"))
+    claims.append(Claim("ended sessions leave nothing in memory", left == 0, "equality"))
     if rounds < _ROUNDS_JUDGED:
         return row
     words = f"{photos} photos of {visits} sessions leave less than {_LEFT / 1e6:.0f} MB behind"
@@ -199,10 +201,20 @@ def _cpu() -> float:
 
 
 @contextmanager
-def _server(hold: float) -> Iterator[tuple[str, Path]]:
+def open_server(hold: float = 0, weights: Path | None = None) -> Iterator[tuple[str, Path]]:
+    """A server of the app.
+
+    Args:
+        hold: seconds that a stand-in for the network takes; 0 for the default model itself.
+        weights: folder of models that are ready; none but those in the box without it.
+
+    Returns:
+        Its address, and its folder.
+    """
     with tempfile.TemporaryDirectory(prefix="maskdesk-benchmark-") as folder:
         environment = {
             **dict.fromkeys(("MASKDESK_WEIGHTS", "MASKDESK_DATA", "TORCH_HOME"), folder),
+            **({"MASKDESK_WEIGHTS": str(weights)} if weights else {}),
             "MASKDESK_DATABASE": "",
             "MASKDESK_BENCHMARK_HOLD": str(hold),
             "MASKDESK_BENCHMARK_ALIVE": str(Path(folder) / _ALIVE),

@@ -17,11 +17,11 @@ import streamlit as st
 from streamlit.runtime import get_instance
 
 from benchmarks.crowd import CrowdPredictor
-from maskrcnn_core.inference import Failure, Run
+from maskrcnn_core.inference.predictor import Failure, Run
 from maskrcnn_core.workspace import Workspace
-from pages.ui import housekeeping
-from pages.ui.navigation import run_app
-from pages.ui.state import get_state
+from pages.shared import housekeeping
+from pages.shared.session import get_state
+from pages.shell.navigation import run_app
 
 ALIVE = Path(os.environ["MASKDESK_BENCHMARK_ALIVE"])
 HOLD = float(os.environ.get("MASKDESK_BENCHMARK_HOLD", "0"))

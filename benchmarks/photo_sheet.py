@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from maskrcnn_core.annotations import Instance
-from maskrcnn_core.images import read_image
-from maskrcnn_core.inference import Predictor
-from maskrcnn_core.models import get_model
-from maskrcnn_core.rendering import render
+from maskrcnn_core.dataset.annotations import Instance
+from maskrcnn_core.drawing.instances import render
+from maskrcnn_core.images.reading import read_image
+from maskrcnn_core.inference.predictor import Predictor
+from maskrcnn_core.models.loading import get_model
 
 CELL = (400, 300)
 COLUMNS = 4

@@ -15,13 +15,14 @@ import numpy.typing as npt
 
 from benchmarks.report import NOT_MEASURED, Claim, Report
 from benchmarks.scenes import mobile, shared_file
-from maskrcnn_core.detections import Thresholds
+from maskrcnn_core.common.arrays import Pixels
+from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.formats.coco_reader import read_coco
-from maskrcnn_core.images import read_image
-from maskrcnn_core.inference import Failure, Pixels, Predictor
-from maskrcnn_core.masks import Rle, mask_iou
-from maskrcnn_core.models import get_model
-from maskrcnn_core.scenes import SCENE_CATEGORIES, draw_scene
+from maskrcnn_core.geometry.rle import Rle, mask_iou
+from maskrcnn_core.images.reading import read_image
+from maskrcnn_core.inference.predictor import Failure, Predictor
+from maskrcnn_core.models.loading import get_model
+from maskrcnn_core.synthetic.scenes import SCENE_CATEGORIES, draw_scene
 
 __all__ = ["run_prompts"]
 
@@ -31,10 +32,10 @@ _SAME = 0.5
 """IoU from which on a plain detection counts as having found the object at all."""
 _UNSTEADY = 0.1
 """Each side of an unsteady box is off by up to this part of the box's size."""
-_PLAIN = "nothing given: the best detection with a score above {}"
-_GIVEN = "its box given"
-_SHAKEN = f"its box given, each side off by up to {_UNSTEADY:.0%} of the size"
-_NAMED = "its box and category given"
+_PLAIN = "given nothing: the best detection with a score above {}"
+_GIVEN = "given its box"
+_SHAKEN = f"given its box, each side off by up to {_UNSTEADY:.0%} of the size"
+_NAMED = "given its box and category"
 
 
 @dataclass
@@ -54,14 +55,14 @@ class _Tally:
 
 def run_prompts(quick: bool) -> Report:
     """Ground-truth boxes of COCO's val2017 as prompts, beside plain detection."""
-    columns = ("of each object of the ground truth", "mean mask IoU", "category right", "one box takes")
+    columns = ("per object of the ground truth", "mean mask IoU", "category right", "one box takes")
     file = shared_file("data", "coco_val2017", "instances.json")
     folder = shared_file("data", "coco_val2017", "images")
     model = mobile()
     if model is None or file is None or folder is None:
         model, what = (
             get_model("starter"),
-            "drawn scenes, as the photos or their model's weights are not here",
+            "drawn scenes, because the photos or their model's weights are missing",
         )
         photos = _scenes(2 if quick else 40)
     else:
@@ -77,7 +78,7 @@ def run_prompts(quick: bool) -> Report:
     claims = [
         Claim("a mask for every box", len(given.overlaps) == count, "equality"),
         Claim(
-            "given boxes agree better than plain detection in mask, and no worse in category",
+            "given boxes give better masks than plain detection, and no worse categories",
             float(np.mean(given.overlaps)) > float(np.mean(plain.overlaps))
             and float(np.mean(given.named)) >= float(np.mean(plain.named)),
             "equality",
@@ -140,9 +141,9 @@ def _measure(
     tallies[_GIVEN].times.append(time.perf_counter() - began)
     named = [labels[name] for _, name in truths]
     for what, given, decided in ((_GIVEN, boxes, None), (_SHAKEN, shaken, None), (_NAMED, boxes, named)):
-        answer = predictor.prompt(run, _at_least_a_pixel(given), labels=decided)
-        for n, (mask, (truth, name)) in enumerate(zip(answer.detections().masks(), truths, strict=True)):
-            called = label_map.category(int(answer.labels[n, 0])).name
+        prompted = predictor.prompt(run, _at_least_a_pixel(given), labels=decided)
+        for n, (mask, (truth, name)) in enumerate(zip(prompted.detections().masks(), truths, strict=True)):
+            called = label_map.category(int(prompted.labels[n, 0])).name
             tallies[what].add(mask_iou(truth, mask), called == name)
 
 

@@ -42,7 +42,7 @@ class Report:
     def __post_init__(self) -> None:
         for row in self.rows:
             if len(row) != len(self.columns):
-                raise ValueError(f"row {row}: wanted {len(self.columns)} cells, got {len(row)}")
+                raise ValueError(f"row {row}: expected {len(self.columns)} cells, got {len(row)}")
 
     def markdown(self) -> str:
         """The table, then the claims and notes as lists."""

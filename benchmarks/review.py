@@ -19,11 +19,12 @@ import psutil
 
 from benchmarks.browser import ROOT, chromium, remember_name, serve
 from benchmarks.report import Claim, Report, seconds
-from maskrcnn_core.categories import Category
-from maskrcnn_core.images import encode_jpeg
-from maskrcnn_core.masks import Rle
-from maskrcnn_core.store.places import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
-from maskrcnn_core.store.store import Store, new_image, new_instance
+from maskrcnn_core.dataset.categories import Category
+from maskrcnn_core.geometry.rle import Rle
+from maskrcnn_core.images.reading import encode_jpeg
+from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
+from maskrcnn_core.projects.new_rows import new_image, new_instance
+from maskrcnn_core.projects.store import Store
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
@@ -108,16 +109,16 @@ def run_review(quick: bool) -> Report:
     times = dict(found["times"])
     claims = [
         Claim("the Project page counts every image", found["counted"] == images, "equality"),
-        Claim("the crowd's instances are all shown", found["shown"] == crowd, "equality"),
-        Claim("every image that was finished is stored as reviewed", found["stored"], "equality"),
-        Claim("every instance that was accepted is stored so", found["accepted"], "equality"),
+        Claim("all instances of the crowd are shown", found["shown"] == crowd, "equality"),
+        Claim("every finished image is stored as reviewed", found["stored"], "equality"),
+        Claim("every accepted instance is stored as accepted", found["accepted"], "equality"),
     ]
     if not quick:
         opened = [statistics.median(t) for what, t in found["times"] if what.endswith("by its link")]
         claims += [
-            Claim("in the open app every page is there in less than 3 s", max(opened) < 3, "cost"),
+            Claim("in the open app every page appears in less than 3 s", max(opened) < 3, "cost"),
             Claim(
-                "a key shows the next picture in less than 150 ms",
+                "a key shows the next image in less than 150 ms",
                 statistics.median(times["Enter until the next picture"]) < 0.15,
                 "cost",
             ),
@@ -125,10 +126,10 @@ def run_review(quick: bool) -> Report:
     note = (
         f"A project with {images:,} images of {_SIZE[1]} x {_SIZE[0]} with {_EACH} instances each, and one "
         f"with an image of {_CROWD_SIZE[1]} x {_CROWD_SIZE[0]} with {crowd:,} (the crowd), in SQLite. A page "
-        "is there when its gallery or its picture with all masks is drawn. By its link: clicked in another "
-        "page of the app. From the address: by a new session, so with the start of Streamlit's own script, "
-        "as the Models page shows; the browser has the app's files. CPU is the server's, for an image with "
-        f"{_DECIDED} instances. "
+        "is there when its gallery, or its image with all masks, is drawn. By its link: clicked on another "
+        "page of the app. By its address: in a new session, so including the start of Streamlit's own "
+        "script, as the Models page shows; the browser has the app's files. CPU is the server's, for an "
+        f"image with {_DECIDED} instances. "
         f"Headless Chromium {found['version']} without a GPU."
     )
     return Report(columns, rows, tuple(claims), (note,))
@@ -258,7 +259,7 @@ def _visit(
         ("the Review page", review(project), _PICTURE),
         ("the image of the crowd", review(crowd), _PICTURE),
     ):
-        measure(f"{what}, from the address", partial(_open, context, link, wanted)).close()
+        measure(f"{what}, by its address", partial(_open, context, link, wanted)).close()
     page, _ = _open(context, review(project), _PICTURE)
     time.sleep(1.5)  # the frames around the first one are being read ahead, as while a person looks
     steps_taken = []
@@ -266,7 +267,7 @@ def _visit(
         steps_taken.append([one / 1000 for one in page.evaluate(_STEP, "Enter")])
         time.sleep(0.3)  # nobody finishes three images a second
     pictures, saved = (list(column) for column in zip(*steps_taken, strict=True))
-    times += [("Enter until the next picture", pictures), ("Enter until it is saved", saved)]
+    times += [("Enter until the next image", pictures), ("Enter until it is saved", saved)]
     page.close()
     store = Store(StorePlace.in_folder(Path(folder)))
     try:

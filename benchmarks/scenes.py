@@ -17,11 +17,12 @@ from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 from torchvision.models.resnet import Bottleneck
 from torchvision.ops import FrozenBatchNorm2d
 
-from maskrcnn_core.categories import LabelMap
-from maskrcnn_core.detections import SCORE_FLOOR, Candidates
+from maskrcnn_core.dataset.categories import LabelMap
+from maskrcnn_core.detection.candidates import SCORE_FLOOR, Candidates
 from maskrcnn_core.errors import WeightsError
-from maskrcnn_core.images import read_image
-from maskrcnn_core.models import LoadedModel, get_model
+from maskrcnn_core.images.reading import read_image
+from maskrcnn_core.models.loading import get_model
+from maskrcnn_core.models.spec import LoadedModel
 
 __all__ = ["boxes_of", "candidates_of", "mask_probs_of", "mobile", "photo", "random_resnet50", "shared_file"]
 

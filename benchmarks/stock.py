@@ -14,7 +14,7 @@ from torch import Tensor
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.roi_heads import paste_masks_in_image
 
-from maskrcnn_core.detections import Thresholds
+from maskrcnn_core.detection.candidates import Thresholds
 
 __all__ = ["Found", "find_with_stock", "paste_and_encode", "paste_bytes", "run_stock"]
 

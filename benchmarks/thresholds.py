@@ -11,9 +11,9 @@ from benchmarks.report import NOT_MEASURED, Claim, Report, seconds, times
 from benchmarks.scenes import candidates_of, mobile, photo, random_resnet50
 from benchmarks.stock import run_stock
 from benchmarks.timing import median_seconds
-from maskrcnn_core.detections import SCORE_FLOOR, Candidates, Thresholds
-from maskrcnn_core.inference import Failure, Predictor, Run
-from maskrcnn_core.models import LoadedModel
+from maskrcnn_core.detection.candidates import SCORE_FLOOR, Candidates, Thresholds
+from maskrcnn_core.inference.predictor import Failure, Predictor, Run
+from maskrcnn_core.models.spec import LoadedModel
 
 __all__ = ["run_thresholds"]
 
@@ -34,7 +34,7 @@ def run_thresholds(quick: bool) -> Report:
     claims = []
     if not quick:
         for where, taken in (("on average", select[0]), ("at the lowest score", select[SCORE_FLOOR])):
-            text = f"1,500 candidates: a threshold change is answered in less than 1 ms {where}"
+            text = f"1,500 candidates: a threshold change takes less than 1 ms {where}"
             claims.append(Claim(text, taken < 1e-3, "cost"))
     image, what = photo(0.03 if quick else 2)
     notes = [
@@ -89,7 +89,7 @@ def _of_model(model: LoadedModel, image: npt.NDArray[np.uint8], quick: bool) -> 
         times(taken["again"], select[0]),
         f"{equal} of {len(_CHECKED)}",
     )
-    claim = f"{model.title}: what the table answers is what a fresh run of torchvision gives"
+    claim = f"{model.title}: the table gives what a fresh run of torchvision gives"
     return row, Claim(claim, equal == len(_CHECKED), "equality")
 
 

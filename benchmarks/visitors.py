@@ -8,6 +8,7 @@ themselves, at the intervals that the server asks for.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 import urllib.request
 import uuid
@@ -19,9 +20,12 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from pages.components.mounting import full_name
+
 __all__ = ["Visitor"]
 
-_VIEWER, _MASK = b"maskdesk_viewer", b'"counts"'
+_VIEWER, _MASK = full_name("viewer").encode(), b'"counts"'
+_PLACE = re.compile(rb"waiting, (\d+) before it")
 
 
 @dataclass
@@ -34,12 +38,14 @@ class Visitor:
     Attributes:
         runs: how many runs of the page, or of a part of it, have ended.
         intervals: seconds between two looks of each fragment that renews itself.
+        places: how many the page said were before the image that is looked at, each time it was drawn.
         masks_at: when a viewer with masks came, as ``time.perf_counter`` says; ``None`` before.
     """
 
     address: str
     runs: int = 0
     intervals: dict[str, float] = field(default_factory=dict)
+    places: list[int] = field(default_factory=list)
     masks_at: float | None = None
     _looks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _answers: dict[str, asyncio.Future[ForwardMsg]] = field(default_factory=dict)
@@ -49,13 +55,16 @@ class Visitor:
 
     async def open(self) -> None:
         """Opens the page, and returns once it has an uploader."""
+        await self._connect()
+        await self._rerun(BackMsg())
+        await self._until(lambda: bool(self._uploader) and self.runs > 0)
+
+    async def _connect(self) -> None:
         url = self.address.replace("http", "ws", 1) + "/_stcore/stream"
         self._socket: ClientConnection = await connect(
             url, subprotocols=[Subprotocol("streamlit")], max_size=None
         )
         self._reader = asyncio.create_task(self._read())
-        await self._rerun(BackMsg())
-        await self._until(lambda: bool(self._uploader) and self.runs > 0)
 
     async def close(self) -> None:
         """Leaves, as one who closes the tab."""
@@ -89,6 +98,10 @@ class Visitor:
         assert self.masks_at is not None
         return self.masks_at
 
+    async def rests(self) -> None:
+        """Until the page no longer renews itself, as when all images have their answer."""
+        await self._until(lambda: self.runs > 1 and not self.intervals)
+
     async def waits(self) -> None:
         """Until the page renews itself, as it does while images wait."""
         await self._until(lambda: bool(self.intervals))
@@ -112,6 +125,7 @@ class Visitor:
             assert isinstance(data, bytes)
             if self.masks_at is None and _VIEWER in data and _MASK in data:
                 self.masks_at = time.perf_counter()
+            self.places += map(int, _PLACE.findall(data))
             message = ForwardMsg.FromString(data)
             self._take(message, message.WhichOneof("type") or "")
             self._changed.set()

@@ -1,7 +1,7 @@
 """The errors that MaskDesk's core raises on purpose.
 
     CoreError                 everything below; pages and the command line catch this one
-    +-- InputError            something a person handed in cannot be used
+    +-- InputError            something a person gave cannot be used
     |   +-- ImageError        an image file: unknown format, broken, too large, too thin
     |   +-- ArchiveError      a zip: a member or the whole archive is refused
     |   +-- DatasetError      a data set file (COCO JSON ...): names the place in the file
@@ -10,6 +10,7 @@
     +-- TrainingError         training diverged
     +-- ExportError           an export could not be written, or did not read back exactly
     +-- StoreError            a project's database or files cannot be used, or are damaged
+        +-- DamageError       rows of the database are not what was written
         +-- ConflictError     somebody else changed it meanwhile; both versions are kept
 
 A message says where, what was wanted, what was found, and what helps, in one sentence or two that
@@ -21,6 +22,7 @@ __all__ = [
     "AwayError",
     "ConflictError",
     "CoreError",
+    "DamageError",
     "DatasetError",
     "ExportError",
     "ImageError",
@@ -37,7 +39,7 @@ class CoreError(Exception):
 
 
 class InputError(CoreError):
-    """Something a person handed in cannot be used."""
+    """Something a person gave cannot be used."""
 
 
 class ImageError(InputError):
@@ -57,7 +59,7 @@ class WeightsError(CoreError):
 
 
 class InferenceError(CoreError):
-    """The network gave no usable answer for an image; never the same as 'no objects'."""
+    """The network gave nothing usable for an image; never the same as 'no objects'."""
 
 
 class TrainingError(CoreError):
@@ -85,6 +87,10 @@ class AwayError(StoreError):
         super().__init__(message)
         self.may_repeat = may_repeat
         self.is_sure = is_sure
+
+
+class DamageError(StoreError):
+    """Rows of a project's database are not what was written; the others can still be had."""
 
 
 class ConflictError(StoreError):

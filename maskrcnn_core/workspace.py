@@ -13,31 +13,37 @@ import tempfile
 import threading
 import uuid
 import weakref
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import numpy as np
-import numpy.typing as npt
+from cachetools import LRUCache
 
-from maskrcnn_core.annotations import AnnotatedImage, ImageRecord, Instance
-from maskrcnn_core.archives import ArchiveMember, read_zip_images
-from maskrcnn_core.detections import SCORE_FLOOR, Thresholds
+from maskrcnn_core.common.arrays import Pixels
+from maskrcnn_core.common.atomic_files import scratch_folder
+from maskrcnn_core.common.summing import Summed
+from maskrcnn_core.dataset.annotations import AnnotatedImage, ImageRecord, Instance
+from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
+from maskrcnn_core.detection.runs import Failure, Run
 from maskrcnn_core.errors import CoreError, ImageError, InputError
-from maskrcnn_core.files import scratch_folder
-from maskrcnn_core.images import SourceImage, Stretch, decode_image, encode_jpeg, one_line, thumbnail_jpeg
-from maskrcnn_core.pasting import have_pixels
-from maskrcnn_core.queueing import Job, queue_for
-from maskrcnn_core.runs import Failure, Run
+from maskrcnn_core.images.archives import ArchiveMember, read_zip_images
+from maskrcnn_core.images.reading import (
+    SourceImage,
+    Stretch,
+    decode_image,
+    encode_jpeg,
+    one_line,
+    thumbnail_jpeg,
+)
+from maskrcnn_core.inference.device_queue import QueuedRun, device_queue_for
 
 if TYPE_CHECKING:
-    from maskrcnn_core.inference import Predictor
+    from maskrcnn_core.inference.predictor import Predictor
 
-__all__ = ["AddReport", "ImageState", "OpenImage", "Shown", "Workspace", "data_url"]
+__all__ = ["ImageState", "OpenImage", "OpeningReport", "Shown", "Workspace", "data_url"]
 
-Pixels = npt.NDArray[np.uint8]
 _V = TypeVar("_V")
 
 _PIXELS_KEPT = 3  # decoded images in memory: a 12 MP photo takes 36 MB
@@ -72,7 +78,7 @@ class ImageState:
     """Where an image stands.
 
     Args:
-        kind: ``found`` and ``none`` are answers of the network, ``failed`` is the lack of one.
+        kind: ``found`` and ``none`` say that its run is there, ``failed`` that there is none.
         text: the same for people, with number, place or reason.
         is_final: it failed, and would fail again however often it is asked.
         brief: the text in a word or two, for lists.
@@ -94,13 +100,13 @@ class ImageState:
 
     @property
     def can_run_again(self) -> bool:
-        """Whether it has no answer, and may get one when it is asked again."""
+        """Whether it has no run, and may get one when it is started again."""
         return self.kind in ("failed", "cancelled") and not self.is_final
 
 
 @dataclass(frozen=True)
-class AddReport:
-    """What became of files that were handed in.
+class OpeningReport(Summed):
+    """What became of files that were to be opened in a workspace.
 
     Args:
         added: digests of new images, in their order.
@@ -111,9 +117,6 @@ class AddReport:
     added: tuple[str, ...] = ()
     known: tuple[str, ...] = ()
     refused: tuple[str, ...] = ()
-
-    def __add__(self, other: AddReport) -> AddReport:
-        return AddReport(self.added + other.added, self.known + other.known, self.refused + other.refused)
 
 
 @dataclass(frozen=True)
@@ -138,53 +141,54 @@ class _Recent(Generic[_V]):
     """The last used values, up to a number of them. Safe to use from several threads."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[object, _V] = OrderedDict()
+        self._values: LRUCache[object, _V] = LRUCache(size)
         self._lock = threading.Lock()
 
     def get(self, key: object, make: Callable[[], _V]) -> _V:
         with self._lock:
             if key in self._values:
-                self._values.move_to_end(key)
                 return self._values[key]
         value = make()  # not under the lock: others need not wait for a decoder
         with self._lock:
             self._values[key] = value
-            while len(self._values) > self._size:
-                self._values.popitem(last=False)
         return value
 
 
 class Workspace:
-    """The open images of one person, in the order they came."""
+    """The open images of one person, in the order they came.
+
+    Attributes:
+        on_done: told the digest of each image that the network has done with, on the queue's thread.
+    """
 
     def __init__(self) -> None:
         self.client = uuid.uuid4().hex
+        self.on_done: Callable[[str], None] | None = None
         self.stretch: Stretch = "auto"
         self._folder = Path(tempfile.mkdtemp(dir=scratch_folder()))
         # A session ends without a word: its files go with the last reference, or with the process.
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self.images: dict[str, OpenImage] = {}
-        self._jobs: dict[tuple[str, str], Job[Run | Failure]] = {}
+        self._queued: dict[tuple[str, str], QueuedRun[Run | Failure]] = {}
         self._counts: dict[tuple[str, str], tuple[Run, object, int]] = {}
         self._pixels: _Recent[Pixels] = _Recent(_PIXELS_KEPT)
         self._instances: _Recent[tuple[Instance, ...]] = _Recent(_INSTANCES_KEPT)
 
     # -- images -----------------------------------------------------------------------------
 
-    def add(self, name: str, data: bytes) -> AddReport:
-        """Takes in one file: an image, or a zip of images, told apart by content."""
+    def add(self, name: str, data: bytes) -> OpeningReport:
+        """Take in one file: an image, or a zip of images, told apart by content."""
         if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
             return self._add_zip(name, data)
         try:
             image = decode_image(data, name, stretch=self.stretch)
         except ImageError as error:
-            return AddReport(refused=(str(error),))
+            return OpeningReport(refused=(str(error),))
         if image.digest in self.images:
-            return AddReport(known=(name,))
+            return OpeningReport(known=(name,))
         self._file(image.digest).write_bytes(data)
         self._open(image)
-        return AddReport(added=(image.digest,))
+        return OpeningReport(added=(image.digest,))
 
     def _open(self, image: SourceImage) -> None:
         height, width = image.size
@@ -200,7 +204,7 @@ class Workspace:
         )
 
     def set_stretch(self, stretch: Stretch) -> int:
-        """Stretches dim 16-bit and floating-point images, or leaves them dark; what the network said of
+        """Stretch dim 16-bit and floating-point images, or leave them dark; what the network said of
         them is forgotten.
 
         Returns:
@@ -216,27 +220,27 @@ class Workspace:
         return len(dim)
 
     def _forget(self, digest: str) -> None:
-        """What was made of an image's pixels."""
-        for key in [key for key in self._jobs if key[0] == digest]:
-            self._jobs.pop(key).cancel()
+        """Forget what was made of an image's pixels."""
+        for key in [key for key in self._queued if key[0] == digest]:
+            self._queued.pop(key).cancel()
             self._counts.pop(key, None)
         self._file(digest).with_suffix(".jpg").unlink(missing_ok=True)
 
-    def _add_zip(self, name: str, data: bytes) -> AddReport:
-        report, found = AddReport(), False
+    def _add_zip(self, name: str, data: bytes) -> OpeningReport:
+        report, found = OpeningReport(), False
         try:
             for member in read_zip_images(data, name):
                 found = True
                 if isinstance(member, ArchiveMember):
                     report += self.add(member.name, member.data)
                 else:
-                    report += AddReport(refused=(member.message,))
+                    report += OpeningReport(refused=(member.message,))
         except CoreError as error:
-            return report + AddReport(refused=(str(error),))
-        return report if found else AddReport(refused=(f"{one_line(name)}: there are no images in it",))
+            return report + OpeningReport(refused=(str(error),))
+        return report if found else OpeningReport(refused=(f"{one_line(name)}: it contains no images",))
 
     def remove(self, digests: Iterable[str]) -> None:
-        """Closes images; jobs of theirs that wait are cancelled."""
+        """Close images and cancel their waiting runs."""
         for digest in digests:
             if self.images.pop(digest, None) is None:
                 continue
@@ -244,7 +248,7 @@ class Workspace:
             self._file(digest).unlink(missing_ok=True)
 
     def pixels(self, digest: str) -> Pixels:
-        """An image's pixels, uint8 ``[H, W, 3]`` RGB, upright."""
+        """Return an image's pixels, uint8 ``[H, W, 3]`` RGB, upright."""
 
         stretch = self.stretch
 
@@ -255,18 +259,18 @@ class Workspace:
         return self._pixels.get((digest, stretch), decode)
 
     def original(self, digest: str) -> bytes:
-        """The bytes of the file that an image came from."""
+        """Return the bytes of the file that an image came from."""
         return self._file(digest).read_bytes()
 
     def picture(self, digest: str) -> bytes:
-        """An image as an upright JPEG for browsers, at its full size; made once."""
+        """Return an image as an upright JPEG for browsers, at its full size; made once."""
         file = self._file(digest).with_suffix(".jpg")
         if not file.exists():
             file.write_bytes(encode_jpeg(self.pixels(digest), quality=90))
         return file.read_bytes()
 
     def scratch(self, name: str) -> Path:
-        """A file of that name, to write what is handed out; it goes when the workspace goes."""
+        """Return a file of that name for what is handed out; it goes when the workspace goes."""
         folder = self._folder / "scratch"
         folder.mkdir(exist_ok=True)
         return folder / name
@@ -277,7 +281,7 @@ class Workspace:
     # -- the network --------------------------------------------------------------------------
 
     def start(self, predictor: Predictor, thresholds: Thresholds, first: str | None = None) -> int:
-        """Queues every image that this model has not been asked about.
+        """Queue every image that this model has not been run on.
 
         Args:
             predictor: the model on its device.
@@ -287,15 +291,15 @@ class Workspace:
         Returns:
             How many were queued.
         """
-        if (looked_at := self._jobs.get((first or "", predictor.model.digest))) is not None:
+        if (looked_at := self._queued.get((first or "", predictor.model.digest))) is not None:
             looked_at.hurry()
-        queue = queue_for(str(predictor.device))
+        queue = device_queue_for(str(predictor.device))
         floor = replace(thresholds, score_threshold=SCORE_FLOOR, labels=None)
         this = weakref.ref(self)  # what waits in the queue keeps nothing of somebody who has gone
-        queued = 0
+        count = 0
         for digest in self.images:
             key = (digest, predictor.model.digest)
-            if key not in self._jobs:
+            if key not in self._queued:
 
                 def work(digest: str = digest) -> Run | Failure:
                     here = this()
@@ -303,68 +307,88 @@ class Workspace:
                         return Failure("closed before it ran")
                     return predictor.run([here.pixels(digest)], floor)[0]
 
-                self._jobs[key] = queue.submit(self.client, work, first=digest == first)
-                queued += 1
-        return queued
+                def tell(digest: str = digest) -> None:
+                    here = this()
+                    if here is not None and here.on_done is not None:
+                        here.on_done(digest)
+
+                self._queued[key] = queue.submit(
+                    self.client, work, first=digest == first, kind=predictor.model.digest, on_end=tell
+                )
+                count += 1
+        return count
 
     def adopt(self, digest: str, predictor: Predictor, run: Run) -> None:
-        """Takes on an answer that was got elsewhere, so that the network is not asked again."""
+        """Take on a run that was made elsewhere, so that the network does not run again."""
         key = (digest, predictor.model.digest)
-        job = self._jobs.get(key)
-        if job is None or job.state == "failed" or job.cancel() or job.state == "cancelled":
-            self._jobs[key] = Job.finished(queue_for(str(predictor.device)), self.client, run)
+        queued = self._queued.get(key)
+        if queued is None or queued.state == "failed" or queued.cancel() or queued.state == "cancelled":
+            self._queued[key] = QueuedRun.finished(device_queue_for(str(predictor.device)), self.client, run)
 
     def cancel(self) -> int:
-        """Takes all waiting images out of the queue and says how many; they can be started again."""
-        return sum(job.cancel() for job in self._jobs.values())
+        """Take all waiting images out of the queue and return how many; they can be started again."""
+        return sum(queued.cancel() for queued in self._queued.values())
 
     def retry(self, model_digest: str) -> None:
-        """Forgets failures and cancelled jobs of a model, so that :meth:`start` queues them again.
+        """Forget failures and cancelled runs of a model, so that :meth:`start` queues them again.
 
         What would fail again in the same way is left as it is.
         """
-        for key, job in list(self._jobs.items()):
-            failed = job.state in ("failed", "cancelled") or isinstance(job.result, Failure)
-            if key[1] == model_digest and failed and not _is_final(job):
-                del self._jobs[key]
+        for key, queued in list(self._queued.items()):
+            failed = queued.state in ("failed", "cancelled") or isinstance(queued.result, Failure)
+            if key[1] == model_digest and failed and not _is_final(queued):
+                del self._queued[key]
 
     def run_of(self, digest: str, model_digest: str) -> Run | None:
-        """What the network left behind for an image, if it has an answer."""
-        job = self._jobs.get((digest, model_digest))
-        return job.result if job is not None and isinstance(job.result, Run) else None
+        """Return what the network left behind for an image, if it has run."""
+        queued = self._queued.get((digest, model_digest))
+        return queued.result if queued is not None and isinstance(queued.result, Run) else None
 
     def seconds_of(self, digest: str, model_digest: str) -> float | None:
-        """How long the network looked at an image; ``None`` until it has answered here."""
-        job = self._jobs.get((digest, model_digest))
-        return job.took if job is not None and isinstance(job.result, Run) else None
+        """Return how long the network looked at an image; ``None`` until it has run here."""
+        queued = self._queued.get((digest, model_digest))
+        return queued.took if queued is not None and isinstance(queued.result, Run) else None
 
     def state_of(self, digest: str, predictor: Predictor | None, thresholds: Thresholds) -> ImageState:
-        """Where an image stands with a model."""
-        job = self._jobs.get((digest, predictor.model.digest)) if predictor else None
-        if job is None or predictor is None:
+        """Return where an image stands with a model."""
+        queued = self._queued.get((digest, predictor.model.digest)) if predictor else None
+        if queued is None or predictor is None:
             return ImageState("not run", "not run")
-        if job.state == "waiting":
-            place = job.place
+        if queued.state == "waiting":
+            place = queued.place
             if place:
-                return ImageState("waiting", f"waiting, {place} before it", brief=f"{place} before it")
+                return ImageState("waiting", f"waiting, {place} ahead of it", brief=f"{place} ahead of it")
             return ImageState("waiting", "waiting, next")
-        if job.state == "running":
+        if queued.state == "running":
             return ImageState("running", "running")
-        if job.state == "cancelled":
+        if queued.state == "cancelled":
             return ImageState("cancelled", "cancelled")
-        if isinstance(job.result, Run):
-            count = self._found((digest, predictor.model.digest), job.result, thresholds)
+        if isinstance(queued.result, Run):
+            count = self._found((digest, predictor.model.digest), queued.result, thresholds)
             return ImageState("found", f"{count} found") if count else ImageState("none", "none found")
-        if isinstance(job.result, Failure):
-            return ImageState("failed", f"failed: {job.result.reason}", _is_final(job))
-        return ImageState("failed", f"failed: {one_line(str(job.error))}", _is_final(job))
+        if isinstance(queued.result, Failure):
+            return ImageState("failed", f"failed: {queued.result.reason}", _is_final(queued))
+        return ImageState("failed", f"failed: {one_line(str(queued.error))}", _is_final(queued))
 
     def seconds_until_news(self, predictor: Predictor | None) -> float | None:
-        """About how long it takes until an image's state changes by itself; ``None`` if none will."""
-        return queue_for(str(predictor.device)).seconds_until(self.client) if predictor else None
+        """Return about how long it takes until an image's state changes by itself; ``None`` if none will."""
+        return device_queue_for(str(predictor.device)).seconds_until(self.client) if predictor else None
+
+    def seconds_until(self, digests: Iterable[str], predictor: Predictor) -> float | None:
+        """Return about how long it takes until the network has done with all of these images.
+
+        Returns:
+            ``None`` if it has, or nobody can know yet.
+        """
+        waiting = (self._queued.get((digest, predictor.model.digest)) for digest in digests)
+        active = [queued for queued in waiting if queued is not None and queued.is_active]
+        return max(active, key=lambda queued: queued.place).seconds_left if active else None
 
     def _found(self, key: tuple[str, str], run: Run, thresholds: Thresholds) -> int:
-        """How many instances are shown; a list that renews itself asks for the same again and again."""
+        """Return how many instances are shown.
+
+        A list that renews itself asks for the same again and again.
+        """
         asked = (thresholds, run.masks_kept)
         known = self._counts.get(key)
         if known is None or known[0] is not run or known[1] != asked:
@@ -374,7 +398,7 @@ class Workspace:
     # -- what is shown --------------------------------------------------------------------------
 
     def shown(self, digest: str, predictor: Predictor, thresholds: Thresholds) -> Shown | None:
-        """An image's instances for a viewer, or ``None`` where the network has not answered.
+        """Return an image's instances for a viewer, or ``None`` where the network has not run.
 
         Raises:
             InferenceError: if a mask that these thresholds ask for cannot be made.
@@ -395,7 +419,7 @@ class Workspace:
         return Shown(instances, sum(instance.row in kept for instance in instances))
 
     def number_of(self, digest: str) -> int:
-        """An image's number in the workspace, from 1: its id in exports."""
+        """Return an image's number in the workspace, from 1: its id in exports."""
         return list(self.images).index(digest) + 1
 
     def annotated(
@@ -405,7 +429,10 @@ class Workspace:
         thresholds: Thresholds,
         hidden_categories: Iterable[int] = (),
     ) -> AnnotatedImage | None:
-        """An image with exactly the instances that are shown, for export; ``None`` if it has no answer."""
+        """Return an image with exactly the instances that are shown, for export.
+
+        ``None`` if it has no run.
+        """
         shown = self.shown(digest, predictor, thresholds)
         if shown is None:
             return None
@@ -421,23 +448,21 @@ class Workspace:
         )
 
 
-def _is_final(job: Job[Run | Failure]) -> bool:
-    """Whether a job that failed would fail again: the image cannot be used, and stays what it is."""
-    if isinstance(job.result, Failure):
-        return job.result.is_final
-    return isinstance(job.error, InputError)
+def _is_final(queued: QueuedRun[Run | Failure]) -> bool:
+    """Return whether a run that failed would fail again: the image cannot be used, and stays what it is."""
+    if isinstance(queued.result, Failure):
+        return queued.result.is_final
+    return isinstance(queued.error, InputError)
 
 
 def _count(run: Run, thresholds: Thresholds) -> int:
-    """How many instances these thresholds keep; one whose mask was never asked for counts as one."""
+    """Return how many instances these thresholds keep; one whose mask was never asked for counts as one."""
     rows = run.candidates.select(thresholds)
     unknown = run.without_mask(rows)
     known = run.detections(rows[~np.isin(rows, unknown)])
-    return len(unknown) + int(
-        have_pixels(known.mask_probs, known.boxes, known.image_size, thresholds.mask_threshold).sum()
-    )
+    return len(unknown) + int(known.have_pixels(thresholds.mask_threshold).sum())
 
 
 def data_url(data: bytes, mime: str) -> str:
-    """Bytes as a ``data:`` URL (RFC 2397)."""
+    """Return bytes as a ``data:`` URL (RFC 2397)."""
     return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"

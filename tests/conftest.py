@@ -1,9 +1,17 @@
-"""The order of the tests, what hypothesis holds them to, and that none of them fetches a model by itself."""
+"""What holds for all tests: their order, hypothesis's settings, the code under test, what is said of skips.
+
+None fetches a model.
+"""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
+
+from tests.needs import find_node, skipped_line
 
 # How long an example takes says more of the machine than of the code: the first one compiles.
 settings.register_profile("maskdesk", deadline=None)
@@ -13,13 +21,65 @@ os.environ["MASKDESK_FETCH"] = "no"  # also for the servers that tests start; th
 
 _HERE = Path(__file__).parent
 # What takes longest: a process that begins it last keeps all others waiting.
-_FIRST = ("test_benchmarks.py", "core/test_cli.py", "core/test_starter.py", "browser", "store", "training")
+_FIRST = (
+    "integration/cli/test_annotate_resumed.py",
+    "integration/cli/test_cli.py",
+    "integration/models/test_starter.py",
+    "browser",
+    "integration/projects",
+    "integration/training",
+    "integration",
+)
 
 
-def pytest_collection_modifyitems(items):
+def pytest_addoption(parser):
+    parser.addoption(
+        "--all",
+        action="store_true",
+        help="also what `make test-all` alone runs: each test of the store on PostgreSQL, every benchmark",
+    )
+
+
+def pytest_sessionstart(session):
+    """Processes that tests start, in any folder, must run this checkout and not another installed copy."""
+    if hasattr(session.config, "workerinput"):  # xdist's workers: their controller has looked
+        return
+    code = (
+        "from importlib.util import find_spec as find; print(getattr(find('maskrcnn_core'), 'origin', None))"
+    )
+    run = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    expected, found = _HERE.parent / "maskrcnn_core" / "__init__.py", run.stdout.strip()
+    if Path(found) != expected:
+        raise pytest.UsageError(
+            f"expected Python to find {expected}, got {found}: run `make setup-dev`, or "
+            "`python -m pip install --no-deps --editable .`"
+        )
+
+
+def pytest_collection_modifyitems(config, items):
+    left_out = [] if config.option.all else [i for i in items if i.get_closest_marker("only_all")]
+    config.hook.pytest_deselected(items=left_out)
+    chosen = set(items) - set(left_out)
+
     def rank(item):
         name = item.path.relative_to(_HERE).as_posix()
         places = (n for n, first in enumerate(_FIRST) if name == first or name.startswith(f"{first}/"))
         return next(places, len(_FIRST))
 
-    items.sort(key=rank)
+    items[:] = sorted((item for item in items if item in chosen), key=rank)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session):
+    """Ends the run with what was skipped, after all else that is said of it."""
+    done = yield
+    terminal = session.config.pluginmanager.get_plugin("terminalreporter")
+    if terminal is not None and not session.config.option.collectonly:
+        terminal.write_line(skipped_line(report.longrepr[2] for report in terminal.stats.get("skipped", [])))
+    return done
+
+
+@pytest.fixture(scope="session")
+def node():
+    """The path of Node."""
+    return find_node()

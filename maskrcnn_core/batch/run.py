@@ -1,6 +1,6 @@
 """The run over many files: one image in memory at a time, its result on the disk before the next begins.
 
-What was found goes into the journal (:mod:`maskrcnn_core.batch.journal`) and, as files of their own,
+What was found goes into the journal (:mod:`maskrcnn_core.batch.resume_log`) and, as files of their own,
 into the folders that were asked for. The COCO files are written at the very end, each at once, so that
 one that is there is whole; then the journal goes. Whether a run was broken off and resumed on the way
 cannot be seen in them.
@@ -14,34 +14,29 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import numpy.typing as npt
-
-from maskrcnn_core.annotations import AnnotatedImage, Dataset, ImageRecord, Instance
-from maskrcnn_core.batch.finding import PlannedImage, plan_images
-from maskrcnn_core.batch.journal import Journal, journal_file, open_journal, writing
-from maskrcnn_core.detections import Thresholds
-from maskrcnn_core.domains import OWN
-from maskrcnn_core.domains.looks import Looks
-from maskrcnn_core.downloads import file_sha256
+from maskrcnn_core.batch.planning import PlannedImage, plan_images
+from maskrcnn_core.batch.resume_log import Journal, journal_file, open_journal, writing
+from maskrcnn_core.common.atomic_files import replace_file
+from maskrcnn_core.dataset.annotations import AnnotatedImage, Dataset, ImageRecord, Instance
+from maskrcnn_core.detection.candidates import Thresholds
+from maskrcnn_core.detection.limits import LimitTally, NoteTally
+from maskrcnn_core.detection.runs import Failure
 from maskrcnn_core.errors import ImageError, InferenceError, InputError
-from maskrcnn_core.files import replace_file
 from maskrcnn_core.formats.arrays import npz_members
 from maskrcnn_core.formats.base import Export, Member, stems_of, write_folder
 from maskrcnn_core.formats.coco import coco_document, dump_json, least_iou, result_rows
 from maskrcnn_core.formats.pictures import label_map_members, overlay_members, segment_members
-from maskrcnn_core.images import Stretch, one_line, pixel_limit, read_image
-from maskrcnn_core.model_choice import told_misfits
-from maskrcnn_core.models import LoadedModel
-from maskrcnn_core.run_limits import LimitTally, NoteTally
-from maskrcnn_core.runs import Failure
+from maskrcnn_core.images.reading import Stretch, one_line, pixel_limit, read_image
+from maskrcnn_core.models.choice import told_misfits
+from maskrcnn_core.models.domains import OWN
+from maskrcnn_core.models.domains.looks import Looks
+from maskrcnn_core.models.downloads import file_sha256
+from maskrcnn_core.models.spec import LoadedModel
 
 if TYPE_CHECKING:
-    from maskrcnn_core.inference import Predictor
+    from maskrcnn_core.inference.predictor import Predictor
 
 __all__ = ["BatchReport", "BatchSettings", "Failed", "Outcome", "annotate"]
-
-Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -49,11 +44,11 @@ class BatchSettings:
     """What a run is to do.
 
     Args:
-        files: as :func:`~maskrcnn_core.batch.finding.find_files` gives them.
+        files: as :func:`~maskrcnn_core.batch.planning.find_files` gives them.
         out: the COCO JSON file, written at the end; the journal lies beside it meanwhile.
         thresholds: what is kept of the model's detections.
         results: the file for COCO's results form, or none.
-        segments: the folder for each instance's cut-out and mask, or none.
+        segments: the folder for each instance's segment and mask, or none.
         overlays: the folder for each image with its instances drawn on it, or none.
         masks: the folder for each image's mask arrays and label maps, or none.
         resume: go on with a run that was broken off.
@@ -81,8 +76,8 @@ class Outcome:
 
     Args:
         file_name: as the output has it, or the whole path where files share no folder; from outside, so
-            :func:`~maskrcnn_core.images.one_line` it.
-        status: ``empty`` is the model's answer that there is nothing, ``failed`` is no answer.
+            :func:`~maskrcnn_core.images.reading.one_line` it.
+        status: ``empty`` is a run in which nothing was found, ``failed`` is none.
         instances: how many were found.
         reason: why it failed; empty otherwise.
         notes: what a person should know, as that memory ran out and a smaller input was used.
@@ -115,7 +110,7 @@ class BatchReport:
         total: images that were meant.
         annotated: images with at least one instance.
         empty: images in which the model found nothing.
-        failed: images that gave no answer.
+        failed: images without a run.
         reused: images of those above that had been finished before the run was broken off.
         instances: of all images.
         least_iou: the least mask IoU when the COCO file was read back; ``None`` if none was written.
@@ -135,13 +130,8 @@ class BatchReport:
 
     @property
     def succeeded(self) -> int:
-        """Images with an answer, be it that there is nothing."""
+        """The number of images with a run, empty ones included."""
         return self.annotated + self.empty
-
-    @property
-    def not_run(self) -> int:
-        """Images whose turn did not come, as the run was cancelled."""
-        return self.total - self.succeeded - len(self.failed)
 
 
 OnProgress = Callable[[int, int, Outcome], None]
@@ -154,7 +144,7 @@ def annotate(
     *,
     cancelled: Callable[[], bool] | None = None,
 ) -> BatchReport:
-    """Runs a model over files and writes what it found.
+    """Run a model over files and write what it found.
 
     Args:
         settings: what is to be done.
@@ -172,7 +162,7 @@ def annotate(
     plan = plan_images(settings.files)
     outcomes: list[Outcome] = []
     limits, decoding = LimitTally(), NoteTally()
-    # To a person's own model every picture fits.
+    # Every image fits a person's own model.
     looks = None if OWN in predictor.model.domains else Looks()
 
     def told() -> tuple[str, ...]:
@@ -220,7 +210,7 @@ class _Turn:
         self.instances: tuple[Instance, ...] = ()
 
     def take(self) -> Outcome:
-        """Takes the result from the journal if it is there, else runs the network."""
+        """Take the result from the run's log if it is there, else run the network."""
         if self._reuse():
             return self._outcome(is_reused=True)
         try:
@@ -272,7 +262,7 @@ class _Turn:
         return record
 
     def _write_folders(self, image: AnnotatedImage) -> list[str]:
-        """Writes an image's files, and gives the formats' notes on them."""
+        """Write an image's files, and give the formats' notes on them."""
         notes: list[str] = []
         export = Export((image,), self.predictor.model.label_map.categories)
         settings = self.settings
@@ -287,7 +277,7 @@ class _Turn:
         return notes
 
     def _renamed(self, export: Export, members: Iterator[Member]) -> Iterator[Member]:
-        """A format that sees one image cannot know that another folder has one of the same name."""
+        """Rename a member whose name another folder's image has: a format sees only one image."""
         (own,) = stems_of(export.images)
         for member in members:
             yield replace(member, name=self.planned.stem + member.name.removeprefix(own))
@@ -299,26 +289,26 @@ class _Turn:
 
 def _check_outputs(settings: BatchSettings) -> None:
     if not settings.files:
-        raise InputError("files: wanted one or more, found none")
+        raise InputError("files: expected one or more, got none")
     files = [file for file in (settings.out, settings.results) if file is not None]
     inputs = {os.path.realpath(file) for file in settings.files}
     for file in files:
         shown = one_line(str(file))
         if file.is_dir():
-            raise InputError(f"{shown}: wanted a file to write, found a folder; add a file name to it")
+            raise InputError(f"{shown}: expected a file to write, got a folder; add a file name to it")
         if file.name == "-" or (file.exists() and not file.is_file()):
-            raise InputError(f"{shown}: wanted a file to write, found a device or a pipe; name a file")
+            raise InputError(f"{shown}: expected a file to write, got a device or a pipe; name a file")
         if os.path.realpath(file) in inputs:
-            raise InputError(f"{shown}: it is one of the images; choose another output file")
+            raise InputError(f"{shown}: this is one of the images; choose another output file")
     if len({os.path.realpath(file) for file in files}) < len(files):
-        raise InputError(f"{one_line(str(settings.out))}: the two output files must be different ones")
+        raise InputError(f"{one_line(str(settings.out))}: the two output files must differ")
     for folder in (settings.segments, settings.overlays, settings.masks):
         if folder is not None and folder.exists() and not folder.is_dir():
-            raise InputError(f"{one_line(str(folder))}: wanted a folder, found a file")
+            raise InputError(f"{one_line(str(folder))}: expected a folder, got a file")
 
 
 def _header(settings: BatchSettings, model: LoadedModel) -> dict[str, object]:
-    """All that decides the results, but not the device and the files, which may grow meanwhile."""
+    """Return all that decides the results, but not the device and the files, which may grow meanwhile."""
     thresholds = settings.thresholds
 
     def place(path: Path | None) -> str | None:
@@ -384,6 +374,6 @@ def _description(thresholds: Thresholds, model: LoadedModel) -> str:
     only = "" if thresholds.labels is None else f", only {', '.join(_filter_names(thresholds.labels, model))}"
     return (
         f"Made with MaskDesk by {one_line(model.title)}: score above {thresholds.score_threshold:g}, "
-        f"NMS at IoU {thresholds.nms_threshold:g}, at most {thresholds.max_detections} an image, "
-        f"mask probability above {thresholds.mask_threshold:g}{only}"
+        f"NMS at IoU {thresholds.nms_threshold:g}, at most {thresholds.max_detections} per image, mask "
+        f"probability above {thresholds.mask_threshold:g}{only}"
     )

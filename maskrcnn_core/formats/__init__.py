@@ -19,7 +19,6 @@ FORMATS: tuple[Format, ...] = (
     Format(
         key="coco",
         title="COCO JSON",
-        scope="dataset",
         suffix=".json",
         mime="application/json",
         holds="Images, categories and instances; corner polygons, run lengths for masks with holes; "
@@ -31,7 +30,6 @@ FORMATS: tuple[Format, ...] = (
     Format(
         key="results",
         title="COCO results",
-        scope="dataset",
         suffix=".json",
         mime="application/json",
         holds="The bare list of detections that COCO evaluators read.",
@@ -42,10 +40,10 @@ FORMATS: tuple[Format, ...] = (
     Format(
         key="segments",
         title="Segments",
-        scope="image",
         suffix=".zip",
         mime="application/zip",
-        holds="For each instance its transparent cut-out, the image times its mask, and its mask as PNG.",
+        holds="For each instance, as PNG: the segment on a transparent background, the image times its "
+        "mask, and its mask.",
         loses="Scores beyond two places.",
         members=segment_members,
         count=lambda export: 3 * sum(len(image.instances) for image in export.images),
@@ -53,7 +51,6 @@ FORMATS: tuple[Format, ...] = (
     Format(
         key="masks",
         title="Mask arrays",
-        scope="image",
         suffix=".npz",
         mime="application/octet-stream",
         holds="NumPy arrays: masks [H, W, N], labels, scores, boxes, names.",
@@ -64,19 +61,17 @@ FORMATS: tuple[Format, ...] = (
     Format(
         key="label-maps",
         title="Label maps",
-        scope="image",
         suffix=".zip",
         mime="application/zip",
-        holds="Two 16-bit grey PNGs (32-bit TIFF where values are above 65,535): each pixel's instance "
+        holds="Two 16-bit grey PNGs (32-bit TIFF if values exceed 65,535): each pixel's instance "
         "number, and each pixel's category id.",
-        loses="Scores, and what lies below a better scored instance (a smaller one where scores lack).",
+        loses="Scores, and what is below a better-scored instance (a smaller one if scores are missing).",
         members=label_map_members,
         count=lambda export: 2 * len(export.images),
     ),
     Format(
         key="overlay",
         title="Overlay",
-        scope="image",
         suffix=".png",
         mime="image/png",
         holds="The image at full size with what is drawn on it.",
@@ -87,10 +82,9 @@ FORMATS: tuple[Format, ...] = (
     Format(
         key="table",
         title="Table",
-        scope="dataset",
         suffix=".csv",
         mime="text/csv",
-        holds="One row an instance: category, score, area, box.",
+        holds="One row per instance: category, score, area, box.",
         loses="Masks.",
         members=table_members,
         count=_one,
@@ -99,7 +93,7 @@ FORMATS: tuple[Format, ...] = (
 
 
 def format_by_key(key: str) -> Format:
-    """The row of that key.
+    """Return the row of that key.
 
     Raises:
         KeyError: if there is none.

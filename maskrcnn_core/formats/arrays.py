@@ -9,9 +9,9 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from maskrcnn_core.annotations import AnnotatedImage
+from maskrcnn_core.dataset.annotations import AnnotatedImage
 from maskrcnn_core.formats.base import Export, Member, stems_of
-from maskrcnn_core.masks import BoolMask
+from maskrcnn_core.geometry.rle import BoolMask
 
 __all__ = ["npz_members"]
 
@@ -19,7 +19,7 @@ _BAND_BYTES = 32 * 2**20  # of the array that is unpacked at once: [H, W, 100] a
 
 
 def npz_members(export: Export) -> Iterator[Member]:
-    """One ``.npz`` an image; ``numpy.load(file)`` reads it, without pickles.
+    """Yield one ``.npz`` per image; ``numpy.load(file)`` reads it, without pickles.
 
     It holds ``masks`` bool ``[H, W, N]``, ``labels`` int64 ``[N]`` (category ids), ``scores`` float32
     ``[N]`` (NaN where there is none), ``boxes`` float32 ``[N, 4]`` (x1 y1 x2 y2, the masks' own), and
@@ -56,7 +56,7 @@ def _npz(image: AnnotatedImage, names: dict[int, str]) -> bytes:
 
 
 def _bands(image: AnnotatedImage) -> Iterator[BoolMask]:
-    """The array ``[H, W, N]`` some rows at a time; each is overwritten by the next."""
+    """Yield the array ``[H, W, N]`` some rows at a time; each is overwritten by the next."""
     height, width = image.record.size
     count = len(image.instances)
     rows = min(height, max(1, _BAND_BYTES // max(width * count, 1)))

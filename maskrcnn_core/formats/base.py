@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO
 
-from maskrcnn_core.annotations import AnnotatedImage, unique_names
-from maskrcnn_core.categories import Category
-from maskrcnn_core.files import replace_file
-from maskrcnn_core.rendering import Style
+from maskrcnn_core.common.atomic_files import replace_file
+from maskrcnn_core.dataset.annotations import AnnotatedImage, unique_names
+from maskrcnn_core.dataset.categories import Category
+from maskrcnn_core.drawing.style import Style
 
 __all__ = ["Export", "Format", "Member", "file_name", "file_stem", "stems_of", "write_folder", "write_zip"]
 
@@ -68,8 +68,7 @@ class Format:
     Args:
         key: as the command line and URLs write it.
         title: for menus.
-        scope: ``dataset`` formats put all images into one file, ``image`` formats make files for each.
-        suffix: of the file, with its dot; for ``image`` formats with one file an image, too.
+        suffix: of the file, with its dot; for formats with one file an image, too.
         mime: of that file.
         holds: one sentence on what is in it.
         loses: one sentence on what is not; empty if nothing is lost.
@@ -79,7 +78,6 @@ class Format:
 
     key: str
     title: str
-    scope: Literal["dataset", "image"]
     suffix: str
     mime: str
     holds: str
@@ -89,7 +87,7 @@ class Format:
 
 
 def file_stem(name: str, *, longest: int = 100) -> str:
-    """A file name for a name from outside: no folders, no signs that some system forbids, not too long.
+    """Return a file name for a foreign name: no folders, no characters that a system forbids, not too long.
 
     Letters of every script stay.
     """
@@ -104,13 +102,13 @@ def file_stem(name: str, *, longest: int = 100) -> str:
 
 
 def file_name(name: str) -> str:
-    """A whole file name for a name from outside: its stem as :func:`file_stem` makes it, and its suffix."""
+    """Return a whole file name for a foreign name: the stem that :func:`file_stem` makes, and its suffix."""
     suffix = re.search(r"\.[A-Za-z0-9]{1,12}$", name)
     return file_stem(name.removesuffix(suffix[0])) + suffix[0] if suffix else file_stem(name)
 
 
 def stems_of(images: Sequence[AnnotatedImage]) -> list[str]:
-    """One file stem for each image, all different, also where a file system ignores case."""
+    """Return one file stem for each image, all different, also where a file system ignores case."""
     stems = [file_stem(image.record.file_name) for image in images]
     folded = [stem.casefold() for stem in stems]
     twice = {stem for stem, count in Counter(folded).items() if count > 1}
@@ -123,7 +121,7 @@ def stems_of(images: Sequence[AnnotatedImage]) -> list[str]:
 
 
 def write_folder(members: Iterable[Member], folder: Path) -> list[str]:
-    """Writes members as files below ``folder``, each at once or not at all.
+    """Write members as files below ``folder``, each as a whole or not at all.
 
     Returns:
         The members' notes.
@@ -141,7 +139,7 @@ def write_folder(members: Iterable[Member], folder: Path) -> list[str]:
 def write_zip(
     members: Iterable[Member], target: BinaryIO, on_member: Callable[[Member], None] | None = None
 ) -> list[str]:
-    """Writes members as a zip archive whose bytes depend on them alone (no clock, no umask).
+    """Write members as a zip archive whose bytes depend on them alone (no clock, no umask).
 
     Args:
         members: made one by one, so that only one is in memory.

@@ -11,18 +11,17 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import Any
 
 import orjson
 
-from maskrcnn_core.annotations import Dataset, Instance
-from maskrcnn_core.bounds import MAX_EDGE
+from maskrcnn_core.common.bounds import MAX_EDGE
+from maskrcnn_core.common.json_rows import Json, parse_json
+from maskrcnn_core.dataset.annotations import Dataset, Instance
 from maskrcnn_core.formats.base import Export, Member
 from maskrcnn_core.formats.coco_fields import clean
 from maskrcnn_core.formats.read_back import read_back, read_back_note
-from maskrcnn_core.json_rows import parse_json
-from maskrcnn_core.masks import Rle
-from maskrcnn_core.polygons import edge_length, mask_to_polygons, polygons_to_rle, simplify_polygons
+from maskrcnn_core.geometry.polygons import edge_length, mask_to_polygons, polygons_to_rle, simplify_polygons
+from maskrcnn_core.geometry.rle import Rle
 
 __all__ = [
     "MAX_TOLERANCE",
@@ -38,15 +37,13 @@ __all__ = [
     "results_members",
 ]
 
-Json = Any
-"""A value as ``json`` writes it."""
 
 MAX_TOLERANCE = 20.0
 """Pixels; with more a polygon has little to do with its mask."""
 
 
 def coco_members(export: Export) -> Iterator[Member]:
-    """The data set as one JSON file, read back with ``pycocotools`` before it is handed over."""
+    """Yield the data set as one JSON file, read back with ``pycocotools`` before it is handed over."""
     dataset = Dataset.of_images(export.images, export.categories)
     data = dump_json(coco_document(dataset, export.description, export.tolerance))
     iou = least_iou(data, dataset.instances, exact=export.tolerance == 0)
@@ -54,13 +51,13 @@ def coco_members(export: Export) -> Iterator[Member]:
 
 
 def results_members(export: Export) -> Iterator[Member]:
-    """The bare list that COCO's evaluators read as detections; instances without a score count as 1."""
+    """Yield the bare list that COCO's evaluators read as detections; instances without a score count as 1."""
     rows = [row for image in export.images for row in result_rows(image.instances)]
     yield Member("results.json", dump_json(rows))
 
 
 def coco_document(dataset: Dataset, description: str = "", tolerance: float = 0.0) -> dict[str, Json]:
-    """The data set form as JSON values, in the exact profile.
+    """Return the data set form as JSON values, in the exact profile.
 
     Annotation ids count from 1 (``COCOeval`` takes id 0 for "no match"), ``area`` and ``bbox`` are the
     mask's own, ``iscrowd`` is always there. Scores of model proposals stay beside their annotation.
@@ -87,7 +84,7 @@ def coco_document(dataset: Dataset, description: str = "", tolerance: float = 0.
 
 
 def result_rows(instances: Iterable[Instance]) -> list[dict[str, Json]]:
-    """Instances in the results form: always run lengths, and the box that the network regressed."""
+    """Return instances in the results form: always run lengths, and the box that the network regressed."""
     rows = []
     for instance in instances:
         x, y, width, height = map(float, instance.box_xywh)
@@ -120,7 +117,7 @@ class Written:
 
 
 def dump_json(document: Json) -> bytes:
-    """JSON as bytes: one line, names of every script as they are, never NaN."""
+    """Return JSON as bytes: one line, names of every script as they are, never NaN."""
     try:
         return orjson.dumps(document, default=_piece)
     except TypeError:  # whole numbers of more than 64 bits, and names that are not UTF-8
@@ -133,7 +130,7 @@ def dump_json(document: Json) -> bytes:
 
 def _with_json(document: Json, *, is_ascii: bool) -> str:
     # An older project can hold NaN among the keys that came with a file.
-    document = clean(document, lambda reason, got: None, depth=-8)  # rows lie some levels below the top
+    document = clean(document, lambda _reason, _got: None, depth=-8)  # rows lie some levels below the top
     return json.dumps(document, ensure_ascii=is_ascii, allow_nan=False, separators=(",", ":"), default=_value)
 
 
@@ -150,7 +147,7 @@ def _value(value: object) -> Json:
 
 
 def dump_rows(rows: Iterable[Json]) -> Iterator[bytes]:
-    """A list as JSON, some thousand rows at a time: never all of them at once as Python has them."""
+    """Yield a list as JSON, some thousand rows at a time: never all of them at once as Python has them."""
     remaining, between = iter(rows), b"["
     while batch := list(islice(remaining, 2000)):
         yield between + dump_json(batch)[1:-1]
@@ -159,7 +156,7 @@ def dump_rows(rows: Iterable[Json]) -> Iterator[bytes]:
 
 
 def join_members(members: Mapping[str, Iterable[bytes]]) -> bytes:
-    """An object as JSON, of its members' values in pieces."""
+    """Return an object as JSON, of its members' values in pieces."""
     out, between = io.BytesIO(), b"{"
     for name, pieces in members.items():
         out.write(between + dump_json(name) + b":")
@@ -170,7 +167,7 @@ def join_members(members: Mapping[str, Iterable[bytes]]) -> bytes:
 
 
 def least_iou(data: bytes, instances: Iterable[Instance], *, exact: bool = True) -> float:
-    """The least mask IoU of a data set file, read with ``pycocotools``, with what was meant.
+    """Return the least mask IoU of a data set file, read with ``pycocotools``, with what was meant.
 
     Args:
         data: the file's bytes.
@@ -185,7 +182,7 @@ def least_iou(data: bytes, instances: Iterable[Instance], *, exact: bool = True)
 
 
 def annotation_row(number: int, instance: Instance, tolerance: float = 0.0) -> dict[str, Json]:
-    """One row of ``annotations``, in the exact profile; ``number`` becomes its id."""
+    """Return one row of ``annotations``, in the exact profile; ``number`` becomes its id."""
     segmentation, mask = _segmentation(instance, tolerance)
     return {
         "id": number,
@@ -199,7 +196,7 @@ def annotation_row(number: int, instance: Instance, tolerance: float = 0.0) -> d
 
 
 def _segmentation(instance: Instance, tolerance: float) -> tuple[Json, Rle]:
-    """The segmentation's JSON, and the mask that readers make of it."""
+    """Return the segmentation's JSON, and the mask that readers make of it."""
     mask = instance.mask
     polygons = mask_to_polygons(mask)
     # Crowds are run lengths by definition of the format; a hole would be filled as a polygon; and one with

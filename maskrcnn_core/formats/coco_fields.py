@@ -10,11 +10,12 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
 
-from maskrcnn_core.bounds import DEEPEST, MAX_NAME, is_name, is_storable
+from maskrcnn_core.common.arrays import Box
+from maskrcnn_core.common.bounds import DEEPEST, MAX_NAME, is_name, is_storable
+from maskrcnn_core.common.json_rows import Json
+from maskrcnn_core.common.refusals import kind
 from maskrcnn_core.errors import DatasetError
-from maskrcnn_core.refusals import kind
 
 __all__ = [
     "DEEPEST",
@@ -36,8 +37,6 @@ __all__ = [
     "whole",
 ]
 
-Json = Any
-"""A value as ``json`` reads it."""
 
 OURS = "maskdesk"
 """The key under which a COCO file says what only MaskDesk knows."""
@@ -54,15 +53,13 @@ NUMBERS = frozenset({int, float})
 
 _CROWD = {0: False, 1: True, "0": False, "1": True}
 
-Box = tuple[float, float, float, float]
-
 
 class FieldError(DatasetError):
     """A field that its row cannot do without.
 
     Args:
         field: its name.
-        reason: see :class:`~maskrcnn_core.refusals.Refusal`.
+        reason: see :class:`~maskrcnn_core.common.refusals.Refusal`.
         got: what was found, for people; empty where the reason says it.
     """
 
@@ -72,7 +69,7 @@ class FieldError(DatasetError):
 
 
 def id_key(value: Json) -> int | str | None:
-    """An id as rows refer to each other by it: a number, or a text; ``None`` for what is neither.
+    """Return an id as rows refer to each other by it: a number, or a text; ``None`` for what is neither.
 
     Some writers have 3.0 or "3" where 3 is meant. Numbers that other programs round are texts.
     """
@@ -111,12 +108,12 @@ class Ids:
                 self._seen.add(key)
 
     def following(self) -> int:
-        """The number after the largest of all."""
+        """Return the number after the largest of all."""
         self._given += 1
         return self.largest + self._given
 
     def of(self, key: int | str) -> int:
-        """The number of a key; a text always has the same one."""
+        """Return the number of a key; a text always has the same one."""
         if isinstance(key, int):
             return key
         if key not in self._of_text:
@@ -124,7 +121,7 @@ class Ids:
         return self._of_text[key]
 
     def take(self, number: int) -> bool:
-        """Whether a number is still free; it is not from then on."""
+        """Take a number and return whether it was still free."""
         if number not in self._repeated:
             return True
         before = len(self._taken)
@@ -132,7 +129,7 @@ class Ids:
         return len(self._taken) > before
 
     def is_again(self, row: Mapping[str, Json]) -> bool:
-        """Whether the very same row came before, id included; it has from then on.
+        """Return whether the very same row came before, id included; it has from then on.
 
         Only rows whose id comes more than once leave a digest, so that a file without such costs nothing.
         """
@@ -148,13 +145,13 @@ class Ids:
 
 
 def whole(value: Json, least: int, most: int) -> int | None:
-    """A whole number within bounds, also as 640.0 or "640"; ``None`` for all else."""
+    """Return a whole number within bounds, also as 640.0 or "640"; ``None`` for all else."""
     found = id_key(value)
     return found if isinstance(found, int) and least <= found <= most else None
 
 
 def number(value: Json) -> float | None:
-    """A finite number; ``None`` for all else."""
+    """Return a finite number; ``None`` for all else."""
     # Not isfinite: JSON's whole numbers can be longer than any float.
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < FAR:
         return float(value)
@@ -162,7 +159,7 @@ def number(value: Json) -> float | None:
 
 
 def read_box(value: Json) -> Box | None:
-    """COCO's x y width height as x1 y1 x2 y2; ``None`` for what is no box."""
+    """Return COCO's x y width height as x1 y1 x2 y2; ``None`` for what is no box."""
     if not isinstance(value, list) or len(value) != 4:
         return None
     x, y, width, height = map(number, value)
@@ -172,23 +169,23 @@ def read_box(value: Json) -> Box | None:
 
 
 def read_area(value: Json) -> float | None:
-    """The area of a mask with pixels, which is above 0; ``None`` for what is none."""
+    """Return the area of a mask with pixels, which is above 0; ``None`` for what is none."""
     area = number(value)
     return area if area is not None and area > 0 else None
 
 
 def is_turned(box: Box) -> bool:
-    """Whether a box has a negative width or height."""
+    """Return whether a box has a negative width or height."""
     return box[2] < box[0] or box[3] < box[1]
 
 
 def read_crowd(value: Json) -> bool | None:
-    """COCO's mark of crowds, as a number, a text or a truth value; ``None`` for all else."""
+    """Return COCO's mark of crowds, as a number, a text or a truth value; ``None`` for all else."""
     return _CROWD.get(value) if isinstance(value, int | float | str) else None
 
 
 def required_name(row: Mapping[str, Json], field: str) -> str:
-    """A text that is not empty, and not longer than a name.
+    """Return a text that is not empty, and not longer than a name.
 
     Raises:
         FieldError: if there is none.
@@ -202,7 +199,7 @@ def required_name(row: Mapping[str, Json], field: str) -> str:
 
 
 def ours_of(row: Mapping[str, Json]) -> Mapping[str, Json]:
-    """What a row says for MaskDesk alone; empty if that is nothing or no object."""
+    """Return what a row says for MaskDesk alone; empty if that is nothing or no object."""
     value = row.get(OURS)
     return value if isinstance(value, dict) else {}
 
@@ -210,7 +207,7 @@ def ours_of(row: Mapping[str, Json]) -> Mapping[str, Json]:
 def clean(
     value: Json, mended: Callable[[str, Json], object], depth: int = 0, *, most: int | None = None
 ) -> Json:
-    """A value without what JSON does not have (NaN and the infinities) or few programs can read again.
+    """Return a value without what JSON does not have (NaN and the infinities) or few programs can read again.
 
     Args:
         value: as ``json`` reads it, which takes more than JSON.

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from maskrcnn_core.annotations import Dataset, ImageRecord, Instance
-from maskrcnn_core.categories import Category
-from maskrcnn_core.refusals import Refusal
+from maskrcnn_core.common.json_rows import Json
+from maskrcnn_core.common.refusals import Refusal
+from maskrcnn_core.dataset.annotations import Dataset, ImageRecord, Instance
+from maskrcnn_core.dataset.categories import Category
 
 __all__ = ["CocoFile", "CocoRow", "GivenBox", "boxes_refused"]
 
-Json = Any
 
 _T = TypeVar("_T")
 
@@ -22,7 +22,7 @@ class GivenBox:
     """An annotation that is a box without a mask.
 
     Args:
-        image_id, category_id: as in :class:`~maskrcnn_core.annotations.Instance`.
+        image_id, category_id: as in :class:`~maskrcnn_core.dataset.annotations.Instance`.
         box: x1 y1 x2 y2 in float pixels; a pixel of it or more lies within the image.
         score: as the file says, or ``None``.
         is_crowd: as the file says.
@@ -70,7 +70,7 @@ class CocoFile:
         extra: the file's other keys, as ``info`` and ``licenses``.
         ours: what it says for MaskDesk alone.
         refusals: what cannot be used, by name.
-        notes: what had to be mended: one sentence with a count for each kind.
+        notes: what had to be repaired: one sentence with a count for each kind.
         refused_rows: the annotations among the refusals, as they are in the file.
     """
 
@@ -85,7 +85,7 @@ class CocoFile:
     refused_rows: tuple[Mapping[str, Json], ...] = ()
 
     def dataset(self) -> Dataset:
-        """What those who need masks make of it."""
+        """Return what those who need masks make of it."""
         return Dataset(
             tuple(row.value for row in self.images),
             tuple(row.value for row in self.categories),
@@ -93,11 +93,11 @@ class CocoFile:
         )
 
     def refused(self) -> list[Refusal]:
-        """All that is not in :meth:`dataset`; boxes without a mask are one sentence."""
+        """Return all that is not in :meth:`dataset`; boxes without a mask are one sentence."""
         return [*self.refusals, *boxes_refused(len(self.boxes))]
 
 
 def boxes_refused(count: int) -> list[Refusal]:
-    """One refusal for so many annotations that are boxes without a mask."""
-    reason = f"{count} hold{'s' if count == 1 else ''} boxes only, no masks"
+    """Return one refusal for all annotations that are boxes without a mask."""
+    reason = f"{count} hold{'s' if count == 1 else ''} only boxes, no masks"
     return [Refusal("annotations", reason)] if count else []

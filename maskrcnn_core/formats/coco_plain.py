@@ -1,7 +1,7 @@
 """Reads the annotations that are as nearly all are, many at once; the others are left to be read one by one.
 
 What is plain is taken exactly as :meth:`maskrcnn_core.formats.coco_rows.Rows.annotation` takes it: such a
-row needs no mending, and nothing has to be said of it. Masks are checked and measured as texts, without
+row needs no repair, and nothing has to be said of it. Masks are checked and measured as texts, without
 unpacking.
 """
 
@@ -10,24 +10,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from maskrcnn_core.annotations import ImageRecord, Instance
-from maskrcnn_core.bounds import MAX_EDGE, MAX_EDGE_AT_ONCE
-from maskrcnn_core.categories import Category
+from maskrcnn_core.common.bounds import MAX_EDGE, MAX_EDGE_AT_ONCE
+from maskrcnn_core.common.json_rows import Json
+from maskrcnn_core.common.pycoco import frPoly
+from maskrcnn_core.dataset.annotations import ImageRecord, Instance
+from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.formats.coco_fields import FAR, NUMBERS
 from maskrcnn_core.formats.coco_segmentation import LEAST_NUMBERS
-from maskrcnn_core.masks import Rle
-from maskrcnn_core.polygons import FAR_OUTSIDE, EdgeBudget, edge_lengths
-from maskrcnn_core.pycoco import frPoly
-from maskrcnn_core.run_codes import measure
+from maskrcnn_core.geometry.polygons import FAR_OUTSIDE, EdgeBudget, edge_lengths
+from maskrcnn_core.geometry.rle import Rle
+from maskrcnn_core.geometry.rle_codes import measure
 
 __all__ = ["Annotation", "read_plain"]
 
-Json = Any
 
 _MASK_ALONE = frozenset({"size", "counts"})
 
@@ -67,7 +67,7 @@ def read_plain(
     categories: Mapping[int | str, Category],
     budget: EdgeBudget,
 ) -> dict[int, Annotation]:
-    """The plain rows of some, by their index.
+    """Return the plain rows of some, by their index.
 
     Args:
         batch: rows as ``json`` reads them.
@@ -92,7 +92,7 @@ def _fields(
     images: Mapping[int | str, ImageRecord],
     categories: Mapping[int | str, Category],
 ) -> _Fields | None:
-    """The fields of a row if all are plain but perhaps the numbers of its polygon."""
+    """Return the fields of a row if all are plain but perhaps the numbers of its polygon."""
     try:
         image_id, category_id, segmentation = row["image_id"], row["category_id"], row["segmentation"]
         if type(image_id) is not int or type(category_id) is not int:
@@ -157,7 +157,7 @@ def _corners(box: Json) -> tuple[float, float, float, float] | None:
 
 
 def _with_drawable(rows: list[_Fields], budget: EdgeBudget) -> tuple[list[_Fields], list[float]]:
-    """Those whose polygon has finite numbers only, none far outside of its image, and edges not too long.
+    """Return the rows whose polygon has only finite numbers, none far outside its image, and no long edges.
 
     Returns:
         The rows, and how long the edges of each are.
@@ -186,7 +186,10 @@ def _with_drawable(rows: list[_Fields], budget: EdgeBudget) -> tuple[list[_Field
 
 
 def _rasterised(rows: Sequence[_Fields], lengths: Sequence[float]) -> list[str]:
-    """The compressed run lengths of each row's polygon; rows of one image size in as few calls as may be."""
+    """Return the compressed run lengths of each row's polygon.
+
+    Rows of one image size in as few calls as may be.
+    """
     by_size: dict[tuple[int, int], list[list[int]]] = defaultdict(list)
     drawn: dict[tuple[int, int], float] = defaultdict(float)
     for place, (fields, length) in enumerate(zip(rows, lengths, strict=True)):
@@ -206,7 +209,7 @@ def _rasterised(rows: Sequence[_Fields], lengths: Sequence[float]) -> list[str]:
 
 
 def _of_texts(rows: Sequence[_Fields], texts: Sequence[str]) -> dict[int, Annotation]:
-    """The rows whose run lengths are right as they are."""
+    """Return the rows whose run lengths are right as they are."""
     sizes = np.array([fields.image.size for fields in rows], np.int64).reshape(-1, 2)
     good, areas, boxes = measure(texts, sizes[:, 0].copy(), sizes[:, 1].copy())
     measured = zip(

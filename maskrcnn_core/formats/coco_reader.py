@@ -1,26 +1,26 @@
 """Reads COCO JSON, distrusting every field: nothing unchecked reaches ``pycocotools``, which can crash.
 
 What cannot be read is refused by name, as ``annotations[17].segmentation``, and the rest is kept. A field
-that a mask does without never costs the mask: what was mended is counted and said.
+that a mask does without never costs the mask: what was repaired is counted and reported.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from maskrcnn_core.annotations import Dataset, ImageRecord, Instance
-from maskrcnn_core.bounds import MAX_CATEGORIES, MAX_IMAGES, MAX_NAME, MAX_STRANGE_ROWS
+from maskrcnn_core.common.bounds import MAX_CATEGORIES, MAX_IMAGES, MAX_NAME, MAX_STRANGE_ROWS
+from maskrcnn_core.common.json_rows import Json, JsonRows, read_json_rows
+from maskrcnn_core.common.one_line import one_line
+from maskrcnn_core.common.refusals import Groups, Refusal, Refusals, kind
+from maskrcnn_core.dataset.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.formats.coco_fields import OURS, FieldError, Ids, id_key, ours_of
 from maskrcnn_core.formats.coco_file import CocoFile, CocoRow, GivenBox
 from maskrcnn_core.formats.coco_plain import Annotation
 from maskrcnn_core.formats.coco_rows import Rows, SizeOf
-from maskrcnn_core.json_rows import JsonRows, read_json_rows
-from maskrcnn_core.messages import one_line
-from maskrcnn_core.polygons import EdgeBudget
-from maskrcnn_core.refusals import Groups, Refusal, Refusals, kind
+from maskrcnn_core.geometry.polygons import EdgeBudget
 
 __all__ = [
     "CocoFile",
@@ -33,8 +33,6 @@ __all__ = [
     "read_result_rows",
 ]
 
-Json = Any
-"""A value as ``json`` reads it; nothing past this package's readers has this type."""
 
 _T = TypeVar("_T")
 
@@ -53,7 +51,7 @@ _READ_OF_ANNOTATION = frozenset(
 
 
 def read_coco(data: bytes) -> tuple[Dataset, list[Refusal]]:
-    """Reads the data set form, checking everything before any library sees it.
+    """Read the data set form, checking everything before any library sees it.
 
     Returns:
         The data set, and what was refused of it, by name.
@@ -65,8 +63,8 @@ def read_coco(data: bytes) -> tuple[Dataset, list[Refusal]]:
     return file.dataset(), file.refused()
 
 
-def read_coco_file(data: bytes, *, size_of: SizeOf = lambda name: None) -> CocoFile:
-    """Reads the data set form with all that is in it, checked as :func:`read_coco` does.
+def read_coco_file(data: bytes, *, size_of: SizeOf = lambda _name: None) -> CocoFile:
+    """Read the data set form with all that is in it, checked as :func:`read_coco` does.
 
     Args:
         data: the file.
@@ -81,7 +79,7 @@ def read_coco_file(data: bytes, *, size_of: SizeOf = lambda name: None) -> CocoF
 def read_result_rows(
     rows: list[Json], dataset: Dataset, budget: EdgeBudget | None = None
 ) -> tuple[list[tuple[int, Instance]], list[tuple[int, GivenBox]], list[Refusal], Groups]:
-    """Reads rows of the results form.
+    """Read rows of the results form.
 
     Args:
         rows: as JSON has them.
@@ -90,9 +88,9 @@ def read_result_rows(
 
     Returns:
         Those with a mask and those that are boxes without one, with their index; what was refused; and what
-        had to be mended.
+        had to be repaired.
     """
-    lists = _Lists({_RESULTS: rows}, Rows(lambda name: None, budget or EdgeBudget()), {})
+    lists = _Lists({_RESULTS: rows}, Rows(lambda _name: None, budget or EdgeBudget()), {})
     lists.rows.refer_to(dataset.images, dataset.categories)
     read = [(row.id - 1, row.value) for row in lists.instances(_RESULTS)]
     found = [(index, value) for index, value in read if isinstance(value, Instance)]
@@ -101,7 +99,7 @@ def read_result_rows(
 
 
 class CocoReader:
-    """Reads the data set form a row at a time: images and categories at once, then what refers to them.
+    """A reader of the data set form by rows: images and categories at once, then what refers to them.
 
     A file of a million annotations, all in memory as Python has them, takes several gigabytes.
 
@@ -119,7 +117,7 @@ class CocoReader:
         self,
         data: bytes,
         *,
-        size_of: SizeOf = lambda name: None,
+        size_of: SizeOf = lambda _name: None,
         budget: EdgeBudget | None = None,
         keeps_refused: bool = False,
     ) -> None:
@@ -152,16 +150,16 @@ class CocoReader:
         self.annotation_count = len(self._lists.of("annotations"))
 
     def annotations(self) -> Iterator[CocoRow[Instance] | CocoRow[GivenBox]]:
-        """The annotations, with a mask or mere boxes, in the file's order; to be asked once."""
+        """Return the annotations, with a mask or mere boxes, in the file's order; to be asked once."""
         return self._lists.instances("annotations")
 
     @property
     def largest_annotation_id(self) -> int:
-        """Of the file; ids that rows without one are given come after it."""
+        """The file's largest annotation id; rows without an id get later ones."""
         return self._lists.ids["annotations"].largest
 
     def raw_annotations(self) -> Iterator[Mapping[str, Json]]:
-        """The annotations that are objects, unchecked, as they are in the file."""
+        """Return the annotations that are objects, unchecked, as they are in the file."""
         return (row for row in self._lists.of("annotations") if isinstance(row, dict))
 
     @property
@@ -176,16 +174,16 @@ class CocoReader:
 
     @property
     def refused_count(self) -> int:
-        """How many these are."""
+        """The number of refusals."""
         return len(self._lists.refusals)
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What had to be mended in what has been read so far: one sentence with a count for each kind."""
+        """What had to be repaired in what has been read so far: one sentence with a count for each kind."""
         return self._lists.rows.mends.sentences()
 
     def whole(self) -> CocoFile:
-        """All of it."""
+        """Return the whole file."""
         annotations: list[CocoRow[Instance]] = []
         boxes: list[CocoRow[GivenBox]] = []
         for row in self.annotations():
@@ -207,7 +205,7 @@ class CocoReader:
 
 
 def _of_results(document: Json) -> str:
-    """What helps if somebody brings detections where a data set is wanted; else nothing."""
+    """Return what helps if somebody brings detections where a data set is wanted; else nothing."""
     first = next(iter(document), None) if isinstance(document, JsonRows) else None
     if not isinstance(first, dict) or not _OF_A_RESULT.issubset(first):
         return ""
@@ -218,7 +216,7 @@ def _of_results(document: Json) -> str:
 
 
 def _differ(row: Mapping[str, Json], other: Mapping[str, Json]) -> bool:
-    """Whether two rows are not the very same, or nested too deep to tell."""
+    """Return whether two rows are not the very same, or nested too deep to tell."""
     try:
         return row != other
     except RecursionError:
@@ -226,7 +224,7 @@ def _differ(row: Mapping[str, Json], other: Mapping[str, Json]) -> bool:
 
 
 def _plain(document: Mapping[str, Json], *names: str) -> dict[str, Json]:
-    """Members of a document, with all rows of their lists; but the lists that are read row by row."""
+    """Return members of a document, with all rows of their lists; but the lists that are read row by row."""
     return {
         name: list(value) if isinstance(value, JsonRows) else value
         for name, value in document.items()
@@ -235,7 +233,7 @@ def _plain(document: Mapping[str, Json], *names: str) -> dict[str, Json]:
 
 
 class _Lists:
-    """Reads the lists of one document."""
+    """A reader of one document's lists."""
 
     def __init__(
         self, document: Mapping[str, Json], rows: Rows, ids: Mapping[str, Ids], *, keeps_refused: bool = False
@@ -248,7 +246,7 @@ class _Lists:
         self.refused_rows: list[Mapping[str, Json]] = []
 
     def instances(self, name: str) -> Iterator[CocoRow[Instance] | CocoRow[GivenBox]]:
-        """The rows of a list that refers to images and categories: those with masks, and mere boxes.
+        """Yield the rows of a list that refers to images and categories: those with masks, and mere boxes.
 
         In the results form rows without a score are refused, and ids mean nothing.
         """
@@ -258,7 +256,7 @@ class _Lists:
             plain = {} if ids is None else rows.plain(batch)
             for index, row in self._objects(name, batch, first):
                 if ids is not None and ids.is_again(row):
-                    rows.mends.count(name, index, "", "the very same row came before; they are one")
+                    rows.mends.count(name, index, "", "an exact duplicate of an earlier row; counted once")
                     continue
                 read: Annotation | GivenBox | None = plain.pop(index - first, None)
                 if read is None:
@@ -269,7 +267,7 @@ class _Lists:
                         if strange > MAX_STRANGE_ROWS:
                             raise DatasetError(
                                 f"{name}: expected annotations, got more than {MAX_STRANGE_ROWS} objects "
-                                "without an image_id: this is no data set"
+                                "without an image_id: this is not a data set"
                             ) from None
                         self._refuse(name, index, error)
                         if self.keeps_refused:
@@ -284,7 +282,7 @@ class _Lists:
             first += len(batch)
 
     def of(self, name: str) -> JsonRows | list[Json]:
-        """A list of the document; raises :class:`DatasetError` if there is none."""
+        """Return a list of the document; raises :class:`DatasetError` if there is none."""
         rows = self.document.get(name)
         if not isinstance(rows, JsonRows | list):
             raise DatasetError(f"COCO file: expected a list {name!r}, got {kind(rows)}")
@@ -297,7 +295,7 @@ class _Lists:
     def _objects(
         self, name: str, rows: Iterable[Json], first: int = 0
     ) -> Iterator[tuple[int, dict[str, Json]]]:
-        """The objects among rows of a list, with their index in it; the others are refused."""
+        """Yield the objects among rows of a list, with their index in it; the others are refused."""
         for index, row in enumerate(rows, start=first):
             if isinstance(row, dict):
                 yield index, row
@@ -313,7 +311,10 @@ class _Lists:
         known: frozenset[str],
         read: Callable[[int, dict[str, Json], int, str], _T],
     ) -> Iterator[tuple[int, CocoRow[_T]]]:
-        """Rows that others refer to, with their index; those with an id that came before are left out."""
+        """Yield rows that others refer to, with their index.
+
+        Those with an id that came before are left out.
+        """
         ids = self.ids[name]
         most = _MOST[name]
         if len(self.of(name)) > most:
@@ -327,8 +328,10 @@ class _Lists:
                 id_ = ids.of(key)
                 if id_ in seen:
                     if _differ(seen[id_], row):
-                        raise FieldError("id", "an id that came before, of another row", kind(row["id"]))
-                    self.rows.mends.count(name, index, "", "the very same row came before; they are one")
+                        raise FieldError("id", "an id that another row already has", kind(row["id"]))
+                    self.rows.mends.count(
+                        name, index, "", "an exact duplicate of an earlier row; counted once"
+                    )
                     continue
                 text = self.rows.text_id(name, index, row, key)
                 value = read(index, row, id_, text)
@@ -341,12 +344,12 @@ class _Lists:
     def one_of_each_name(
         self, rows: Iterable[tuple[int, CocoRow[ImageRecord]]]
     ) -> tuple[CocoRow[ImageRecord], ...]:
-        """Rows without those whose file name came before, which are refused."""
+        """Return rows without those whose file name came before, which are refused."""
         first: dict[str, CocoRow[ImageRecord]] = {}
         for index, row in rows:
             name = row.value.file_name
             if first.setdefault(name, row) is not row:
                 self.refusals.add(
-                    Refusal(f"images[{index}].file_name", "a name that came before", repr(name))
+                    Refusal(f"images[{index}].file_name", "a name that another one already has", repr(name))
                 )
         return tuple(first.values())

@@ -13,30 +13,26 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from maskrcnn_core.annotations import Dataset, ImageRecord, Instance
-from maskrcnn_core.categories import Category
-from maskrcnn_core.category_maps import Joined, join_categories
-from maskrcnn_core.columns import Columns
+from maskrcnn_core.common.json_rows import Json, JsonRows, read_json_rows
+from maskrcnn_core.common.one_line import one_line
+from maskrcnn_core.common.refusals import Groups
+from maskrcnn_core.dataset.annotations import Dataset, ImageRecord, Instance
+from maskrcnn_core.dataset.categories import Category
+from maskrcnn_core.dataset.category_maps import Joined, join_categories
+from maskrcnn_core.dataset.columns import Columns
 from maskrcnn_core.errors import DatasetError, InputError
 from maskrcnn_core.formats.coco_fields import FAR, NUMBERS
 from maskrcnn_core.formats.coco_file import CocoFile, GivenBox
 from maskrcnn_core.formats.coco_reader import Refusal, read_coco_file, read_result_rows
-from maskrcnn_core.json_rows import JsonRows, read_json_rows
-from maskrcnn_core.matching import NamedFile, match_names
-from maskrcnn_core.messages import one_line
-from maskrcnn_core.polygons import EdgeBudget
-from maskrcnn_core.refusals import Groups
-from maskrcnn_core.run_codes import measure
+from maskrcnn_core.geometry.polygons import EdgeBudget
+from maskrcnn_core.geometry.rle_codes import measure
+from maskrcnn_core.images.matching import NamedFile, match_names
 
 __all__ = ["Results", "read_results_file", "result_lines"]
-
-Json = Any
-"""A value as ``json`` reads it; nothing past this module has this type."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,7 +50,7 @@ class Results:
         unknown_categories: likewise of categories.
         other_sizes: how many have a mask of another size than their image.
         has_boxes: whether the first row has a box, which is what makes stock ``loadRes`` size by boxes.
-        notes: what had to be mended: one sentence with a count for each kind.
+        notes: what had to be repaired: one sentence with a count for each kind.
     """
 
     joined: Joined
@@ -70,16 +66,16 @@ class Results:
 
 
 def read_results_file(file: Path, dataset: Dataset, pairs: Sequence[str] = ()) -> Results:
-    """Reads detections for a data set: the results form, or a data set file whose names match.
+    """Read detections for a data set: the results form, or a data set file whose names match.
 
-    Images of a data set file are matched by their names as :mod:`maskrcnn_core.matching` tells, categories
-    by name, as the two files may number them differently.
+    Images of a data set file are matched by their names as :mod:`maskrcnn_core.images.matching` tells,
+    categories by name, as the two files may number them differently.
 
     Args:
         file: to read.
         dataset: the ground truth.
-        pairs: categories that are the same, as :func:`~maskrcnn_core.category_maps.join_categories` takes
-            them. Detections in the results form have the ground truth's names, and the ids of others.
+        pairs: categories that are the same, as :func:`~maskrcnn_core.dataset.category_maps.join_categories`
+            takes them. Detections in the results form have the ground truth's names, and the ids of others.
 
     Raises:
         InputError: if the file cannot be read, or is neither; if a pair names no category.
@@ -150,7 +146,7 @@ def _read_list(
 
 
 def _with_numbers(truth: Dataset, pairs: Sequence[str]) -> Dataset:
-    """The ground truth with a category more for each id of another that a pair tells the meaning of."""
+    """Return the ground truth with one more category for each foreign id whose meaning a pair gives."""
     known = {text for category in truth.categories for text in (category.name, str(category.id))}
     numbers = {part.strip() for pair in pairs for part in pair.split("=")} - known
     more = tuple(Category(int(text), text) for text in sorted(numbers) if text.isdecimal())
@@ -170,7 +166,7 @@ def _unknown(ids: npt.NDArray[np.int64], known: Sequence[int]) -> dict[str, int]
 
 
 def _translate(file: CocoFile, joined: Joined) -> Results:
-    """Detections of a data set file under the ground truth's ids."""
+    """Return detections of a data set file under the ground truth's ids."""
     other = file.dataset()
     ones: list[Instance | GivenBox] = [*other.instances, *(row.value for row in file.boxes)]
     matches = match_names(
@@ -195,7 +191,7 @@ def _translate(file: CocoFile, joined: Joined) -> Results:
             boxes.append(replace(one, image_id=image.id, category_id=category_id))
         elif image.size != one.mask.size:
             other_sizes += 1
-            reason = f"mask of {one.mask.size}, not {image.size}"
+            reason = f"expected a mask of {image.size}, got {one.mask.size}"
             refused.append(Refusal(f"annotations[{index}]", reason))
         else:
             found.append(replace(one, image_id=image.id, category_id=category_id, is_crowd=False))
@@ -222,7 +218,7 @@ class _Table:
         self.category_ids = np.sort(np.array([category.id for category in dataset.categories], np.int64))
 
     def sizes_of(self, image_ids: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Int64 ``[N, 2]``, height and width of each image; 0 of those that are not there."""
+        """Return int64 ``[N, 2]``, height and width of each image; 0 of those that are not there."""
         if not self.image_ids.size:
             return np.zeros((image_ids.size, 2), np.int64)
         place = np.minimum(np.searchsorted(self.image_ids, image_ids), self.image_ids.size - 1)
@@ -278,7 +274,7 @@ class _Checked:
 
 
 def _listed_strangers(refused: Sequence[Json], table: _Table) -> tuple[Columns, Columns]:
-    """Of rows that are refused and whose run lengths are a list: their boxes, whatever image they fit."""
+    """Return the boxes of refused rows whose run lengths are a list, whatever image they fit."""
     listed = [row for row in refused if isinstance(row, dict) and isinstance(row.get("segmentation"), dict)]
     listed = [row for row in listed if isinstance(row["segmentation"].get("counts"), list)]
     boxes = _Checked([row | {"segmentation": None} for row in listed], table)
@@ -295,7 +291,7 @@ _NO_BOX = (float("nan"),) * 4
 
 
 def _plain(row: Json) -> _Plain | None:
-    """Image, category, height, width; score and box; run lengths: of a row as nearly all are.
+    """Return image, category, height, width; score and box; run lengths: of a row as nearly all are.
 
     Of a box without a mask the run lengths are empty, and height and width 1.
     """
@@ -320,7 +316,7 @@ _KINDS = (int, int, int, int, str)
 def _merged(
     checked: _Checked, places: Sequence[int], instances: Sequence[Instance], boxes: Sequence[GivenBox]
 ) -> Columns:
-    """The rows checked as columns, and those read one by one at their places, in the file's order."""
+    """Return the rows checked as columns, and those read one by one at their places, in the file's order."""
     joined = Columns.joined([checked.columns, Columns.of(instances), _columns_of(boxes)])
     return joined.take(np.argsort(np.concatenate([checked.places, np.array(places, np.intp)]), kind="stable"))
 
@@ -341,7 +337,7 @@ def _columns_of(boxes: Sequence[GivenBox]) -> Columns:
 
 
 def _renumbered(refusal: Refusal, rows: Sequence[int], before: int) -> Refusal:
-    """A refusal that names its row in the file, not in the rows that were read one by one."""
+    """Return a refusal that names its row in the file, not in the rows that were read one by one."""
     start, bracket, rest = refusal.place.partition("[")
     number, closed, end = rest.partition("]")
     if not closed or not number.isdigit():
@@ -350,7 +346,10 @@ def _renumbered(refusal: Refusal, rows: Sequence[int], before: int) -> Refusal:
 
 
 def result_lines(found: Columns, images: Sequence[ImageRecord]) -> Iterator[str]:
-    """Detections in the results form, a line for each; boxes without a mask have no ``segmentation``."""
+    """Yield detections in the results form, a line for each.
+
+    Boxes without a mask have no ``segmentation``.
+    """
     sizes = {image.id: list(image.size) for image in images}
     values = zip(
         found.image_ids.tolist(),

@@ -1,21 +1,23 @@
-"""Single rows of COCO JSON: an image, a category, an annotation, each with what had to be mended in it."""
+"""Single rows of COCO JSON: an image, a category, an annotation, each with what had to be repaired in it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from maskrcnn_core.annotations import ImageRecord, Instance
-from maskrcnn_core.bounds import (
+from maskrcnn_core.common.bounds import (
     MAX_EXTRA_ROW_VALUES,
     MAX_EXTRA_VALUES,
     MAX_IMAGE_PIXELS,
     MAX_NAME,
     is_name,
 )
-from maskrcnn_core.categories import Category
+from maskrcnn_core.common.json_rows import Json
+from maskrcnn_core.common.refusals import Groups, kind
+from maskrcnn_core.dataset.annotations import ImageRecord, Instance
+from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.formats.coco_fields import (
     FieldError,
     Ids,
@@ -34,13 +36,11 @@ from maskrcnn_core.formats.coco_fields import (
 from maskrcnn_core.formats.coco_file import GivenBox
 from maskrcnn_core.formats.coco_plain import Annotation, read_plain
 from maskrcnn_core.formats.coco_segmentation import holds_nothing, read_segmentation
-from maskrcnn_core.image_guards import MAX_MEGAPIXELS_SETTING, pixel_limit
-from maskrcnn_core.polygons import EdgeBudget
-from maskrcnn_core.refusals import Groups, kind
+from maskrcnn_core.geometry.polygons import EdgeBudget
+from maskrcnn_core.images.guards import MAX_MEGAPIXELS_SETTING, pixel_limit
 
 __all__ = ["Rows", "SizeOf"]
 
-Json = Any
 
 SizeOf = Callable[[str], tuple[int, int] | None]
 """Gives height and width of an image file by its name; ``None`` where it is not at hand."""
@@ -56,7 +56,7 @@ _TURNED = "its width or height is negative; it is the mask's own"
 
 
 class Rows:
-    """Reads rows of one document.
+    """A reader of one document's rows.
 
     Args:
         size_of: asked for the size of an image of which the file does not tell it.
@@ -71,7 +71,7 @@ class Rows:
         self._categories: dict[int | str, Category] = {}
 
     def refer_to(self, images: Iterable[ImageRecord], categories: Iterable[Category]) -> None:
-        """Makes rows known to the annotations that refer to them, by number or by text."""
+        """Make rows known, by number or by text, to the annotations that refer to them."""
         for image in images:
             self._images[image.id] = image
             if image.text_id:
@@ -82,12 +82,12 @@ class Rows:
                 self._categories[category.text_id] = category
 
     def text_id(self, name: str, index: int, row: Mapping[str, Json], key: int | str) -> str:
-        """The text that a row's id is in the file, or was in one before MaskDesk wrote this."""
+        """Return the text that a row's id is in the file, or was in one before MaskDesk wrote this."""
         if isinstance(key, str):
-            self.mends.count(name, index, ".id", "a text: it has a number here, and is kept beside it", key)
+            self.mends.count(name, index, ".id", "a text: it gets a number here, and is kept next to it", key)
             return key
         if isinstance(row["id"], str):
-            self.mends.count(name, index, ".id", "a number written as a text; read as the number", row["id"])
+            self.mends.count(name, index, ".id", "a number written as text; read as the number", row["id"])
         kept = ours_of(row).get("id", "")
         if isinstance(kept, str) and is_name(kept):
             return kept
@@ -97,16 +97,16 @@ class Rows:
         return ""
 
     def image(self, index: int, row: dict[str, Json], id_: int, text_id: str) -> ImageRecord:
-        """An image's facts; raises :class:`FieldError` if it has no name or no size."""
+        """Return an image's facts; raises :class:`FieldError` if it has no name or no size."""
         name, digest = required_name(row, "file_name"), row.get("sha256")
         width, height = (whole(row.get(side), 1, _LARGEST) for side in ("width", "height"))
         if width is None or height is None:
             size = self.size_of(name)
             if size is None:
                 side = "width" if width is None else "height"
-                got = f"{kind(row.get(side))}, and the image is not at hand to measure"
+                got = f"{kind(row.get(side))}, and the image is not available to measure"
                 raise FieldError(side, f"expected a whole number from 1 to {_LARGEST}", got)
-            self.mends.count("images", index, "", "no width and height; measured in the image's file", None)
+            self.mends.count("images", index, "", "no width and height; measured in the image file", None)
             height, width = size
         if width * height > self._most_pixels:
             raise FieldError(
@@ -120,7 +120,7 @@ class Rows:
         )
 
     def category(self, index: int, row: dict[str, Json], id_: int, text_id: str) -> Category:
-        """A category; raises :class:`FieldError` if it has no name."""
+        """Return a category; raises :class:`FieldError` if it has no name."""
         above, name = row.get("supercategory", ""), required_name(row, "name")
         if isinstance(above, str) and not is_name(above):
             reason = f"expected at most {MAX_NAME} characters; left out"
@@ -129,7 +129,7 @@ class Rows:
         return Category(id_, name, above if _is_word(above) else "", text_id)
 
     def annotation_id(self, name: str, index: int, row: dict[str, Json], ids: Ids) -> tuple[int, str]:
-        """The number of an annotation, which nothing refers to: any that is free will do."""
+        """Return the number of an annotation, which nothing refers to: any that is free will do."""
         given = row.get("id")
         key = id_key(given)
         if isinstance(key, str):
@@ -137,22 +137,22 @@ class Rows:
         if key and ids.take(key):
             return key, self.text_id(name, index, row, key)
         if key == 0:
-            reason = "COCO's evaluators ignore this id; it takes the number after the file's largest"
+            reason = "COCO's evaluators ignore this id; it gets the number after the file's largest"
         elif key is None:
-            reason = "no id; it takes the number after the file's largest"
+            reason = "no id; it gets the number after the file's largest"
         else:
-            reason = "an id that came before; it takes the number after the file's largest"
+            reason = "a repeated id; it gets the number after the file's largest"
         self.mends.count(name, index, ".id", reason, given)
         return ids.following(), ""
 
     def plain(self, batch: Sequence[Json]) -> dict[int, Annotation]:
-        """Of some annotations of the data set form those that need no mending, by their index among them."""
+        """Return the annotations of the data set form that need no repair, by their index."""
         return read_plain(batch, self._images, self._categories, self.budget)
 
     def annotation(
         self, name: str, index: int, row: dict[str, Json], score_wanted: bool
     ) -> Annotation | GivenBox:
-        """An instance with its mask, or a box.
+        """Return an instance with its mask, or a box.
 
         Raises:
             FieldError: if it is neither.
@@ -196,7 +196,7 @@ class Rows:
     def extra(
         self, name: str, index: int | None, row: Mapping[str, Json], known: frozenset[str]
     ) -> Mapping[str, Json]:
-        """A row's other keys, in a form that can be written again."""
+        """Return a row's other keys, in a form that can be written again."""
         if known.issuperset(row):
             return _NOTHING
 
@@ -212,7 +212,7 @@ def _is_word(value: Json) -> bool:
 
 
 def _referred(row: Mapping[str, Json], field: str, rows: Mapping[int | str, _T], what: str) -> _T:
-    """The row that another one refers to."""
+    """Return the row that another one refers to."""
     given = row.get(field)
     key = id_key(given)
     if key is None:
@@ -224,6 +224,6 @@ def _referred(row: Mapping[str, Json], field: str, rows: Mapping[int | str, _T],
 
 
 def _is_within(box: tuple[float, float, float, float], size: tuple[int, int]) -> bool:
-    """Whether a pixel or more of a box lies within an image."""
+    """Return whether a pixel or more of a box lies within an image."""
     x1, y1, x2, y2 = box
     return min(x2, size[1]) - max(x1, 0) >= 1 and min(y2, size[0]) - max(y1, 0) >= 1

@@ -9,18 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from maskrcnn_core.bounds import MAX_EDGE
+from maskrcnn_core.common.bounds import MAX_EDGE
+from maskrcnn_core.common.json_rows import Json
+from maskrcnn_core.common.refusals import kind
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.formats.coco_fields import FAR, NUMBERS, FieldError, whole
-from maskrcnn_core.masks import Rle
-from maskrcnn_core.polygons import LONG_EDGES, EdgeBudget, edge_length, polygons_to_rle
-from maskrcnn_core.refusals import kind
+from maskrcnn_core.geometry.polygons import LONG_EDGES, EdgeBudget, edge_length, polygons_to_rle
+from maskrcnn_core.geometry.rle import Rle
 
 __all__ = ["LEAST_NUMBERS", "Segmentation", "holds_nothing", "read_segmentation"]
 
-Json = Any
 
 _RUNS = {int}
 LEAST_NUMBERS = 6
@@ -45,12 +44,12 @@ class Segmentation:
 
 
 def holds_nothing(value: Json) -> bool:
-    """Whether an annotation was meant to have no mask, as writers of boxes leave it out or empty."""
+    """Return whether an annotation was meant to have no mask, as writers of boxes leave it out or empty."""
     return not value or (isinstance(value, list) and all(part == [] for part in value))
 
 
 def read_segmentation(value: Json, size: tuple[int, int], budget: EdgeBudget | None = None) -> Segmentation:
-    """Reads a segmentation, distrusting every number: nothing unchecked reaches ``pycocotools``.
+    """Read a segmentation, distrusting every number: nothing unchecked reaches ``pycocotools``.
 
     Args:
         value: as JSON has it.
@@ -90,11 +89,11 @@ def _read_polygons(value: list[Json], size: tuple[int, int], budget: EdgeBudget)
             _spend(budget, length)
             polygons_to_rle([read], size)
             if not _has_area(read):
-                raise DatasetError("all points of the polygon lie on one line")
+                raise DatasetError("all points of the polygon are on one line")
         except DatasetError as error:
             reason = str(error).removeprefix("[0]: ")
             first = first or FieldError(f"segmentation[{index}]", reason)
-            mends.append((f"[{index}]", f"left out beside good parts: {reason}", None))
+            mends.append((f"[{index}]", f"left out next to good parts: {reason}", None))
         else:
             parts.append(read)
             drawn += length
@@ -106,13 +105,13 @@ def _read_polygons(value: list[Json], size: tuple[int, int], budget: EdgeBudget)
 
 
 def _spend(budget: EdgeBudget, length: float) -> None:
-    """Takes the edges of a polygon that will be drawn; raises :class:`DatasetError` if too few are left."""
+    """Take the edges of a polygon that will be drawn; raise :class:`DatasetError` if too few are left."""
     if length <= MAX_EDGE and not budget.spend(length):  # longer ones are refused before they cost anything
-        raise DatasetError("polygon edges are longer, all together, than the size of the file allows")
+        raise DatasetError("polygon edges are, in total, longer than the file's size allows")
 
 
 def _read_part(part: Json) -> list[float]:
-    """One ring as flat numbers.
+    """Return one ring as flat numbers.
 
     Raises:
         DatasetError: if it is none.
@@ -135,7 +134,7 @@ def _read_part(part: Json) -> list[float]:
 
 
 def _shown_size(given: Json) -> str:
-    """A size for people: what is none may be nested or long without end."""
+    """Return a size for people: what is none may be nested or long without end."""
     is_short = (
         isinstance(given, list)
         and len(given) <= 4
@@ -149,7 +148,7 @@ def _is_pair(value: Json) -> bool:
 
 
 def _has_area(ring: Sequence[float]) -> bool:
-    """Whether the points of a ring do not all lie on one line."""
+    """Return whether the points of a ring do not all lie on one line."""
     points = list(zip(ring[0::2], ring[1::2], strict=True))
     x, y = points[0]
     across = next(((px - x, py - y) for px, py in points if (px, py) != (x, y)), (0.0, 0.0))

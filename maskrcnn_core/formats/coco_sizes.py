@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from maskrcnn_core.archive_names import file_names_in
 from maskrcnn_core.errors import ImageError
 from maskrcnn_core.formats.coco_rows import SizeOf
-from maskrcnn_core.image_pools import ImageFinder
-from maskrcnn_core.images import image_size
+from maskrcnn_core.images.archive_names import file_names_in
+from maskrcnn_core.images.pools import ImageFinder
+from maskrcnn_core.images.reading import image_size
 
 __all__ = ["sizes_from"]
 
 
 def sizes_from(images: ImageFinder, data: bytes) -> SizeOf:
-    """Gives height and width by file name, ``None`` where there is no file or it is none to read.
+    """Return a function that gives height and width by file name, ``None`` without a readable file.
 
     Args:
         images: told of all names in the file when the first size is asked for, and not before.

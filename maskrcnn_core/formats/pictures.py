@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from maskrcnn_core.annotations import AnnotatedImage, Instance
+from maskrcnn_core.common.one_line import counted
+from maskrcnn_core.dataset.annotations import AnnotatedImage, Instance
+from maskrcnn_core.drawing.instances import cut_out, render
 from maskrcnn_core.formats.base import Export, Member, file_stem, stems_of
 from maskrcnn_core.formats.placed_png import placed_png
-from maskrcnn_core.messages import counted
-from maskrcnn_core.rendering import cut_out, render
 
 __all__ = ["label_map_members", "overlay_members", "segment_members"]
 
@@ -28,7 +28,7 @@ _LARGEST_INT32 = 2**31 - 1
 
 
 def segment_members(export: Export) -> Iterator[Member]:
-    """For each instance: its cut-out, the image times its mask, and its mask.
+    """Yield for each instance its cut-out, the image times its mask, and its mask.
 
     Names are ``<image>/<number>_<category>_<score>_<what>.png``; numbers count from 1 by descending
     score, so that the files sort as the table does.
@@ -53,14 +53,14 @@ def segment_members(export: Export) -> Iterator[Member]:
 
 
 def overlay_members(export: Export) -> Iterator[Member]:
-    """Each image at full size with its instances drawn on it, as shown."""
+    """Yield each image at full size with its instances drawn on it, as shown."""
     for stem, image in zip(stems_of(export.images), export.images, strict=True):
         picture = render(image.load_pixels(), image.instances, export.names, export.style)
         yield Member(f"{stem}_overlay.png", _png(picture))
 
 
 def label_map_members(export: Export) -> Iterator[Member]:
-    """Two pictures an image: each pixel's instance number, and each pixel's category id; 0 is neither.
+    """Yield two pictures per image: each pixel's instance number, and each pixel's category id; 0 is neither.
 
     16-bit grey PNG always, as readers of arrays (OpenCV, scikit-image, imageio) take palettes for colours;
     32-bit TIFF where a value is above 65,535. Where masks overlap the better scored lies on top; in an image
@@ -78,7 +78,7 @@ def label_map_members(export: Export) -> Iterator[Member]:
 
 
 def _category_values(export: Export) -> tuple[dict[int, int], str]:
-    """The value of each category id in a label map, the same in all images, and a note where it is another.
+    """Return each category id's value in the label maps of all images, and a note if it differs from the id.
 
     0 is the background: ids from 0 on are shifted to begin at 1. Ids that 32 bits cannot hold are counted.
     """
@@ -90,8 +90,11 @@ def _category_values(export: Export) -> tuple[dict[int, int], str]:
     if ids and ids[-1] + shift > _LARGEST_INT32:
         values = {id_: place for place, id_ in enumerate(ids, start=1)}
         listed = ", ".join(f"{values[id_]} is {id_}" for id_ in ids[:8]) + (" ..." if len(ids) > 8 else "")
-        return values, f"category ids do not fit into 32 bits: they are counted in rising order ({listed})"
-    note = f"values are the category ids plus {shift}, as 0 is the background" if shift else ""
+        return (
+            values,
+            f"category ids do not fit into 32 bits: they are numbered in ascending order ({listed})",
+        )
+    note = f"values are the category ids plus {shift}, because 0 is the background" if shift else ""
     return {id_: id_ + shift for id_ in ids}, note
 
 
@@ -105,7 +108,7 @@ def _label_map(image: AnnotatedImage, values: list[int]) -> npt.NDArray[np.int32
 
 
 def _from_below(instances: tuple[Instance, ...]) -> list[int]:
-    """Places in the order of drawing. Scores are compared only where all have one: an order that mixed them
+    """Return places in the order of drawing. Scores count only if all have one: an order that mixed them
     with areas would not be one.
     """
     by_score = all(instance.score is not None for instance in instances)
@@ -118,13 +121,13 @@ def _from_below(instances: tuple[Instance, ...]) -> list[int]:
 
 
 def _hidden(labels: npt.NDArray[np.int32], numbers: list[int]) -> str:
-    """A note on instances of which no pixel is left, as others lie on all of them."""
+    """Return a note on instances of which no pixel is left, as others lie on all of them."""
     hidden = sorted(set(numbers) - set(np.unique(labels).tolist()))
     if not hidden:
         return ""
     shown = ", ".join(map(str, hidden[:8])) + (" ..." if len(hidden) > 8 else "")
     return (
-        f"{counted(len(hidden), 'instance lies', 'instances lie')} wholly below others, without a pixel "
+        f"{counted(len(hidden), 'instance is', 'instances are')} entirely below others, without a pixel "
         f"here ({shown})"
     )
 
@@ -134,7 +137,7 @@ def _label_member(stem: str, labels: npt.NDArray[np.int32], values: list[int], n
         name, data = f"{stem}.png", _png(labels.astype(np.uint16))
     else:
         name, data = f"{stem}.tif", _save(Image.fromarray(labels), "TIFF", compression="tiff_adobe_deflate")
-        note = "; ".join(filter(None, (note, f"a 32-bit TIFF, as values above {_LARGEST_UINT16:,} occur")))
+        note = "; ".join(filter(None, (note, f"a 32-bit TIFF, because values exceed {_LARGEST_UINT16:,}")))
     return Member(name, data, f"{name}: {note}" if note else "")
 
 

@@ -30,7 +30,7 @@ _GREY, _RGB = 0, 2  # PNG color types
 def placed_png(
     part: npt.NDArray[np.uint8] | npt.NDArray[np.bool_], top_left: tuple[int, int], size: tuple[int, int]
 ) -> bytes:
-    """A PNG file that shows a part at its place, and 0 everywhere else.
+    """Return a PNG file that shows a part at its place, and 0 everywhere else.
 
     Args:
         part: uint8 ``[h, w, 3]`` RGB, or bool ``[h, w]``, which becomes a picture of one bit a pixel.
@@ -43,9 +43,11 @@ def placed_png(
     (top, left), (height, width) = top_left, size
     rows = part.shape[0]
     if part.ndim not in (2, 3) or (part.ndim == 3) != (part.dtype == np.uint8):
-        raise ValueError(f"part: wanted uint8 [h, w, 3] or bool [h, w], got {part.dtype} {list(part.shape)}")
+        raise ValueError(
+            f"part: expected uint8 [h, w, 3] or bool [h, w], got {part.dtype} {list(part.shape)}"
+        )
     if min(top, left) < 0 or top + rows > height or left + part.shape[1] > width:
-        raise ValueError(f"part {list(part.shape)} at {top_left}: wanted it inside the picture of {size}")
+        raise ValueError(f"part {list(part.shape)} at {top_left}: expected it inside the picture of {size}")
     lines = _bit_lines(part, left, width) if part.ndim == 2 else _rgb_lines(part, left, width)
     row_bytes = lines.shape[1]
     data = lines.tobytes()
@@ -74,7 +76,7 @@ def _bit_lines(part: npt.NDArray[np.generic], left: int, width: int) -> npt.NDAr
 
 
 def _rgb_lines(part: npt.NDArray[np.generic], left: int, width: int) -> npt.NDArray[np.uint8]:
-    """Photos compress far better as differences; where the part ends they go back to 0."""
+    """Return filtered lines: photos compress far better as differences, which end with the part."""
     rows, columns = part.shape[:2]
     lines = np.zeros((rows, 1 + 3 * width), np.uint8)
     lines[:, 0] = _SUB
@@ -92,7 +94,7 @@ def _compress(data: bytes, level: int) -> bytes:
 
 
 def _blank_rows(row_bytes: int, rows: int) -> list[bytes]:
-    """Pieces of 1, 2, 4, ... rows that make up that many."""
+    """Return pieces of 1, 2, 4, ... rows that make up that many."""
     return [_blank_piece(row_bytes << bit) for bit in range(rows.bit_length()) if rows >> bit & 1]
 
 
@@ -102,7 +104,7 @@ def _blank_piece(length: int) -> bytes:
 
 
 def _adler_after_zeros(value: int, length: int) -> int:
-    """The Adler-32 of bytes with that one, followed by so many zeros (RFC 1950, section 8.2)."""
+    """Return the Adler-32 of bytes with that one, followed by ``count`` zeros (RFC 1950, section 8.2)."""
     low, high = value & 0xFFFF, value >> 16
     return (high + length * low) % _ADLER_BASE << 16 | low
 

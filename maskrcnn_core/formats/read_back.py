@@ -8,17 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from maskrcnn_core.bounds import MAX_EDGE
+from maskrcnn_core.common.bounds import MAX_EDGE
+from maskrcnn_core.common.json_rows import Json, JsonRows, read_json_rows
+from maskrcnn_core.common.one_line import counted
+from maskrcnn_core.common.pycoco import COCO, coco_mask
 from maskrcnn_core.errors import ExportError
-from maskrcnn_core.json_rows import JsonRows, read_json_rows
-from maskrcnn_core.messages import counted
-from maskrcnn_core.polygons import LONG_EDGES, edge_length
-from maskrcnn_core.pycoco import COCO, coco_mask
+from maskrcnn_core.geometry.polygons import LONG_EDGES, edge_length
 
 __all__ = ["Meant", "read_back", "read_back_note"]
 
-Json = Any
-"""A value as ``json`` reads it."""
 
 Meant = tuple[str, tuple[int, int]]
 """A mask as it was meant: compressed run lengths, and height and width of its image."""
@@ -57,8 +55,8 @@ def read_back(data: bytes, meant: Iterable[Meant], *, exact: bool = True) -> tup
             iou = _iou(coco.annToRLE(annotation), *mask)
             if exact and iou < 1.0:
                 raise ExportError(
-                    f"annotations[{index}]: reads back with a mask IoU of {iou:.6f}, expected 1; "
-                    "the file was not handed over"
+                    f"annotations[{index}]: expected a mask IoU of 1 when read back, got "
+                    f"{iou:.6f}; the file was not handed over"
                 )
             least, index = min(least, iou), index + 1
     left = sum(1 for _ in expected)
@@ -68,10 +66,10 @@ def read_back(data: bytes, meant: Iterable[Meant], *, exact: bool = True) -> tup
 
 
 def read_back_note(count: int, iou: float) -> str:
-    """What the read-back found, for people."""
+    """Return what the read-back found, for people."""
     if not count:
         return "read back with pycocotools: no instances"
-    return f"read back with pycocotools: {counted(count, 'instance')}, least mask IoU {iou:.6f}"
+    return f"read back with pycocotools: {counted(count, 'instance')}, lowest mask IoU {iou:.6f}"
 
 
 def _as_coco(annotations: list[Json], images: Mapping[Json, Json], categories: list[Json]) -> COCO:

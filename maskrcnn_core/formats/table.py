@@ -6,8 +6,8 @@ import csv
 import io
 from collections.abc import Iterator
 
+from maskrcnn_core.common.one_line import quote_cell
 from maskrcnn_core.formats.base import Export, Member
-from maskrcnn_core.messages import quote_cell
 
 __all__ = ["TABLE_COLUMNS", "table_members"]
 
@@ -18,7 +18,7 @@ TABLE_COLUMNS = (
 
 
 def table_members(export: Export) -> Iterator[Member]:
-    """One row an instance, numbered within its image from 1, by descending score."""
+    """Yield one row per instance, numbered within its image from 1, by descending score."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow(TABLE_COLUMNS)

@@ -1,6 +1,5 @@
 """Training of any Mask R-CNN that MaskDesk runs: from random values, or from a model of the table.
 
-``settings`` says what is wanted, ``data`` and ``augmentation`` make the batches, ``networks`` makes the
-network, ``run`` trains it and can be killed at any moment, ``evaluating`` measures it, ``log`` writes what
-happened as a table and a picture.
+``settings`` says what is wanted, ``starting`` makes the network, ``loading`` and ``augmentation`` make the
+batches, ``loop`` trains and can be killed at any moment, ``artifacts`` writes weights, log and curves.
 """

@@ -23,18 +23,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms import v2
 
-from maskrcnn_core.masks import Rle
+from maskrcnn_core.common.arrays import Pixels
+from maskrcnn_core.geometry.rle import Rle
 from maskrcnn_core.training.ignoring import IGNORED
 
 __all__ = ["Augmentation", "Sample", "Target", "Window", "input_scale", "largest_whole_scale"]
 
-Pixels = npt.NDArray[np.uint8]
 Target = dict[str, Tensor]
 
 Window = tuple[int, int, int, int]
@@ -73,12 +72,12 @@ class Sample:
 
 
 def input_scale(size: tuple[int, int], min_size: int, max_size: int) -> float:
-    """How much larger the network sees an image of ``(height, width)``, as torchvision's transform says."""
+    """Return the scale at which torchvision's transform shows the network an image of ``(height, width)``."""
     return min(min_size / min(size), max_size / max(size))
 
 
 def largest_whole_scale(size: tuple[int, int], min_size: int, max_size: int) -> float:
-    """How large a whole image of ``(height, width)`` may be made: no longer or larger than the network's.
+    """Return how far a whole image of ``(height, width)`` may be enlarged: up to the network's largest input.
 
     The largest input that the network itself makes has ``min_size * max_size`` pixels; this bounds the memory
     of a step, whatever the images are.
@@ -99,7 +98,7 @@ class Augmentation:
         turns: by any multiple of 90 degrees, and mirrored up and down; right for microscopy and aerial
             images, wrong where up is up. Left and right are always swapped for half of the samples.
         colour: strength of changes in brightness, contrast, saturation and hue; 0 leaves colours alone.
-        least_visible: an instance is kept if this share of it lies in the crop, or so many of its pixels
+        least_visible: an instance is kept if this share of it lies in the crop, or this many of its pixels
             that one could tell what it is (``least_pixels``, of the network's input). The visible rest of
             any other is neither learned nor background.
     """
@@ -112,7 +111,7 @@ class Augmentation:
     least_pixels: int = 200
 
     def __call__(self, sample: Sample) -> tuple[Tensor, Target]:
-        """Draws from torch's global generator: seed it, and the same sample comes out.
+        """Draw a sample from torch's global generator: the same seed gives the same sample.
 
         Returns:
             The image, float32 ``[3, h, w]`` in [0, 1] with sides of at most ``crop``, and the target as
@@ -131,7 +130,7 @@ class Augmentation:
         boxes, masks = _at_input(seen_masks, window, turn, size)
         ignored = _at_input(sample.ignored, window, turn, size)[1].any(0).to(torch.uint8)
         image = v2.functional.resize(image, list(size), antialias=True)
-        image = self._recolour(image)
+        image = self._recolor(image)
         seen = masks.sum((1, 2))
         kept = (seen >= self.least_visible * whole * scale**2) | (seen >= self.least_pixels)
         kept &= (seen > 0) & (boxes[:, 2] - boxes[:, 0] >= 1) & (boxes[:, 3] - boxes[:, 1] >= 1)
@@ -143,12 +142,12 @@ class Augmentation:
         return v2.functional.to_dtype(image, torch.float32, scale=True), target
 
     def _input_size(self, height: int, width: int, scale: float) -> tuple[int, int]:
-        """Height and width of a part of an image as the network gets it."""
+        """Return height and width of a part of an image as the network gets it."""
         most = self.crop or sys.maxsize
         return min(max(round(height * scale), 1), most), min(max(round(width * scale), 1), most)
 
     def draw_window(self, sample: Sample, size: tuple[int, int]) -> tuple[float, Window]:
-        """The scale of a sample, and what is seen of its image.
+        """Return the scale of a sample, and what is seen of its image.
 
         Args:
             sample: its pixels are not looked at.
@@ -187,7 +186,7 @@ class Augmentation:
 
         return turn
 
-    def _recolour(self, image: Tensor) -> Tensor:
+    def _recolor(self, image: Tensor) -> Tensor:
         if not self.colour:
             return image
         c = self.colour
@@ -202,14 +201,14 @@ class Augmentation:
 
 
 def _place(first: int, length: int, side: int, share: float) -> int:
-    """Where a window of ``side`` begins that holds all of a length, or has its middle somewhere inside."""
+    """Return where a window of ``side`` begins that holds all of a length, or at least its middle."""
     if length <= side:
         return round(first + length - side + share * (side - length))
     return round(first + length / 2 - share * side)
 
 
 def _reaching(sample: Sample, window: Window) -> tuple[tuple[Rle, ...], tuple[int, ...]]:
-    """The masks and labels of what reaches into a window, by their boxes."""
+    """Return the masks and labels of what reaches into a window, by their boxes."""
     top, left, height, width = window
     found = []
     for mask, label in zip(sample.masks, sample.labels, strict=True):
@@ -222,7 +221,7 @@ def _reaching(sample: Sample, window: Window) -> tuple[tuple[Rle, ...], tuple[in
 def _at_input(
     masks: Sequence[Rle], window: Window, turn: _Turn, size: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
-    """Boxes float32 ``[N, 4]`` and masks uint8 ``[N, h, w]`` in pixels of the network's input.
+    """Return boxes float32 ``[N, 4]`` and masks uint8 ``[N, h, w]`` in pixels of the network's input.
 
     Only a few of the masks are there at the image's resolution at once.
     """
@@ -237,7 +236,7 @@ def _at_input(
 
 
 def _boxes_through_centres(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """Boxes through the centres of each mask's outermost pixels, in pixels of ``size``: ``[N, 4]``."""
+    """Return boxes through the centres of each mask's outermost pixels, in pixels of ``size``: ``[N, 4]``."""
     height, width = masks.shape[-2:]
     ratio_y, ratio_x = size[0] / height, size[1] / width
     boxes = torch.zeros((len(masks), 4))
@@ -252,7 +251,7 @@ def _boxes_through_centres(masks: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """Masks uint8 ``[N, h, w]`` of ``size``, as the module's text says: eroded and moved by half pixels.
+    """Resize masks to ``size``, uint8 ``[N, h, w]``, eroded and moved by half pixels (see the module).
 
     The value at index i is the mask's at coordinate i, where torchvision's target sampling takes it to be.
     """

@@ -16,9 +16,9 @@ from typing import Any
 
 import torch
 
+from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.errors import InputError
-from maskrcnn_core.files import replace_file
-from maskrcnn_core.images import one_line
+from maskrcnn_core.images.reading import one_line
 from maskrcnn_core.training.settings import TrainingSettings
 
 __all__ = [
@@ -50,7 +50,7 @@ class Best:
     epoch: int = 0
 
     def beats(self, other: Best | None) -> bool:
-        """Whether these are better: by AP, and among equals (as at AP 0) by the loss."""
+        """Return whether these are better: by AP, and among equals (as at AP 0) by the loss."""
         return other is None or (self.ap, -self.loss) > (other.ap, -other.loss)
 
 
@@ -82,12 +82,12 @@ class TrainingState:
 
 
 def state_file(out: Path) -> Path:
-    """Where the checkpoint of a run lies that writes ``out``."""
+    """Return where the checkpoint of a run lies that writes ``out``."""
     return out.with_name(out.name + ".training")
 
 
 def write_state(file: Path, state: TrainingState) -> None:
-    """Replaces the checkpoint.
+    """Replace the checkpoint.
 
     Raises:
         OSError: as the system says; the old checkpoint is then untouched.
@@ -99,7 +99,7 @@ def write_state(file: Path, state: TrainingState) -> None:
 
 
 def read_state(file: Path) -> TrainingState:
-    """Reads a checkpoint.
+    """Read a checkpoint.
 
     Raises:
         InputError: if it is none, or of another version.
@@ -113,16 +113,16 @@ def read_state(file: Path) -> TrainingState:
             return TrainingState(**values, best=None if best is None else Best(**best))
     except Exception as error:  # whatever torch's reader raises on bad bytes
         raise InputError(
-            f"{shown}: this is no checkpoint of a training run, or a damaged one; delete it to start anew"
+            f"{shown}: this is not a training checkpoint, or it is damaged; delete it to start again"
         ) from error
-    raise InputError(f"{shown}: wanted a checkpoint of version {_VERSION}, found {version!r}")
+    raise InputError(f"{shown}: expected a checkpoint of version {_VERSION}, got {version!r}")
 
 
 # -- which run it is ----------------------------------------------------------------------------------
 
 
 def header_of(settings: TrainingSettings, start: str) -> str:
-    """What decides a run's result, as JSON."""
+    """Return what decides a run's result, as JSON."""
     deciding = asdict(settings)
     for name in ("out", "workers", "checkpoint_every", "stop_after"):
         del deciding[name]
@@ -130,14 +130,14 @@ def header_of(settings: TrainingSettings, start: str) -> str:
 
 
 def without_epochs(header: str) -> tuple[str, int]:
-    """What is equal in a run and one that extends it, and the number of its epochs."""
+    """Return what is equal in a run and one that extends it, and the number of its epochs."""
     document = json.loads(header)
     epochs = document["settings"].pop("epochs")
     return json.dumps(document, sort_keys=True), epochs
 
 
 def differences(found: str, wanted: str) -> str:
-    """What differs between the headers of two runs, in words."""
+    """Return what differs between the headers of two runs, in words."""
     ours, theirs = json.loads(wanted), json.loads(found)
     told = [
         f"{name.replace('_', '-')} was {theirs['settings'].get(name)}, now {value}"
@@ -145,14 +145,14 @@ def differences(found: str, wanted: str) -> str:
         if theirs["settings"].get(name) != value
     ]
     now, then = json.loads(ours["start"]), json.loads(theirs["start"])
-    told += [f"{words} was another" for name, words in _STARTS.items() if now.get(name) != then.get(name)]
+    told += [f"{words} has changed" for name, words in _STARTS.items() if now.get(name) != then.get(name)]
     return "; ".join(told)
 
 
 _STARTS = {
     "data": "the ground truth",
     "validation": "the validation data",
-    "beginning": "the model it begins from",
+    "beginning": "the model it starts from",
     "architecture": "the architecture",
     "reading": "what counts as ground truth",
 }

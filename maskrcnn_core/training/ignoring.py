@@ -30,14 +30,14 @@ _BACKGROUND, _LEFT_OUT = 0, -1
 
 
 def leave_out_ignored(network: MaskRCNN) -> None:
-    """Makes a network heed :data:`IGNORED` in its targets while it trains, in place."""
+    """Make a network heed :data:`IGNORED` in its targets while it trains, in place."""
     # The very same attributes and parameters, but for two methods each: there is nothing to copy.
     network.rpn.__class__ = _IgnoringRpn
     network.roi_heads.__class__ = _IgnoringHeads
 
 
 def covered_shares(boxes: Tensor, region: Tensor) -> Tensor:
-    """Which share of each box lies in a region.
+    """Return the share of each box that lies in a region.
 
     Args:
         boxes: float ``[N, 4]``, x1 y1 x2 y2 in pixels; they are widened to whole pixels, and what lies
@@ -111,9 +111,9 @@ class _IgnoringHeads(RoIHeads):  # type: ignore[misc]  # torchvision has no type
         self, features: dict[str, Tensor], proposals: list[Tensor], image_shapes: Any, targets: Any = None
     ) -> tuple[list[dict[str, Tensor]], dict[str, Tensor]]:
         try:
-            answer: tuple[list[dict[str, Tensor]], dict[str, Tensor]]
-            answer = super().forward(features, proposals, image_shapes, targets)
-            return answer
+            outputs: tuple[list[dict[str, Tensor]], dict[str, Tensor]]
+            outputs = super().forward(features, proposals, image_shapes, targets)
+            return outputs
         except _NothingToLearn:
             nothing = torch.stack([level.sum() for level in features.values()]).sum() * 0
             return [], dict.fromkeys(("loss_classifier", "loss_box_reg", "loss_mask"), nothing)

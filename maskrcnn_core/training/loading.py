@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import torch
+from cachetools import LRUCache
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler, get_worker_info
 from torch.utils.data import Dataset as TorchDataset
 
-from maskrcnn_core.annotations import ImageRecord
-from maskrcnn_core.categories import LabelMap
+from maskrcnn_core.common.arrays import Pixels
+from maskrcnn_core.dataset.annotations import ImageRecord
+from maskrcnn_core.dataset.categories import LabelMap
 from maskrcnn_core.errors import CoreError, DatasetError, InputError
-from maskrcnn_core.images import Stretch, one_line, read_image
-from maskrcnn_core.masks import Rle
+from maskrcnn_core.evaluation.ground_truth import GroundTruth, other_size
+from maskrcnn_core.geometry.rle import Rle
+from maskrcnn_core.images.reading import Stretch, one_line, read_image
 from maskrcnn_core.training.augmentation import (
     Augmentation,
-    Pixels,
     Sample,
     Target,
     input_scale,
     largest_whole_scale,
 )
-from maskrcnn_core.training.data import GroundTruth, other_size
 
 __all__ = ["Batches", "TrainingImages", "seed_of"]
 
@@ -65,9 +66,8 @@ class TrainingImages(TorchDataset[tuple[Tensor, Target]]):
         self.seed = seed
         self._samples = [s for truth in truths for s in _without_pixels(truth, label_map, input_size)]
         if not any(sample.masks for _, _, sample, _ in self._samples):
-            raise InputError("training data: none of the images holds an instance to learn from")
-        self._cache: OrderedDict[int, Pixels] = OrderedDict()
-        self._cache_bytes = 0
+            raise InputError("training data: none of the images has an instance to learn from")
+        self._cache: LRUCache[int, Pixels] | None = None  # made in the process that decodes
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Target]:
         file, record, bare, stretch = self._samples[key[2]]
@@ -76,7 +76,7 @@ class TrainingImages(TorchDataset[tuple[Tensor, Target]]):
             return self.augmentation(replace(bare, pixels=pixels))
 
     def order(self, epoch: int) -> list[Key]:
-        """One epoch: every image once, larger ones as often as crops are needed to see most of them."""
+        """Order one epoch: every image once, larger ones as often as crops are needed to see most of them."""
         repeated = [
             index
             for index, (_, record, sample, _) in enumerate(self._samples)
@@ -87,15 +87,15 @@ class TrainingImages(TorchDataset[tuple[Tensor, Target]]):
         return [(epoch, n, repeated[place]) for n, place in enumerate(places)]
 
     def count(self) -> int:
-        """Samples in an epoch."""
+        """Return the number of samples in an epoch."""
         return sum(self._crops(record, sample.scale) for _, record, sample, _ in self._samples)
 
     def share_left_whole(self, *, above: int = 0, samples: int = 1000) -> float:
-        """Which share of the instances in samples of the first epoch is there as a whole; NaN for none.
+        """Return the share of the instances in the first epoch's samples that are whole; NaN for none.
 
         Args:
-            above: only of those that have more than so many pixels of the network's input.
-            samples: at most so many are drawn; nothing is decoded for it.
+            above: only of those that have more than this many pixels of the network's input.
+            samples: at most this many are drawn; nothing is decoded for it.
         """
         whole = seen = 0
         for key in self.order(0)[:samples]:
@@ -123,20 +123,19 @@ class TrainingImages(TorchDataset[tuple[Tensor, Target]]):
         return 1 if crop is None else max(1, round(math.sqrt(record.height * record.width) * scale / crop))
 
     def _pixels(self, index: int, file: Path, record: ImageRecord, stretch: Stretch) -> Pixels:
+        if self._cache is None:
+            worker = get_worker_info()
+            share = _CACHE_BYTES // (1 if worker is None else worker.num_workers)
+            self._cache = LRUCache(share, getsizeof=lambda one: one.nbytes)
         if index in self._cache:
-            self._cache.move_to_end(index)
             return self._cache[index]
         pixels = read_image(file, stretch=stretch).pixels
         if pixels.shape[:2] != record.size:
             raise DatasetError(
                 f"{one_line(record.file_name)}: {other_size(record, (pixels.shape[0], pixels.shape[1]))}"
             )
-        self._cache[index] = pixels
-        self._cache_bytes += pixels.nbytes
-        worker = get_worker_info()
-        most = _CACHE_BYTES // (1 if worker is None else worker.num_workers)
-        while self._cache_bytes > most and len(self._cache) > 1:
-            self._cache_bytes -= self._cache.popitem(last=False)[1].nbytes
+        if pixels.nbytes <= self._cache.maxsize:
+            self._cache[index] = pixels
         return pixels
 
 
@@ -176,7 +175,7 @@ def _without_pixels(
 
 
 def seed_of(*parts: int | str) -> int:
-    """A seed that depends on all parts and is as good as independent of every other seed."""
+    """Return a seed that depends on all parts and is as good as independent of every other seed."""
     digest = hashlib.sha256(repr(parts).encode()).digest()
     return int.from_bytes(digest[:7], "big")
 
@@ -215,7 +214,7 @@ class Batches:
         )
 
     def of(self, epoch: int, first: int = 0) -> Iterator[tuple[list[Tensor], list[Target]]]:
-        """Those of an epoch from the ``first`` on; what does not fill a whole one waits for the next epoch.
+        """Yield an epoch's batches from ``first`` on; what does not fill one waits for the next epoch.
 
         Raises:
             CoreError: if an image cannot be read; also if a worker process met it.

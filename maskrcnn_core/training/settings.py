@@ -35,7 +35,7 @@ class TrainingSettings:
         seed: of everything random.
         workers: processes that prepare samples.
         evaluate_every: epochs between two evaluations; the last one is always evaluated.
-        max_detections: the best so many of an image count in evaluations, and are the model's own limit.
+        max_detections: how many of the best of an image count in evaluations; the model keeps this limit.
         rois: regions of an image that the heads learn from in a step, at most a quarter of them objects (He
             et al. 2017, section 3.1).
         checkpoint_every: steps between two checkpoints, beside those at the end of each epoch.
@@ -65,22 +65,21 @@ class TrainingSettings:
 
     def __post_init__(self) -> None:
         if self.out.suffix != ".safetensors":
-            raise InputError(f"out: wanted a name that ends with .safetensors, found {self.out.name!r}")
+            raise InputError(f"out: expected a name that ends with .safetensors, got {self.out.name!r}")
         for name, least, most in _BOUNDS:
             owner = self.augmentation if hasattr(self.augmentation, name) else self
             value = getattr(owner, name)
             if name == "crop" and value is None:
                 continue  # whole images
             if not least <= value <= most:  # also NaN
-                raise InputError(f"{name.replace('_', '-')}: wanted {least:g} to {most:g}, found {value:g}")
+                raise InputError(f"{name.replace('_', '-')}: expected {least:g} to {most:g}, got {value:g}")
         if self.stop_after is not None and not 1 <= self.stop_after <= self.epochs:
             raise InputError(
-                f"stop-after: wanted 1 to {self.epochs}, which is how many epochs there are, "
-                f"found {self.stop_after}"
+                f"stop-after: expected 1 to {self.epochs}, the number of epochs, got {self.stop_after}"
             )
         low, high = self.augmentation.scales
         if not 0.05 <= low <= high <= 20:
-            raise InputError(f"scales: wanted two factors from 0.05 to 20, found {low:g} and {high:g}")
+            raise InputError(f"scales: expected two factors from 0.05 to 20, got {low:g} and {high:g}")
 
 
 _BOUNDS: tuple[tuple[str, float, float], ...] = (
@@ -104,7 +103,7 @@ _BOUNDS: tuple[tuple[str, float, float], ...] = (
 
 
 def learning_rate(settings: TrainingSettings, step: int, steps: int) -> float:
-    """The rate of a step, counted from 0, of ``steps`` in all: linear warm-up, then half a cosine.
+    """Return the rate of a step, counted from 0, of ``steps`` in all: linear warm-up, then half a cosine.
 
     Loshchilov and Hutter 2017, "SGDR", arXiv:1608.03983. A short run warms up for a tenth of its steps.
     """

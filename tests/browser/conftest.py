@@ -3,8 +3,6 @@
 import contextlib
 import os
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 import urllib.parse
@@ -12,10 +10,13 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import sync_playwright
 
-from maskrcnn_core.store.places import StorePlace
-from maskrcnn_core.store.store import Store
+from maskrcnn_core.projects.db.location import StorePlace
+from maskrcnn_core.projects.store import Store
 from tests.browser.chromium import find_chromium
+from tests.browser.forking import Forker
+from tests.needs import lacks
 
 ROOT = Path(__file__).parents[2]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -26,11 +27,10 @@ SERVER_LOGS = []
 @pytest.fixture(scope="session")
 def browser():
     """A headless Chromium for the whole run."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         path = find_chromium(playwright)
         if path is None:
-            pytest.skip("no Chromium: run `playwright install chromium` or set MASKDESK_CHROMIUM")
+            lacks("no Chromium: run `playwright install chromium` or set MASKDESK_CHROMIUM")
         browser = playwright.chromium.launch(executable_path=path, args=FLAGS)
         yield browser
         browser.close()
@@ -39,8 +39,9 @@ def browser():
 class Servers:
     """Streamlit servers on free loopback ports."""
 
-    def __init__(self, make_folder):
+    def __init__(self, make_folder, forker):
         self.make_folder = make_folder
+        self.forker = forker
         self.running = {}
 
     def __call__(self, script_path, env=None, cwd=None, address=None, base=""):
@@ -58,39 +59,25 @@ class Servers:
             "server.fileWatcherType": "none",
             "browser.gatherUsageStats": "false",
         }
-        command = [sys.executable, "-m", "streamlit", "run", str(script_path)]
-        command += [f"--{name}={value}" for name, value in options.items()]
+        arguments = ["streamlit", "run", str(script_path)]
+        arguments += [f"--{name}={value}" for name, value in options.items()]
         log = self.make_folder("server") / "log.txt"
+        log.touch()
         SERVER_LOGS.append(log)
-        paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                command,
-                cwd=cwd or log.parent,
-                env={**os.environ, "PYTHONPATH": paths, **(env or {})},
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
+        process = self.forker.start(arguments, {**os.environ, **(env or {})}, cwd or log.parent, log)
         address = f"http://127.0.0.1:{port}{base}"
         self.running[address] = process
-        wait_for_health(address, process, log)
+        wait_for_health(address, lambda: process.is_alive, log)
         return address
 
     def kill(self, address):
         """Ends a server as a power cut does."""
-        process = self.running.pop(address)
-        process.kill()
-        process.wait(10)
+        self.running.pop(address).kill()
 
     def stop_all(self):
-        for process in self.running.values():
-            process.terminate()
-        for process in self.running.values():
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(10)
+        """Ends all that run. Nothing of them is kept, so none is asked to end, which takes them seconds."""
+        for address in list(self.running):
+            self.kill(address)
 
 
 def free_port():
@@ -99,13 +86,21 @@ def free_port():
         return probe.getsockname()[1]
 
 
+@pytest.fixture(scope="session")
+def forker():
+    """What apps are forked from."""
+    forker = Forker()
+    yield forker
+    forker.stop()
+
+
 @pytest.fixture(scope="module")
-def serve_app(tmp_path_factory):
+def serve_app(tmp_path_factory, forker):
     """``serve_app(script_path, env, cwd)`` starts an app, which ends with the module; see `Servers`.
 
     Each takes up to a gigabyte of memory.
     """
-    servers = Servers(tmp_path_factory.mktemp)
+    servers = Servers(tmp_path_factory.mktemp, forker)
     yield servers
     servers.stop_all()
 
@@ -130,10 +125,10 @@ def store(address, folder):
     store.close()
 
 
-def wait_for_health(address, process, log):
+def wait_for_health(address, is_alive, log):
     """Until the server answers; fails with its output when it ends or takes a minute."""
     end = time.monotonic() + 60
-    while time.monotonic() < end and process.poll() is None:
+    while time.monotonic() < end and is_alive():
         try:
             with urllib.request.urlopen(f"{address}/_stcore/health", timeout=2) as answer:
                 if answer.status == 200:

@@ -3,10 +3,8 @@
 import json
 from pathlib import Path
 
-import pytest
-
-from maskrcnn_core.samples import SAMPLES
-from tests.browser.frames import next_frame
+from maskrcnn_core.synthetic.samples import SAMPLES
+from tests.browser.frames import next_frame, wait_until
 
 
 class Desk:
@@ -15,7 +13,7 @@ class Desk:
     def __init__(self, page, address):
         self.page = page
         page.goto(address)
-        page.get_by_text("Drop in a picture").wait_for(timeout=60_000)
+        page.get_by_text("Drop in an image").wait_for(timeout=60_000)
 
     def drop(self, *files):
         self.page.set_input_files("input[type=file]", list(files))
@@ -55,11 +53,7 @@ class Desk:
         next_frame(self.page)
 
     def wait_until(self, check, what):
-        for _ in range(150):
-            if check():
-                return
-            self.page.wait_for_timeout(100)
-        pytest.fail(f"waited 15 s for: {what}")
+        wait_until(self.page, check, what)
 
     @property
     def offered(self):

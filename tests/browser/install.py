@@ -2,7 +2,8 @@
 
 A headless shell is best, as it takes half the time of a whole browser: an installed one is used; else, for
 root on Debian, the system's package is installed. Else any installed Chromium is used; else Ubuntu's package,
-or Playwright's own is downloaded. Where none works the browser tests skip and say so: everything else runs.
+or Playwright's own is downloaded. Where none works the browser tests skip and
+say so, and in CI fail: everything else runs.
 """
 
 import os

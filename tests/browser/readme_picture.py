@@ -10,9 +10,10 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-from maskrcnn_core.samples import SAMPLES
+from maskrcnn_core.synthetic.samples import SAMPLES
 from tests.browser.chromium import find_chromium
 from tests.browser.conftest import FLAGS, ROOT, Servers
+from tests.browser.forking import Forker
 
 SIZE = {"width": 1360, "height": 1010}
 
@@ -20,7 +21,7 @@ SIZE = {"width": 1360, "height": 1010}
 def take(sample: str, model: str, target: Path) -> None:
     """Opens a sample with a model and takes the page's picture."""
     row = next(row for row in SAMPLES if row.key == sample)
-    servers = Servers(lambda name: Path(tempfile.mkdtemp(prefix=f"{name}-")))
+    servers = Servers(lambda name: Path(tempfile.mkdtemp(prefix=f"{name}-")), Forker())
     address = servers(ROOT / "app.py", {"MASKDESK_FETCH": "no"}, cwd=ROOT)
     try:
         with sync_playwright() as playwright:

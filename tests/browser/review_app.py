@@ -1,81 +1,39 @@
 """A page with nothing but the reviewer, over drawn pictures and a store in memory.
 
 Query: ``store`` names the store (it outlives a reload), ``count`` places, ``unit``, ``instances`` per image,
-``window`` frames on each side, ``delay`` seconds that Python takes, ``size`` of the pictures, ``categories``.
+``window`` frames on each side, ``delay`` seconds that Python takes, ``late`` seconds before it comes to the
+page's buttons, ``size`` of the pictures, ``categories``.
 """
 
-import functools
-import io
 import json
 import time
 
-import numpy as np
 import streamlit as st
-from PIL import Image, ImageDraw
-from pycocotools import mask as coco_mask
 
-from pages.ui.review import (
-    Finish,
+from maskrcnn_core.drawing.style import Style
+from maskrcnn_core.projects.review.operations import Finish, Relabel, SetStatus
+from pages.components.review import (
     Go,
     InstanceState,
     QueueFacts,
     Refusal,
-    Relabel,
     ReviewCategory,
     ReviewFrame,
     ReviewMessage,
-    SetStatus,
     reviewer,
     waiting_operations,
 )
-from pages.ui.steady import keep_steady
-from pages.ui.viewer import CocoRle, DisplayOptions, ViewerImage, ViewerInstance, ViewerMessage, media_url
+from pages.components.viewer import (
+    ViewerImage,
+    ViewerInstance,
+    ViewerMessage,
+    media_url,
+)
+from pages.shared.steady import keep_steady
+from tests.browser.drawings import COLORS, masks, picture
 
-COLORS = ["#e6194b", "#3cb44b", "#ffe119", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f032e6"]
 NAMES = ["person", "bicycle", "traffic light", "bus", "<b>odd</b> **name**", "dog", "cat", "boat", "bird"]
 NAMES += ["kite", "zebra", "bench", "clock"]
-
-
-@functools.lru_cache(maxsize=64)
-def picture(number, width, height):
-    x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
-    tint = np.random.default_rng(number).integers(0, 90, 3)
-    image = Image.fromarray(
-        np.dstack([90 * y + tint[0], 60 * x + tint[1], 190 - 80 * y - tint[2]]).astype(np.uint8)
-    )
-    draw = ImageDraw.Draw(image)
-    rng = np.random.default_rng(1000 + number)
-    for _ in range(60):
-        cx, cy = int(rng.integers(0, width)), int(rng.integers(0, height))
-        r = int(rng.integers(width // 60, width // 12))
-        draw.ellipse(
-            [cx - r, cy - r, cx + r, cy + r], fill=tuple(int(value) for value in rng.integers(60, 220, 3))
-        )
-    draw.text((width // 40, width // 40), f"picture {number + 1}", fill="white", font_size=width // 20)
-    file = io.BytesIO()
-    image.save(file, "JPEG", quality=85)
-    return file.getvalue()
-
-
-@functools.lru_cache(maxsize=64)
-def masks(number, count, width, height):
-    rng = np.random.default_rng(7 + number)
-    found = []
-    for _ in range(count):
-        r = int(rng.integers(width // 40, width // 12))
-        cx, cy = int(rng.integers(r, width - r)), int(rng.integers(r, height - r))
-        ys, xs = np.mgrid[
-            max(0, cy - 2 * r) : min(height, cy + 2 * r), max(0, cx - 2 * r) : min(width, cx + 2 * r)
-        ]
-        angle, distance = np.arctan2(ys - cy, xs - cx), np.hypot(ys - cy, xs - cx)
-        mask = np.zeros((height, width), np.uint8, "F")
-        mask[ys[0, 0] : ys[-1, 0] + 1, xs[0, 0] : xs[0, -1] + 1] = distance < r * (
-            1 + 0.2 * np.sin(5 * angle)
-        )
-        rle = coco_mask.encode(mask)
-        x, y, w, h = coco_mask.toBbox(rle)
-        found.append((CocoRle((height, width), rle["counts"].decode()), (x, y, x + w, y + h)))
-    return found
 
 
 class Store:
@@ -199,10 +157,9 @@ def main():
     store = open_store(query.get("store", "one"), count, per_image)
     length = count if unit == "image" else count * per_image
     token = f"{unit}-{query.get('store', 'one')}"
-    kept = st.session_state.setdefault(
-        "kept", {"display": DisplayOptions(), "ack": 0, "score_threshold": 0.3}
-    )
+    kept = st.session_state.setdefault("kept", {"display": Style(), "ack": 0, "score_threshold": 0.3})
 
+    time.sleep(float(query.get("late", 0)))
     if st.button("Somebody else rejects the first"):
         row = store.instances[(1000 + store.at) * 1000]
         row.update(status="rejected", version=row["version"] + 1)

@@ -1,10 +1,10 @@
 """The Review page as a person sees it, and projects for it."""
 
-from maskrcnn_core.categories import Category
-from maskrcnn_core.store.intake import import_files
-from maskrcnn_core.store.store import new_instance
+from maskrcnn_core.dataset.categories import Category
+from maskrcnn_core.projects.exchange.intake import import_files
+from maskrcnn_core.projects.new_rows import new_instance
 from tests.browser.frames import next_frame
-from tests.core.builders import disc
+from tests.builders.core import disc
 
 CATEGORIES = ("nucleus", "circle", "square", "triangle")
 
@@ -51,6 +51,12 @@ _NAME_IS_TOLD = """() => {
 }"""
 
 
+def wait_for_the_name(page):
+    """Until the page has the name that the browser remembers, if any: it is told once the page is at rest."""
+    page.wait_for_function(_NAME_IS_TOLD)
+    settle(page)
+
+
 class ReviewPage:
     """What a person sees of the Review page, and does to it."""
 
@@ -58,9 +64,7 @@ class ReviewPage:
         self.page = page
         page.goto(link)
         self.wait()
-        # The browser tells its name once the page is there, which is then drawn once more.
-        page.wait_for_function(_NAME_IS_TOLD)
-        settle(page)
+        wait_for_the_name(page)
 
     @property
     def root(self):

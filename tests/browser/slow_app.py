@@ -8,7 +8,7 @@ more; here it always does.
 import gc
 import time
 
-from pages.ui.navigation import run_app
+from pages.shell.navigation import run_app
 
 if not hasattr(gc, "quick_collect"):
     gc.quick_collect = gc.collect

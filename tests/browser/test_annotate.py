@@ -3,6 +3,7 @@
 import contextlib
 import io
 import json
+import re
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -12,10 +13,10 @@ import pytest
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from maskrcnn_core.images import encode_png
-from maskrcnn_core.samples import SAMPLES
-from maskrcnn_core.scenes import draw_scene
-from pages.ui.steady import DESK
+from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.synthetic.samples import SAMPLES
+from maskrcnn_core.synthetic.scenes import draw_scene
+from pages.shared.steady import DESK
 from tests.browser.desk import Desk
 from tests.browser.frames import next_frame
 from tests.shared_data import shared_path
@@ -63,7 +64,7 @@ def test_from_a_photo_to_a_checked_coco_file(desk):
             segmentation = coco_mask.merge(coco_mask.frPyObjects(segmentation, *size))
         assert coco_mask.area(segmentation) == annotation["area"]
         assert coco_mask.toBbox(segmentation).tolist() == annotation["bbox"]
-    assert desk.page.get_by_text("least mask IoU").is_visible()
+    assert desk.page.get_by_text("lowest mask IoU").is_visible()
 
 
 def test_a_moved_score_is_seen_and_goes_back_to_the_models_own(desk):
@@ -89,7 +90,7 @@ def test_the_browser_asks_before_open_images_are_lost(desk):
 
     desk.page.on("dialog", stay)
     desk.page.reload()
-    desk.page.get_by_text("Drop in a picture").wait_for(timeout=60_000)
+    desk.page.get_by_text("Drop in an image").wait_for(timeout=60_000)
     assert asked == [], "nothing is open"
     desk.drop(shared_path(*PHOTO))
     desk.settle()
@@ -133,7 +134,7 @@ def test_no_label_is_cut(page, address, size):
     page.get_by_text("Add images").click()
     files = [{"name": f"{n}.png", "mimeType": "image/png", "buffer": data} for n, data in enumerate(scenes)]
     page.set_input_files("input[type=file]", files)
-    page.get_by_role("button", name="Keep for all alike").wait_for(timeout=60_000)
+    page.get_by_role("button", name="Keep for all such images").wait_for(timeout=60_000)
     assert cut_labels(desk) == []
     page.get_by_role("link", name="Models").click()
     page.get_by_text("Your own model").wait_for()
@@ -220,7 +221,9 @@ def test_a_click_in_the_viewer_chooses_the_row_and_a_row_the_instance(desk):
     first = desk.selected
     chosen = desk.page.locator("[data-testid=stDataFrame]").last
     chosen.scroll_into_view_if_needed()
-    desk.page.wait_for_timeout(1500)  # the table takes in what the viewer chose
+    desk.page.get_by_text(", selected: no. ").wait_for()
+    desk.settle()
+    next_frame(desk.page)  # the table takes in what the viewer chose
     # The table is drawn on a canvas: a click on the mark beside its second row is a click at a place.
     box = chosen.bounding_box()
     desk.page.mouse.click(box["x"] + 18, box["y"] + 40 + 44 + 22)
@@ -244,7 +247,7 @@ def test_thresholds_survive_another_page_and_a_bad_file_harms_nothing(desk, tmp_
     assert desk.page.locator("img[src*='127.0.0.1:9']").count() == 0
     desk.set_score(0.8)
     count = desk.shown
-    desk.page.wait_for_timeout(1000)
+    desk.page.get_by_text(f"{count} rows, none selected").wait_for()  # Python has heard of it
     desk.page.get_by_role("link", name="Models").click()
     desk.page.get_by_text("Your own model").wait_for()
     desk.page.get_by_role("link", name="Annotate").click()
@@ -260,7 +263,7 @@ def test_a_link_is_followed_whatever_the_page_is_about_to_do(page, slow_address,
     desk.settle()
     desk.set_score(0.9)
     count = desk.shown
-    desk.page.wait_for_timeout(pause)
+    desk.page.wait_for_timeout(pause)  # not a wait: when the link is clicked is what is tried
     desk.page.get_by_role("link", name="Models").click()
     desk.page.get_by_text("Your own model").wait_for(timeout=60_000)
     desk.page.wait_for_timeout(4000)  # as long as the page that was left might come back
@@ -291,6 +294,27 @@ def test_a_zip_brings_many_images_and_all_go_into_one_file(desk, tmp_path):
     assert document["annotations"]
 
 
+def test_what_is_touched_while_files_are_read_breaks_nothing_off(desk):
+    """The page is drawn again then, and must not be in the middle of the files."""
+    rng = np.random.default_rng(5)
+    files = []
+    for n in range(20):
+        pixels = io.BytesIO()
+        Image.fromarray(rng.integers(0, 256, (1500, 2000, 3), np.uint8)).save(pixels, "JPEG")
+        files.append({"name": f"{n}.jpg", "mimeType": "image/jpeg", "buffer": pixels.getvalue()})
+    desk.settle()
+    desk.page.set_input_files("input[type=file]", files)
+    desk.page.get_by_text(re.compile(r"Reading \d+\.jpg")).wait_for(timeout=60_000)
+    desk.page.get_by_test_id("stSidebar").get_by_role("slider", name="NMS IoU").press("ArrowRight")
+    desk.page.locator("[data-ready=true]").wait_for(timeout=120_000)
+    desk.settle()
+    assert desk.page.get_by_text("Already open").count() == 0, "some were taken in, and taken in again"
+    steps = desk.page.get_by_role("group", name="Go through the list").get_by_role("status")
+    assert steps.inner_text() == "1 of 20"
+    desk.page.get_by_role("button", name="Cancel waiting").click()
+    desk.settle()
+
+
 def test_turning_over_images_while_others_run_loses_no_step_and_no_session(desk):
     folder = shared_path("data", "coco_val2017", "images")
     desk.drop(*sorted(folder.iterdir())[:30])
@@ -299,8 +323,8 @@ def test_turning_over_images_while_others_run_loses_no_step_and_no_session(desk)
     position = 0
     for pause in (150, 300, 600, 150, 300):
         for _ in range(3):
-            desk.page.get_by_role("button", name="The next image").click()
-            desk.page.wait_for_timeout(pause + 400)
+            desk.page.get_by_role("button", name="Next image").click()
+            desk.page.wait_for_timeout(pause + 400)  # not a wait: the pace of who turns over images
         position += 3
     names = [path.name for path in sorted(folder.iterdir())[:30]]
     desk.page.get_by_text(f"{names[position]}: ").wait_for(timeout=20_000)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from maskrcnn_core.model_cards import card_file
-from maskrcnn_core.models import STARTER_FILE
+from maskrcnn_core.models.cards import card_file
+from maskrcnn_core.models.catalog import STARTER_FILE
 from tests.browser.desk import Desk
-from tests.core.builders import make_network
+from tests.builders.core import make_network
 
 ROOT = Path(__file__).parents[2]
 

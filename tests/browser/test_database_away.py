@@ -3,24 +3,21 @@
 import pytest
 from sqlalchemy import make_url
 
-from maskrcnn_core.images import encode_png
-from maskrcnn_core.scenes import draw_scene
-from maskrcnn_core.store.places import StorePlace
-from maskrcnn_core.store.store import Store
+from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.projects.db.location import StorePlace
+from maskrcnn_core.projects.store import Store
+from maskrcnn_core.synthetic.scenes import draw_scene
 from tests.browser.chromium import remember_name
 from tests.browser.conftest import ROOT
 from tests.browser.review_page import ReviewPage, link_of, make_project
-from tests.store.postgres import PostgresServer, find_tools
+from tests.integration.postgres import start_postgres
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
 def server():
-    tools = find_tools()
-    if tools is None:
-        pytest.skip("no PostgreSQL on this machine: install the system's package `postgresql`")
-    server = PostgresServer(tools)
+    server = start_postgres()
     yield server
     server.stop()
 
@@ -36,7 +33,7 @@ def test_a_restart_of_the_database_ends_no_review(page, serve_app, server, tmp_p
     server.end()
     review.press("a", "d")
     review.wait(saved="false", status_counts="1,2,1")
-    page.get_by_text("not saved, trying: the project database does not answer").wait_for()
+    page.get_by_text("not saved, retrying: the project database is not responding").wait_for()
     review.press("d")  # keys go on
     review.wait(saved="false", status_counts="0,2,2")
     server.begin()

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from maskrcnn_core.images import encode_png
-from maskrcnn_core.masks import mask_iou
-from maskrcnn_core.polygons import polygons_to_rle
-from maskrcnn_core.samples import SAMPLES
-from maskrcnn_core.scenes import draw_scene
+from maskrcnn_core.geometry.polygons import polygons_to_rle
+from maskrcnn_core.geometry.rle import mask_iou
+from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.synthetic.samples import SAMPLES
+from maskrcnn_core.synthetic.scenes import draw_scene
 from tests.browser.chromium import remember_name
 from tests.browser.desk import Desk
+from tests.browser.frames import next_frame, wait_until
 from tests.browser.review_page import ReviewPage, link_of, make_project
 
 pytestmark = pytest.mark.browser
@@ -203,7 +204,7 @@ def test_the_better_of_two_that_are_one_object_stays_whatever_they_are_called(re
     review.wait(saved="true", status_counts="3,1,1")
     assert (rows()[original].status, rows()[copy].status) == ("rejected", "accepted")
     review.press("Shift+k")
-    assert review.said == "no two are the same object"
+    assert review.said == "no duplicates"
 
 
 def test_the_network_makes_a_chosen_mask_again(review, rows):
@@ -281,7 +282,7 @@ def test_in_a_queue_of_instances_no_other_one_is_decided_in_the_place_of_one_tha
     review.press("Delete")
     review.wait(status_counts="3,0,0", saved="true")
     review.press("a")
-    review.page.wait_for_timeout(500)
+    next_frame(review.page)  # by now it would say that something is to be saved
     review.saved()
     assert {row.status for row in rows().values()} == {"proposed"}
 
@@ -332,11 +333,8 @@ def test_one_finger_draws_and_two_move_the_picture(review, rows):
     for step in range(1, 6):
         touch("touchMove", (155, 200), (200 + 8 * step, 200))
     touch("touchEnd")
-    for _ in range(50):
-        if float(review.root.get_attribute("data-zoom")) > 1.1 * zoom:
-            break
-        review.page.wait_for_timeout(100)
-    assert float(review.root.get_attribute("data-zoom")) > 1.1 * zoom
+    larger = lambda: float(review.root.get_attribute("data-zoom")) > 1.1 * zoom  # noqa: E731
+    wait_until(review.page, larger, "a larger picture")
     review.saved()
     assert rows()[new].counts == counts, "the first finger's stroke was given up"
     assert len(rows()) == len(before) + 1
@@ -349,12 +347,12 @@ def test_what_is_seen_on_the_annotate_page_is_mended_in_a_project_of_its_own(pag
     page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
     desk.settle()
     count = desk.shown
-    page.get_by_role("button", name="Mend masks").click()
+    page.get_by_role("button", name="Correct masks").click()
     page.wait_for_url("**/review?*", timeout=60_000)
     page.locator(f".viewer[data-part=root][data-status-counts='{count},0,0']").wait_for(timeout=60_000)
     (project,) = {row.id for row in store.projects()} - known
     assert {row.source for row in store.instances(project)} == {"photos"}
     page.get_by_role("link", name="Annotate").click()
     page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=60_000)
-    page.get_by_role("button", name="Mend masks").click()
+    page.get_by_role("button", name="Correct masks").click()
     page.wait_for_url(f"**/review?project={project}*", timeout=60_000)

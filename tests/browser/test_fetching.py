@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from maskrcnn_core.formats.coco_reader import read_coco
-from maskrcnn_core.masks import mask_iou
-from maskrcnn_core.models import model_by_key
-from maskrcnn_core.polygons import polygons_to_rle
+from maskrcnn_core.geometry.polygons import polygons_to_rle
+from maskrcnn_core.geometry.rle import mask_iou
+from maskrcnn_core.models.catalog import model_by_key
 from tests.browser.desk import Desk
 from tests.shared_data import shared_path
 
@@ -126,7 +126,7 @@ def test_without_a_network_a_person_on_a_photo_is_found_and_one_line_says_what_i
     photo = shared_path(*PHOTO)
     desk = Desk(page, fresh_machine("http://127.0.0.1:9"))
     desk.drop(photo)
-    line = sidebar(page).get_by_text("the small model in the box is used")
+    line = sidebar(page).get_by_text("using the small built-in model")
     line.wait_for()
     model_is(page, BOXED.title)
     name, data = desk.download("COCO JSON")
@@ -145,9 +145,9 @@ def test_what_is_fetched_is_seen_takes_over_and_can_be_switched_back(page, fresh
     desk = Desk(page, fresh_machine(hub.url))
     side = sidebar(page)
     side.get_by_text(f"Fetching {MOBILE.title}: 1.0 of 3.8 MB, Apache-2.0").wait_for()
-    side.get_by_text(f"Then comes {BEST.title}, 186 MB, {BEST.licence}").wait_for()
+    side.get_by_text(f"Next: {BEST.title}, 186 MB, {BEST.licence}").wait_for()
     desk.drop(photo)
-    side.get_by_text("A rough answer").wait_for()
+    side.get_by_text("A rough result").wait_for()
     model_is(page, BOXED.title)
     _, rough = desk.download("COCO JSON")
     hub.gate.set()
@@ -170,7 +170,7 @@ def test_who_stops_it_may_go_on_where_it_was(page, fresh_machine, hub):
     side.get_by_role("button", name="Cancel").click()
     side.get_by_text(f"Stopped fetching {MOBILE.title} at 1.0 of 3.8 MB").wait_for()
     hub.gate.set()
-    side.get_by_role("button", name="Go on").click()
+    side.get_by_role("button", name="Resume").click()
     side.get_by_text(f"{MOBILE.title} has taken over from {BOXED.title}").wait_for()
     first, second = (wanted for name, wanted in hub.asked if name == MOBILE.file_name)
     assert first is None and int(second.removeprefix("bytes=").removesuffix("-")) >= 1_000_000
@@ -181,13 +181,13 @@ def test_damaged_and_cut_files_are_told_apart_and_the_rest_comes_later(page, fre
     hub.body = whole[:-1] + bytes([whole[-1] ^ 1])
     hub.gate.set()  # the large one breaks off half way, and brings nothing more
     Desk(page, fresh_machine(hub.url))
-    side.get_by_text(f"{MOBILE.title} was not fetched: what came is another file or damaged").wait_for()
-    side.get_by_text(f"{BEST.title} was not fetched: the connection broke off").wait_for()
+    side.get_by_text(f"{MOBILE.title} was not fetched: the file was wrong or damaged").wait_for()
+    side.get_by_text(f"{BEST.title} was not fetched: the connection was interrupted").wait_for()
     model_is(page, BOXED.title)
 
     hub.body, hub.cut_after = whole, 1_500_000
     side.get_by_role("button", name="Try again").click()
-    side.get_by_text(f"{MOBILE.title} was not fetched: the connection broke off").wait_for()
+    side.get_by_text(f"{MOBILE.title} was not fetched: the connection was interrupted").wait_for()
     hub.cut_after = None
     side.get_by_role("button", name="Try again").click()
     side.get_by_text(f"{MOBILE.title} has taken over from {BOXED.title}").wait_for()

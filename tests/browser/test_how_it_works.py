@@ -1,4 +1,4 @@
-"""The walk through the network in a real browser: every stage, and what one can play with."""
+"""How it works in a real browser: every stage, and what one can play with."""
 
 import html
 from pathlib import Path
@@ -7,18 +7,18 @@ import nbformat
 import numpy as np
 import pytest
 
-from maskrcnn_core.boxes import box_ious
-from maskrcnn_core.detections import Thresholds
-from maskrcnn_core.explaining import explain_box
-from maskrcnn_core.inference import Predictor
-from maskrcnn_core.models import get_model
-from maskrcnn_core.scenes import draw_scene
-from maskrcnn_core.stages import trace
-from maskrcnn_core.store.places import StorePlace
-from maskrcnn_core.store.store import Store
-from maskrcnn_core.walk import WALK
+from maskrcnn_core.detection.candidates import Thresholds
+from maskrcnn_core.explain.misses import explain_box
+from maskrcnn_core.explain.stages import STAGES
+from maskrcnn_core.explain.tracing import trace_network
+from maskrcnn_core.geometry.boxes import box_ious
+from maskrcnn_core.inference.predictor import Predictor
+from maskrcnn_core.models.loading import get_model
+from maskrcnn_core.projects.db.location import StorePlace
+from maskrcnn_core.projects.store import Store
+from maskrcnn_core.synthetic.scenes import draw_scene
 from tests.browser.chromium import remember_name
-from tests.browser.walk_page import NUMBERS, WalkPage, choose
+from tests.browser.explain_page import NUMBERS, ExplainPage, choose
 from tests.shared_data import shared_path
 
 ROOT = Path(__file__).parents[2]
@@ -59,9 +59,9 @@ def shared_path_or_none(*parts):
 
 
 @pytest.fixture
-def walk(page, address):
+def explained(page, address):
     remember_name(page.context)
-    return WalkPage(page, address)
+    return ExplainPage(page, address)
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +73,9 @@ def opened(browser, address):
     page = context.new_page()
     remember_name(context)
     page.on("pageerror", lambda error: errors.append(str(error)))
-    walk = WalkPage(page, address)
-    open_scene(walk)
-    yield walk
+    explained = ExplainPage(page, address)
+    open_scene(explained)
+    yield explained
     context.close()
     assert errors == []
 
@@ -87,51 +87,51 @@ def scene(opened):
     return opened
 
 
-def open_scene(walk):
-    walk.page.get_by_role("button", name="Draw a scene with known objects").click()
-    walk.title("input").wait_for(timeout=120_000)
+def open_scene(explained):
+    explained.page.get_by_role("button", name="Draw a scene with known objects").click()
+    explained.title("input").wait_for(timeout=120_000)
 
 
 @pytest.fixture(scope="module")
 def known():
     """The same scene, traced here."""
     predictor, pixels = Predictor(get_model("starter")), draw_scene(1).pixels
-    return predictor, pixels, trace(predictor, pixels)
+    return predictor, pixels, trace_network(predictor, pixels)
 
 
-def look_at_every_stage(walk):
-    for stage in WALK:
-        walk.go(stage.key)
+def look_at_every_stage(explained):
+    for stage in STAGES:
+        explained.go(stage.key)
         for name in PICTURES[stage.key]:
-            assert walk.picture(name).colors() > 3, f"{stage.key}: {name} is blank"
+            assert explained.picture(name).colors() > 3, f"{stage.key}: {name} is blank"
         if not PICTURES[stage.key]:
-            walk.page.get_by_text("Blocks, from the image to the masks").wait_for(timeout=60_000)
-            walk.page.get_by_text("How many weights").wait_for(timeout=60_000)
-        assert walk.errors == [], stage.key
+            explained.page.get_by_text("Blocks, from the image to the masks").wait_for(timeout=60_000)
+            explained.page.get_by_text("How many weights").wait_for(timeout=60_000)
+        assert explained.errors == [], stage.key
         for sentence in stage.sentences:
-            assert walk.page.get_by_text(sentence).is_visible()
+            assert explained.page.get_by_text(sentence).is_visible()
 
 
 def test_every_stage_has_its_picture_of_a_drawn_scene(scene):
     look_at_every_stage(scene)
 
 
-def test_every_stage_has_its_picture_of_a_photo(walk):
-    walk.page.set_input_files("input[type=file]", shared_path(*PHOTO))
-    walk.title("input").wait_for(timeout=120_000)
-    look_at_every_stage(walk)
+def test_every_stage_has_its_picture_of_a_photo(explained):
+    explained.page.set_input_files("input[type=file]", shared_path(*PHOTO))
+    explained.title("input").wait_for(timeout=120_000)
+    look_at_every_stage(explained)
 
 
-def test_the_buttons_the_keys_the_list_and_the_address_agree(walk, address):
-    open_scene(walk)
-    scene, page = walk, walk.page
-    page.get_by_role("button", name="The next stage").click()
+def test_the_buttons_the_keys_the_list_and_the_address_agree(explained, address):
+    open_scene(explained)
+    scene, page = explained, explained.page
+    page.get_by_role("button", name="Next stage").click()
     scene.title("backbone").wait_for()
     page.keyboard.press("Alt+ArrowRight")
     scene.title("pyramid").wait_for()
     assert page.get_by_role("radio", name="3. Feature pyramid").is_checked()
     page.wait_for_url("**stage=pyramid")
-    page.get_by_role("button", name="The stage before").click()
+    page.get_by_role("button", name="Previous stage").click()
     scene.title("backbone").wait_for()
     for _ in range(6):
         page.keyboard.press("Alt+ArrowRight")  # faster than the page is drawn
@@ -142,14 +142,14 @@ def test_the_buttons_the_keys_the_list_and_the_address_agree(walk, address):
 
 
 def test_iou_is_counted_while_a_box_is_dragged(scene, known):
-    _, pixels, stages = known
+    _, pixels, trace = known
     scene.go("iou")
     picture = scene.picture("iou")
     size = pixels.shape[:2]
     mine, target = picture.boxes
     truth = draw_scene(1).masks[0].box_xywh
     assert target == [truth[0], truth[1], truth[0] + truth[2], truth[1] + truth[3]], "ground truth, as drawn"
-    sent = np.round(stages.regions.boxes.astype(np.float64) * stages.to_image, 2)
+    sent = np.round(trace.regions.boxes.astype(np.float64) * trace.to_image, 2)
     ious = box_ious(sent, np.array([target]))[:, 0]
     for bar in (0.5, 0.2):
         picture.slide(bar)
@@ -168,36 +168,36 @@ def test_iou_is_counted_while_a_box_is_dragged(scene, known):
 
 
 def test_a_click_shows_the_anchors_of_that_point(scene, known):
-    _, pixels, stages = known
+    _, pixels, trace = known
     scene.go("anchors")
     picture = scene.picture("anchors")
-    all_of_them = sum(level.per_cell for level in stages.anchors)
+    all_of_them = sum(level.per_cell for level in trace.anchors)
     scene.page.get_by_text(f"{all_of_them} anchors at this point").wait_for()
     x, y = 60, 200
     picture.click((x, y), pixels.shape[:2])
     best = max(
-        level.objectness[level.cell_at(x / stages.to_image[0], y / stages.to_image[1])].max()
-        for level in stages.anchors
+        level.objectness[level.cell_at(x / trace.to_image[0], y / trace.to_image[1])].max()
+        for level in trace.anchors
     )
     scene.page.get_by_text(f"Most likely an object: {best:.3f}").wait_for(timeout=15_000)
-    scene.page.get_by_role("radio", name=stages.anchors[0].name).click()
-    scene.page.get_by_text(f"{stages.anchors[0].per_cell} anchors at this point").wait_for()
+    scene.page.get_by_role("radio", name=trace.anchors[0].name).click()
+    scene.page.get_by_text(f"{trace.anchors[0].per_cell} anchors at this point").wait_for()
 
 
 def test_the_number_of_proposals_is_a_slider_of_the_browser_and_python_hears_of_it(scene, known):
-    stages = known[2]
+    trace = known[2]
     scene.go("proposals")
     picture = scene.picture("proposals-after suppression")
     picture.slide(7)
     assert picture.view.locator('[data-part="value"]').inner_text() == "7", "at once"
-    scores = stages.regions.objectness
+    scores = trace.regions.objectness
     scene.page.get_by_text(f"Objectness of the best: {scores[0]:.3f}; of no. 7: {scores[6]:.3f}").wait_for()
     scene.page.get_by_role("radio", name="objectness").click()
     assert scene.picture("objectness").colors() > 3
 
 
 def test_another_nms_threshold_tells_who_suppresses_whom(scene, known):
-    predictor, _, stages = known
+    predictor, _, trace = known
     scene.go("suppression")
     assert scene.picture("fates").legend
     slider = scene.page.get_by_role("slider", name="NMS threshold (IoU)")
@@ -206,15 +206,15 @@ def test_another_nms_threshold_tells_who_suppresses_whom(scene, known):
     for _ in range(10):
         scene.page.keyboard.press("ArrowLeft")
     nms = round(start - 0.1, 2)
-    kept = len(stages.run.candidates.select(Thresholds(0.5, nms, predictor.model.max_detections)))
+    kept = len(trace.run.candidates.select(Thresholds(0.5, nms, predictor.model.max_detections)))
     scene.page.get_by_text(f"candidates: {kept} kept").wait_for(timeout=15_000)
     assert f"kept: {kept}" in scene.picture("fates").legend
 
 
-def test_why_it_was_missed_and_the_box_taken_all_the_same(walk, known, folder):
-    open_scene(walk)
-    scene = walk
-    predictor, pixels, stages = known
+def test_why_it_was_missed_and_the_box_taken_all_the_same(explained, known, folder):
+    open_scene(explained)
+    scene = explained
+    predictor, pixels, trace = known
     scene.go("missed")
     picture = scene.picture("missed")
     box = (10, 150, 120, 250)
@@ -227,14 +227,14 @@ def test_why_it_was_missed_and_the_box_taken_all_the_same(walk, known, folder):
     )
     # the pointer stands on whole pixels of the screen: boxes within a pixel are the same drag
     told = {
-        explain_box(stages, thresholds, predictor.model.label_map, np.add(box, shift).tolist()).verdict
+        explain_box(trace, thresholds, predictor.model.label_map, np.add(box, shift).tolist()).verdict
         for shift in ((0, 0, 0, 0), (1, 1, -1, -1), (-1, -1, 1, 1))
     }
-    verdict = explain_box(stages, thresholds, predictor.model.label_map, box).sentence.split(":")[0]
+    verdict = explain_box(trace, thresholds, predictor.model.label_map, box).sentence.split(":")[0]
     assert len(told) > 1 or verdict in answer.inner_text()
-    take = scene.page.get_by_role("button", name="Take it as an instance all the same")
+    take = scene.page.get_by_role("button", name="Add it as an instance anyway")
     take.click()
-    told = scene.page.get_by_text("Taken as an instance, ")
+    told = scene.page.get_by_text("Added as an instance of ")
     told.wait_for(timeout=60_000)
     take.click()  # once more makes no second one
     picture.wait_until(take.is_disabled, "the button to be dead")
@@ -249,7 +249,7 @@ def test_why_it_was_missed_and_the_box_taken_all_the_same(walk, known, folder):
     assert len(made) == 1
     assert made[0].given_box == pytest.approx(box, abs=1.5)
     assert made[0].area > 0
-    assert f"{names[made[0].category_id]}, in the project {project.name}" in told.inner_text()
+    assert f"{names[made[0].category_id]} to the project {project.name}" in told.inner_text()
     picture.drag((200, 150), (260, 210), pixels.shape[:2])
     told.wait_for(state="hidden")  # another box has not been taken
     take.click()
@@ -283,7 +283,7 @@ def test_the_walk_is_taken_home_as_a_report_and_as_a_notebook(scene):
             button.click()
         assert download.value.suggested_filename == name
         text = Path(download.value.path()).read_text("utf-8")
-        for stage in WALK:
+        for stage in STAGES:
             assert html.escape(stage.title) in text or stage.title in text
         if name.endswith(".ipynb"):
             nbformat.validate(nbformat.reads(text, as_version=4))

@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmarks.crowd import CROWD_NAMES, crowd_image
 from tests.browser.desk import Desk
+from tests.browser.frames import next_frame, still
 
 pytestmark = pytest.mark.browser
 
@@ -46,8 +47,8 @@ class CrowdDesk(Desk):
 
     def picture(self):
         self.page.mouse.move(5, 5)
-        self.page.wait_for_timeout(300)
-        return np.asarray(Image.open(io.BytesIO(self.canvas.screenshot())).convert("RGB")).astype(int)
+        shot = still(self.page, self.canvas.screenshot)
+        return np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int)
 
 
 @cache
@@ -79,19 +80,19 @@ def test_all_are_counted_everywhere(desk):
     assert len(instances()) == COUNT
     desk.wait_text(f"crowd.jpg: {COUNT} found")
     desk.wait_text(f"{COUNT} of {COUNT} shown")
-    desk.wait_text(f"{COUNT} rows, none chosen")
+    desk.wait_text(f"{COUNT} rows, none selected")
     ids = [instance.category_id for instance in instances()]
     for number, name in enumerate(CROWD_NAMES, start=1):
         chip = desk.root.locator(f".chip[data-category='{number}']")
         assert chip.locator(".chip-name").inner_text() == name
         assert chip.locator(".chip-count").inner_text() == str(ids.count(number))
     desk.root.locator(".chip", has_text="dividing").click()
-    desk.wait_text(f"{COUNT - ids.count(2)} rows, none chosen")
+    desk.wait_text(f"{COUNT - ids.count(2)} rows, none selected")
 
 
 def test_dragging_moves_the_view_as_far_as_the_pointer_and_changes_nothing_else(desk):
     desk.root.locator("[data-part=actual]").click()
-    desk.page.wait_for_timeout(300)
+    still(desk.page, lambda: desk.pan)
     before, box = desk.pan, desk.canvas.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     # Far enough that more has to be drawn than there was beyond the stage's border, and back.
@@ -104,7 +105,7 @@ def test_dragging_moves_the_view_as_far_as_the_pointer_and_changes_nothing_else(
     dragged = desk.picture()
     for _ in range(2):  # off and on again: everything is drawn anew
         desk.root.locator("[data-toggle=boxes]").click()
-        desk.page.wait_for_timeout(300)
+        next_frame(desk.page)
     assert (np.abs(desk.picture() - dragged).max(axis=2) > 8).mean() < 1e-3
 
 
@@ -129,14 +130,15 @@ def test_a_click_in_the_crowd_chooses_its_row_and_a_row_its_instance(desk):
     chosen = 237
     desk.page.mouse.click(*desk.on_screen(*inner_point(instances()[chosen])))
     desk.wait_until(lambda: desk.selected == [chosen], "the instance under the pointer")
-    desk.wait_text(f"{COUNT} rows, chosen: no. {chosen + 1}")
+    desk.wait_text(f"{COUNT} rows, selected: no. {chosen + 1}")
     table = desk.page.locator("[data-testid=stDataFrame]").last
     table.scroll_into_view_if_needed()
-    desk.page.wait_for_timeout(1500)  # the table takes in what the viewer chose
+    desk.settle()
+    next_frame(desk.page)  # the table takes in what the viewer chose
     box = table.bounding_box()
     desk.page.mouse.click(box["x"] + 18, box["y"] + 40 + 22)  # the mark beside the first row
     desk.wait_until(lambda: desk.selected == [0, chosen], "the first row's instance beside it")
-    desk.wait_text(f"{COUNT} rows, chosen: no. 1, {chosen + 1}")
+    desk.wait_text(f"{COUNT} rows, selected: no. 1, {chosen + 1}")
 
 
 def test_the_slider_filters_and_the_file_holds_exactly_what_is_shown(desk):
@@ -146,7 +148,7 @@ def test_the_slider_filters_and_the_file_holds_exactly_what_is_shown(desk):
     scores = [instance.score for instance in instances() if instance.score > np.float32(0.75)]
     assert 0 < len(scores) < COUNT
     assert desk.shown == len(scores), "at once, in the browser"
-    desk.wait_text(f"{len(scores)} rows, none chosen")
+    desk.wait_text(f"{len(scores)} rows, none selected")
     _, data = desk.download("COCO JSON")
     assert [a["score"] for a in json.loads(data)["annotations"]] == pytest.approx(scores)
 

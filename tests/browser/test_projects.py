@@ -9,13 +9,14 @@ import pytest
 from playwright.sync_api import expect
 
 from maskrcnn_core.formats.coco_reader import read_coco
-from maskrcnn_core.images import encode_png
-from maskrcnn_core.masks import mask_iou
-from maskrcnn_core.scenes import draw_scene
+from maskrcnn_core.geometry.rle import mask_iou
+from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.synthetic.scenes import draw_scene
 from tests.browser.chromium import remember_name
 from tests.browser.conftest import ROOT
-from tests.browser.review_page import CATEGORIES, ReviewPage, link_of, make_project, settle
-from tests.store.builders import change
+from tests.browser.frames import wait_until
+from tests.browser.review_page import CATEGORIES, ReviewPage, link_of, make_project, settle, wait_for_the_name
+from tests.builders.projects import change
 
 pytestmark = pytest.mark.browser
 
@@ -47,6 +48,7 @@ def statuses(store, project):
 def go_to_section(page, title):
     page.get_by_test_id("stMain").get_by_role("radio", name=re.compile(title)).click()
     settle(page)
+    wait_for_the_name(page)
 
 
 def choose(page, menu, option):
@@ -61,8 +63,9 @@ def test_a_link_opens_the_app_around_its_page_also_first_after_a_start(page, ser
     hosts = set()
     page.on("request", lambda request: hosts.add(request.url.split("/")[2] if "//" in request.url else ""))
     page.goto(f"{fresh}/project")
-    page.get_by_text("Make a project").wait_for(timeout=60_000)
+    page.get_by_text("Create a project").wait_for(timeout=60_000)
     page.get_by_test_id("stSidebar").get_by_role("link", name="Review").wait_for()
+    expect(page.get_by_role("dialog")).to_have_count(0)
     assert hosts - {""} == {fresh.split("/")[2]}
 
 
@@ -88,7 +91,7 @@ def test_a_folder_that_is_dropped_in_keeps_its_paths(page, address, store, tmp_p
     page.get_by_role("heading", name="Dropped folder").wait_for(timeout=60_000)
     go_to_section(page, "Add images")
     page.locator("input[type=file][webkitdirectory]").set_input_files(folder)
-    page.get_by_text("Taken in: 2 images, 2 instances, 1 category.").wait_for(timeout=60_000)
+    page.get_by_text("Added: 2 images, 2 instances, 1 category.").wait_for(timeout=60_000)
     digests = {row.id: row.digest for row in store.images(made.id)}
     found = {int(row.mask.box_xywh[0]): digests[row.image_id] for row in store.instances(made.id)}
     assert {left: store.blobs.get(digest) for left, digest in found.items()} == pictures
@@ -103,9 +106,9 @@ def test_from_the_first_upload_to_the_finished_file(page, address, store, pictur
     )
     if store.projects():
         page.get_by_role("button", name="New project").click()
-    page.get_by_role("textbox", name="Name of the new project").fill("First steps")
-    page.get_by_role("textbox", name="Categories, with commas").fill(", ".join(CATEGORIES))
-    page.get_by_role("button", name="Make it").click()
+    page.get_by_role("textbox", name="New project's name").fill("First steps")
+    page.get_by_role("textbox", name="Categories, separated").fill(", ".join(CATEGORIES))
+    page.get_by_role("button", name="Create").click()
     page.get_by_role("heading", name="First steps").wait_for(timeout=60_000)
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
@@ -115,19 +118,18 @@ def test_from_the_first_upload_to_the_finished_file(page, address, store, pictur
     page.locator("input[type=file]").first.set_input_files(
         {"name": "scenes.zip", "mimeType": "application/zip", "buffer": archive.getvalue()}
     )
-    page.get_by_text("Taken in: 4 images.").wait_for(timeout=60_000)
+    page.get_by_text("Added: 4 images.").wait_for(timeout=60_000)
     page.get_by_text("1 refused").wait_for()
     go_to_section(page, "Pre-annotate")
-    page.get_by_role("button", name="Look at all 4 images").click()
+    page.get_by_role("button", name="Run on all 4 images").click()
     page.get_by_text("4 of 4 images, ").wait_for(timeout=240_000)
     (project,) = [p for p in store.projects() if p.name == "First steps"]
     page.get_by_text(re.compile("done$")).first.wait_for(timeout=60_000)
     proposed = len(store.facts(project.id))
     assert proposed >= 12
     sidebar.get_by_role("link", name="Review").click()
-    review = (
-        ReviewPage(page, page.url) if "review" in page.url else ReviewPage(page, link_of(address, project))
-    )
+    page.wait_for_url(re.compile(rf"/review\?.*project={project.id}\b"), timeout=60_000)
+    review = ReviewPage(page, page.url)
     review.press("a", "a", "d", "2", "Enter")
     review.wait(at=1, saved="true")
     assert statuses(store, project) == ["accepted", "accepted", "rejected"]
@@ -136,7 +138,7 @@ def test_from_the_first_upload_to_the_finished_file(page, address, store, pictur
     page.get_by_role("heading", name="First steps").wait_for(timeout=60_000)
     page.get_by_text("1 of 4 images reviewed").wait_for(timeout=60_000)
     go_to_section(page, "Export")
-    page.get_by_text("proposals that nobody has accepted stay out").wait_for()
+    page.get_by_text("proposals that nobody has accepted are left out").wait_for()
     choose(page, "Instances", "accepted and proposed")
     page.get_by_text("of them are proposals that nobody has accepted").wait_for(timeout=60_000)
     page.get_by_role("button", name="Prepare").click()
@@ -171,17 +173,23 @@ def test_keys_decide_and_undo_and_a_reload_loses_nothing(page, address, store, p
     assert {"accept", "reject", "undo", "redo", "add images"} <= kinds
 
 
-def test_a_decision_and_at_once_another_page(page, address, store, project):
+@pytest.mark.parametrize(
+    ("title", "seen"),
+    [
+        ("Models", "Your own model"),
+        ("Annotate", "Or try one of these"),  # both end early where no image is open
+        ("How it works", "Stage by stage"),
+    ],
+)
+def test_a_decision_and_at_once_another_page(page, address, store, project, title, seen):
     review = ReviewPage(page, link_of(address, project))
-    models = page.get_by_test_id("stSidebar").get_by_role("link", name="Models")
-    place = models.bounding_box()
+    link = page.get_by_test_id("stSidebar").get_by_role("link", name=title)
+    place = link.bounding_box()
     review.press("a", "a", "d")
     page.mouse.click(place["x"] + 20, place["y"] + place["height"] / 2)
-    page.get_by_text("Your own model").wait_for(timeout=60_000)
-    for _ in range(100):  # the other page's outbox brings what the reviewer could not send any more
-        if len(statuses(store, project)) == 3:
-            break
-        page.wait_for_timeout(100)
+    page.get_by_text(seen).first.wait_for(timeout=60_000)
+    # The other page's outbox brings what the reviewer could not send any more.
+    wait_until(page, lambda: len(statuses(store, project)) == 3, "three decisions")
     assert statuses(store, project) == ["accepted", "accepted", "rejected"]
     assert len([e for e in store.journal(project.id) if e.kind in ("accept", "reject")]) == 3, "each once"
 
@@ -328,7 +336,7 @@ def test_train_and_val_come_as_one_archive(page, address, store, project):
     go_to_section(page, "Export")
     page.get_by_text("Split into train and val").click()
     settle(page)
-    page.get_by_text("With the image files").click()
+    page.get_by_text("Include the image files").click()
     settle(page)
     page.get_by_role("button", name="Prepare").click()
     with page.expect_download(timeout=60_000) as started:
@@ -344,7 +352,7 @@ def test_categories_are_made_renamed_and_merged(page, address, store, project):
     page.goto(f"{address}/project?project={project.id}")
     page.get_by_role("heading", level=1).wait_for(timeout=60_000)
     go_to_section(page, "Categories")
-    page.get_by_label("Names, with commas between them").fill("vessel, debris")
+    page.get_by_label("Names, separated by commas").fill("vessel, debris")
     page.get_by_role("button", name="Add", exact=True).click()
     page.get_by_text("Added 2").wait_for(timeout=60_000)
     settle(page)

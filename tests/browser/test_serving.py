@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from maskrcnn_core.images import encode_png
-from maskrcnn_core.scenes import draw_scene
+from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.synthetic.scenes import draw_scene
 from tests.browser.chromium import remember_name
 from tests.browser.desk import Desk
+from tests.browser.explain_page import ExplainPage
 from tests.browser.prefixing import proxy_with_prefix
 from tests.browser.review_page import ReviewPage, link_of, make_project
-from tests.browser.walk_page import WalkPage
 
 ROOT = Path(__file__).parents[2]
 SEED = 200_007
@@ -77,7 +77,7 @@ def test_a_picture_and_its_file_come_through(page, address, picture, wrong):
     desk.wait_until(lambda: page.locator("[data-picture=failed]").count() == 0, "no picture has failed")
     name, data = desk.download("COCO JSON")
     assert name == "scene_coco.json" and json.loads(data)["annotations"]
-    page.get_by_role("button", name="Mend masks, add what was missed").click()
+    page.get_by_role("button", name="Correct masks, add missed objects").click()
     page.wait_for_url(f"{address}/review?project=*", timeout=60_000)
     ReviewPage(page, page.url)
     assert of_media(wrong) == []
@@ -100,11 +100,11 @@ def test_links_open_a_projects_picture_and_its_list(page, address, store, wrong)
 
 
 def test_the_walk_shows_its_pictures(page, address, wrong):
-    walk = WalkPage(page, address)
+    explained = ExplainPage(page, address)
     page.get_by_role("button", name="Draw a scene with known objects").click()
-    walk.title("input").wait_for(timeout=120_000)
+    explained.title("input").wait_for(timeout=120_000)
     page.locator('[data-part="stage-view"][data-ready="true"]').first.wait_for(timeout=60_000)
-    assert of_media(wrong) == [] and walk.errors == []
+    assert of_media(wrong) == [] and explained.errors == []
 
 
 class _Around(http.server.BaseHTTPRequestHandler):
@@ -135,12 +135,12 @@ def test_a_frame_says_why_files_are_refused_and_one_of_the_same_site_takes_them(
     with around(served) as server:
         page.goto(f"http://{host}:{server.server_address[1]}/")
         app = page.frame_locator("#app")
-        app.get_by_text("Drop in a picture").wait_for(timeout=60_000)
+        app.get_by_text("Drop in an image").wait_for(timeout=60_000)
         reason = app.get_by_text("Files cannot be uploaded here.")
         if is_refused:
             reason.wait_for(timeout=20_000)
             assert app.get_by_text("server.enableXsrfProtection").is_visible()
-            link = app.get_by_role("link", name="Open MaskDesk in a tab of its own")
+            link = app.get_by_role("link", name="Open MaskDesk in its own tab")
             assert link.get_attribute("href").startswith(served)
             with page.expect_response("**/_stcore/upload_file/**") as answer:
                 app.locator("input[type=file]").first.set_input_files(picture)
@@ -152,10 +152,17 @@ def test_a_frame_says_why_files_are_refused_and_one_of_the_same_site_takes_them(
         server.shutdown()
 
 
-def test_an_upload_that_is_refused_in_a_tab_of_its_own_says_why(page, served, picture):
+@pytest.mark.parametrize("script", ["before the file", "after the file"])
+def test_an_upload_that_is_refused_in_a_tab_of_its_own_says_why(page, served, picture, script):
+    held = []
     page.route("**/_stcore/upload_file/**", lambda route: route.fulfill(status=403, body="no"))
+    if script == "after the file":  # a person may be quicker than the network
+        page.route("**/uploads/uploads.js", lambda route: held.append(route))
     Desk(page, served)
-    page.locator("input[type=file]").first.set_input_files(picture)
+    with page.expect_response("**/_stcore/upload_file/**"):
+        page.locator("input[type=file]").first.set_input_files(picture)
+    for route in held:
+        route.continue_()
     reason = page.get_by_text("The server refused the file (403).").locator("visible=true")
     reason.wait_for(timeout=20_000)
     assert reason.count() == 1

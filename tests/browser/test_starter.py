@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from maskrcnn_core.formats.coco_reader import read_coco
-from maskrcnn_core.images import encode_png
-from maskrcnn_core.masks import mask_iou
-from maskrcnn_core.samples import sample_png
-from maskrcnn_core.scenes import SCENE_CATEGORIES, draw_scene
+from maskrcnn_core.geometry.rle import mask_iou
+from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.synthetic.samples import sample_png
+from maskrcnn_core.synthetic.scenes import SCENE_CATEGORIES, draw_scene
 from tests.browser.desk import Desk
 
 ROOT = Path(__file__).parents[2]

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from maskrcnn_core.categories import Category
-from maskrcnn_core.images import encode_png
-from maskrcnn_core.scenes import draw_scene
-from maskrcnn_core.store.exporting import checked_coco, select
-from maskrcnn_core.store.intake import import_files
-from maskrcnn_core.store.queues import QueueFilter
+from maskrcnn_core.dataset.categories import Category
+from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.projects.exchange.exporting import checked_coco, select
+from maskrcnn_core.projects.exchange.intake import import_files
+from maskrcnn_core.projects.review.review_queue import QueueFilter
+from maskrcnn_core.synthetic.scenes import draw_scene
 from tests.browser.chromium import remember_name
 from tests.browser.review_page import ReviewPage, link_of, make_project, settle
-from tests.store.builders import change
+from tests.builders.projects import change
 
 pytestmark = pytest.mark.browser
 
@@ -71,7 +71,7 @@ def test_nothing_moves_the_picture_while_one_draws(page, address, store, request
     settle(page)
     place = Place(page)
     empty = page.locator("[data-part=empty]")
-    assert empty.inner_text() == "Nothing is proposed here"
+    assert empty.inner_text() == "No proposals here"
     assert page.locator("[data-part=notice]").is_hidden(), "nothing lies over the picture"
     rows = {row.inner_text().split()[0]: row.bounding_box() for row in page.locator(".review-row").all()}
     crowd = page.locator("[data-act=crowd]").bounding_box()
@@ -144,7 +144,7 @@ def test_each_refusal_is_a_line_of_its_project_until_it_is_closed(page, address,
         count.get_by_text(f"{n + 1} not carried out").wait_for()
     assert lines.count() == 2
     told = lines.all_inner_texts()
-    assert all("relabel 1, scene.png: somebody else changed this meanwhile" in text for text in told)
+    assert all("relabel 1, scene.png: somebody else changed this in the meantime" in text for text in told)
     tops = [line.bounding_box()["y"] for line in lines.all()]
     assert tops[1] > tops[0]
     lines.first.get_by_role("button", name="Close").click()
@@ -220,7 +220,7 @@ def choose_the_first(table, steps):
 
 def test_alt_and_arrows_step_wherever_the_focus_is(page, address):
     page.goto(address)
-    page.get_by_text("Drop in a picture").wait_for()
+    page.get_by_text("Drop in an image").wait_for()
     page.locator("input[type=file]").first.set_input_files(three_scenes(210_000))
     page.locator(".viewer[data-ready=true]:not([data-shown-count='0'])").wait_for()
     steps = page.get_by_role("group", name="Go through the list").get_by_role("status")
@@ -232,7 +232,7 @@ def test_alt_and_arrows_step_wherever_the_focus_is(page, address):
         "a chip": lambda: page.locator(".chip").first.focus(),
         "the list of images": lambda: choose_the_first(tables.first, steps),
         "the table": lambda: tables.last.click(position={"x": 90, "y": 60}),
-        "a stepper's button": lambda: page.get_by_role("button", name="The next image").focus(),
+        "a stepper's button": lambda: page.get_by_role("button", name="Next image").focus(),
         "the menu": lambda: page.get_by_test_id("stSidebar").get_by_role("combobox").first.focus(),
     }
     for name, focus in places.items():
@@ -254,7 +254,7 @@ def test_alt_and_arrows_step_wherever_the_focus_is(page, address):
 
 def test_alt_and_arrows_there_and_back_at_once_end_where_they_began(page, address):
     page.goto(address)
-    page.get_by_text("Drop in a picture").wait_for()
+    page.get_by_text("Drop in an image").wait_for()
     page.locator("input[type=file]").first.set_input_files(three_scenes(220_000))
     page.locator(".viewer[data-ready=true]:not([data-shown-count='0'])").wait_for()
     steps = page.get_by_role("group", name="Go through the list").get_by_role("status")
@@ -280,7 +280,7 @@ def three_scenes(seed):
 
 def test_alt_and_arrows_step_through_stages(page, address):
     page.goto(address)
-    page.get_by_text("Drop in a picture").wait_for()
+    page.get_by_text("Drop in an image").wait_for()
     page.locator("input[type=file]").first.set_input_files(three_scenes(230_000))
     page.locator(".viewer[data-ready=true]:not([data-shown-count='0'])").wait_for()
     steps = page.get_by_role("group", name="Go through the list").get_by_role("status")

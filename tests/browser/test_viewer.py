@@ -3,112 +3,19 @@
 import base64
 import io
 import json
-import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.browser.frames import next_frame, still, wait_until
+
 pytestmark = pytest.mark.browser
-
-SCRIPT = """
-    import functools, io, json
-    import numpy as np
-    import streamlit as st
-    from PIL import Image, ImageDraw
-    from pycocotools import mask as coco_mask
-    from pages.ui.viewer import CocoRle, ViewerImage, ViewerInstance, ViewerMessage, media_url, viewer
-
-    HOSTILE = '<img src=x onerror="window.hacked=1">**x** ![y](http://127.0.0.1:9/z)'
-    COLORS = ["#e6194b", "#3cb44b", "#ffe119", "#4363d8", "#f58231", "#911eb4", "#42d4f4", "#f032e6"]
-    NAMES = ["person", "bicycle", "traffic light", HOSTILE]
-
-    @functools.cache
-    def picture(width, height):
-        x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
-        image = Image.fromarray(np.dstack([90 + 90 * y, 130 + 60 * x, 190 - 80 * y]).astype(np.uint8))
-        draw = ImageDraw.Draw(image)
-        rng = np.random.default_rng(1)
-        for _ in range(60):
-            cx, cy = int(rng.integers(0, width)), int(rng.integers(0, height))
-            r = int(rng.integers(width // 60, width // 12))
-            color = tuple(int(value) for value in rng.integers(60, 220, 3))
-            draw.ellipse([cx - r, cy - r, cx + r, cy + r], fill=color)
-        file = io.BytesIO()
-        image.save(file, "JPEG", quality=85)
-        return file.getvalue()
-
-    def blob(width, height, cx, cy, r, i):
-        # A flower: round, with dents and, for every fourth, a hole.
-        pad = int(1.3 * r) + 2
-        x1, y1, x2, y2 = max(0, cx - pad), max(0, cy - pad), min(width, cx + pad), min(height, cy + pad)
-        ys, xs = np.mgrid[y1:y2, x1:x2]
-        angle, distance = np.arctan2(ys - cy, xs - cx), np.hypot(ys - cy, xs - cx)
-        part = distance < r * (1 + 0.2 * np.sin((3 + i % 5) * angle))
-        if i % 4 == 3:
-            part &= distance > 0.4 * r
-        mask = np.zeros((height, width), np.uint8, "F")
-        mask[y1:y2, x1:x2] = part
-        return coco_mask.encode(mask)
-
-    @functools.cache
-    def instances(width, height, count):
-        rng = np.random.default_rng(2)
-        found = []
-        for i in range(count):
-            r = int(rng.integers(width // 50, width // 14))
-            first = np.array([width // 4, height // 2])
-            cx, cy = first
-            while i and np.hypot(*(first - (cx, cy))) < width // 16 * 1.2 + r * 1.2:  # the first lies free
-                cx, cy = int(rng.integers(r, width - r)), int(rng.integers(r, height - r))
-            if i == 0:
-                r = width // 16
-            rle = blob(width, height, cx, cy, r, i)
-            x, y, w, h = coco_mask.toBbox(rle)
-            score = 0.99 if i == 0 else float(rng.uniform(0.06, 0.98))
-            found.append(ViewerInstance(
-                id=100 + i, label=NAMES[i % 4], category_id=1 + i % 4, score=score, box=(x, y, x + w, y + h),
-                rle=CocoRle((height, width), rle["counts"].decode()),
-                color_instance=COLORS[i % 8], color_category=COLORS[i % 4],
-            ))
-        return tuple(found)
-
-    st.set_page_config(layout="wide")
-    query = st.query_params
-    width, height = int(query.get("width", 1200)), int(query.get("height", 800))
-    count = int(query.get("count", 41))
-    kept = st.session_state.setdefault("kept", {"seq": 0, "score_threshold": 0.5, "selected": ()})
-    left, middle, right = st.columns(3)
-    if left.button("Select the last"):
-        kept["selected"] = (100 + count - 1,)
-    if middle.button("Rerun"):
-        pass
-    other = right.checkbox("Other image")
-    url = media_url(picture(width, height), "image/jpeg", "test")
-    if query.get("broken"):
-        url = "/media/none.jpg"
-    message = ViewerMessage(
-        ViewerImage("b" if other else "a", url, width, height, HOSTILE),
-        instances(width, height, count),
-        score_threshold=kept["score_threshold"], selected=kept["selected"], ack=kept["seq"],
-        message="No objects found",
-    )
-    state = viewer(message, key="viewer")
-    kept.update(seq=state.seq, score_threshold=state.score_threshold, selected=state.selected)
-    st.text("state=" + json.dumps({
-        "seq": state.seq, "score": state.score_threshold,
-        "selected": state.selected, "hidden": state.hidden_categories,
-        "color_by": state.display.color_by, "opacity": state.display.opacity,
-    }))
-    st.session_state["runs"] = st.session_state.get("runs", 0) + 1
-    st.text("runs=" + str(st.session_state["runs"]))
-"""
 
 
 @pytest.fixture(scope="module")
-def address(serve_app, tmp_path_factory):
-    script = tmp_path_factory.mktemp("app") / "viewer_app.py"
-    script.write_text(textwrap.dedent(SCRIPT), "utf-8")
-    return serve_app(script)
+def address(serve_app):
+    return serve_app(Path(__file__).with_name("viewer_app.py"))
 
 
 class ViewerPage:
@@ -136,12 +43,9 @@ class ViewerPage:
         return json.loads(self.page.get_by_text("state=").inner_text().removeprefix("state="))
 
     def wait_state(self, **wanted):
-        for _ in range(100):
-            state = self.state()
-            if all(state[name] == value for name, value in wanted.items()):
-                return state
-            self.page.wait_for_timeout(50)
-        raise AssertionError(f"wanted {wanted}, Python has {self.state()}")
+        is_there = lambda: wanted.items() <= self.state().items()  # noqa: E731
+        wait_until(self.page, is_there, lambda: f"{wanted}, Python has {self.state()}")
+        return self.state()
 
     def runs(self):
         return int(self.page.get_by_text("runs=").inner_text().removeprefix("runs="))
@@ -169,11 +73,9 @@ class ViewerPage:
         self.page.mouse.click(*self.on_screen(x, y))
 
     def wait_text(self, part, start):
-        for _ in range(100):
-            if self.part(part).text_content().startswith(start):
-                return
-            self.page.wait_for_timeout(50)
-        raise AssertionError(f"wanted {start!r}, {part} says {self.part(part).text_content()!r}")
+        says = self.part(part)
+        is_there = lambda: says.text_content().startswith(start)  # noqa: E731
+        wait_until(self.page, is_there, lambda: f"{start!r}, {part} says {says.text_content()!r}")
 
 
 # The first instance: a flower around this point of the image.
@@ -195,7 +97,7 @@ def test_score_slider_filters_while_it_is_dragged_and_reports_on_release(viewer)
     counts = []
     for share in (0.6, 0.7, 0.8, 0.9):
         mouse.move(box["x"] + box["width"] * share, middle)
-        viewer.page.wait_for_timeout(60)
+        next_frame(viewer.page)
         counts.append(int(viewer.fact("shown-count")))
     assert [before, *counts] == sorted([before, *counts], reverse=True)
     assert counts[-1] < before
@@ -255,8 +157,8 @@ def test_wheel_zooms_about_the_cursor(viewer):
     viewer.page.mouse.move(x, y)
     for _ in range(4):
         viewer.page.mouse.wheel(0, -200)
-    viewer.page.wait_for_timeout(200)
-    assert float(viewer.fact("zoom")) > 2 * zoom
+    wait_until(viewer.page, lambda: float(viewer.fact("zoom")) > 2 * zoom, "a larger picture")
+    still(viewer.page, lambda: viewer.fact("zoom"))
     assert viewer.on_screen(*under) == pytest.approx((x, y), abs=0.01)
     viewer.part("stage").press("f")
     viewer.wait_fact("zoom", str(zoom).removesuffix(".0"))
@@ -269,7 +171,7 @@ def test_drag_moves_the_image_and_selects_nothing(viewer):
     mouse.down()
     mouse.move(x + 60, y + 30, steps=6)
     mouse.up()
-    viewer.page.wait_for_timeout(200)
+    next_frame(viewer.page)
     assert viewer.on_screen(*CENTRE) == pytest.approx((x + 60, y + 30), abs=0.6)
     assert viewer.fact("selected") == ""
     assert viewer.state()["seq"] == 0
@@ -289,7 +191,6 @@ def test_a_repaired_drawing_equals_a_fresh_one(viewer):
         viewer.page.keyboard.press(key)
     mouse.move(5, 5)
     viewer.wait_state(score=0.55)
-    viewer.page.wait_for_timeout(300)
     canvas_bytes = """() => {
         const host = document.querySelector('[data-testid=stBidiComponentIsolated]');
         const canvas = host.shadowRoot.querySelector('canvas');
@@ -302,14 +203,14 @@ def test_a_repaired_drawing_equals_a_fresh_one(viewer):
     }"""
 
     def drawn():
-        return np.frombuffer(base64.b64decode(viewer.page.evaluate(canvas_bytes)), np.uint8).astype(int)
+        data = still(viewer.page, lambda: viewer.page.evaluate(canvas_bytes))
+        return np.frombuffer(base64.b64decode(data), np.uint8).astype(int)
 
     repaired = drawn()
     for _ in range(2):  # off and on again: everything is drawn anew
         viewer.root.locator('[data-toggle="masks"]').click()
-        viewer.page.wait_for_timeout(250)
+        next_frame(viewer.page)
     mouse.move(5, 5)
-    viewer.page.wait_for_timeout(250)
     fresh = drawn()
     assert fresh.shape == repaired.shape and fresh.any()
     assert (abs(repaired - fresh) > 8).sum() < 1e-4 * len(fresh)
@@ -320,10 +221,10 @@ def test_holding_b_shows_the_bare_image(viewer):
     drawn = viewer.pixel(*CENTRE)
     viewer.part("stage").focus()
     viewer.page.keyboard.down("b")
-    viewer.page.wait_for_timeout(100)
+    next_frame(viewer.page)
     bare = viewer.pixel(*CENTRE)
     viewer.page.keyboard.up("b")
-    viewer.page.wait_for_timeout(100)
+    next_frame(viewer.page)
     assert viewer.pixel(*CENTRE) == drawn
     assert max(abs(a - b) for a, b in zip(drawn, bare, strict=True)) > 20
 
@@ -336,8 +237,10 @@ def test_streamlits_hot_keys_do_not_reach_it(viewer):
     viewer.part("sheet").wait_for(state="visible")
     viewer.page.keyboard.press("Escape")
     viewer.part("sheet").wait_for(state="hidden")
-    viewer.page.wait_for_timeout(300)
-    assert viewer.runs() == runs
+    viewer.root.locator('[data-toggle="masks"]').click()
+    viewer.wait_state(seq=1)
+    viewer.page.get_by_text(f"runs={runs + 1}").wait_for()
+    assert viewer.runs() == runs + 1, "this one, and none before"
 
 
 def test_chips_and_h_hide_categories(viewer):
@@ -382,12 +285,10 @@ def test_python_selects_and_the_view_goes_there(viewer):
     viewer.page.mouse.move(*viewer.on_screen(5, 5))
     for _ in range(4):
         viewer.page.mouse.wheel(0, -300)
-    viewer.page.wait_for_timeout(200)
-    pan = viewer.fact("pan")
+    pan = still(viewer.page, lambda: viewer.fact("pan"))
     viewer.page.get_by_role("button", name="Select the last").click()
     viewer.wait_fact("selected", "140")
-    viewer.page.wait_for_timeout(200)
-    assert viewer.fact("pan") != pan
+    wait_until(viewer.page, lambda: viewer.fact("pan") != pan, "another place")
 
 
 def test_quick_choices_all_arrive(viewer):
@@ -435,7 +336,7 @@ def test_pinch_zooms(browser, address):
     for distance in range(60, 160, 20):
         touch("touchMove", (x, y), (x + distance, y))
     touch("touchEnd")
-    viewer.page.wait_for_timeout(200)
-    assert 2 * zoom < float(viewer.fact("zoom")) < 4 * zoom
+    wait_until(viewer.page, lambda: float(viewer.fact("zoom")) > 2 * zoom, "a larger picture")
+    assert float(still(viewer.page, lambda: viewer.fact("zoom"))) < 4 * zoom
     assert viewer.on_screen(*CENTRE) == pytest.approx((x, y), abs=3)
     context.close()

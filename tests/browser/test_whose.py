@@ -3,9 +3,9 @@
 import pytest
 from playwright.sync_api import expect
 
-from maskrcnn_core.images import encode_png
-from maskrcnn_core.samples import SAMPLES
-from maskrcnn_core.scenes import draw_scene
+from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.synthetic.samples import SAMPLES
+from maskrcnn_core.synthetic.scenes import draw_scene
 from tests.browser.conftest import ROOT
 from tests.browser.desk import Desk
 from tests.browser.review_page import ReviewPage, link_of, make_project
@@ -48,6 +48,25 @@ def test_ann_stays_ann_when_the_server_was_away(page, serve_app, folder, store, 
     assert deciders(store, project) == [("Ann", kind) for kind in ("undo", "reject", "accept", "accept")]
 
 
+def test_a_name_that_only_a_decision_brings_is_shown(page, serve_app, folder, store, project):
+    """As where the decision arrives before what the browser says by itself."""
+    how = {"env": {"MASKDESK_DATA": str(folder), "MASKDESK_DATABASE": ""}, "cwd": ROOT}
+    mortal = serve_app(ROOT / "app.py", **how)
+    review = ReviewPage(page, link_of(mortal, project))
+    review.call_oneself("Ann")
+    serve_app.kill(mortal)
+    review.press("a")
+    review.wait(saved="false", status_counts="3,1,0")
+    page.evaluate("""() => {
+      for (const storage of [sessionStorage, localStorage]) storage.removeItem("maskdesk-who");
+      delete globalThis[Symbol.for("maskdesk.who")];
+    }""")
+    serve_app(ROOT / "app.py", **how, address=mortal)
+    review.wait(saved="true", status_counts="3,1,0")
+    is_called(page, "Ann")
+    assert deciders(store, project) == [("Ann", "accept")]
+
+
 def test_the_last_name_of_a_tab_holds_also_after_another(page, serve_app, folder, store, project):
     how = {"env": {"MASKDESK_DATA": str(folder), "MASKDESK_DATABASE": ""}, "cwd": ROOT}
     mortal = serve_app(ROOT / "app.py", **how)
@@ -68,7 +87,7 @@ def test_a_browser_without_a_name_keeps_its_decisions_until_it_was_asked(page, a
     review = ReviewPage(page, link_of(address, project))
     review.press("a", "d")
     page.get_by_text("2 decisions not saved yet").wait_for()
-    assert page.locator("[data-part=kept]").inner_text().startswith("not saved yet: say below")
+    assert page.locator("[data-part=kept]").inner_text().startswith("not saved yet: enter your name below")
     review.wait(saved="false", status_counts="2,1,1")
     page.reload()
     review.wait(saved="false", status_counts="2,1,1")
@@ -86,9 +105,9 @@ def test_who_mends_the_first_time_is_asked_for_their_name(page, address, store):
     page.get_by_role("button", name=SAMPLES[0].title).click()
     page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
     desk.settle()
-    page.get_by_role("button", name="Mend masks").click()
+    page.get_by_role("button", name="Correct masks").click()
     page.get_by_role("dialog").get_by_role("textbox", name=NAME).fill("Ann")
-    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Continue").click()
     page.wait_for_url("**/review?*", timeout=60_000)
     page.locator(".viewer[data-part=root][data-ready=true]").wait_for(timeout=60_000)
     (made,) = {row.id for row in store.projects()} - known

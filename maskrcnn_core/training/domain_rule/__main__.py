@@ -11,9 +11,9 @@ import numpy.typing as npt
 import typer
 from safetensors.numpy import load_file
 
-from maskrcnn_core.domains.eyes import body_names
-from maskrcnn_core.domains.rule import RULE_FILE, the_rule
-from maskrcnn_core.files import replace_file
+from maskrcnn_core.common.atomic_files import replace_file
+from maskrcnn_core.models.domains.eyes import body_names
+from maskrcnn_core.models.domains.rule import RULE_FILE, the_rule
 from maskrcnn_core.training.domain_rule.fitting import confusion, fit, rule_bytes, see_held_out, see_learned
 from maskrcnn_core.training.domain_rule.sources import held_out_sources, learned_sources
 
@@ -29,11 +29,12 @@ def main(
         typer.Option(help="Folder of DOMAIN/SOURCE/pictures to measure on."),
     ] = None,
     body: Annotated[
-        Path | None, typer.Option(help="Photo model whose body looks; without it the one in force.")
+        Path | None,
+        typer.Option(help="Photo model whose backbone looks at the images. [default: the current one]"),
     ] = None,
     measure_only: Annotated[bool, typer.Option(help="Leave the rule as it is.")] = False,
 ) -> None:
-    """Make the rule from photos, nuclei and what is drawn; say how it does on what it was not made from."""
+    """Make the rule from photos, nuclei and drawings, and report how it does on other sources."""
     if not measure_only:
         if photos is None or nuclei is None:
             raise typer.BadParameter("expected --photos and --nuclei, or --measure-only")
@@ -42,7 +43,7 @@ def main(
         for source in learned_sources(photos, nuclei):
             learned.append(see_learned(source, stages))
             typer.echo(
-                f"{source.name}: {len(source.pictures)} pictures, {len(learned[-1].answers)} with variants"
+                f"{source.name}: {len(source.pictures)} pictures, {len(learned[-1].responses)} with variants"
             )
         replace_file(RULE_FILE, rule_bytes(fit(learned, stages)))
         the_rule.cache_clear()
@@ -53,7 +54,7 @@ def main(
 
 
 def _stages_of(model: Path) -> Mapping[str, npt.NDArray[np.float32]]:
-    """A photo model's body, by the names in it."""
+    """Return a photo model's body, by the names in it."""
     tensors = load_file(model)
     named = {n.removeprefix(_PREFIX): v for n, v in tensors.items() if n.startswith(_PREFIX)}
     return {name: named[name].astype(np.float32) for name in body_names(list(named), _STAGES)}

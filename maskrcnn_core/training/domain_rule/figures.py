@@ -12,18 +12,18 @@ __all__ = ["draw_figures"]
 
 
 def draw_figures(seed: int) -> npt.NDArray[np.uint8]:
-    """The figures of a seed, uint8 ``[H, W, 3]``, sides from 160 to 640: shapes, lines, charts, words."""
+    """Draw the figures of a seed, uint8 ``[H, W, 3]``, sides 160 to 640: shapes, lines, charts, words."""
     rng = np.random.default_rng((seed, 77))
     width, height = (int(side) for side in rng.integers(160, 641, 2))
     over = 2 if rng.random() < 0.7 else 1
-    colours = rng.integers(0, 256, (int(rng.integers(2, 9)), 3))
+    colors = rng.integers(0, 256, (int(rng.integers(2, 9)), 3))
     if rng.random() < 0.2:
-        colours[:] = colours.mean(1, keepdims=True).astype(int)
+        colors[:] = colors.mean(1, keepdims=True).astype(int)
     ground = (255, 255, 255) if rng.random() < 0.4 else tuple(int(v) for v in rng.integers(0, 256, 3))
     image = Image.new("RGB", (width * over, height * over), ground)
     pen = ImageDraw.Draw(image)
     for _ in range(int(rng.integers(1, 28))):
-        _figure(rng, pen, (width * over, height * over), tuple(int(v) for v in rng.choice(colours)))
+        _figure(rng, pen, (width * over, height * over), tuple(int(v) for v in rng.choice(colors)))
     pixels = np.asarray(image.resize((width, height), Image.Resampling.BOX), np.float32)
     if rng.random() < 0.25:  # light that falls off
         pixels = pixels * np.linspace(1, rng.uniform(0.4, 0.9), width, dtype=np.float32)[None, :, None]
@@ -33,7 +33,7 @@ def draw_figures(seed: int) -> npt.NDArray[np.uint8]:
 
 
 def _figure(
-    rng: np.random.Generator, pen: ImageDraw.ImageDraw, size: tuple[int, int], colour: tuple[int, ...]
+    rng: np.random.Generator, pen: ImageDraw.ImageDraw, size: tuple[int, int], color: tuple[int, ...]
 ) -> None:
     x, y = rng.uniform(0, size[0]), rng.uniform(0, size[1])
     radius = min(size) * rng.uniform(0.02, 0.3)
@@ -45,26 +45,26 @@ def _figure(
     )
     box = (x - radius, y - radius * rng.uniform(0.5, 1), x + radius, y + radius)
     if kind == "ellipse":
-        pen.ellipse(box, fill=colour, outline=outline, width=line)
+        pen.ellipse(box, fill=color, outline=outline, width=line)
     elif kind == "box":
-        pen.rounded_rectangle(box, radius * rng.choice([0, 0, 0.2]), fill=colour, outline=outline, width=line)
+        pen.rounded_rectangle(box, radius * rng.choice([0, 0, 0.2]), fill=color, outline=outline, width=line)
     elif kind == "corners":
         count, turn = int(rng.integers(3, 9)), rng.uniform(0, math.tau)
         far = radius * rng.uniform(0.5, 1, count) if rng.random() < 0.4 else np.full(count, radius)
         angles = turn + np.arange(count) * math.tau / count
         pen.polygon(
             [(x + r * math.cos(a), y + r * math.sin(a)) for r, a in zip(far, angles, strict=True)],
-            fill=colour,
+            fill=color,
             outline=outline,
         )
     elif kind == "line":
-        pen.line([(x, y), (rng.uniform(0, size[0]), rng.uniform(0, size[1]))], fill=colour, width=line)
+        pen.line([(x, y), (rng.uniform(0, size[0]), rng.uniform(0, size[1]))], fill=color, width=line)
     elif kind == "word":
         letters = "".join(chr(int(code)) for code in rng.integers(65, 123, int(rng.integers(2, 14))))
-        pen.text((x, y), letters, fill=colour, font_size=max(8, radius / 2))
+        pen.text((x, y), letters, fill=color, font_size=max(8, radius / 2))
     elif kind == "bars":
         for at in range(int(rng.integers(3, 9))):
             left = x + at * radius / 4
-            pen.rectangle((left, y - rng.uniform(0, radius), left + radius / 6, y), fill=colour)
+            pen.rectangle((left, y - rng.uniform(0, radius), left + radius / 6, y), fill=color)
     else:
-        pen.arc(box, 0, rng.uniform(90, 360), fill=colour, width=line)
+        pen.arc(box, 0, rng.uniform(90, 360), fill=color, width=line)

@@ -1,4 +1,4 @@
-"""Answers to weights: a logistic regression. Each domain counts alike, and each source of it."""
+"""Responses to weights: a logistic regression. Each domain counts alike, and each source of it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors.numpy import save
 
-from maskrcnn_core.domains.eyes import see_with
-from maskrcnn_core.domains.rule import DOMAINS_TOLD, SURE, Rule
-from maskrcnn_core.training.domain_rule.sources import Source, in_grey, is_coloured, varied
+from maskrcnn_core.common.arrays import Floats
+from maskrcnn_core.models.domains.eyes import see_with
+from maskrcnn_core.models.domains.rule import DOMAINS_TOLD, SURE, Rule
+from maskrcnn_core.training.domain_rule.sources import Source, in_grey, is_colored, varied
 
 __all__ = ["Seen", "confusion", "fit", "rule_bytes", "see_held_out", "see_learned"]
 
@@ -22,26 +22,24 @@ _PENALTY = 0.1
 _SMALLEST_SCALE = 1e-3
 _FARTHEST = 4.0
 
-Floats = npt.NDArray[np.float32]
-
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """What a body answers to the pictures of one source.
+    """How a body responds to the pictures of one source.
 
     Args:
         domain: key of what they are.
         name: of the source.
-        answers: float32 ``[N, F]``.
+        responses: float32 ``[N, F]``.
     """
 
     domain: str
     name: str
-    answers: Floats
+    responses: Floats
 
 
 def see_learned(source: Source, body: Mapping[str, Floats]) -> Seen:
-    """A source to learn from: each picture as it is, grey, and varied."""
+    """Return a source to learn from: each picture as it is, grey, and varied."""
     rows = []
     for at, make in enumerate(source.pictures):
         pixels, rng = make(), np.random.default_rng((at, 5))
@@ -52,26 +50,26 @@ def see_learned(source: Source, body: Mapping[str, Floats]) -> Seen:
 
 
 def see_held_out(source: Source, body: Mapping[str, Floats]) -> list[Seen]:
-    """A source to measure on: its pictures as they are, and those with colours once more in grey."""
+    """Return a source to measure on: its pictures as they are, and those with colours once more in grey."""
     as_is, grey = [], []
     for make in source.pictures:
         pixels = make()
         as_is.append(see_with(body, pixels))
-        if is_coloured(pixels):
+        if is_colored(pixels):
             grey.append(see_with(body, in_grey(pixels)))
     both = ((source.name, as_is), (f"{source.name}, made grey", grey))
     return [Seen(source.domain, name, np.stack(rows)) for name, rows in both if rows]
 
 
 def fit(seen: Sequence[Seen], body: Mapping[str, Floats]) -> Rule:
-    """The rule that what was seen makes; the same input gives the same weights."""
-    answers = np.concatenate([s.answers for s in seen])
-    mean, scale = answers.mean(0), answers.std(0) + np.float32(_SMALLEST_SCALE)
-    inputs = torch.from_numpy(np.clip((answers - mean) / scale, -_FARTHEST, _FARTHEST))
-    wanted = torch.tensor([DOMAINS_TOLD.index(s.domain) for s in seen for _ in s.answers])
+    """Return the rule that what was seen makes; the same input gives the same weights."""
+    responses = np.concatenate([s.responses for s in seen])
+    mean, scale = responses.mean(0), responses.std(0) + np.float32(_SMALLEST_SCALE)
+    inputs = torch.from_numpy(np.clip((responses - mean) / scale, -_FARTHEST, _FARTHEST))
+    wanted = torch.tensor([DOMAINS_TOLD.index(s.domain) for s in seen for _ in s.responses])
     sources = {domain: sum(s.domain == domain for s in seen) for domain in DOMAINS_TOLD}
-    shares = torch.tensor([1 / (3 * sources[s.domain] * len(s.answers)) for s in seen for _ in s.answers])
-    weights = torch.zeros(len(DOMAINS_TOLD), answers.shape[1], requires_grad=True)
+    shares = torch.tensor([1 / (3 * sources[s.domain] * len(s.responses)) for s in seen for _ in s.responses])
+    weights = torch.zeros(len(DOMAINS_TOLD), responses.shape[1], requires_grad=True)
     bias = torch.zeros(len(DOMAINS_TOLD), requires_grad=True)
     optimiser = torch.optim.LBFGS([weights, bias], max_iter=300, line_search_fn="strong_wolfe")
 
@@ -87,7 +85,7 @@ def fit(seen: Sequence[Seen], body: Mapping[str, Floats]) -> Rule:
 
 
 def rule_bytes(rule: Rule) -> bytes:
-    """The rule as it is stored; the body with half the bytes, as its own file has it."""
+    """Return the rule as it is stored; the body with half the bytes, as its own file has it."""
     own = {"mean": rule.mean, "scale": rule.scale, "weights": rule.weights, "bias": rule.bias}
     stored = {f"rule.{name}": np.ascontiguousarray(value, np.float32) for name, value in own.items()}
     data: bytes = save(stored | {name: value.astype(np.float16) for name, value in rule.body.items()})
@@ -95,23 +93,23 @@ def rule_bytes(rule: Rule) -> bytes:
 
 
 def confusion(rule: Rule, seen: Sequence[Seen]) -> list[str]:
-    """A table in Markdown: for each source what was said of its pictures, and of how many nothing."""
+    """Return a table in Markdown: for each source what was said of its pictures, and of how many nothing."""
     lines = [
         "| source | pictures | photo | microscopy | drawing | unsure | likeliest is right |",
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for domain in DOMAINS_TOLD:
         of = [s for s in seen if s.domain == domain]
-        lines += [_row(rule, s.name, s.answers, domain) for s in of]
+        lines += [_row(rule, s.name, s.responses, domain) for s in of]
         if of:
-            lines.append(_row(rule, f"**{domain}**", np.concatenate([s.answers for s in of]), domain))
+            lines.append(_row(rule, f"**{domain}**", np.concatenate([s.responses for s in of]), domain))
     return lines
 
 
-def _row(rule: Rule, name: str, answers: Floats, domain: str) -> str:
-    shares = rule.probabilities(answers)
+def _row(rule: Rule, name: str, responses: Floats, domain: str) -> str:
+    shares = rule.probabilities(responses)
     likeliest, is_sure = shares.argmax(1), shares.max(1) >= SURE
     said = [int(((likeliest == at) & is_sure).sum()) for at in range(len(DOMAINS_TOLD))]
     right = float((likeliest == DOMAINS_TOLD.index(domain)).mean())
     counts = " | ".join(str(count) for count in (*said, int((~is_sure).sum())))
-    return f"| {name} | {len(answers)} | {counts} | {100 * right:.1f} % |"
+    return f"| {name} | {len(responses)} | {counts} | {100 * right:.1f} % |"

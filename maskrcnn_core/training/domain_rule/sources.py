@@ -13,17 +13,16 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from maskrcnn_core.common.arrays import Pixels
 from maskrcnn_core.errors import InputError
-from maskrcnn_core.images import IMAGE_SUFFIXES, read_image
-from maskrcnn_core.scenes import draw_scene
+from maskrcnn_core.images.reading import IMAGE_SUFFIXES, read_image
+from maskrcnn_core.synthetic.scenes import draw_scene
 from maskrcnn_core.training.domain_rule.figures import draw_figures
 from maskrcnn_core.training.domain_rule.stains import draw_elsewhere
 
-__all__ = ["Source", "held_out_sources", "in_grey", "is_coloured", "learned_sources", "varied"]
+__all__ = ["Source", "held_out_sources", "in_grey", "is_colored", "learned_sources", "varied"]
 
-Pixels = npt.NDArray[np.uint8]
 
 LEARNED_SIZES = ((256, 256), (256, 320))
 """Heights and widths of the micrographs that are learned from; other sizes are of other microscopes."""
@@ -54,7 +53,7 @@ class Source:
 
 
 def learned_sources(photos: Path, nuclei: Path) -> list[Source]:
-    """What the rule is made from.
+    """Return what the rule is made from.
 
     Args:
         photos: a folder of photos.
@@ -65,7 +64,7 @@ def learned_sources(photos: Path, nuclei: Path) -> list[Source]:
     """
     files = sorted(file for file in photos.iterdir() if file.suffix.lower() in IMAGE_SUFFIXES)
     if not files:
-        raise InputError(f"{photos}: expected photos, found none")
+        raise InputError(f"{photos}: expected photos, got none")
     some = np.random.default_rng(0).choice(len(files), min(_PHOTOS, len(files)), replace=False)
     sources = [Source("photos", "photos to learn from", tuple(partial(_pixels, files[i]) for i in some), 2)]
     sized = _by_size(nuclei, ("train",))
@@ -90,7 +89,7 @@ def learned_sources(photos: Path, nuclei: Path) -> list[Source]:
 
 
 def held_out_sources(nuclei: Path | None, folders: list[Path]) -> Iterator[Source]:
-    """What the rule is measured on: the Data Science Bowl's other sizes, and what lies in folders.
+    """Yield what the rule is measured on: the Data Science Bowl's other sizes, and what lies in folders.
 
     Args:
         nuclei: as for :func:`learned_sources`; None leaves it out.
@@ -125,18 +124,21 @@ def _scene(seed: int, kind: str) -> Pixels:
     return draw_scene(seed, kind).pixels
 
 
-def is_coloured(pixels: Pixels) -> bool:
-    """Whether a picture has colours worth the name."""
+def is_colored(pixels: Pixels) -> bool:
+    """Return whether a picture has colours worth the name."""
     return bool(np.ptp(pixels.astype(np.int16), axis=2).mean() > 3)
 
 
 def in_grey(pixels: Pixels) -> Pixels:
-    """A picture without its colours, uint8 ``[H, W, 3]``."""
+    """Return a picture without its colours, uint8 ``[H, W, 3]``."""
     return np.repeat((pixels @ _LIGHT).astype(np.uint8)[..., None], 3, 2)
 
 
 def varied(pixels: Pixels, rng: np.random.Generator, *, is_micrograph: bool) -> Pixels:
-    """A part of a picture in other light, now and then grey or noisy; micrographs in other stains, too."""
+    """Return a part of a picture in other light, now and then grey or noisy.
+
+    Micrographs in other stains, too.
+    """
     height, width = pixels.shape[:2]
     share = rng.uniform(0.45, 1)
     down, along = min(height, max(48, int(height * share))), min(width, max(48, int(width * share)))

@@ -10,13 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
+
+from maskrcnn_core.common.arrays import Doubles, Pixels
 
 __all__ = ["draw_elsewhere"]
 
-Pixels = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float64]
 
 _FROM = np.array([(0.65, 0.70, 0.29), (0.07, 0.99, 0.11)])
 """Haematoxylin and eosin: density of red, green and blue light."""
@@ -33,7 +32,7 @@ _MOST_TILES = 4
 
 
 def draw_elsewhere(seed: int, tissue: Sequence[Pixels]) -> Pixels:
-    """Tissue of a seed, made of micrographs of one size, uint8 ``[H, W, 3]``."""
+    """Return tissue of a seed, made of micrographs of one size, uint8 ``[H, W, 3]``."""
     rng = np.random.default_rng((seed, 78))
     tiles = int(rng.integers(1, _MOST_TILES + 1))
     rows = [np.concatenate([_turned(rng, tissue) for _ in range(tiles)], 1) for _ in range(tiles)]
@@ -65,8 +64,8 @@ def _turned(rng: np.random.Generator, tissue: Sequence[Pixels]) -> Pixels:
     return turned
 
 
-def _smooth(rng: np.random.Generator, size: tuple[int, int]) -> Floats:
-    """Smooth noise, roughly in [-1, 1]."""
+def _smooth(rng: np.random.Generator, size: tuple[int, int]) -> Doubles:
+    """Return smooth noise, roughly in [-1, 1]."""
     coarse = rng.uniform(-1, 1, (int(rng.integers(2, 6)), int(rng.integers(2, 6)))).astype(np.float32)
     image = Image.fromarray(coarse).resize(size[::-1], Image.Resampling.BICUBIC)
     return np.asarray(image, np.float64)

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from maskrcnn_core.console import bar_of, errors_told, shown_on
-from maskrcnn_core.models import PHOTOS_FILE
+from maskrcnn_core.common.terminal import bar_of, errors_told, shown_on
+from maskrcnn_core.models.catalog import PHOTOS_FILE
 from maskrcnn_core.training.photos.data import Photos
 from maskrcnn_core.training.photos.keeping import HELD_OUT, measure, model_file, put_into_box, write_model
 from maskrcnn_core.training.photos.run import Run, Settings
@@ -30,17 +30,19 @@ def train(
     photos: _Photos,
     build: _Build = _BUILD,
     start: Annotated[
-        str, typer.Option("--from", help="Weights with a card, or imagenet. [default: those in the box]")
+        str, typer.Option("--from", help="Weights with a card, or imagenet. [default: the built-in ones]")
     ] = str(PHOTOS_FILE),
-    steps: Annotated[int, typer.Option(help="Of the whole run; a step has 16 samples.")] = Settings.steps,
-    processes: Annotated[int, typer.Option(help="One for each core.")] = Settings.processes,
+    steps: Annotated[
+        int, typer.Option(help="Steps of the whole run; a step has 16 samples.")
+    ] = Settings.steps,
+    processes: Annotated[int, typer.Option(help="Processes, one per core.")] = Settings.processes,
     rate: Annotated[float, typer.Option(help="The highest rate of the heads.")] = Settings.rate,
-    body_rate: Annotated[float, typer.Option(help="That of the body.")] = Settings.body_rate,
+    body_rate: Annotated[float, typer.Option(help="The highest rate of the body.")] = Settings.body_rate,
     precision: Annotated[
-        str, typer.Option(help="bfloat16 or float32. [default: the quicker one, measured]")
+        str, typer.Option(help="bfloat16 or float32. [default: the faster one, measured]")
     ] = "",
 ) -> None:
-    """Train, or go on where a run was ended; the weights so far lie in the build folder with a card."""
+    """Train, or resume a run; the weights so far are in the build folder, with a card."""
 
     def on_save(run: Run, data: Photos) -> None:
         write_model(run, data, build)
@@ -54,9 +56,10 @@ def train(
 
 @app.command()
 def finish(
-    steps: Annotated[int, typer.Argument(help="After which the run ends.", min=1)], build: _Build = _BUILD
+    steps: Annotated[int, typer.Argument(help="Time after which the run ends.", min=1)],
+    build: _Build = _BUILD,
 ) -> None:
-    """Let the run that is under way come down to its end within so many steps."""
+    """Bring the run under way to its end within this many steps."""
     build.joinpath("finish").write_text(str(steps))
 
 
@@ -66,10 +69,11 @@ def measure_weights(
     val: _Val = None,
     build: _Build = _BUILD,
     file: Annotated[
-        Path | None, typer.Option("--weights", help="With a card. [default: those in the build folder]")
+        Path | None,
+        typer.Option("--weights", help="Weights with a card. [default: those in the build folder]"),
     ] = None,
 ) -> None:
-    """Measure weights; what they reach and the score threshold that suits them goes into their card."""
+    """Measure weights, and write their figures and best score threshold into their card."""
     with errors_told(), bar_of(total=None, unit="image", quiet=False) as bar:
         card = measure(file or model_file(build), photos, val, shown_on(bar))
     for row in (card.settings[HELD_OUT], *card.results):
@@ -79,7 +83,7 @@ def measure_weights(
 
 @app.command()
 def keep(build: _Build = _BUILD) -> None:
-    """Put measured weights into the box where they are better by a tenth than those that are there."""
+    """Put measured weights into the package if they are better by a tenth than those there."""
     with errors_told():
         print(put_into_box(model_file(build), PHOTOS_FILE))
 

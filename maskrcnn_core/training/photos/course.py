@@ -44,18 +44,18 @@ class Course:
     from_progress: float = 0.0
 
     def progress(self, step: int) -> float:
-        """How far the run is when ``step`` steps are done, in [0, 1]."""
+        """Return how far the run is when ``step`` steps are done, in [0, 1]."""
         if step >= self.end:
             return 1.0
         share = (step - self.from_step) / (self.end - self.from_step)
         return self.from_progress + (1 - self.from_progress) * share
 
     def ending(self, step: int, more: int) -> Course:
-        """The same up to ``step``, and at its end after so many more steps."""
+        """Return a course that is the same up to ``step`` and ends after ``more`` further steps."""
         return Course(step + more, step, self.progress(step))
 
     def rate(self, step: int) -> float:
-        """Of the highest rate, for the step after ``step``: a warm-up, then half a cosine."""
+        """Return the share of the highest rate for the step after ``step``: a warm-up, then half a cosine."""
         cosine = 0.5 * (1 + math.cos(math.pi * self.progress(step)))
         return min(1.0, (step + 1) / _WARM_UP) * (_FLOOR + (1 - _FLOOR) * cosine)
 
@@ -86,7 +86,7 @@ PHASES = (
 
 
 def phase_at(phases: Sequence[Phase], progress: float) -> int:
-    """Which phase a run is in when it is so far."""
+    """Return the phase that a run is in at this progress."""
     return next((at for at, phase in enumerate(phases) if progress < phase.until), len(phases) - 1)
 
 
@@ -125,7 +125,7 @@ class Epoch:
 
 
 def plan_epoch(photos: Sequence[Photo], number: int, phase: Phase, batch: int, seed: int) -> list[Work]:
-    """The steps of an epoch: each photo once, and those with rare categories a little more often.
+    """Return the steps of an epoch: each photo once, and those with rare categories a little more often.
 
     Photos of a batch are all wide or all high, as a batch is as large as its largest sample. What does not
     fill a batch is left out.
@@ -161,14 +161,14 @@ def _chunks(rows: npt.NDArray[np.intp], size: int) -> list[list[int]]:
 
 
 def _repeats(photos: Sequence[Photo]) -> npt.NDArray[np.float64]:
-    """How often each photo is seen in an epoch, at least once."""
+    """Return how often each photo is seen in an epoch, at least once."""
     present = [np.unique(photo.labels) for photo in photos]
     counts = np.bincount(np.concatenate(present)) / len(photos)
     return np.array([max(1.0, math.sqrt(_RARE / counts[labels].min())) for labels in present])
 
 
 def draw(work: Work, photos: Sequence[Photo], phase: Phase, share: slice, *key: int) -> list[Sample]:
-    """Some samples of a step, each from chance of its own.
+    """Draw some samples of a step, each from its own random numbers.
 
     Args:
         work: the step.

@@ -14,11 +14,12 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
-from maskrcnn_core.annotations import Instance
-from maskrcnn_core.categories import COCO_CATEGORIES, LabelMap
+from maskrcnn_core.common.arrays import Floats
+from maskrcnn_core.dataset.annotations import Instance
+from maskrcnn_core.dataset.categories import COCO_CATEGORIES, LabelMap
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.formats.coco_reader import read_coco
-from maskrcnn_core.images import one_line
+from maskrcnn_core.images.reading import one_line
 from maskrcnn_core.training.loading import seed_of
 
 __all__ = ["MASK_SIDE", "Photo", "Photos", "is_held_out", "read_photos"]
@@ -29,8 +30,6 @@ MASK_SIDE = 28
 _FINER = 3
 _HELD_OUT = 25
 _LEAST_SIDE = 2.0
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +75,12 @@ class Photos:
 
 
 def is_held_out(image_id: int) -> bool:
-    """Whether an image is kept aside, one in 25: by its id alone, so that no later choice can move it."""
+    """Return whether an image is held out, one in 25, by its id alone: no later choice can move it."""
     return seed_of("held out", image_id) % _HELD_OUT == 0
 
 
 def read_photos(folder: Path, cache: Path) -> Photos:
-    """Reads ``instances.json.gz`` of a folder with the photos in ``images``.
+    """Read ``instances.json.gz`` of a folder with the photos in ``images``.
 
     Masks take a minute to be brought onto their boxes; that is kept in a file and read from there later.
 
@@ -169,7 +168,7 @@ def _squares(instances: Sequence[Instance], file: Path) -> npt.NDArray[np.uint8]
 
 
 def _square(instance: Instance) -> npt.NDArray[np.uint8]:
-    """How much of each cell of its box a mask covers, 0 to 255."""
+    """Return how much of each cell of its box a mask covers, 0 to 255."""
     mask = torch.from_numpy(instance.mask.to_mask()).float()
     height, width = mask.shape
     x1, y1, x2, y2 = _box(instance)

@@ -13,13 +13,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from maskrcnn_core.lite import SameConv2d
+from maskrcnn_core.networks.lite import SameConv2d
 
 __all__ = ["keep_depthwise_kernels"]
 
 
 def keep_depthwise_kernels(body: nn.Module) -> None:
-    """Freezes all depthwise convolutions in a body and makes their backward pass quick, in place."""
+    """Freeze all depthwise convolutions in a body and make their backward pass quick, in place."""
     for module in body.modules():
         if isinstance(module, SameConv2d) and module.groups > 1:
             module.__class__ = _KeptConv2d

@@ -9,18 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from maskrcnn_core.annotations import Dataset, Instance
-from maskrcnn_core.categories import COCO_CATEGORIES
-from maskrcnn_core.category_maps import join_categories
-from maskrcnn_core.evaluation import evaluate
-from maskrcnn_core.files import replace_file
+from maskrcnn_core.common.atomic_files import replace_file
+from maskrcnn_core.dataset.annotations import Dataset, Instance
+from maskrcnn_core.dataset.categories import COCO_CATEGORIES
+from maskrcnn_core.dataset.category_maps import join_categories
+from maskrcnn_core.evaluation.coco_metrics import evaluate
+from maskrcnn_core.evaluation.ground_truth import GroundTruth, read_ground_truth
+from maskrcnn_core.evaluation.of_models import Result, evaluate_on, find_on
 from maskrcnn_core.formats.coco_reader import read_coco
-from maskrcnn_core.inference import Predictor
-from maskrcnn_core.model_cards import ModelCard, card_file, read_card, write_card_bytes
-from maskrcnn_core.models import load_trained_model
-from maskrcnn_core.training.data import GroundTruth, read_ground_truth
-from maskrcnn_core.training.evaluating import Result, evaluate_on, find_on
-from maskrcnn_core.training.keeping import numbers_of, serialise
+from maskrcnn_core.inference.predictor import Predictor
+from maskrcnn_core.models.cards import ModelCard, card_file, read_card, write_card_bytes
+from maskrcnn_core.models.loading import load_trained_model
+from maskrcnn_core.training.artifacts import numbers_of, serialise
 from maskrcnn_core.training.photos.data import Photos, is_held_out
 from maskrcnn_core.training.photos.run import Run
 from maskrcnn_core.training.photos.threshold import best_threshold, hits_of
@@ -31,7 +31,7 @@ HELD_OUT = "held-out photos"
 """Where a card's settings tell what weights reach on the photos that nothing is learned from."""
 
 _BETTER = 1.1
-"""Weights go into the box when their AP is so many times that of those in it: history keeps each file."""
+"""Weights go into the box if their AP is this many times that of those in it: history keeps each file."""
 
 _NOTES = (
     "The first stage also learned from the held-out photos; figures on them are too good by what is left of "
@@ -47,12 +47,12 @@ _TERMS = (
 
 
 def model_file(build: Path) -> Path:
-    """Where a run writes the weights so far."""
+    """Return where a run writes the weights so far."""
     return build / "photos.safetensors"
 
 
 def write_model(run: Run, data: Photos, build: Path) -> None:
-    """Writes the mean of the weights so far into the build folder, with a card that has no figures yet."""
+    """Write the mean of the weights so far into the build folder, with a card that has no figures yet."""
     weights = serialise(run.average.state_dict(), half=True)
     sides = " to ".join(str(phase.short) for phase in (run.settings.phases[0], run.settings.phases[-1]))
     stage = (
@@ -61,7 +61,7 @@ def write_model(run: Run, data: Photos, build: Path) -> None:
     )
     card = ModelCard(
         title="Photos (COCO, in the box)",
-        knows="Finds COCO's 80 everyday categories; small and always here, others find more.",
+        knows="Finds COCO's 80 everyday categories; small and always ready, but others find more.",
         architecture=run.network.built_from,
         categories=COCO_CATEGORIES,
         sha256=hashlib.sha256(weights).hexdigest(),
@@ -93,7 +93,7 @@ def _facts(data: Photos) -> dict[str, Any]:
 
 
 def held_out(folder: Path) -> GroundTruth:
-    """The photos of a folder that are kept aside, as a ground truth; see :func:`is_held_out`."""
+    """Return the photos of a folder that are kept aside, as a ground truth; see :func:`is_held_out`."""
     data = gzip.decompress((folder / "instances.json.gz").read_bytes())
     dataset, _ = read_coco(data)
     images = tuple(image for image in dataset.images if is_held_out(image.id))
@@ -110,7 +110,7 @@ def held_out(folder: Path) -> GroundTruth:
 def measure(
     file: Path, photos: Path, val: Path | None, on_image: Callable[[int, int], object] | None = None
 ) -> ModelCard:
-    """Measures weights and writes what they reach into their card, and the score threshold that suits them.
+    """Measure weights and write what they reach into their card, and the score threshold that suits them.
 
     Args:
         file: the weights, with a card.
@@ -147,7 +147,7 @@ def measure(
 
 
 def put_into_box(file: Path, box: Path) -> str:
-    """Copies measured weights into the package where they are clearly better on the held-out photos.
+    """Copy measured weights into the package where they are clearly better on the held-out photos.
 
     Args:
         file: the weights, with a card that :func:`measure` has filled in.
@@ -158,17 +158,17 @@ def put_into_box(file: Path, box: Path) -> str:
     """
     new, old = _held_out_ap(read_card(card_file(file))), _held_out_ap(read_card(card_file(box)))
     if new is None:
-        return "nothing was done: these weights were not measured yet"
+        return "nothing was done: these weights have not been measured yet"
     if old is not None and new < _BETTER * old:
-        return f"nothing was done: AP {new:.3f} on the held-out photos, those in the box {old:.3f}"
+        return f"nothing was done: AP {new:.3f} on the held-out photos, the built-in ones {old:.3f}"
     replace_file(box, file.read_bytes())
     replace_file(card_file(box), card_file(file).read_bytes())
-    return f"these weights are in the box now: AP {new:.3f} on the held-out photos" + (
+    return f"these weights are now the built-in ones: AP {new:.3f} on the held-out photos" + (
         f", before {old:.3f}" if old is not None else ""
     )
 
 
 def _held_out_ap(card: ModelCard) -> float | None:
-    """Mean of box and mask AP; None where it was not measured, or on photos that were learned from."""
+    """Return the mean of box and mask AP; None without one, or on photos that were learned from."""
     row = card.settings.get(HELD_OUT, {})
     return (float(row["box AP"]) + float(row["mask AP"])) / 2 if "box AP" in row else None

@@ -27,7 +27,7 @@ MASKS = 14
 
 
 def losses_of(network: MaskRCNN, batch: Batch, precision: torch.dtype) -> dict[str, Tensor]:
-    """The losses, by torchvision's names; where no region matches an object there is no ``loss_mask``.
+    """Return the losses, by torchvision's names; where no region matches an object there is no ``loss_mask``.
 
     Args:
         network: of the lite family, in training mode.
@@ -82,7 +82,7 @@ def _some_objects(classes: Tensor) -> Tensor:
 def mask_targets(
     regions: Sequence[Tensor], matches: Sequence[Tensor], targets: Sequence[dict[str, Tensor]]
 ) -> Tensor:
-    """What the mask head should say of regions: float32 ``[R, 28, 28]`` in [0, 1].
+    """Return what the mask head should say of regions: float32 ``[R, 28, 28]`` in [0, 1].
 
     Args:
         regions: of each image float32 ``[R, 4]``, x1 y1 x2 y2.

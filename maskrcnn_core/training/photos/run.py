@@ -2,7 +2,7 @@
 
 Two processes with one thread each take less time than one with two threads: small layers leave a second
 thread idle. Before each step chance is set from the seed and the step's number, and the checkpoint holds the
-rest, so a run that is killed and taken up again ends as one that nobody disturbed (for the same precision and
+rest, so a run that is killed and resumed ends as one that nobody disturbed (for the same precision and
 processes).
 """
 
@@ -81,13 +81,13 @@ class Settings:
                 raise InputError(f"{name}: expected at least {least}, got {getattr(self, name)}")
 
     def deciding(self) -> dict[str, Any]:
-        """What a run that is taken up must have in common with the one that began."""
+        """Return what a resumed run must have in common with the one that began."""
         deciding = {k: v for k, v in asdict(self).items() if k not in ("steps", "save_every", "phases")}
         return deciding if self.phases == PHASES else deciding | {"phases": repr(self.phases)}
 
 
 def prepare(network: MaskRCNN) -> None:
-    """Makes a network of the lite family ready to be trained quickly, in place."""
+    """Make a network of the lite family ready to be trained quickly, in place."""
     network.requires_grad_(True)
     network.to(memory_format=torch.channels_last)
     body = network.backbone.body
@@ -98,7 +98,7 @@ def prepare(network: MaskRCNN) -> None:
 
 
 def quickest_precision(network: MaskRCNN) -> torch.dtype:
-    """bfloat16 where the processor computes with it quicker than with float32, by CPU time; else float32."""
+    """Return bfloat16 if it takes the processor less CPU time than float32, else float32."""
     images = torch.zeros(2, 3, 128, 160).contiguous(memory_format=torch.channels_last)
     took = {}
     for precision in (torch.float32, torch.bfloat16):
@@ -169,7 +169,7 @@ class Run:
         return self.file.with_name("finish")
 
     def go(self, *, at_most: int | None = None) -> bool:
-        """Trains until the run's end, or for so many steps; whether it is at its end."""
+        """Train until the run's end, or for ``steps`` steps, and return whether it is at its end."""
         saved = time.monotonic()
         plan: list[Work] = []
         planned: int | None = None
@@ -189,7 +189,7 @@ class Run:
         return self.step >= self.course.end
 
     def _plan(self) -> list[Work]:
-        """The steps of the present epoch, by the phase in which it began."""
+        """Return the steps of the present epoch, by the phase in which it began."""
         settings = self.settings
         if not self.epoch.done:
             phase = phase_at(settings.phases, self.course.progress(self.step))
@@ -202,7 +202,7 @@ class Run:
         return plan
 
     def save(self) -> None:
-        """Writes the checkpoint."""
+        """Write the checkpoint."""
         state = State(
             self.deciding,
             self.stages,
@@ -223,8 +223,8 @@ class Run:
         if state.deciding != self.deciding:
             others = [k for k, v in self.deciding.items() if state.deciding.get(k) != v]
             raise InputError(
-                f"{self.file.name}: this checkpoint is of another run ({', '.join(others)}); "
-                "give the same settings, or delete it to begin anew"
+                f"{self.file.name}: this checkpoint belongs to another run ({', '.join(others)}); "
+                "give the same settings, or delete it to start again"
             )
         self.network.load_state_dict(state.network)
         self.average.load_state_dict(state.average)
@@ -283,7 +283,7 @@ class Run:
         return torch.cat(parts)
 
     def _descend(self, gradient: Tensor) -> None:
-        """One step of AdamW; a gradient that is not finite is left out, the same in all processes."""
+        """Take one step of AdamW; a gradient that is not finite is left out, in all processes alike."""
         norm = float(gradient.norm())
         if not math.isfinite(norm):
             if not all(bool(p.isfinite().all()) for p in self.trained):
@@ -307,7 +307,7 @@ class Run:
 
 
 def _optimiser(network: MaskRCNN, settings: Settings) -> torch.optim.AdamW:
-    """Norms and biases are not decayed; the body, which knows something already, learns more slowly."""
+    """Make the optimiser. Norms and biases are not decayed; the pretrained body learns more slowly."""
     groups = []
     for in_body, rate in ((True, settings.body_rate), (False, settings.rate)):
         own = [

@@ -16,6 +16,7 @@ import torch
 from PIL import Image, ImageEnhance
 from torch import Tensor
 
+from maskrcnn_core.common.arrays import Floats, Pixels
 from maskrcnn_core.training.photos.data import Photo
 
 __all__ = ["Batch", "Sample", "collate", "draw_mosaic", "draw_part"]
@@ -31,9 +32,6 @@ _MULTIPLE = 32
 
 Window = tuple[float, float, float, float]
 """Left, top, width and height in pixels of a photo."""
-
-Pixels = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +69,7 @@ class Batch:
 
 
 def draw_part(photo: Photo, short: int, chance: np.random.Generator) -> Sample:
-    """A photo or a part of it, its shorter side about ``short`` pixels long."""
+    """Draw a photo or a part of it, its shorter side about ``short`` pixels long."""
     height, width = photo.size
     left, top, w, h = 0, 0, width, height
     if chance.random() < _CROPPED:
@@ -85,7 +83,7 @@ def draw_part(photo: Photo, short: int, chance: np.random.Generator) -> Sample:
 
 
 def draw_mosaic(photos: Sequence[Photo], size: tuple[int, int], chance: np.random.Generator) -> Sample:
-    """Parts of four photos around a point near the middle.
+    """Draw parts of four photos around a point near the middle.
 
     Args:
         photos: four.
@@ -107,7 +105,7 @@ def draw_mosaic(photos: Sequence[Photo], size: tuple[int, int], chance: np.rando
 
 
 def _cut_to_cover(photo: Photo, size: tuple[int, int], chance: np.random.Generator) -> Sample:
-    """As large a part as fits into ``size``, or a part of that."""
+    """Cut as large a part as fits into ``size``, or a part of that."""
     height, width = photo.size
     scale = max(size[0] / height, size[1] / width) * chance.uniform(1.0, 1.5)
     h, w = min(size[0] / scale, height), min(size[1] / scale, width)
@@ -116,7 +114,7 @@ def _cut_to_cover(photo: Photo, size: tuple[int, int], chance: np.random.Generat
 
 
 def _cut(photo: Photo, window: Window, size: tuple[int, int], chance: np.random.Generator) -> Sample:
-    """A window of a photo at another size, mirrored or not."""
+    """Cut a window of a photo at another size, mirrored or not."""
     left, top, width, height = window
     h, w = size
     pixels = _pixels(photo, window, size, chance)
@@ -158,13 +156,13 @@ def _pixels(photo: Photo, window: Window, size: tuple[int, int], chance: np.rand
         min((top + height) * y, picture.height),
     )
     picture = picture.resize((w, h), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
-    for enhance, share, least in _COLOURS:
+    for enhance, share, least in _COLORS:
         if chance.random() < share:
             picture = enhance(picture).enhance(chance.uniform(least, 2 - least))
     return np.array(picture)
 
 
-_COLOURS: tuple[tuple[type[ImageEnhance.Color], float, float], ...] = (
+_COLORS: tuple[tuple[type[ImageEnhance.Color], float, float], ...] = (
     (ImageEnhance.Color, 0.5, 0.4),
     (ImageEnhance.Brightness, 0.5, 0.6),
     (ImageEnhance.Contrast, 0.4, 0.6),
@@ -172,7 +170,7 @@ _COLOURS: tuple[tuple[type[ImageEnhance.Color], float, float], ...] = (
 
 
 def collate(samples: Sequence[Sample]) -> Batch:
-    """A batch of samples, each in the upper left of the least size that holds all."""
+    """Return a batch of samples, each in the upper left of the least size that holds all."""
     height, width = (
         -(-max(s.pixels.shape[axis] for s in samples) // _MULTIPLE) * _MULTIPLE for axis in (0, 1)
     )

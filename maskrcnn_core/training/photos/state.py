@@ -9,9 +9,9 @@ from typing import Any
 
 import torch
 
+from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.errors import InputError
-from maskrcnn_core.files import replace_file
-from maskrcnn_core.images import one_line
+from maskrcnn_core.images.reading import one_line
 from maskrcnn_core.training.photos.course import Course, Epoch
 
 __all__ = ["State", "read_state", "write_state"]
@@ -30,7 +30,7 @@ class State:
         course: how far that is.
         epoch: where among the photos.
         seen: samples that were learned from.
-        seconds: CPU time of all processes, in this run and before it was taken up.
+        seconds: CPU time of all processes, in this run and before it was resumed.
         losses: running means, by name.
         network, average, optimiser: state dicts.
     """
@@ -49,7 +49,7 @@ class State:
 
 
 def write_state(file: Path, state: State) -> None:
-    """Replaces the checkpoint.
+    """Replace the checkpoint.
 
     Raises:
         OSError: as the system says; the old checkpoint is then untouched.
@@ -61,7 +61,7 @@ def write_state(file: Path, state: State) -> None:
 
 
 def read_state(file: Path) -> State:
-    """Reads a checkpoint.
+    """Read a checkpoint.
 
     Raises:
         InputError: if it is none, or of another version.
@@ -74,7 +74,7 @@ def read_state(file: Path) -> State:
             return State(stages=stages, course=course, epoch=epoch, **values)
     except Exception as error:  # whatever torch's reader raises on bad bytes
         raise InputError(
-            f"{one_line(str(file))}: expected a checkpoint of the photo model, got another file or damage; "
-            "delete it to begin from the model in the box"
+            f"{one_line(str(file))}: expected a checkpoint of the photo model, got another or a damaged "
+            "file; delete it to start from the built-in model"
         ) from error
     raise InputError(f"{one_line(str(file))}: expected a checkpoint of version {_VERSION}; delete it")

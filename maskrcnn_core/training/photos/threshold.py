@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from maskrcnn_core.annotations import Instance
-from maskrcnn_core.masks import mask_containment, mask_iou
+from maskrcnn_core.dataset.annotations import Instance
+from maskrcnn_core.geometry.rle import mask_containment, mask_iou
 
 __all__ = ["Hits", "best_threshold", "hits_of"]
 
@@ -32,14 +32,14 @@ class Hits:
     objects: int
 
     def f1(self, threshold: float) -> float:
-        """Harmonic mean of precision and recall of what scores above a threshold; 0 where nothing does."""
+        """Return the harmonic mean of precision and recall above a threshold; 0 if nothing scores above."""
         shown = np.array(self.scores) > threshold
         right = int(np.array(self.hits, np.bool_)[shown].sum())
         return 2 * right / max(int(shown.sum()) + self.objects, 1)
 
 
 def hits_of(truth: Sequence[Instance], found: Sequence[Instance]) -> Hits:
-    """Matches as COCO does at a mask IoU of .5: the best scored first, each object once.
+    """Match as COCO does at a mask IoU of .5: the best scored first, each object once.
 
     What matches no object but a crowd by half of its own area counts neither way.
     """
@@ -67,6 +67,6 @@ def hits_of(truth: Sequence[Instance], found: Sequence[Instance]) -> Hits:
 
 
 def best_threshold(hits: Hits) -> float:
-    """Of 0.05, 0.10 ... 0.95 the one with the best F1; of equals the lowest."""
+    """Return the threshold among 0.05, 0.10 ... 0.95 with the best F1; of equals the lowest."""
     steps = [round(_STEP * n, 2) for n in range(1, 20)]
     return max(steps, key=lambda threshold: (hits.f1(threshold), -threshold))

@@ -56,7 +56,7 @@ def train_together(
     tell: Callable[[str], object],
     at_most: int | None = None,
 ) -> bool:
-    """Trains in as many processes as the settings say; whether the run is at its end.
+    """Train in as many processes as the settings say, and return whether the run is at its end.
 
     Args:
         job: what to do.
@@ -100,9 +100,14 @@ def _join(job: Job, precision: str, meeting: Path, rank: int, at_most: int | Non
 
 
 def _meet(meeting: Path, rank: int, count: int) -> None:
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "lo0")
+    if loopback := {"linux": "lo", "darwin": "lo0"}.get(sys.platform):
+        os.environ.setdefault("GLOO_SOCKET_IFNAME", loopback)
     dist.init_process_group(
-        "gloo", init_method=f"file://{meeting}", rank=rank, world_size=count, timeout=_PATIENCE
+        "gloo",
+        init_method=f"file:///{meeting.as_posix().lstrip('/')}",
+        rank=rank,
+        world_size=count,
+        timeout=_PATIENCE,
     )
 
 

@@ -1,0 +1,151 @@
+"""Options that several commands share, each defined once, and commands that take theirs as one object."""
+
+from __future__ import annotations
+
+import functools
+import getpass
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from maskrcnn_core.detection.candidates import SCORE_FLOOR
+from maskrcnn_core.errors import InputError
+from maskrcnn_core.images.reading import Stretch
+from maskrcnn_core.models.catalog import MODELS
+from maskrcnn_core.models.domains import DOMAINS
+
+__all__ = [
+    "MODEL_KEYS",
+    "CustomNamesOption",
+    "DeviceOption",
+    "DomainOption",
+    "DownloadOption",
+    "MaskThresholdOption",
+    "MaxDetectionsOption",
+    "ModelOption",
+    "NmsThresholdOption",
+    "ProjectArgument",
+    "QuietOption",
+    "ScoreThresholdOption",
+    "StretchOption",
+    "WhoOption",
+    "grouped",
+    "name_for_journal",
+    "parts_of",
+]
+
+MODEL_KEYS = ", ".join(spec.key for spec in MODELS)
+_OWN_LIMITS = ", ".join(f"{spec.key} {spec.max_detections}" for spec in MODELS)
+_OWN_SCORES = ", ".join(f"{spec.key} {spec.score_threshold:g}" for spec in MODELS)
+_OWN_NMS = ", ".join(f"{spec.key} {spec.nms_threshold:g}" for spec in MODELS)
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(help=f"{MODEL_KEYS}, or a .pth or .safetensors file. [default: the best that is ready]"),
+]
+CustomNamesOption = Annotated[
+    Path | None,
+    typer.Option(help="For a model from a file: its categories, one per line, without the background."),
+]
+DomainOption = Annotated[
+    str | None,
+    typer.Option(
+        help=f"The kind of images: {', '.join(domain.key for domain in DOMAINS)}. Uses the best ready model "
+        "for them, and only their categories."
+    ),
+]
+ScoreThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        help=f"Keep detections with scores above this, {SCORE_FLOOR:g} to 1. [default: the model's own: "
+        f"{_OWN_SCORES}]"
+    ),
+]
+MaskThresholdOption = Annotated[
+    float, typer.Option(help="A pixel belongs to a mask above this probability, 0 to below 1.")
+]
+NmsThresholdOption = Annotated[
+    float | None,
+    typer.Option(
+        help="If two boxes of a category have an IoU above this (0 to 1), drop the lower-scoring one. "
+        f"[default: the model's own: {_OWN_NMS}]"
+    ),
+]
+MaxDetectionsOption = Annotated[
+    int | None,
+    typer.Option(help=f"Keep at most N detections per image. [default: the model's own: {_OWN_LIMITS}]"),
+]
+DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+StretchOption = Annotated[
+    Stretch,
+    typer.Option(
+        help="Stretch 16-bit and floating-point images that use a small part of their range (auto), or "
+        "leave them dark (off)."
+    ),
+]
+DownloadOption = Annotated[
+    bool, typer.Option("--download", help="Download the model's weights if they are missing.")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+ProjectArgument = Annotated[str, typer.Argument(help="The project's name.")]
+WhoOption = Annotated[
+    str | None, typer.Option("--who", help="Your name for the journal. [default: your user name]")
+]
+
+
+def name_for_journal(who: str | None) -> str:
+    """Return the name that ``--who`` gave, or else the user's.
+
+    Raises:
+        InputError: if the system has no name for the user.
+    """
+    if who:
+        return who
+    try:
+        return getpass.getuser()
+    except (
+        ImportError,
+        KeyError,
+        OSError,
+    ) as error:  # in a container, for example; the last is Python 3.13's
+        raise InputError(
+            "--who: expected your name for the journal, as the system has no user name"
+        ) from error
+
+
+def parts_of(text: str) -> list[str]:
+    """Return what stands between the commas of an option's value."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def grouped(command: Callable[[Any], None]) -> Callable[..., None]:
+    """Return a command of one options object, a dataclass: each of its fields is an option.
+
+    Args:
+        command: its one argument is annotated with the dataclass, whose fields are annotated as options.
+    """
+    (name,) = inspect.signature(command).parameters
+    kind: Callable[..., Any] = get_type_hints(command)[name]
+    hints = get_type_hints(kind, include_extras=True)
+    parameters = [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(kind)  # type: ignore[arg-type]
+    ]
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        command(kind(**given))
+
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del run.__wrapped__
+    return run

@@ -1,0 +1,240 @@
+"""The commands ``project ...``: what the store can do, without a browser."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated
+
+import typer
+
+from maskrcnn_core.cli.console import load_named_model
+from maskrcnn_core.cli.damage import verify_projects
+from maskrcnn_core.cli.exchange import add_images, export_project, import_ground_truth
+from maskrcnn_core.cli.jobs import add_background_job, named_for, offered_for, open_store, project_named
+from maskrcnn_core.cli.jobs import app as job_app
+from maskrcnn_core.cli.options import (
+    DeviceOption,
+    DomainOption,
+    ProjectArgument,
+    QuietOption,
+    WhoOption,
+    name_for_journal,
+    parts_of,
+)
+from maskrcnn_core.common.one_line import counted, one_line
+from maskrcnn_core.common.terminal import bar_of, table, tell
+from maskrcnn_core.dataset.categories import Category
+from maskrcnn_core.detection.candidates import Thresholds
+from maskrcnn_core.detection.limits import LimitTally
+from maskrcnn_core.errors import InputError
+from maskrcnn_core.images.reading import Stretch
+from maskrcnn_core.projects.db.damage import refuse_damage
+from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE
+from maskrcnn_core.projects.proposals.category_matching import category_mapping
+from maskrcnn_core.projects.proposals.fit import Fit
+from maskrcnn_core.projects.proposals.proposing import offered_before, propose, told_counts
+from maskrcnn_core.projects.records import Entry
+from maskrcnn_core.projects.seeing import set_stretch
+from maskrcnn_core.projects.store import Store
+from maskrcnn_core.projects.undo_report import NOTHING, kinds_of, tell_turn
+
+__all__ = ["app"]
+
+_SEEN = {"auto": "stretched", "off": "left dark"}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help=f"Projects: data sets that stay, with a journal of every decision. {DATA_VARIABLE} and "
+    f"{DATABASE_VARIABLE} say where they are; the default is your data folder.",
+)
+
+
+@app.command("list")
+def list_projects() -> None:
+    """List the projects and their contents."""
+    with open_store() as store:
+        projects, damaged = store.sound_projects()
+        rows = [("project", "images", "reviewed", "instances", "accepted", "proposed", "rejected")]
+        for project in projects:
+            images, counts = store.counts(project.id)
+            numbers = (
+                images.total(),
+                images["reviewed"],
+                counts.total(),
+                *(counts[status] for status in ("accepted", "proposed", "rejected")),
+            )
+            rows.append((one_line(project.name), *map(str, numbers)))  # type: ignore[arg-type]
+        for line in table(rows, right=range(1, 7)):
+            typer.echo(line)
+        refuse_damage(damaged)
+
+
+@app.command("new")
+def new_project(
+    name: ProjectArgument,
+    categories: Annotated[str, typer.Option(help="Category names, separated by commas: cell,nucleus.")] = "",
+    who: WhoOption = None,
+) -> None:
+    """Create a project."""
+    names = parts_of(categories)
+    with open_store() as store:
+        made = store.create_project(
+            name, name_for_journal(who), categories=[Category(n, c) for n, c in enumerate(names, start=1)]
+        )
+        typer.echo(
+            f"made {one_line(made.name)} with {counted(len(names), 'category', 'categories')} in "
+            f"{one_line(store.place.shown)}"
+        )
+
+
+app.command("add")(add_images)
+app.command("import")(import_ground_truth)
+
+
+@app.command("annotate")
+def annotate_project(
+    name: ProjectArgument,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A menu key or a file. [default: the ready model that knows most of the project's "
+            "categories, or fits its images]"
+        ),
+    ] = None,
+    domain: DomainOption = None,
+    score_threshold: Annotated[
+        float | None,
+        typer.Option(help="Propose detections with scores above this. [default: the model's own]"),
+    ] = None,
+    map_: Annotated[
+        str,
+        typer.Option(
+            "--map",
+            help="From the model's categories to the project's: car=vehicle,bus=vehicle; all others are "
+            "off. [default: equal names, among those that fit the images]",
+        ),
+    ] = "",
+    max_detections: Annotated[
+        int | None, typer.Option(help="Propose at most N per image. [default: the model's own]")
+    ] = None,
+    stretch: Annotated[
+        Stretch | None,
+        typer.Option(
+            help="Stretch the project's dim 16-bit and floating-point images from now on (auto), or leave "
+            "them dark (off). [default: the project's setting]"
+        ),
+    ] = None,
+    device: DeviceOption = "auto",
+    background: Annotated[
+        bool,
+        typer.Option("--background", help="Only queue the job; the app or 'project work' runs it."),
+    ] = False,
+    who: WhoOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Run a model over a project and propose what it finds. What people decided stays.
+
+    If it is stopped at any moment, the same command continues from there.
+    """
+    with open_store() as store:
+        project = project_named(store, name)
+        given = dict(_pair(part) for part in map_.split(",") if part.strip()) or None
+        if stretch is not None and set_stretch(store, project.id, name_for_journal(who), stretch):
+            tell(f"dim images of the project are {_SEEN[stretch]} from now on; 'project undo' reverts this")
+        if background:
+            add_background_job(
+                store, project, model, score_threshold, given, name_for_journal(who), max_detections, domain
+            )
+            return
+        from maskrcnn_core.inference.predictor import Predictor
+
+        fit = Fit(store, project.id, domain)
+        loaded = load_named_model(model or named_for(fit), None, download=False, quiet=quiet)
+        predictor = Predictor(loaded, device)
+        only = offered_for(store, project, fit, loaded, given, name_for_journal(who))
+        mapping = category_mapping(store, project.id, predictor, given, only)
+        try:
+            thresholds = Thresholds(
+                loaded.score_threshold if score_threshold is None else score_threshold,
+                loaded.nms_threshold,
+                loaded.max_detections if max_detections is None else max_detections,
+            )
+        except ValueError as error:
+            raise InputError(str(error)) from error
+        limits = LimitTally()
+        there, decided = offered_before(store, project.id, predictor, thresholds, mapping)
+        with bar_of(total=None, unit="image", quiet=quiet) as bar:
+
+            def show(done: int, total: int, _: str) -> None:
+                bar.total = total
+                bar.update(done - bar.n)
+
+            try:
+                report = propose(
+                    store, project.id, predictor, thresholds, mapping, on_image=show, limits=limits
+                )
+            except KeyboardInterrupt:
+                bar.close()
+                tell("interrupted; the same command continues from there")
+                raise typer.Exit(130) from None
+        for sentence in (*report.failed, *limits.sentences()):
+            tell(sentence)
+        kept = Counter(report.there) + Counter({loaded.key: there})
+        typer.echo(
+            f"{counted(report.images, 'image')} done, {report.ran:,} of them new; "
+            f"{told_counts(report.proposed, report.replaced, kept, report.decided + decided)}, "
+            f"{counted(len(report.failed), 'image')} failed"
+        )
+
+
+def _pair(part: str) -> tuple[str, str]:
+    name, equals, category = part.partition("=")
+    if not (equals and name.strip() and category.strip()):
+        raise InputError(f"--map: expected model=project pairs separated by commas, got {one_line(part)!r}")
+    return name.strip(), category.strip()
+
+
+app.command("export")(export_project)
+
+
+@app.command("journal")
+def show_journal(
+    name: ProjectArgument,
+    limit: Annotated[int, typer.Option(help="How many of the latest entries to show.")] = 20,
+) -> None:
+    """Show who decided what, newest first."""
+    with open_store() as store:
+        rows = [("when (UTC)", "who", "what", "rows", "")]
+        entries = store.journal(project_named(store, name).id, limit=max(limit, 1))
+        for entry, kind in zip(entries, kinds_of(store, entries), strict=True):
+            refused = "refused: somebody else was first" if entry.is_refused else ""
+            when = f"{entry.at:%Y-%m-%d %H:%M:%S}"
+            rows.append((when, one_line(entry.who), kind, str(len(entry.changes)), refused))
+        for line in table(rows, right=(3,)):
+            typer.echo(line)
+
+
+app.command("verify")(verify_projects)
+
+
+@app.command("undo")
+def undo_decision(name: ProjectArgument, who: WhoOption = None) -> None:
+    """Undo your last decision; anything a later decision by somebody else depends on is named and left."""
+    with open_store() as store:
+        _tell_turn(store, "undo", store.undo(project_named(store, name).id, name_for_journal(who)))
+
+
+@app.command("redo")
+def redo_decision(name: ProjectArgument, who: WhoOption = None) -> None:
+    """Redo your last undone decision."""
+    with open_store() as store:
+        _tell_turn(store, "redo", store.redo(project_named(store, name).id, name_for_journal(who)))
+
+
+def _tell_turn(store: Store, kind: str, entry: Entry | None) -> None:
+    typer.echo(tell_turn(store, entry) if entry else NOTHING[kind])
+    if entry and not entry.changes:
+        raise typer.Exit(1)
+
+
+app.add_typer(job_app)  # last: in the help its commands come last

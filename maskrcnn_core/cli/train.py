@@ -1,0 +1,283 @@
+"""The command ``train``.
+
+Its options do not need torch: the training code is imported when training begins.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import typer
+
+from maskrcnn_core.cli.console import load_named_model
+from maskrcnn_core.cli.options import grouped
+from maskrcnn_core.cli.train_options import TrainOptions
+from maskrcnn_core.common.atomic_files import DATA_VARIABLE
+from maskrcnn_core.common.extras import missing_extra
+from maskrcnn_core.common.one_line import one_line
+from maskrcnn_core.common.terminal import bar_of, errors_told, tell, tell_refusals
+from maskrcnn_core.dataset.annotations import unique_names
+from maskrcnn_core.errors import ExportError, InputError
+from maskrcnn_core.models.trained import add_trained_model, trained_model_of
+from maskrcnn_core.models.weights_files import own_models_folder
+from maskrcnn_core.networks.configs import SlimConfig
+from maskrcnn_core.networks.families import architecture_as_json
+
+if TYPE_CHECKING:
+    from maskrcnn_core.evaluation.ground_truth import GroundTruth
+    from maskrcnn_core.evaluation.unlearned import Reading
+    from maskrcnn_core.training.artifacts import Keeper
+    from maskrcnn_core.training.loading import TrainingImages
+    from maskrcnn_core.training.settings import TrainingSettings
+    from maskrcnn_core.training.starting import Beginning
+
+__all__ = ["read_with_bar", "train"]
+
+_Choice = TypeVar("_Choice", bound=str)
+
+
+@grouped
+def train(options: TrainOptions) -> None:
+    """Train a model on COCO ground truth.
+
+    Next to the weights it writes a model card, a log (CSV) and its curves (PNG). The same command with
+    --resume continues an interrupted run, or extends a finished one if --epochs is larger. What is not ground
+    truth (crowds, open proposals, refused rows) is not learned, and not learned as background either.
+    """
+    from maskrcnn_core.inference.predictor import pick_device
+    from maskrcnn_core.training.artifacts import curves_file, log_file
+
+    with errors_told():
+        if missing := missing_extra("train", "train"):
+            raise InputError(missing)
+        out, settings = options.place, options.settings()
+        _check_place(out, options.inputs, resume=options.resume)
+        if options.menu:
+            _check_name(out)
+        pick_device(options.device)  # one that is not there is told before anything is read
+        _tell_place(out)
+        _train(options, settings)
+        typer.echo(f"wrote {one_line(str(out))}, its card, {log_file(out).name} and {curves_file(out).name}")
+        if options.menu:
+            spec = add_trained_model(out)
+            typer.echo(f"it now appears in every menu: --model {spec.key}")
+
+
+def _train(options: TrainOptions, settings: TrainingSettings) -> None:
+    """Read what there is to learn, report what is not learned, and train."""
+    from maskrcnn_core.cli.train_report import tell_crops, tell_crowded, tell_unknown, tell_unlearned
+    from maskrcnn_core.evaluation.ground_truth import renumbered
+    from maskrcnn_core.evaluation.unlearned import CROWDS, Reading
+    from maskrcnn_core.training.artifacts import Keeper, Words
+    from maskrcnn_core.training.loading import TrainingImages
+
+    quiet = options.quiet
+    if options.val_images and not options.val_ground_truth:
+        raise InputError("--val-images: expected --val-ground-truth with it, got none")
+    reading = Reading(_one_of("--crowds", options.crowds, CROWDS), options.with_proposals, options.stretch)
+    training = _read_all(options.ground_truth, options.images, "--images", reading, quiet=quiet)
+    validation = _read_all(
+        options.val_ground_truth or [],
+        options.val_images or options.images,
+        "--val-images",
+        reading,
+        quiet=quiet,
+    )
+    beginning = _beginning(options.from_, options.names, training, options.seed, quiet=quiet)
+    if options.max_detections is None and options.from_ is not None:
+        settings = replace(settings, max_detections=beginning.model.max_detections)
+    if options.rois is None:
+        settings = replace(settings, rois=beginning.model.rois_per_image)
+    for truth in (*training, *validation):
+        tell_unlearned(truth, reading)
+    for sentence in renumbered(training, beginning.model.label_map.categories):
+        tell(sentence)
+    tell_crowded([*training, *validation], settings.max_detections)
+    for note in beginning.notes:
+        tell(note)
+    tell_unknown(validation, beginning)
+    transform = beginning.model.network.transform
+    samples = TrainingImages(
+        training,
+        beginning.model.label_map,
+        settings.augmentation,
+        (transform.min_size[-1], transform.max_size),
+        options.seed,
+    )
+    tell_crops(samples)
+    words = Words(options.title or settings.out.stem, options.knows, options.licence, options.half)
+    keeper = Keeper(settings, beginning, training, validation, words)
+    _train_with_bar(
+        settings,
+        beginning,
+        samples,
+        validation,
+        keeper,
+        reading,
+        device=options.device,
+        resume=options.resume,
+        quiet=quiet,
+    )
+
+
+def _check_place(out: Path, inputs: Sequence[Path], *, resume: bool) -> None:
+    """Refuse to overwrite any file a user has: neither the inputs nor anything else."""
+    from maskrcnn_core.training.artifacts import written_files
+    from maskrcnn_core.training.checkpoint import state_file
+
+    ours = written_files(out)
+    read = {os.path.realpath(file) for file in inputs}
+    for file in ours:
+        if os.path.realpath(file) in read:
+            raise InputError(
+                f"{one_line(str(file))}: training would overwrite a file it reads; choose another --out"
+            )
+    if resume and state_file(out).exists():
+        return
+    for file in (state_file(out), *ours):
+        if os.path.lexists(file):
+            help_ = (
+                "--resume continues it, or choose another" if file == state_file(out) else "choose another"
+            )
+            raise InputError(f"{one_line(str(file))}: this already exists; {help_} --out")
+
+
+def _tell_place(out: Path) -> None:
+    if out.parent == own_models_folder():
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ExportError(
+                f"{one_line(str(out.parent))}: cannot be created ({error.strerror or error}); choose "
+                f"another place with --out or {DATA_VARIABLE}"
+            ) from error
+    tell(f"writes {one_line(str(out.absolute()))}, and everything else next to it")
+
+
+def _check_name(out: Path) -> None:
+    """Refuse now what the menu would refuse after hours."""
+    taken = trained_model_of(out)
+    if taken is not None and out.absolute().parent == own_models_folder():
+        raise InputError(
+            f"{out.stem}: the menus already have a model of this name ({one_line(taken.file)}); choose "
+            "another --title or --out"
+        )
+    if taken is not None:
+        tell(
+            f"{out.stem}: the menus already have a model of this name; this one replaces it once trained "
+            "(--no-menu leaves the menus alone)"
+        )
+
+
+def _read_all(
+    files: Sequence[Path], folders: Sequence[Path], option: str, reading: Reading, *, quiet: bool
+) -> tuple[GroundTruth, ...]:
+    if len(folders) != len(files) and (len(folders) != 1 or not files):
+        if not files:
+            return ()
+        raise InputError(
+            f"{option}: expected one folder for each of {len(files)} ground truths, got {len(folders)}"
+        )
+    folders = list(folders) * len(files) if len(folders) == 1 else list(folders)
+    truths = []
+    for file, folder in zip(files, folders, strict=True):
+        truth = read_with_bar(file, folder, reading, quiet=quiet)
+        tell_refusals(file, truth.refusals, truth.notes)
+        truths.append(truth)
+    names = unique_names([truth.name for truth in truths])
+    return tuple(replace(truth, name=name) for truth, name in zip(truths, names, strict=True))
+
+
+def _one_of(option: str, value: str, choices: Sequence[_Choice]) -> _Choice:
+    for choice in choices:
+        if value == choice:
+            return choice
+    raise InputError(f"{option}: expected one of {', '.join(choices)}, got {one_line(value)!r}")
+
+
+def read_with_bar(file: Path, folder: Path, reading: Reading | None = None, *, quiet: bool) -> GroundTruth:
+    """Read ground truth, decoding each of its images once, with a bar."""
+    from maskrcnn_core.evaluation.ground_truth import read_ground_truth
+    from maskrcnn_core.evaluation.unlearned import Reading
+
+    with bar_of(total=None, unit="image", quiet=quiet) as bar:
+
+        def show(done: int, total: int) -> None:
+            bar.total = total
+            bar.set_description("reading", refresh=False)
+            bar.update(done - bar.n)
+
+        return read_ground_truth(file, folder, reading=reading or Reading(), on_progress=show)
+
+
+def _beginning(
+    model: str | None, names: Path | None, training: Sequence[GroundTruth], seed: int, *, quiet: bool
+) -> Beginning:
+    from maskrcnn_core.evaluation.ground_truth import joint_categories
+    from maskrcnn_core.training.starting import begin_from, begin_from_nothing
+
+    categories = joint_categories(training)
+    if model is None:
+        if names is not None:
+            raise InputError(
+                "--names: expected a model from a file with it, got none; name that file with --from"
+            )
+        return begin_from_nothing(SlimConfig(), categories, seed)
+    return begin_from(load_named_model(model, names, download=False, quiet=quiet), categories, seed)
+
+
+def _train_with_bar(
+    settings: TrainingSettings,
+    beginning: Beginning,
+    samples: TrainingImages,
+    validation: Sequence[GroundTruth],
+    keeper: Keeper,
+    reading: Reading,
+    *,
+    device: str,
+    resume: bool,
+    quiet: bool,
+) -> None:
+    from maskrcnn_core.cli.train_report import show_progress, tell_outcome
+    from maskrcnn_core.training.checkpoint import state_file
+    from maskrcnn_core.training.loop import train as run_training
+
+    start: dict[str, Any] = {
+        "data": [truth.digest for truth in keeper.training],
+        "validation": [truth.digest for truth in keeper.validation],
+        "beginning": beginning.origin,
+        "architecture": architecture_as_json(beginning.architecture),
+        "reading": asdict(reading),
+    }
+    steps = samples.count() // settings.batch_size * (settings.stop_after or settings.epochs)
+    with bar_of(total=steps, unit="step", quiet=quiet) as bar:
+        try:
+            outcome = run_training(
+                beginning.model,
+                samples,
+                validation,
+                settings,
+                start=json.dumps(start, sort_keys=True),
+                keep=keeper,
+                device=device,
+                resume=resume,
+                measure_start=beginning.knows,
+                on_progress=lambda progress: show_progress(bar, progress),
+                on_note=tell,
+            )
+        except KeyboardInterrupt:
+            bar.close()
+            if state_file(settings.out).exists():
+                tell("interrupted; the same command with --resume continues from the last checkpoint")
+            raise typer.Exit(130) from None
+        except OSError as error:
+            raise ExportError(
+                f"{one_line(str(settings.out))}: cannot write ({error.strerror or error}); free some space, "
+                "then --resume continues from the last checkpoint"
+            ) from error
+    tell_outcome(outcome)

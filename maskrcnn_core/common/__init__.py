@@ -1,0 +1,1 @@
+"""What every other package may use: bounds, messages, files, JSON; it knows nothing of images or models."""

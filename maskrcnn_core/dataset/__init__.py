@@ -1,0 +1,1 @@
+"""What people keep: categories, images and instances."""

@@ -1,0 +1,1 @@
+"""What a network said of an image, before and after thresholds."""

@@ -1,0 +1,1 @@
+"""Instances drawn on images, and the panels that explain a network."""

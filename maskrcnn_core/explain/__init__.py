@@ -1,0 +1,1 @@
+"""A Mask R-CNN explained from its own run: stages, fates of boxes, pictures, report and notebook."""

@@ -1,0 +1,1 @@
+"""Boxes, run lengths and polygons: pure functions of arrays."""

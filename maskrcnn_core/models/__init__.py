@@ -1,0 +1,1 @@
+"""The models that MaskDesk knows: their table, weights, cards and domains."""

@@ -1,0 +1,314 @@
+"""The models that MaskDesk knows: one row each, and what is taken when none is named.
+
+``MODELS`` is the table, best first: published models, and last the two that lie in the repository and are
+always ready, one for photos and the starter. To add one write a builder (file to network) and one row.
+:func:`all_models` is the menu: the table, and what was trained here: each ``.safetensors`` with a model card
+(:mod:`maskrcnn_core.models.cards`) in the folder ``models`` of the person's data (``$MASKDESK_DATA``), or in
+``trained`` of a weights folder. Torch is imported when a network is loaded: menus and command lines show the
+table without waiting for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import replace
+from difflib import get_close_matches
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from maskrcnn_core.common.one_line import one_line
+from maskrcnn_core.dataset.categories import COCO_CATEGORIES, LabelMap
+from maskrcnn_core.errors import InputError, WeightsError
+from maskrcnn_core.models.cards import ModelCard, card_file, read_card
+from maskrcnn_core.networks.configs import (
+    MOBILE_MASK_SIZE,
+    MOBILE_ROIS,
+    MOBILE_WEIGHTS_BYTES,
+    MOBILE_WEIGHTS_SHA256,
+    Version,
+)
+from maskrcnn_core.networks.families import backbone_of, family_of
+
+if TYPE_CHECKING:
+    from torchvision.models.detection import MaskRCNN
+from maskrcnn_core.models.spec import Measured, ModelSpec
+from maskrcnn_core.models.weights_files import (
+    download_target,
+    own_models_folder,
+    weights_address,
+    weights_file,
+    weights_folders,
+)
+
+__all__ = [
+    "MODELS",
+    "PHOTOS_FILE",
+    "PHOTOS_KEY",
+    "STARTER_FILE",
+    "TRAINED_FOLDER",
+    "absence_of",
+    "all_models",
+    "default_model",
+    "model_by_key",
+    "models_of",
+    "ready_keys",
+    "ready_models",
+    "row_of_card",
+    "trained_row",
+]
+
+
+_WELL_KNOWN = {
+    "coco_val2017/instances.json": "COCO val2017, 206 images",
+    "nuclei/instances_val.json": "nuclei of the Data Science Bowl 2018, held out",
+    "val/instances.json": "drawn shapes",
+    "val-tissue/instances.json": "drawn stained tissue",
+}
+"""What the files of the models in the box hold, in words."""
+
+
+def _torchvision(version: Version) -> Callable[[Path], MaskRCNN]:
+    def build(file: Path) -> MaskRCNN:
+        from maskrcnn_core.models.checkpoints import load_published_checkpoint
+
+        return load_published_checkpoint(file, version)
+
+    return build
+
+
+def _mobile(file: Path) -> MaskRCNN:
+    from maskrcnn_core.networks.maskrcnn2go.network import load_maskrcnn2go
+
+    return load_maskrcnn2go(file)
+
+
+def row_of_card(card: ModelCard, file: Path, key: str, speed: str = "not measured") -> ModelSpec:
+    """Return the row of a weights file that has a card."""
+    family = family_of(card.architecture)
+    return ModelSpec(
+        key=key,
+        title=one_line(card.title),
+        knows=one_line(card.knows),
+        speed=speed,
+        backbone=backbone_of(card.architecture),
+        licence=one_line(card.licence),
+        source=file.name,
+        measured=tuple(_measured(row) for row in card.results),
+        file=str(file.absolute()),
+        url="",
+        sha256=card.sha256,
+        size_bytes=card.size_bytes,
+        nms_threshold=card.nms_threshold,
+        mask_size=family.mask_size,
+        label_map=card.label_map,
+        build=partial(_network_of, card),
+        max_detections=card.max_detections,
+        score_threshold=card.score_threshold,
+        rois_per_image=card.rois_per_image or family.rois_per_image,
+        is_published=False,
+        card_domains=card.domains,
+    )
+
+
+def _measured(result: dict[str, object]) -> Measured:
+    """Return a row of a card's results."""
+
+    def percent(kind: str) -> float | None:
+        value = result.get(kind)
+        return 100 * value if isinstance(value, float) and value >= 0 else None
+
+    on = one_line(str(result.get("name"))[:200])
+    return Measured(_WELL_KNOWN.get(on, on), percent("mask AP"), percent("box AP"))
+
+
+def _network_of(card: ModelCard, weights: Path) -> MaskRCNN:
+    import torch
+
+    from maskrcnn_core.models.checkpoints import load_state_into
+
+    network = family_of(card.architecture).build(card.architecture, len(card.categories) + 1)
+    load_state_into(network, weights)
+    # Small channel counts: a CPU convolves them half as fast again with the channels innermost.
+    return network.to(memory_format=torch.channels_last)
+
+
+STARTER_FILE = Path(__file__).parent / "starter" / "starter.safetensors"
+"""The model in the box for microscopy; ``make starter`` trains it."""
+
+PHOTOS_KEY = "photos"
+"""The default where nothing better is ready."""
+
+PHOTOS_FILE = Path(__file__).parent / "photos" / "photos.safetensors"
+"""The model in the box for photos; ``make photos`` trains it."""
+
+_COCO_BY_ID = LabelMap.by_id(COCO_CATEGORIES)
+_COCO_CONTIGUOUS = LabelMap.contiguous(COCO_CATEGORIES)
+_TORCHVISION_LICENCE = "BSD-3-Clause (torchvision); trained on COCO 2017, whose own terms apply"
+_TORCHVISION_SOURCE = "https://docs.pytorch.org/vision/stable/models/mask_rcnn.html"
+
+MODELS: tuple[ModelSpec, ...] = (
+    ModelSpec(
+        key="coco-v2",
+        title="Mask R-CNN ResNet-50-FPN v2 (COCO)",
+        knows="Finds COCO's 80 everyday categories; the most accurate of these.",
+        speed="slowest, about 1.7 times the work of version 1",
+        backbone="ResNet-50 with a feature pyramid (version 2: batch norm in all parts)",
+        licence=_TORCHVISION_LICENCE,
+        source=f"{_TORCHVISION_SOURCE}; Li et al. 2021, arXiv:2111.11429",
+        measured=(Measured("COCO val2017", 41.8, 47.4),),
+        file="maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
+        url="https://download.pytorch.org/models/maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
+        sha256="73cbd0190fcbe3ba339921fbce2c3a0b6bb9126c9a133c85e43a2a8e060a109e",
+        size_bytes=185_828_065,
+        nms_threshold=0.5,
+        mask_size=28,
+        label_map=_COCO_BY_ID,
+        build=_torchvision("v2"),
+    ),
+    ModelSpec(
+        key="coco-v1",
+        title="Mask R-CNN ResNet-50-FPN (COCO)",
+        knows="Finds COCO's 80 everyday categories; the network of the paper.",
+        speed="about 0.6 times the work of version 2",
+        backbone="ResNet-50 with a feature pyramid (frozen batch norm)",
+        licence=_TORCHVISION_LICENCE,
+        source=f"{_TORCHVISION_SOURCE}; He et al. 2017, arXiv:1703.06870",
+        measured=(Measured("COCO val2017", 34.6, 37.9),),
+        file="maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+        url="https://download.pytorch.org/models/maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
+        sha256="bf2d0c1efbc936eeee2bc95a48e80ebc86b891f61b0106485937fc29f9315fc0",
+        size_bytes=178_090_079,
+        nms_threshold=0.5,
+        mask_size=28,
+        label_map=_COCO_BY_ID,
+        build=_torchvision("v1"),
+    ),
+    ModelSpec(
+        key="mobile",
+        title="MaskRCNN2Go (COCO, small and fast)",
+        knows="Finds COCO's 80 everyday categories; made for phones, misses more, especially small objects.",
+        speed="fastest, dozens of times faster than version 1 on a CPU",
+        backbone="inverted residual blocks as in MobileNetV2, one feature map of stride 16",
+        licence="Apache-2.0",
+        source="https://github.com/facebookarchive/models/tree/"
+        "7e196ddaec6df39792689df71972f9f4c1314886/mask_rcnn_2go",
+        measured=(Measured("COCO minival", 21.6, 24.8),),
+        file="maskrcnn2go/model_init.pb",
+        url="https://raw.githubusercontent.com/facebookarchive/models/"
+        "7e196ddaec6df39792689df71972f9f4c1314886/mask_rcnn_2go/model/int8/model_init.pb",
+        sha256=MOBILE_WEIGHTS_SHA256,
+        size_bytes=MOBILE_WEIGHTS_BYTES,
+        # Published with 0.3; on 206 images of COCO val2017 0.5 measured better (mask AP .232 for .230), and
+        # one default for all models is easier to reason about.
+        nms_threshold=0.5,
+        mask_size=MOBILE_MASK_SIZE,
+        label_map=_COCO_CONTIGUOUS,
+        build=_mobile,
+        rois_per_image=MOBILE_ROIS,
+    ),
+    row_of_card(
+        read_card(card_file(PHOTOS_FILE)),
+        PHOTOS_FILE,
+        PHOTOS_KEY,
+        "fast: about 0.2 s for a photo on one core",
+    ),
+    row_of_card(
+        read_card(card_file(STARTER_FILE)), STARTER_FILE, "starter", "fast: a narrow network, made for CPUs"
+    ),
+)
+"""What comes with MaskDesk, best first: the order of menus, and of what is taken when none is named."""
+
+TRAINED_FOLDER = "trained"
+"""Sub-folder of a weights folder that holds models with cards."""
+
+_LAST = ".last"
+"""End of the name, before its suffix, of weights where training is now; they are no choice of their own."""
+
+
+def all_models() -> list[ModelSpec]:
+    """Return the table, followed by the models that were trained here, by title.
+
+    A card that cannot be read is left out here; :func:`load_trained_model` on its file says why.
+    """
+    trained: dict[str, ModelSpec] = {}
+    taken = {spec.key for spec in MODELS}
+    for folder in (own_models_folder(), *(folder / TRAINED_FOLDER for folder in weights_folders())):
+        for file in sorted(folder.glob("*.safetensors")):
+            if file.stem not in taken | trained.keys() and not file.stem.endswith(_LAST):
+                with suppress(WeightsError):
+                    trained[file.stem] = trained_row(file)
+    return [*MODELS, *sorted(trained.values(), key=lambda spec: spec.title.casefold())]
+
+
+def trained_row(file: Path) -> ModelSpec:
+    return replace(row_of_card(read_card(card_file(file)), file, file.stem), is_own=True)
+
+
+def ready_models() -> list[ModelSpec]:
+    """Return the models whose weights are on this computer, best first; files are not opened for this."""
+    return [spec for spec in all_models() if weights_file(spec) is not None]
+
+
+def models_of(domain: str) -> list[ModelSpec]:
+    """Return the models for the images of a domain, in the menu's order.
+
+    Those that are ready come first.
+    """
+    specs = [spec for spec in all_models() if domain in spec.domains]
+    return sorted(specs, key=lambda spec: weights_file(spec) is None)
+
+
+def default_model(categories: Collection[str] = ()) -> ModelSpec:
+    """Return the best model for photos that is ready: a published one, else the photo model in the box.
+
+    The starter and what was trained here know grounds of their own, and are taken where somebody names them,
+    or has categories that they know better.
+
+    Args:
+        categories: names that are wanted, in any case; the ready model that knows most of them is taken.
+
+    Raises:
+        WeightsError: if none is, naming the best one's file and the folder to put it into.
+    """
+    ready = ready_models()
+    if not ready:
+        raise absence_of(MODELS[0])
+    wanted = {name.casefold() for name in categories}
+    known = [len(wanted & {category.name.casefold() for category in spec.label_map}) for spec in ready]
+    if any(known):
+        return ready[known.index(max(known))]
+    return next((spec for spec in ready if spec.is_published or spec.key == PHOTOS_KEY), ready[0])
+
+
+def model_by_key(key: str) -> ModelSpec:
+    """Return the row with this key.
+
+    Raises:
+        InputError: with the keys that look alike, or all of them.
+    """
+    models = all_models()
+    for spec in models:
+        if spec.key == key:
+            return spec
+    keys = [spec.key for spec in models]
+    close = get_close_matches(key.casefold(), keys, n=2)
+    help_ = f"did you mean {' or '.join(close)}?" if close else f"choose one of {', '.join(keys)}"
+    raise InputError(f"model {key!r}: there is no such model; {help_}")
+
+
+def absence_of(spec: ModelSpec) -> WeightsError:
+    if not spec.url:
+        return WeightsError(f"{spec.key}: its weights {spec.file} are gone; restore them, or train again")
+    target, address = download_target(spec), weights_address(spec)
+    return WeightsError(
+        f"{spec.key}: its weights are not on this computer; download {target.name} "
+        f"({spec.size_bytes / 1e6:.0f} MB) from {urlsplit(address).hostname} or put it into {target.parent} "
+        f"(models that are ready now: {ready_keys()})"
+    )
+
+
+def ready_keys() -> str:
+    return ", ".join(spec.key for spec in ready_models()) or "none"

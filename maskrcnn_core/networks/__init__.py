@@ -1,0 +1,1 @@
+"""The networks: what describes them, and the torch modules that are built from it."""

@@ -1,0 +1,1 @@
+"""MaskRCNN2Go, Facebook's Mask R-CNN for phones."""

@@ -1,0 +1,1 @@
+"""Where a project's rows and files lie: tables, migrations, seals, blobs."""

@@ -1,0 +1,140 @@
+"""Bytes by content: images and candidates as files named by their SHA-256, in a folder or a bucket.
+
+A file that is there is whole and never changes: it is written beside its place and renamed. Reading checks
+the digest, so a damaged disk is noticed and never handed on.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import fsspec
+
+from maskrcnn_core.common.atomic_files import replace_file
+from maskrcnn_core.common.one_line import one_line
+from maskrcnn_core.errors import StoreError
+
+__all__ = ["Blobs"]
+
+_MOST = 2**32
+"""Bytes of a file that are read to see whether it is what was written; images have a quarter at most."""
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+"""For what has become a pipe: to open one waits for whoever writes."""
+
+
+class Blobs:
+    """A place for bytes.
+
+    Args:
+        address: a folder, or an address that fsspec understands; its driver (``s3fs``, ``gcsfs`` ...) must
+            be installed.
+
+    Raises:
+        StoreError: if the address cannot be used.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address.rstrip("/") or address
+        self.folder = None if "://" in address else Path(address)
+        self._files: Any = None
+        self.repaired = 0
+        """Damaged files that the original has replaced."""
+        if self.folder is None:
+            try:
+                self._files, self._root = fsspec.core.url_to_fs(self.address)
+            except (ImportError, ValueError, OSError) as error:
+                raise StoreError(f"{one_line(address)}: {one_line(str(error))}") from error
+
+    def put(self, data: bytes) -> str:
+        """Keep bytes, unless they are there already, and return their SHA-256 in hex.
+
+        When it returns, they are on the disk. What lies in their place and is something else was damaged: it
+        is replaced, and counted in :attr:`repaired`.
+
+        Raises:
+            StoreError: if they cannot be written; nothing half is left.
+        """
+        digest = hashlib.sha256(data).hexdigest()
+        try:
+            size = self._size(digest)
+            if size == len(data) and hashlib.sha256(self._read(digest)).hexdigest() == digest:
+                return digest
+            if self.folder is None:
+                self._files.pipe_file(self._place(digest), data)
+            else:
+                file = Path(self._place(digest))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                if file.is_symlink() and not file.exists():  # it leads nowhere
+                    file.unlink()
+                replace_file(file, data)
+            self.repaired += size is not None
+        except OSError as error:
+            raise StoreError(
+                f"{one_line(self.address)}: cannot write ({error.strerror or error}); free some space or "
+                "check the folder's rights, and try again"
+            ) from error
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """Return the bytes of a digest.
+
+        Raises:
+            StoreError: if they are not there, cannot be read, or are no longer what they were.
+        """
+        place = self._place(digest)
+        try:
+            data = self._read(digest)
+        except FileNotFoundError as error:
+            raise StoreError(
+                f"{one_line(place)}: this file of the project is gone; restore a copy of it, or add the "
+                "original again"
+            ) from error
+        except OSError as error:
+            raise StoreError(f"{one_line(place)}: cannot read ({error.strerror or error})") from error
+        if hashlib.sha256(data).hexdigest() != digest:
+            raise StoreError(
+                f"{one_line(place)}: this file of the project is damaged; restore a copy of it, or add the "
+                "original again"
+            )
+        return data
+
+    def __contains__(self, digest: str) -> bool:
+        return self._size(digest) is not None
+
+    def _read(self, digest: str) -> bytes:
+        place = self._place(digest)
+        if not self.folder:
+            data: bytes = self._files.cat_file(place)
+            return data
+        with open(os.open(place, os.O_RDONLY | _NO_WAITING), "rb") as file:
+            facts = os.fstat(file.fileno())
+            # A damaged file system can make anything of a file: what nobody has written is not read, either.
+            if not stat.S_ISREG(facts.st_mode):
+                raise OSError(errno.EINVAL, "it is no longer a file")
+            return file.read() if facts.st_size <= _MOST else b""
+
+    def _size(self, digest: str) -> int | None:
+        place = self._place(digest)
+        try:
+            if self.folder:
+                return os.stat(place).st_size
+            return int(self._files.size(place))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                return None
+            raise
+
+    def _place(self, digest: str) -> str:
+        if not re.fullmatch(r"[0-9a-f]{64}", digest):
+            raise ValueError(f"digest: expected 64 hexadecimal digits, got {digest!r}")
+        # Two digits of folders: file systems slow down with very many names in one.
+        root = str(self.folder) if self.folder else self._root
+        return f"{root}/{digest[:2]}/{digest}"

@@ -1,0 +1,1 @@
+"""What models propose in a project: jobs, their worker, and boxes that people draw."""

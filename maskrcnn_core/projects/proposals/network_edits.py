@@ -1,0 +1,220 @@
+"""Instances that a person adds with the network's help: a box that is drawn becomes a mask."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from cachetools import LRUCache
+
+from maskrcnn_core.detection.runs import Run
+from maskrcnn_core.errors import StoreError
+from maskrcnn_core.projects.journal import Change
+from maskrcnn_core.projects.mask_edits import mended_values, was_asked_for
+from maskrcnn_core.projects.new_rows import new_instance
+from maskrcnn_core.projects.proposals.jobs import jobs_of
+from maskrcnn_core.projects.records import CategoryRow, Doubts, Entry, ImageRow
+from maskrcnn_core.projects.seeing import pixels_of, seen_as, stretch_of
+from maskrcnn_core.projects.store import Store
+
+if TYPE_CHECKING:
+    from maskrcnn_core.images.reading import Stretch
+    from maskrcnn_core.inference.predictor import Predictor
+    from maskrcnn_core.inference.prompts import Prompted
+
+__all__ = ["DRAW_BOX", "RESHAPE", "BoxDrawer", "ReshapeWay", "mapping_of"]
+
+DRAW_BOX = "draw box"
+"""The journal's kind of such a decision."""
+ReshapeWay = Literal["threshold", "tighten"]
+RESHAPE: dict[ReshapeWay, str] = {"threshold": "mask threshold", "tighten": "tighten"}
+"""The journal's kinds of masks that the network made again."""
+
+_RUNS_KEPT = 64  # without feature maps, which the predictor bounds, one is some hundred bytes
+
+
+def mapping_of(store: Store, project_id: int, predictor: Predictor) -> dict[int, int]:
+    """Return the project's category of each of a model's labels.
+
+    As people had it when the model last ran over the project, and else by equal names.
+
+    Returns:
+        The store's category id by label; labels that are off, or of no category here, are left out.
+    """
+    label_map = predictor.model.label_map
+    labels = {category.name: label for category, label in zip(label_map, label_map.labels, strict=True)}
+    present = {row.id for row in store.categories(project_id)}
+    for job in jobs_of(store, project_id):
+        if job.model_key == predictor.model.key:
+            chosen = job.settings.mapping
+            return {labels[n]: id_ for n, id_ in chosen.items() if n in labels and id_ in present}
+    ours = {row.name.casefold(): row.id for row in store.categories(project_id)}
+    return {label: ours[name.casefold()] for name, label in labels.items() if name.casefold() in ours}
+
+
+class BoxDrawer:
+    """A model that turns boxes on a store's images into instances. Safe to use from several threads.
+
+    The first box on an image costs a run of the backbone; those that follow cost the heads alone, for as long
+    as the predictor keeps the feature maps.
+
+    Args:
+        store: whose images.
+        predictor: whose heads.
+    """
+
+    def __init__(self, store: Store, predictor: Predictor) -> None:
+        self._store = store
+        self.predictor = predictor
+        self._runs: LRUCache[str, Run] = LRUCache(_RUNS_KEPT)
+        self._lock = threading.Lock()
+
+    def draw(
+        self,
+        image_id: int,
+        box: tuple[float, float, float, float],
+        who: str,
+        *,
+        operation: str | None = None,
+    ) -> Entry | None:
+        """Add what the network sees in a box, accepted, as the person's decision.
+
+        Args:
+            image_id: the store's id of the image.
+            box: x1 y1 x2 y2 in pixels of the image.
+            who: for the journal.
+            operation: see :meth:`Store.decide`.
+
+        Raises:
+            InputError: if the box is none, or lies outside of the image.
+            ImageError: if the image's file cannot be read.
+            StoreError: if the image is not there, the project has no category, or the network finds no pixel
+                of an object in the box.
+        """
+        project_id = self._store.project_of(image_id)
+        if project_id is None:
+            raise StoreError(f"image {image_id}: there is no such image")
+        (image,) = self._store.images(project_id, ids=[image_id])
+        categories = self._store.categories(project_id)
+        if not categories:
+            raise StoreError("the project has no category yet: add one under Categories")
+        stretch = stretch_of(self._store.project(project_id))
+        prompted = self.predictor.prompt(
+            self._run_of(image, stretch), [box], lambda: pixels_of(self._store, image, stretch)
+        )
+        rank, category = _choose(prompted, mapping_of(self._store, project_id, self.predictor), categories)
+        mask = prompted.detections(np.array([rank])).masks()[0]
+        if not mask.area:
+            raise StoreError("the network sees no object in this box: draw it more tightly around one")
+        doubts = self._runner_up(prompted, rank)
+
+        made = new_instance(
+            image_id,
+            category.id,
+            None,
+            mask,
+            source="person",
+            status="accepted",
+            given_box=box,
+            doubts=doubts,
+        )
+        return self._store.decide(project_id, who, DRAW_BOX, [made], image_id=image_id, operation=operation)
+
+    def reshape(
+        self,
+        image_id: int,
+        rows: Mapping[int, int],
+        who: str,
+        *,
+        how: ReshapeWay,
+        threshold: float = 0.5,
+        operation: str | None = None,
+    ) -> Entry | None:
+        """Make the masks of instances again, as their category.
+
+        Args:
+            image_id: the store's id of the image.
+            rows: the instances' versions, as the person saw them, by id.
+            who: for the journal.
+            how: ``"threshold"`` looks into the instance's own box, ``"tighten"`` into the one that the
+                network finds around it: the box head moves it once.
+            threshold: a pixel is the object's from this probability on, in (0, 1).
+            operation: see :meth:`Store.decide`.
+
+        Raises:
+            ConflictError: if somebody else changed one of the instances meanwhile.
+            ImageError: if the image's file cannot be read.
+            StoreError: if the image or an instance is not there, or no pixel would be left.
+        """
+        project_id = self._store.project_of(image_id)
+        if project_id is None:
+            raise StoreError(f"image {image_id}: there is no such image")
+        if was_asked_for(self._store, project_id, operation):
+            return self._store.decide(
+                project_id, who, RESHAPE[how], [], image_id=image_id, operation=operation
+            )
+        (image,) = self._store.images(project_id, ids=[image_id])
+        found = self._store.instances(project_id, image_id=image_id, ids=list(rows))
+        present = {row.id: row for row in found}
+        if missing := set(rows) - set(present):
+            raise StoreError(f"instance {min(missing)}: there is no such instance in this image")
+        label_of: dict[int, int] = {}
+        for label, category_id in mapping_of(self._store, project_id, self.predictor).items():
+            label_of.setdefault(category_id, label)
+        stretch = stretch_of(self._store.project(project_id))
+        run, changes = self._run_of(image, stretch), []
+        for id_, version in rows.items():
+            row = present[id_]
+            x, y, width, height = row.box_xywh
+            box = (row.given_box if how == "threshold" else None) or (x, y, x + width, y + height)
+            known = label_of.get(row.category_id)
+            prompted = self.predictor.prompt(
+                run,
+                [box],
+                lambda: pixels_of(self._store, image, stretch),
+                labels=None if known is None else [known],
+                refine=int(how == "tighten"),
+            )
+            mask = prompted.detections().masks(threshold)[0]
+            if not mask.area:
+                raise StoreError("the network sees no object there: nothing would be left")
+            given = [round(float(v), 2) for v in prompted.boxes[0]]
+            values = mended_values(row, mask) | {"given_box": given, "status": "accepted"}
+            changes.append(Change("instance", id_, version, values))
+        return self._store.decide(
+            project_id, who, RESHAPE[how], changes, image_id=image_id, operation=operation
+        )
+
+    def _run_of(self, image: ImageRow, stretch: Stretch) -> Run:
+        key = seen_as(image.digest, stretch)
+        with self._lock:
+            run = self._runs.get(key)
+        if run is None:
+            run = self.predictor.open(pixels_of(self._store, image, stretch))
+        with self._lock:
+            self._runs[key] = run
+        return run
+
+    def _runner_up(self, prompted: Prompted, rank: int) -> Doubts | None:
+        others = [k for k in range(prompted.labels.shape[1]) if k != rank]
+        if not others:
+            return None
+        label_map = self.predictor.model.label_map
+        label, probability = int(prompted.labels[0, others[0]]), float(prompted.probabilities[0, others[0]])
+        return Doubts(probability, label_map.category(label).name, 0.0, 0.0)
+
+
+def _choose(
+    prompted: Prompted, mapping: Mapping[int, int], categories: list[CategoryRow]
+) -> tuple[int, CategoryRow]:
+    """Return the best of the box's labels that is a category here, and which.
+
+    Where none is, the best label's mask goes to the first category, for the person to relabel.
+    """
+    by_id = {row.id: row for row in categories}
+    for rank, label in enumerate(prompted.labels[0].tolist()):
+        if mapping.get(label) in by_id:
+            return rank, by_id[mapping[label]]
+    return 0, categories[0]

@@ -1,0 +1,1 @@
+"""What is to be reviewed: doubts, queues and how far a project is."""

@@ -1,0 +1,290 @@
+"""What a person does in a review: operations, each with a number, for the executor to carry out in a store.
+
+They say what was wanted, and of which versions of the rows. They know neither screen nor database, so a page,
+a command and a test make the same ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
+
+from msgspec import Meta
+
+from maskrcnn_core.common.bounds import MAX_INSTANCES, MAX_INT
+from maskrcnn_core.common.typed_json import shorten
+from maskrcnn_core.projects.mask_edits import CategoryId, Coordinate, MadeMask, MendedMask
+from maskrcnn_core.projects.proposals.network_edits import DRAW_BOX, RESHAPE, ReshapeWay
+from maskrcnn_core.projects.records import Status
+
+__all__ = [
+    "ACCEPT_ALL",
+    "REVIEW_KINDS",
+    "DrawBox",
+    "Edit",
+    "EditName",
+    "Finish",
+    "FinishStatus",
+    "Id",
+    "Redo",
+    "Ref",
+    "Relabel",
+    "Reshape",
+    "ReviewOperation",
+    "Seq",
+    "SetCrowd",
+    "SetStatus",
+    "Undo",
+    "Version",
+    "Versions",
+]
+
+FinishStatus = Literal["reviewed", "opened"]
+
+EditName = Literal[
+    "outline",
+    "draw outline",
+    "brush",
+    "eraser",
+    "fill holes",
+    "drop specks",
+    "smooth",
+    "nudge",
+    "cut",
+    "split parts",
+    "merge",
+    "subtract",
+    "give up shared pixels",
+    "duplicate",
+    "remove",
+]
+"""What people do to masks, as the journal calls it."""
+
+Seq: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_INT)]
+Id: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_INT)]
+Version: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_INT)]
+
+# A tuple of any length that has to be two: msgspec crashes at a union of a bounded number and a tuple of two.
+Ref: TypeAlias = Id | Annotated[tuple[Id, ...], Meta(min_length=2, max_length=2)]
+"""An instance: by its id, or, before its author knows that, as ``(seq, k)``: the k-th that ``seq`` made."""
+
+Versions: TypeAlias = Annotated[tuple[tuple[Ref, Version], ...], Meta(min_length=1, max_length=MAX_INSTANCES)]
+"""Instances, each named once, with the version that the person saw."""
+
+_STATUS_KINDS: dict[Status, str] = {"accepted": "accept", "rejected": "reject", "proposed": "reopen"}
+_CROWD_KINDS = {True: "mark as crowd", False: "mark as one object"}
+_RELABEL = "relabel"
+_FINISH_KINDS: dict[FinishStatus, str] = {"reviewed": "finish image", "opened": "reopen image"}
+ACCEPT_ALL = "accept all"
+"""The journal's kind of a decision on all that a queue means."""
+
+
+def check_once(name: str, refs: Sequence[Ref]) -> None:
+    """Refuse to name an instance twice.
+
+    Raises:
+        ValueError: naming the field and the first.
+    """
+    seen: set[Ref] = set()
+    for ref in refs:
+        if isinstance(ref, tuple) and not ref[0]:
+            raise ValueError(f"{name}: expected an operation's number from 1, got 0")
+        if ref in seen:
+            raise ValueError(f"{name}: {ref} is named twice")
+        seen.add(ref)
+
+
+class _OfInstances:
+    """What decisions on instances of one image have in common."""
+
+    instances: Versions
+
+    def __post_init__(self) -> None:
+        check_once("instances", [ref for ref, _ in self.instances])
+
+    @property
+    def journal_kind(self) -> str:
+        raise NotImplementedError
+
+    @property
+    def title(self) -> str:
+        return f"{self.journal_kind} {len(self.instances)}"
+
+
+@dataclass(frozen=True)
+class SetStatus(_OfInstances):
+    """A decision on instances of one image."""
+
+    kind: ClassVar[str] = "set_status"
+    seq: Seq
+    image_id: Id
+    status: Status
+    instances: Versions
+
+    @property
+    def journal_kind(self) -> str:
+        return _STATUS_KINDS[self.status]
+
+
+@dataclass(frozen=True)
+class Relabel(_OfInstances):
+    """Another category for instances of one image; their status stays."""
+
+    kind: ClassVar[str] = "relabel"
+    seq: Seq
+    image_id: Id
+    category_id: CategoryId
+    instances: Versions
+
+    @property
+    def journal_kind(self) -> str:
+        return _RELABEL
+
+
+@dataclass(frozen=True)
+class SetCrowd(_OfInstances):
+    """Instances of one image are crowds (COCO's ``iscrowd``), or each one object; they are accepted so."""
+
+    kind: ClassVar[str] = "set_crowd"
+    seq: Seq
+    image_id: Id
+    is_crowd: bool
+    instances: Versions
+
+    @property
+    def journal_kind(self) -> str:
+        return _CROWD_KINDS[self.is_crowd]
+
+
+@dataclass(frozen=True)
+class DrawBox:
+    """A box around an object that was missed, which the network is to fill.
+
+    Args:
+        box: x1 y1 x2 y2 in pixels of the image, x1 < x2 and y1 < y2.
+    """
+
+    kind: ClassVar[str] = "draw_box"
+    seq: Seq
+    image_id: Id
+    box: tuple[Coordinate, Coordinate, Coordinate, Coordinate]
+
+    def __post_init__(self) -> None:
+        x1, y1, x2, y2 = self.box
+        if not (x1 < x2 and y1 < y2):
+            raise ValueError(f"box: expected x1 < x2 and y1 < y2, got {shorten(list(self.box))}")
+
+    @property
+    def title(self) -> str:
+        return DRAW_BOX
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Masks of one image edited by hand: all of it is carried out, or nothing.
+
+    Args:
+        what: the tool.
+        changes: what becomes of instances that are there.
+        added: instances that it makes.
+    """
+
+    kind: ClassVar[str] = "edit"
+    seq: Seq
+    image_id: Id
+    what: EditName
+    changes: tuple[MendedMask[Ref], ...]
+    added: tuple[MadeMask, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_once("changes", [one.ref for one in self.changes])
+
+    @property
+    def title(self) -> str:
+        return self.what
+
+
+@dataclass(frozen=True)
+class Reshape:
+    """The network is to make the masks of instances again.
+
+    Args:
+        how: ``"threshold"`` in the instance's box with another threshold, ``"tighten"`` in the box that the
+            network finds around the present mask.
+        threshold: of the mask's probabilities, in (0, 1).
+    """
+
+    kind: ClassVar[str] = "reshape"
+    seq: Seq
+    image_id: Id
+    how: ReshapeWay
+    threshold: Annotated[float, Meta(gt=0, lt=1)]
+    instances: Versions
+
+    def __post_init__(self) -> None:
+        check_once("instances", [ref for ref, _ in self.instances])
+
+    @property
+    def title(self) -> str:
+        return RESHAPE[self.how]
+
+
+@dataclass(frozen=True)
+class Finish:
+    """An image is finished, or is not."""
+
+    kind: ClassVar[str] = "finish"
+    seq: Seq
+    image_id: Id
+    image_version: Version
+    status: FinishStatus
+
+    @property
+    def journal_kind(self) -> str:
+        return _FINISH_KINDS[self.status]
+
+    @property
+    def title(self) -> str:
+        return self.journal_kind
+
+
+@dataclass(frozen=True)
+class Undo:
+    """Take back the last decision that stands."""
+
+    kind: ClassVar[str] = "undo"
+    seq: Seq
+
+    @property
+    def title(self) -> str:
+        return self.kind
+
+
+@dataclass(frozen=True)
+class Redo:
+    """Carry out again what was taken back last."""
+
+    kind: ClassVar[str] = "redo"
+    seq: Seq
+
+    @property
+    def title(self) -> str:
+        return self.kind
+
+
+ReviewOperation: TypeAlias = SetStatus | Relabel | SetCrowd | DrawBox | Edit | Reshape | Finish | Undo | Redo
+
+REVIEW_KINDS: frozenset[str] = frozenset(
+    {
+        *_STATUS_KINDS.values(),
+        *_CROWD_KINDS.values(),
+        *_FINISH_KINDS.values(),
+        *RESHAPE.values(),
+        *get_args(EditName),
+        ACCEPT_ALL,
+        DRAW_BOX,
+        _RELABEL,
+    }
+)
+"""What a review may undo: keys that are pressed often must not take back an import."""

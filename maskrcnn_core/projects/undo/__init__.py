@@ -1,0 +1,1 @@
+"""Undo and redo: decisions that take back decisions."""

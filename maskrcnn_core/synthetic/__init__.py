@@ -1,0 +1,1 @@
+"""Drawn pictures whose objects are known exactly: samples, scenes, microscopy."""

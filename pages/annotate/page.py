@@ -1,0 +1,83 @@
+"""Annotate: images in, instances with masks, live thresholds, exact files out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from pages.annotate.downloads import draw_downloads
+from pages.annotate.gallery import draw_gallery
+from pages.annotate.image_panel import draw_image
+from pages.annotate.to_project import draw_mend
+from pages.shared.domains import draw_domain_hint
+from pages.shared.ending import end_page
+from pages.shared.fetching import draw_fetching, take_over
+from pages.shared.intake import draw_camera, draw_report, draw_samples, draw_uploader
+from pages.shared.model_choice import draw_model_choice, draw_thresholds
+from pages.shared.session import UiState, get_state
+from pages.shared.steady import DESK
+from pages.shared.whole import Whole
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference.predictor import Predictor
+
+
+@st.fragment
+def draw_desk(state: UiState, predictor: Predictor | None) -> None:
+    """Draw all that the viewer's choices decide.
+
+    One fragment, because Streamlit sends choices made in quick succession in two fragments as one: releasing
+    the slider and pressing Prepare at once would lose the press.
+    """
+    before = state.choices
+    draw_mend(state, predictor)
+    draw_image(state, predictor)
+    if predictor is not None:
+        draw_downloads(state, predictor)
+    if state.choices != before:
+        st.rerun()  # the list of images counts by the same thresholds
+
+
+def draw_start(state: UiState) -> None:
+    st.title("Drop in an image, get its objects")
+    st.text("Every object gets a mask. Move the thresholds, see the result at once, and export exact files.")
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        draw_uploader(state)
+    with right:
+        draw_camera(state)
+    draw_report(state)
+    st.subheader("Or try one of these")
+    draw_samples(state)
+
+
+page_state = get_state()
+page_state.of(Whole).wait()
+take_over(page_state)
+with st.sidebar:
+    chosen = draw_model_choice(page_state, is_needed=bool(page_state.workspace.images))
+    draw_fetching(page_state, chosen)
+    draw_thresholds(page_state)
+
+if not page_state.workspace.images:
+    draw_start(page_state)
+    end_page()
+
+if chosen is not None:
+    page_state.workspace.start(chosen, page_state.thresholds, first=page_state.current)
+
+with st.container(key=DESK):
+    left, right = st.columns([5, 9], gap="medium")
+with left:
+    draw_gallery(page_state, chosen)
+    draw_report(page_state)
+    with st.expander("Add images", icon=":material/add_photo_alternate:"):
+        draw_uploader(page_state)
+        draw_camera(page_state)
+        draw_samples(page_state, across=2)
+with right:
+    # A hint that comes or goes between the others would have the browser rebuild the viewer.
+    with st.container():
+        draw_domain_hint(page_state)
+    draw_desk(page_state, chosen)

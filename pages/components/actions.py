@@ -1,0 +1,171 @@
+"""What a person can do in viewer and editor: the table ``web/actions.json``, and the texts made of it.
+
+A row is an action with its keys, its button's texts and its line in the list of keys. The scripts read the
+same rows (``web/lib/actions.js``). Pages have places such as ``{{ title fit }}``, which `fill_in` fills.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+__all__ = ["ACTIONS", "PALETTE", "Action", "PaletteGroup", "fill_in", "key_name", "key_names", "lines_of"]
+
+Part = Literal["viewer", "decide", "edit"]
+
+
+class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An action, or, without a name, something else that the list of keys tells of.
+
+    Attributes:
+        part: who it belongs to: the viewer, decisions in the review, or its editor.
+        name: among all actions.
+        keys: that do it and are told of, such as ``Shift+s``; with ``Ctrl``, or ``Cmd`` on a Mac.
+        also: more keys that do it.
+        when: ``picture`` means nothing before the picture is there.
+        tool: stays in the hand: its button is pressed until it is put away.
+        repeats: whether a key that is held down does it again and again; for the review's parts.
+        label: on its button.
+        title: of its button; ``{key}`` stands for the first key, ``{keys}`` for all.
+        help: in the list of keys, with `` ` `` around keys; empty for no line.
+        joins: shares the line of the action before.
+        shown: the keys in the list of keys where they are others than `keys`.
+        doc: in the README's table instead of `help`, for the whole line.
+        journal: what the journal calls the edits that it makes.
+    """
+
+    part: Part
+    name: str = ""
+    keys: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
+    when: Literal["always", "picture"] = "always"
+    tool: bool = False
+    repeats: bool = False
+    label: str = ""
+    title: str = ""
+    help: str = ""
+    joins: bool = False
+    shown: str = ""
+    doc: str = ""
+    journal: tuple[str, ...] = ()
+
+
+class PaletteGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Buttons of the editor's palette under one heading, by the names of their actions."""
+
+    title: str
+    actions: tuple[str, ...]
+
+
+class ActionTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The file."""
+
+    actions: tuple[Action, ...]
+    palette: tuple[PaletteGroup, ...]
+
+
+_TABLE = msgspec.json.decode(
+    Path(__file__).with_name("web").joinpath("actions.json").read_bytes(), type=ActionTable
+)
+ACTIONS = _TABLE.actions
+"""All actions, in the order of the list of keys."""
+PALETTE = _TABLE.palette
+"""The palette's groups, in its order."""
+
+_BY_NAME = {action.name: action for action in ACTIONS if action.name}
+_SIGNS = {"ArrowRight": "→", "ArrowLeft": "←", "-": "−", "PageDown": "Page Down", "PageUp": "Page Up"}
+_SPOKEN = {",": "comma", ".": "full stop"}
+_SHORT = {"Delete": "Del", "Escape": "Esc"}
+_PLACE = re.compile(r"\{\{ ([a-z]+)((?: [\w-]+)*) \}\}")
+
+
+def key_name(key: str, *, short: bool = False) -> str:
+    """Return what is written on a key, such as ``Shift+S``; ``short`` for buttons, such as ``⇧S``."""
+    *held, last = key.split("+") if len(key) > 1 else [key]
+    name = _SIGNS.get(last, last.upper() if len(last) == 1 else last)
+    if short:
+        return "".join(held).replace("Shift", "⇧") + _SHORT.get(name, name)
+    return "+".join([*held, name])
+
+
+def key_names(line: list[Action]) -> str:
+    """Return the keys of actions that share a line, each between `` ` ``, as in the help and the README."""
+    return " ".join(filter(None, (action.shown or " ".join(map(_ticked, action.keys)) for action in line)))
+
+
+def _ticked(key: str) -> str:
+    parts = key_name(key).split("+") if len(key) > 1 else [key_name(key)]
+    return "+".join(f"`{_SHORT.get(part, part)}`" for part in parts)
+
+
+def lines_of(*parts: Part) -> Iterator[list[Action]]:
+    """Yield the lines of the list of keys: actions that stand together."""
+    line: list[Action] = []
+    for action in ACTIONS:
+        if action.part in parts and (action.help or action.joins):
+            if line and not action.joins:
+                yield line
+                line = []
+            line.append(action)
+    if line:
+        yield line
+
+
+def fill_in(page: str) -> str:
+    """Fill a page's places.
+
+    They are ``label``, ``title``, ``key`` and ``button`` of an action, ``palette``, and ``sheet`` of parts.
+
+    Raises:
+        KeyError: for a place or an action that is not there.
+    """
+    fillers: dict[str, Callable[..., str]] = {
+        "label": lambda name: html.escape(_BY_NAME[name].label),
+        "title": lambda name: html.escape(_title(_BY_NAME[name])),
+        "key": lambda name: html.escape(key_name(_BY_NAME[name].keys[0], short=True)),
+        "button": lambda name: _button(_BY_NAME[name]),
+        "palette": _palette,
+        "sheet": _sheet,
+    }
+    return _PLACE.sub(lambda found: fillers[found[1]](*found[2].split()), page)
+
+
+def _title(action: Action) -> str:
+    spoken = [_SPOKEN.get(key, key_name(key)) for key in action.keys]
+    return action.title.replace("{keys}", " or ".join(spoken)).replace("{key}", "".join(spoken[:1]))
+
+
+def _button(action: Action) -> str:
+    pressed = ' aria-pressed="false"' if action.tool else ""
+    label, title = html.escape(action.label), html.escape(_title(action))
+    key = html.escape(key_name(action.keys[0], short=True))
+    start = f'<button type="button" class="act" data-act="{action.name}"{pressed} title="{title}">'
+    return f"{start}{label}<kbd>{key}</kbd></button>"
+
+
+def _palette() -> str:
+    rows = []
+    for group in PALETTE:
+        rows.append(f'<span class="quiet" aria-hidden="true">{html.escape(group.title)}</span>')
+        rows += [_button(_BY_NAME[name]) for name in group.actions]
+    return "\n      ".join(rows)
+
+
+def _sheet(*parts: Part) -> str:
+    rows = []
+    for line in lines_of(*parts):
+        keys = _marked(key_names(line))
+        if line[0].part == "viewer":  # in the review digits are categories, and its style hides these
+            keys = re.sub(r" (<kbd>\d</kbd>)", r'<span class="digit-key"> or \1</span>', keys)
+        told = ", ".join(action.help for action in line if action.help)
+        rows.append(f"<dt>{keys}</dt><dd>{_marked(told)}</dd>")
+    return "\n          ".join(rows)
+
+
+def _marked(text: str) -> str:
+    return re.sub("`([^`]+)`", r"<kbd>\1</kbd>", html.escape(text, quote=False))

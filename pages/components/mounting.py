@@ -1,0 +1,154 @@
+"""Mount the components: a table of what each is made of, and one function that puts any of them on a page.
+
+Their scripts are ES modules that the browser loads as they lie under ``web``, and several components share
+them. For that Streamlit wants a manifest, which it looks for in installed packages at its start. Here the
+manifest is handed to its component manager when the first component is mounted: then the checkout, the wheel
+and a small app in a test need nothing of their own.
+
+A browser keeps a module under its URL as long as a page is open, and the URL of a nested module says nothing
+of its text. So `VERSION`, a hash of all files, is part of the name under which the components are registered,
+and with that of every URL: a page that outlives an upgrade of MaskDesk reloads all modules, and never has
+old and new ones side by side. ``web/lib/mount.js`` takes down what the old ones have put there.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import streamlit as st
+from streamlit.components.v2.bidi_component import ComponentResult
+from streamlit.components.v2.get_bidi_component_manager import get_bidi_component_manager
+from streamlit.components.v2.manifest_scanner import ComponentConfig, ComponentManifest
+from streamlit.components.v2.types import ComponentRenderer
+
+from pages.components.actions import fill_in
+
+__all__ = ["COMPONENTS", "VERSION", "WEB", "Component", "component_html", "full_name", "mount", "web_version"]
+
+WEB = Path(__file__).with_name("web")
+"""The folder of all scripts, styles and pages of the components."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """What a component is made of; files are named by their paths under `WEB`.
+
+    Attributes:
+        name: among the components.
+        js: the module whose default export Streamlit calls.
+        css: styles, which apply in this order.
+        html: the page; empty for a component without a screen.
+        slots: files of markup, by the comment in the page whose place they take.
+    """
+
+    name: str
+    js: str
+    css: tuple[str, ...] = ()
+    html: str = ""
+    slots: Mapping[str, str] = field(default_factory=dict)
+
+
+COMPONENTS = (
+    Component("viewer", "viewer/mount.js", ("viewer/viewer.css",), "viewer/viewer.html"),
+    Component(
+        "review",
+        "review/review_mount.js",
+        ("viewer/viewer.css", "review/review.css"),
+        "viewer/viewer.html",
+        {
+            "<!-- more controls -->": "review/review.html",
+            "<!-- beside the picture -->": "review/palette.html",
+            "<!-- below the picture -->": "review/refusals.html",
+            "<!-- more keys -->": "review/keys.html",
+        },
+    ),
+    Component(
+        "stage_view", "stage_view/stage_view.js", ("stage_view/stage_view.css",), "stage_view/stage_view.html"
+    ),
+    Component("stepper", "stepper/stepper.js", ("stepper/stepper.css",), "stepper/stepper.html"),
+    Component("uploads", "uploads/uploads.js", ("uploads/uploads.css",), "uploads/uploads.html"),
+    Component("outbox", "review/outbox.js"),
+)
+"""All components; one more is a row here."""
+
+_BY_NAME = {component.name: component for component in COMPONENTS}
+_HASH_LENGTH = 12
+
+
+def web_version(folder: Path) -> str:
+    """Hash the names and bytes of all files in a folder: 12 hexadecimal digits."""
+    hashed = hashlib.sha256()
+    for file in sorted(folder.rglob("*")):
+        if file.is_file():
+            name, data = file.relative_to(folder).as_posix().encode(), file.read_bytes()
+            hashed.update(b"%d %d " % (len(name), len(data)) + name + data)
+    return hashed.hexdigest()[:_HASH_LENGTH]
+
+
+VERSION = web_version(WEB)
+"""Of the files under `WEB`, as they are when the app starts."""
+
+_PACKAGE = f"maskdesk-{VERSION}"
+_MANIFEST = ComponentManifest(_PACKAGE, VERSION, [ComponentConfig(row.name, WEB.name) for row in COMPONENTS])
+_registering = threading.Lock()
+
+
+def full_name(name: str) -> str:
+    """Return the component's name for Streamlit, which is also a part of its files' URLs."""
+    return f"{_PACKAGE}.{name}"
+
+
+def component_html(name: str) -> str:
+    """Return the component's page, slots and texts filled in. A new version of any file changes the text.
+
+    Raises:
+        ValueError: if a slot's comment is not in the page once.
+    """
+    row = _BY_NAME[name]
+    if not row.html:
+        return ""
+    html = _read(row.html)
+    for place, file in row.slots.items():
+        if html.count(place) != 1:
+            raise ValueError(f"{row.html}: expected {place} once, got it {html.count(place)} times")
+        html = html.replace(place, _read(file))
+    html = fill_in(html)
+    # Streamlit rebuilds elements if their text changes: new scripts find a page without listeners.
+    return f"{html}<!-- {VERSION} -->\n"
+
+
+def mount(name: str, *, key: str, data: Mapping[str, Any], **callbacks: Any) -> ComponentResult:
+    """Put a component on the page.
+
+    Args:
+        name: of a row of `COMPONENTS`.
+        key: of this one, unique on the page.
+        data: what its script is given, as JSON.
+        callbacks: ``on_<state>_change`` names a state that the script may set.
+    """
+    manager = get_bidi_component_manager()
+    with _registering:  # registered twice, a component would be without its script for a moment
+        if manager.get_component_asset_root(full_name(name)) is None:
+            manager.register_from_manifest(_MANIFEST, WEB.parent)
+    return _renderer(name)(key=key, data=data, **callbacks)
+
+
+@functools.cache
+def _renderer(name: str) -> ComponentRenderer:
+    row = _BY_NAME[name]
+    return st.components.v2.component(
+        full_name(name),
+        html=component_html(name) or None,
+        css="\n".join(map(_read, row.css)) or None,
+        js=row.js,
+    )
+
+
+def _read(name: str) -> str:
+    return (WEB / name).read_text("utf-8")

@@ -1,0 +1,72 @@
+// The table of what a person can do, and which key does it. Python makes the pages' buttons and lists of keys of the
+// same rows: see pages/components/actions.py, which also says what the fields mean.
+
+import table from "../actions.json" with { type: "json" };
+
+/**
+ * @typedef {object} Action
+ * @property {"viewer" | "decide" | "edit"} part
+ * @property {string} name
+ * @property {string[]} [keys]
+ * @property {string[]} [also]
+ * @property {string} [when] "picture" where it means nothing before the picture is there
+ * @property {boolean} [tool] whether it stays in the hand
+ * @property {boolean} [repeats] whether a key that is held down does it again
+ * @property {string[]} [journal] what the journal calls its edits
+ */
+/** @typedef {{key: string, shiftKey: boolean, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} Press */
+
+/** Rows without a name only tell of something in the list of keys. */
+export const ACTIONS = /** @type {Action[]} */ (table.actions.filter((row) => "name" in row));
+
+const byName = new Map(ACTIONS.map((action) => [action.name, action]));
+
+/**
+ * @param {string} name
+ * @returns {Action}
+ */
+export function actionNamed(name) {
+  const action = byName.get(name);
+  if (action === undefined) throw new RangeError(`actions.json has no "${name}"`);
+  return action;
+}
+
+/**
+ * What the journal calls an action's edits.
+ * @param {string} name
+ */
+export function editsOf(name) {
+  return actionNamed(name).journal ?? [];
+}
+
+/**
+ * The actions of some parts by their keys.
+ * @param {Action["part"][]} parts
+ * @returns {Map<string, Action>}
+ */
+export function keymapOf(...parts) {
+  const rows = ACTIONS.filter(({ part }) => parts.includes(part));
+  return new Map(
+    rows.flatMap((action) => [...(action.keys ?? []), ...(action.also ?? [])].map((key) => [key, action])),
+  );
+}
+
+/** @param {string} key as an event names it */
+export function plainKey(key) {
+  return key.length === 1 ? key.toLowerCase() : key;
+}
+
+/**
+ * What a key means; null where it means nothing. With Shift a letter or sign that has no other meaning keeps its own.
+ * @param {Map<string, Action>} keymap
+ * @param {Press} press
+ * @returns {Action | null}
+ */
+export function actionFor(keymap, { key, shiftKey, ctrlKey, metaKey, altKey }) {
+  if (altKey) return null;
+  const plain = plainKey(key);
+  if (ctrlKey || metaKey) return keymap.get(`Ctrl+${shiftKey ? "Shift+" : ""}${plain}`) ?? null;
+  const shifted = shiftKey ? keymap.get(`Shift+${plain}`) : undefined;
+  if (shifted !== undefined) return shifted;
+  return shiftKey && plain.length > 1 ? null : (keymap.get(plain) ?? null);
+}

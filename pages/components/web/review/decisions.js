@@ -1,0 +1,173 @@
+// What a person decides in the review, by the names of the table's actions: on the state, in the viewer, and in words.
+
+import { nextUndecided } from "./review_frames.js";
+
+/** @typedef {import("./reviewer.js").Reviewer} Reviewer */
+/** @typedef {import("./review_frames.js").Status} Status */
+/** @typedef {import("./review_frames.js").Patch} Patch */
+
+/**
+ * By the action's name; with a digit its number.
+ * @type {Record<string, (reviewer: Reviewer, number: number) => void>}
+ */
+export const DECISIONS = {
+  accept: (reviewer) => decide(reviewer, "accepted"),
+  reject: (reviewer) => decide(reviewer, "rejected"),
+  "accept-all": (reviewer) => decideAll(reviewer, "accepted"),
+  "reject-all": (reviewer) => decideAll(reviewer, "rejected"),
+  relabel: (reviewer, number) => relabelByNumber(reviewer, number),
+  "choose-category": ({ bar }) => bar.openList(),
+  crowd: (reviewer) => toggleCrowd(reviewer),
+  next: (reviewer) => go(reviewer, reviewer.state.at + 1),
+  previous: (reviewer) => go(reviewer, reviewer.state.at - 1),
+  done: (reviewer) => finish(reviewer),
+  reopen: (reviewer) => reviewer.changed(reviewer.state.finish("opened")),
+  undo: (reviewer) => turnBack(reviewer, reviewer.state.undo(), "nothing to undo"),
+  redo: (reviewer) => turnBack(reviewer, reviewer.state.redo(), "nothing to redo"),
+  "show-refusals": ({ refusals }) => refusals.reveal(),
+  dismiss: ({ refusals }) => refusals.dismiss(null),
+};
+
+/** @param {Reviewer} reviewer @param {Status} status */
+function decide(reviewer, status) {
+  const { state } = reviewer;
+  const { frame } = state;
+  if (frame === null || state.loading) return;
+  const selected = reviewer.selectedIds();
+  const first = reviewer.firstUndecided();
+  const ids = selected.length > 0 ? selected : first === null ? [] : [first];
+  if (ids.length === 0) {
+    reviewer.bar.say("nothing to decide");
+    return;
+  }
+  if (!reviewer.shownIds().includes(ids[0])) {
+    reviewer.bar.say("hidden by its score or category");
+    return;
+  }
+  const changed = state.setStatus(ids, status).length > 0;
+  if (frame.focus === null) {
+    reviewer.changed(changed);
+    goToUndecided(reviewer, ids[ids.length - 1]);
+  } else if (!ids.includes(frame.focus)) {
+    reviewer.changed(changed);
+    reviewer.viewer.choose(frame.focus);
+    reviewer.viewer.lookAt(frame.focus);
+  } else {
+    if (changed) reviewer.sending.keep();
+    go(reviewer, state.at + 1);
+  }
+}
+
+/** @param {Reviewer} reviewer @param {Status} status */
+function decideAll(reviewer, status) {
+  const { frame } = reviewer.state;
+  if (frame === null || reviewer.state.loading) return;
+  const ids = reviewer.shownIds().filter((id) => frame.states.get(id)?.status === "proposed");
+  if (ids.length === 0) reviewer.bar.say("nothing to decide");
+  reviewer.changed(reviewer.state.setStatus(ids, status).length > 0);
+  if (ids.length > 0) reviewer.bar.say(`${ids.length} ${status}`);
+}
+
+/** @param {Reviewer} reviewer @param {number} id that was decided */
+function goToUndecided(reviewer, id) {
+  const { frame } = reviewer.state;
+  const next = frame === null ? null : nextUndecided(frame, reviewer.shownIds(), id);
+  // With none left nothing stays selected: one key too many would overturn the last decision.
+  reviewer.viewer.choose(next);
+  if (next !== null) reviewer.viewer.lookAt(next);
+}
+
+/** @param {Reviewer} reviewer @param {number} number from 1 */
+function relabelByNumber(reviewer, number) {
+  const category = reviewer.state.message?.categories[number - 1];
+  if (category === undefined) reviewer.bar.say(`no category ${number}`);
+  else relabel(reviewer, category.id);
+}
+
+/** @param {Reviewer} reviewer @param {number} categoryId */
+export function relabel(reviewer, categoryId) {
+  const ids = reviewer.selectedIds();
+  reviewer.editor.category = categoryId;
+  if (ids.length === 0) {
+    const name = reviewer.state.message?.categories.find(({ id }) => id === categoryId)?.name ?? "";
+    reviewer.bar.say(reviewer.editor.tool === null ? "select an instance first" : `next instance: ${name}`);
+  } else reviewer.changed(reviewer.state.relabel(ids, categoryId).length > 0);
+}
+
+/** @param {Reviewer} reviewer */
+function toggleCrowd(reviewer) {
+  const { changed, isCrowd } = reviewer.state.toggleCrowd(reviewer.selectedIds());
+  if (changed.length === 0) {
+    reviewer.bar.say("select an instance first");
+    return;
+  }
+  reviewer.changed(true);
+  const what = changed.length === 1 ? (isCrowd ? "a crowd" : "one object") : isCrowd ? "crowds" : "one object each";
+  reviewer.bar.say(`${changed.length} marked as ${what}`);
+}
+
+/** @param {Reviewer} reviewer @param {[number, number, number, number]} box */
+export function drawBox(reviewer, box) {
+  if (!reviewer.state.drawBox(box)) return;
+  reviewer.drawnBoxes.push(reviewer.state.seq);
+  reviewer.bar.say("running the network on the box …");
+  reviewer.changed(true);
+}
+
+/** What a box became is selected, so that a digit corrects its category. @param {Reviewer} reviewer */
+export function chooseDrawn(reviewer) {
+  const { frame, made, pending } = reviewer.state;
+  const answered = reviewer.drawnBoxes.filter((seq) => !pending.some(({ op }) => op.seq === seq));
+  if (answered.length === 0) return;
+  reviewer.drawnBoxes = reviewer.drawnBoxes.filter((seq) => !answered.includes(seq));
+  const id = answered.flatMap((seq) => made.get(seq) ?? []).pop();
+  const state = id === undefined ? undefined : frame?.states.get(id);
+  if (id === undefined || state === undefined) return;
+  reviewer.viewer.showCategory(state.category_id);
+  reviewer.viewer.choose(id);
+  const { note } = state;
+  reviewer.bar.say(note === "" ? "added" : `added; ${note}`);
+}
+
+/** @param {Reviewer} reviewer */
+function finish(reviewer) {
+  const { state } = reviewer;
+  const { frame } = state;
+  if (frame === null || state.loading) return;
+  // A place of one instance says nothing of the image's others.
+  const isWhole =
+    state.message?.queue.unit === "image" || [...frame.states.values()].every((one) => one.status !== "proposed");
+  const undecided = [...frame.states.values()].filter((one) => one.status === "proposed").length;
+  const changed = isWhole && state.finish("reviewed");
+  if (changed) reviewer.sending.keep();
+  go(reviewer, state.at + 1);
+  if (changed && undecided > 0) reviewer.bar.say(`finished with ${undecided} undecided`);
+}
+
+/** @param {Reviewer} reviewer @param {number} at */
+function go(reviewer, at) {
+  const outcome = reviewer.state.go(at);
+  if (outcome === "end") {
+    reviewer.changed(false);
+    reviewer.bar.say("end of the queue");
+  } else reviewer.changed(outcome !== "here");
+}
+
+/**
+ * @param {Reviewer} reviewer
+ * @param {Patch | "unknown" | null} patch
+ * @param {string} nothing what to say if there was none
+ */
+function turnBack(reviewer, patch, nothing) {
+  if (patch === null) {
+    reviewer.bar.say(nothing);
+    return;
+  }
+  reviewer.changed(true);
+  const { frame } = reviewer.state;
+  if (patch === "unknown" || frame === null || frame.image_id !== patch.image_id || reviewer.state.loading) return;
+  const id = patch.instances.length === 1 ? patch.instances[0].id : null;
+  if (id === null || !reviewer.shownIds().includes(id)) return;
+  reviewer.viewer.choose(id);
+  reviewer.viewer.lookAt(id);
+}

@@ -1,0 +1,107 @@
+// What the browser does beside every page: it sends what a reviewer left, and asks before open images are lost.
+//
+// What a reviewer had still to send when a person turned to another page, or when the connection was lost: it
+// is in the tab's storage, and goes to Python from whatever page is open.
+
+import { Presses, isDrawing } from "../lib/presses.js";
+import { ReviewState } from "./review_state.js";
+import { WAKE, heldName, holdName, loadSaved, save } from "./review_session.js";
+
+/** @typedef {{is_open: boolean, ack_client: string, ack_seq: number, who: string, is_unkept: boolean}} OutboxMessage */
+
+/** What was said last: Streamlit says it again to a restarted server, with whatever is pressed then. */
+let said = "";
+
+/**
+ * The name that Python is to be told: one that it does not know, or another than it was told last.
+ * @param {string} who as Python has it from the person; empty where it does not know
+ * @returns {string} empty for nothing to say
+ */
+export function nameToSay(who) {
+  if (who !== "") holdName(who);
+  const held = heldName();
+  if (who !== "" && said === held) return "";
+  said = held;
+  return held;
+}
+
+/**
+ * What is still to be sent after an acknowledgement; forgets what has arrived.
+ * @param {OutboxMessage} data
+ * @param {Storage} storage
+ */
+export function stillToSend(data, storage) {
+  const state = new ReviewState(loadSaved(storage));
+  const before = state.pending.length;
+  const hasNamed = state.call(heldName());
+  if (data.ack_client === state.client) {
+    state.pending = state.pending.filter(({ op }) => op.seq > data.ack_seq);
+  }
+  if (hasNamed || state.pending.length < before) save(storage, state.toSave());
+  return state.report();
+}
+
+/**
+ * Has the browser ask before the tab is closed or reloaded, as long as something would be lost with it.
+ * @param {{addEventListener: (name: "beforeunload", handle: (event: Event) => void) => void}} target
+ * @returns {(isUnkept: boolean) => void} says whether it would
+ */
+export function askBeforeLeaving(target) {
+  let asks = false;
+  target.addEventListener("beforeunload", (event) => {
+    if (asks) event.preventDefault();
+  });
+  return (isUnkept) => {
+    asks = isUnkept;
+  };
+}
+
+/** Where the tab's one guard is, whatever page is on it and whichever version of MaskDesk has set it up. */
+const GUARD = Symbol.for("maskdesk.guard");
+
+/** How long Streamlit must be at rest before anything is sent, and how often that is checked (ms). */
+const CALM = 200;
+const LOOK = 50;
+/** However long Streamlit draws, what is to be said is said then (ms). */
+const PATIENCE = 10_000;
+
+/** @type {ReturnType<typeof setTimeout> | undefined} the look that is to come */
+let timer;
+/** What a person presses; undefined before anybody looks. @type {Presses | undefined} */
+let presses;
+
+/**
+ * Acts while nothing is going on.
+ * @param {() => void} act
+ * @param {number} calm how long it has been at rest (ms)
+ * @param {number} waited since this was asked for (ms)
+ */
+function whenCalm(act, calm = 0, waited = 0) {
+  clearTimeout(timer);
+  const isBusy = isDrawing() || (presses !== undefined && presses.rest > 0);
+  if (calm >= CALM || waited >= PATIENCE) act();
+  else timer = setTimeout(() => whenCalm(act, isBusy ? 0 : calm + LOOK, waited + LOOK), LOOK);
+}
+
+/**
+ * Tells Python what it does not know.
+ * @param {OutboxMessage} data
+ * @param {(name: string, value: unknown) => void} setStateValue
+ */
+function speak(data, setStateValue) {
+  const who = nameToSay(data.who);
+  if (who !== "") setStateValue("who", who);
+  if (!data.is_open) return; // the reviewer itself is there
+  const report = stillToSend(data, sessionStorage);
+  if (report.ops.length > 0) setStateValue("ops", report);
+}
+
+/** @param {Omit<import("../lib/mount.js").Component<OutboxMessage>, "parentElement">} component */
+export default function mountOutbox({ data, setStateValue }) {
+  const tab = /** @type {{[GUARD]?: ReturnType<typeof askBeforeLeaving>}} */ (globalThis);
+  tab[GUARD] ??= askBeforeLeaving(window);
+  tab[GUARD](data.is_unkept);
+  /** @type {any} */ (globalThis)[WAKE] = () => setStateValue("who", heldName());
+  presses ??= new Presses();
+  whenCalm(() => speak(data, setStateValue));
+}

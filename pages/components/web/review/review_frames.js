@@ -1,0 +1,183 @@
+// Frames as Python sends them, and patches: the values that decisions give to their rows. No screen.
+
+/** @typedef {import("../viewer/state.js").Message} ViewerMessage */
+/** @typedef {import("../viewer/state.js").Instance} Instance */
+/** @typedef {"proposed" | "accepted" | "rejected"} Status */
+/** @typedef {"new" | "opened" | "reviewed"} ImageStatus */
+
+/**
+ * @typedef {object} InstanceState
+ * @property {Status} status
+ * @property {number} version
+ * @property {number} category_id
+ * @property {string} note
+ * @property {boolean} has_score
+ * @property {boolean} is_crowd a region of many objects
+ * @property {number[][] | null} polygons as a person drew them, where they fill the very pixels of the mask
+ */
+
+/**
+ * @typedef {object} SentFrame
+ * @property {number} at
+ * @property {ViewerMessage} message
+ * @property {number} image_id
+ * @property {number} image_version
+ * @property {ImageStatus} image_status
+ * @property {Record<string, InstanceState>} states
+ * @property {number | null} focus
+ */
+
+/** @typedef {Omit<SentFrame, "states"> & {states: Map<number, InstanceState>}} Frame */
+
+/**
+ * A mask as it is stored, with its tight box.
+ * @typedef {{counts: string, box: readonly [number, number, number, number]}} Mask
+ */
+/**
+ * @typedef {object} Values
+ * @property {Status} [status]
+ * @property {number} [category_id]
+ * @property {boolean} [is_crowd]
+ * @property {Mask} [mask]
+ * @property {number[][] | null} [polygons] with a mask
+ * @property {boolean} [gone]
+ * @property {boolean} [touched] Python changes it, in a way that only it knows
+ */
+
+/**
+ * Values given to rows of one image.
+ * @typedef {object} Patch
+ * @property {number} image_id
+ * @property {({id: number} & Values)[]} instances
+ * @property {{instance: Instance, state: InstanceState}[]} [added] under ids of our own, until Python has said theirs
+ * @property {ImageStatus} [image_status]
+ */
+
+/**
+ * What becomes of an instance: null takes it away. What is mended is accepted, but for what only gives way.
+ * @typedef {{id: number, mask: Mask | null, polygons?: number[][], givesWay?: boolean}} Change
+ */
+/** An instance to be made. @typedef {{category_id: number, mask: Mask, polygons?: number[][], is_crowd?: boolean}} Drawn */
+
+/** An id of our own for the k-th thing that an operation makes: -(1000 * seq + k). */
+const MADE_AT_ONCE = 1000;
+
+/**
+ * @param {SentFrame} sent
+ * @returns {Frame}
+ */
+export function readFrame(sent) {
+  const states = new Map(Object.entries(sent.states).map(([id, state]) => [Number(id), { ...state }]));
+  return { ...sent, message: { ...sent.message, instances: [...sent.message.instances] }, states };
+}
+
+/** Our own id for something that an operation makes. @param {number} seq @param {number} k */
+export function ownId(seq, k) {
+  return -(MADE_AT_ONCE * seq + k);
+}
+
+/** How Python is told of an instance: by its id, or by the operation that makes it. @param {number} id */
+export function refOf(id) {
+  return id >= 0 ? id : [Math.floor(-id / MADE_AT_ONCE), -id % MADE_AT_ONCE];
+}
+
+/** @param {readonly number[]} box @returns {[number, number, number, number]} */
+export function boxOfFour([x1, y1, x2, y2]) {
+  return [x1, y1, x2, y2];
+}
+
+/** @param {Drawn} drawn @returns {InstanceState} */
+export function stateOfDrawn({ category_id, polygons, is_crowd = false }) {
+  return {
+    status: "accepted",
+    version: 1,
+    category_id,
+    note: "",
+    has_score: false,
+    is_crowd,
+    polygons: polygons ?? null,
+  };
+}
+
+/**
+ * @param {Frame} frame
+ * @param {Patch} patch
+ */
+export function applyPatch(frame, patch) {
+  const { message, states } = frame;
+  for (const { id, mask, polygons, gone, touched, ...values } of patch.instances) {
+    const state = states.get(id);
+    if (state === undefined) continue;
+    const at = message.instances.findIndex((instance) => instance.id === id);
+    if (gone) {
+      states.delete(id);
+      message.instances.splice(at, 1);
+      continue;
+    }
+    const instance = message.instances[at];
+    const sameMask = mask === undefined || instance.rle?.counts === mask.counts;
+    if (isSo(state, values) && sameMask && !touched) continue;
+    Object.assign(state, values);
+    state.version += 1;
+    if (sameMask) continue;
+    state.polygons = polygons ?? null;
+    const size = /** @type {[number, number]} */ ([message.image.height, message.image.width]);
+    message.instances[at] = { ...instance, box: [...mask.box], rle: { size, counts: mask.counts } };
+  }
+  for (const { instance, state } of patch.added ?? []) {
+    if (states.has(instance.id)) continue;
+    message.instances.push(instance);
+    states.set(instance.id, { ...state });
+  }
+  if (patch.image_status === undefined || patch.image_status === frame.image_status) return;
+  frame.image_status = patch.image_status;
+  frame.image_version += 1;
+}
+
+/**
+ * @param {InstanceState} state
+ * @param {{status?: Status, category_id?: number, is_crowd?: boolean}} values
+ */
+function isSo(state, values) {
+  const { status = state.status, category_id: category = state.category_id, is_crowd: crowd = state.is_crowd } = values;
+  return state.status === status && state.category_id === category && state.is_crowd === crowd;
+}
+
+/**
+ * How many of a frame's instances have which status.
+ * @param {Frame} frame
+ */
+export function countStatuses(frame) {
+  const counts = { proposed: 0, accepted: 0, rejected: 0 };
+  for (const { status } of frame.states.values()) counts[status] += 1;
+  return counts;
+}
+
+/** How many of a frame's instances are crowds. @param {Frame} frame */
+export function countCrowds(frame) {
+  return [...frame.states.values()].filter((state) => state.is_crowd).length;
+}
+
+/**
+ * The next undecided instance after one, round and round; the first for null.
+ * @param {Frame} frame
+ * @param {number[]} shown ids in the order in which they are gone through
+ * @param {number | null} after
+ * @returns {number | null}
+ */
+export function nextUndecided(frame, shown, after) {
+  const from = after === null ? 0 : shown.indexOf(after) + 1;
+  const round = [...shown.slice(from), ...shown.slice(0, from)];
+  return round.find((id) => frame.states.get(id)?.status === "proposed") ?? null;
+}
+
+/**
+ * The frames' places by how soon they may be wanted: the next ones first, but the one before as well.
+ * @param {Iterable<number>} places
+ * @param {number} at
+ * @returns {number[]}
+ */
+export function bySoonness(places, at) {
+  const distance = (/** @type {number} */ place) => (place >= at ? place - at : 2 * (at - place) - 0.5);
+  return [...places].sort((a, b) => distance(a) - distance(b));
+}

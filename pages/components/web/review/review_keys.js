@@ -1,0 +1,62 @@
+// The keys of the reviewer. They are taken from the whole page, so that nobody has to click into the picture
+// first; where somebody writes, chooses from a list, or answers a dialog they are left alone.
+
+import { actionFor, actionNamed, keymapOf } from "../lib/actions.js";
+
+/** What is to be done: an action of the table, and with a digit its number. @typedef {{name: string, number?: number}} Deed */
+
+const KEYS = keymapOf("decide", "edit");
+
+/** The viewer's letters and signs work from the whole page as well; arrows scroll it, and digits are categories. */
+export const WORKS_FROM_THE_PAGE = /^(?:[^0-9]|Escape)$/;
+
+/** Input types that take no letters. */
+const NOT_WRITTEN_IN = new Set(["button", "checkbox", "color", "file", "image", "radio", "range", "reset", "submit"]);
+const WRITING_ROLES = new Set(["combobox", "grid", "listbox", "menu", "searchbox", "spinbutton", "textbox"]);
+/** Keys that a slider moves by. */
+const SLIDER_KEYS = new Set(["PageUp", "PageDown", "+", "-"]);
+
+/**
+ * What a key means in review; null for all others.
+ * @param {import("../lib/actions.js").Press} press
+ * @returns {Deed | null}
+ */
+export function deedOf(press) {
+  const action = actionFor(KEYS, press);
+  if (action === null) return null;
+  return action.name === "relabel" ? { name: action.name, number: Number(press.key) } : { name: action.name };
+}
+
+/** Whether a key that is held down does it again: most wants a look each time. @param {Deed} deed */
+export function isRepeatable({ name }) {
+  return actionNamed(name).repeats === true;
+}
+
+/**
+ * Whether what has the focus makes something of the key itself.
+ * @param {Element | null} element
+ * @param {string} key
+ * @param {boolean} byKeyboard whether the focus came there by Tab: a button that was clicked keeps no Enter
+ */
+export function isTakenBy(element, key, byKeyboard) {
+  if (element === null) return false;
+  const tag = element.tagName.toLowerCase();
+  if (tag === "textarea" || tag === "select" || tag === "iframe") return true;
+  if (tag === "input") {
+    const type = element.getAttribute("type")?.toLowerCase() ?? "text";
+    if (!NOT_WRITTEN_IN.has(type)) return true;
+    if (type === "range" && SLIDER_KEYS.has(key)) return true;
+  }
+  if (/** @type {HTMLElement} */ (element).isContentEditable) return true;
+  const role = element.getAttribute("role") ?? "";
+  if (WRITING_ROLES.has(role)) return true;
+  if (role === "slider" && SLIDER_KEYS.has(key)) return true;
+  if (element.closest('[data-testid="stDataFrame"], [role="listbox"], [role="menu"]') !== null) return true;
+  const presses = tag === "button" || tag === "a" || tag === "summary" || role === "button" || role === "tab";
+  return key === "Enter" && byKeyboard && presses;
+}
+
+/** @param {Document} page */
+export function hasOpenDialog(page) {
+  return page.querySelector('[data-testid="stDialog"] [role="dialog"], [role="dialog"][aria-modal="true"]') !== null;
+}

@@ -1,0 +1,420 @@
+// What the reviewer knows: the frames that Python sent, the operations that Python has not acknowledged, and
+// where in the queue the person is. No screen.
+//
+// A decision is an operation in a log and at the same time a patch: the values that it gives to rows. What is
+// shown is always Python's last frames with the patches of all unacknowledged operations on top, so a message
+// that does not know of them yet takes nothing back. A row that a patch changes counts its version up by one,
+// as the store does: the next decision on it then names the version that it will have.
+
+import { Decided } from "./decided.js";
+import { operationOf } from "./mask_operations.js";
+import { OperationLog, REVIEW_VERSION } from "./operation_log.js";
+import { applyPatch, ownId, readFrame, refOf } from "./review_frames.js";
+
+/** @typedef {import("./review_frames.js").Status} Status */
+/** @typedef {import("./review_frames.js").InstanceState} InstanceState */
+/** @typedef {import("./review_frames.js").SentFrame} SentFrame */
+/** @typedef {import("./review_frames.js").Frame} Frame */
+/** @typedef {import("./review_frames.js").Values} Values */
+/** @typedef {import("./review_frames.js").Patch} Patch */
+/** @typedef {import("./review_frames.js").Change} Change */
+/** @typedef {import("./review_frames.js").Drawn} Drawn */
+/** @typedef {{token: string, length: number, at: number, unit: "image" | "instance"}} Queue */
+/** @typedef {{id: number, name: string, color: string}} Category */
+
+/**
+ * @typedef {object} ReviewMessage
+ * @property {number} version
+ * @property {SentFrame[]} frames
+ * @property {Queue} queue
+ * @property {Category[]} categories
+ * @property {string} ack_client
+ * @property {number} ack_seq
+ * @property {number} project_id whose queue it is
+ * @property {string} [who] the name that the person gave in this session; empty where Python does not know it
+ * @property {Refusal[]} refused in this project
+ * @property {Refusal[]} [remarks] what undo and redo did in this project
+ * @property {Record<string, number[]>} made ids of what operations of that client have made, by their numbers
+ * @property {boolean} can_undo
+ * @property {boolean} can_redo
+ * @property {boolean} [is_away] the database does not answer: nothing can be saved now
+ * @property {number} [height] of the stage, in CSS pixels
+ */
+
+/** @typedef {import("./operation_log.js").Operation} Operation */
+/** @typedef {import("./operation_log.js").Saved} Saved */
+/** What was not carried out, and why. @typedef {{seq: number, text: string}} Refusal */
+/** @typedef {import("./decided.js").Decision} Decision */
+
+export class ReviewState extends OperationLog {
+  /** @param {Saved} saved of this tab, from before a reload */
+  constructor(saved) {
+    super(saved);
+    /** @type {ReviewMessage | null} */
+    this.message = null;
+    /** @type {Map<number, Frame>} by place, with all patches applied */
+    this.frames = new Map();
+    /** Where the person wants to be, and where the frame that is shown belongs; -1 before the first. */
+    this.at = -1;
+    this.shownAt = -1;
+    this.decided = new Decided();
+    /** @type {Set<number>} refusals that have been told */
+    this.told = new Set();
+    /** @type {Map<number, number>} Python's ids for ours, since they were last asked for */
+    this.renamed = new Map();
+    /** @type {Map<number, number[]>} what operations have made, by their numbers */
+    this.made = new Map();
+  }
+
+  get token() {
+    return this.message?.queue.token ?? "";
+  }
+
+  get length() {
+    return this.message?.queue.length ?? 0;
+  }
+
+  /** @returns {Frame | null} the frame that is shown */
+  get frame() {
+    return this.frames.get(this.shownAt) ?? null;
+  }
+
+  /** Whether another frame is waited for. */
+  get loading() {
+    return this.at !== this.shownAt && this.length > 0;
+  }
+
+  // ---- Python's word ----
+
+  /**
+   * Take in a message.
+   * @param {ReviewMessage} message
+   * @returns {Refusal[]} what was refused, to be told
+   */
+  accept(message) {
+    if (message.version !== REVIEW_VERSION) {
+      throw new RangeError(`message version ${message.version}, this reviewer reads ${REVIEW_VERSION}`);
+    }
+    const sameQueue = this.token === message.queue.token;
+    const shown = sameQueue ? this.frame : null;
+    this.message = message;
+    if (message.ack_client === this.client) {
+      this.acknowledge(message.ack_seq);
+      this.takeMade(message.made);
+    }
+    this.frames = new Map(message.frames.map((frame) => [frame.at, readFrame(frame)]));
+    for (const { patch } of this.pending) this.apply(patch);
+    // The message may know nothing of where the person has gone since: what is seen stays.
+    if (shown !== null && !this.frames.has(shown.at)) this.frames.set(shown.at, shown);
+    if (!sameQueue) {
+      this.shownAt = -1;
+      this.decided.forget(); // they name places of the old queue
+    }
+    const way = this.pending.filter(({ op }) => op.kind === "go" && op.token === message.queue.token);
+    const wanted = way.length > 0 ? Number(way[way.length - 1].op.at) : message.queue.at;
+    this.at = message.queue.length === 0 ? -1 : Math.min(wanted, message.queue.length - 1);
+    this.settle();
+    return this.takeRefusals(message);
+  }
+
+  /**
+   * What was made here has its real ids now: those that still speak of ours are told.
+   * @param {Record<string, number[]>} made
+   */
+  takeMade(made) {
+    /** @type {Map<number, number>} */
+    const fresh = new Map();
+    for (const [text, ids] of Object.entries(made)) {
+      const seq = Number(text);
+      if (this.made.has(seq)) continue;
+      this.made.set(seq, ids);
+      ids.forEach((id, k) => fresh.set(ownId(seq, k), id));
+    }
+    if (fresh.size === 0) return;
+    const rename = (/** @type {Patch | null} */ patch) => {
+      for (const entry of patch?.instances ?? []) entry.id = fresh.get(entry.id) ?? entry.id;
+    };
+    for (const { patch } of this.pending) rename(patch);
+    for (const patch of this.decided.patches) rename(patch);
+    for (const [own, id] of fresh) this.renamed.set(own, id);
+  }
+
+  /** Python's ids for ours, each told once. */
+  takeRenamed() {
+    const { renamed } = this;
+    this.renamed = new Map();
+    return renamed;
+  }
+
+  /** @param {ReviewMessage} message */
+  takeRefusals(message) {
+    if (message.ack_client !== this.client) return [];
+    /** @type {Refusal[]} */
+    const fresh = [];
+    for (const { seq, text } of message.refused) {
+      if (this.told.has(seq)) continue;
+      this.told.add(seq);
+      fresh.push({ seq, text });
+      this.decided.drop(seq);
+    }
+    return fresh;
+  }
+
+  /** What undo and redo did, each told once. @returns {string} */
+  takeRemark() {
+    const { message } = this;
+    if (message === null || message.ack_client !== this.client) return "";
+    const fresh = (message.remarks ?? []).filter(({ seq }) => !this.told.has(seq));
+    for (const { seq } of fresh) this.told.add(seq);
+    return fresh.map(({ text }) => text).join(". ");
+  }
+
+  /**
+   * Go on under another name: what was made under the old one belongs to another tab.
+   * @param {string} client
+   */
+  rename(client) {
+    super.rename(client);
+    if (this.message !== null) this.accept({ ...this.message, ack_client: "" });
+  }
+
+  /** Show the wanted frame if it is there. */
+  settle() {
+    if (this.frames.has(this.at)) this.shownAt = this.at;
+  }
+
+  /** @param {Patch | null} patch */
+  apply(patch) {
+    if (patch === null) return;
+    for (const frame of this.frames.values()) if (frame.image_id === patch.image_id) applyPatch(frame, patch);
+  }
+
+  // ---- the person's word ----
+
+  /**
+   * Give instances of the shown image a status.
+   * @param {number[]} ids
+   * @param {Status} status
+   * @returns {number[]} those that had another one
+   */
+  setStatus(ids, status) {
+    const changed = this.changed(ids, (state) => state.status !== status);
+    this.decideInstances("set_status", { status }, changed, (state) => ({ status: state.status }));
+    return changed;
+  }
+
+  /**
+   * @param {number[]} ids
+   * @param {number} categoryId
+   * @returns {number[]} those that had another category
+   */
+  relabel(ids, categoryId) {
+    const changed = this.changed(ids, (state) => state.category_id !== categoryId);
+    const values = { category_id: categoryId };
+    this.decideInstances("relabel", values, changed, (state) => ({ category_id: state.category_id }));
+    return changed;
+  }
+
+  /**
+   * Call instances of the shown image crowds, regions of many objects; or, if all are, call each one object again.
+   * Whoever says so wants them: they are accepted.
+   * @param {number[]} ids
+   * @returns {{changed: number[], isCrowd: boolean}} those that were not so, and what they are now
+   */
+  toggleCrowd(ids) {
+    const isCrowd = ids.some((id) => this.frame?.states.get(id)?.is_crowd === false);
+    const changed = this.changed(ids, (state) => state.is_crowd !== isCrowd);
+    const old = (/** @type {InstanceState} */ { is_crowd, status }) => ({ is_crowd, status });
+    const values = /** @type {const} */ ({ is_crowd: isCrowd, status: "accepted" });
+    this.decideInstances("set_crowd", { is_crowd: isCrowd }, changed, old, values);
+    return { changed, isCrowd };
+  }
+
+  /**
+   * @param {number[]} ids
+   * @param {(state: InstanceState) => boolean} differs
+   */
+  changed(ids, differs) {
+    if (this.frame === null || this.loading) return [];
+    const { states } = this.frame;
+    return ids.filter((id) => {
+      const state = states.get(id);
+      return state !== undefined && differs(state);
+    });
+  }
+
+  /**
+   * @param {string} kind
+   * @param {Values} values
+   * @param {number[]} ids
+   * @param {(state: InstanceState) => Values} old
+   * @param {Values} [becomes] what changes with it, where that is more than is said
+   */
+  decideInstances(kind, values, ids, old, becomes = values) {
+    const { frame } = this;
+    if (frame === null || ids.length === 0) return;
+    const stateOf = (/** @type {number} */ id) => /** @type {InstanceState} */ (frame.states.get(id));
+    const { image_id } = frame;
+    const instances = ids.map((id) => [refOf(id), stateOf(id).version]);
+    this.decide(
+      { kind, image_id, ...values, instances },
+      { image_id, instances: ids.map((id) => ({ id, ...becomes })) },
+      { image_id, instances: ids.map((id) => ({ id, ...old(stateOf(id)) })) },
+    );
+  }
+
+  /**
+   * A box around an object that was missed: what it becomes is Python's to say, as is what an undo takes back then.
+   * @param {[number, number, number, number]} box x1, y1, x2, y2 in pixels of the image
+   * @returns {boolean} whether there is an image
+   */
+  drawBox(box) {
+    const { frame } = this;
+    if (frame === null || this.loading) return false;
+    this.push({ kind: "draw_box", image_id: frame.image_id, box }, null);
+    this.decided.forget();
+    return true;
+  }
+
+  /**
+   * Other masks for instances of the shown image, instances that go, and new ones.
+   * @param {string} what names the edit in the journal
+   * @param {Change[]} changes of instances that are not there any more nothing is said
+   * @param {Drawn[]} [added]
+   * @returns {number[]} our own ids of the new ones; nothing is done where the image is not there
+   */
+  edit(what, changes, added = []) {
+    const { frame } = this;
+    if (frame === null || this.loading) return [];
+    const categories = this.message?.categories ?? [];
+    const edit = operationOf(frame, { what, changes, added, seq: this.seq + 1, categories });
+    if (edit === null) return [];
+    if (edit.back !== null) this.decide(edit.op, edit.forward, edit.back);
+    else {
+      this.push(edit.op, edit.forward);
+      this.decided.forget();
+    }
+    return edit.ids;
+  }
+
+  /**
+   * The network is to look at instances once more: what it makes of them is Python's to say.
+   * @param {"threshold" | "tighten"} how
+   * @param {number[]} ids
+   * @param {number} threshold of the mask's probabilities
+   * @returns {boolean} whether there was one
+   */
+  reshape(how, ids, threshold) {
+    const { frame } = this;
+    if (frame === null || this.loading || ids.length === 0) return false;
+    const instances = ids.map((id) => [refOf(id), /** @type {InstanceState} */ (frame.states.get(id)).version]);
+    const touched = ids.map((id) => ({ id, touched: true }));
+    this.push(
+      { kind: "reshape", how, image_id: frame.image_id, threshold, instances },
+      { image_id: frame.image_id, instances: touched },
+    );
+    this.decided.forget();
+    return true;
+  }
+
+  /** The boxes on the shown image that Python has not answered, by the operation's number. */
+  get waitingBoxes() {
+    const ops = this.pending.map(({ op }) => op);
+    const here = ops.filter((op) => op.kind === "draw_box" && op.image_id === this.frame?.image_id);
+    return new Map(here.map((op) => [String(op.seq), /** @type {[number, number, number, number]} */ (op.box)]));
+  }
+
+  /**
+   * @param {"reviewed" | "opened"} status
+   * @returns {boolean} whether it was another one
+   */
+  finish(status) {
+    const { frame } = this;
+    if (frame === null || this.loading || frame.image_status === status) return false;
+    const { image_id, image_version, image_status } = frame;
+    this.decide(
+      { kind: "finish", image_id, image_version, status },
+      { image_id, instances: [], image_status: status },
+      { image_id, instances: [], image_status },
+    );
+    return true;
+  }
+
+  /**
+   * @param {Omit<Operation, "seq"> & {kind: string}} op
+   * @param {Patch} forward
+   * @param {Patch} back
+   */
+  decide(op, forward, back) {
+    const seq = this.push(op, forward);
+    this.decided.add({ seq, at: this.shownAt, forward, back });
+  }
+
+  /**
+   * Write an operation into the log, and show what it changes.
+   * @param {{kind: string, [name: string]: unknown}} op
+   * @param {Patch | null} patch
+   */
+  push(op, patch) {
+    const seq = this.enter(op, patch);
+    this.apply(patch);
+    return seq;
+  }
+
+  /**
+   * @param {number} at
+   * @returns {"here" | "shown" | "loading" | "end"}
+   */
+  go(at) {
+    if (at < 0 || at >= this.length) return "end";
+    if (at === this.at) return "here";
+    this.at = at;
+    this.push({ kind: "go", token: this.token, at }, null);
+    this.settle();
+    return this.loading ? "loading" : "shown";
+  }
+
+  get canUndo() {
+    if (this.decidesPending) {
+      const hasMore = this.pending.some(({ op }) => ["draw_box", "edit", "reshape"].includes(op.kind));
+      return this.decided.canUndo || hasMore || (this.message?.can_undo ?? false);
+    }
+    return this.message?.can_undo ?? false;
+  }
+
+  get canRedo() {
+    if (this.decided.canRedo) return true;
+    // A decision that Python does not know of yet ends what could be redone; another redo does not.
+    const isTurning = this.pending.every(({ op }) => ["go", "undo", "redo"].includes(op.kind));
+    return isTurning && (this.message?.can_redo ?? false);
+  }
+
+  /**
+   * Take back the last decision: at once if it was made on this page, or else when Python has done it.
+   * @returns {Patch | "unknown" | null} what it changed; null if there is nothing to undo
+   */
+  undo() {
+    if (!this.canUndo) return null;
+    const decision = this.decided.undo();
+    return this.turnBack("undo", decision, decision?.back ?? null);
+  }
+
+  /** @returns {Patch | "unknown" | null} */
+  redo() {
+    if (!this.canRedo) return null;
+    const decision = this.decided.redo();
+    return this.turnBack("redo", decision, decision?.forward ?? null);
+  }
+
+  /**
+   * @param {"undo" | "redo"} kind
+   * @param {Decision | null} decision
+   * @param {Patch | null} patch
+   */
+  turnBack(kind, decision, patch) {
+    this.push({ kind }, patch);
+    if (decision === null || patch === null) return "unknown";
+    this.go(decision.at); // where it can be seen
+    return patch;
+  }
+}

@@ -1,0 +1,352 @@
+// The reviewer: what holds the viewer, the review bar, the editor, the state and its way to Python together.
+
+import { actionFor, actionNamed, plainKey } from "../lib/actions.js";
+import { Leaving } from "../lib/leaving.js";
+import { VIEWER_ACTS, VIEWER_KEYS } from "../viewer/keys.js";
+import { shownInstances } from "../viewer/state.js";
+import { Viewer } from "../viewer/viewer.js";
+import { DECISIONS, chooseDrawn, drawBox, relabel } from "./decisions.js";
+import { Editor } from "./editor.js";
+import { LookAhead } from "./look_ahead.js";
+import { RefusalList, RefusalPanel } from "./refusals.js";
+import { KEYED_CATEGORIES, ReviewBar } from "./review_bar.js";
+import { nextUndecided } from "./review_frames.js";
+import { WORKS_FROM_THE_PAGE, deedOf, hasOpenDialog, isRepeatable, isTakenBy } from "./review_keys.js";
+import { lookOf } from "./review_look.js";
+import { claimClient, heldName, holdName, loadSaved } from "./review_session.js";
+import { ReviewState } from "./review_state.js";
+import { Sending } from "./sending.js";
+
+/** @typedef {import("./review_state.js").ReviewMessage} ReviewMessage */
+/** @typedef {import("../viewer/state.js").Message} ViewerMessage */
+/** @typedef {import("../viewer/state.js").Model} Model */
+
+const LOADING = "Loading…";
+/** Marks for measurements; a page that is open for days must not gather them. */
+const MARKS_KEPT = 500;
+
+export class Reviewer {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    this.viewer = new Viewer(root, { digitKeys: false });
+    this.viewer.onShown = () => this.showBar();
+    this.viewer.onPaint = () => this.painted();
+    this.bar = new ReviewBar(this.viewer.controls);
+    this.state = new ReviewState(loadSaved(sessionStorage));
+    this.state.call(heldName());
+    this.refusals = new RefusalPanel(this.viewer.controls, new RefusalList(sessionStorage, this.state.client));
+    /** The place whose frame the viewer has. */
+    this.placed = "";
+    /** @type {string} image whose first drawing is still to be marked */
+    this.awaited = "";
+    this.marks = 0;
+    this.cameByTab = false;
+    this.leaving = new AbortController();
+    this.sending = new Sending(this.state, new Leaving(this.leaving.signal, () => this.sending.flush(true)));
+    this.clock = window.setInterval(() => this.sending.tick() && this.showBar(), 500);
+    this.viewer.quiet = () => (this.sending.isSilent() ? 500 : 0);
+    this.ahead = new LookAhead(this.viewer);
+    this.editor = new Editor(
+      {
+        viewer: this.viewer,
+        state: this.state,
+        selectedIds: () => this.selectedIds(),
+        shownIds: () => this.shownIds(),
+        say: (text) => this.bar.say(text),
+        changed: (hasChanged) => this.changed(hasChanged),
+        drawBox: (box) => drawBox(this, box),
+      },
+      this.leaving.signal,
+    );
+    /** @type {number[]} operations by which a box was drawn, not answered yet */
+    this.drawnBoxes = [];
+    this.listen();
+    void this.claimName();
+  }
+
+  async claimName() {
+    const client = await claimClient(this.state.client);
+    if (client !== this.state.client) {
+      this.state.rename(client);
+      this.refusals.list.open(client);
+      if (this.state.message !== null) this.show();
+    }
+    this.sending.begin();
+  }
+
+  // ---- Python's word ----
+
+  /**
+   * @param {ReviewMessage} data
+   * @param {(name: string, value: unknown) => void} setStateValue
+   */
+  accept(data, setStateValue) {
+    this.sending.connect(setStateValue);
+    const waiting = this.state.pending.length;
+    /** @type {import("./review_state.js").Refusal[]} */
+    let refusals;
+    try {
+      refusals = this.state.accept(data);
+    } catch (error) {
+      this.viewer.controls.showNotice(`The reviewer cannot read this page’s data (${String(error)}). Reload the page.`);
+      return;
+    }
+    if (data.who) holdName(data.who);
+    const hasNamed = this.state.call(heldName());
+    const hasProgress = this.state.pending.length < waiting;
+    this.sending.hear({ hasNamed, hasProgress, isAway: data.is_away === true });
+    const fresh = this.refusals.list.add(data.project_id, refusals);
+    if (fresh.length > 0) this.bar.say(`not carried out: ${fresh[fresh.length - 1].text}`);
+    this.show();
+    const remark = this.state.takeRemark();
+    if (remark !== "") this.bar.say(remark);
+    this.sending.flush();
+  }
+
+  // ---- what is shown ----
+
+  /** Give the viewer the frame of the present place. */
+  show() {
+    const { state, viewer } = this;
+    const { frame } = state;
+    if (frame === null) {
+      viewer.controls.showNotice(state.length === 0 ? "Nothing to review in this queue." : "Loading…");
+      this.showBar();
+      return;
+    }
+    const place = `${state.token} ${frame.at}`;
+    const arrived = place !== this.placed;
+    const before = viewer.model;
+    const renamed = state.takeRenamed();
+    if (renamed.size > 0) this.editor.rename(renamed);
+    if (before !== null) before.selected = new Set([...before.selected].map((id) => renamed.get(id) ?? id));
+    const newImage = before?.image.key !== frame.message.image.key;
+    if (newImage || arrived) this.awaited = frame.message.image.key;
+    viewer.accept(this.messageFor(before, newImage), (report) => this.sending.setStateValue("view", report));
+    if (before !== null && newImage) this.carryChoices(before);
+    if (arrived) this.arrive(place);
+    chooseDrawn(this);
+    this.showBar();
+    this.ahead.look(state);
+  }
+
+  /**
+   * The frame's message with what people chose: that is kept from frame to frame, whatever Python knew of it
+   * when it sent the frame.
+   * @param {Model | null} before
+   * @param {boolean} newImage
+   * @returns {ViewerMessage}
+   */
+  messageFor(before, newImage) {
+    const { frame, message } = this.state;
+    if (frame === null || message === null) throw new RangeError("no frame");
+    const instances = lookOf(frame, message.categories);
+    const data = { ...frame.message, instances, height: message.height, selected: /** @type {number[]} */ ([]) };
+    if (before === null) return data;
+    if (!newImage) data.selected = [...before.selected].filter((id) => frame.states.has(id));
+    if (before.touched || before.unanswered > data.ack) {
+      data.score_threshold = before.threshold;
+      data.hidden_categories = [...before.hidden];
+      data.display = before.display;
+    }
+    return data;
+  }
+
+  /**
+   * Choices made on the image before, of which Python may not know, are reported with the new one.
+   * @param {Model} before
+   */
+  carryChoices(before) {
+    const { model } = this.viewer;
+    if (model === null || !(before.touched || before.unanswered > (this.state.frame?.message.ack ?? 0))) return;
+    model.touched = true;
+    this.viewer.report(1000);
+  }
+
+  /** @param {string} place */
+  arrive(place) {
+    const { state, viewer } = this;
+    const { frame } = state;
+    if (frame === null) return;
+    this.placed = place;
+    this.editor.arrive();
+    if (frame.focus !== null) {
+      viewer.choose(frame.focus);
+      const instance = viewer.model?.byId.get(frame.focus);
+      if (instance !== undefined) viewer.focusOn(instance.box);
+      return;
+    }
+    viewer.choose(this.firstUndecided());
+  }
+
+  /** What is decided where nothing is chosen: never another one than the place is about. */
+  firstUndecided() {
+    const { frame, message } = this.state;
+    if (frame === null) return null;
+    if (frame.focus !== null && frame.states.has(frame.focus)) return frame.focus;
+    return message?.queue.unit === "instance" ? null : nextUndecided(frame, this.shownIds(), null);
+  }
+
+  /** By descending score, as the viewer goes through them. */
+  shownIds() {
+    const { model } = this.viewer;
+    return model === null ? [] : shownInstances(model).map((instance) => instance.id);
+  }
+
+  /** The selected instances that can be seen. */
+  selectedIds() {
+    const { model } = this.viewer;
+    return model === null ? [] : this.shownIds().filter((id) => model.selected.has(id));
+  }
+
+  showBar() {
+    this.bar.show(this.state, { shown: this.shownIds(), selected: this.selectedIds(), late: this.sending.isLate });
+    this.refusals.show(this.state.message?.project_id ?? 0);
+    if (this.state.loading) this.bar.say(LOADING);
+    else if (this.bar.remark === LOADING) this.bar.say("");
+  }
+
+  painted() {
+    const { viewer } = this;
+    this.editor.paint();
+    if (this.awaited === "" || viewer.model?.image.key !== this.awaited || viewer.picture.status !== "ready") return;
+    this.awaited = "";
+    // The drawing reaches the screen with this frame; a task after it comes when that is done.
+    const detail = { at: this.state.shownAt };
+    setTimeout(() => this.mark("maskdesk-picture", detail), 0);
+  }
+
+  /** @param {string} name @param {unknown} detail */
+  mark(name, detail) {
+    this.marks += 1;
+    if (this.marks > MARKS_KEPT) {
+      performance.clearMarks("maskdesk-key");
+      performance.clearMarks("maskdesk-picture");
+      this.marks = 1;
+    }
+    performance.mark(name, { detail });
+  }
+
+  // ---- decisions ----
+
+  /** @param {import("./review_keys.js").Deed} deed */
+  act({ name, number }) {
+    const { bar } = this;
+    bar.say("");
+    if (this.state.loading && actionNamed(name).when === "picture") {
+      bar.say("this image is still loading: press again");
+      return;
+    }
+    if (Object.hasOwn(DECISIONS, name)) DECISIONS[name](this, number ?? 0);
+    else this.editor.act(name);
+  }
+
+  /** @param {boolean} hasChanged */
+  changed(hasChanged) {
+    if (hasChanged) this.sending.keep();
+    this.show();
+  }
+
+  // ---- events ----
+
+  listen() {
+    const { root } = this;
+    const { signal } = this.leaving;
+    document.addEventListener("keydown", (event) => this.onKeyDown(event), { signal, capture: true });
+    document.addEventListener(
+      "keyup",
+      (event) => {
+        if (event.key.toLowerCase() === "b") this.viewer.setCompare(false);
+      },
+      { signal, capture: true },
+    );
+    document.addEventListener("pointerdown", () => (this.cameByTab = false), { signal, capture: true });
+    root.addEventListener(
+      "click",
+      (event) => {
+        const button = event.target instanceof Element ? event.target.closest("[data-act]") : null;
+        if (!(button instanceof HTMLElement)) return;
+        const name = button.dataset.act ?? "";
+        if (name === "relabel" && button.dataset.category !== undefined) relabel(this, Number(button.dataset.category));
+        else this.act({ name });
+      },
+      { signal },
+    );
+    // A button that was clicked does not get the focus: Enter would press it again.
+    root.addEventListener(
+      "mousedown",
+      (event) => {
+        if (event.target instanceof Element && event.target.closest("button") !== null) event.preventDefault();
+      },
+      { signal },
+    );
+    this.bar.list.addEventListener(
+      "change",
+      () => {
+        const { list } = this.bar;
+        if (list.value !== "") relabel(this, Number(list.value));
+        list.value = "";
+        this.viewer.controls.stage.focus();
+      },
+      { signal },
+    );
+    document.addEventListener("visibilitychange", () => document.hidden && this.sending.flush(true), { signal });
+    window.addEventListener("pagehide", () => this.sending.flush(true), { signal });
+  }
+
+  /** @param {KeyboardEvent} event */
+  onKeyDown(event) {
+    if (event.key === "Tab") this.cameByTab = true;
+    if (!this.root.isConnected || event.isComposing || hasOpenDialog(document)) return;
+    const [target] = event.composedPath();
+    const element = target instanceof Element ? target : null;
+    if (isTakenBy(element, event.key, this.cameByTab)) return;
+    const { controls } = this.viewer;
+    if (event.key === "Escape" && !controls.sheet.hidden) {
+      event.stopPropagation();
+      controls.showHelp(false);
+      return;
+    }
+    if (this.editor.press(event)) {
+      event.preventDefault();
+      event.stopPropagation();
+      return;
+    }
+    const deed = deedOf(event);
+    if (deed !== null) {
+      if (deed.name === "choose-category" && (this.state.message?.categories.length ?? 0) <= KEYED_CATEGORIES) return;
+      event.preventDefault();
+      event.stopPropagation();
+      if (event.repeat && !isRepeatable(deed)) return;
+      this.mark("maskdesk-key", deed);
+      this.act(deed);
+      return;
+    }
+    this.passToViewer(event, element);
+  }
+
+  /**
+   * The viewer's own letters, when the focus is not in it.
+   * @param {KeyboardEvent} event
+   * @param {Element | null} element
+   */
+  passToViewer(event, element) {
+    if (!WORKS_FROM_THE_PAGE.test(plainKey(event.key))) return;
+    if (element !== null && this.root.contains(element)) return;
+    const action = actionFor(VIEWER_KEYS, event);
+    if (action === null) return;
+    event.preventDefault();
+    event.stopPropagation();
+    VIEWER_ACTS[action.name](this.viewer);
+  }
+
+  destroy() {
+    this.leaving.abort(); // what is not acknowledged is in the tab's storage; see leaving.js
+    clearInterval(this.clock);
+    this.sending.stop();
+    clearTimeout(this.bar.remarkTimer);
+    this.ahead.stop();
+    this.viewer.destroy();
+  }
+}

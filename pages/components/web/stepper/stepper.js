@@ -1,0 +1,157 @@
+// Two buttons that go through a list, and Alt with the arrow keys.
+//
+// A press of Streamlit's own button is a message that it may drop when another one follows before the script has
+// begun to run. Here each press counts up a state, which goes with every later message too: none is lost, however
+// slow the server is.
+
+import { mountScreen } from "../lib/mount.js";
+import { Leaving } from "../lib/leaving.js";
+
+/**
+ * @typedef {object} StepperMessage
+ * @property {string} session who counts; another one starts from 0
+ * @property {number} taken how many steps forward, less those back, have been taken in
+ * @property {number} at place in the list, from 0
+ * @property {number} count length of the list
+ * @property {string} back what the buttons are called
+ * @property {string} forward
+ */
+
+export class StepCount {
+  /**
+   * @param {Map<string, number>} counted each session's count: Streamlit may put other buttons in the place of
+   * these while Python has not heard of all presses, and they go on from here
+   */
+  constructor(counted = new Map()) {
+    this.counted = counted;
+    /** @type {StepperMessage | null} */
+    this.data = null;
+    this.steps = 0;
+    /** What Python was told last: not what it has taken in, which a step forward and one back lead to again. */
+    this.said = 0;
+  }
+
+  /** @param {StepperMessage} data */
+  accept(data) {
+    if (this.data?.session !== data.session) {
+      this.steps = this.counted.get(data.session) ?? data.taken;
+      this.said = data.taken;
+    }
+    this.data = data;
+  }
+
+  /** The place in the list after all steps, also those that are still under way. */
+  get at() {
+    const { data } = this;
+    return data === null ? 0 : Math.min(Math.max(data.at + this.steps - data.taken, 0), data.count - 1);
+  }
+
+  /** @param {1 | -1} step */
+  can(step) {
+    const next = this.at + step;
+    return this.data !== null && next >= 0 && next < this.data.count;
+  }
+
+  /** What Python has not been told yet; null for nothing. */
+  get unsaid() {
+    const { data, steps } = this;
+    return data === null || steps === this.said ? null : { session: data.session, steps };
+  }
+
+  /**
+   * Counts a step; none where there is nothing beyond.
+   * @param {1 | -1} step
+   */
+  go(step) {
+    if (this.data === null || !this.can(step)) return;
+    this.steps += step;
+    this.counted.set(this.data.session, this.steps);
+  }
+}
+
+/** @type {Map<string, number>} */
+const countedBySession = new Map();
+
+class Stepper {
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.root = root;
+    this.count = new StepCount(countedBySession);
+    this.stop = new AbortController();
+    /** @type {(state: object) => void} */
+    this.send = () => {};
+    this.timer = 0;
+    const { signal } = this.stop;
+    this.leave = new Leaving(signal);
+    for (const step of /** @type {const} */ ([-1, 1])) {
+      this.button(step).addEventListener("click", () => this.go(step), { signal });
+    }
+    // Before all else on the page: what has the focus may keep its keys to itself.
+    document.addEventListener(
+      "keydown",
+      (event) => {
+        if (!event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+        if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+        event.preventDefault(); // the browser would go back
+        event.stopPropagation();
+        this.go(event.key === "ArrowLeft" ? -1 : 1);
+      },
+      { signal, capture: true },
+    );
+  }
+
+  /** @param {1 | -1} step */
+  button(step) {
+    const button = this.root.querySelector(step < 0 ? '[data-step="back"]' : '[data-step="forward"]');
+    if (!(button instanceof HTMLButtonElement)) throw new TypeError("stepper.html is missing");
+    return button;
+  }
+
+  /** @param {1 | -1} step */
+  go(step) {
+    this.count.go(step);
+    this.tell();
+    this.show();
+  }
+
+  /** Tells Python, but nothing while another page is on its way; if this one stays after all, then. */
+  tell() {
+    clearTimeout(this.timer);
+    const { unsaid } = this.count;
+    if (unsaid === null) return;
+    const { rest } = this.leave;
+    if (rest > 0) this.timer = window.setTimeout(() => this.tell(), rest);
+    else {
+      this.count.said = unsaid.steps;
+      this.send(unsaid);
+    }
+  }
+
+  destroy() {
+    clearTimeout(this.timer);
+    this.stop.abort();
+  }
+
+  show() {
+    const { data } = this.count;
+    if (data === null) return;
+    for (const step of /** @type {const} */ ([-1, 1])) {
+      const button = this.button(step);
+      button.disabled = !this.count.can(step);
+      button.setAttribute("aria-label", step < 0 ? data.back : data.forward);
+      button.title = step < 0 ? `${data.back} (Alt+←)` : `${data.forward} (Alt+→)`;
+    }
+    const place = this.root.querySelector('[data-part="place"]');
+    if (place !== null) place.textContent = `${this.count.at + 1} of ${data.count}`;
+  }
+}
+
+/** @param {import("../lib/mount.js").Component<StepperMessage>} component */
+export default function mountStepper({ parentElement, data, setStateValue }) {
+  const { screen, leave } = mountScreen(parentElement, "stepper", (root) => new Stepper(root));
+  screen.send = (state) => setStateValue("moved", state);
+  screen.count.accept(data);
+  screen.tell(); // what buttons before these could not say any more
+  screen.show();
+  return leave;
+}

@@ -1,0 +1,75 @@
+// The keys the viewer answers to while the focus is inside it.
+
+import { actionFor, keymapOf, plainKey } from "../lib/actions.js";
+
+/** @typedef {import("./viewer.js").Viewer} Viewer */
+
+const KEY_ZOOM = 1.3;
+/** CSS pixels. */
+const KEY_PAN = 80;
+
+/** The viewer's keys. */
+export const VIEWER_KEYS = keymapOf("viewer");
+
+/** @type {Record<string, (viewer: Viewer) => void>} by the action's name; the view pans one way, the image the other */
+export const VIEWER_ACTS = {
+  "zoom-in": (viewer) => viewer.zoomTo(viewer.view.scale * KEY_ZOOM),
+  "zoom-out": (viewer) => viewer.zoomTo(viewer.view.scale / KEY_ZOOM),
+  "pan-left": (viewer) => viewer.pan(KEY_PAN, 0),
+  "pan-right": (viewer) => viewer.pan(-KEY_PAN, 0),
+  "pan-up": (viewer) => viewer.pan(0, KEY_PAN),
+  "pan-down": (viewer) => viewer.pan(0, -KEY_PAN),
+  fit: (viewer) => viewer.fit(),
+  actual: (viewer) => viewer.zoomTo(1 / viewer.ratio),
+  "next-instance": (viewer) => viewer.step(1),
+  "previous-instance": (viewer) => viewer.step(-1),
+  escape: (viewer) => {
+    if (!viewer.controls.sheet.hidden) viewer.controls.showHelp(false);
+    else if (viewer.controls.isUnfolded) viewer.controls.foldChips(true);
+    else viewer.select(null, false, 0);
+  },
+  "hide-category": (viewer) => viewer.hideCategory(),
+  "show-categories": (viewer) => viewer.showAllCategories(),
+  compare: (viewer) => viewer.setCompare(true),
+  masks: (viewer) => viewer.toggleDisplay("masks"),
+  contours: (viewer) => viewer.toggleDisplay("contours"),
+  boxes: (viewer) => viewer.toggleDisplay("boxes"),
+  labels: (viewer) => viewer.toggleDisplay("labels"),
+  help: (viewer) => viewer.controls.showHelp(viewer.controls.sheet.hidden),
+};
+
+/**
+ * @param {Viewer} viewer
+ * @param {AbortSignal} signal
+ */
+export function listenToKeys(viewer, signal) {
+  const { root } = viewer;
+  root.addEventListener("keydown", (event) => pressKey(viewer, event), { signal });
+  root.addEventListener("keyup", (event) => releaseKey(viewer, event), { signal });
+  root.addEventListener("focusout", () => viewer.setCompare(false), { signal });
+}
+
+/**
+ * @param {Viewer} viewer
+ * @param {KeyboardEvent} event
+ */
+function pressKey(viewer, event) {
+  event.stopPropagation(); // R and C would rerun the page and clear its caches
+  const key = plainKey(event.key);
+  if (event.target instanceof HTMLInputElement && /^(?:Arrow\w+|[0-9+-])$/.test(key)) return;
+  if (event.target instanceof HTMLButtonElement && key === " ") return;
+  if (/^[0-9]$/.test(key) && !viewer.digitKeys) return;
+  const action = actionFor(VIEWER_KEYS, event);
+  const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
+  if (action !== null || (key === " " && isPlain)) event.preventDefault(); // with a space the page would scroll
+  if (action !== null) VIEWER_ACTS[action.name](viewer);
+}
+
+/**
+ * @param {Viewer} viewer
+ * @param {KeyboardEvent} event
+ */
+function releaseKey(viewer, event) {
+  event.stopPropagation();
+  if (plainKey(event.key) === "b") viewer.setCompare(false);
+}

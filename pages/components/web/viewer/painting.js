@@ -1,0 +1,63 @@
+// One frame of the viewer: the picture, the instances over it, and what is said around them.
+
+import { scaleLimits } from "../lib/geometry.js";
+import { drawHighlight } from "./overlay.js";
+
+/** @typedef {import("./state.js").Model} Model */
+/** @typedef {import("./overlay.js").Item} Item */
+/** @typedef {import("./viewer.js").Viewer} Viewer */
+
+/** @param {Viewer} viewer @param {Model} model */
+export function paintFrame(viewer, model) {
+  const { canvas, context, view, stage, ratio } = viewer;
+  const items = viewer.visibleItems(model);
+  viewer.overlay.update(items, model.display, view, stage, ratio, viewer.moving);
+
+  context.setTransform(1, 0, 0, 1, 0, 0);
+  context.clearRect(0, 0, canvas.width, canvas.height);
+  viewer.picture.draw(context, view, stage, ratio);
+  if (!viewer.comparing) paintInstances(viewer, model, items);
+  showFacts(viewer, model);
+}
+
+/**
+ * @param {Viewer} viewer
+ * @param {Model} model
+ * @param {Item[]} items
+ */
+function paintInstances(viewer, model, items) {
+  const { context, view, stage, ratio } = viewer;
+  const { display } = model;
+  const marked = (/** @type {number} */ id) => id === viewer.hovered || model.selected.has(id);
+  if (display.masks || display.contours || display.boxes) viewer.overlay.blit(context, view, ratio);
+  const above = items.filter((item) => marked(item.instance.id));
+  for (const item of above) {
+    drawHighlight(context, item, view, ratio, model.selected.has(item.instance.id));
+  }
+  viewer.labels.draw(context, display.labels ? items : above, view, stage, ratio, marked);
+}
+
+/** @param {Viewer} viewer @param {Model} model */
+function showFacts(viewer, model) {
+  const { view, ratio, controls } = viewer;
+  const { least, most } = scaleLimits(model.image, viewer.stage);
+  const place = Math.log(view.scale / least) / Math.log(most / least);
+  const percent = view.scale * ratio * 100;
+  controls.showZoom(place, `${percent < 10 ? percent.toFixed(1) : Math.round(percent)}%`);
+  controls.showNotice(noticeText(viewer, model));
+  controls.showEmpty(model.instances.length > 0 || viewer.begun ? "" : model.message || "No instances found");
+  const { dataset } = viewer.root;
+  dataset.zoom = String(view.scale);
+  dataset.pan = `${view.x},${view.y}`;
+  const still = !viewer.overlay.stretched && viewer.shapes.waiting.length === 0;
+  const done = viewer.picture.status === "ready" || viewer.picture.status === "failed";
+  dataset.ready = String(still && done && viewer.canvas.width > 1);
+}
+
+/** @param {Viewer} viewer @param {Model} model */
+function noticeText({ picture }, model) {
+  if (picture.status === "failed") {
+    return `The image “${model.image.name}” could not be loaded. Reload the page, or open the image again.`;
+  }
+  return picture.status === "loading" ? "Loading…" : "";
+}

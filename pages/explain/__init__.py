@@ -1,0 +1,1 @@
+"""The parts of the How it works page."""

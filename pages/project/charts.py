@@ -1,0 +1,136 @@
+"""The charts of a project. Each bar's ``customdata`` says which images are behind it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+
+import plotly.graph_objects as go
+
+from maskrcnn_core.projects.records import CategoryRow, Status
+from maskrcnn_core.projects.review.review_queue import SIZES
+from maskrcnn_core.projects.review.statistics import SCORE_BINS, CutPoint
+
+__all__ = [
+    "STATUS_COLORS",
+    "accept_chart",
+    "category_chart",
+    "cut_chart",
+    "escaped",
+    "score_chart",
+    "size_chart",
+]
+
+# From the bottom of a bar to its top.
+STATUS_COLORS: dict[Status, str] = {"accepted": "#2e9e5b", "proposed": "#e0a526", "rejected": "#9a9a9a"}
+_MOST_CATEGORIES = 30
+_SIZE_TITLES = {"small": "small (< 32²)", "medium": "medium", "large": "large (≥ 96²)"}
+
+Counts = dict[Hashable, Counter[Status]]
+
+
+def escaped(text: str) -> str:
+    """Escape what Plotly takes for HTML in labels: outside names are shown as they are."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _stacked(counts: Counts, keys: Sequence[Hashable], titles: Sequence[str], what: str) -> list[go.Bar]:
+    return [
+        go.Bar(
+            name=status,
+            showlegend=False,
+            x=list(titles),
+            y=[counts.get(key, Counter())[status] for key in keys],
+            customdata=[[what, key, status] for key in keys],
+            marker_color=STATUS_COLORS[status],
+            hovertemplate=f"%{{x}}<br>%{{y}} {status}<extra></extra>",
+        )
+        for status in STATUS_COLORS
+    ]
+
+
+def category_chart(counts: Counts, categories: Sequence[CategoryRow]) -> go.Figure:
+    """Draw instances per category by status, most frequent first."""
+    rows = sorted(categories, key=lambda row: -counts.get(row.id, Counter()).total())
+    shown = rows[:_MOST_CATEGORIES]
+    bars = _stacked(counts, [r.id for r in shown], [escaped(r.name) for r in shown], "category")
+    left_out = len(rows) - len(shown)
+    title = "Instances per category" + (f" (the first {_MOST_CATEGORIES} of {len(rows)})" if left_out else "")
+    return _laid_out(go.Figure(bars), title)
+
+
+def size_chart(counts: Counts) -> go.Figure:
+    """Draw instances by COCO size."""
+    bars = _stacked(counts, SIZES, [_SIZE_TITLES[size] for size in SIZES], "size")
+    return _laid_out(go.Figure(bars), "Area by COCO size")
+
+
+def score_chart(counts: Counts) -> go.Figure:
+    """Draw instances by score."""
+    bins = list(range(SCORE_BINS))
+    figure = go.Figure(_stacked(counts, bins, [f"{b / SCORE_BINS:.2f}" for b in bins], "score"))
+    figure.update_xaxes(title="score, from", type="category", nticks=11)
+    return _laid_out(figure, "Scores")
+
+
+def accept_chart(
+    rates: dict[Hashable, tuple[int, int]], what: str, titles: dict[Hashable, str], title: str
+) -> go.Figure:
+    """Draw accepted of decided, for each key that has decisions."""
+    keys = [key for key in titles if key in rates]
+    figure = go.Figure(
+        go.Bar(
+            x=[titles[key] for key in keys],
+            y=[rates[key][0] / rates[key][1] for key in keys],
+            customdata=[[what, key, ""] for key in keys],
+            text=[f"{rates[key][0]} of {rates[key][1]}" for key in keys],
+            marker_color=STATUS_COLORS["accepted"],
+            hovertemplate="%{x}<br>%{y:.0%} accepted (%{text})<extra></extra>",
+        )
+    )
+    figure.update_yaxes(range=[0, 1], tickformat=".0%")
+    figure.update_xaxes(type="category")
+    return _laid_out(figure, title)
+
+
+def cut_chart(points: Sequence[CutPoint]) -> go.Figure:
+    """Draw precision, recall and their mean over score thresholds, with the best one marked."""
+    x = [point.score_threshold for point in points]
+    best = max(points, key=lambda point: point.f1)
+    # Where nothing was rejected every threshold is as good as none.
+    is_known = any(point.precision not in (None, 1.0) for point in points)
+    figure = go.Figure(
+        [
+            go.Scatter(x=x, y=[p.precision for p in points], name="precision"),
+            go.Scatter(x=x, y=[p.recall for p in points], name="recall"),
+            go.Scatter(x=x, y=[p.f1 for p in points], name="F1", line_dash="dot"),
+        ]
+    )
+    if is_known:
+        figure.add_vline(
+            best.score_threshold,
+            line_dash="dash",
+            line_color="#888888",
+            annotation_text=f"best at {best.score_threshold:.2f}",
+        )
+    figure.update_xaxes(title="score threshold", range=[0, 1])
+    figure.update_yaxes(range=[0, 1.02], tickformat=".0%")
+    return _laid_out(figure, "Where to set the threshold")
+
+
+def _laid_out(figure: go.Figure, title: str) -> go.Figure:
+    return figure.update_layout(
+        title={"text": title, "y": 0.98, "yanchor": "top", "font_size": 14},
+        barmode="stack",
+        height=310,
+        clickmode="event+select",
+        margin={"l": 10, "r": 10, "t": 50, "b": 40},
+        legend={
+            "orientation": "h",
+            "x": 0,
+            "y": 1.02,
+            "yanchor": "bottom",
+            "traceorder": "normal",
+            "font_size": 11,
+        },
+    )

@@ -1,0 +1,203 @@
+"""A project, or the part that the filter means, as checked files."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from typing import BinaryIO
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from maskrcnn_core.common.one_line import counted
+from maskrcnn_core.common.refusals import Groups
+from maskrcnn_core.formats import FORMATS, Member, format_by_key, write_zip
+from maskrcnn_core.formats.base import file_stem
+from maskrcnn_core.projects.exchange.exporting import (
+    Part,
+    Selection,
+    coco_members,
+    other_format,
+    proposals_note,
+    select,
+    split_images,
+)
+from maskrcnn_core.projects.records import ImageStatus, Status
+from maskrcnn_core.projects.review.review_queue import QueueFilter
+from pages.project.damaged import SoundPart, draw_damage, look_again, noticing_damage
+from pages.project.state import PageUi
+from pages.shared.offering import draw_offer, forget
+from pages.shared.open_project import OpenProject
+from pages.shared.session import Prepared, UiState, get_state
+from pages.shared.texts import plain, show_core_errors
+
+__all__ = ["draw_out"]
+
+_WITH_PROPOSALS = "accepted and proposed"
+_STATUSES: dict[str, tuple[Status, ...]] = {
+    "accepted only": ("accepted",),
+    _WITH_PROPOSALS: ("accepted", "proposed"),
+    "all, including rejected": ("accepted", "proposed", "rejected"),
+}
+_IMAGES: dict[str, frozenset[ImageStatus]] = {
+    "all images": frozenset(),
+    "reviewed only": frozenset({"reviewed"}),
+    "not yet reviewed": frozenset({"new", "opened"}),
+}
+
+
+def draw_out(project: OpenProject, ui: PageUi) -> None:
+    """Draw the choice of what to write, and the file once it is made."""
+    state = get_state()
+    with show_core_errors(), noticing_damage(project, ui):
+        project = draw_damage(project, ui)
+    titles = {row.key: row.title for row in FORMATS}
+    left, middle, right = st.columns(3)
+    with left:
+        key = st.selectbox("Format", list(titles), format_func=titles.__getitem__, key="out-format")
+    with middle:
+        statuses = _STATUSES[st.selectbox("Instances", list(_STATUSES), key="out-statuses")]
+    with right:
+        images = _IMAGES[st.selectbox("Images", list(_IMAGES), key="out-images")]
+    wanted = QueueFilter(image_statuses=images)
+    if ui.wanted_by and st.checkbox(f"Only {plain(ui.wanted_by)} (the overview's filter)", key="out-filter"):
+        wanted = QueueFilter(**(vars(ui.wanted) | {"image_statuses": images or ui.wanted.image_statuses}))
+    split, with_images, seed, share = False, False, 0, 0.2
+    if key == "coco":
+        left, middle, right = st.columns(3, vertical_alignment="bottom")
+        with_images = left.checkbox("Include the image files", key="out-with-images")
+        split = middle.checkbox("Split into train and val", key="out-split")
+        if split:
+            share = right.slider("Validation share", 0.05, 0.95, 0.2, 0.05, key="out-share")
+            seed = int(right.number_input("Seed", 0, 2**31, 1, key="out-seed"))
+    with show_core_errors(), noticing_damage(project, ui):
+        selection = select(project.images, project.facts, wanted, statuses=statuses)
+        st.caption(_sentence(key, selection))
+        if note := proposals_note(selection, f"*{_WITH_PROPOSALS}*"):
+            st.caption(note)
+        parts = [Part("instances", selection.images)]
+        if split:
+            train, val = split_images(selection.images, share, seed)
+            parts = [Part("train", tuple(train)), Part("val", tuple(val))]
+            st.caption(f"train: {counted(len(train), 'image')}, val: {counted(len(val), 'image')}")
+        fingerprint = (
+            project.row.id,
+            project.revision,
+            key,
+            statuses,
+            wanted,
+            with_images,
+            split,
+            seed,
+            share,
+            ui.damage if isinstance(project, SoundPart) else (),
+        )
+        is_refused = bool(ui.damage) and not isinstance(project, SoundPart)
+        asked = st.button(
+            "Prepare",
+            icon=":material/build:",
+            key="out-prepare",
+            disabled=is_refused or not selection.images,
+        )
+        # What was offered before goes at once: while a file is made nobody shall mistake another for it.
+        making, offer = st.empty(), st.empty()
+        if asked:
+            forget(state.project_file)
+            state.project_file = None
+            if isinstance(project, SoundPart):
+                look_again(project, ui)
+            try:
+                with show_core_errors(), noticing_damage(project, ui), making.container():
+                    state.project_file = _make(
+                        state, project, key, selection, parts, with_images, fingerprint
+                    )
+            finally:
+                making.empty()
+        with offer.container():
+            draw_offer(
+                state.project_file,
+                fingerprint,
+                key="download-project",
+                stale="The project or your choice has changed since the last file was made: prepare it "
+                "again.",
+            )
+
+
+def _make(
+    state: UiState,
+    project: OpenProject,
+    key: str,
+    selection: Selection,
+    parts: list[Part],
+    with_images: bool,
+    fingerprint: object,
+) -> Prepared:
+    stem = f"{file_stem(project.row.name)}_{key}"
+    notes = [project.left_out_note] if isinstance(project, SoundPart) else []
+    if key == "coco":
+        members = coco_members(project.store, project.row.id, selection, parts, with_images=with_images)
+        count = len(parts) + (len(selection.images) if with_images else 0)
+        suffix = ".json" if len(parts) == 1 and not with_images else ".zip"
+        return _prepare(state, members, count, stem, suffix, fingerprint, notes)
+    row, mends = format_by_key(key), Groups()
+    export = other_format(project.store, project.row.id, selection, mends=mends)
+    count = row.count(export)
+    suffix = row.suffix if count == 1 else ".zip"
+    notes += mends.sentences()
+    return _prepare(state, row.members(export), count, stem, suffix, fingerprint, notes)
+
+
+def _sentence(key: str, selection: Selection) -> str:
+    row = format_by_key(key)
+    parts = [
+        f"{counted(len(selection.images), 'image')} and {counted(len(selection.instance_ids), 'instance')}. "
+        f"{row.holds}"
+    ]
+    if key == "coco":
+        parts.append("Includes everything imported with them; the file is read back and compared.")
+    elif row.loses:
+        parts.append(f"Left out: {row.loses[0].lower()}{row.loses[1:]}")
+    return " ".join(parts)
+
+
+def _prepare(
+    state: UiState,
+    members: Iterator[Member],
+    count: int,
+    stem: str,
+    suffix: str,
+    fingerprint: object,
+    notes: Sequence[str] = (),
+) -> Prepared:
+    bar = st.progress(0.0, text="Preparing the files ...")
+    st.button("Cancel", key="cancel-out", icon=":material/stop:")
+    file = state.workspace.scratch(f"project-{uuid.uuid4().hex}")
+    try:
+        with file.open("wb") as target:
+            notes = (*notes, *_write(members, count, suffix, target, bar))
+    except BaseException:  # also Streamlit's way to end a run that somebody cancels
+        file.unlink(missing_ok=True)
+        raise
+    mime = "application/zip" if suffix == ".zip" else "application/octet-stream"
+    return Prepared(fingerprint, str(file), stem + suffix, mime, tuple(notes))
+
+
+def _write(
+    members: Iterator[Member],
+    count: int,
+    suffix: str,
+    target: BinaryIO,
+    bar: DeltaGenerator,
+) -> list[str]:
+    if count == 1 and suffix != ".zip":
+        member = next(members)
+        target.write(member.data)
+        return [member.note] if member.note else []
+    done = 0
+
+    def show(_member: Member) -> None:
+        nonlocal done
+        done += 1
+        bar.progress(min(done / max(count, 1), 1.0), text=f"{done} of {counted(count, 'file')}")
+
+    return write_zip(members, target, show)

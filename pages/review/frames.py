@@ -1,0 +1,175 @@
+"""What the reviewer shows: the present place of the queue, and those prepared around it."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import replace
+
+from maskrcnn_core.drawing.palette import hex_color, instance_color
+from maskrcnn_core.errors import CoreError
+from maskrcnn_core.projects.records import CategoryRow, ImageRow, InstanceRow
+from maskrcnn_core.projects.review.doubts import reasons
+from maskrcnn_core.projects.review.operations import REVIEW_KINDS
+from maskrcnn_core.projects.review.review_queue import QueueItem
+from maskrcnn_core.projects.seeing import stretch_of
+from pages.components.review import InstanceState, QueueFacts, ReviewCategory, ReviewFrame, ReviewMessage
+from pages.components.viewer import CocoRle, ViewerImage, ViewerInstance, ViewerMessage, media_url
+from pages.review.state import ReviewUi, Shown
+from pages.shared.cached import pictures
+from pages.shared.open_project import OpenProject, color_of
+from pages.shared.session import ProjectUi
+
+__all__ = ["make_shown", "message_while_away"]
+
+_BEFORE, _AFTER = 1, 3
+"""Places prepared around the present one: people go forward faster than back."""
+_MOST_INSTANCES = 3000
+"""In all frames of one message: a crowd is sent alone."""
+_MOST_CORNERS = 60_000
+"""Numbers in the polygons of one frame: with more than a hand mends, outlines are made of the masks."""
+_LEAST_SCORE = 1e-6  # the viewer's slider at 0 shows scores above 0
+
+
+def make_shown(project: OpenProject, ui: ProjectUi, review: ReviewUi, client: str) -> Shown:
+    """Make what the reviewer shows of a queue that is not empty.
+
+    Args:
+        project: whose.
+        ui: where the session is, and whose.
+        client: the tab whose operations were taken in last; empty for none.
+
+    Raises:
+        CoreError: if the present image cannot be read. One that cannot be read around it is left out.
+    """
+    store, taken = project.store, ui.taken
+    places = _window(review)
+    ids = {review.queue[at].image_id for at in places}
+    images = {row.id: row for row in store.images(project.row.id, ids=ids)}
+    nearest = sorted(places, key=lambda place: (abs(place - review.at), -place))
+    made, stretch = {}, stretch_of(project.row)
+    for at in nearest:
+        image = images.get(review.queue[at].image_id)
+        if image is not None and image.digest:
+            made[image.digest] = pictures().ask(image.digest, stretch)
+    # Not the project's own list: others may have changed them since the page was drawn.
+    categories = {row.id: row for row in store.categories(project.row.id)}
+    frames: list[ReviewFrame] = []
+    instances = 0
+    for at in nearest:
+        item = review.queue[at]
+        image = images.get(item.image_id)
+        if image is None or not image.digest:
+            continue
+        # The present one and the next are waited for; the others are ready when they are.
+        ready = made[image.digest]
+        if at not in (review.at, review.at + 1) and not ready.done():
+            continue
+        rows = store.instances(project.row.id, image_id=image.id)
+        instances += len(rows)
+        if frames and instances > _MOST_INSTANCES:
+            break
+        try:
+            frames.append(_frame(at, item, image, rows, categories, review, ready))
+        except CoreError:
+            if at == review.at:
+                raise
+    counts = store.counts(project.row.id)
+    # Until the browser has said whose it is, nobody knows what is theirs; a decision carries the name itself.
+    can_undo, can_redo = (
+        store.undoable(project.row.id, ui.who, only=REVIEW_KINDS) if ui.is_named else (True, True)
+    )
+    message = ReviewMessage(
+        frames=tuple(frames),
+        queue=QueueFacts(review.token, len(review.queue), review.at, review.unit),
+        categories=tuple(ReviewCategory(row.id, row.name, color_of(row)) for row in categories.values()),
+        ack_client=client,
+        ack_seq=taken.acks.get(client, 0),
+        project_id=project.row.id,
+        who=ui.who if ui.is_named else "",
+        refused=tuple(r for r in taken.refused.get(client, ()) if r.project_id == project.row.id),
+        remarks=tuple(r for r in taken.remarks.get(client, ()) if r.project_id == project.row.id),
+        made=taken.made.get(client, {}),
+        can_undo=can_undo,
+        can_redo=can_redo,
+    )
+    shown = (frame.message.image.key for frame in frames)
+    return Shown(message, {key: made[key].result() for key in shown}, *counts)
+
+
+def message_while_away(shown: Shown) -> ReviewMessage:
+    """Return the message of what was shown last, while the database does not respond.
+
+    Its pictures are put on their URLs again: Streamlit drops what a run does not ask for.
+    """
+    for key, picture in shown.pictures.items():
+        media_url(picture, "image/jpeg", f"review-{key}")
+    return replace(shown.message, is_away=True)
+
+
+def _window(review: ReviewUi) -> list[int]:
+    first, last = max(review.at - _BEFORE, 0), min(review.at + _AFTER, len(review.queue) - 1)
+    return list(range(first, last + 1))
+
+
+def _frame(
+    at: int,
+    item: QueueItem,
+    image: ImageRow,
+    rows: list[InstanceRow],
+    categories: dict[int, CategoryRow],
+    review: ReviewUi,
+    picture: Future[bytes],
+) -> ReviewFrame:
+    # An instance of a category that was taken away belongs to nothing that could be shown or written.
+    rows = [row for row in rows if row.category_id in categories]
+    present = {row.id for row in rows}
+    corners = sum(len(ring) for row in rows for ring in row.polygons or ())
+    return ReviewFrame(
+        at=at,
+        message=ViewerMessage(
+            image=ViewerImage(
+                image.digest,
+                media_url(picture.result(), "image/jpeg", f"review-{image.digest}"),
+                image.width,
+                image.height,
+                image.file_name,
+            ),
+            instances=tuple(_shown(n, row, categories[row.category_id]) for n, row in enumerate(rows)),
+            score_threshold=review.score_threshold,
+            min_score=0.0,
+            hidden_categories=review.hidden_categories,
+            display=review.display,
+            ack=review.ack,
+            message="No proposals here",
+        ),
+        image_id=image.id,
+        image_version=image.version,
+        image_status=image.status,
+        states={
+            row.id: InstanceState(
+                row.status,
+                row.version,
+                row.category_id,
+                "; ".join(reasons(row.score, row.doubts, review.threshold)),
+                row.score is not None,
+                row.is_crowd,
+                row.polygons if corners <= _MOST_CORNERS else None,
+            )
+            for row in rows
+        },
+        focus=item.instance_id if item.instance_id in present else None,
+    )
+
+
+def _shown(index: int, row: InstanceRow, category: CategoryRow) -> ViewerInstance:
+    x, y, width, height = row.box_xywh
+    return ViewerInstance(
+        id=row.id,
+        label=category.name,
+        category_id=category.id,
+        score=1.0 if row.score is None else min(max(row.score, _LEAST_SCORE), 1.0),
+        box=row.given_box or (x, y, x + width, y + height),
+        rle=CocoRle(row.size, row.counts),
+        color_instance=hex_color(instance_color(index)),
+        color_category=color_of(category),
+    )

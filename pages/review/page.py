@@ -1,0 +1,143 @@
+"""Review: a queue by doubt, one key per decision, and nothing lost."""
+
+import streamlit as st
+
+from maskrcnn_core.common.one_line import counted
+from maskrcnn_core.errors import AwayError
+from pages.components.review import ReviewMessage, reviewer
+from pages.review.box_model import draw_box_choice
+from pages.review.frames import make_shown, message_while_away
+from pages.review.queue_panel import draw_accept_all, draw_queue_choice, keep_queue, look_at
+from pages.review.state import ReviewUi, review_of
+from pages.shared.away import waits_for_database
+from pages.shared.ending import end_page
+from pages.shared.naming import draw_whose
+from pages.shared.open_project import OpenProject, choose_project, parameter
+from pages.shared.progress import draw_progress
+from pages.shared.session import REVIEWER, ProjectUi, get_state
+from pages.shared.taking import take_waiting
+from pages.shared.texts import plain, show_core_errors
+
+
+def write_address(review: ReviewUi) -> None:
+    """Write the place to come back to, or to send to somebody, into the address."""
+    item = review.item
+    wanted = {"image": item.image_id, "instance": item.instance_id} if item else {}
+    for name in ("image", "instance"):
+        value = wanted.get(name)
+        if value is not None:
+            st.query_params[name] = str(value)
+        elif name in st.query_params:
+            del st.query_params[name]
+    review.address = (wanted.get("image"), wanted.get("instance"))
+
+
+def draw_steps(review: ReviewUi) -> None:
+    """Draw buttons to go on from an image that cannot be shown: the reviewer's are not there either."""
+
+    def go(step: int) -> None:
+        review.at = min(max(review.at + step, 0), len(review.queue) - 1)
+
+    left, right, _ = st.columns([1, 1, 4])
+    left.button("Previous", on_click=go, args=(-1,), disabled=review.at == 0, key="step-back")
+    right.button("Next", on_click=go, args=(1,), disabled=review.at >= len(review.queue) - 1, key="step-on")
+
+
+@st.fragment
+def draw_desk(project: OpenProject, ui: ProjectUi) -> None:
+    """Draw what decisions change; a fragment, so that a decision costs no more than it must."""
+    client, is_saved, is_away = "", False, False
+    # What is said of saving comes and goes below the picture, so that it stays where it is.
+    desk, below = st.container(), st.container()
+    with below:
+        with show_core_errors():
+            try:
+                was_named = ui.is_named
+                client = take_waiting(ui)
+                if ui.is_named and not was_named:
+                    st.rerun()  # a decision brought the name, which the sidebar does not show yet
+                is_saved = True
+            except AwayError:
+                is_away = True  # the reviewer says so, keeps what is not saved, and tries again
+        if not is_saved and not is_away:
+            st.button("Try saving again", icon=":material/refresh:", key="save-again")
+        draw_whose(ui)
+    with desk:
+        draw_picture(project, ui, client, is_saved=is_saved)
+
+
+def draw_picture(project: OpenProject, ui: ProjectUi, client: str, *, is_saved: bool) -> None:
+    """Draw the reviewer, and how far the project is."""
+    review, is_drawn = review_of(ui), False
+    review.follow(ui.taken.moves)
+    item = review.item
+    write_address(review)
+    if item is None:
+        st.info("Nothing matches. Choose something else under Queue.", icon=":material/inbox:")
+        if missing := sum(not image.digest for image in project.images):
+            st.caption(
+                f"{counted(missing, 'image is', 'images are')} listed in a COCO file but missing: add the "
+                f"files on the Project page."
+            )
+        return
+    with show_core_errors():
+        message = what_is_shown(project, ui, client)
+        answer = reviewer(message, key=REVIEWER)
+        is_drawn = True
+        if answer is not None and answer.view is not None:
+            view = answer.view
+            review.display, review.score_threshold = view.display, view.score_threshold
+            review.hidden_categories, review.ack = view.hidden_categories, view.seq
+        if is_saved and not message.is_away:
+            project.store.mark_opened(item.image_id)
+    if not is_drawn:
+        draw_steps(review)
+
+
+def what_is_shown(project: OpenProject, ui: ProjectUi, client: str) -> ReviewMessage:
+    """Draw the progress and return the reviewer's message: the earlier ones while the database is away."""
+    review, is_away = review_of(ui), False
+    shown = review.shown
+    try:
+        shown = review.shown = make_shown(project, ui, review, client)
+    except AwayError:
+        if shown is None or shown.message.project_id != project.row.id:
+            raise
+        is_away = True
+    draw_progress(shown.images, shown.instances)
+    return message_while_away(shown) if is_away else shown.message
+
+
+def draw_page(ui: ProjectUi) -> None:
+    """Draw the sidebar and the desk."""
+    project = choose_project(ui)
+    if project is None:
+        st.info("There is no project yet.", icon=":material/info:")
+        st.page_link("pages/project/page.py", label="Create one", icon=":material/add:")
+        end_page()
+    if not project.images:
+        st.info(f"There are no images in {plain(project.row.name)} yet.", icon=":material/info:")
+        st.page_link("pages/project/page.py", label="Add some", icon=":material/add_photo_alternate:")
+        end_page()
+    review = review_of(ui)
+    with st.sidebar:
+        draw_queue_choice(project, review)
+    keep_queue(project, review)
+    look_at(project, review, parameter("image"), parameter("instance"))
+    with st.sidebar:
+        draw_accept_all(project, review)
+        draw_box_choice(project, ui, review.round)
+    draw_desk(project, ui)
+
+
+def draw_last(ui: ProjectUi) -> None:
+    """Draw what was on the desk if the database does not respond: keys still work, and are saved later."""
+    if isinstance(ui.last, OpenProject) and ui.last.row.id == ui.id and review_of(ui).shown is not None:
+        draw_desk(ui.last, ui)
+
+
+# The picture is what one comes for: it begins high, and has the width.
+st.html("<style>.stMainBlockContainer { padding: 3.2rem 1.5rem 1rem; }</style>")
+page_ui = get_state().project
+with show_core_errors(), waits_for_database(lambda: draw_last(page_ui)):
+    draw_page(page_ui)

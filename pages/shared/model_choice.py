@@ -1,0 +1,195 @@
+"""The sidebar: which model, and the thresholds that the viewer does not hold itself."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from maskrcnn_core.errors import CoreError
+from maskrcnn_core.models.catalog import MODELS, all_models, default_model, model_by_key, ready_models
+from maskrcnn_core.models.domains import offered_names
+from maskrcnn_core.models.loading import get_model
+from maskrcnn_core.models.spec import LoadedModel, ModelSpec
+from pages.shared.cached import predictor_of
+from pages.shared.domains import draw_domain_choice, fit_domain
+from pages.shared.session import UiState
+from pages.shared.texts import harmless, plain, show_core_errors
+
+if TYPE_CHECKING:
+    from maskrcnn_core.inference.predictor import Predictor
+
+__all__ = ["download_model", "draw_model_choice", "draw_thresholds", "facts_of", "shown_title"]
+
+_MOST_DETECTIONS = 2000
+
+
+def draw_model_choice(state: UiState, *, is_needed: bool = True) -> Predictor | None:
+    """Draw the model menu; a model that is not ready offers its download.
+
+    Args:
+        is_needed: whether the page has pictures for it; else nobody waits for its network to be built.
+
+    Returns:
+        The chosen model's predictor, or ``None`` where there is none yet.
+    """
+    specs = {spec.key: spec for spec in all_models()}
+    keys = [*specs, *state.custom]
+    if state.model_key not in keys:
+        state.model_key = default_model().key
+    domains = st.container()
+    ready = {spec.key for spec in ready_models()} | set(state.custom)
+
+    def label(key: str) -> str:
+        if key not in ready:  # the menu is narrow: a title would push out of it what matters first
+            return f"{harmless(key)} (not downloaded)"
+        return harmless(state.custom[key].model.title) if key in state.custom else shown_title(specs[key])
+
+    chosen = st.selectbox(
+        "Model", keys, keys.index(state.model_key), format_func=label, key=state.model_widget
+    )
+    if chosen != state.model_key:
+        state.model_key, state.is_model_chosen, state.took_over = chosen, True, None
+    fit_domain(state)
+    with domains:
+        draw_domain_choice(state)
+    if state.model_key not in ready:
+        _offer_download(state.model_key)
+        return None
+    if state.model_key in specs:
+        st.caption(plain(specs[state.model_key].knows))
+    if not is_needed:
+        return None
+    try:
+        return predictor_of(state, state.model_key)
+    except CoreError as error:
+        st.error(plain(str(error)))
+        if state.model_key in specs and specs[state.model_key].url:
+            _offer_download(state.model_key)
+        return None
+
+
+def facts_of(state: UiState) -> ModelSpec | LoadedModel | None:
+    """Return what is known of the chosen model without its network; None if it is not here."""
+    if state.model_key in state.custom:
+        return state.custom[state.model_key].model
+    return next((spec for spec in ready_models() if spec.key == state.model_key), None)
+
+
+def shown_title(spec: ModelSpec) -> str:
+    """Return a model's title for menus; a trained model's is what somebody wrote into a file."""
+    return spec.title if spec in MODELS else harmless(spec.title)
+
+
+def _offer_download(key: str) -> None:
+    spec = model_by_key(key)
+    st.info(f"**{shown_title(spec)}**: {spec.knows} {spec.size_bytes / 1e6:.0f} MB, {spec.licence}.")
+    if st.button("Download", key=f"download-{key}", icon=":material/download:", width="stretch"):
+        with show_core_errors():
+            download_model(key)
+            st.rerun()
+
+
+def download_model(key: str) -> None:
+    """Fetch a model's weights with a progress bar; pressing Cancel keeps what is there for later."""
+    place = st.empty()
+    with place.container():
+        bar = st.progress(0.0, text="Connecting ...")
+        st.button(
+            "Cancel", key=f"cancel-download-{key}", help="The part already downloaded is kept and resumed."
+        )
+
+    def show(done: int, total: int | None) -> None:
+        share = done / total if total else 0.0
+        of = f" of {total / 1e6:.1f}" if total else ""
+        bar.progress(min(share, 1.0), text=f"{done / 1e6:.1f}{of} MB")
+
+    try:
+        get_model(key, download=True, on_progress=show)
+    finally:
+        place.empty()
+
+
+def draw_thresholds(state: UiState) -> None:
+    """Draw the sliders for the chosen model; none of them runs the network again."""
+    model = facts_of(state)
+    if model is not None:
+        _take_score_of(state, model)
+    old = state.thresholds
+    nms = st.slider(
+        "NMS IoU",
+        0.0,
+        1.0,
+        old.nms_threshold,
+        0.05,
+        key="nms",
+        help="If two boxes of one category overlap by more than this (intersection over union), the "
+        "lower-scoring one is dropped.",
+    )
+    mask = st.slider(
+        "Mask threshold",
+        0.05,
+        0.95,
+        old.mask_threshold,
+        0.05,
+        key="mask-threshold",
+        help="A pixel belongs to a mask if its probability is greater: lower values grow masks, higher ones "
+        "shrink them.",
+    )
+    # Each model has a limit of its own: one of nuclei has to find more in an image than one of photos.
+    key = model.key if model else ""
+    limit = st.number_input(
+        "Maximum detections per image",
+        1,
+        _MOST_DETECTIONS,
+        state.limits.get(key, model.max_detections if model else old.max_detections),
+        10,
+        key=f"max-detections-{key}",
+    )
+    state.limits[key] = int(limit)
+    labels = None
+    if model is not None:
+        every = [category.name for category in model.label_map]
+        names = offered_names(state.domain, every) if state.domain else every
+        chosen = [name for name in state.only_categories if name in names]
+        state.only_categories = st.multiselect(
+            "Only these categories",
+            names,
+            chosen,
+            key=f"only-{key}" + (f"-{state.domain}" if names != every else ""),
+            placeholder="all",
+        )
+        if state.only_categories or names != every:
+            labels = model.label_map.labels_of(state.only_categories or names)
+    _draw_stretch(state)
+    state.thresholds = replace(
+        old, nms_threshold=nms, mask_threshold=mask, max_detections=int(limit), labels=labels
+    )
+
+
+def _take_score_of(state: UiState, model: ModelSpec | LoadedModel) -> None:
+    """Take the score threshold of the model's card when model or domain changes: scores differ in meaning.
+
+    One that somebody has moved stays for all images of this model and domain; the viewer shows that it was.
+    """
+    chosen = model.key, state.domain
+    if chosen != state.scored_by:
+        state.thresholds = replace(state.thresholds, score_threshold=model.score_threshold)
+        state.scored_by = chosen
+
+
+def _draw_stretch(state: UiState) -> None:
+    """Draw the switch, only if it decides how an image looks."""
+    workspace = state.workspace
+    if not any(image.is_dim for image in workspace.images.values()):
+        return
+    is_on = st.toggle(
+        "Stretch dim images",
+        workspace.stretch == "auto",
+        key="stretch",
+        help="16-bit and floating-point images that use a small part of their range are almost black unless "
+        "their values are stretched. The network runs again when this changes.",
+    )
+    if workspace.set_stretch("auto" if is_on else "off"):
+        state.cut_outs.clear()

@@ -1,0 +1,151 @@
+"""Which project, and who looks at it: what the pages of projects begin with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import streamlit as st
+
+from maskrcnn_core.drawing.palette import category_color, hex_color
+from maskrcnn_core.projects.proposals.supervising import ensure_worker
+from maskrcnn_core.projects.records import CategoryRow, Fact, ImageRow, ProjectRow
+from maskrcnn_core.projects.store import Store
+from pages.components.review_messages import MOST_OF_A_NAME, clean_name
+from pages.shared.cached import open_store
+from pages.shared.ending import end_page
+from pages.shared.session import ProjectUi
+from pages.shared.texts import harmless, plain, show_core_errors
+
+__all__ = ["OpenProject", "choose_project", "color_of", "parameter"]
+
+_FACTS_KEPT = 4
+
+
+@st.cache_resource(max_entries=_FACTS_KEPT, show_spinner="Reading the project ...")
+def _facts(project_id: int, revision: tuple[int, int], _store: Store) -> tuple[Fact, ...]:  # noqa: ARG001
+    return tuple(_store.facts(project_id))
+
+
+@st.cache_resource(max_entries=_FACTS_KEPT, show_spinner="Reading the project ...")
+def _images(project_id: int, revision: tuple[int, int], _store: Store) -> tuple[ImageRow, ...]:  # noqa: ARG001
+    return tuple(_store.images(project_id))
+
+
+@dataclass
+class OpenProject:
+    """A project as one run of a page sees it; what it holds is read when it is first asked for.
+
+    Args:
+        store: where it lies.
+        row: the project.
+        who: the person, for the journal.
+        revision: of the project; lists of one revision are shared by all who look at it.
+    """
+
+    store: Store
+    row: ProjectRow
+    who: str
+    revision: tuple[int, int]
+
+    @cached_property
+    def images(self) -> tuple[ImageRow, ...]:
+        return _images(self.row.id, self.revision, self.store)
+
+    @cached_property
+    def facts(self) -> tuple[Fact, ...]:
+        return _facts(self.row.id, self.revision, self.store)
+
+    @cached_property
+    def categories(self) -> list[CategoryRow]:
+        return self.store.categories(self.row.id)
+
+
+def color_of(row: CategoryRow) -> str:
+    """Return a category's color as ``#rrggbb``: its own, or the palette's."""
+    return row.color or hex_color(category_color(row.coco_id))
+
+
+def parameter(name: str) -> int | None:
+    """Read a whole number from the page's address, or ``None``."""
+    text = st.query_params.get(name, "")
+    return int(text) if text.isdecimal() and len(text) < 16 else None
+
+
+def choose_project(ui: ProjectUi) -> OpenProject | None:
+    """Draw the sidebar's choice of project and name; ``None`` if there is no project or no store.
+
+    Raises:
+        AwayError: if the database does not answer now.
+    """
+    store: Store | None = None
+    with show_core_errors():
+        store = open_store()
+    if store is None:
+        end_page()
+    found, damaged = store.sound_projects()
+    projects = {row.id: row for row in found}
+    for damage in damaged:
+        st.error(
+            plain(
+                f"{damage.shown}: its row in the project database is damaged; restore a copy. The other "
+                "projects still work."
+            ),
+            icon=":material/error:",
+        )
+    with show_core_errors():
+        # Whatever the reason, jobs of an earlier run of the app go on as soon as somebody looks.
+        ensure_worker(store)
+    asked = st.query_params.get("project", "")
+    if parameter("project") in projects:
+        ui.open(parameter("project"))
+        asked = ""
+    if ui.id not in projects:
+        ui.open(next(iter(projects), None))
+    with st.sidebar:
+        if projects:
+            ids = list(projects)
+
+            def choose() -> None:
+                ui.open(st.session_state["project-choice"])
+                st.query_params.from_dict({"project": str(ui.id)})
+
+            st.session_state["project-choice"] = ui.id
+            st.selectbox(
+                "Project",
+                ids,
+                format_func=lambda id_: harmless(projects[id_].name),
+                key="project-choice",
+                on_change=choose,
+            )
+
+        def call_oneself() -> None:
+            ui.call(clean_name(st.session_state["who"]))
+
+        st.session_state["who"] = ui.who
+        st.text_input(
+            "Your name, for the journal",
+            max_chars=MOST_OF_A_NAME,
+            key="who",
+            on_change=call_oneself,
+            placeholder="required for any decision",
+            help="The journal records every decision under this name, and undo takes back this name's "
+            "decisions. This browser remembers it.",
+        )
+    if ui.id is None:
+        return None
+    if asked:
+        # Not another one in its place: the next keys would decide in the wrong data set.
+        st.error(f"There is no project {plain(asked)} here.", icon=":material/link_off:")
+        st.button(
+            f"Open {harmless(projects[ui.id].name)}",
+            key="open-another",
+            on_click=st.query_params.from_dict,
+            args=({"project": str(ui.id)},),
+        )
+        end_page()
+    if st.query_params.get("project") != str(ui.id):
+        st.query_params.from_dict({"project": str(ui.id)})
+    project = OpenProject(store, projects[ui.id], ui.who, store.revision(ui.id))
+    ui.last = project
+    return project

@@ -1,0 +1,66 @@
+"""Work of a session that is done as a whole, whatever else happens on its page meanwhile.
+
+As soon as a page is to be drawn again, because another widget was touched or a component had something to
+say, Streamlit ends the script that runs at the next thing that it draws, and begins another run next to it.
+Work that takes files in would be left half done there, and begun once more here. So its progress is drawn by
+a thread, which ends nothing, and the next run waits for it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+from streamlit.runtime.scriptrunner import add_script_run_ctx
+
+__all__ = ["Whole"]
+
+_LOOK_SECONDS = 0.2
+
+
+class Whole:
+    """What of this kind a session is doing; one per session (``UiState.of``)."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._shown = (0.0, "")
+
+    def wait(self) -> None:
+        """Wait for the work of an earlier run, and draw how far it is.
+
+        To be called before anything is read that the work changes.
+        """
+        if self._lock.acquire(blocking=False):
+            self._lock.release()
+            return
+        bar = st.progress(*self._shown)
+        while not self._lock.acquire(timeout=_LOOK_SECONDS):
+            bar.progress(*self._shown)
+        self._lock.release()
+        bar.empty()
+
+    @contextmanager
+    def work(self, text: str = "") -> Iterator[Callable[[float, str], None]]:
+        """Draw a bar while the block runs, alone in its session and to its end.
+
+        Nothing else may be drawn in it: that is where a run ends.
+
+        Args:
+            text: what stands above the bar at first.
+
+        Yields:
+            A function that redraws it: the share that is done, in [0, 1], and a text.
+        """
+        bar = st.progress(0.0, text=text)
+
+        def show(share: float, text: str) -> None:
+            self._shown = (share, text)
+            thread = threading.Thread(target=bar.progress, args=self._shown, name="progress")
+            add_script_run_ctx(thread).start()
+            thread.join()
+
+        with self._lock:
+            self._shown = (0.0, text)
+            yield show

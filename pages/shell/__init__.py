@@ -1,0 +1,1 @@
+"""The app around its pages: the table of pages, navigation, and the server."""

@@ -1,0 +1,64 @@
+"""The page table: a page is a folder with a ``page.py``, and a row here."""
+
+from dataclasses import dataclass
+
+__all__ = ["PAGES", "PageSpec"]
+
+
+@dataclass(frozen=True)
+class PageSpec:
+    """One page of the app.
+
+    Args:
+        file: relative to ``app.py``.
+        address: the page's path in the browser.
+        title: in the menu and the browser's tab.
+        icon: a Material symbol.
+        shows: one sentence for the README.
+    """
+
+    file: str
+    address: str
+    title: str
+    icon: str
+    shows: str
+
+
+PAGES: tuple[PageSpec, ...] = (
+    PageSpec(
+        "pages/annotate/page.py",
+        "annotate",
+        "Annotate",
+        ":material/select_all:",
+        "Images in, instances with masks, live thresholds, exact files out.",
+    ),
+    PageSpec(
+        "pages/project/page.py",
+        "project",
+        "Project",
+        ":material/folder_open:",
+        "A data set that stays: add images, run a model over all of them, see progress, edit categories, "
+        "export files.",
+    ),
+    PageSpec(
+        "pages/review/page.py",
+        "review",
+        "Review",
+        ":material/rate_review:",
+        "A queue that starts with the most doubtful; accept, reject, relabel and move on, each with one key.",
+    ),
+    PageSpec(
+        "pages/explain/page.py",
+        "how_it_works",
+        "How it works",
+        ":material/account_tree:",
+        "Mask R-CNN stage by stage on your own image, and why something was missed.",
+    ),
+    PageSpec(
+        "pages/models/page.py",
+        "models",
+        "Models",
+        ":material/neurology:",
+        "Each model's structure, licence and accuracy; download one, or load your own.",
+    ),
+)

@@ -1,1 +1,0 @@
-"""What pages share: the only place besides ``app.py`` and the pages that imports streamlit."""

@@ -1,1 +1,0 @@
-"""What the page "How it works" is made of."""

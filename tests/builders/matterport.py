@@ -1,0 +1,94 @@
+"""A narrow network of Matterport's, its values as Keras keeps them, from a seed."""
+
+import numpy as np
+import torch
+
+from maskrcnn_core.dataset.categories import LabelMap
+from maskrcnn_core.models.foreign.matterport import read_matterport
+from maskrcnn_core.models.foreign.matterport_config import MatterportSettings
+from maskrcnn_core.models.spec import LoadedModel
+from maskrcnn_core.networks.matterport import build_matterport
+
+PYRAMID, RPN, BOX, MASK, ANCHORS = 8, 12, 16, 10, 3
+SETTINGS = MatterportSettings(
+    min_size=96, max_size=128, anchor_scales=(8, 16, 32, 64, 128), min_confidence=0.1, proposals=100
+)
+
+
+def keras_tensors(classes=4, seed=0, blocks=(1, 1, 2, 1)):
+    """By layer and kind, as ``res2a_branch2a.kernel``; a kernel has height, width, inputs, outputs."""
+    rng = np.random.default_rng(seed)
+    tensors = {}
+
+    def put(name, values):
+        tensors[name] = torch.from_numpy(values.astype(np.float32))
+
+    def conv(layer, *shape, gain=1.0, outputs=None):
+        fan_in = np.prod(shape[:-1]) if outputs is None else shape[-1]
+        put(f"{layer}.kernel", rng.normal(0, gain * np.sqrt(2 / fan_in), shape))
+        put(f"{layer}.bias", rng.normal(0, 0.1, shape[-1] if outputs is None else outputs))
+
+    def norm(layer, size, gain=1.0):
+        put(f"{layer}.gamma", gain * rng.uniform(0.6, 1.2, size))
+        put(f"{layer}.beta", rng.normal(0, 0.1, size))
+        put(f"{layer}.moving_mean", rng.normal(0, 0.1, size))
+        put(f"{layer}.moving_variance", rng.uniform(0.5, 1.5, size))
+
+    conv("conv1", 7, 7, 3, 64, gain=0.02)
+    norm("bn_conv1", 64)
+    before = 64
+    for stage, count in enumerate(blocks, start=2):
+        narrow, wide = 64 << (stage - 2), 256 << (stage - 2)
+        for at in range(count):
+            block = f"{stage}{'abcdef'[at]}_branch"
+            conv(f"res{block}2a", 1, 1, before, narrow)
+            conv(f"res{block}2b", 3, 3, narrow, narrow)
+            conv(f"res{block}2c", 1, 1, narrow, wide)
+            norm(f"bn{block}2a", narrow)
+            norm(f"bn{block}2b", narrow)
+            norm(f"bn{block}2c", wide, gain=0.3)
+            if at == 0:
+                conv(f"res{block}1", 1, 1, before, wide)
+                norm(f"bn{block}1", wide)
+            before = wide
+        conv(f"fpn_c{stage}p{stage}", 1, 1, wide, PYRAMID, gain=0.3)
+        conv(f"fpn_p{stage}", 3, 3, PYRAMID, PYRAMID)
+    conv("rpn_conv_shared", 3, 3, PYRAMID, RPN)
+    conv("rpn_class_raw", 1, 1, RPN, 2 * ANCHORS)
+    conv("rpn_bbox_pred", 1, 1, RPN, 4 * ANCHORS)
+    conv("mrcnn_class_conv1", 7, 7, PYRAMID, BOX)
+    norm("mrcnn_class_bn1", BOX)
+    conv("mrcnn_class_conv2", 1, 1, BOX, BOX)
+    norm("mrcnn_class_bn2", BOX)
+    conv("mrcnn_class_logits", BOX, classes, gain=2.0)
+    conv("mrcnn_bbox_fc", BOX, 4 * classes)
+    for at in (1, 2, 3, 4):
+        conv(f"mrcnn_mask_conv{at}", 3, 3, PYRAMID, PYRAMID)
+        norm(f"mrcnn_mask_bn{at}", PYRAMID)
+    conv("mrcnn_mask_deconv", 2, 2, MASK, PYRAMID, outputs=MASK)
+    conv("mrcnn_mask", 1, 1, MASK, classes)
+    return tensors
+
+
+def make_matterport_network(classes=4, seed=0, settings=SETTINGS):
+    facts = read_matterport(keras_tensors(classes, seed), "narrow.h5", settings)
+    network = build_matterport(facts.architecture, facts.num_classes)
+    network.load_state_dict(dict(facts.tensors), strict=True, assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def make_matterport_model(classes=4, seed=0):
+    """As the model table would give it, categories a, b, c ..."""
+    return LoadedModel(
+        key="narrow",
+        title="Narrow",
+        network=make_matterport_network(classes, seed),
+        label_map=LabelMap.from_names("abcdefgh"[: classes - 1]),
+        score_threshold=0.1,
+        nms_threshold=0.3,
+        mask_size=28,
+        digest="0" * 64,
+        backbone="ResNet",
+        licence="",
+        source="random",
+    )

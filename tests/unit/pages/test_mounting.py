@@ -1,0 +1,86 @@
+"""How components come onto a page: what they are made of, and where a browser gets their modules."""
+
+import re
+import shutil
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from pages.components.mounting import COMPONENTS, VERSION, WEB, component_html, full_name, web_version
+
+_FROM = re.compile(r'^(?:import|export)\b[^;]*?\bfrom "([^"]+)"', re.MULTILINE | re.DOTALL)
+_MARKUP = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function")
+
+
+def modules_of(entry):
+    """A component's module and all that it imports, directly or not."""
+    found, waiting = set(), [WEB / entry]
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            waiting += [(file.parent / name).resolve() for name in _FROM.findall(file.read_text("utf-8"))]
+    return found
+
+
+def page_with_steppers():
+    from pages.components.stepper import Steps, stepper
+
+    for key in ("one", "two"):
+        stepper(Steps("session"), 0, 2, print, key=key, back="Back", forward="On")
+
+
+def test_a_component_is_mounted_from_its_files_in_every_runtime():
+    for _ in range(2):  # AppTest makes a runtime each time; a server has one
+        test = AppTest.from_function(page_with_steppers).run()
+        assert not test.exception
+        one, two = (element.proto for element in test.get("bidi_component"))
+        for proto in (one, two):
+            assert proto.component_name == full_name("stepper")
+            assert proto.js_source_path == "stepper/stepper.js"
+            assert proto.html_content.strip() == component_html("stepper").strip()
+            assert proto.css_content.strip() == (WEB / "stepper" / "stepper.css").read_text("utf-8").strip()
+        assert one.id != two.id
+
+
+def test_all_modules_belong_to_a_component_and_are_there():
+    used = set().union(*(modules_of(row.js) for row in COMPONENTS))
+    assert used == {file.resolve() for file in WEB.rglob("*") if file.suffix in (".js", ".json")}
+
+
+def test_all_files_of_the_table_are_there():
+    used = {file for row in COMPONENTS for file in (*row.css, row.html, *row.slots.values()) if file}
+    assert used == {
+        file.relative_to(WEB).as_posix() for file in WEB.rglob("*") if file.suffix in (".css", ".html")
+    }
+
+
+@pytest.mark.parametrize("row", COMPONENTS, ids=lambda row: row.name)
+def test_no_text_is_ever_set_as_markup(row):
+    for file in modules_of(row.js):
+        script = file.read_text("utf-8")
+        assert [way for way in _MARKUP if way in script] == [], file
+
+
+def test_every_change_below_the_folder_makes_another_version(tmp_path):
+    folder = tmp_path / "web"
+    shutil.copytree(WEB, folder)
+    assert web_version(folder) == VERSION
+    seen = {VERSION}
+    for change in (
+        lambda: (folder / "lib" / "rle.js").write_text("export {};"),
+        lambda: (folder / "lib" / "rle.js").rename(folder / "lib" / "runs.js"),
+        lambda: (folder / "lib" / "new.js").touch(),
+        lambda: (folder / "lib" / "new.js").unlink() or (folder / "viewer" / "viewer.css").unlink(),
+    ):
+        change()
+        version = web_version(folder)
+        assert version not in seen
+        seen.add(version)
+
+
+def test_the_version_is_in_all_urls_and_all_pages():
+    for row in COMPONENTS:
+        assert VERSION in full_name(row.name)
+        assert re.fullmatch(r"[\w.-]+", full_name(row.name)), "it is a part of a URL as it is"
+        assert not row.html or VERSION in component_html(row.name)

@@ -1,0 +1,141 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { deedOf, isRepeatable, isTakenBy } from "../../pages/components/web/review/review_keys.js";
+import { loadSaved, makeClient, save } from "../../pages/components/web/review/review_session.js";
+
+/** @param {string} text like "Ctrl+Shift+z" */
+function press(text) {
+  const parts = text.split("+");
+  const key = parts.pop() || "+";
+  const has = (/** @type {string} */ name) => parts.includes(name);
+  return deedOf({ key, shiftKey: has("Shift"), ctrlKey: has("Ctrl"), metaKey: has("Meta"), altKey: has("Alt") });
+}
+
+test("keys and what they mean", () => {
+  const wanted = {
+    a: "accept",
+    A: "accept",
+    d: "reject",
+    "Shift+A": "accept-all",
+    "Shift+D": "reject-all",
+    Enter: "done",
+    ".": "next",
+    PageDown: "next",
+    ",": "previous",
+    PageUp: "previous",
+    e: "choose-category",
+    r: "draw-box",
+    u: "undo",
+    "Ctrl+z": "undo",
+    "Meta+z": "undo",
+    y: "redo",
+    "Ctrl+y": "redo",
+    "Ctrl+Shift+Z": "redo",
+    1: "relabel",
+    9: "relabel",
+    o: "crowd",
+  };
+  for (const [keys, name] of Object.entries(wanted)) assert.equal(press(keys)?.name, name, keys);
+  assert.equal(press("7")?.number, 7);
+});
+
+test("all other keys are left alone", () => {
+  for (const keys of [
+    "c",
+    "0",
+    "Ctrl+a",
+    "Ctrl+d",
+    "Ctrl+c",
+    "Ctrl+1",
+    "Alt+a",
+    "ArrowDown",
+    "Shift+Enter",
+    " ",
+    "Escape",
+    "Tab",
+    "F5",
+  ]) {
+    assert.equal(press(keys), null, keys);
+  }
+});
+
+test("a key that is held down decides once, but goes on", () => {
+  assert.ok(!isRepeatable({ name: "accept" }) && !isRepeatable({ name: "done" }));
+  assert.ok(isRepeatable({ name: "next" }));
+});
+
+/** @param {string} tagName @param {Record<string, string>} attributes */
+function element(tagName, attributes = {}) {
+  return /** @type {any} */ ({
+    tagName,
+    isContentEditable: attributes.contenteditable === "true",
+    getAttribute: (/** @type {string} */ name) => attributes[name] ?? null,
+    closest: () => null,
+  });
+}
+
+test("keys belong to whoever writes, chooses or slides", () => {
+  for (const one of [
+    element("INPUT"),
+    element("INPUT", { type: "number" }),
+    element("TEXTAREA"),
+    element("SELECT"),
+    element("DIV", { contenteditable: "true" }),
+    element("DIV", { role: "combobox" }),
+  ]) {
+    assert.ok(isTakenBy(one, "a", false));
+  }
+  assert.ok(!isTakenBy(element("INPUT", { type: "range" }), "a", false));
+  assert.ok(isTakenBy(element("INPUT", { type: "range" }), "PageUp", false));
+  assert.ok(!isTakenBy(element("INPUT", { type: "checkbox" }), "d", false));
+  assert.ok(!isTakenBy(element("BODY"), "Enter", true));
+  assert.ok(!isTakenBy(null, "a", false));
+});
+
+test("Enter presses a button that was reached by Tab, not one that was clicked", () => {
+  assert.ok(isTakenBy(element("BUTTON"), "Enter", true));
+  assert.ok(!isTakenBy(element("BUTTON"), "Enter", false));
+  assert.ok(!isTakenBy(element("BUTTON"), "a", true));
+});
+
+/** @param {Record<string, string>} entries */
+function storage(entries = {}) {
+  const items = new Map(Object.entries(entries));
+  return /** @type {any} */ ({
+    items,
+    getItem: (/** @type {string} */ key) => items.get(key) ?? null,
+    setItem: (/** @type {string} */ key, /** @type {string} */ value) => items.set(key, value),
+    removeItem: (/** @type {string} */ key) => items.delete(key),
+  });
+}
+
+test("what a tab saved it loads again", () => {
+  const tab = storage();
+  const saved = { client: makeClient(), seq: 7, pending: [{ op: { seq: 7, kind: "undo" }, patch: null }] };
+  save(tab, saved);
+  assert.deepEqual(loadSaved(tab), saved);
+  save(tab, { ...saved, client: makeClient() });
+  assert.equal(tab.items.size, 2); // the old name's entry is gone
+});
+
+test("storage that is empty, broken or forbidden gives a fresh name", () => {
+  const forbidden = {
+    getItem: () => {
+      throw new Error("denied");
+    },
+  };
+  const client = "0".repeat(24);
+  for (const tab of [
+    storage(),
+    forbidden,
+    storage({ "maskdesk-review-client": "../x" }),
+    storage({ "maskdesk-review-client": client, [`maskdesk-review-ops-${client}`]: "{" }),
+    storage({ "maskdesk-review-client": client, [`maskdesk-review-ops-${client}`]: '{"seq": "x"}' }),
+  ]) {
+    const loaded = loadSaved(/** @type {any} */ (tab));
+    assert.match(loaded.client, /^[0-9a-f]{24}$/);
+    assert.notEqual(loaded.client, client);
+    assert.deepEqual([loaded.seq, loaded.pending], [0, []]);
+  }
+});
