@@ -219,10 +219,10 @@ def test_of_two_people_on_one_instance_the_second_is_told_and_both_are_kept(
     first = ReviewPage(page, link_of(address, project))
     context = browser.new_context(viewport={"width": 1360, "height": 900})
     try:
+        # A page that is told a name runs once more, and might show the first one's decision then.
+        context.add_init_script("localStorage.setItem('maskdesk-who', 'bob')")
         second = ReviewPage(context.new_page(), page.url)
         assert second.root.get_attribute("data-image") == first.root.get_attribute("data-image")
-        first.call_oneself("ann")
-        second.call_oneself("bob")
         first.press("a")
         first.wait(saved="true", status_counts="3,1,0")
         second.press("d")
