@@ -89,7 +89,9 @@ def explain(
                 model if model is not None else loaded.key,
                 str(image),
                 thresholds,
-                names=None if names is None else str(names),
+                origin=loaded.origin,
+                names=[category.name for category in loaded.label_map],
+                laws=traced.trace.laws,
                 box=asked,
                 stretch=stretch,
             )

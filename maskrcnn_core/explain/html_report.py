@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.explain.glossary import GLOSSARY, PAPERS
+from maskrcnn_core.explain.law_sentences import sentences_of
 from maskrcnn_core.explain.pictures import PICTURES
 from maskrcnn_core.explain.pictures.base import Picture
 from maskrcnn_core.explain.stages import STAGES, Fact, Stage
@@ -145,7 +146,7 @@ def _stage(traced: TracedImage, number: int, stage: Stage) -> str:
     parts = [
         f'<section id="{stage.key}" aria-labelledby="{stage.key}-title">',
         f'<h2 id="{stage.key}-title">{number}. {_text(stage.title)}</h2>',
-        f"<p>{' '.join(map(_text, stage.sentences))}</p>",
+        f"<p>{' '.join(map(_text, sentences_of(stage, traced.trace.laws)))}</p>",
         _table("In numbers, for this image", stage.facts(traced.trace)),
         _times(traced) if stage.key == _TIMED else "",
         *(_figure(picture) for picture in pictures),

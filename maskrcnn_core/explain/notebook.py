@@ -7,8 +7,7 @@ file's name can be nothing but a string.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import PurePath
+from collections.abc import Mapping, Sequence
 from string import Template
 from types import MappingProxyType
 
@@ -17,9 +16,12 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from maskrcnn_core.detection.candidates import Thresholds
+from maskrcnn_core.detection.conventions import ConventionKey
 from maskrcnn_core.explain.glossary import GLOSSARY, PAPERS
+from maskrcnn_core.explain.law_sentences import sentences_of
 from maskrcnn_core.explain.stages import STAGES, Stage
 from maskrcnn_core.images.reading import Stretch
+from maskrcnn_core.models.spec import Origin
 
 __all__ = ["STAGE_CODE", "notebook"]
 
@@ -166,7 +168,9 @@ def notebook(
     image: str,
     thresholds: Thresholds,
     *,
-    names: str | None = None,
+    origin: Origin = "row",
+    names: Sequence[str] = (),
+    laws: ConventionKey = "torchvision",
     box: tuple[float, float, float, float] | None = None,
     stretch: Stretch = "auto",
 ) -> bytes:
@@ -176,19 +180,24 @@ def notebook(
         model: a key of the model table, or the path of a weights file.
         image: the path of the image that it begins with; whoever runs it may change it.
         thresholds: as in the run that it shows.
-        names: for a weights file without a card: the path of its categories' file.
+        origin: how the model is loaded.
+        names: of a checkpoint's categories, in the order of its labels.
+        laws: by which the network was built, for the words.
         box: x1 y1 x2 y2 in pixels of the image around an object that one wonders about.
         stretch: as in :func:`~maskrcnn_core.images.reading.decode_image`.
     """
-    imported, call = _model_code(model, names)
+    imported, call = _MODEL_CODE[origin]
     asked = "" if stretch == "auto" else f", stretch={stretch!r}"
     cells = [
         _words("about", _INTRO),
-        _code("settings", _settings(model, image, thresholds, names, box)),
+        _code("settings", _settings(model, image, thresholds, names if origin == "checkpoint" else (), box)),
         _code("setup", _SETUP.substitute(model_import=imported, model_call=call, stretch=asked)),
     ]
     for number, stage in enumerate(STAGES, start=1):
-        cells += [_words(f"{stage.key}-words", _sentences(number, stage)), _code(stage.key, _run(stage))]
+        cells += [
+            _words(f"{stage.key}-words", _sentences(number, stage, laws)),
+            _code(stage.key, _run(stage)),
+        ]
     cells += [
         _words("check-words", "## Is it the same?\n\nThe stages end with the app's own detections."),
         _code("check", _LAST),
@@ -207,7 +216,7 @@ def _settings(
     model: str,
     image: str,
     thresholds: Thresholds,
-    names: str | None,
+    names: Sequence[str],
     box: tuple[float, float, float, float] | None,
 ) -> str:
     lines = [
@@ -216,8 +225,8 @@ def _settings(
         f"IMAGE = {image!r}  # one of your image files",
         f"MODEL = {model!r}",
     ]
-    if names is not None:
-        lines.append(f"NAMES = {names!r}  # its categories, one per line")
+    if names:
+        lines += ["NAMES = [", *(f"    {name!r}," for name in names), "]"]
     labels = None if thresholds.labels is None else sorted(thresholds.labels)
     lines += [
         "THRESHOLDS = Thresholds(",
@@ -233,27 +242,26 @@ def _settings(
     return "\n".join(lines)
 
 
-def _model_code(model: str, names: str | None) -> tuple[str, str]:
-    """Return the import and the call that load it: a row of the table, or somebody's own file."""
-    if names is not None:
-        return (
-            "from pathlib import Path\n\nfrom maskrcnn_core.models.loading import load_custom_model\n",
-            "load_custom_model(Path(MODEL), Path(NAMES))",
-        )
-    if PurePath(model).suffix.casefold() in (".pth", ".pt", ".safetensors"):
-        return (
-            "from pathlib import Path\n\nfrom maskrcnn_core.models.loading import load_trained_model\n",
-            "load_trained_model(Path(MODEL))",
-        )
-    return "from maskrcnn_core.models.loading import get_model\n", "get_model(MODEL)"
+_MODEL_CODE: dict[Origin, tuple[str, str]] = {
+    "row": ("from maskrcnn_core.models.loading import get_model\n", "get_model(MODEL)"),
+    "card": (
+        "from pathlib import Path\n\nfrom maskrcnn_core.models.loading import load_trained_model\n",
+        "load_trained_model(Path(MODEL))",
+    ),
+    "checkpoint": (
+        "from pathlib import Path\n\nfrom maskrcnn_core.models.loading import load_custom_model\n",
+        "load_custom_model(Path(MODEL), NAMES)",
+    ),
+}
+"""The import and the call that load a model."""
 
 
 def _run(stage: Stage) -> str:
     return STAGE_CODE.get(stage.key, f"show({stage.key!r})")
 
 
-def _sentences(number: int, stage: Stage) -> str:
-    lines = "\n".join(f"- {sentence}" for sentence in stage.sentences)
+def _sentences(number: int, stage: Stage, laws: ConventionKey) -> str:
+    lines = "\n".join(f"- {sentence}" for sentence in sentences_of(stage, laws))
     return f"## {number}. {stage.title}\n\n{lines}\n\n*Source: {stage.source}*"
 
 

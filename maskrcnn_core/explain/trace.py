@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 
 from maskrcnn_core.common.arrays import Floats, Ints, Pixels
+from maskrcnn_core.detection.conventions import ConventionKey
 from maskrcnn_core.explain.fates import Fates
 from maskrcnn_core.geometry.boxes import box_scale
 from maskrcnn_core.inference.predictor import Run
@@ -248,6 +249,11 @@ class Trace:
     regions: Regions
     run: Run
     times: tuple[PartTime, ...] = field(repr=False)
+
+    @property
+    def laws(self) -> ConventionKey:
+        """By whose laws the network was built."""
+        return self.run.candidates.convention
 
     @property
     def to_image(self) -> Floats:

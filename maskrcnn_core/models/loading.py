@@ -93,6 +93,7 @@ def load_custom_model(
         licence="",
         source=title or file.name,
         notes=facts.notes,
+        origin="checkpoint",
     )
 
 
@@ -110,7 +111,7 @@ def load_trained_model(file: Path, *, card: Path | None = None) -> LoadedModel:
     loaded = load_model(row_of_card(found, file, f"custom-{found.sha256[:12]}"))
     made = (one_line(found.made),) if found.made else ()
     # Whoever loads a file knows for what; its card may name what everybody's images are.
-    return replace(loaded, domains=(OWN,), notes=(found.knows, *found.notes, *made))
+    return replace(loaded, domains=(OWN,), notes=(found.knows, *found.notes, *made), origin="card")
 
 
 def _checked_weights(spec: ModelSpec, *, download: bool, on_progress: Progress | None) -> tuple[Path, str]:

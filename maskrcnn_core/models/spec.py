@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from maskrcnn_core.dataset.categories import LabelMap
 from maskrcnn_core.models.domains import OWN, domains_of
@@ -13,7 +13,10 @@ from maskrcnn_core.models.domains import OWN, domains_of
 if TYPE_CHECKING:
     from torchvision.models.detection import MaskRCNN
 
-__all__ = ["LoadedModel", "Measured", "ModelFacts", "ModelSpec", "Progress"]
+__all__ = ["LoadedModel", "Measured", "ModelFacts", "ModelSpec", "Origin", "Progress"]
+
+Origin = Literal["row", "card", "checkpoint"]
+"""How a model was loaded: by its row of the table, by its card, or as another project's checkpoint."""
 
 Progress = Callable[[int, int | None], None]
 """Told ``(bytes_done, bytes_total)`` of a download; the total is None while nobody knows it."""
@@ -126,12 +129,14 @@ class LoadedModel(ModelFacts):
         digest: SHA-256 of the weights file; a part of every result cache's key.
         notes: sentences on what was decided while loading; empty for published models.
         domains: keys of the domains whose pictures it is for (:mod:`maskrcnn_core.models.domains`).
+        origin: how it was loaded.
     """
 
     network: MaskRCNN
     digest: str
     notes: tuple[str, ...] = ()
     domains: tuple[str, ...] = (OWN,)
+    origin: Origin = "row"
 
     @classmethod
     def of(cls, spec: ModelSpec, network: MaskRCNN, digest: str) -> LoadedModel:

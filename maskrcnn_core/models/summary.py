@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from maskrcnn_core.models.spec import LoadedModel
+from maskrcnn_core.networks.configs import MATTERPORT_STEP
+
+if TYPE_CHECKING:
+    from torchvision.models.detection import MaskRCNN
 
 __all__ = ["PARTS", "ModelSummary", "Part", "part_of", "summarise"]
 
@@ -33,6 +37,7 @@ class ModelSummary:
         backbone: in words.
         min_size: images are scaled so that their shorter side has this many pixels,
         max_size: unless the longer one would have more than this.
+        padding: what Matterport's networks make of the sides, in words; empty for others.
         num_classes: with the background, as the heads count.
         num_categories: that have a name.
         mask_size: side M of the square of mask probabilities.
@@ -55,6 +60,7 @@ class ModelSummary:
     backbone: str
     min_size: int
     max_size: int
+    padding: str
     num_classes: int
     num_categories: int
     mask_size: int
@@ -77,6 +83,9 @@ class ModelSummary:
         """The sum over all parts."""
         return sum(self.parameters.values())
 
+    def _sides(self) -> str:
+        return f"shorter side {self.min_size} px, longer side at most {self.max_size} px"
+
     def rows(self) -> list[tuple[str, str]]:
         """Return name and value of each fact, in the order to show them in."""
         levels = len(self.anchors_per_cell)
@@ -84,7 +93,7 @@ class ModelSummary:
         return [
             ("Model", self.title),
             ("Backbone", self.backbone),
-            ("Input size", f"shorter side {self.min_size} px, longer side at most {self.max_size} px"),
+            ("Input size", self.padding or self._sides()),
             ("Classes", f"{self.num_classes} including the background, {self.num_categories} named"),
             ("Masks", f"{self.mask_size} × {self.mask_size} probabilities per box"),
             ("Anchor sizes", f"{_each_level(self.anchor_sizes)} px"),
@@ -111,6 +120,23 @@ class ModelSummary:
         ]
 
 
+def _padding(network: MaskRCNN) -> str:
+    """Return what a network of Matterport's makes of an image's sides, in its own settings' words."""
+    from maskrcnn_core.networks.centred_transform import CentredTransform
+
+    transform = network.transform
+    if not isinstance(transform, CentredTransform):
+        return ""
+    config = transform.config
+    least = f"enlarged until the shorter side has {config.min_size} px"
+    if config.min_scale:
+        least = f"{least}, {config.min_scale:g} times at least"
+    if config.resize == "square":
+        side = config.max_size
+        return f"{side} × {side} px: {least} or the longer one {side}, black around it"
+    return f"{least}; black up to multiples of {MATTERPORT_STEP} px around it"
+
+
 def summarise(model: LoadedModel) -> ModelSummary:
     """Read off a loaded network what it is made of; nothing is run."""
     from torch import nn
@@ -129,6 +155,7 @@ def summarise(model: LoadedModel) -> ModelSummary:
         backbone=model.backbone,
         min_size=network.transform.min_size[-1],
         max_size=network.transform.max_size,
+        padding=_padding(network),
         num_classes=logits[-1].out_features,
         num_categories=len(model.label_map),
         mask_size=model.mask_size,

@@ -52,12 +52,15 @@ def _prepare(look: Look, form: str, box: Box | None, fingerprint: object) -> Pre
             model.title if is_own else model.key,
             look.image.name,
             look.thresholds,
-            names="categories.txt" if is_own else None,
+            origin=model.origin,
+            names=[category.name for category in model.label_map],
+            laws=look.trace.laws,
             box=box,
             stretch=look.state.workspace.stretch,
         )
     )
     notes = [f"Put {look.image.name} next to it, or change IMAGE in its first cell."]
     if is_own:
-        notes.append("Put the model's file and its categories next to it, too.")
+        beside = {"row": "", "card": " and its card", "checkpoint": ", and its config if there is one,"}
+        notes.append(f"Put the model's file{beside[model.origin]} next to it, too.")
     return Prepared(fingerprint, str(file), f"{stem}_walk.ipynb", "application/x-ipynb+json", tuple(notes))

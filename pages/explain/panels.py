@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from maskrcnn_core.explain.glossary import GLOSSARY, PAPERS
+from maskrcnn_core.explain.law_sentences import sentences_of
 from maskrcnn_core.explain.stages import STAGES, Stage
 from pages.explain.look import Look
 from pages.explain.missed import draw_missed
@@ -48,7 +49,7 @@ def draw_stage(look: Look) -> None:
     """Draw the current stage: what it does, its picture and control, its numbers."""
     stage = STAGES[look.ui.at]
     st.subheader(f"{look.ui.at + 1}. {stage.title}")
-    st.markdown("\n".join(f"- {sentence}" for sentence in stage.sentences))
+    st.markdown("\n".join(f"- {sentence}" for sentence in sentences_of(stage, look.trace.laws)))
     with show_core_errors():
         PANELS[stage.key](look)
         _draw_facts(look, stage)

@@ -55,12 +55,19 @@ def draw_input(look: Look) -> None:
         key="explain-input",
     )
     told = f"{channel}: mean {values.mean():.2f}, spread {values.std():.2f}."
-    if any(look.trace.input.mean):
+    if any(look.trace.input.mean) and _is_scaled(look.trace.input.std):
         st.caption(f"{told} A photo like those in training would have about 0 and 1.")
+    elif any(look.trace.input.mean):
+        st.caption(f"{told} This network only subtracts a mean: nothing is divided.")
     else:
         st.caption(
             f"{told} This network was trained without subtracting a mean: the values stay as they are."
         )
+
+
+def _is_scaled(std: tuple[float, float, float]) -> bool:
+    """Whether values are divided by what they spread in photos: not by 1, nor by a byte's 255."""
+    return all(1.5 / 255 < value < 0.9 for value in std)
 
 
 def draw_backbone(look: Look) -> None:

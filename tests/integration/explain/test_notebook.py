@@ -48,9 +48,9 @@ def test_the_same_arguments_give_the_same_bytes():
     ["<script>alert(1)</script>.png", "![x](http://evil.example)", '"""\n!rm -rf ~\n%%bash', "a\\'b", "猫"],
 )
 def test_a_hostile_name_is_a_string_and_stands_nowhere_else(name):
-    made = read(notebook(name, name, Thresholds(), names=name))
+    made = read(notebook(name, name, Thresholds(), origin="checkpoint", names=[name]))
     values = settings_of(made)
-    assert [ast.literal_eval(values[key]) for key in ("IMAGE", "MODEL", "NAMES")] == [name] * 3
+    assert [ast.literal_eval(values[key]) for key in ("IMAGE", "MODEL", "NAMES")] == [name, name, [name]]
     for cell in made.cells:
         if cell.id != "settings-code":
             assert name not in cell.source or name == "猫"
@@ -62,18 +62,18 @@ def test_a_hostile_name_is_a_string_and_stands_nowhere_else(name):
 
 
 @pytest.mark.parametrize(
-    ("model", "names", "call"),
+    ("origin", "call", "has_names"),
     [
-        ("mobile", None, "get_model(MODEL)"),
-        ("own.safetensors", None, "load_trained_model(Path(MODEL))"),
-        ("own.PTH", "names.txt", "load_custom_model(Path(MODEL), Path(NAMES))"),
+        ("row", "get_model(MODEL)", False),
+        ("card", "load_trained_model(Path(MODEL))", False),
+        ("checkpoint", "load_custom_model(Path(MODEL), NAMES)", True),
     ],
 )
-def test_it_loads_the_model_as_the_command_line_does(model, names, call):
-    (setup,) = [
-        c for c in read(notebook(model, "a.png", Thresholds(), names=names)).cells if c.id == "setup-code"
-    ]
+def test_it_loads_the_model_as_it_was_loaded(origin, call, has_names):
+    made = read(notebook("own.h5", "a.png", Thresholds(), origin=origin, names=["cat", "dog"]))
+    (setup,) = [c for c in made.cells if c.id == "setup-code"]
     assert f"model = {call}\n" in setup.source
+    assert ("NAMES" in settings_of(made)) == has_names
 
 
 def test_every_code_cell_is_python():

@@ -2,7 +2,9 @@
 
 import pytest
 
+from maskrcnn_core.detection.conventions import CONVENTIONS
 from maskrcnn_core.explain.glossary import GLOSSARY, PAPERS
+from maskrcnn_core.explain.law_sentences import LAW_SENTENCES, sentences_of
 from maskrcnn_core.explain.stages import STAGES, stage_by_key
 from maskrcnn_core.explain.tracing import trace_network
 from tests.unit.explain.test_tracing import photos, starter, tiny
@@ -24,6 +26,18 @@ def test_every_stage_has_three_sentences_a_source_and_numbers_that_can_be_told(m
     assert facts["regions of interest"] == f"{len(trace.regions.boxes):,}"
     anchors = dict(stage_by_key("anchors").facts(trace))
     assert anchors["together"] == f"{len(trace.all_anchors):,} anchors"
+
+
+def test_other_projects_networks_have_sentences_of_their_own():
+    assert {laws for _, laws in LAW_SENTENCES} == CONVENTIONS.keys() - {"torchvision"}
+    for (key, laws), told in LAW_SENTENCES.items():
+        stage = stage_by_key(key)
+        changed = sentences_of(stage, laws)
+        assert len(changed) == 3 and all(sentence.endswith(".") for sentence in changed)
+        assert {n for n in range(3) if changed[n] != stage.sentences[n]} == told.keys()
+        assert sentences_of(stage, "torchvision") == stage.sentences
+    for laws in CONVENTIONS.keys() - {"torchvision"}:  # these differ in every project
+        assert {(key, laws) for key in ("input", "roi-align", "mask")} <= LAW_SENTENCES.keys()
 
 
 def test_keys_and_terms_are_each_there_once():

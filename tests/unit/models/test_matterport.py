@@ -1,5 +1,7 @@
 """Matterport's weights and settings: what is read, and what is refused by name."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from maskrcnn_core.models.foreign.matterport_config import (
 )
 from maskrcnn_core.models.foreign.table import family_of_names
 from maskrcnn_core.models.summary import summarise
+from maskrcnn_core.networks.centred_transform import CentredTransform
 from tests.builders.matterport import SETTINGS, keras_tensors, make_matterport_model
 
 PRINTED = """
@@ -103,6 +106,33 @@ def test_the_summary_says_that_proposals_are_taken_of_all_levels_together():
     rows = dict(summarise(make_matterport_model()).rows())
     assert rows["Proposals"] == "6,000 of all levels together before NMS, 100 after"
     assert rows["Anchors"] == "3 per cell on 5 feature levels"
+
+
+@pytest.mark.parametrize(
+    ("resize", "told"),
+    [
+        (
+            "square",
+            "128 × 128 px: enlarged until the shorter side has 96 px or the longer one 128, black around it",
+        ),
+        (
+            "pad64",
+            "enlarged until the shorter side has 96 px, 2 times at least; black up to multiples of 64 px "
+            "around it",
+        ),
+    ],
+)
+def test_the_summary_says_what_becomes_of_an_images_sides(resize, told):
+    model = make_matterport_model()
+    config = replace(
+        model.network.transform.config,
+        resize=resize,
+        min_size=96,
+        max_size=128,
+        min_scale=2.0 if resize == "pad64" else 0.0,
+    )
+    model.network.transform = CentredTransform(config)
+    assert dict(summarise(model).rows())["Input size"] == told
 
 
 # -- a printed Config --------------------------------------------------------------------------------
