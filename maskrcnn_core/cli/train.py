@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,7 +16,7 @@ import typer
 
 from maskrcnn_core.cli.console import load_named_model
 from maskrcnn_core.cli.options import grouped
-from maskrcnn_core.cli.train_options import TrainOptions
+from maskrcnn_core.cli.train_options import LearningOptions, TrainOptions
 from maskrcnn_core.common.atomic_files import DATA_VARIABLE
 from maskrcnn_core.common.extras import missing_extra
 from maskrcnn_core.common.one_line import one_line
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from maskrcnn_core.training.settings import TrainingSettings
     from maskrcnn_core.training.starting import Beginning
 
-__all__ = ["read_with_bar", "train"]
+__all__ = ["Prepared", "prepare", "read_with_bar", "train"]
 
 _Choice = TypeVar("_Choice", bound=str)
 
@@ -68,39 +68,41 @@ def train(options: TrainOptions) -> None:
             typer.echo(f"it now appears in every menu: --model {spec.key}")
 
 
-def _train(options: TrainOptions, settings: TrainingSettings) -> None:
-    """Read what there is to learn, report what is not learned, and train."""
-    from maskrcnn_core.cli.train_report import tell_crops, tell_crowded, tell_unknown, tell_unlearned
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """What a run learns from and begins with, as its options say.
+
+    Args:
+        settings: with what the model it starts from decides.
+        training: the ground truths.
+        reading: what counts as ground truth in them.
+        beginning: the network.
+        samples: of the ground truths, as the network sees them.
+    """
+
+    settings: TrainingSettings
+    training: tuple[GroundTruth, ...]
+    reading: Reading
+    beginning: Beginning
+    samples: TrainingImages
+
+
+def prepare(options: LearningOptions, settings: TrainingSettings) -> Prepared:
+    """Read what there is to learn, and report what is not learned."""
+    from maskrcnn_core.cli.train_report import tell_crops, tell_unlearned
     from maskrcnn_core.evaluation.ground_truth import renumbered
     from maskrcnn_core.evaluation.unlearned import CROWDS, Reading
-    from maskrcnn_core.training.artifacts import Keeper, Words
     from maskrcnn_core.training.loading import TrainingImages
 
-    quiet = options.quiet
-    if options.val_images and not options.val_ground_truth:
-        raise InputError("--val-images: expected --val-ground-truth with it, got none")
     reading = Reading(_one_of("--crowds", options.crowds, CROWDS), options.with_proposals, options.stretch)
-    training = _read_all(options.ground_truth, options.images, "--images", reading, quiet=quiet)
-    validation = _read_all(
-        options.val_ground_truth or [],
-        options.val_images or options.images,
-        "--val-images",
-        reading,
-        quiet=quiet,
-    )
-    beginning = _beginning(options.from_, options.names, training, options.seed, quiet=quiet)
-    if options.max_detections is None and options.from_ is not None:
-        settings = replace(settings, max_detections=beginning.model.max_detections)
+    training = _read_all(options.ground_truth, options.images, "--images", reading, quiet=options.quiet)
+    beginning = _beginning(options.from_, options.names, training, options.seed, quiet=options.quiet)
     if options.rois is None:
         settings = replace(settings, rois=beginning.model.rois_per_image)
-    for truth in (*training, *validation):
+    for truth in training:
         tell_unlearned(truth, reading)
-    for sentence in renumbered(training, beginning.model.label_map.categories):
+    for sentence in (*renumbered(training, beginning.model.label_map.categories), *beginning.notes):
         tell(sentence)
-    tell_crowded([*training, *validation], settings.max_detections)
-    for note in beginning.notes:
-        tell(note)
-    tell_unknown(validation, beginning)
     transform = beginning.model.network.transform
     samples = TrainingImages(
         training,
@@ -110,18 +112,43 @@ def _train(options: TrainOptions, settings: TrainingSettings) -> None:
         options.seed,
     )
     tell_crops(samples)
+    return Prepared(settings, training, reading, beginning, samples)
+
+
+def _train(options: TrainOptions, settings: TrainingSettings) -> None:
+    """Read what there is to learn and to measure on, and train."""
+    from maskrcnn_core.cli.train_report import tell_crowded, tell_unknown, tell_unlearned
+    from maskrcnn_core.training.artifacts import Keeper, Words
+
+    if options.val_images and not options.val_ground_truth:
+        raise InputError("--val-images: expected --val-ground-truth with it, got none")
+    prepared = prepare(options, settings)
+    settings, beginning = prepared.settings, prepared.beginning
+    validation = _read_all(
+        options.val_ground_truth or [],
+        options.val_images or options.images,
+        "--val-images",
+        prepared.reading,
+        quiet=options.quiet,
+    )
+    if options.max_detections is None and options.from_ is not None:
+        settings = replace(settings, max_detections=beginning.model.max_detections)
+    for truth in validation:
+        tell_unlearned(truth, prepared.reading)
+    tell_crowded([*prepared.training, *validation], settings.max_detections)
+    tell_unknown(validation, beginning)
     words = Words(options.title or settings.out.stem, options.knows, options.licence, options.half)
-    keeper = Keeper(settings, beginning, training, validation, words)
+    keeper = Keeper(settings, beginning, prepared.training, validation, words)
     _train_with_bar(
         settings,
         beginning,
-        samples,
+        prepared.samples,
         validation,
         keeper,
-        reading,
+        prepared.reading,
         device=options.device,
         resume=options.resume,
-        quiet=quiet,
+        quiet=options.quiet,
     )
 
 

@@ -1,11 +1,11 @@
-"""The options of ``train``: one field per option."""
+"""The options of ``train``, and those of them that decide what it sees: one field per option."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,31 +15,18 @@ from maskrcnn_core.models.weights_files import own_models_folder
 if TYPE_CHECKING:
     from maskrcnn_core.training.settings import TrainingSettings
 
-__all__ = ["TrainOptions"]
+__all__ = ["LearningOptions", "TrainOptions"]
 
 _RATE_FROM_NOTHING, _RATE_FROM_MODEL = 1e-3, 1e-4
 _LIMIT = 100
 
 
-@dataclass(frozen=True)
-class TrainOptions:
-    """The options, in the order in which the help lists them."""
+@dataclass(frozen=True, kw_only=True)
+class LearningOptions:
+    """What decides which samples a network learns from, and how it sees them, in the order of the help."""
 
     ground_truth: Annotated[list[Path], typer.Option(help="COCO JSON to learn from. Repeatable.")]
     images: Annotated[list[Path], typer.Option(help="The folder of its images, one for each ground truth.")]
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="The weights to write (.safetensors); everything else goes next to it. [default: in the "
-            "folder of your own models, named after --title or the ground truth]"
-        ),
-    ] = None
-    val_ground_truth: Annotated[
-        list[Path] | None, typer.Option(help="COCO JSON to measure on; never learned from.")
-    ] = None
-    val_images: Annotated[
-        list[Path] | None, typer.Option(help="The folders of those images. [default: those of --images]")
-    ] = None
     from_: Annotated[
         str | None,
         typer.Option(
@@ -51,18 +38,7 @@ class TrainOptions:
     names: Annotated[
         Path | None, typer.Option(help="For --from a .pth file: its categories, one per line.")
     ] = None
-    epochs: Annotated[int, typer.Option(help="How many times training sees each image.")] = 30
     batch_size: Annotated[int, typer.Option(help="Samples per step.")] = 4
-    rate: Annotated[
-        float | None,
-        typer.Option(
-            help=f"The highest learning rate. [default: {_RATE_FROM_NOTHING:g} from random values, "
-            f"{_RATE_FROM_MODEL:g} from a model]"
-        ),
-    ] = None
-    warm_up: Annotated[
-        int, typer.Option(help="Steps during which the rate rises from zero; at most a tenth of the run.")
-    ] = 200
     crop: Annotated[
         int | None,
         typer.Option(
@@ -88,23 +64,8 @@ class TrainOptions:
             help="Keep batch norm's statistics fixed. [default: yes from a model, no from random values]"
         ),
     ] = None
-    stop_after: Annotated[
-        int | None,
-        typer.Option(help="Stop after N epochs while the rate is still high: a first stage for another run."),
-    ] = None
     seed: Annotated[int, typer.Option(help="Seed for everything random.")] = 0
     workers: Annotated[int, typer.Option(help="Processes that prepare samples.")] = 1
-    evaluate_every: Annotated[int, typer.Option(help="Epochs between two evaluations.")] = 1
-    checkpoint_every: Annotated[
-        int, typer.Option(help="Steps between checkpoints, in addition to one at the end of each epoch.")
-    ] = 100
-    max_detections: Annotated[
-        int | None,
-        typer.Option(
-            help="How many detections per image count; the model keeps this limit. "
-            f"[default: the limit of the model given with --from; {_LIMIT} from random values]"
-        ),
-    ] = None
     rois: Annotated[
         int | None,
         typer.Option(
@@ -123,6 +84,78 @@ class TrainOptions:
         typer.Option("--with-proposals", help="Also learn a model's proposals that nobody has decided on."),
     ] = False
     device: DeviceOption = "auto"
+    stretch: StretchOption = "auto"
+    quiet: QuietOption = False
+
+    def settings_with(self, out: Path, **others: Any) -> TrainingSettings:
+        """Return a run's settings, except those that the model it starts from decides.
+
+        Raises:
+            InputError: if a value is out of range.
+        """
+        from maskrcnn_core.training.augmentation import Augmentation
+        from maskrcnn_core.training.settings import TrainingSettings
+
+        return TrainingSettings(
+            out=out,
+            batch_size=self.batch_size,
+            freeze_norms=self.from_ is not None if self.freeze_norms is None else self.freeze_norms,
+            seed=self.seed,
+            workers=self.workers,
+            **({} if self.rois is None else {"rois": self.rois}),
+            augmentation=Augmentation(
+                crop=self.crop,
+                scales=(self.smallest, self.largest),
+                turns=self.turns,
+                colour=self.colour,
+            ),
+            **others,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(LearningOptions):
+    """The options of ``train``: those above come first."""
+
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="The weights to write (.safetensors); everything else goes next to it. [default: in the "
+            "folder of your own models, named after --title or the ground truth]"
+        ),
+    ] = None
+    val_ground_truth: Annotated[
+        list[Path] | None, typer.Option(help="COCO JSON to measure on; never learned from.")
+    ] = None
+    val_images: Annotated[
+        list[Path] | None, typer.Option(help="The folders of those images. [default: those of --images]")
+    ] = None
+    epochs: Annotated[int, typer.Option(help="How many times training sees each image.")] = 30
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            help=f"The highest learning rate. [default: {_RATE_FROM_NOTHING:g} from random values, "
+            f"{_RATE_FROM_MODEL:g} from a model]"
+        ),
+    ] = None
+    warm_up: Annotated[
+        int, typer.Option(help="Steps during which the rate rises from zero; at most a tenth of the run.")
+    ] = 200
+    stop_after: Annotated[
+        int | None,
+        typer.Option(help="Stop after N epochs while the rate is still high: a first stage for another run."),
+    ] = None
+    evaluate_every: Annotated[int, typer.Option(help="Epochs between two evaluations.")] = 1
+    checkpoint_every: Annotated[
+        int, typer.Option(help="Steps between checkpoints, in addition to one at the end of each epoch.")
+    ] = 100
+    max_detections: Annotated[
+        int | None,
+        typer.Option(
+            help="How many detections per image count; the model keeps this limit. "
+            f"[default: the limit of the model given with --from; {_LIMIT} from random values]"
+        ),
+    ] = None
     resume: Annotated[
         bool,
         typer.Option(
@@ -140,8 +173,6 @@ class TrainOptions:
         bool, typer.Option("--half", help="Store the weights in half precision: half the size.")
     ] = False
     menu: Annotated[bool, typer.Option(help="Add the finished model to every menu.")] = True
-    stretch: StretchOption = "auto"
-    quiet: QuietOption = False
 
     @property
     def place(self) -> Path:
@@ -167,29 +198,14 @@ class TrainOptions:
         Raises:
             InputError: if a value is out of range.
         """
-        from maskrcnn_core.training.augmentation import Augmentation
-        from maskrcnn_core.training.settings import TrainingSettings
-
-        is_new = self.from_ is None
-        usual_rate = _RATE_FROM_NOTHING if is_new else _RATE_FROM_MODEL
-        return TrainingSettings(
-            out=self.place,
+        usual_rate = _RATE_FROM_NOTHING if self.from_ is None else _RATE_FROM_MODEL
+        return self.settings_with(
+            self.place,
             epochs=self.epochs,
-            batch_size=self.batch_size,
             peak_rate=usual_rate if self.rate is None else self.rate,
             warm_up=self.warm_up,
-            freeze_norms=not is_new if self.freeze_norms is None else self.freeze_norms,
             stop_after=self.stop_after,
-            seed=self.seed,
-            workers=self.workers,
             evaluate_every=self.evaluate_every,
             checkpoint_every=self.checkpoint_every,
             max_detections=_LIMIT if self.max_detections is None else self.max_detections,
-            **({} if self.rois is None else {"rois": self.rois}),
-            augmentation=Augmentation(
-                crop=self.crop,
-                scales=(self.smallest, self.largest),
-                turns=self.turns,
-                colour=self.colour,
-            ),
         )

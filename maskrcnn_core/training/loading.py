@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from cachetools import LRUCache
@@ -31,9 +32,9 @@ from maskrcnn_core.training.augmentation import (
     largest_whole_scale,
 )
 
-__all__ = ["Batches", "TrainingImages", "seed_of"]
+__all__ = ["Batches", "Key", "TrainingImages", "seed_of"]
 
-Key = tuple[int, int, int]
+Key: TypeAlias = tuple[int, int, int]
 """Epoch, place in it, and which image: all that decides a sample, beside the run's seed."""
 
 _CACHE_BYTES = 2 << 30
@@ -74,6 +75,20 @@ class TrainingImages(TorchDataset[tuple[Tensor, Target]]):
         pixels = self._pixels(key[2], file, record, stretch)
         with self._chance_of(key):
             return self.augmentation(replace(bare, pixels=pixels))
+
+    def bare(self, key: Key) -> tuple[ImageRecord, Sample]:
+        """Return the record of a sample's image, and all that is known of it, without pixels."""
+        _, record, sample, _ = self._samples[key[2]]
+        return record, sample
+
+    def pixels(self, key: Key) -> Pixels:
+        """Return a sample's whole image as it is in its file, uint8 ``[H, W, 3]`` RGB.
+
+        Raises:
+            CoreError: if it cannot be read.
+        """
+        file, record, _, stretch = self._samples[key[2]]
+        return self._pixels(key[2], file, record, stretch)
 
     def order(self, epoch: int) -> list[Key]:
         """Order one epoch: every image once, larger ones as often as crops are needed to see most of them."""
@@ -213,14 +228,18 @@ class Batches:
             persistent_workers=workers > 0,
         )
 
+    def keys_of(self, epoch: int) -> list[list[Key]]:
+        """Return the keys of an epoch's samples, batch by batch."""
+        order, size = self._images.order(epoch), self._batch_size
+        return [order[i : i + size] for i in range(0, len(order) - size + 1, size)]
+
     def of(self, epoch: int, first: int = 0) -> Iterator[tuple[list[Tensor], list[Target]]]:
         """Yield an epoch's batches from ``first`` on; what does not fill one waits for the next epoch.
 
         Raises:
             CoreError: if an image cannot be read; also if a worker process met it.
         """
-        order, size = self._images.order(epoch), self._batch_size
-        self._order.batches = [order[i : i + size] for i in range(0, len(order) - size + 1, size)][first:]
+        self._order.batches = self.keys_of(epoch)[first:]
         try:
             yield from self._loader
         except CoreError as error:

@@ -39,8 +39,7 @@ from maskrcnn_core.training.checkpoint import (
     without_epochs,
     write_state,
 )
-from maskrcnn_core.training.ignoring import leave_out_ignored
-from maskrcnn_core.training.loading import Batches, TrainingImages, seed_of
+from maskrcnn_core.training.loading import Batches, TrainingImages
 from maskrcnn_core.training.optimising import optimiser_of, precision_on, running_mean
 from maskrcnn_core.training.run_records import (
     LOSSES,
@@ -53,6 +52,7 @@ from maskrcnn_core.training.run_records import (
     scores_of,
 )
 from maskrcnn_core.training.settings import TrainingSettings, learning_rate
+from maskrcnn_core.training.steps import losses_of_step, made_ready, put_into_training, steps_of_epoch
 
 __all__ = ["train"]
 
@@ -118,10 +118,7 @@ class _Run:
         self.on_progress = on_progress or (lambda _: None)
         self.header = header_of(settings, start)
         self.file = state_file(settings.out)
-        self.network: MaskRCNN = model.network.to(device, memory_format=torch.channels_last)
-        self.network.requires_grad_(True)
-        leave_out_ignored(self.network)
-        self.network.roi_heads.fg_bg_sampler.batch_size_per_image = settings.rois
+        self.network = made_ready(model.network, settings, device)
         self.average = AveragedModel(
             self.network, multi_avg_fn=running_mean(settings.ema_decay), use_buffers=True
         )
@@ -129,12 +126,7 @@ class _Run:
         self.precision = precision_on(device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.precision == torch.float16)
         self.least_objectness = self.network.rpn.score_thresh
-        self.steps_per_epoch = images.count() // settings.batch_size
-        if not self.steps_per_epoch:
-            raise InputError(
-                f"batch-size: expected at most {images.count()}, the number of samples, "
-                f"got {settings.batch_size}"
-            )
+        self.steps_per_epoch = steps_of_epoch(images, settings)
         self.steps = self.steps_per_epoch * settings.epochs
         self.end = self.steps_per_epoch * (settings.stop_after or settings.epochs)
         self.step = 0
@@ -167,18 +159,10 @@ class _Run:
         self._settle(0, row | scores_of(results), math.inf, results)
 
     def _epoch(self, epoch: int, first: int) -> None:
-        self.network.train()
-        if self.settings.freeze_norms:
-            for module in self.network.modules():
-                if isinstance(module, nn.BatchNorm2d):
-                    module.eval()
-        # What torchvision's own transform would resize, augmentation has brought to its size.
-        self.network.transform._skip_resize = True
-        # The box head learns what background is from proposals of every objectness.
-        self.network.rpn.score_thresh = 0.0
+        put_into_training(self.network, self.settings)
         began = time.monotonic()
-        for pictures, targets in self.batches.of(epoch, first):
-            losses = self._step(pictures, targets)
+        for batch in self.batches.of(epoch, first):
+            losses = self._step(batch)
             took = time.monotonic() - began
             began = time.monotonic()
             self.pace = took if self.pace is None else 0.95 * self.pace + 0.05 * took
@@ -189,16 +173,14 @@ class _Run:
             if inside and self.step % self.settings.checkpoint_every == 0:
                 self._write()
 
-    def _step(self, pictures: list[Tensor], targets: list[dict[str, Tensor]]) -> dict[str, float]:
-        torch.manual_seed(seed_of(self.settings.seed, "step", self.step))
+    def _step(self, batch: tuple[list[Tensor], list[dict[str, Tensor]]]) -> dict[str, float]:
         rate = self._rate(self.step)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        pictures = [picture.to(self.device, non_blocking=True) for picture in pictures]
-        targets = [{k: v.to(self.device, non_blocking=True) for k, v in t.items()} for t in targets]
-        with torch.autocast(self.device.type, self.precision, enabled=self.precision != torch.float32):
-            losses: dict[str, Tensor] = self.network(pictures, targets)
-            total = torch.stack(list(losses.values())).sum()
+        losses = losses_of_step(
+            self.network, batch, self.settings, self.step, device=self.device, precision=self.precision
+        )
+        total = torch.stack(list(losses.values())).sum()
         told = {name: float(loss.detach()) for name, loss in losses.items()}
         if not all(math.isfinite(value) for value in told.values()):
             raise TrainingError(
