@@ -25,7 +25,12 @@ from maskrcnn_core.errors import ImageError, InferenceError, InputError
 from maskrcnn_core.formats.arrays import npz_members
 from maskrcnn_core.formats.base import Export, Member, stems_of, write_folder
 from maskrcnn_core.formats.coco import coco_document, dump_json, least_iou, result_rows
-from maskrcnn_core.formats.pictures import label_map_members, overlay_members, segment_members
+from maskrcnn_core.formats.pictures import (
+    label_map_members,
+    overlay_members,
+    segment_members,
+    splash_members,
+)
 from maskrcnn_core.images.reading import Stretch, one_line, pixel_limit, read_image
 from maskrcnn_core.models.choice import told_misfits
 from maskrcnn_core.models.domains import OWN
@@ -51,6 +56,7 @@ class BatchSettings:
         segments: the folder for each instance's segment and mask, or none.
         overlays: the folder for each image with its instances drawn on it, or none.
         masks: the folder for each image's mask arrays and label maps, or none.
+        splash: the folder for each image, grey but for its instances, or none.
         resume: go on with a run that was broken off.
         tolerance: in pixels, by which the COCO file's polygons may be simplified; 0 keeps every pixel.
         stretch: whether deep images that use little of their range are stretched.
@@ -64,6 +70,7 @@ class BatchSettings:
     segments: Path | None = None
     overlays: Path | None = None
     masks: Path | None = None
+    splash: Path | None = None
     resume: bool = False
     tolerance: float = 0.0
     stretch: Stretch = "auto"
@@ -270,6 +277,7 @@ class _Turn:
             (settings.segments, (segment_members,)),
             (settings.overlays, (overlay_members,)),
             (settings.masks, (npz_members, label_map_members)),
+            (settings.splash, (splash_members,)),
         ):
             for members in formats if folder is not None else ():
                 with writing(Path(folder or "")):
@@ -302,7 +310,7 @@ def _check_outputs(settings: BatchSettings) -> None:
             raise InputError(f"{shown}: this is one of the images; choose another output file")
     if len({os.path.realpath(file) for file in files}) < len(files):
         raise InputError(f"{one_line(str(settings.out))}: the two output files must differ")
-    for folder in (settings.segments, settings.overlays, settings.masks):
+    for folder in (settings.segments, settings.overlays, settings.masks, settings.splash):
         if folder is not None and folder.exists() and not folder.is_dir():
             raise InputError(f"{one_line(str(folder))}: expected a folder, got a file")
 
@@ -327,6 +335,7 @@ def _header(settings: BatchSettings, model: LoadedModel) -> dict[str, object]:
         "segments folder": place(settings.segments),
         "overlays folder": place(settings.overlays),
         "masks folder": place(settings.masks),
+        "splash folder": place(settings.splash),
     }
 
 

@@ -89,6 +89,10 @@ def annotate(
     masks: Annotated[
         Path | None, typer.Option(help="Also write mask arrays (.npz) and label maps (.png) to this folder.")
     ] = None,
+    splash: Annotated[
+        Path | None,
+        typer.Option(help="Also write each image, grey outside its instances, to this folder."),
+    ] = None,
     score_threshold: ScoreThresholdOption = None,
     mask_threshold: MaskThresholdOption = 0.5,
     nms_threshold: NmsThresholdOption = None,
@@ -117,7 +121,7 @@ def annotate(
         thresholds_of(None, score_threshold, nms_threshold, max_detections, mask_threshold)
         if not 0 <= simplify <= MAX_TOLERANCE:
             raise InputError(f"--simplify: expected 0 to {MAX_TOLERANCE:g} pixels, got {simplify}")
-        outputs = [folder for folder in (segments, overlays, masks) if folder is not None]
+        outputs = [folder for folder in (segments, overlays, masks, splash) if folder is not None]
         others = PassedOver()
         files = find_files(paths, outputs=outputs, others=others)
         if left := others.sentence("not images"):
@@ -139,6 +143,7 @@ def annotate(
             segments,
             overlays,
             masks,
+            splash,
             resume,
             simplify,
             stretch,

@@ -5,7 +5,12 @@ from __future__ import annotations
 from maskrcnn_core.formats.arrays import npz_members
 from maskrcnn_core.formats.base import Export, Format, Member, write_folder, write_zip
 from maskrcnn_core.formats.coco import coco_members, results_members
-from maskrcnn_core.formats.pictures import label_map_members, overlay_members, segment_members
+from maskrcnn_core.formats.pictures import (
+    label_map_members,
+    overlay_members,
+    segment_members,
+    splash_members,
+)
 from maskrcnn_core.formats.table import table_members
 
 __all__ = ["FORMATS", "Export", "Format", "Member", "format_by_key", "write_folder", "write_zip"]
@@ -77,6 +82,17 @@ FORMATS: tuple[Format, ...] = (
         holds="The image at full size with what is drawn on it.",
         loses="Everything but the look.",
         members=overlay_members,
+        count=lambda export: len(export.images),
+    ),
+    Format(
+        key="splash",
+        title="Colour splash",
+        suffix=".png",
+        mime="image/png",
+        holds="The image at full size: its instances in their own colours, all else in grey (the luma of "
+        "ITU-R BT.601).",
+        loses="Everything but the look.",
+        members=splash_members,
         count=lambda export: len(export.images),
     ),
     Format(

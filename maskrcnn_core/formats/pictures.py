@@ -1,4 +1,4 @@
-"""Files made for each image: cut-out segments, label maps, overlays.
+"""Files made for each image: cut-out segments, label maps, overlays, colour splashes.
 
 The pictures are at the image's full size, so that every pixel is what it says: PNG, but for label maps of
 values that its 16 bits cannot hold.
@@ -17,10 +17,11 @@ from PIL import Image
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.dataset.annotations import AnnotatedImage, Instance
 from maskrcnn_core.drawing.instances import cut_out, render
+from maskrcnn_core.drawing.splash import color_splash
 from maskrcnn_core.formats.base import Export, Member, file_stem, stems_of
 from maskrcnn_core.formats.placed_png import placed_png
 
-__all__ = ["label_map_members", "overlay_members", "segment_members"]
+__all__ = ["label_map_members", "overlay_members", "segment_members", "splash_members"]
 
 _FAST = 1  # zlib level: at full size the higher ones take ten times as long for a tenth of the bytes
 _LARGEST_UINT16 = 2**16 - 1
@@ -57,6 +58,13 @@ def overlay_members(export: Export) -> Iterator[Member]:
     for stem, image in zip(stems_of(export.images), export.images, strict=True):
         picture = render(image.load_pixels(), image.instances, export.names, export.style)
         yield Member(f"{stem}_overlay.png", _png(picture))
+
+
+def splash_members(export: Export) -> Iterator[Member]:
+    """Yield each image at full size, grey but for its instances; all grey where it has none."""
+    for stem, image in zip(stems_of(export.images), export.images, strict=True):
+        picture = color_splash(image.load_pixels(), (instance.mask for instance in image.instances))
+        yield Member(f"{stem}_splash.png", _png(picture))
 
 
 def label_map_members(export: Export) -> Iterator[Member]:

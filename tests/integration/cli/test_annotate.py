@@ -92,6 +92,7 @@ def test_control_characters_never_reach_the_terminal(tiny, drawn, tmp_path):
         (["--categories", "a,pple"], "category 'pple': expected one of the model's 5 categories"),
         (["--categories", ","], "--categories"),
         (["--overlays", "in"], "choose another output folder"),
+        (["--splash", "in"], "choose another output folder"),
         (["--colour", "red"], "--colour"),
     ],
 )
@@ -131,7 +132,7 @@ def test_a_bug_shows_as_one(tiny, drawn, monkeypatch, tmp_path):
 
 
 def test_folders_of_pictures_are_written(tiny, drawn, tmp_path):
-    folders = [tmp_path / name for name in ("segments", "overlays", "masks")]
+    folders = [tmp_path / name for name in ("segments", "overlays", "masks", "splash")]
     options = [option for f in folders for option in (f"--{f.name}", f)]
     result = invoke("annotate", drawn, "--out", tmp_path / "a.json", "--score-threshold", "0.1", *options)
     assert result.exit_code == 0

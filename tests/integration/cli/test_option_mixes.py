@@ -21,6 +21,7 @@ VALUES = {
         "--segments": "{new}/segments",
         "--overlays": "{new}/overlays",
         "--masks": "{new}/masks",
+        "--splash": "{new}/splash",
         "--score-threshold": "0.3",
         "--mask-threshold": "0.4",
         "--nms-threshold": "0.4",

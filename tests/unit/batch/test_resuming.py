@@ -122,8 +122,9 @@ def test_another_model_other_weights_and_other_folders_are_refused_by_name(folde
     ):
         with pytest.raises(InputError, match=says):
             annotate(resumed, Predictor(replace(predictor.model, **changes), "cpu"))
-    with pytest.raises(InputError, match=r"overlays folder none, this one has .*; use the same again"):
-        annotate(replace(resumed, overlays=tmp_path / "o"), predictor)
+    for folders in ("overlays", "splash"):
+        with pytest.raises(InputError, match=rf"{folders} folder none, this one has .*; use the same again"):
+            annotate(replace(resumed, **{folders: tmp_path / "o"}), predictor)
 
 
 @pytest.mark.parametrize("text", ["what?\n", "[]\n", '{"journal version":0}\n'])

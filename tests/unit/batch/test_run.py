@@ -6,12 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import ExifTags, Image
 
 from maskrcnn_core.batch import annotate
 from maskrcnn_core.detection.candidates import Thresholds
+from maskrcnn_core.drawing.splash import color_splash
 from maskrcnn_core.errors import InferenceError, InputError
 from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.formats.coco_results import read_results_file
+from maskrcnn_core.images.reading import read_image
 from maskrcnn_core.inference.predictor import Failure, Predictor
 from tests.builders.batch import (
     LOW,
@@ -135,7 +138,12 @@ def test_the_category_filter_keeps_only_those(folder, tmp_path, predictor):
 def test_folders_get_the_files_of_each_image_under_different_names(folder, tmp_path, predictor):
     out = tmp_path / "out"
     settings = settings_for(
-        folder, out=out, segments=out / "segments", overlays=out / "overlays", masks=out / "masks"
+        folder,
+        out=out,
+        segments=out / "segments",
+        overlays=out / "overlays",
+        masks=out / "masks",
+        splash=out / "splash",
     )
     report = annotate(settings, predictor)
     names = set(files_in(out))
@@ -143,6 +151,11 @@ def test_folders_get_the_files_of_each_image_under_different_names(folder, tmp_p
         "overlays/a_overlay.png",
         "overlays/b_1_overlay.png",
         "overlays/b_3_overlay.png",
+    }
+    assert {n for n in names if n.startswith("splash/")} == {
+        "splash/a_splash.png",
+        "splash/b_1_splash.png",
+        "splash/b_3_splash.png",
     }
     assert {n for n in names if n.startswith("masks/a_")} == {
         "masks/a_masks.npz",
@@ -155,6 +168,26 @@ def test_folders_get_the_files_of_each_image_under_different_names(folder, tmp_p
     arrays = np.load(out / "masks" / "b_3_masks.npz")
     areas = [a["area"] for a in document["annotations"] if a["image_id"] == 3]
     assert arrays["masks"].sum((0, 1)).tolist() == areas
+
+
+def test_a_splash_is_of_the_picture_that_the_network_saw(tmp_path, predictor):
+    """Upright where EXIF says so, of 8 bits where the file has 16."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    picture = Image.fromarray(make_image(90, 120, 4))
+    exif = picture.getexif()
+    exif[ExifTags.Base.Orientation] = 6
+    picture.save(folder / "turned.png", exif=exif)
+    deep = make_image(90, 120, 5)[:, :, 0].astype(np.uint16) * 257
+    Image.fromarray(deep).save(folder / "deep.png")
+    report = annotate(settings_for(folder, out=tmp_path, splash=tmp_path / "s"), predictor)
+    dataset = read_coco(report.files[0].read_bytes())[0]
+    for record in dataset.images:
+        masks = [i.mask for i in dataset.instances if i.image_id == record.id]
+        written = Image.open(tmp_path / "s" / record.file_name.replace(".png", "_splash.png"))
+        pixels = read_image(folder / record.file_name).pixels
+        assert masks and np.array_equal(np.asarray(written), color_splash(pixels, masks))
+    assert [record.size for record in dataset.images] == [(90, 120), (120, 90)]
 
 
 def test_odd_file_names_come_through(tmp_path, predictor):
@@ -174,6 +207,7 @@ def test_odd_file_names_come_through(tmp_path, predictor):
         ({"out": "r.json"}, "must differ"),
         ({"out": "in/b.png"}, "one of the images"),
         ({"overlays": "in/b.png"}, "expected a folder, got a file"),
+        ({"splash": "in/b.png"}, "expected a folder, got a file"),
         ({"files": ()}, "expected one or more"),
     ],
 )

@@ -214,6 +214,17 @@ def test_the_overlay_is_the_image_where_nothing_is_drawn():
     assert np.array_equal(open_png(member.data), make_export().images[0].load_pixels())
 
 
+def test_a_colour_splash_is_the_image_on_the_instances_and_grey_elsewhere():
+    for member, image in zip(members_of("splash"), make_export().images, strict=True):
+        picture, pixels = open_png(member.data), image.load_pixels()
+        inside = np.zeros((HEIGHT, WIDTH), np.bool_)
+        for instance in image.instances:
+            inside |= instance.mask.to_mask()
+        assert np.array_equal(picture[inside], pixels[inside])
+        assert (picture[~inside] == picture[~inside][:, :1]).all()
+        assert (pixels[~inside] != pixels[~inside][:, :1]).any()
+
+
 def test_the_table_has_one_row_an_instance_and_no_formulas():
     export = make_export(images=(make_image_with(make_instances(), name="=1+1"),))
     rows = list(csv.DictReader(io.StringIO(members_of("table", export)[0].data.decode("utf-8-sig"))))
