@@ -116,6 +116,7 @@ def draw_thresholds(state: UiState) -> None:
     model = facts_of(state)
     if model is not None:
         _take_score_of(state, model)
+        _take_nms_of(state, model)
     old = state.thresholds
     nms = st.slider(
         "NMS IoU",
@@ -123,9 +124,9 @@ def draw_thresholds(state: UiState) -> None:
         1.0,
         old.nms_threshold,
         0.05,
-        key="nms",
+        key=f"nms-{state.own_nms:g}",  # a widget takes another value only as another widget
         help="If two boxes of one category overlap by more than this (intersection over union), the "
-        "lower-scoring one is dropped.",
+        f"lower-scoring one is dropped. The model's own: {state.own_nms:g}.",
     )
     mask = st.slider(
         "Mask threshold",
@@ -177,6 +178,13 @@ def _take_score_of(state: UiState, model: ModelSpec | LoadedModel) -> None:
     if chosen != state.scored_by:
         state.thresholds = replace(state.thresholds, score_threshold=model.score_threshold)
         state.scored_by = chosen
+
+
+def _take_nms_of(state: UiState, model: ModelSpec | LoadedModel) -> None:
+    """Take the NMS threshold of a model that has another one; one that somebody has moved stays else."""
+    if model.nms_threshold != state.own_nms:
+        state.thresholds = replace(state.thresholds, nms_threshold=model.nms_threshold)
+        state.own_nms = model.nms_threshold
 
 
 def _draw_stretch(state: UiState) -> None:

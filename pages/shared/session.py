@@ -144,6 +144,7 @@ class UiState:
         custom: the session's own models, by key; nobody else sees them.
         thresholds: as set by the sliders.
         limits: detections per image, for each model that was chosen so far.
+        own_nms: the chosen model's own NMS threshold, which :attr:`thresholds` began with.
         scored_by: model and domain that the present score threshold belongs to.
         only_categories: names of the only categories to show; empty for all.
         current: digest of the image that is looked at.
@@ -183,6 +184,7 @@ class UiState:
     custom: dict[str, Predictor] = field(default_factory=dict)
     thresholds: Thresholds = field(default_factory=Thresholds)
     limits: dict[str, int] = field(default_factory=dict)
+    own_nms: float = 0.5
     scored_by: tuple[str, str] = ("", "")
     only_categories: list[str] = field(default_factory=list)
     current: str | None = None

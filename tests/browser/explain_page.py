@@ -30,6 +30,14 @@ class ExplainPage:
         page.goto(f"{address}/how_it_works")
         page.get_by_role("heading", name="How Mask R-CNN works").wait_for(timeout=120_000)
 
+    @classmethod
+    def on(cls, page):
+        """The page that a link has led to, with an image open."""
+        made = cls.__new__(cls)
+        made.page = page
+        made.title("input").wait_for(timeout=120_000)
+        return made
+
     def choose_model(self, title):
         self.page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
         self.page.get_by_role("option", name=title).click()

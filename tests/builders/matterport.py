@@ -1,5 +1,6 @@
 """A narrow network of Matterport's, its values as Keras keeps them, from a seed."""
 
+import h5py
 import numpy as np
 import torch
 
@@ -68,6 +69,20 @@ def keras_tensors(classes=4, seed=0, blocks=(1, 1, 2, 1)):
     conv("mrcnn_mask_deconv", 2, 2, MASK, PYRAMID, outputs=MASK)
     conv("mrcnn_mask", 1, 1, MASK, classes)
     return tensors
+
+
+def write_keras_file(file, classes=4, seed=0):
+    """As ``save_weights`` of Keras 2 writes it: each layer a group, and in it one of its name."""
+    with h5py.File(file, "w") as opened:
+        tensors = keras_tensors(classes, seed)
+        opened.attrs["backend"] = np.bytes_("tensorflow")
+        opened.attrs["keras_version"] = "2.2.4"
+        layers = dict.fromkeys(name.rpartition(".")[0] for name in tensors)
+        opened.attrs["layer_names"] = np.array([layer.encode() for layer in layers])
+        for name, tensor in tensors.items():
+            layer, _, kind = name.rpartition(".")
+            opened.create_dataset(f"{layer}/{layer}/{kind}:0", data=tensor.numpy())
+    return file
 
 
 def make_matterport_network(classes=4, seed=0, settings=SETTINGS):

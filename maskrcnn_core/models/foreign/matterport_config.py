@@ -17,7 +17,7 @@ from maskrcnn_core.dataset.categories import COCO_CATEGORIES
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.networks.configs import MatterportConfig
 
-__all__ = ["MATTERPORT_PRESETS", "MatterportSettings", "read_printed_config"]
+__all__ = ["MATTERPORT_PRESETS", "MatterportSettings", "printed_config", "read_printed_config"]
 
 _MOST_CHARACTERS = 1 << 20
 """Of a text: a training's whole log is read, too, where it has no more."""
@@ -149,8 +149,23 @@ MATTERPORT_PRESETS: Mapping[str, MatterportSettings] = MappingProxyType(
 # -- a printed Config ----------------------------------------------------------------------------
 
 
-def read_printed_config(text: str) -> MatterportSettings:
+def printed_config(settings: MatterportSettings) -> str:
+    """Return settings as ``Config.display`` prints them; :func:`read_printed_config` reads them back."""
+    lines = []
+    for name, (field, _) in _FIELDS.items():
+        value = getattr(settings, field)
+        if value is not None:
+            told = f"[{', '.join(f'{v:g}' for v in value)}]" if isinstance(value, tuple) else value
+            lines.append(f"{name:<30} {told}")
+    return "\n".join(lines)
+
+
+def read_printed_config(text: str, base: MatterportSettings | None = None) -> MatterportSettings:
     """Read what ``Config.display`` has printed; lines of anything else are passed over.
+
+    Args:
+        text: a line for each setting, as a training's log begins with them.
+        base: what holds where the text says nothing; by default Matterport's own ``Config``.
 
     Raises:
         InputError: if no setting is in it, or one has a value that it cannot have, naming both.
@@ -188,7 +203,7 @@ def read_printed_config(text: str) -> MatterportSettings:
         if name in _FIELDS:
             field, read = _FIELDS[name]
             values[field] = read(name, value)
-    return replace(MatterportSettings(), **values, notes=tuple(notes))
+    return replace(base or MatterportSettings(), **values, notes=tuple(notes))
 
 
 def _told(value: str) -> str:

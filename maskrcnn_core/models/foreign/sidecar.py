@@ -48,7 +48,7 @@ class Sidecar:
         config: the training's: Detectron2's ``config.yaml``, mmdetection's ``.py``, or what Matterport's
             ``config.display()`` printed.
         style: of an mmdetection backbone, where neither file nor config says it.
-        preset: which of Matterport's samples a model was trained as, where there is no config.
+        preset: which of Matterport's samples a model was trained as; what a config says goes before it.
         norm_eps: epsilon of torchvision's version 1's frozen batch norm.
     """
 

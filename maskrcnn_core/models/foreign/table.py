@@ -86,7 +86,7 @@ def _matterport(raw: RawCheckpoint, sidecar: Sidecar) -> FamilyFacts:
 
     settings = None if sidecar.preset is None else MATTERPORT_PRESETS[sidecar.preset]
     if sidecar.config is not None:
-        settings = read_printed_config(_text_of(sidecar.config))
+        settings = read_printed_config(_text_of(sidecar.config), settings)
     return read_matterport(raw.tensors, raw.file_name, settings)
 
 

@@ -10,6 +10,7 @@ from maskrcnn_core.models.foreign.matterport import read_matterport
 from maskrcnn_core.models.foreign.matterport_config import (
     MATTERPORT_PRESETS,
     MatterportSettings,
+    printed_config,
     read_printed_config,
 )
 from maskrcnn_core.models.foreign.table import family_of_names
@@ -169,6 +170,15 @@ def test_a_trainings_log_is_read_as_its_config():
 def test_a_config_that_cannot_be_had_is_refused_by_name(text, message):
     with pytest.raises(InputError, match=message):
         read_printed_config(text)
+
+
+@pytest.mark.parametrize("name", MATTERPORT_PRESETS)
+def test_a_preset_is_printed_as_a_config_and_read_back(name):
+    preset = MATTERPORT_PRESETS[name]
+    text = printed_config(preset)
+    assert read_printed_config(text, MatterportSettings(names=preset.names)) == preset
+    changed = read_printed_config("DETECTION_MIN_CONFIDENCE 0.25", preset)
+    assert changed == replace(preset, min_confidence=0.25)
 
 
 @pytest.mark.parametrize("name", MATTERPORT_PRESETS)

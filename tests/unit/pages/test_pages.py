@@ -120,7 +120,7 @@ def test_the_table_lists_what_is_above_the_threshold(mobile):
 
 def test_thresholds_survive_a_visit_to_another_page(mobile):
     app = with_sample(open_app())
-    app.slider(key="nms").set_value(0.3).run()
+    app.slider(key="nms-0.5").set_value(0.3).run()
     app.slider(key="mask-threshold").set_value(0.7).run()
     app.number_input(key="max-detections-mobile").set_value(7).run()
     app.switch_page(PAGES[1].file).run()
@@ -128,7 +128,7 @@ def test_thresholds_survive_a_visit_to_another_page(mobile):
     assert_fine(app)
     thresholds = state_of(app).thresholds
     assert (thresholds.nms_threshold, thresholds.mask_threshold, thresholds.max_detections) == (0.3, 0.7, 7)
-    assert app.slider(key="nms").value == 0.3
+    assert app.slider(key="nms-0.5").value == 0.3
 
 
 def test_only_chosen_categories_are_shown(mobile):
@@ -224,6 +224,19 @@ def test_who_chooses_another_model_gets_its_own_score_threshold(mobile):
     assert state.thresholds.score_threshold == model_by_key("photos").score_threshold
     app.selectbox(key="model-choice").set_value("mobile").run()
     assert state.thresholds.score_threshold == 0.5
+
+
+def test_a_model_with_another_nms_threshold_begins_with_it(mobile, monkeypatch):
+    rows = tuple(replace(spec, nms_threshold=0.3) if spec.key == "photos" else spec for spec in MODELS)
+    monkeypatch.setattr(catalog, "MODELS", rows)
+    app = open_app()
+    app.slider(key="nms-0.5").set_value(0.7).run()
+    app.selectbox(key="model-choice").set_value("starter").run()
+    assert app.slider(key="nms-0.5").value == 0.7, "moved by a person, and the model's own is the same"
+    app.selectbox(key="model-choice").set_value("photos").run()
+    assert app.slider(key="nms-0.3").value == state_of(app).thresholds.nms_threshold == 0.3
+    app.slider(key="nms-0.3").set_value(0.6).run()
+    assert state_of(app).thresholds.nms_threshold == 0.6
 
 
 def test_the_starter_is_one_choice_away_and_says_what_it_knows(no_weights):
