@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,23 +13,24 @@ from typing import Annotated, Any
 import typer
 
 from maskrcnn_core.cli.console import load_named_model
+from maskrcnn_core.cli.evaluate_files import EvaluateFiles, pixels_in
+from maskrcnn_core.cli.evaluate_report import Compared, print_report, report_as_json
 from maskrcnn_core.cli.options import MODEL_KEYS, DeviceOption, QuietOption, StretchOption
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.common.refusals import Refusal
-from maskrcnn_core.common.terminal import bar_of, errors_told, table, tell, tell_refusals
+from maskrcnn_core.common.terminal import bar_of, errors_told, tell, tell_refusals
 from maskrcnn_core.dataset.annotations import Dataset, Instance
 from maskrcnn_core.dataset.category_maps import join_categories, listed
 from maskrcnn_core.dataset.columns import Columns
 from maskrcnn_core.detection.limits import LimitTally
 from maskrcnn_core.errors import InputError
-from maskrcnn_core.evaluation.coco_metrics import Evaluation
 from maskrcnn_core.evaluation.coco_metrics import evaluate as compare
 from maskrcnn_core.evaluation.notes import notes_on, unknown_note
 from maskrcnn_core.evaluation.unlearned import Reading, Sorted, Unlearned, sort_out
 from maskrcnn_core.formats.coco_file import boxes_refused
 from maskrcnn_core.formats.coco_reader import CocoReader
 from maskrcnn_core.formats.coco_results import read_results_file, result_lines
-from maskrcnn_core.images.reading import Stretch
+from maskrcnn_core.images.reading import Stretch, read_image
 
 __all__ = ["evaluate"]
 
@@ -42,16 +42,6 @@ class Crowds(StrEnum):
 
     ignore = "ignore"
     objects = "objects"
-
-
-@dataclass(frozen=True, eq=False)
-class _Compared:
-    """The contents of a report: ``is_empty`` if no detection in a file could be compared."""
-
-    evaluation: Evaluation
-    limit: int
-    notes: Sequence[str]
-    is_empty: bool
 
 
 def evaluate(
@@ -87,6 +77,34 @@ def evaluate(
         typer.Option(help="Write the compared detections as COCO results, with the ground truth's ids."),
     ] = None,
     per_category: Annotated[bool, typer.Option("--per-category", help="Also print AP per category.")] = False,
+    per_image: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a CSV file with a row per image: right, missed and wrong at IoU .50, AP50 and AP. "
+            "Also prints the mean AP of the images."
+        ),
+    ] = None,
+    differences: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a picture per image into this folder: ground truth green, detections red. Needs the "
+            "images: --images, or --pictures."
+        ),
+    ] = None,
+    pictures: Annotated[
+        Path | None, typer.Option(help="With --results and --differences: the folder of the images.")
+    ] = None,
+    score_threshold: Annotated[
+        float | None,
+        typer.Option(
+            help="For --differences and the counts of --per-image: only detections with scores above this. "
+            "[default: the model's own; 0.5 for --results]"
+        ),
+    ] = None,
+    curve: Annotated[
+        Path | None,
+        typer.Option(help="Write precision against recall of all images to this file, .png or .csv."),
+    ] = None,
     device: DeviceOption = "auto",
     stretch: StretchOption = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers and notes as JSON.")] = False,
@@ -104,9 +122,15 @@ def evaluate(
             raise InputError("evaluate: expected either --results or --images, got both or neither")
         if save is not None and os.path.lexists(save):
             raise InputError(f"{one_line(str(save))}: this file already exists; choose another --save")
+        files = EvaluateFiles(per_image, differences, curve, score_threshold)
+        files.check()
+        _check_pictures(results, differences, pictures)
         if results is not None:
             limit = _COCO_LIMIT if max_detections is None else max_detections
             compared = _compare_file(ground_truth, results, map_ or [], crowds, save, limit)
+            if pictures is not None:
+                given = pixels_in(pictures, ground_truth, compared.truth, stretch)
+                compared = replace(compared, pixels_of=given)
         elif images is not None:
             compared = _compare_model(
                 truth=ground_truth,
@@ -119,17 +143,35 @@ def evaluate(
                 stretch=stretch,
                 quiet=quiet,
             )
+        means = files.write(
+            compared.truth,
+            compared.found,
+            compared.evaluation,
+            limit=compared.limit,
+            own_score=compared.own_score,
+            pixels_of=compared.pixels_of,
+            quiet=quiet,
+        )
     if as_json:
-        typer.echo(json.dumps(_as_json(compared), indent=2))
+        typer.echo(json.dumps(report_as_json(compared, means), indent=2))
     else:
-        _print(compared, per_category=per_category)
+        print_report(compared, means, per_category=per_category)
     if compared.is_empty:
         raise typer.Exit(1)
 
 
+def _check_pictures(results: Path | None, differences: Path | None, pictures: Path | None) -> None:
+    if pictures is not None and (results is None or differences is None):
+        raise InputError("--pictures: expected --results and --differences with it, got one or none of them")
+    if differences is not None and results is not None and pictures is None:
+        raise InputError(
+            "--differences: expected the images, too, got only --results; --pictures DIR names their folder"
+        )
+
+
 def _compare_file(
     ground_truth: Path, results: Path, pairs: Sequence[str], crowds: Crowds, save: Path | None, limit: int
-) -> _Compared:
+) -> Compared:
     truth, decided, refusals, mended = _read_truth(ground_truth, _reading(crowds))
     tell_refusals(ground_truth, refusals, mended)
     if refusals and not truth.instances:
@@ -143,7 +185,7 @@ def _compare_file(
     notes = [*joined.notes, *_undecided_notes(decided.unlearned, decided.rejected), *filter(None, [unknown])]
     notes += notes_on(joined.truth, read.found, evaluation, limit, read)
     _save(save, read.found, joined.truth)
-    return _Compared(evaluation, limit, notes, not len(read.found))
+    return Compared(joined.truth, read.found, evaluation, limit, notes, not len(read.found))
 
 
 def _compare_model(
@@ -157,7 +199,7 @@ def _compare_model(
     limit: int | None,
     stretch: Stretch,
     quiet: bool,
-) -> _Compared:
+) -> Compared:
     from maskrcnn_core.cli.train import read_with_bar
     from maskrcnn_core.evaluation.of_models import find_on
     from maskrcnn_core.inference.predictor import (
@@ -187,7 +229,16 @@ def _compare_model(
     notes += filter(None, [unknown_note(joined, known, "the model's")])
     notes += [*notes_on(joined.truth, columns, evaluation, limit), *limits.sentences()]
     _save(save, columns, joined.truth)
-    return _Compared(evaluation, limit, notes, is_empty=False)
+    return Compared(
+        joined.truth,
+        columns,
+        evaluation,
+        limit,
+        notes,
+        is_empty=False,
+        own_score=loaded.score_threshold,
+        pixels_of=lambda record: read_image(read.image_file(record), stretch=read.stretch).pixels,
+    )
 
 
 def _read_truth(file: Path, reading: Reading) -> tuple[Dataset, Sorted, list[Refusal], tuple[str, ...]]:
@@ -251,60 +302,3 @@ def _save(file: Path | None, found: Columns, truth: Dataset) -> None:
     except OSError as error:
         raise InputError(f"{one_line(str(file))}: cannot write this file ({error.strerror})") from error
     tell(f"{one_line(str(file))}: {counted(len(found), 'detection')}")
-
-
-def _print(compared: _Compared, *, per_category: bool) -> None:
-    evaluation = compared.evaluation
-    typer.echo(
-        f"{counted(evaluation.images, 'image')}, {counted(evaluation.ground_truths, 'object')} in the "
-        f"ground truth, {counted(evaluation.detections, 'detection')}; the best {compared.limit} per image "
-        "and category count\n"
-    )
-    rows = [(name, _shown(box), _shown(mask), meaning) for name, meaning, box, mask in evaluation.rows()]
-    for line in table([("metric", "box", "mask", ""), *rows], right=(1, 2)):
-        typer.echo(line)
-    if per_category:
-        typer.echo("")
-        lines = [
-            (_shown(c.box_AP), _shown(c.mask_AP), str(c.ground_truths), str(c.detections), one_line(c.name))
-            for c in evaluation.categories
-        ]
-        heading = ("box AP", "mask AP", "objects", "detections", "category")
-        for line in table([heading, *lines], right=(0, 1, 2, 3)):
-            typer.echo(line)
-    if any(box < 0 or mask < 0 for _, _, box, mask in evaluation.rows()):
-        typer.echo("\n-1: the ground truth has no such objects")
-    for note in compared.notes:
-        tell(note)
-
-
-def _shown(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.4f}"
-
-
-def _or_null(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _as_json(compared: _Compared) -> dict[str, object]:
-    evaluation = compared.evaluation
-    rows = evaluation.rows()
-    return {
-        "images": evaluation.images,
-        "ground_truths": evaluation.ground_truths,
-        "detections": evaluation.detections,
-        "max_detections": compared.limit,
-        "box": {name: _or_null(box) for name, _, box, _ in rows},
-        "mask": {name: _or_null(mask) for name, _, _, mask in rows},
-        "categories": [
-            {
-                "name": c.name,
-                "ground_truths": c.ground_truths,
-                "detections": c.detections,
-                "box_AP": _or_null(c.box_AP),
-                "mask_AP": _or_null(c.mask_AP),
-            }
-            for c in evaluation.categories
-        ],
-        "notes": list(compared.notes),
-    }

@@ -23,6 +23,8 @@ __all__ = [
     "BLUE",
     "GREEN",
     "GREY",
+    "GROUND",
+    "INK",
     "RED",
     "SIDE",
     "WHITE",
@@ -52,8 +54,8 @@ AMBER: Color = (240, 200, 40)
 GREY: Color = (150, 150, 150)
 WHITE: Color = (255, 255, 255)
 
-_GROUND: Color = (250, 250, 248)
-_INK: Color = (40, 44, 52)
+GROUND: Color = (250, 250, 248)
+INK: Color = (40, 44, 52)
 _GAP = 10  # pixels between panels
 _TEXT = 14  # pixels of a font
 _LONGEST = 34  # characters of a name in a picture
@@ -129,7 +131,7 @@ class Board:
         faded = pixels.astype(np.float32) * (1 - fade) + 255 * 0.5 * fade
         photo = np.round(faded).astype(np.uint8)
         if margin:
-            ground = np.array(_GROUND, np.uint8)
+            ground = np.array(GROUND, np.uint8)
             grown = np.empty((photo.shape[0] + 2 * margin, photo.shape[1] + 2 * margin, 3), np.uint8)
             grown[:] = ground
             grown[margin:-margin, margin:-margin] = photo
@@ -238,12 +240,12 @@ def with_legend(pixels: Pixels, entries: Sequence[tuple[Color, str]]) -> Pixels:
         places.append((x, y, color, _short(text, 60)))
         x += needed
     height = pixels.shape[0]
-    picture = Image.new("RGB", (width, height + y + 24), _GROUND)
+    picture = Image.new("RGB", (width, height + y + 24), GROUND)
     picture.paste(Image.fromarray(pixels), ((width - pixels.shape[1]) // 2, 0))
     draw = ImageDraw.Draw(picture)
     for left, top, color, text in places:
-        draw.rectangle((left, height + top, left + 14, height + top + 13), fill=color, outline=_INK)
-        draw.text((left + 21, height + top - 2), text, fill=_INK, font=font)
+        draw.rectangle((left, height + top, left + 14, height + top + 13), fill=color, outline=INK)
+        draw.text((left + 21, height + top - 2), text, fill=INK, font=font)
     return np.asarray(picture)
 
 
@@ -265,11 +267,11 @@ def panels(parts: Sequence[tuple[str, Pixels]]) -> Pixels:
         x += part.shape[1] + _GAP
         row = max(row, part.shape[0] + head)
     wide = max((left + part.shape[1] for (left, _), (_, part) in zip(places, parts, strict=True)), default=1)
-    picture = Image.new("RGB", (wide, max(y + row, 1)), _GROUND)
+    picture = Image.new("RGB", (wide, max(y + row, 1)), GROUND)
     draw, font = ImageDraw.Draw(picture), ImageFont.load_default(size=_TEXT)
     for (left, top), (title, part) in zip(places, parts, strict=True):
         picture.paste(Image.fromarray(part), (left, top + head))
-        draw.text((left + 1, top + 2), _fitting(draw, title, font, part.shape[1]), fill=_INK, font=font)
+        draw.text((left + 1, top + 2), _fitting(draw, title, font, part.shape[1]), fill=INK, font=font)
     return np.asarray(picture)
 
 
@@ -277,18 +279,18 @@ def bars(rows: Sequence[tuple[str, float]], *, color: Color = BLUE) -> Pixels:
     """Draw names with bars from 0 to 1 and their numbers, one below the other: uint8 ``[h, 640, 3]``."""
     width = 640
     font = ImageFont.load_default(size=_TEXT)
-    picture = Image.new("RGB", (width, 26 * max(len(rows), 1) + 12), _GROUND)
+    picture = Image.new("RGB", (width, 26 * max(len(rows), 1) + 12), GROUND)
     draw = ImageDraw.Draw(picture)
     left, right = 190, width - 70
     for number, (name, value) in enumerate(rows):
         y = 8 + 26 * number
         text = _fitting(draw, name, font, left - 16)
-        draw.text((left - 8 - draw.textlength(text, font=font), y + 1), text, fill=_INK, font=font)
+        draw.text((left - 8 - draw.textlength(text, font=font), y + 1), text, fill=INK, font=font)
         draw.rectangle((left, y, right, y + 18), fill=(232, 232, 228))
         end = left + round((right - left) * min(max(value, 0.0), 1.0))
         if end > left:
             draw.rectangle((left, y, end, y + 18), fill=color)
-        draw.text((right + 8, y + 1), f"{value:.3f}", fill=_INK, font=font)
+        draw.text((right + 8, y + 1), f"{value:.3f}", fill=INK, font=font)
     return np.asarray(picture)
 
 

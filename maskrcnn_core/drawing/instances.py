@@ -22,6 +22,7 @@ __all__ = [
     "label_places",
     "label_size",
     "render",
+    "rim_of",
 ]
 
 PixelBox = tuple[int, int, int, int]
@@ -99,10 +100,10 @@ def _draw_mask(canvas: Pixels, instance: Instance, color: Color, style: Style, w
         inside = area[mask].astype(np.uint16)
         area[mask] = (inside * (256 - weight) + np.array(color, np.uint16) * weight + 128) >> 8
     if style.contours:
-        area[_rim(mask, width)] = color
+        area[rim_of(mask, width)] = color
 
 
-def _rim(mask: BoolMask, width: int) -> BoolMask:
+def rim_of(mask: BoolMask, width: int) -> BoolMask:
     """Return the mask's pixels that lie within ``width`` of its outside, by steps to the four sides."""
     core = mask
     for _ in range(width):

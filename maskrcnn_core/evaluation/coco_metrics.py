@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal
 
@@ -22,6 +22,7 @@ from maskrcnn_core.dataset.annotations import Dataset, Instance
 from maskrcnn_core.dataset.columns import Columns
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.evaluation.counting import AREAS, IOUS, Counts, count
+from maskrcnn_core.evaluation.set_curves import SetCurve, set_curve
 
 __all__ = ["METRICS", "CategoryScores", "Evaluation", "Metric", "Scores", "evaluate"]
 
@@ -125,6 +126,7 @@ class Evaluation:
         over_limit: of the detections, those that did not count, as their image and category has more than
             the limit that score better.
         limits: how many of the best of an image and category counted, by :attr:`Metric.limit`.
+        box_curve, mask_curve: precision against recall; without numbers where there is nothing to compare.
     """
 
     box: Scores
@@ -135,6 +137,8 @@ class Evaluation:
     categories: tuple[CategoryScores, ...] = ()
     over_limit: int = 0
     limits: tuple[int, int, int] = (1, 10, 100)
+    box_curve: SetCurve = field(default_factory=SetCurve)
+    mask_curve: SetCurve = field(default_factory=SetCurve)
 
     def rows(self) -> list[tuple[str, str, float, float]]:
         """Return name, meaning, box value and mask value of each metric, in COCO's order.
@@ -194,6 +198,8 @@ def evaluate(
         categories=_of_categories(ground_truth, truth, found, box, mask),
         over_limit=_over_limit(found, max_detections),
         limits=limits,
+        box_curve=set_curve(box),
+        mask_curve=set_curve(mask) if mask else SetCurve(),
     )
 
 

@@ -20,7 +20,7 @@ import numpy.typing as npt
 from maskrcnn_core.dataset.annotations import ImageRecord
 from maskrcnn_core.dataset.columns import Columns
 
-__all__ = ["AREAS", "IOUS", "Counts", "Kind", "count"]
+__all__ = ["AREAS", "IOUS", "RECALLS", "Counts", "Kind", "count"]
 
 Kind = Literal["bbox", "segm"]
 
@@ -30,7 +30,9 @@ IOUS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
 AREAS: tuple[str, ...] = ("all", "small", "medium", "large")
 """COCO's ranges of size: parted at 32 x 32 and 96 x 96 pixels."""
 
-_RECALLS = 101
+RECALLS: tuple[float, ...] = tuple(np.linspace(0, 1, 101).tolist())
+"""Where COCO reads precision: at 0, .01 ... 1 of the objects."""
+
 _IMAGES_AT_ONCE = 200
 
 _Row = dict[str, Any]  # an annotation as the library wants it; made here and seen by it alone
@@ -71,7 +73,7 @@ def count(
     """
     ids = tuple(sorted(category_ids))
     if not images or not ids:
-        shape = (len(IOUS), _RECALLS, len(ids), len(AREAS), len(limits))
+        shape = (len(IOUS), len(RECALLS), len(ids), len(AREAS), len(limits))
         nothing = np.full(shape, -1.0)
         return Counts(ids, nothing, nothing[:, 0])
     params = hotcoco.Params(kind)

@@ -12,11 +12,21 @@ from pathlib import Path
 from typing import BinaryIO
 
 from maskrcnn_core.common.atomic_files import replace_file
-from maskrcnn_core.dataset.annotations import AnnotatedImage, unique_names
+from maskrcnn_core.dataset.annotations import AnnotatedImage, ImageRecord, unique_names
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.drawing.style import Style
 
-__all__ = ["Export", "Format", "Member", "file_name", "file_stem", "stems_of", "write_folder", "write_zip"]
+__all__ = [
+    "Export",
+    "Format",
+    "Member",
+    "file_name",
+    "file_stem",
+    "stems_of",
+    "stems_of_records",
+    "write_folder",
+    "write_zip",
+]
 
 _STORED_SUFFIXES = (".png", ".jpg", ".npz", ".zip")  # compressed already
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold: the same input, the same bytes
@@ -109,13 +119,18 @@ def file_name(name: str) -> str:
 
 def stems_of(images: Sequence[AnnotatedImage]) -> list[str]:
     """Return one file stem for each image, all different, also where a file system ignores case."""
-    stems = [file_stem(image.record.file_name) for image in images]
+    return stems_of_records([image.record for image in images])
+
+
+def stems_of_records(records: Sequence[ImageRecord]) -> list[str]:
+    """Return the same for images without their instances."""
+    stems = [file_stem(record.file_name) for record in records]
     folded = [stem.casefold() for stem in stems]
     twice = {stem for stem, count in Counter(folded).items() if count > 1}
     return unique_names(
         [
-            f"{stem}_{image.record.digest[:8] or image.record.id}" if fold in twice else stem
-            for stem, fold, image in zip(stems, folded, images, strict=True)
+            f"{stem}_{record.digest[:8] or record.id}" if fold in twice else stem
+            for stem, fold, record in zip(stems, folded, records, strict=True)
         ]
     )
 

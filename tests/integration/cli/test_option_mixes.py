@@ -47,6 +47,11 @@ VALUES = {
         "--map": LEFT_OUT,
         "--crowds": "objects",
         "--per-category": None,
+        "--per-image": "{new}/images.csv",
+        "--differences": LEFT_OUT,  # needs --pictures
+        "--pictures": LEFT_OUT,
+        "--score-threshold": "0.3",
+        "--curve": "{new}/curve.png",
         "--json": None,
         "--quiet": None,
     },
