@@ -93,6 +93,7 @@ def prepare(options: LearningOptions, settings: TrainingSettings) -> Prepared:
     from maskrcnn_core.evaluation.ground_truth import renumbered
     from maskrcnn_core.evaluation.unlearned import CROWDS, Reading
     from maskrcnn_core.training.loading import TrainingImages
+    from maskrcnn_core.training.views import view_of
 
     reading = Reading(_one_of("--crowds", options.crowds, CROWDS), options.with_proposals, options.stretch)
     training = _read_all(options.ground_truth, options.images, "--images", reading, quiet=options.quiet)
@@ -103,12 +104,11 @@ def prepare(options: LearningOptions, settings: TrainingSettings) -> Prepared:
         tell_unlearned(truth, reading)
     for sentence in (*renumbered(training, beginning.model.label_map.categories), *beginning.notes):
         tell(sentence)
-    transform = beginning.model.network.transform
     samples = TrainingImages(
         training,
         beginning.model.label_map,
         settings.augmentation,
-        (transform.min_size[-1], transform.max_size),
+        view_of(beginning.model.network),
         options.seed,
     )
     tell_crops(samples)

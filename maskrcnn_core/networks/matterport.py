@@ -56,6 +56,7 @@ def build_matterport(config: MatterportConfig, num_classes: int) -> MaskRCNN:
     network.rpn.box_coder = PlaceCoder(config.proposal_weights)
     network.roi_heads.box_coder = PlaceCoder(config.box_weights)
     set_laws(network, "matterport")
+    network.built_from = config  # a network tells what it was built from, as its tensors do not
     return network
 
 

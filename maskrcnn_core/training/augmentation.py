@@ -2,17 +2,8 @@
 
 Images are seen whole unless a crop is asked for: cut objects are not what the network will meet. A crop is
 cut out first, at the image's own resolution, so that masks of what lies elsewhere are never decoded, and
-masks are brought to the network's input a few at a time. Resizing and colours are
-``torchvision.transforms.v2``'s.
-
-**Targets run through pixel centres.** torchvision pastes a mask into a box whose corners it cuts down to
-whole pixels, first and last included (``paste_mask_in_image``), so on average a mask comes out half a pixel
-larger on every side; and it samples mask targets at whole coordinates
-(``project_masks_on_boxes``: RoIAlign with ``aligned=False``), so half a pixel towards the upper left. A
-network that learns boxes and masks along the *centres* of the outermost pixels, with masks moved half a
-pixel of its input, is pasted right. With perfect predictions for the nuclei of DSB2018 the mean IoU after
-pasting is .97 that way, and .90 with boxes along pixel corners; for objects below 100 pixels .96 and .76
-(docs/adr/0005).
+masks are brought to the network's input a few at a time. Colours are ``torchvision.transforms.v2``'s, and
+resizing and the place of targets those of the network's family (:mod:`maskrcnn_core.training.target_laws`).
 """
 
 from __future__ import annotations
@@ -24,15 +15,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torchvision.transforms import v2
 
 from maskrcnn_core.common.arrays import Pixels
 from maskrcnn_core.geometry.rle import Rle
+from maskrcnn_core.networks.configs import Laws
 from maskrcnn_core.training.ignoring import IGNORED
+from maskrcnn_core.training.target_laws import TARGET_LAWS
 
-__all__ = ["Augmentation", "Sample", "Target", "Window", "input_scale", "largest_whole_scale"]
+__all__ = ["Augmentation", "Sample", "Target", "Window"]
 
 Target = dict[str, Tensor]
 
@@ -45,10 +37,6 @@ _Turn = Callable[[Tensor], Tensor]
 _PIXELS_AT_ONCE = 1 << 24
 """Of masks at the resolution of their image."""
 
-_INSIDE = 0.8
-"""A sample is inside where the mask, interpolated bilinearly, is at least this: nearly half a pixel within on
-straight edges. At 1 slanted edges would lose more than those; measured best for discs of 4 to 60 pixels."""
-
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -58,9 +46,10 @@ class Sample:
         pixels: uint8 ``[H, W, 3]`` RGB, upright.
         masks: of its instances, crowds left out.
         labels: of the network, parallel to ``masks``.
-        scale: that the network itself would bring the image to; see :func:`input_scale`.
-        largest: to which the whole image may be enlarged; see :func:`largest_whole_scale`.
+        scale: that the network itself would bring the image to.
+        largest: to which the whole image may be enlarged; see :class:`~maskrcnn_core.training.views.View`.
         ignored: regions that are neither background nor an instance.
+        laws: whose the network was built by: they say how it resizes images and where its targets lie.
     """
 
     pixels: Pixels
@@ -69,21 +58,7 @@ class Sample:
     scale: float
     largest: float = math.inf
     ignored: tuple[Rle, ...] = ()
-
-
-def input_scale(size: tuple[int, int], min_size: int, max_size: int) -> float:
-    """Return the scale at which torchvision's transform shows the network an image of ``(height, width)``."""
-    return min(min_size / min(size), max_size / max(size))
-
-
-def largest_whole_scale(size: tuple[int, int], min_size: int, max_size: int) -> float:
-    """Return how far a whole image of ``(height, width)`` may be enlarged: up to the network's largest input.
-
-    The largest input that the network itself makes has ``min_size * max_size`` pixels; this bounds the memory
-    of a step, whatever the images are.
-    """
-    height, width = size
-    return min(max_size / max(size), math.sqrt(min_size * max_size / (height * width)))
+    laws: Laws = "torchvision"
 
 
 @dataclass(frozen=True)
@@ -127,9 +102,9 @@ class Augmentation:
         seen_masks, seen_labels = _reaching(sample, window)
         whole = torch.tensor([mask.area for mask in seen_masks], dtype=torch.float32)
         labels = torch.tensor(seen_labels, dtype=torch.int64)
-        boxes, masks = _at_input(seen_masks, window, turn, size)
-        ignored = _at_input(sample.ignored, window, turn, size)[1].any(0).to(torch.uint8)
-        image = v2.functional.resize(image, list(size), antialias=True)
+        boxes, masks = _at_input(seen_masks, window, turn, size, sample.laws)
+        ignored = _at_input(sample.ignored, window, turn, size, sample.laws)[1].any(0).to(torch.uint8)
+        image = _resized(image, size, sample.laws)
         image = self._recolor(image)
         seen = masks.sum((1, 2))
         kept = (seen >= self.least_visible * whole * scale**2) | (seen >= self.least_pixels)
@@ -218,49 +193,31 @@ def _reaching(sample: Sample, window: Window) -> tuple[tuple[Rle, ...], tuple[in
     return tuple(mask for mask, _ in found), tuple(label for _, label in found)
 
 
+def _resized(image: Tensor, size: tuple[int, int], laws: Laws) -> Tensor:
+    """Resize a uint8 image ``[3, h, w]`` as the network's own transform does."""
+    resize = TARGET_LAWS[laws].resize
+    if resize is None:
+        smooth: Tensor = v2.functional.resize(image, list(size), antialias=True)
+        return smooth
+    if image.shape[1:] == size:
+        return image
+    pixels = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+    return torch.from_numpy(resize(pixels, *size)).permute(2, 0, 1).contiguous()
+
+
 def _at_input(
-    masks: Sequence[Rle], window: Window, turn: _Turn, size: tuple[int, int]
+    masks: Sequence[Rle], window: Window, turn: _Turn, size: tuple[int, int], laws: Laws
 ) -> tuple[Tensor, Tensor]:
     """Return boxes float32 ``[N, 4]`` and masks uint8 ``[N, h, w]`` in pixels of the network's input.
 
     Only a few of the masks are there at the image's resolution at once.
     """
+    law = TARGET_LAWS[laws]
     at_once = max(1, _PIXELS_AT_ONCE // max(window[2] * window[3], 1))
     boxes, resized = [torch.zeros((0, 4))], [torch.zeros((0, *size), dtype=torch.uint8)]
     for first in range(0, len(masks), at_once):
         planes = np.stack([mask.window(*window) for mask in masks[first : first + at_once]])
         turned = turn(torch.from_numpy(planes))
-        boxes.append(_boxes_through_centres(turned, size))
-        resized.append(_resize_masks(turned, size))
+        boxes.append(law.boxes(turned, size))
+        resized.append(law.masks(turned, size))
     return torch.cat(boxes), torch.cat(resized)
-
-
-def _boxes_through_centres(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return boxes through the centres of each mask's outermost pixels, in pixels of ``size``: ``[N, 4]``."""
-    height, width = masks.shape[-2:]
-    ratio_y, ratio_x = size[0] / height, size[1] / width
-    boxes = torch.zeros((len(masks), 4))
-    for axis, (first, last, ratio) in enumerate(((0, 2, ratio_x), (1, 3, ratio_y))):
-        filled = masks.any(1 if axis == 0 else 2)
-        at = filled.to(torch.uint8)
-        length = at.shape[1]
-        boxes[:, first] = (at.argmax(1) + 0.5) * ratio
-        boxes[:, last] = (length - at.flip(1).argmax(1) - 0.5) * ratio
-    boxes[~masks.flatten(1).any(1)] = 0
-    return boxes
-
-
-def _resize_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize masks to ``size``, uint8 ``[N, h, w]``, eroded and moved by half pixels (see the module).
-
-    The value at index i is the mask's at coordinate i, where torchvision's target sampling takes it to be.
-    """
-    rows = torch.arange(size[0]) * (2 / size[0]) - 1
-    columns = torch.arange(size[1]) * (2 / size[1]) - 1
-    grid = torch.stack([columns.expand(size[0], -1), rows[:, None].expand(-1, size[1])], -1)[
-        None
-    ]  # x before y, as grid_sample wants
-    values = F.grid_sample(
-        masks[None].float(), grid, mode="bilinear", padding_mode="border", align_corners=False
-    )
-    return (values[0] >= _INSIDE).to(torch.uint8)

@@ -28,9 +28,8 @@ from maskrcnn_core.training.augmentation import (
     Augmentation,
     Sample,
     Target,
-    input_scale,
-    largest_whole_scale,
 )
+from maskrcnn_core.training.views import View
 
 __all__ = ["Batches", "Key", "TrainingImages", "seed_of"]
 
@@ -48,7 +47,7 @@ class TrainingImages(TorchDataset[tuple[Tensor, Target]]):
         truths: what to train on.
         label_map: the network's labels; categories are found in it by name.
         augmentation: what is left to chance.
-        input_size: the network's ``(min_size, max_size)``.
+        view: how the network is shown images.
         seed: of the run.
 
     Raises:
@@ -60,12 +59,12 @@ class TrainingImages(TorchDataset[tuple[Tensor, Target]]):
         truths: Sequence[GroundTruth],
         label_map: LabelMap,
         augmentation: Augmentation,
-        input_size: tuple[int, int],
+        view: View,
         seed: int,
     ) -> None:
         self.augmentation = augmentation
         self.seed = seed
-        self._samples = [s for truth in truths for s in _without_pixels(truth, label_map, input_size)]
+        self._samples = [s for truth in truths for s in _without_pixels(truth, label_map, view)]
         if not any(sample.masks for _, _, sample, _ in self._samples):
             raise InputError("training data: none of the images has an instance to learn from")
         self._cache: LRUCache[int, Pixels] | None = None  # made in the process that decodes
@@ -158,7 +157,7 @@ _NO_PIXELS: Pixels = torch.zeros((0, 0, 3), dtype=torch.uint8).numpy()
 
 
 def _without_pixels(
-    truth: GroundTruth, label_map: LabelMap, input_size: tuple[int, int]
+    truth: GroundTruth, label_map: LabelMap, view: View
 ) -> Iterator[tuple[Path, ImageRecord, Sample, Stretch]]:
     labels = {c.name: label for c, label in zip(label_map.categories, label_map.labels, strict=True)}
     names = {c.id: c.name for c in truth.dataset.categories}
@@ -181,9 +180,10 @@ def _without_pixels(
                 _NO_PIXELS,
                 tuple(truth.dataset.instances[number].mask for number, _ in rows),
                 tuple(label for _, label in rows),
-                input_scale(record.size, *input_size),
-                largest_whole_scale(record.size, *input_size),
+                view.scale(record.size),
+                view.largest(record.size),
                 tuple(unlearned[record.id]),
+                view.laws,
             ),
             truth.stretch,
         )

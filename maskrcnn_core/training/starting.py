@@ -15,7 +15,7 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.dataset.categories import Category, LabelMap
 from maskrcnn_core.models.spec import LoadedModel
-from maskrcnn_core.networks.configs import ResNetFpnConfig, SlimConfig
+from maskrcnn_core.networks.configs import MatterportConfig, ResNetFpnConfig, SlimConfig
 from maskrcnn_core.networks.families import Architecture, LiteConfig, MobileConfig, ResNet50Config, family_of
 from maskrcnn_core.networks.heads import replace_heads
 from maskrcnn_core.networks.slim import build_slim
@@ -130,7 +130,7 @@ def _architecture(network: MaskRCNN) -> Architecture:
     anchors = network.rpn.anchor_generator
     heads = network.roi_heads
     built_from = getattr(network, "built_from", None)
-    if isinstance(built_from, SlimConfig | LiteConfig | ResNetFpnConfig):
+    if isinstance(built_from, SlimConfig | LiteConfig | ResNetFpnConfig | MatterportConfig):
         return built_from
     if not isinstance(heads.mask_predictor, MaskRCNNPredictor):
         rows = anchors.cell_anchors[0].tolist()

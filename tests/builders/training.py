@@ -15,6 +15,7 @@ from maskrcnn_core.training.loading import TrainingImages
 from maskrcnn_core.training.loop import train
 from maskrcnn_core.training.settings import TrainingSettings
 from maskrcnn_core.training.starting import begin_from_nothing
+from maskrcnn_core.training.views import view_of
 
 TINY = SlimConfig(
     widths=(8, 8, 16, 16), blocks=(1, 1, 1, 1), pyramid=8, box_hidden=16, min_size=96, max_size=160
@@ -51,7 +52,7 @@ def run_training(
         truths,
         beginning.model.label_map,
         settings.augmentation,
-        (config.min_size, config.max_size),
+        view_of(beginning.model.network),
         settings.seed,
     )
     outcome = train(

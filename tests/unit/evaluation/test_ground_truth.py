@@ -13,8 +13,9 @@ from maskrcnn_core.evaluation.ground_truth import joint_categories, read_ground_
 from maskrcnn_core.evaluation.unlearned import Reading
 from maskrcnn_core.formats.coco import coco_document
 from maskrcnn_core.images.reading import encode_png
-from maskrcnn_core.training.augmentation import Augmentation, Sample, input_scale, largest_whole_scale
+from maskrcnn_core.training.augmentation import Augmentation, Sample
 from maskrcnn_core.training.loading import Batches, TrainingImages, seed_of
+from maskrcnn_core.training.views import View
 from tests.builders.core import disc, make_image
 from tests.builders.training import make_scenes
 
@@ -39,7 +40,7 @@ def make_dataset(names=("cat", "dog"), count=3):
 
 def images_of(truths, crop=64, seed=0):
     label_map = LabelMap.contiguous(joint_categories(truths))
-    return TrainingImages(truths, label_map, Augmentation(crop=crop), (64, 128), seed)
+    return TrainingImages(truths, label_map, Augmentation(crop=crop), View(64, 128), seed)
 
 
 def test_images_that_cannot_be_used_are_named_and_the_rest_is_kept(tmp_path):
@@ -263,7 +264,7 @@ def test_samples_carry_what_is_to_be_ignored(tmp_path):
         [truth],
         LabelMap.contiguous(joint_categories([truth])),
         Augmentation(scales=(1, 1), colour=0),
-        (60, 80),
+        View(60, 80),
         0,
     )
     _, target = images[(0, 0, 0)]
@@ -315,15 +316,15 @@ def test_order_and_samples_depend_on_seed_and_epoch_alone(tmp_path):
 @pytest.mark.parametrize("size", [(480, 640), (640, 427), (300, 300), (120, 900), (2000, 3000)])
 @pytest.mark.parametrize("input_size", [(800, 1333), (640, 1280), (320, 640)])
 def test_images_are_seen_whole_and_never_larger_than_the_networks_largest_input(size, input_size):
-    augmentation = Augmentation()
+    augmentation, view = Augmentation(), View(*input_size)
     height, width = size
-    least = min(input_scale(size, *input_size) * factor for factor in augmentation.scales)
+    least = min(view.scale(size) * factor for factor in augmentation.scales)
     sample = Sample(
         np.zeros((0, 0, 3), np.uint8),
         (),
         (),
-        input_scale(size, *input_size),
-        largest_whole_scale(size, *input_size),
+        view.scale(size),
+        view.largest(size),
     )
     for _ in range(40):
         scale, window = augmentation.draw_window(sample, size)
@@ -347,7 +348,7 @@ def test_all_objects_stay_whole_unless_a_crop_is_asked_for(tmp_path):
 
     def share(crop, above=0):
         label_map = LabelMap.contiguous(joint_categories([truth]))
-        images = TrainingImages([truth], label_map, Augmentation(crop=crop), (800, 1333), 0)
+        images = TrainingImages([truth], label_map, Augmentation(crop=crop), View(800, 1333), 0)
         return images.share_left_whole(above=above)
 
     assert share(None) == share(None, above=96**2) == 1

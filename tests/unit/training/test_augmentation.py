@@ -6,10 +6,15 @@ import torch
 from torchvision.models.detection.roi_heads import project_masks_on_boxes
 
 from maskrcnn_core.detection.candidates import Detections
+from maskrcnn_core.detection.conventions import CONVENTIONS
 from maskrcnn_core.geometry.rle import Rle, mask_iou
+from maskrcnn_core.networks.centred_transform import resize_with_skimage
+from maskrcnn_core.networks.pixel_transform import resize_with_opencv
 from maskrcnn_core.synthetic.scenes import draw_scene
 from maskrcnn_core.training import augmentation as augmentation_module
-from maskrcnn_core.training.augmentation import Augmentation, Sample, input_scale
+from maskrcnn_core.training.augmentation import Augmentation, Sample
+from maskrcnn_core.training.target_laws import TARGET_LAWS
+from maskrcnn_core.training.views import View
 from tests.builders.core import disc
 
 
@@ -160,16 +165,52 @@ def test_perfect_predictions_paste_back_better_than_those_along_corners(scale):
     assert np.mean(areas) == pytest.approx(1, abs=0.03)
 
 
-def _paste(masks, boxes, scale, size):
+@pytest.mark.parametrize("laws", ["detectron2", "mmdetection", "matterport"])
+@pytest.mark.parametrize("scale", [1, 1.3, 2.5])
+def test_perfect_predictions_paste_back_by_the_laws_of_their_family(laws, scale):
+    """Targets that torchvision's paste would turn back come out too small where another one pastes."""
+    size = (180, 200)
+    rng = np.random.default_rng(0)
+    plain = Augmentation(crop=500, scales=(1, 1), colour=0)
+    seed = next(s for s in range(50) if not _flips(s))
+    found = {"torchvision": [], laws: []}
+    for radius in (4, 5, 8, 12, 20, 60):
+        y, x = rng.uniform(radius + 2, 178 - radius), rng.uniform(radius + 2, 198 - radius)
+        truth = disc(*size, y, x, radius)
+        for own, ious in found.items():
+            sample = Sample(np.zeros((*size, 3), np.uint8), (truth,), (1,), scale, laws=own)
+            _, target = augmented(plain, sample, seed)
+            ious.append(mask_iou(truth, _paste(target["masks"], target["boxes"], scale, size, laws, own)))
+    assert min(found[laws]) > 0.95 and np.mean(found[laws]) > 0.98
+    if scale == 1:
+        assert np.mean(found["torchvision"]) < 0.97
+
+
+def test_a_picture_is_resized_as_its_network_resizes_it():
+    scene = draw_scene(0)
+    plain = Augmentation(scales=(1, 1), colour=0)
+    seed = next(s for s in range(50) if not _flips(s))
+    for laws, resize in (("mmdetection", resize_with_opencv), ("matterport", resize_with_skimage)):
+        sample = Sample(scene.pixels, scene.masks, scene.category_ids, 0.4, laws=laws)
+        image, _ = augmented(plain, sample, seed)
+        wanted = torch.from_numpy(resize(scene.pixels, *image.shape[1:])).permute(2, 0, 1)
+        assert torch.equal((image * 255).round().to(torch.uint8), wanted)
+
+
+def _paste(masks, boxes, scale, size, laws="torchvision", targets="torchvision"):
     """The mask of a network that predicts these targets perfectly."""
-    probs = project_masks_on_boxes(masks, boxes, torch.zeros(1, dtype=torch.int64), 28)
+    project = TARGET_LAWS[targets].project or project_masks_on_boxes
+    probs = project(masks, boxes, torch.zeros(1, dtype=torch.int64), 28)
+    input_size = masks.shape[1:]
+    assert input_size == tuple(round(side * scale) for side in size)
     found = Detections(
-        boxes=(boxes / scale).numpy(),
+        boxes=CONVENTIONS[laws].to_image(boxes.numpy(), input_size, size).astype(np.float32),
         labels=np.ones(1, np.int64),
         scores=np.ones(1, np.float32),
         mask_probs=probs.numpy().astype(np.float32),
         rows=np.zeros(1, np.int64),
         image_size=size,
+        convention=laws,
     )
     return found.masks()[0]
 
@@ -184,5 +225,6 @@ def _flips(seed):
 
 
 def test_input_scale_is_torchvisions():
-    assert input_scale((480, 640), 800, 1333) == pytest.approx(800 / 480)
-    assert input_scale((480, 1640), 800, 1333) == pytest.approx(1333 / 1640)
+    view = View(800, 1333)
+    assert view.scale((480, 640)) == pytest.approx(800 / 480)
+    assert view.scale((480, 1640)) == pytest.approx(1333 / 1640)

@@ -14,6 +14,7 @@ from maskrcnn_core.networks.heads import replace_heads
 from maskrcnn_core.training.augmentation import Augmentation
 from maskrcnn_core.training.loading import TrainingImages
 from maskrcnn_core.training.starting import begin_from, begin_from_nothing
+from maskrcnn_core.training.views import View
 from tests.builders.core import make_model
 from tests.builders.training import TINY, make_scenes
 from tests.shared_data import shared_path
@@ -109,7 +110,7 @@ def losses_of(begun, truth):
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eval()
     network.transform._skip_resize = True
-    images = TrainingImages([truth], begun.model.label_map, Augmentation(160), (320, 640), 0)
+    images = TrainingImages([truth], begun.model.label_map, Augmentation(160), View(320, 640), 0)
     pictures, targets = zip(*(images[key] for key in images.order(0)), strict=True)
     with torch.random.fork_rng(), torch.no_grad():
         torch.manual_seed(0)
@@ -141,7 +142,7 @@ def test_the_mobile_model_can_be_trained(names, monkeypatch, tmp_path):
     truth = make_scenes(tmp_path, count=1)
     label_map = begun.model.label_map
     images = TrainingImages(
-        [truth], _renamed(joint_categories([truth]), label_map), Augmentation(96), (64, 99), 0
+        [truth], _renamed(joint_categories([truth]), label_map), Augmentation(96), View(64, 99), 0
     )
     image, target = images[images.order(0)[0]]
     target["labels"] = target["labels"].clamp(max=len(names))

@@ -10,6 +10,7 @@ from maskrcnn_core.training.augmentation import Augmentation
 from maskrcnn_core.training.loading import TrainingImages
 from maskrcnn_core.training.loop import train
 from maskrcnn_core.training.starting import begin_from
+from maskrcnn_core.training.views import View
 from tests.builders.training import make_scenes, make_settings
 
 
@@ -20,7 +21,7 @@ def test_it_is_fine_tuned_like_any_other_and_loads_again(tmp_path):
     begun = begin_from(photos, joint_categories([truth]), seed=0)
     assert begun.architecture == LiteConfig() and "as the mean of all 80 it knows" in begun.notes[0]
     out = make_settings(tmp_path / "out", epochs=1, augmentation=Augmentation(crop=96), rois=16)
-    images = TrainingImages([truth], begun.model.label_map, out.augmentation, (320, 576), out.seed)
+    images = TrainingImages([truth], begun.model.label_map, out.augmentation, View(320, 576), out.seed)
     seen = []
     train(
         begun.model,
