@@ -159,8 +159,8 @@ def summarise(model: LoadedModel) -> ModelSummary:
         num_classes=logits[-1].out_features,
         num_categories=len(model.label_map),
         mask_size=model.mask_size,
-        anchor_sizes=tuple(tuple(float(s) for s in level) for level in anchors.sizes),
-        anchor_ratios=tuple(tuple(float(r) for r in level) for level in anchors.aspect_ratios),
+        anchor_sizes=_different(anchors.sizes),
+        anchor_ratios=_different(anchors.aspect_ratios),
         anchors_per_cell=tuple(anchors.num_anchors_per_location()),
         proposals_before_nms=network.rpn.pre_nms_top_n(),
         proposals_after_nms=network.rpn.post_nms_top_n(),
@@ -173,6 +173,11 @@ def summarise(model: LoadedModel) -> ModelSummary:
         device=str(first.device),
         precision=str(first.dtype).removeprefix("torch."),
     )
+
+
+def _different(levels: Sequence[Sequence[float]]) -> tuple[tuple[float, ...], ...]:
+    """Return each number of a level once: listed anchors repeat a size for each of its ratios."""
+    return tuple(tuple(dict.fromkeys(round(float(number), 4) for number in level)) for level in levels)
 
 
 def part_of(name: str) -> Part:

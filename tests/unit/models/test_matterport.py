@@ -107,6 +107,7 @@ def test_the_summary_says_that_proposals_are_taken_of_all_levels_together():
     rows = dict(summarise(make_matterport_model()).rows())
     assert rows["Proposals"] == "6,000 of all levels together before NMS, 100 after"
     assert rows["Anchors"] == "3 per cell on 5 feature levels"
+    assert rows["Anchor sizes"] == "8 | 16 | 32 | 64 | 128 px"
 
 
 @pytest.mark.parametrize(
