@@ -29,7 +29,8 @@ import torch
 from torch import Tensor
 
 from maskrcnn_core.errors import WeightsError
-from maskrcnn_core.models.foreign.inert_pickle import Inert, InertPickle, Name
+from maskrcnn_core.models.foreign.inert_pickle import InertPickle
+from maskrcnn_core.models.foreign.stand_ins import Inert, Name
 
 __all__ = ["read_torch_zip"]
 
@@ -126,7 +127,7 @@ def read_torch_zip(file: Path) -> tuple[object, Counter[str]]:
 
     Returns:
         What was saved: plain data, tensors (views of the mapped file where their place allows, which must not
-        be changed), and stand-ins of :mod:`~maskrcnn_core.models.foreign.inert_pickle` for all else; and what
+        be changed), and stand-ins of :mod:`~maskrcnn_core.models.foreign.stand_ins` for all else; and what
         was left out on the way, counted by kind.
 
     Raises:

@@ -12,7 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 from maskrcnn_core.errors import WeightsError
-from maskrcnn_core.models.foreign.inert_pickle import Inert, InertPickle
+from maskrcnn_core.models.foreign.inert_pickle import InertPickle
+from maskrcnn_core.models.foreign.stand_ins import Inert
 
 __all__ = ["is_legacy_torch", "read_bare_pickle"]
 
@@ -33,7 +34,7 @@ def read_bare_pickle(file: Path) -> tuple[object, Counter[str]]:
         file: begins with a pickle's first instruction. It is not changed, and nothing in it is run.
 
     Returns:
-        What was pickled, arrays as :class:`~maskrcnn_core.models.foreign.inert_pickle.Array`, which take no
+        What was pickled, arrays as :class:`~maskrcnn_core.models.foreign.stand_ins.Array`, which take no
         memory until they are asked for their values; and what was left out on the way, counted by kind.
 
     Raises:

@@ -1,32 +1,36 @@
 """Runs a pickle on stand-ins that do nothing, and keeps what is plain data.
 
 The instructions are those of Python's ``pickletools`` for protocols 2 to 5. Names of functions and classes
-stay names. Numpy's arrays, which are calls in a pickle, too, become :class:`Array`: where their bytes lie and
-what they claim to be, checked against each other; no memory is taken for them until somebody asks. What numpy
-writes is in ``numpy/_core/src/multiarray/methods.c`` (``array_reduce``, ``array_reduce_ex_picklebuffer``) and
-``descriptor.c`` (``arraydescr_reduce``).
+stay names; what stands for all else is in :mod:`maskrcnn_core.models.foreign.stand_ins`.
 
 Bounds: instructions, which bound everything that is made; bytes of text; digits of whole numbers; dimensions.
 """
 
 from __future__ import annotations
 
-import codecs
 import pickle
 import pickletools
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from maskrcnn_core.errors import WeightsError
+from maskrcnn_core.models.foreign.stand_ins import (
+    MAX_NUMBER,
+    Array,
+    DType,
+    Inert,
+    Name,
+    Text,
+    dtype_of,
+    encoded,
+    number_of,
+)
 
-__all__ = ["MAX_INSTRUCTIONS", "Array", "Inert", "InertPickle", "Name", "Text"]
+__all__ = ["MAX_INSTRUCTIONS", "InertPickle"]
 
 MAX_INSTRUCTIONS = 1_000_000
 """ResNet-101's tensors with an optimiser's beside them take 60,000; a million take 2 s and at most 0.3 GB."""
@@ -35,25 +39,6 @@ _MAX_TEXT_BYTES = 32 << 20
 _LONG_TEXT_BYTES = 4096
 _MAX_LINE_BYTES = 512
 _MAX_INT_BYTES = 16
-_MAX_KEY = 1 << 40
-_MAX_DIMENSIONS = 8
-_PIECE_BYTES = 1 << 20
-
-_ITEM_BYTES = {
-    "b1": 1,
-    "f2": 2,
-    "f4": 4,
-    "f8": 8,
-    "i1": 1,
-    "i2": 2,
-    "i4": 4,
-    "i8": 8,
-    "u1": 1,
-    "u2": 2,
-    "u4": 4,
-    "u8": 8,
-}
-
 _BYTES = ("__builtin__.bytes", "builtins.bytes")
 _CODECS = "_codecs.encode"
 _DICT = "collections.OrderedDict"
@@ -64,132 +49,6 @@ _RECONSTRUCT = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._r
 _SCALAR = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
 _FROM_BUFFER = ("numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer")
 _KNOWN = frozenset({*_BYTES, _CODECS, _DICT, _NDARRAY, _DTYPE, *_RECONSTRUCT, *_SCALAR, *_FROM_BUFFER})
-
-
-@dataclass(frozen=True)
-class Name:
-    """A stand-in for a function or class that the interpreter imitates."""
-
-    name: str
-
-
-@dataclass(frozen=True)
-class Inert:
-    """A stand-in for an unknown function or class, and for whatever it would have made."""
-
-    name: str
-
-
-@dataclass(frozen=True, eq=False)
-class Text:
-    """A long text that has not been decoded; Python 2 and protocol 2 keep an array's bytes as such a one.
-
-    Args:
-        raw: its bytes in the file.
-        encoding: of those bytes. The bytes that are meant are the text's in Latin-1.
-    """
-
-    raw: memoryview
-    encoding: str
-
-    def decoded(self) -> str:
-        return str(self.raw, self.encoding)
-
-    def latin(self) -> memoryview:
-        """Return the bytes that are meant.
-
-        Raises:
-            ValueError: if it is another text.
-        """
-        if self.encoding == "latin-1":
-            return self.raw
-        decoder = codecs.getincrementaldecoder(self.encoding)()
-        made = bytearray()
-        for start in range(0, len(self.raw), _PIECE_BYTES):
-            # By the piece: one character beyond Latin-1 would make the whole text four times as large.
-            piece = decoder.decode(self.raw[start : start + _PIECE_BYTES])
-            made += piece.encode("latin-1")
-        decoder.decode(b"", final=True)
-        return memoryview(made)
-
-
-@dataclass(eq=False, slots=True)
-class _DType:
-    """A stand-in for a numpy dtype; ``code`` is without the byte order."""
-
-    code: str
-    order: str = "<"
-    is_plain: bool = True
-
-    @property
-    def item_bytes(self) -> int | None:
-        """Bytes of one number; None for all that is not a number of this machine's byte order."""
-        return _ITEM_BYTES.get(self.code) if self.is_plain and self.order in "<|=" else None
-
-
-@dataclass(eq=False, slots=True)
-class Array:
-    """A stand-in for a numpy array: what it claims to be, and where its bytes are.
-
-    Args:
-        shape: of the array.
-        dtype: numpy's code with its byte order, as ``<f4``.
-        nbytes: that it takes; 0 if it is not an array of numbers.
-        is_numbers: whether the dtype is one of whole or floating numbers that can be read.
-    """
-
-    shape: tuple[int, ...] = ()
-    dtype: str = ""
-    nbytes: int = 0
-    is_numbers: bool = False
-    _is_columns_first: bool = False
-    _raw: memoryview | Text | str | None = None
-
-    def fill(self, shape: Any, dtype: Any, is_columns_first: bool, raw: Any) -> None:
-        """Take numpy's description of an array.
-
-        Raises:
-            ValueError: if the description is not one, or there are more or fewer bytes than it says.
-        """
-        if self.dtype or not isinstance(shape, tuple) or not isinstance(dtype, _DType):
-            raise ValueError("an array is described in an unknown way")
-        if len(shape) > _MAX_DIMENSIONS or not all(type(n) is int and 0 <= n < _MAX_KEY for n in shape):
-            raise ValueError("an array has an impossible shape")
-        if prod(max(n, 1) for n in shape) >= _MAX_KEY:  # an empty one may have long sides, too
-            raise ValueError("an array has an impossible shape")
-        self.shape = shape
-        self.dtype = dtype.order + dtype.code
-        if dtype.item_bytes is None:
-            return
-        if not isinstance(raw, memoryview | Text | str):
-            raise ValueError("an array's numbers are missing")
-        self.nbytes = prod(shape) * dtype.item_bytes
-        length = len(raw.raw) if isinstance(raw, Text) else len(raw)
-        # As UTF-8, the upper half of Latin-1 takes two bytes.
-        most = 2 * self.nbytes if isinstance(raw, Text) and raw.encoding != "latin-1" else self.nbytes
-        if not self.nbytes <= length <= most:
-            raise ValueError(
-                f"an array of shape {list(shape)} takes {self.nbytes:,} bytes, but there are {length:,}"
-            )
-        self.is_numbers, self._raw, self._is_columns_first = True, raw, is_columns_first
-
-    def values(self) -> npt.NDArray[Any]:
-        """Return the array in memory of its own, in C order.
-
-        Raises:
-            ValueError: if it is not an array of numbers, or its bytes are not as many as it claims.
-        """
-        if not self.is_numbers or self._raw is None:
-            raise ValueError(f"an array of dtype {self.dtype!r} is not one of numbers")
-        raw: memoryview | bytes
-        if isinstance(self._raw, Text):
-            raw = self._raw.latin()
-        else:
-            raw = self._raw.encode("latin-1") if isinstance(self._raw, str) else self._raw
-        if len(raw) != self.nbytes:
-            raise ValueError(f"an array takes {self.nbytes:,} bytes, but there are {len(raw):,}")
-        numbers = np.frombuffer(raw, self.dtype) if self.nbytes else np.empty(0, self.dtype)
-        return np.array(numbers.reshape(self.shape, order="F" if self._is_columns_first else "C"), order="C")
 
 
 class _Mark:
@@ -276,13 +135,13 @@ class InertPickle(ABC):
         if name in _BYTES and not arguments:  # so does protocol 2 write no bytes at all
             return ""
         if name == _CODECS:
-            return _encoded(*arguments)
+            return encoded(*arguments)
         if name == _DTYPE:
-            return _dtype(arguments[0])
+            return dtype_of(arguments[0])
         if name in _RECONSTRUCT:
             return Array() if arguments[0] == Name(_NDARRAY) else Inert(name)
         if name in _SCALAR:
-            return _number(*arguments)
+            return number_of(*arguments)
         if name in _FROM_BUFFER:
             buffer, dtype, shape, order = arguments
             array = Array()
@@ -473,7 +332,7 @@ class InertPickle(ABC):
         for key, value in pairs:
             # Others are not needed, and may be made to harm: hashing a tuple of a million nested ones
             # overflows the interpreter's own stack, and large numbers can be chosen to have one hash.
-            if isinstance(key, str) or (isinstance(key, int) and abs(key) < _MAX_KEY):
+            if isinstance(key, str) or (isinstance(key, int) and abs(key) < MAX_NUMBER):
                 target[key] = value
             else:
                 self.odd_key(key)
@@ -510,7 +369,7 @@ class InertPickle(ABC):
             # (version, shape, dtype, is Fortran's order, bytes); the version is absent in the oldest
             shape, dtype, is_columns_first, raw = state[-4:]
             target.fill(shape, dtype, bool(is_columns_first), raw)
-        elif isinstance(target, _DType):
+        elif isinstance(target, DType):
             # (version, byte order, base and shape of a subarray, names, fields, item size, ...)
             _, order, *nested = state[:5]
             if not isinstance(order, str):
@@ -522,29 +381,3 @@ class InertPickle(ABC):
 
 _STOP = pickle.STOP[0]
 _INSTRUCTIONS = {instruction.code: instruction.name for instruction in pickletools.opcodes}
-
-
-def _encoded(text: Any, encoding: Any = "latin1") -> str | Text:
-    """Imitate ``_codecs.encode``, by which protocol 2 writes bytes; as text they take no memory again."""
-    if encoding not in ("latin1", "latin-1") or not isinstance(text, str | Text):
-        raise ValueError("bytes are written in an unknown way")
-    return text
-
-
-def _dtype(code: Any) -> _DType:
-    if not isinstance(code, str):
-        raise ValueError("a dtype is described in an unknown way")
-    if len(code) == 3 and code[0] in "<>=|":
-        return _DType(code[1:], code[0])
-    return _DType(code)
-
-
-def _number(dtype: Any, raw: Any = None) -> Any:
-    """Imitate numpy's ``scalar``."""
-    if not isinstance(dtype, _DType):
-        raise ValueError("a number is described in an unknown way")
-    if dtype.item_bytes is None:
-        return Inert("numpy.generic")
-    array = Array()
-    array.fill((), dtype, False, raw)
-    return array.values().item()

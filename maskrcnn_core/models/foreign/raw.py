@@ -22,8 +22,8 @@ from maskrcnn_core.errors import WeightsError
 from maskrcnn_core.models.downloads import file_sha256
 from maskrcnn_core.models.foreign.bare_pickle import is_legacy_torch, read_bare_pickle
 from maskrcnn_core.models.foreign.hdf5_file import HDF5_SIGNATURE, read_hdf5
-from maskrcnn_core.models.foreign.inert_pickle import Array, Inert, Text
 from maskrcnn_core.models.foreign.renaming import first_few
+from maskrcnn_core.models.foreign.stand_ins import Array, Inert, Text
 from maskrcnn_core.models.torch_zip import read_torch_zip
 
 __all__ = ["MAX_CHECKPOINT_BYTES", "Plain", "RawCheckpoint", "read_raw"]
