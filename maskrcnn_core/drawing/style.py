@@ -19,6 +19,8 @@ class Style:
         masks, contours, boxes, labels: whether each is drawn; labels only where there is room.
         color_by: ``"instance"`` tells objects apart (instance segmentation), ``"category"`` gives all
             objects of a kind one color (semantic segmentation).
+        splash: whether the viewer shows the image in grey but for its instances, without fills. Pictures
+            that are exported do not follow it: they have a format of their own for that.
 
     Raises:
         ValueError: if opacity or color_by is out of range.
@@ -30,6 +32,7 @@ class Style:
     boxes: bool = True
     labels: bool = True
     color_by: ColorBy = "instance"
+    splash: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.opacity <= 1:

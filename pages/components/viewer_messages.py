@@ -260,6 +260,7 @@ class _Display:
     boxes: bool
     labels: bool
     color_by: ColorBy
+    splash: bool
 
 
 @dataclass(frozen=True)

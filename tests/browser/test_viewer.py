@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
+from maskrcnn_core.drawing.splash import color_splash
+from maskrcnn_core.geometry.rle import Rle
+from tests.browser.drawings import flowers
 from tests.browser.frames import next_frame, still, wait_until
 
 pytestmark = pytest.mark.browser
@@ -65,9 +69,21 @@ class ViewerPage:
 
     def pixel(self, x, y):
         """The window's colour at an image point."""
-        image_module = pytest.importorskip("PIL.Image")
-        shot = image_module.open(io.BytesIO(self.page.screenshot()))
+        shot = Image.open(io.BytesIO(self.page.screenshot()))
         return shot.convert("RGB").getpixel(tuple(round(value) for value in self.on_screen(x, y)))
+
+    def canvas(self):
+        """The viewer's own picture once it rests, whole numbers [H, W, 4]."""
+        read = """canvas => {
+            const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+            let text = '';
+            for (let i = 0; i < data.length; i += 8192) {
+                text += String.fromCharCode(...data.subarray(i, i + 8192));
+            }
+            return [canvas.height, canvas.width, btoa(text)];
+        }"""
+        height, width, data = still(self.page, lambda: self.part("canvas").evaluate(read))
+        return np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4).astype(int)
 
     def click(self, x, y):
         self.page.mouse.click(*self.on_screen(x, y))
@@ -191,29 +207,56 @@ def test_a_repaired_drawing_equals_a_fresh_one(viewer):
         viewer.page.keyboard.press(key)
     mouse.move(5, 5)
     viewer.wait_state(score=0.55)
-    canvas_bytes = """() => {
-        const host = document.querySelector('[data-testid=stBidiComponentIsolated]');
-        const canvas = host.shadowRoot.querySelector('canvas');
-        const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
-        let text = '';
-        for (let i = 0; i < data.length; i += 8192) {
-            text += String.fromCharCode(...data.subarray(i, i + 8192));
-        }
-        return btoa(text);
-    }"""
-
-    def drawn():
-        data = still(viewer.page, lambda: viewer.page.evaluate(canvas_bytes))
-        return np.frombuffer(base64.b64decode(data), np.uint8).astype(int)
-
-    repaired = drawn()
+    repaired = viewer.canvas()
     for _ in range(2):  # off and on again: everything is drawn anew
         viewer.root.locator('[data-toggle="masks"]').click()
         next_frame(viewer.page)
     mouse.move(5, 5)
-    fresh = drawn()
+    fresh = viewer.canvas()
     assert fresh.shape == repaired.shape and fresh.any()
-    assert (abs(repaired - fresh) > 8).sum() < 1e-4 * len(fresh)
+    assert (abs(repaired - fresh) > 8).sum() < 1e-4 * fresh.size
+
+
+def shown_masks(threshold):
+    """Which pixels of the image are on instances above a score; and those too near an edge to tell."""
+    rles = [instance.rle for instance in flowers(1200, 800, 41) if instance.score > threshold]
+    inside = np.any([Rle.from_counts(rle.counts, rle.size).to_mask() for rle in rles], axis=0)
+    picture = Image.fromarray(inside.astype(np.uint8))
+    grown, shrunk = (picture.filter(kind(7)) for kind in (ImageFilter.MaxFilter, ImageFilter.MinFilter))
+    return inside, np.asarray(grown) != np.asarray(shrunk)
+
+
+def test_a_colour_splash_is_the_exports_and_follows_the_slider_without_python(viewer):
+    viewer.part("stage").press("1")
+    for key in "cxl":
+        viewer.page.keyboard.press(key)
+    viewer.page.keyboard.press("Shift+B")
+    viewer.wait_state(splash=True, seq=4)
+    viewer.page.mouse.move(5, 5)
+    viewer.page.keyboard.down("b")
+    bare = viewer.canvas()
+    viewer.page.keyboard.up("b")
+    left, top = (round(float(value)) for value in viewer.fact("pan").split(","))
+    there = slice(max(0, top), top + 800), slice(max(0, left), left + 1200)
+    window = slice(max(0, -top), bare.shape[0] - top), slice(max(0, -left), bare.shape[1] - left)
+    pixels = bare[there][:, :, :3].astype(np.uint8)
+    assert (pixels[:, :, 0] != pixels[:, :, 2]).mean() > 0.5, "a coloured picture"
+    runs = viewer.runs()
+    for threshold in (0.5, 0.8, 0.98):
+        viewer.part("score").evaluate(
+            "(input, value) => { input.value = value; input.dispatchEvent(new Event('input')); }",
+            str(threshold),
+        )
+        inside, near = (mask[window] for mask in shown_masks(threshold))
+        wanted = color_splash(pixels, [Rle.from_mask(inside)]).astype(int)
+        differing = abs(viewer.canvas()[there][:, :, :3] - wanted).max(axis=2)
+        assert inside.any() and near.mean() < 0.2
+        assert differing[~near].max() <= 2
+    assert viewer.runs() == runs and viewer.state()["seq"] == 4
+    viewer.page.get_by_role("button", name="Rerun", exact=True).click()
+    viewer.page.get_by_text(f"runs={runs + 1}").wait_for()
+    assert viewer.root.locator('[data-toggle="splash"]').get_attribute("aria-pressed") == "true"
+    assert viewer.root.locator('[data-toggle="masks"]').get_attribute("aria-pressed") == "false", "no fills"
 
 
 def test_holding_b_shows_the_bare_image(viewer):

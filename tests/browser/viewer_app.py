@@ -7,6 +7,7 @@ import json
 
 import streamlit as st
 
+from maskrcnn_core.drawing.style import Style
 from pages.components.viewer import ViewerImage, ViewerMessage, media_url, viewer
 from tests.browser.drawings import HOSTILE, flowers, landscape
 
@@ -14,7 +15,9 @@ st.set_page_config(layout="wide")
 query = st.query_params
 width, height = int(query.get("width", 1200)), int(query.get("height", 800))
 count = int(query.get("count", 41))
-kept = st.session_state.setdefault("kept", {"seq": 0, "score_threshold": 0.5, "selected": ()})
+kept = st.session_state.setdefault(
+    "kept", {"seq": 0, "score_threshold": 0.5, "selected": (), "display": Style()}
+)
 left, middle, right = st.columns(3)
 if left.button("Select the last"):
     kept["selected"] = (100 + count - 1,)
@@ -29,11 +32,12 @@ message = ViewerMessage(
     flowers(width, height, count),
     score_threshold=kept["score_threshold"],
     selected=kept["selected"],
+    display=kept["display"],
     ack=kept["seq"],
     message="No objects found",
 )
 state = viewer(message, key="viewer")
-kept.update(seq=state.seq, score_threshold=state.score_threshold, selected=state.selected)
+kept.update(vars(state))
 st.text(
     "state="
     + json.dumps(
@@ -43,6 +47,7 @@ st.text(
             "selected": state.selected,
             "hidden": state.hidden_categories,
             "color_by": state.display.color_by,
+            "splash": state.display.splash,
             "opacity": state.display.opacity,
         }
     )

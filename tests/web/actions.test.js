@@ -75,6 +75,7 @@ test("the viewer's keys", () => {
 test("with Shift a key means something else, or what it means without", () => {
   assert.equal(actionFor(VIEWER_KEYS, press("ArrowLeft", shift))?.name, "pan-left");
   assert.equal(actionFor(VIEWER_KEYS, press("H", shift))?.name, "show-categories");
+  assert.equal(actionFor(VIEWER_KEYS, press("B", shift))?.name, "splash");
   assert.equal(actionFor(VIEWER_KEYS, press("?", shift))?.name, "help");
   assert.equal(actionFor(VIEWER_KEYS, press("N", shift))?.name, "next-instance");
   const edit = keymapOf("edit");

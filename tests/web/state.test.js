@@ -7,6 +7,7 @@ import {
   categoryCounts,
   comeBack,
   countText,
+  fillsMasks,
   labelText,
   leftThreshold,
   makeReport,
@@ -14,6 +15,7 @@ import {
   shownInstances,
   stepInstance,
   toggleCategory,
+  toggled,
 } from "../../pages/components/web/viewer/state.js";
 import { readableOn } from "../../pages/components/web/viewer/labels.js";
 
@@ -38,8 +40,22 @@ test("choices made on the sample message give the sample report", () => {
   model.display.color_by = "category";
   model.display.opacity = 0.35;
   model.display.boxes = false;
+  model.display.splash = true;
   model.threshold = 0.62;
   assert.deepEqual(makeReport(model), read("report.json"));
+});
+
+test("in a colour splash masks have no fill: asking for it ends the splash, leaving it brings back what was", () => {
+  const { display } = acceptMessage(null, message());
+  Object.assign(display, toggled(display, "splash"));
+  assert.deepEqual([display.splash, display.masks, fillsMasks(display)], [true, true, false]);
+  const left = { ...display, ...toggled(display, "splash") };
+  assert.deepEqual([left.splash, fillsMasks(left)], [false, true]);
+  for (const masks of [true, false]) {
+    const filled = { ...display, masks, ...toggled({ ...display, masks }, "masks") };
+    assert.deepEqual([filled.splash, filled.masks], [false, true]);
+  }
+  assert.deepEqual(toggled(display, "boxes"), { boxes: false });
 });
 
 test("an older echo does not undo a newer choice; its acknowledgement lets Python's word stand", () => {

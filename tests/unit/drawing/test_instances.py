@@ -51,6 +51,11 @@ def test_the_source_is_never_changed_and_nothing_drawn_is_the_source():
     assert np.array_equal(GREY, before)
 
 
+def test_a_colour_splash_in_the_viewer_changes_no_picture_of_instances():
+    instances = make_instances()
+    assert np.array_equal(render(GREY, instances, NAMES, Style(splash=True)), render(GREY, instances, NAMES))
+
+
 @pytest.mark.parametrize("part", ["boxes", "labels"])
 def test_boxes_and_labels_leave_marks(part):
     assert (render(GREY, make_instances(), NAMES, only(**{part: True})) != GREY).any()

@@ -135,7 +135,7 @@ def test_report_sample_is_read_into_a_state():
         score_threshold=0.62,
         selected=(3,),
         hidden_categories=(44,),
-        display=Style(opacity=0.35, boxes=False, color_by="category"),
+        display=Style(opacity=0.35, boxes=False, color_by="category", splash=True),
     )
 
 
@@ -164,6 +164,7 @@ BAD_REPORTS = {
     "display without masks": ({"display": {"opacity": 1}}, "display.masks: missing"),
     "colour by evil": ({"display": {"color_by": "x" * 999}}, "display.color_by: expected one of"),
     "colour by a list": ({"display": {"color_by": []}}, "display.color_by"),
+    "splash a text": ({"display": {"splash": "yes"}}, "display.splash: expected true or false"),
     "boxes a number": ({"display": {"boxes": 1}}, "display.boxes: expected true or false"),
 }
 

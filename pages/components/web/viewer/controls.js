@@ -1,13 +1,13 @@
 // The toolbar, the category chips and the texts around the stage. Texts from outside are only ever set
 // through textContent and setAttribute.
 
-import { categoryCounts, countText, labelText, leftThreshold } from "./state.js";
+import { categoryCounts, countText, fillsMasks, labelText, leftThreshold } from "./state.js";
 
 /** @typedef {import("./state.js").Model} Model */
 /** @typedef {import("./state.js").Instance} Instance */
-/** @typedef {"masks" | "contours" | "boxes" | "labels"} Toggle */
+/** @typedef {"masks" | "contours" | "boxes" | "labels" | "splash"} Toggle */
 
-const TOGGLES = /** @type {const} */ (["masks", "contours", "boxes", "labels"]);
+export const TOGGLES = /** @type {const} */ (["masks", "contours", "boxes", "labels", "splash"]);
 
 export class Controls {
   /** @param {HTMLElement} root */
@@ -101,7 +101,8 @@ export class Controls {
     this.setText("opacity-value", opacity);
     this.setText("count", countText(model, shown));
     this.showOwnScore(leftThreshold(model));
-    for (const name of TOGGLES) this.toggle(name).setAttribute("aria-pressed", String(display[name]));
+    const seen = { ...display, masks: fillsMasks(display) };
+    for (const name of TOGGLES) this.toggle(name).setAttribute("aria-pressed", String(seen[name]));
     for (const name of /** @type {const} */ (["instance", "category"])) {
       this.colorBy(name).setAttribute("aria-pressed", String(display.color_by === name));
     }

@@ -35,6 +35,7 @@ export const VIEWER_ACTS = {
   contours: (viewer) => viewer.toggleDisplay("contours"),
   boxes: (viewer) => viewer.toggleDisplay("boxes"),
   labels: (viewer) => viewer.toggleDisplay("labels"),
+  splash: (viewer) => viewer.toggleDisplay("splash"),
   help: (viewer) => viewer.controls.showHelp(viewer.controls.sheet.hidden),
 };
 

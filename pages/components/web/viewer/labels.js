@@ -9,7 +9,7 @@ import { labelText } from "./state.js";
 
 /** @typedef {import("../lib/geometry.js").View} View */
 /** @typedef {import("../lib/geometry.js").Size} Size */
-/** @typedef {import("./overlay.js").Item} Item */
+/** @typedef {import("./layer.js").Item} Item */
 
 const LABEL_FONT = "600 11px";
 const LABEL_HEIGHT = 17;

@@ -1,6 +1,7 @@
 // What the viewer's sliders and buttons do, and what on the page around it makes it report.
 
 import { scaleLimits } from "../lib/geometry.js";
+import { TOGGLES } from "./controls.js";
 import { VIEWER_ACTS } from "./keys.js";
 import { leftThreshold } from "./state.js";
 
@@ -50,7 +51,7 @@ function listenToSliders(viewer, on) {
 /** @param {Viewer} viewer @param {On} on */
 function listenToButtons(viewer, on) {
   const { controls } = viewer;
-  for (const name of /** @type {const} */ (["masks", "contours", "boxes", "labels"])) {
+  for (const name of TOGGLES) {
     on(controls.toggle(name), "click", () => VIEWER_ACTS[name](viewer));
   }
   for (const name of /** @type {const} */ (["instance", "category"])) {

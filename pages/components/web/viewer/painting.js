@@ -2,9 +2,10 @@
 
 import { scaleLimits } from "../lib/geometry.js";
 import { drawHighlight } from "./overlay.js";
+import { fillsMasks } from "./state.js";
 
 /** @typedef {import("./state.js").Model} Model */
-/** @typedef {import("./overlay.js").Item} Item */
+/** @typedef {import("./layer.js").Item} Item */
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
 /** @param {Viewer} viewer @param {Model} model */
@@ -12,6 +13,7 @@ export function paintFrame(viewer, model) {
   const { canvas, context, view, stage, ratio } = viewer;
   const items = viewer.visibleItems(model);
   viewer.overlay.update(items, model.display, view, stage, ratio, viewer.moving);
+  if (model.display.splash) viewer.splash.update(items, model.display, view, stage, ratio, viewer.moving);
 
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, canvas.width, canvas.height);
@@ -28,8 +30,12 @@ export function paintFrame(viewer, model) {
 function paintInstances(viewer, model, items) {
   const { context, view, stage, ratio } = viewer;
   const { display } = model;
+  // Without a picture there is nothing to be turned grey: the blend would paint a grey one.
+  if (display.splash && viewer.picture.status === "ready") {
+    viewer.splash.apply(context, view, ratio, model.image, stage);
+  }
   const marked = (/** @type {number} */ id) => id === viewer.hovered || model.selected.has(id);
-  if (display.masks || display.contours || display.boxes) viewer.overlay.blit(context, view, ratio);
+  if (fillsMasks(display) || display.contours || display.boxes) viewer.overlay.blit(context, view, ratio);
   const above = items.filter((item) => marked(item.instance.id));
   for (const item of above) {
     drawHighlight(context, item, view, ratio, model.selected.has(item.instance.id));
@@ -49,7 +55,8 @@ function showFacts(viewer, model) {
   const { dataset } = viewer.root;
   dataset.zoom = String(view.scale);
   dataset.pan = `${view.x},${view.y}`;
-  const still = !viewer.overlay.stretched && viewer.shapes.waiting.length === 0;
+  const isStretched = viewer.overlay.stretched || (model.display.splash && viewer.splash.stretched);
+  const still = !isStretched && viewer.shapes.waiting.length === 0;
   const done = viewer.picture.status === "ready" || viewer.picture.status === "failed";
   dataset.ready = String(still && done && viewer.canvas.width > 1);
 }

@@ -31,6 +31,7 @@
  * @property {boolean} boxes
  * @property {boolean} labels
  * @property {"instance" | "category"} color_by
+ * @property {boolean} splash the picture is grey outside the instances, which then have no fill
  */
 
 /** @typedef {{key: string, url: string, width: number, height: number, name: string}} ImageFacts */
@@ -267,6 +268,25 @@ export function toggleCategory(model, categoryId) {
  */
 export function colorOf(model, instance) {
   return model.display.color_by === "category" ? instance.color_category : instance.color_instance;
+}
+
+/**
+ * Whether masks are filled: in a colour splash objects keep their own colours.
+ * @param {Display} display
+ */
+export function fillsMasks(display) {
+  return display.masks && !display.splash;
+}
+
+/**
+ * What a press on one of the display's buttons or keys changes. Fills and colour splash are two ways of showing
+ * masks: who asks for fills in a splash gets them in its place, and who leaves the splash has what there was before.
+ * @param {Display} display
+ * @param {import("./controls.js").Toggle} name
+ * @returns {Partial<Display>}
+ */
+export function toggled(display, name) {
+  return name === "masks" && display.splash ? { masks: true, splash: false } : { [name]: !display[name] };
 }
 
 /**

@@ -13,10 +13,12 @@ import {
   shownInstances,
   stepInstance,
   toggleCategory,
+  toggled,
 } from "./state.js";
 import { ShapeCache } from "./shapes.js";
 import { Picture } from "./picture.js";
 import { Overlay } from "./overlay.js";
+import { Splash } from "./splash.js";
 import { Labels } from "./labels.js";
 import { Controls, areaText } from "./controls.js";
 import { Gestures } from "./gestures.js";
@@ -29,7 +31,7 @@ import { ImageView } from "./view.js";
 /** @typedef {import("./state.js").Message} Message */
 /** @typedef {import("./state.js").Model} Model */
 /** @typedef {import("./state.js").ViewReport} ViewReport */
-/** @typedef {import("./overlay.js").Item} Item */
+/** @typedef {import("./layer.js").Item} Item */
 
 /** Time for reading masks in each frame (ms). */
 const READ_BUDGET = 24;
@@ -50,6 +52,7 @@ export class Viewer extends ImageView {
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d", { alpha: true }));
     this.shapes = new ShapeCache();
     this.overlay = new Overlay();
+    this.splash = new Splash();
     this.labels = new Labels();
     this.picture = new Picture(() => this.requestFrame());
     /** @type {Model | null} */
@@ -115,6 +118,7 @@ export class Viewer extends ImageView {
       this.focused = null;
       this.begun = false;
       this.overlay.invalidate();
+      this.splash.invalidate();
       // At once, and not with the next frame, as the new title stands above it from now on.
       this.context.setTransform(1, 0, 0, 1, 0, 0);
       this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
@@ -307,7 +311,7 @@ export class Viewer extends ImageView {
   /** @param {import("./controls.js").Toggle} name */
   toggleDisplay(name) {
     if (this.model === null) return;
-    this.setDisplay({ [name]: !this.model.display[name] });
+    this.setDisplay(toggled(this.model.display, name));
     this.report(0);
   }
 
