@@ -27,6 +27,7 @@ from benchmarks.explained import run_explained
 from benchmarks.first_minute import run_first_minute
 from benchmarks.large_files import run_large_files
 from benchmarks.many_instances import run_many_instances
+from benchmarks.opening import run_opening
 from benchmarks.people import run_people
 from benchmarks.prompts import run_prompts
 from benchmarks.report import Report
@@ -141,6 +142,12 @@ BENCHMARKS = (
         "Evaluation: COCO's twelve numbers",
         "The numbers that others publish, several times faster, with every field of the files checked.",
         run_evaluating,
+    ),
+    Benchmark(
+        "opening",
+        "Checkpoints of other projects: opening a ResNet-101",
+        "A file of 250 MB is open in seconds, every value checked.",
+        run_opening,
     ),
 )
 

@@ -1,5 +1,7 @@
 """A narrow network of Matterport's, its values as Keras keeps them, from a seed."""
 
+from typing import NamedTuple
+
 import h5py
 import numpy as np
 import torch
@@ -10,13 +12,27 @@ from maskrcnn_core.models.foreign.matterport_config import MatterportSettings
 from maskrcnn_core.models.spec import LoadedModel
 from maskrcnn_core.networks.matterport import build_matterport
 
-PYRAMID, RPN, BOX, MASK, ANCHORS = 8, 12, 16, 10, 3
+
+class Widths(NamedTuple):
+    """Channels, and the residual blocks of each stage."""
+
+    pyramid: int = 8
+    rpn: int = 12
+    box: int = 16
+    mask: int = 10
+    blocks: tuple = (1, 1, 2, 1)
+
+
+ANCHORS = 3
+RESNET101 = Widths(256, 512, 1024, 256, (3, 4, 23, 3))
+"""As the published ones."""
+
 SETTINGS = MatterportSettings(
     min_size=96, max_size=128, anchor_scales=(8, 16, 32, 64, 128), min_confidence=0.1, proposals=100
 )
 
 
-def keras_tensors(classes=4, seed=0, blocks=(1, 1, 2, 1)):
+def keras_tensors(classes=4, seed=0, widths=Widths()):  # noqa: B008 - it never changes
     """By layer and kind, as ``res2a_branch2a.kernel``; a kernel has height, width, inputs, outputs."""
     rng = np.random.default_rng(seed)
     tensors = {}
@@ -38,10 +54,10 @@ def keras_tensors(classes=4, seed=0, blocks=(1, 1, 2, 1)):
     conv("conv1", 7, 7, 3, 64, gain=0.02)
     norm("bn_conv1", 64)
     before = 64
-    for stage, count in enumerate(blocks, start=2):
+    for stage, count in enumerate(widths.blocks, start=2):
         narrow, wide = 64 << (stage - 2), 256 << (stage - 2)
         for at in range(count):
-            block = f"{stage}{'abcdef'[at]}_branch"
+            block = f"{stage}{chr(ord('a') + at)}_branch"
             conv(f"res{block}2a", 1, 1, before, narrow)
             conv(f"res{block}2b", 3, 3, narrow, narrow)
             conv(f"res{block}2c", 1, 1, narrow, wide)
@@ -52,29 +68,29 @@ def keras_tensors(classes=4, seed=0, blocks=(1, 1, 2, 1)):
                 conv(f"res{block}1", 1, 1, before, wide)
                 norm(f"bn{block}1", wide)
             before = wide
-        conv(f"fpn_c{stage}p{stage}", 1, 1, wide, PYRAMID, gain=0.3)
-        conv(f"fpn_p{stage}", 3, 3, PYRAMID, PYRAMID)
-    conv("rpn_conv_shared", 3, 3, PYRAMID, RPN)
-    conv("rpn_class_raw", 1, 1, RPN, 2 * ANCHORS)
-    conv("rpn_bbox_pred", 1, 1, RPN, 4 * ANCHORS)
-    conv("mrcnn_class_conv1", 7, 7, PYRAMID, BOX)
-    norm("mrcnn_class_bn1", BOX)
-    conv("mrcnn_class_conv2", 1, 1, BOX, BOX)
-    norm("mrcnn_class_bn2", BOX)
-    conv("mrcnn_class_logits", BOX, classes, gain=2.0)
-    conv("mrcnn_bbox_fc", BOX, 4 * classes)
+        conv(f"fpn_c{stage}p{stage}", 1, 1, wide, widths.pyramid, gain=0.3)
+        conv(f"fpn_p{stage}", 3, 3, widths.pyramid, widths.pyramid)
+    conv("rpn_conv_shared", 3, 3, widths.pyramid, widths.rpn)
+    conv("rpn_class_raw", 1, 1, widths.rpn, 2 * ANCHORS)
+    conv("rpn_bbox_pred", 1, 1, widths.rpn, 4 * ANCHORS)
+    conv("mrcnn_class_conv1", 7, 7, widths.pyramid, widths.box)
+    norm("mrcnn_class_bn1", widths.box)
+    conv("mrcnn_class_conv2", 1, 1, widths.box, widths.box)
+    norm("mrcnn_class_bn2", widths.box)
+    conv("mrcnn_class_logits", widths.box, classes, gain=2.0)
+    conv("mrcnn_bbox_fc", widths.box, 4 * classes)
     for at in (1, 2, 3, 4):
-        conv(f"mrcnn_mask_conv{at}", 3, 3, PYRAMID, PYRAMID)
-        norm(f"mrcnn_mask_bn{at}", PYRAMID)
-    conv("mrcnn_mask_deconv", 2, 2, MASK, PYRAMID, outputs=MASK)
-    conv("mrcnn_mask", 1, 1, MASK, classes)
+        conv(f"mrcnn_mask_conv{at}", 3, 3, widths.pyramid, widths.pyramid)
+        norm(f"mrcnn_mask_bn{at}", widths.pyramid)
+    conv("mrcnn_mask_deconv", 2, 2, widths.mask, widths.pyramid, outputs=widths.mask)
+    conv("mrcnn_mask", 1, 1, widths.mask, classes)
     return tensors
 
 
-def write_keras_file(file, classes=4, seed=0):
+def write_keras_file(file, classes=4, seed=0, widths=Widths()):  # noqa: B008 - it never changes
     """As ``save_weights`` of Keras 2 writes it: each layer a group, and in it one of its name."""
     with h5py.File(file, "w") as opened:
-        tensors = keras_tensors(classes, seed)
+        tensors = keras_tensors(classes, seed, widths)
         opened.attrs["backend"] = np.bytes_("tensorflow")
         opened.attrs["keras_version"] = "2.2.4"
         layers = dict.fromkeys(name.rpartition(".")[0] for name in tensors)
