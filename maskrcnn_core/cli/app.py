@@ -19,6 +19,7 @@ from maskrcnn_core.cli import project
 from maskrcnn_core.cli.console import load_named_model, load_row, thresholds_of
 from maskrcnn_core.cli.evaluate import evaluate
 from maskrcnn_core.cli.explain import explain
+from maskrcnn_core.cli.inspect_data import inspect_data
 from maskrcnn_core.cli.options import (
     MODEL_KEYS,
     CustomNamesOption,
@@ -339,6 +340,7 @@ def download(
 
 app.command()(evaluate)
 app.command()(train)
+app.command()(inspect_data)
 app.command()(draw_scenes)
 app.add_typer(project.app, name="project")
 app.command()(explain)

@@ -1,7 +1,6 @@
 import base64
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from io import BytesIO
 
 import pytest
@@ -13,38 +12,8 @@ from maskrcnn_core.explain.html_report import html_report
 from maskrcnn_core.explain.pictures import PICTURES
 from maskrcnn_core.explain.stages import STAGES
 from tests.builders.core import make_model
+from tests.builders.html_page import HOSTILE, Page, nothing_leads_outside
 from tests.builders.traced_images import blind_model, traced_random, traced_sample
-
-VOID = {"meta", "img", "br", "link", "input", "hr"}
-
-
-class Page(HTMLParser):
-    """What a browser would make of the report."""
-
-    def __init__(self, text):
-        super().__init__(convert_charrefs=True)
-        self.tags, self.open, self.words, self.styles = [], [], [], []
-        self.feed(text)
-        self.close()
-        assert not self.open, "unclosed"
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        (self.styles if self.open and self.open[-1] == "style" else self.words).append(data)
-
-    @property
-    def text(self):
-        return " ".join("".join(self.words).split())
-
-    def of(self, tag):
-        return [attrs for name, attrs in self.tags if name == tag]
 
 
 @pytest.fixture(scope="module")
@@ -83,33 +52,8 @@ def test_every_picture_is_in_it_with_words_for_those_who_cannot_see(page):
         assert attrs["alt"]
 
 
-def nothing_leads_outside(page):
-    for tag, attrs in page.tags:
-        assert tag not in ("script", "iframe", "object", "embed", "link", "base", "form")
-        for name, value in attrs.items():
-            assert not name.startswith("on")
-            if name in ("src", "href", "srcset", "action", "data", "poster", "background"):
-                assert value.startswith(("data:image/", "#")), f"{tag} {name}={value[:60]}"
-    assert not re.search(r"url\(|@import|://", "".join(page.styles))
-    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
-    assert len(ids) == len(set(ids))
-    assert {attrs["href"].removeprefix("#") for attrs in page.of("a")} <= set(ids)
-    (policy,) = [m["content"] for m in page.of("meta") if m.get("http-equiv") == "Content-Security-Policy"]
-    assert policy.startswith("default-src 'none'; img-src data:;") and "script" not in policy
-
-
 def test_nothing_in_it_leads_outside(page):
     nothing_leads_outside(page)
-
-
-HOSTILE = (
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "![x](http://evil.example/x.png)",
-    "</title></style><svg onload=alert(1)>",
-    "&lt;b&gt; \u202egnp.\nexe",
-    "猫.png",
-)
 
 
 def test_hostile_names_stay_words():
