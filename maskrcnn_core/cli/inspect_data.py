@@ -86,7 +86,7 @@ def _inspect(options: InspectOptions) -> tuple[Inspection, list[str]]:
                 prepared.settings,
                 over=options.over,
                 samples=options.samples,
-                title=options.from_ or "random values",
+                title=Path(options.from_).name if options.from_ else "random values",
                 device=options.device,
                 on_progress=shown_on(bar),
             )

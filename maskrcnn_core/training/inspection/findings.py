@@ -18,6 +18,7 @@ _FEW_ROIS = 0.1
 _MANY = 0.1
 """Share of objects without a region, or of samples without an object, above which it is told."""
 
+_MOSTLY = 0.5
 _LITTLE_RECALL = 0.5
 _FEW = 10  # instances of a category
 _NAMED = 5  # objects or categories
@@ -84,11 +85,13 @@ def _of_regions(objects: Sequence[SeenObject], inspection: Inspection) -> Iterat
         )
     part = roi_share(inspection)
     if objects and part < _FEW_ROIS:
-        start = (
-            ""
-            if inspection.knows
-            else " The network starts from random values: the share rises once its RPN proposes objects."
-        )
+        own = share(inspection.counts, lambda one: one.own_boxes, lambda one: one.roi_objects)
+        start = ""
+        if own > _MOSTLY:
+            start = (
+                f" {own:.0%} of them are the true boxes, which training adds: the share rises once the RPN "
+                "proposes objects."
+            )
         yield (
             f"{part:.1%} of the regions that the heads learn from are objects, where up to "
             f"{rules.object_share:.0%} may be: the heads see little but background. Fewer --rois raise the "

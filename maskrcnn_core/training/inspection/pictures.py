@@ -176,7 +176,7 @@ def draw_masks(seen: SeenSample, label_map: LabelMap) -> Picture | None:
     for at in _of_different_objects(seen.roi_matches[held]):
         row, label = int(held[at]), int(seen.roi_labels[held[at]])
         mask = seen.target["masks"][seen.roi_matches[row]].numpy() > 0
-        inside = _cut(_blended(pixels, mask, instance_color(0)), seen.rois[row].tolist())
+        inside = _cut(_blended(pixels, mask, GREEN), seen.rois[row].tolist())
         x1, y1, x2, y2 = seen.rois[row].tolist()
         target = enlarge(false_colors(seen.mask_targets[at].numpy(), 0, 1), (_CELL, _CELL))
         # The pictures' font has no multiplication sign.

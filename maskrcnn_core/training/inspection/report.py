@@ -113,7 +113,7 @@ def _numbers(inspection: Inspection) -> Iterator[str]:
         )
     instances = sorted(inspection.data.instances.items(), key=lambda row: -row[1])
     listed = ", ".join(f"{name} {count:,}" for name, count in instances)
-    yield table("Instances of each category", (("All images", listed),))
+    yield f"<p>{text(f'Instances of each category: {listed}.')}</p>"
     yield grid(
         "Losses before anything is learned",
         ("Loss", "First step", "Mean of all steps"),

@@ -83,13 +83,14 @@ def test_an_object_that_cannot_be_learned_is_told(changes, words, tmp_path):
     assert all(part in sentence for part in words)
 
 
-@pytest.mark.parametrize("knows", [True, False])
-def test_heads_that_see_little_but_background_are_told(knows, tmp_path):
-    inspection = make_inspection(tmp_path, make_count(FINE, roi_objects=2, roi_background=30), knows=knows)
+@pytest.mark.parametrize("own", [0, 2])
+def test_heads_that_see_little_but_background_are_told(own, tmp_path):
+    count = make_count(FINE, roi_objects=2, roi_background=30, own_boxes=own)
+    inspection = make_inspection(tmp_path, count)
     assert roi_share(inspection) == pytest.approx(2 / 32)
     (sentence,) = findings_of(inspection)
     assert sentence.startswith("6.2% of the regions") and "up to 25% may be" in sentence
-    assert ("random values" in sentence) is not knows
+    assert ("100% of them are the true boxes" in sentence) is bool(own)
 
 
 def test_samples_and_categories_with_little_to_learn_are_told(tmp_path):
