@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torchvision.models.detection.rpn import concat_box_prediction_layers
 
+from maskrcnn_core.dataset.categories import LabelMap
 from maskrcnn_core.evaluation.ground_truth import joint_categories
 from maskrcnn_core.networks.slim import build_slim
 from maskrcnn_core.training.augmentation import Augmentation
@@ -16,6 +17,7 @@ from maskrcnn_core.training.inspection.watching import watch_step
 from maskrcnn_core.training.loading import Batches, TrainingImages
 from maskrcnn_core.training.starting import begin_from_nothing
 from maskrcnn_core.training.steps import made_ready, put_into_training
+from maskrcnn_core.training.views import view_of
 from tests.builders.foreign import DETECTRON2, MMDETECTION, make_narrow
 from tests.builders.matterport import make_matterport_network
 from tests.builders.training import TINY, make_scenes, make_settings, run_training
@@ -36,19 +38,14 @@ def settings_of(folder, **changes):
     return make_settings(folder, **({"batch_size": 2, "augmentation": Augmentation(crop=96)} | changes))
 
 
-def samples_of(scenes, settings, beginning, config=TINY):
-    return TrainingImages(
-        [scenes],
-        beginning.model.label_map,
-        settings.augmentation,
-        (config.min_size, config.max_size),
-        settings.seed,
-    )
+def samples_of(scenes, settings, network):
+    labels = LabelMap.contiguous(joint_categories([scenes]))
+    return TrainingImages([scenes], labels, settings.augmentation, view_of(network), settings.seed)
 
 
 def inspect(scenes, settings, **more):
     beginning = begin_from_nothing(TINY, joint_categories([scenes]), settings.seed)
-    images = samples_of(scenes, settings, beginning)
+    images = samples_of(scenes, settings, beginning.model.network)
     return inspect_training(beginning, [scenes], images, settings, device="cpu", **more), images
 
 
@@ -114,12 +111,11 @@ def logits_of(network, taken):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_loss_can_be_had_from_what_was_seen(name, scenes, tmp_path):
     settings = settings_of(tmp_path, rois=32, freeze_norms=True)
-    beginning = begin_from_nothing(TINY, joint_categories([scenes]), 0)
-    images = samples_of(scenes, settings, beginning)
-    batch = next(Batches(images, 2, 0).of(0))
+    network = NETWORKS[name]()
+    batch = next(Batches(samples_of(scenes, settings, network), 2, 0).of(0))
     batch[1][0][IGNORED] = torch.zeros(batch[0][0].shape[1:], dtype=torch.uint8)
     batch[1][0][IGNORED][:, :40] = 1
-    network = made_ready(NETWORKS[name](), settings, CPU)
+    network = made_ready(network, settings, CPU)
     put_into_training(network, settings)
     before = {key: value.clone() for key, value in network.state_dict().items()}
     sampler = network.rpn.fg_bg_sampler
