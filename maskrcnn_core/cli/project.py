@@ -30,6 +30,7 @@ from maskrcnn_core.errors import InputError
 from maskrcnn_core.images.reading import Stretch
 from maskrcnn_core.projects.db.damage import refuse_damage
 from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE
+from maskrcnn_core.projects.project_edits import describe_project, rename_project
 from maskrcnn_core.projects.proposals.category_matching import category_mapping
 from maskrcnn_core.projects.proposals.fit import Fit
 from maskrcnn_core.projects.proposals.proposing import offered_before, propose, told_counts
@@ -85,6 +86,33 @@ def new_project(
             f"made {one_line(made.name)} with {counted(len(names), 'category', 'categories')} in "
             f"{one_line(store.place.shown)}"
         )
+
+
+@app.command("rename")
+def rename(
+    name: ProjectArgument,
+    new_name: Annotated[str, typer.Argument(help="What it is called from now on.")],
+    who: WhoOption = None,
+) -> None:
+    """Give a project another name."""
+    with open_store() as store:
+        row = project_named(store, name)
+        entry = rename_project(store, name_for_journal(who), row, new_name)
+        now = one_line(store.project(row.id).name)
+        typer.echo(f"{one_line(name)} is called {now} now" if entry else f"it is called {now} already")
+
+
+@app.command("describe")
+def describe(
+    name: ProjectArgument,
+    text: Annotated[str, typer.Argument(help='What it is about; "" takes the description away.')],
+    who: WhoOption = None,
+) -> None:
+    """Say what a project is about."""
+    with open_store() as store:
+        entry = describe_project(store, name_for_journal(who), project_named(store, name), text)
+        told = "the description is saved" if text.strip() else "the description is gone"
+        typer.echo(told if entry else "nothing has changed: it says so already")
 
 
 app.command("add")(add_images)

@@ -14,6 +14,7 @@ __all__ = [
     "MAX_CARD_TEXT",
     "MAX_CATEGORIES",
     "MAX_COORDINATE",
+    "MAX_DESCRIPTION",
     "MAX_EDGE",
     "MAX_EDGE_AT_ONCE",
     "MAX_EDGE_FREE",
@@ -57,6 +58,9 @@ __all__ = [
 MAX_NAME = 1024
 """Characters in the name of a file or category, or in a text id. File systems allow 255 bytes per part; a
 name of megabytes would be sent to every browser that shows it."""
+
+MAX_DESCRIPTION = 10_000
+"""Characters in what a person says of a project: two pages, which every look at the project shows."""
 
 # -- polygons -------------------------------------------------------------------------------------
 

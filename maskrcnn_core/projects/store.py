@@ -29,6 +29,7 @@ from maskrcnn_core.projects.db.tables import (
 )
 from maskrcnn_core.projects.journal import Change, New, Refusal
 from maskrcnn_core.projects.new_rows import new_category
+from maskrcnn_core.projects.project_name import checked_name
 from maskrcnn_core.projects.records import (
     Entry,
     Extra,
@@ -69,10 +70,8 @@ class Store(StoredRows):
             StoreError: if the name is empty, too long or none that a database keeps, or a project has it
                 already.
         """
-        name = name.strip()
-        if not name:
-            raise StoreError("project: expected a name, got nothing")
-        for what, text in (("project", name), ("who", who), *(("category", c.name) for c in categories)):
+        name = checked_name(name)
+        for what, text in (("who", who), *(("category", c.name) for c in categories)):
             if problem := name_problem(text):
                 raise StoreError(f"{what}: {problem}")
         values = {

@@ -19,6 +19,8 @@ __all__ = ["NOTHING", "kinds_of", "tell_turn"]
 NOTHING = {"undo": "nothing to undo", "redo": "nothing to redo"}
 _DONE = {"undo": "taken back", "redo": "done again"}
 _NAMED = 3  # names in a sentence
+_SAID = ("name", "description")
+"""Columns that a person gives a project."""
 _PLURALS = {"instance": "instances", "image": "images", "category": "categories", "project": "projects"}
 
 
@@ -88,13 +90,15 @@ def _what(connection: Connection, lines: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _fields_of_project(line: Mapping[str, Any]) -> str:
-    """Return what changed of the keys that a project keeps, if nothing else of it changed."""
+    """Return what changed of a project's name, description and further keys, if nothing else of it did."""
     before, after = (line.get(side) or {} for side in ("before", "after"))
-    if line["table"] != "project" or {*before, *after} != {"extra"}:
+    changed = {*before, *after}
+    if line["table"] != "project" or not changed or changed - {*_SAID, "extra"}:
         return ""
     old, new = (side.get("extra") or {} for side in (before, after))
     keys = [key for key in {**old, **new} if old.get(key) != new.get(key)]
-    fields = ["settings" if key == OURS else one_line(key) for key in keys]
+    fields = [name for name in _SAID if name in changed]
+    fields += ["settings" if key == OURS else one_line(key) for key in keys]
     more = f" and {len(fields) - _NAMED} more" if len(fields) > _NAMED else ""
     return ", ".join(fields[:_NAMED]) + more
 

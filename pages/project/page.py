@@ -30,6 +30,8 @@ def draw_page(session: ProjectUi) -> None:
 
     ui = get_state().of_project(PageUi)
     st.title(plain(project.row.name))
+    if project.row.description:
+        st.text(project.row.description)
     keys = [section.key for section in SECTIONS]
     titles = {section.key: f"{section.icon} {section.title}" for section in SECTIONS}
     if ui.section not in keys:

@@ -11,6 +11,7 @@ from pages.project.export import draw_out
 from pages.project.history import draw_history
 from pages.project.overview import draw_overview
 from pages.project.pre_annotate import draw_pre_annotate
+from pages.project.settings import draw_settings
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
 
@@ -41,4 +42,5 @@ SECTIONS: tuple[Section, ...] = (
     Section("categories", "Categories", ":material/label:", draw_categories),
     Section("out", "Export", ":material/download:", draw_out),
     Section("history", "History", ":material/history:", draw_history),
+    Section("settings", "Settings", ":material/settings:", draw_settings),
 )

@@ -398,3 +398,15 @@ def test_damaged_rows_and_files_are_named_and_left_out_where_one_asks(tmp_path, 
     assert left.exit_code == 0 and f"{shown}, left out" in left.stderr
     before, after = (json.loads((tmp_path / f"{name}.json").read_bytes()) for name in ("before", "after"))
     assert after == before | {"annotations": [a for a in before["annotations"] if a["id"] != 2]}
+
+
+def test_a_project_is_renamed_and_described():
+    told("new", "Cells")
+    told("new", "Other")
+    assert told("rename", "Cells", "Zellen", "--who", "bob") == "Cells is called Zellen now\n"
+    assert told("rename", "Zellen", "Zellen") == "it is called Zellen already\n"
+    assert "already exists" in invoke("rename", "Zellen", "Other").stderr
+    assert told("describe", "Zellen", "from the north field") == "the description is saved\n"
+    assert "says so already" in told("describe", "Zellen", "from the north field")
+    with_name = told("journal", "Zellen")
+    assert "rename project" in with_name and "describe project" in with_name and "bob" in with_name

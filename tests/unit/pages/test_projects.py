@@ -110,6 +110,21 @@ def test_every_section_opens(store, section, images):
     assert app.title[0].value == "Cells"
 
 
+def test_a_project_is_renamed_and_described_and_whoever_looks_next_sees_it(store):
+    project = make_project(store)
+    other = open_page("project")
+    app = open_page("project")
+    page_ui(app).section = "settings"
+    app.run()
+    app.text_input(key=f"project-name-{project}-1").set_value("Zellen")
+    next(button for button in app.button if button.label == "Rename").click().run()
+    assert not app.error and app.title[0].value == "Zellen" and "Renamed to Zellen" in app.success[0].value
+    app.text_area(key=f"project-description-{project}-2").set_value("*From* the north field")
+    next(button for button in app.button if button.label == "Save").click().run()
+    assert "*From* the north field" in [text.value for text in app.text]
+    assert other.run().title[0].value == "Zellen"
+
+
 def test_boxes_without_masks_are_offered_to_a_network_and_become_proposals(store):
     project = make_project(store, images=0)
     scene = draw_scene(200_007)
