@@ -160,8 +160,6 @@ def _sheet(*parts: Part) -> str:
     rows = []
     for line in lines_of(*parts):
         keys = _marked(key_names(line))
-        if line[0].part == "viewer":  # in the review digits are categories, and its style hides these
-            keys = re.sub(r" (<kbd>\d</kbd>)", r'<span class="digit-key"> or \1</span>', keys)
         told = ", ".join(action.help for action in line if action.help)
         rows.append(f"<dt>{keys}</dt><dd>{_marked(told)}</dd>")
     return "\n          ".join(rows)

@@ -90,6 +90,18 @@ def test_decisions_by_key_are_seen_at_once_and_reach_the_store(review):
     assert store["decided"] == wanted
 
 
+def test_whoever_saves_or_selects_all_by_the_usual_keys_is_understood(page, address):
+    review = ReviewPage(page, address, delay=0.5)
+    review.press("a", "Control+s")
+    review.wait_fact(saved="false")
+    review.wait_fact(saved="true")
+    review.root.locator("[data-part=say]", has_text="all is saved").wait_for()
+    review.press("Escape")
+    review.wait_fact(selected="")
+    review.press("Control+a", "d")
+    review.wait_fact(status_counts="0,0,8")
+
+
 def test_all_shown_are_accepted_but_not_what_is_hidden_or_decided(review):
     review.press("d")
     review.root.locator(".chip", has_text="bicycle").click()
@@ -350,6 +362,10 @@ def test_the_ends_of_the_queue(page, address):
     review.wait_fact(at=1)
     assert review.button("next").is_disabled()
     assert review.part("say").inner_text() == "end of the queue"
+    review.press("Home")
+    review.wait_fact(at=0)
+    review.press("End")
+    review.wait_fact(at=1)
 
 
 def test_more_than_nine_categories_come_from_a_list(page, address):

@@ -196,7 +196,7 @@ def test_drag_moves_the_image_and_selects_nothing(viewer):
 def test_a_repaired_drawing_equals_a_fresh_one(viewer):
     x, y = viewer.on_screen(*CENTRE)
     mouse = viewer.page.mouse
-    viewer.part("stage").press("1")
+    viewer.part("stage").press("=")
     mouse.move(x, y)
     mouse.down()
     for step in range(12):
@@ -227,7 +227,7 @@ def shown_masks(threshold):
 
 
 def test_a_colour_splash_is_the_exports_and_follows_the_slider_without_python(viewer):
-    viewer.part("stage").press("1")
+    viewer.part("stage").press("=")
     for key in "cxl":
         viewer.page.keyboard.press(key)
     viewer.page.keyboard.press("Shift+B")

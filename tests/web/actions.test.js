@@ -54,10 +54,9 @@ test("the viewer's keys", () => {
     f: "fit",
     F: "fit",
     0: "fit",
-    1: "actual",
+    "=": "actual",
     z: "actual",
     "+": "zoom-in",
-    "=": "zoom-in",
     "-": "zoom-out",
     h: "hide-category",
     b: "compare",
@@ -69,7 +68,8 @@ test("the viewer's keys", () => {
     Escape: "escape",
   };
   for (const [key, name] of Object.entries(wanted)) assert.equal(actionFor(VIEWER_KEYS, press(key))?.name, name, key);
-  for (const key of ["a", "2", " ", "Tab", "Enter", "Delete"]) assert.equal(actionFor(VIEWER_KEYS, press(key)), null);
+  for (const key of ["a", "1", "2", " ", "Tab", "Enter", "Delete"])
+    assert.equal(actionFor(VIEWER_KEYS, press(key)), null);
 });
 
 test("with Shift a key means something else, or what it means without", () => {
@@ -78,10 +78,17 @@ test("with Shift a key means something else, or what it means without", () => {
   assert.equal(actionFor(VIEWER_KEYS, press("B", shift))?.name, "splash");
   assert.equal(actionFor(VIEWER_KEYS, press("?", shift))?.name, "help");
   assert.equal(actionFor(VIEWER_KEYS, press("N", shift))?.name, "next-instance");
+  assert.equal(actionFor(VIEWER_KEYS, press("+", shift))?.name, "zoom-in"); // it is there with Shift alone
   const edit = keymapOf("edit");
   assert.equal(actionFor(edit, press("S", shift))?.name, "drop-specks");
   assert.equal(actionFor(edit, press("s"))?.name, "shrink");
   assert.equal(actionFor(edit, press("Delete", shift)), null);
+});
+
+test("Ctrl, or Cmd on a Mac, selects all that is shown", () => {
+  for (const held of [{ ctrlKey: true }, { metaKey: true }]) {
+    assert.equal(actionFor(VIEWER_KEYS, press("a", held))?.name, "select-all");
+  }
 });
 
 test("keys of the browser and the system are left to them", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { deedOf, isRepeatable, isTakenBy } from "../../pages/components/web/review/review_keys.js";
+import { WORKS_FROM_THE_PAGE, deedOf, isRepeatable, isTakenBy } from "../../pages/components/web/review/review_keys.js";
 import { loadSaved, makeClient, save } from "../../pages/components/web/review/review_session.js";
 
 /** @param {string} text like "Ctrl+Shift+z" */
@@ -32,6 +32,13 @@ test("keys and what they mean", () => {
     y: "redo",
     "Ctrl+y": "redo",
     "Ctrl+Shift+Z": "redo",
+    "Meta+Shift+Z": "redo",
+    Home: "first",
+    End: "last",
+    Delete: "remove",
+    "Ctrl+s": "save",
+    "Meta+s": "save",
+    "Ctrl+d": "copy",
     1: "relabel",
     9: "relabel",
     o: "crowd",
@@ -45,8 +52,8 @@ test("all other keys are left alone", () => {
     "c",
     "0",
     "Ctrl+a",
-    "Ctrl+d",
     "Ctrl+c",
+    "Ctrl+f",
     "Ctrl+1",
     "Alt+a",
     "ArrowDown",
@@ -58,6 +65,11 @@ test("all other keys are left alone", () => {
   ]) {
     assert.equal(press(keys), null, keys);
   }
+});
+
+test("of the viewer's keys, arrows are left to the page", () => {
+  for (const key of ["f", "=", "0", "?", "Escape"]) assert.match(key, WORKS_FROM_THE_PAGE);
+  assert.doesNotMatch("ArrowDown", WORKS_FROM_THE_PAGE);
 });
 
 test("a key that is held down decides once, but goes on", () => {
@@ -87,7 +99,7 @@ test("keys belong to whoever writes, chooses or slides", () => {
     assert.ok(isTakenBy(one, "a", false));
   }
   assert.ok(!isTakenBy(element("INPUT", { type: "range" }), "a", false));
-  assert.ok(isTakenBy(element("INPUT", { type: "range" }), "PageUp", false));
+  for (const key of ["PageUp", "Home"]) assert.ok(isTakenBy(element("INPUT", { type: "range" }), key, false));
   assert.ok(!isTakenBy(element("INPUT", { type: "checkbox" }), "d", false));
   assert.ok(!isTakenBy(element("BODY"), "Enter", true));
   assert.ok(!isTakenBy(null, "a", false));

@@ -12,6 +12,7 @@ import {
   leftThreshold,
   makeReport,
   selectInstance,
+  selectShown,
   shownInstances,
   stepInstance,
   toggleCategory,
@@ -128,6 +129,15 @@ test("selection: one, more, less, none", () => {
   assert.ok(!selectInstance(model, null, true));
   assert.ok(selectInstance(model, null, false));
   assert.equal(model.selected.size, 0);
+});
+
+test("all that is shown can be selected at once, and nothing else", () => {
+  const model = acceptMessage(null, message());
+  const shown = shownInstances(model).map(({ id }) => id);
+  assert.ok(shown.length > 1 && shown.length < model.instances.length);
+  assert.ok(selectShown(model));
+  assert.deepEqual([...model.selected], shown);
+  assert.ok(model.touched && !selectShown(model));
 });
 
 test("stepping goes round the shown instances by score", () => {

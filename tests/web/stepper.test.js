@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { StepCount } from "../../pages/components/web/stepper/stepper.js";
+import { StepCount, stepsOf } from "../../pages/components/web/stepper/stepper.js";
 
 const data = { session: "a", taken: 0, at: 1, count: 5, back: "before", forward: "next" };
 
@@ -58,6 +58,30 @@ test("buttons that come in the place of others know of the presses that are stil
   assert.equal(second.at, 3);
   assert.deepEqual(second.unsaid, { session: "a", steps: 2 }, "the old ones may not have come to say it");
   assert.deepEqual(said(second, 1), { session: "a", steps: 3 });
+});
+
+test("keys step, and those that turn pages only while the picture has the focus", () => {
+  const steps = (key, held = {}, isInPicture = true) => stepsOf({ key, ...held }, { at: 1, count: 5, isInPicture });
+  const alt = { altKey: true };
+  assert.deepEqual([steps("ArrowLeft", alt), steps("ArrowRight", alt, false), steps("Home", alt)], [-1, 1, null]);
+  assert.deepEqual(
+    ["PageUp", "PageDown", "Home", "End"].map((key) => steps(key)),
+    [-1, 1, -1, 3],
+  );
+  for (const key of ["PageUp", "PageDown", "Home", "End"]) {
+    assert.equal(steps(key, {}, false), null, "elsewhere they scroll");
+    for (const held of ["shiftKey", "ctrlKey", "metaKey"]) assert.equal(steps(key, { [held]: true }), null);
+  }
+  assert.equal(steps("ArrowLeft"), null);
+});
+
+test("to the last and back to the first", () => {
+  const count = new StepCount();
+  count.accept(data);
+  assert.deepEqual(said(count, 3), { session: "a", steps: 3 });
+  assert.equal(count.at, 4);
+  assert.deepEqual(said(count, -4), { session: "a", steps: -1 });
+  assert.equal(count.at, 0);
 });
 
 test("another session's count is not this one's", () => {

@@ -20,10 +20,13 @@ export const DECISIONS = {
   crowd: (reviewer) => toggleCrowd(reviewer),
   next: (reviewer) => go(reviewer, reviewer.state.at + 1),
   previous: (reviewer) => go(reviewer, reviewer.state.at - 1),
+  first: (reviewer) => go(reviewer, 0),
+  last: (reviewer) => go(reviewer, reviewer.state.length - 1),
   done: (reviewer) => finish(reviewer),
   reopen: (reviewer) => reviewer.changed(reviewer.state.finish("opened")),
   undo: (reviewer) => turnBack(reviewer, reviewer.state.undo(), "nothing to undo"),
   redo: (reviewer) => turnBack(reviewer, reviewer.state.redo(), "nothing to redo"),
+  save: (reviewer) => saveNow(reviewer),
   "show-refusals": ({ refusals }) => refusals.reveal(),
   dismiss: ({ refusals }) => refusals.dismiss(null),
 };
@@ -151,6 +154,13 @@ function go(reviewer, at) {
     reviewer.changed(false);
     reviewer.bar.say("end of the queue");
   } else reviewer.changed(outcome !== "here");
+}
+
+/** Whatever is decided is saved by itself; who asks for it is told. @param {Reviewer} reviewer */
+function saveNow(reviewer) {
+  reviewer.viewer.report(0);
+  reviewer.sending.flush(true);
+  reviewer.bar.saySaved();
 }
 
 /**

@@ -11,6 +11,7 @@ import { countCrowds, countStatuses } from "./review_frames.js";
 export const KEYED_CATEGORIES = 9;
 /** How long a remark stays (ms). */
 const REMARK_TIME = 3500;
+const SAVING = "saving…";
 
 /** @param {string} name */
 function shorten(name) {
@@ -25,6 +26,8 @@ export class ReviewBar {
     this.list = controls.part("category-list", HTMLSelectElement);
     this.done = this.button("done");
     this.remark = "";
+    /** How far what was decided is saved. */
+    this.kept = "saved";
     this.remarkTimer = 0;
     this.categoriesShown = "";
   }
@@ -94,10 +97,9 @@ export class ReviewBar {
     const isAway = !state.saved && state.message?.is_away === true;
     const nameless = "not saved yet: enter your name below";
     kept.dataset.late = String(late || isAway || state.isNameless);
-    controls.setText(
-      "kept",
-      state.isNameless ? nameless : isAway ? away : late ? waiting : state.saved ? "saved" : "saving…",
-    );
+    this.kept = state.isNameless ? nameless : isAway ? away : late ? waiting : state.saved ? "saved" : SAVING;
+    controls.setText("kept", this.kept);
+    if (this.remark === SAVING && this.kept !== SAVING) this.saySaved();
 
     dataset.at = String(state.shownAt);
     dataset.loading = String(state.loading);
@@ -179,6 +181,11 @@ export class ReviewBar {
       // a browser that does not open it leaves it to the arrow keys
     }
     return true;
+  }
+
+  /** Whether all is saved; where it is under way, again when that is over. */
+  saySaved() {
+    this.say(this.kept === "saved" ? "all is saved" : this.kept);
   }
 
   /** A short remark that goes away by itself. @param {string} text */

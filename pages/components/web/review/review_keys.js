@@ -7,14 +7,14 @@ import { actionFor, actionNamed, keymapOf } from "../lib/actions.js";
 
 const KEYS = keymapOf("decide", "edit");
 
-/** The viewer's letters and signs work from the whole page as well; arrows scroll it, and digits are categories. */
-export const WORKS_FROM_THE_PAGE = /^(?:[^0-9]|Escape)$/;
+/** The viewer's letters, digits and signs work from the whole page as well; arrows scroll it. */
+export const WORKS_FROM_THE_PAGE = /^(?:.|Escape)$/;
 
 /** Input types that take no letters. */
 const NOT_WRITTEN_IN = new Set(["button", "checkbox", "color", "file", "image", "radio", "range", "reset", "submit"]);
 const WRITING_ROLES = new Set(["combobox", "grid", "listbox", "menu", "searchbox", "spinbutton", "textbox"]);
 /** Keys that a slider moves by. */
-const SLIDER_KEYS = new Set(["PageUp", "PageDown", "+", "-"]);
+const SLIDER_KEYS = new Set(["Home", "End", "PageUp", "PageDown", "+", "-"]);
 
 /**
  * What a key means in review; null for all others.

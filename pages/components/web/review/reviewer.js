@@ -29,7 +29,7 @@ export class Reviewer {
   /** @param {HTMLElement} root */
   constructor(root) {
     this.root = root;
-    this.viewer = new Viewer(root, { digitKeys: false });
+    this.viewer = new Viewer(root);
     this.viewer.onShown = () => this.showBar();
     this.viewer.onPaint = () => this.painted();
     this.bar = new ReviewBar(this.viewer.controls);

@@ -1,4 +1,5 @@
-// Two buttons that go through a list, and Alt with the arrow keys.
+// Two buttons that go through a list, and keys: Alt with the arrow keys, and, while the picture has the focus, those that
+// turn pages.
 //
 // A press of Streamlit's own button is a message that it may drop when another one follows before the script has
 // begun to run. Here each press counts up a state, which goes with every later message too: none is lost, however
@@ -6,6 +7,27 @@
 
 import { mountScreen } from "../lib/mount.js";
 import { Leaving } from "../lib/leaving.js";
+
+/** By the key, the steps from a place among so many. @type {Record<string, (at: number, count: number) => number>} */
+const PAGE_KEYS = {
+  PageUp: () => -1,
+  PageDown: () => 1,
+  Home: (at) => -at,
+  End: (at, count) => count - 1 - at,
+};
+
+/**
+ * How many steps a key means; null where it is not ours.
+ * @param {import("../lib/actions.js").Press} press
+ * @param {{at: number, count: number, isInPicture: boolean}} place where one is in the list, and whether the picture
+ *   has the focus: elsewhere these keys scroll the page
+ * @returns {number | null}
+ */
+export function stepsOf({ key, altKey, ctrlKey, metaKey, shiftKey }, { at, count, isInPicture }) {
+  if (ctrlKey || metaKey || shiftKey) return null;
+  if (altKey) return key === "ArrowLeft" ? -1 : key === "ArrowRight" ? 1 : null;
+  return isInPicture && Object.hasOwn(PAGE_KEYS, key) ? PAGE_KEYS[key](at, count) : null;
+}
 
 /**
  * @typedef {object} StepperMessage
@@ -46,7 +68,7 @@ export class StepCount {
     return data === null ? 0 : Math.min(Math.max(data.at + this.steps - data.taken, 0), data.count - 1);
   }
 
-  /** @param {1 | -1} step */
+  /** @param {number} step */
   can(step) {
     const next = this.at + step;
     return this.data !== null && next >= 0 && next < this.data.count;
@@ -59,14 +81,19 @@ export class StepCount {
   }
 
   /**
-   * Counts a step; none where there is nothing beyond.
-   * @param {1 | -1} step
+   * Counts steps; none where they would lead beyond the ends.
+   * @param {number} step
    */
   go(step) {
     if (this.data === null || !this.can(step)) return;
     this.steps += step;
     this.counted.set(this.data.session, this.steps);
   }
+}
+
+/** Whether it is a viewer's picture. @param {EventTarget | undefined} target */
+function isStage(target) {
+  return target instanceof HTMLElement && target.dataset.part === "stage";
 }
 
 /** @type {Map<string, number>} */
@@ -90,11 +117,13 @@ class Stepper {
     document.addEventListener(
       "keydown",
       (event) => {
-        if (!event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-        if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
-        event.preventDefault(); // the browser would go back
+        const { at, data } = this.count;
+        const isInPicture = isStage(event.composedPath()[0]);
+        const steps = stepsOf(event, { at, count: data?.count ?? 0, isInPicture });
+        if (data === null || steps === null) return;
+        event.preventDefault(); // the browser would go back, or scroll the page
         event.stopPropagation();
-        this.go(event.key === "ArrowLeft" ? -1 : 1);
+        this.go(steps);
       },
       { signal, capture: true },
     );
@@ -107,7 +136,7 @@ class Stepper {
     return button;
   }
 
-  /** @param {1 | -1} step */
+  /** @param {number} step */
   go(step) {
     this.count.go(step);
     this.tell();
@@ -139,7 +168,10 @@ class Stepper {
       const button = this.button(step);
       button.disabled = !this.count.can(step);
       button.setAttribute("aria-label", step < 0 ? data.back : data.forward);
-      button.title = step < 0 ? `${data.back} (Alt+←)` : `${data.forward} (Alt+→)`;
+      button.title =
+        step < 0
+          ? `${data.back} (Alt+←, or Page Up in the picture)`
+          : `${data.forward} (Alt+→, or Page Down in the picture)`;
     }
     const place = this.root.querySelector('[data-part="place"]');
     if (place !== null) place.textContent = `${this.count.at + 1} of ${data.count}`;

@@ -21,6 +21,7 @@ export const VIEWER_ACTS = {
   "pan-down": (viewer) => viewer.pan(0, -KEY_PAN),
   fit: (viewer) => viewer.fit(),
   actual: (viewer) => viewer.zoomTo(1 / viewer.ratio),
+  "select-all": (viewer) => viewer.selectAll(),
   "next-instance": (viewer) => viewer.step(1),
   "previous-instance": (viewer) => viewer.step(-1),
   escape: (viewer) => {
@@ -59,7 +60,6 @@ function pressKey(viewer, event) {
   const key = plainKey(event.key);
   if (event.target instanceof HTMLInputElement && /^(?:Arrow\w+|[0-9+-])$/.test(key)) return;
   if (event.target instanceof HTMLButtonElement && key === " ") return;
-  if (/^[0-9]$/.test(key) && !viewer.digitKeys) return;
   const action = actionFor(VIEWER_KEYS, event);
   const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
   if (action !== null || (key === " " && isPlain)) event.preventDefault(); // with a space the page would scroll

@@ -225,16 +225,34 @@ export function categoryCounts(model) {
  * @returns {boolean} whether anything changed
  */
 export function selectInstance(model, id, add) {
-  const before = [...model.selected];
-  if (id === null) {
-    if (!add) model.selected = new Set();
-  } else if (add) {
-    model.selected = new Set(before);
-    if (!model.selected.delete(id)) model.selected.add(id);
-  } else {
-    model.selected = new Set([id]);
-  }
-  const changed = before.length !== model.selected.size || before.some((old) => !model.selected.has(old));
+  if (id === null) return selectOnly(model, add ? model.selected : []);
+  if (!add) return selectOnly(model, [id]);
+  const wanted = new Set(model.selected);
+  if (!wanted.delete(id)) wanted.add(id);
+  return selectOnly(model, wanted);
+}
+
+/**
+ * Select all instances that are shown.
+ * @param {Model} model
+ * @returns {boolean} whether anything changed
+ */
+export function selectShown(model) {
+  return selectOnly(
+    model,
+    shownInstances(model).map(({ id }) => id),
+  );
+}
+
+/**
+ * @param {Model} model
+ * @param {Iterable<number>} ids
+ * @returns {boolean} whether anything changed
+ */
+function selectOnly(model, ids) {
+  const before = model.selected;
+  model.selected = new Set(ids);
+  const changed = before.size !== model.selected.size || [...before].some((old) => !model.selected.has(old));
   model.touched ||= changed;
   return changed;
 }

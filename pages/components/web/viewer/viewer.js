@@ -10,6 +10,7 @@ import {
   isShown,
   makeReport,
   selectInstance,
+  selectShown,
   shownInstances,
   stepInstance,
   toggleCategory,
@@ -37,14 +38,10 @@ import { ImageView } from "./view.js";
 const READ_BUDGET = 24;
 
 export class Viewer extends ImageView {
-  /**
-   * @param {HTMLElement} root
-   * @param {{digitKeys?: boolean}} [options] without `digitKeys`, 0 and 1 are left to somebody else
-   */
-  constructor(root, { digitKeys = true } = {}) {
+  /** @param {HTMLElement} root */
+  constructor(root) {
     super(new Controls(root));
     this.root = root;
-    this.digitKeys = digitKeys;
     /** Called when other instances are shown or chosen than before. */
     this.onShown = () => {};
     /** Called after each drawing. */
@@ -250,6 +247,14 @@ export class Viewer extends ImageView {
     this.controls.announceSelection(this.model, (one) => this.shapes.get(one)?.area ?? 0);
     this.changed();
     this.report(delay);
+  }
+
+  /** All instances that are shown. */
+  selectAll() {
+    if (this.model === null || !selectShown(this.model)) return;
+    this.controls.announceSelection(this.model, (one) => this.shapes.get(one)?.area ?? 0);
+    this.changed();
+    this.report(0);
   }
 
   /** @param {1 | -1} step */
