@@ -68,8 +68,9 @@ test("the viewer's keys", () => {
     Escape: "escape",
   };
   for (const [key, name] of Object.entries(wanted)) assert.equal(actionFor(VIEWER_KEYS, press(key))?.name, name, key);
-  for (const key of ["a", "1", "2", " ", "Tab", "Enter", "Delete"])
+  for (const key of ["a", "1", "2", " ", "Tab", "Enter", "Delete"]) {
     assert.equal(actionFor(VIEWER_KEYS, press(key)), null);
+  }
 });
 
 test("with Shift a key means something else, or what it means without", () => {
