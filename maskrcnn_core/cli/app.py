@@ -246,6 +246,8 @@ def models() -> None:
         file = weights_file(spec)
         place = one_line(str(file)) if file else f"not here; 'download {spec.key}' fetches {spec.url}"
         typer.echo(f"  weights  {place}")
+        if spec.pinning:
+            typer.echo(f"  check    {spec.pinning}")
 
 
 def _readiness(spec: ModelSpec) -> str:

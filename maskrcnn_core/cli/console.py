@@ -17,6 +17,7 @@ from maskrcnn_core.models.catalog import MODELS, all_models, default_model, mode
 from maskrcnn_core.models.choice import best_of, check_domain
 from maskrcnn_core.models.domains import domain_by_key
 from maskrcnn_core.models.loading import load_custom_model, load_model, load_trained_model
+from maskrcnn_core.models.published import USUAL_KEY
 from maskrcnn_core.models.spec import LoadedModel, ModelSpec
 
 __all__ = ["load_named_model", "load_row", "thresholds_of"]
@@ -58,7 +59,8 @@ def _load_named(
         spec = best_of(domain)
         tell(f"for {domain}: using {spec.key}. {spec.knows}")
     else:
-        spec = MODELS[0] if download and not any(s.is_published for s in ready_models()) else default_model()
+        is_lacking = download and not any(s.is_published for s in ready_models())
+        spec = model_by_key(USUAL_KEY) if is_lacking else default_model()
         if not spec.is_published:
             tell(f"no model given, and no published one is ready: using {spec.key}. {spec.knows}")
     return load_row(spec, download=download, quiet=quiet)

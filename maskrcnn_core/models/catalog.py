@@ -1,7 +1,7 @@
 """The models that MaskDesk knows: one row each, and what is taken when none is named.
 
-``MODELS`` is the table, best first: published models, and last the two that lie in the repository and are
-always ready, one for photos and the starter. To add one write a builder (file to network) and one row.
+``MODELS`` is the table, best first: published models (:mod:`maskrcnn_core.models.published`), and last the
+two that lie in the repository and are always ready, one for photos and the starter.
 :func:`all_models` is the menu: the table, and what was trained here: each ``.safetensors`` with a model card
 (:mod:`maskrcnn_core.models.cards`) in the folder ``models`` of the person's data (``$MASKDESK_DATA``), or in
 ``trained`` of a weights folder. Torch is imported when a network is loaded: menus and command lines show the
@@ -10,7 +10,7 @@ table without waiting for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
@@ -20,20 +20,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from maskrcnn_core.common.one_line import one_line
-from maskrcnn_core.dataset.categories import COCO_CATEGORIES, LabelMap
 from maskrcnn_core.errors import InputError, WeightsError
 from maskrcnn_core.models.cards import ModelCard, card_file, read_card
-from maskrcnn_core.networks.configs import (
-    MOBILE_MASK_SIZE,
-    MOBILE_ROIS,
-    MOBILE_WEIGHTS_BYTES,
-    MOBILE_WEIGHTS_SHA256,
-    Version,
-)
 from maskrcnn_core.networks.families import backbone_of, family_of
 
 if TYPE_CHECKING:
     from torchvision.models.detection import MaskRCNN
+from maskrcnn_core.models.published import PUBLISHED, USUAL_KEY
 from maskrcnn_core.models.spec import Measured, ModelSpec
 from maskrcnn_core.models.weights_files import (
     download_target,
@@ -68,21 +61,6 @@ _WELL_KNOWN = {
     "val-tissue/instances.json": "drawn stained tissue",
 }
 """What the files of the models in the box hold, in words."""
-
-
-def _torchvision(version: Version) -> Callable[[Path], MaskRCNN]:
-    def build(file: Path) -> MaskRCNN:
-        from maskrcnn_core.models.checkpoints import load_published_checkpoint
-
-        return load_published_checkpoint(file, version)
-
-    return build
-
-
-def _mobile(file: Path) -> MaskRCNN:
-    from maskrcnn_core.networks.maskrcnn2go.network import load_maskrcnn2go
-
-    return load_maskrcnn2go(file)
 
 
 def row_of_card(card: ModelCard, file: Path, key: str, speed: str = "not measured") -> ModelSpec:
@@ -144,71 +122,8 @@ PHOTOS_KEY = "photos"
 PHOTOS_FILE = Path(__file__).parent / "photos" / "photos.safetensors"
 """The model in the box for photos; ``make photos`` trains it."""
 
-_COCO_BY_ID = LabelMap.by_id(COCO_CATEGORIES)
-_COCO_CONTIGUOUS = LabelMap.contiguous(COCO_CATEGORIES)
-_TORCHVISION_LICENCE = "BSD-3-Clause (torchvision); trained on COCO 2017, whose own terms apply"
-_TORCHVISION_SOURCE = "https://docs.pytorch.org/vision/stable/models/mask_rcnn.html"
-
 MODELS: tuple[ModelSpec, ...] = (
-    ModelSpec(
-        key="coco-v2",
-        title="Mask R-CNN ResNet-50-FPN v2 (COCO)",
-        knows="Finds COCO's 80 everyday categories; the most accurate of these.",
-        speed="slowest, about 1.7 times the work of version 1",
-        backbone="ResNet-50 with a feature pyramid (version 2: batch norm in all parts)",
-        licence=_TORCHVISION_LICENCE,
-        source=f"{_TORCHVISION_SOURCE}; Li et al. 2021, arXiv:2111.11429",
-        measured=(Measured("COCO val2017", 41.8, 47.4),),
-        file="maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
-        url="https://download.pytorch.org/models/maskrcnn_resnet50_fpn_v2_coco-73cbd019.pth",
-        sha256="73cbd0190fcbe3ba339921fbce2c3a0b6bb9126c9a133c85e43a2a8e060a109e",
-        size_bytes=185_828_065,
-        nms_threshold=0.5,
-        mask_size=28,
-        label_map=_COCO_BY_ID,
-        build=_torchvision("v2"),
-    ),
-    ModelSpec(
-        key="coco-v1",
-        title="Mask R-CNN ResNet-50-FPN (COCO)",
-        knows="Finds COCO's 80 everyday categories; the network of the paper.",
-        speed="about 0.6 times the work of version 2",
-        backbone="ResNet-50 with a feature pyramid (frozen batch norm)",
-        licence=_TORCHVISION_LICENCE,
-        source=f"{_TORCHVISION_SOURCE}; He et al. 2017, arXiv:1703.06870",
-        measured=(Measured("COCO val2017", 34.6, 37.9),),
-        file="maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
-        url="https://download.pytorch.org/models/maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth",
-        sha256="bf2d0c1efbc936eeee2bc95a48e80ebc86b891f61b0106485937fc29f9315fc0",
-        size_bytes=178_090_079,
-        nms_threshold=0.5,
-        mask_size=28,
-        label_map=_COCO_BY_ID,
-        build=_torchvision("v1"),
-    ),
-    ModelSpec(
-        key="mobile",
-        title="MaskRCNN2Go (COCO, small and fast)",
-        knows="Finds COCO's 80 everyday categories; made for phones, misses more, especially small objects.",
-        speed="fastest, dozens of times faster than version 1 on a CPU",
-        backbone="inverted residual blocks as in MobileNetV2, one feature map of stride 16",
-        licence="Apache-2.0",
-        source="https://github.com/facebookarchive/models/tree/"
-        "7e196ddaec6df39792689df71972f9f4c1314886/mask_rcnn_2go",
-        measured=(Measured("COCO minival", 21.6, 24.8),),
-        file="maskrcnn2go/model_init.pb",
-        url="https://raw.githubusercontent.com/facebookarchive/models/"
-        "7e196ddaec6df39792689df71972f9f4c1314886/mask_rcnn_2go/model/int8/model_init.pb",
-        sha256=MOBILE_WEIGHTS_SHA256,
-        size_bytes=MOBILE_WEIGHTS_BYTES,
-        # Published with 0.3; on 206 images of COCO val2017 0.5 measured better (mask AP .232 for .230), and
-        # one default for all models is easier to reason about.
-        nms_threshold=0.5,
-        mask_size=MOBILE_MASK_SIZE,
-        label_map=_COCO_CONTIGUOUS,
-        build=_mobile,
-        rois_per_image=MOBILE_ROIS,
-    ),
+    *PUBLISHED,
     row_of_card(
         read_card(card_file(PHOTOS_FILE)),
         PHOTOS_FILE,
@@ -275,7 +190,7 @@ def default_model(categories: Collection[str] = ()) -> ModelSpec:
     """
     ready = ready_models()
     if not ready:
-        raise absence_of(MODELS[0])
+        raise absence_of(model_by_key(USUAL_KEY))
     wanted = {name.casefold() for name in categories}
     known = [len(wanted & {category.name.casefold() for category in spec.label_map}) for spec in ready]
     if any(known):

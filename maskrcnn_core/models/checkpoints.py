@@ -26,7 +26,7 @@ from maskrcnn_core.models.foreign.facts import FamilyFacts
 from maskrcnn_core.models.foreign.raw import MAX_CHECKPOINT_BYTES, read_raw
 from maskrcnn_core.models.foreign.renaming import Renames, first_few, rename
 from maskrcnn_core.models.foreign.sidecar import Sidecar
-from maskrcnn_core.models.foreign.table import config_beside, family_of_names
+from maskrcnn_core.models.foreign.table import CheckpointFamily, config_beside, family_of_names
 from maskrcnn_core.models.foreign.torchvision import rename_old
 from maskrcnn_core.networks.configs import Version
 from maskrcnn_core.networks.families import Architecture, architecture_as_json, family_of
@@ -39,6 +39,7 @@ __all__ = [
     "load_custom_checkpoint",
     "load_published_checkpoint",
     "load_state_into",
+    "load_zoo_checkpoint",
     "read_names",
 ]
 
@@ -110,9 +111,7 @@ def load_custom_checkpoint(
         notes.append(f"The training's config was found next to the weights: {config.name}.")
     facts = family.read(raw, sidecar)
     label_map = _label_map(listed, facts, names.name if isinstance(names, Path) else "the names", notes)
-    _check_floats(facts.tensors, file.name, notes)
-    network = family_of(facts.architecture).build(facts.architecture, facts.num_classes)
-    _fill(network, facts.tensors, file.name, f"{family.title}'s Mask R-CNN", facts.own_names)
+    network = _network_of(facts, family, file.name, notes)
     found = CheckpointFacts(
         file.name,
         raw.sha256,
@@ -126,6 +125,28 @@ def load_custom_checkpoint(
         (*notes, *facts.notes),
     )
     return network, label_map, found
+
+
+def load_zoo_checkpoint(file: Path, sidecar: Sidecar = _NOTHING) -> MaskRCNN:
+    """Load weights that another project published, by what is known of them; no config beside them counts.
+
+    Args:
+        file: the published file; its row knows its categories.
+        sidecar: what the weights do not say.
+
+    Raises:
+        WeightsError: as :func:`load_custom_checkpoint`.
+    """
+    raw = read_raw(file)
+    family = family_of_names(raw.tensors, file.name)
+    return _network_of(family.read(raw, sidecar), family, file.name, [])
+
+
+def _network_of(facts: FamilyFacts, family: CheckpointFamily, where: str, notes: list[str]) -> MaskRCNN:
+    _check_floats(facts.tensors, where, notes)
+    network = family_of(facts.architecture).build(facts.architecture, facts.num_classes)
+    _fill(network, facts.tensors, where, f"{family.title}'s Mask R-CNN", facts.own_names)
+    return network
 
 
 def _mark_of(architecture: Architecture) -> str:

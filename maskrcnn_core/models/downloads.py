@@ -7,7 +7,8 @@ section 14). Two processes that want the same file take turns on a lock file; th
 the work done.
 
 A SHA-256 may be given in full or by its first digits (8 or more): torch hub's file names carry
-those, as ``maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth``.
+those, as ``maskrcnn_resnet50_fpn_coco-bf2d0c1e.pth``. Where nobody published one, the first digits of an MD5
+tell at least a damaged file (:mod:`maskrcnn_core.models.pins` then holds the file to what it was).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 from urllib.parse import urlsplit
@@ -37,6 +39,7 @@ __all__ = [
     "DownloadFailed",
     "DownloadTrouble",
     "download_file",
+    "file_md5",
     "file_sha256",
     "has_sha256",
 ]
@@ -84,6 +87,16 @@ def file_sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def file_md5(file: Path) -> str:
+    """Return the MD5 of a file's bytes: it tells damage, and protects from nobody.
+
+    Raises:
+        OSError: if the file cannot be read.
+    """
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
 def has_sha256(digest: str, wanted: str) -> bool:
     """Return whether a full digest is the wanted one, which may be cut to its first 8 digits or more.
 
@@ -100,17 +113,20 @@ def download_file(
     target: Path,
     *,
     sha256: str,
+    md5: str = "",
     size: int | None = None,
     on_progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
     timeout: float = 30.0,
 ) -> Path:
-    """Fetch ``url`` into ``target``, unless a file with the right SHA-256 is there already.
+    """Fetch ``url`` into ``target``, unless the right file is there already.
 
     Args:
         url: an ``https`` address; plain ``http`` is taken from loopback hosts only.
         target: the file to make; its folder is made if needed. Replaced if it has another SHA-256.
-        sha256: the file's SHA-256 in full or its first 8 digits or more.
+        sha256: the file's SHA-256 in full or its first 8 digits or more; empty where nobody knows it.
+        md5: the first digits of its MD5, for a file without a known SHA-256; empty where nobody knows them
+            either: what is there is then right, and what comes is taken as it is.
         size: the file's exact size in bytes if it is known; another size is then an error.
         on_progress: called with ``(bytes_done, bytes_total)`` after each piece; the total is None
             while the server does not tell it.
@@ -124,15 +140,16 @@ def download_file(
         DownloadCancelled: when ``cancelled()`` said so.
         DownloadFailed: on any failure; the message names the file, what went wrong, and the folder
             into which the file can be put by hand.
-        ValueError: if ``sha256`` is not 8 to 64 hexadecimal digits.
+        ValueError: if ``sha256`` is neither empty nor 8 to 64 hexadecimal digits.
     """
-    has_sha256("", sha256)  # a wrong constant should fail before the first byte, not after the last
-    fetch = _Fetch(url, target, sha256, size, on_progress, cancelled, timeout)
+    if sha256:
+        has_sha256("", sha256)  # a wrong constant should fail before the first byte, not after the last
+    fetch = _Fetch(url, target, _Check(sha256, md5), size, on_progress, cancelled, timeout)
     fetch.check_address()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with fetch.locked():
-            if not (target.is_file() and has_sha256(file_sha256(target), sha256)):
+            if not (target.is_file() and not fetch.check.mismatch(target)):
                 fetch.run()
     except http.client.HTTPException as error:
         raise fetch.trouble(
@@ -143,6 +160,26 @@ def download_file(
     return target
 
 
+@dataclass(frozen=True)
+class _Check:
+    """What a file has to be; each may be empty."""
+
+    sha256: str
+    md5: str
+
+    def mismatch(self, file: Path) -> str:
+        """Return what is wrong with a file, in a clause; empty where nothing is."""
+        name, wanted = ("SHA-256", self.sha256) if self.sha256 else ("MD5", self.md5)
+        found = file_sha256(file) if self.sha256 else file_md5(file) if self.md5 else ""
+        if not wanted or found.startswith(wanted.lower()):
+            return ""
+        return f"its {name} begins with {found[:8]}, expected {wanted[:8]}"
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.sha256 or self.md5)
+
+
 class _Fetch:
     """One download under way: where from, where to, and what the file has to be."""
 
@@ -150,7 +187,7 @@ class _Fetch:
         self,
         url: str,
         target: Path,
-        sha256: str,
+        check: _Check,
         size: int | None,
         on_progress: Progress | None,
         cancelled: Callable[[], bool] | None,
@@ -158,7 +195,7 @@ class _Fetch:
     ) -> None:
         self.url = url
         self.target = target
-        self.sha256 = sha256
+        self.check = check
         self.size = size
         self.timeout = timeout
         self.part = target.with_name(target.name + ".part")
@@ -218,7 +255,8 @@ class _Fetch:
     def run(self) -> None:
         """Bring ``.part`` to its full length, check it and rename it."""
         done = self.part.stat().st_size if self.part.is_file() else 0
-        if self.size is not None and done > self.size:
+        # What nothing can be compared with is not pieced together of two answers.
+        if (self.size is not None and done > self.size) or not self.check.is_known:
             done = 0
         if done != self.size:
             self.receive(done)
@@ -236,8 +274,8 @@ class _Fetch:
                 if error.code != _HTTP_RANGE_NOT_SATISFIABLE or not done:
                     raise
             # Nothing after our last byte: whole already, or longer than the server's file. The
-            # SHA-256 tells, and a wrong one is worth one more start from nothing.
-            if not has_sha256(file_sha256(self.part), self.sha256):
+            # digest tells, and a wrong one is worth one more start from nothing.
+            if self.check.mismatch(self.part):
                 self.receive(0)
             return
         with answer:
@@ -308,14 +346,9 @@ class _Fetch:
             )
 
     def put_in_place(self) -> None:
-        digest = file_sha256(self.part)
-        if not has_sha256(digest, self.sha256):
+        if wrong := self.check.mismatch(self.part):
             self.part.unlink()
-            raise self.trouble(
-                f"the download is corrupt and was removed (its SHA-256 begins with {digest[:8]}, "
-                f"expected {self.sha256[:8]})",
-                "wrong file",
-            )
+            raise self.trouble(f"the download is corrupt and was removed ({wrong})", "wrong file")
         os.replace(self.part, self.target)
         _flush_folder(self.target.parent)
 

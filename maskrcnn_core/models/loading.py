@@ -17,8 +17,9 @@ from maskrcnn_core.errors import WeightsError
 from maskrcnn_core.models.cards import card_file, read_card
 from maskrcnn_core.models.catalog import absence_of, model_by_key, ready_keys, row_of_card
 from maskrcnn_core.models.domains import OWN
-from maskrcnn_core.models.downloads import DownloadFailed, download_file, file_sha256, has_sha256
+from maskrcnn_core.models.downloads import DownloadFailed, download_file, file_sha256
 from maskrcnn_core.models.foreign.sidecar import Sidecar
+from maskrcnn_core.models.pins import is_current, is_right_file, pin_file, pinned_sha256, why_wrong
 from maskrcnn_core.models.spec import LoadedModel, ModelSpec, Progress
 from maskrcnn_core.models.weights_files import download_target, weights_address, weights_file
 from maskrcnn_core.networks.families import backbone_of, family_of
@@ -58,7 +59,7 @@ def get_model(key: str, *, download: bool = False, on_progress: Progress | None 
     spec = model_by_key(key)
     with _LOCKS[key]:
         # A file that was trained again has another SHA-256, and is another model under the same key.
-        if key not in _LOADED or not has_sha256(_LOADED[key].digest, spec.sha256):
+        if key not in _LOADED or not is_current(spec, _LOADED[key].digest):
             _LOADED[key] = load_model(spec, download=download, on_progress=on_progress)
         return _LOADED[key]
 
@@ -117,7 +118,7 @@ def load_trained_model(file: Path, *, card: Path | None = None) -> LoadedModel:
 def _checked_weights(spec: ModelSpec, *, download: bool, on_progress: Progress | None) -> tuple[Path, str]:
     """Return a file on this computer whose SHA-256 is the model's, and that SHA-256 in full."""
     file = weights_file(spec)
-    if file is not None and has_sha256(digest := _sha256(file), spec.sha256):
+    if file is not None and is_right_file(spec, file, digest := _sha256(file)):
         return file, digest
     if download and spec.url:
         fetched = fetch_weights(spec, on_progress=on_progress)
@@ -129,11 +130,7 @@ def _checked_weights(spec: ModelSpec, *, download: bool, on_progress: Progress |
             f"{file}: expected the weights its card describes (SHA-256 {spec.sha256[:8]}...), "
             "got others or a damaged file; copy both files together, or train again"
         )
-    raise WeightsError(
-        f"{file}: expected the published weights of {spec.key} ({spec.size_bytes:,} bytes, SHA-256 "
-        f"{spec.sha256[:8]}...), got {file.stat().st_size:,} bytes of something else or damaged; "
-        "delete it, or download it again"
-    )
+    raise WeightsError(f"{file}: {why_wrong(spec, file)}")
 
 
 def fetch_weights(
@@ -145,25 +142,37 @@ def fetch_weights(
     """Download a model's weights to where they are looked for; see :mod:`maskrcnn_core.models.downloads`.
 
     Returns:
-        The file, whose SHA-256 is right.
+        The file, whose SHA-256 is right, or is pinned now if nobody published it.
 
     Raises:
         DownloadCancelled: when ``cancelled()`` said so.
         DownloadFailed: if they cannot be fetched; the message also names the models that are ready.
     """
+    target = download_target(spec)
     try:
-        return download_file(
+        file = download_file(
             weights_address(spec),
-            download_target(spec),
-            sha256=spec.sha256,
+            target,
+            sha256=spec.sha256 or pinned_sha256(target),
+            md5=spec.md5,
             # Where only the first digits of the SHA-256 are known, the size is no better known.
             size=spec.size_bytes if len(spec.sha256) == 64 else None,
             on_progress=on_progress,
             cancelled=cancelled,
         )
     except DownloadFailed as error:
-        message = f"{error} (models that are ready now: {ready_keys()})"
+        pin = pin_file(target)
+        is_another = error.trouble == "wrong file" and not spec.sha256 and pin.exists()
+        held = (
+            f"; {pin.name} holds it to what first came, delete that to take the new file"
+            if is_another
+            else ""
+        )
+        message = f"{error}{held} (models that are ready now: {ready_keys()})"
         raise DownloadFailed(message, error.trouble) from error
+    if not spec.sha256:
+        is_right_file(spec, file, _sha256(file))
+    return file
 
 
 def _sha256(file: Path) -> str:

@@ -85,12 +85,14 @@ class ModelSpec(ModelFacts):
         measured: how good it is, on one set of images each; empty where nobody measured.
         file: path of the weights inside a weights folder, with ``/``; or absolute, for a model with a card.
         url: of the weights; empty for those that are nowhere to be fetched from.
-        sha256: of the weights, in full or its first 8 digits or more.
-        size_bytes: of the weights.
+        sha256: of the weights, in full or its first 8 digits or more; empty where nobody published it: see
+            :mod:`maskrcnn_core.models.pins`.
+        size_bytes: of the weights; where there is no SHA-256, as many as its tensors take.
         build: makes the network from the weights file, which has been checked by then.
         is_published: by others, for COCO; else in the box, or trained here.
         is_own: trained here: it is among a person's own, whatever else it is for.
         card_domains: keys of the domains that its card names; empty for those without a card.
+        md5: the first digits of the weights' MD5, where its publisher names those and no SHA-256.
     """
 
     knows: str
@@ -104,6 +106,18 @@ class ModelSpec(ModelFacts):
     is_published: bool = True
     is_own: bool = False
     card_domains: tuple[str, ...] = ()
+    md5: str = ""
+
+    @property
+    def pinning(self) -> str:
+        """How its file is checked where no SHA-256 was published, in a sentence; else empty."""
+        if self.sha256:
+            return ""
+        first = f", which must have an MD5 that begins with {self.md5}" if self.md5 else ""
+        return (
+            f"No SHA-256 of its file was published: the first download{first} is taken as it is, and any "
+            "other file is refused from then on."
+        )
 
     @property
     def domains(self) -> tuple[str, ...]:

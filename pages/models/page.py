@@ -32,6 +32,8 @@ def _draw_model(spec: ModelSpec, *, is_ready: bool) -> None:
     measured = "; ".join(row.text for row in spec.measured)
     parts = [f"Measured on {measured}" if measured else "", f"{spec.size_bytes / 1e6:.1f} MB", spec.licence]
     st.caption(plain(". ".join(part for part in parts if part) + f". Source: {spec.source}"))
+    if spec.pinning:
+        st.caption(plain(spec.pinning))
     if is_ready:
         st.caption(":material/check: Ready to use.")
     elif spec.url and st.button(

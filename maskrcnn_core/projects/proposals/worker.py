@@ -30,8 +30,8 @@ from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.detection.limits import LimitTally
 from maskrcnn_core.errors import CoreError, InputError, StoreError
 from maskrcnn_core.models.catalog import model_by_key
-from maskrcnn_core.models.downloads import has_sha256
 from maskrcnn_core.models.loading import load_model
+from maskrcnn_core.models.pins import is_current
 from maskrcnn_core.projects.db.location import StorePlace
 from maskrcnn_core.projects.proposals import job_claims, jobs
 from maskrcnn_core.projects.proposals.job_rows import JobRow, JobSettings, Progress
@@ -117,7 +117,7 @@ class _Predictors:
         spec = model_by_key(key)
         last = self._last
         # A file that was trained again has another SHA-256, and is another model under the same key.
-        if last is None or last.model.key != key or not has_sha256(last.model.digest, spec.sha256):
+        if last is None or last.model.key != key or not is_current(spec, last.model.digest):
             from maskrcnn_core.inference.predictor import Predictor
 
             self._last = last = None  # before the next one comes

@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 from maskrcnn_core.cli import console
 from maskrcnn_core.images.reading import encode_png
-from maskrcnn_core.models.catalog import MODELS
+from maskrcnn_core.models.catalog import model_by_key
 from tests.builders.cli import shared_or_none
 from tests.builders.core import make_image, make_model, make_network
 
@@ -50,7 +50,7 @@ def tiny(monkeypatch):
     """A random model in place of every published one, for tests in which the command line is at stake."""
     loaded = make_model()
     monkeypatch.setattr(console, "load_model", lambda spec, **options: loaded)
-    monkeypatch.setattr(console, "default_model", lambda: MODELS[0])
+    monkeypatch.setattr(console, "default_model", lambda: model_by_key("coco-v2"))
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def tiny_photos(monkeypatch):
     """A random model that is for photos."""
     loaded = replace(make_model(), key="photos", domains=("photos",))
     monkeypatch.setattr(console, "load_model", lambda spec, **options: loaded)
-    monkeypatch.setattr(console, "default_model", lambda: MODELS[0])
+    monkeypatch.setattr(console, "default_model", lambda: model_by_key("coco-v2"))
 
 
 def hints_of(result):

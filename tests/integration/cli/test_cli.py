@@ -9,7 +9,7 @@ import pytest
 from maskrcnn_core.cli import app as cli
 from maskrcnn_core.cli import console
 from maskrcnn_core.formats.coco import coco_document, dump_json, result_rows
-from maskrcnn_core.models.catalog import MODELS
+from maskrcnn_core.models.catalog import MODELS, model_by_key
 from tests.builders.cli import invoke, run_here
 from tests.shared_data import shared_path
 from tests.unit.evaluation.test_coco_metrics import make_dataset, with_scores
@@ -21,17 +21,17 @@ pytestmark = pytest.mark.usefixtures("weights")
 
 def test_models_are_listed_from_the_table(monkeypatch, tmp_path):
     monkeypatch.setenv("MASKDESK_WEIGHTS", str(tmp_path))
-    ready = tmp_path / MODELS[2].file
+    ready = tmp_path / model_by_key("mobile").file
     ready.parent.mkdir()
     ready.write_bytes(b"")
     result = invoke("models")
     assert result.exit_code == 0
     for spec in MODELS:
         assert spec.title in result.stdout and spec.licence in result.stdout
-        assert all(row.text in result.stdout for row in spec.measured) and spec.measured
+        assert all(row.text in result.stdout for row in spec.measured) and spec.pinning in result.stdout
         assert ", ".join(spec.domains) in result.stdout
-    states = [line.split()[-1] for line in result.stdout.splitlines()[1:6]]
-    assert states == ["no", "no", "yes", "yes", "yes"], "two are in the box"
+    states = {line.split()[0]: line.split()[-1] for line in result.stdout.splitlines()[1 : len(MODELS) + 1]}
+    assert {key for key, state in states.items() if state == "yes"} == {"mobile", "photos", "starter"}
     assert f"weights  {ready}" in result.stdout
     assert f"'download {MODELS[0].key}' fetches {MODELS[0].url}" in result.stdout
 
@@ -48,7 +48,7 @@ def test_summary_tells_what_a_model_is_made_of(tiny, custom):
 
 
 def test_download_shows_progress_and_where_the_weights_are(monkeypatch):
-    spec = MODELS[2]
+    spec = model_by_key("mobile")
 
     def load_model(wanted, *, download, on_progress):
         assert wanted is spec and download

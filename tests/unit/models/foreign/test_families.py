@@ -11,6 +11,7 @@ from maskrcnn_core.dataset.categories import COCO_CATEGORIES, LabelMap
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.errors import InputError, WeightsError
 from maskrcnn_core.inference.predictor import Predictor
+from maskrcnn_core.models.catalog import model_by_key
 from maskrcnn_core.models.checkpoints import load_custom_checkpoint
 from maskrcnn_core.models.foreign.converting import convert_checkpoint
 from maskrcnn_core.models.foreign.detectron2 import read_detectron2
@@ -26,6 +27,7 @@ from tests.builders.foreign import (
     make_narrow,
     mmdetection_state,
 )
+from tests.builders.matterport import write_keras_file
 
 NAMES = ["cat", "dog", "bird"]
 SIZES = "INPUT:\n  MIN_SIZE_TEST: 64\n  MAX_SIZE_TEST: 96\n"
@@ -256,6 +258,29 @@ def test_the_names_of_coco_are_assumed_for_eighty_classes_and_that_is_said(tmp_p
     _, label_map, facts = load_custom_checkpoint(file)
     assert label_map.categories == COCO_CATEGORIES
     assert "COCO's 80 categories are assumed" in " ".join(facts.notes)
+
+
+def test_a_row_of_the_zoo_is_built_by_what_is_known_of_it_and_not_by_a_config_beside_it(tmp_path):
+    theirs = make_narrow(DETECTRON2, num_classes=81)
+    arrays = {name: tensor.numpy() for name, tensor in detectron2_state(theirs).items()}
+    spec = model_by_key("detectron2-r50")
+    file = tmp_path / spec.file_name
+    file.write_bytes(pickle.dumps({"model": arrays, "__author__": "Detectron2 Model Zoo"}, protocol=3))
+    (tmp_path / "config.yaml").write_text(f"MODEL: {{}}\n{SIZES}")
+    network = spec.build(file)
+    assert_same(network, theirs)
+    made = network.built_from
+    assert (made.laws, made.min_size, made.max_size, made.std) == ("detectron2", 800, 1333, (1, 1, 1))
+    assert made.strides_1x1 and len(spec.label_map) == 80 and spec.label_map.category(80).name == "toothbrush"
+
+
+def test_matterports_published_row_is_built_by_its_preset(tmp_path):
+    spec = model_by_key("matterport")
+    file = tmp_path / spec.file_name
+    write_keras_file(file, classes=81)
+    made = spec.build(file).built_from
+    assert (made.resize, made.min_size, made.max_size) == ("square", 800, 1024)
+    assert (spec.score_threshold, spec.nms_threshold, len(spec.label_map)) == (0.7, 0.3, 80)
 
 
 def test_without_names_a_file_of_other_classes_is_refused(tmp_path, narrow):
