@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,9 @@ from maskrcnn_core.models.choice import best_of, check_domain
 from maskrcnn_core.models.domains import domain_by_key
 from maskrcnn_core.models.loading import load_custom_model, load_model, load_trained_model
 from maskrcnn_core.models.published import USUAL_KEY
-from maskrcnn_core.models.spec import LoadedModel, ModelSpec
+from maskrcnn_core.models.spec import LoadedModel, ModelSpec, Progress
 
-__all__ = ["load_named_model", "load_row", "thresholds_of"]
+__all__ = ["download_bar", "load_named_model", "load_row", "thresholds_of"]
 
 _CUSTOM_SUFFIXES = (".pth", ".pt", ".pkl", ".h5", ".safetensors")
 
@@ -90,6 +92,13 @@ def _is_file(model: str) -> bool:
 
 def load_row(spec: ModelSpec, *, download: bool, quiet: bool) -> LoadedModel:
     """Return a model from the menu, downloaded with a progress bar if asked for."""
+    with download_bar(quiet=quiet) as on_progress:
+        return load_model(spec, download=download, on_progress=on_progress)
+
+
+@contextmanager
+def download_bar(*, quiet: bool) -> Iterator[Progress]:
+    """Give what a download reports its progress to; its bar appears with the first piece."""
     bar: tqdm[Any] | None = None
 
     def on_progress(done: int, total: int | None) -> None:
@@ -99,7 +108,7 @@ def load_row(spec: ModelSpec, *, download: bool, quiet: bool) -> LoadedModel:
         bar.update(done - bar.n)
 
     try:
-        return load_model(spec, download=download, on_progress=on_progress)
+        yield on_progress
     except KeyboardInterrupt:
         if bar is not None:
             bar.close()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from maskrcnn_core.cli.console import load_named_model
+from maskrcnn_core.cli.console import download_bar, load_named_model
 from maskrcnn_core.cli.options import grouped
 from maskrcnn_core.cli.train_options import LearningOptions, TrainOptions
 from maskrcnn_core.common.atomic_files import DATA_VARIABLE
@@ -23,12 +23,14 @@ from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.common.terminal import bar_of, errors_told, tell, tell_refusals
 from maskrcnn_core.dataset.annotations import unique_names
 from maskrcnn_core.errors import ExportError, InputError
+from maskrcnn_core.models.backbones import backbone_by_key, backbone_weights
 from maskrcnn_core.models.trained import add_trained_model, trained_model_of
 from maskrcnn_core.models.weights_files import own_models_folder
 from maskrcnn_core.networks.configs import SlimConfig
 from maskrcnn_core.networks.families import architecture_as_json
 
 if TYPE_CHECKING:
+    from maskrcnn_core.dataset.categories import Category
     from maskrcnn_core.evaluation.ground_truth import GroundTruth
     from maskrcnn_core.evaluation.unlearned import Reading
     from maskrcnn_core.training.artifacts import Keeper
@@ -97,7 +99,7 @@ def prepare(options: LearningOptions, settings: TrainingSettings) -> Prepared:
 
     reading = Reading(_one_of("--crowds", options.crowds, CROWDS), options.with_proposals, options.stretch)
     training = _read_all(options.ground_truth, options.images, "--images", reading, quiet=options.quiet)
-    beginning = _beginning(options.from_, options.names, training, options.seed, quiet=options.quiet)
+    beginning = _beginning(options, training)
     if options.rois is None:
         settings = replace(settings, rois=beginning.model.rois_per_image)
     for truth in training:
@@ -242,20 +244,36 @@ def read_with_bar(file: Path, folder: Path, reading: Reading | None = None, *, q
         return read_ground_truth(file, folder, reading=reading or Reading(), on_progress=show)
 
 
-def _beginning(
-    model: str | None, names: Path | None, training: Sequence[GroundTruth], seed: int, *, quiet: bool
-) -> Beginning:
+def _beginning(options: LearningOptions, training: Sequence[GroundTruth]) -> Beginning:
     from maskrcnn_core.evaluation.ground_truth import joint_categories
     from maskrcnn_core.training.starting import begin_from, begin_from_nothing
 
     categories = joint_categories(training)
-    if model is None:
-        if names is not None:
-            raise InputError(
-                "--names: expected a model from a file with it, got none; name that file with --from"
-            )
-        return begin_from_nothing(SlimConfig(), categories, seed)
-    return begin_from(load_named_model(model, names, download=False, quiet=quiet), categories, seed)
+    if options.backbone is None and (options.from_nothing or options.download):
+        given = "--from-nothing" if options.from_nothing else "--download"
+        raise InputError(f"{given}: expected --backbone with it, got none")
+    if options.from_ is None and options.names is not None:
+        raise InputError(
+            "--names: expected a model from a file with it, got none; name that file with --from"
+        )
+    if options.backbone is not None:
+        return _on_backbone(options, options.backbone, categories)
+    if options.from_ is None:
+        return begin_from_nothing(SlimConfig(), categories, options.seed)
+    model = load_named_model(options.from_, options.names, download=False, quiet=options.quiet)
+    return begin_from(model, categories, options.seed)
+
+
+def _on_backbone(options: LearningOptions, key: str, categories: Sequence[Category]) -> Beginning:
+    from maskrcnn_core.training.starting import begin_from_backbone
+
+    if options.from_ is not None:
+        raise InputError("--backbone: expected no --from with it, which brings its own, got both")
+    backbone, weights = backbone_by_key(key), None
+    if not options.from_nothing:
+        with download_bar(quiet=options.quiet) as on_progress:
+            weights = backbone_weights(backbone, download=options.download, on_progress=on_progress)
+    return begin_from_backbone(backbone, weights, categories, options.seed)
 
 
 def _train_with_bar(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from maskrcnn_core.cli.options import MODEL_KEYS, DeviceOption, QuietOption, StretchOption
+from maskrcnn_core.models.backbones import BACKBONES
 from maskrcnn_core.models.weights_files import own_models_folder
 
 if TYPE_CHECKING:
@@ -35,6 +36,19 @@ class LearningOptions:
             "[default: random values, a slim network]",
         ),
     ] = None
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="Start a new Mask R-CNN on a ResNet that knows ImageNet, in place of --from: "
+            f"{', '.join(row.key for row in BACKBONES)}."
+        ),
+    ] = None
+    from_nothing: Annotated[
+        bool, typer.Option("--from-nothing", help="With --backbone: random values instead of ImageNet's.")
+    ] = False
+    download: Annotated[
+        bool, typer.Option("--download", help="Download the backbone's weights if they are missing.")
+    ] = False
     names: Annotated[
         Path | None, typer.Option(help="For --from a .pth file: its categories, one per line.")
     ] = None
@@ -87,6 +101,11 @@ class LearningOptions:
     stretch: StretchOption = "auto"
     quiet: QuietOption = False
 
+    @property
+    def knows_something(self) -> bool:
+        """Return whether the network begins with more than random values."""
+        return self.from_ is not None or (self.backbone is not None and not self.from_nothing)
+
     def settings_with(self, out: Path, **others: Any) -> TrainingSettings:
         """Return a run's settings, except those that the model it starts from decides.
 
@@ -99,7 +118,7 @@ class LearningOptions:
         return TrainingSettings(
             out=out,
             batch_size=self.batch_size,
-            freeze_norms=self.from_ is not None if self.freeze_norms is None else self.freeze_norms,
+            freeze_norms=self.knows_something if self.freeze_norms is None else self.freeze_norms,
             seed=self.seed,
             workers=self.workers,
             **({} if self.rois is None else {"rois": self.rois}),
@@ -135,7 +154,7 @@ class TrainOptions(LearningOptions):
         float | None,
         typer.Option(
             help=f"The highest learning rate. [default: {_RATE_FROM_NOTHING:g} from random values, "
-            f"{_RATE_FROM_MODEL:g} from a model]"
+            f"{_RATE_FROM_MODEL:g} from a model or ImageNet]"
         ),
     ] = None
     warm_up: Annotated[
@@ -198,7 +217,7 @@ class TrainOptions(LearningOptions):
         Raises:
             InputError: if a value is out of range.
         """
-        usual_rate = _RATE_FROM_NOTHING if self.from_ is None else _RATE_FROM_MODEL
+        usual_rate = _RATE_FROM_MODEL if self.knows_something else _RATE_FROM_NOTHING
         return self.settings_with(
             self.place,
             epochs=self.epochs,

@@ -41,6 +41,7 @@ __all__ = [
     "load_state_into",
     "load_zoo_checkpoint",
     "read_names",
+    "read_published_state",
 ]
 
 _NOTHING = Sidecar()
@@ -206,7 +207,7 @@ def load_published_checkpoint(file: Path, version: Version) -> MaskRCNN:
     Raises:
         WeightsError: if the file cannot be read or its tensors do not fit.
     """
-    tensors = rename_old(_torch_load(file), [])
+    tensors = rename_old(read_published_state(file), [])
     eps = 0.0 if version == "v1" else DEFAULT_EPS
     network = build_resnet50_fpn(version, 91, norm_eps=eps)
     _fill(network, tensors, file.name)
@@ -270,7 +271,12 @@ def _check_names(listed: list[str], num_classes: int, where: str) -> None:
 # --- reading the file -------------------------------------------------------------------------------
 
 
-def _torch_load(file: Path) -> Mapping[str, Tensor]:
+def read_published_state(file: Path) -> Mapping[str, Tensor]:
+    """Return the state dict in a published file of torchvision's, whose SHA-256 the caller has checked.
+
+    Raises:
+        WeightsError: if torch cannot read it.
+    """
     try:
         state: Mapping[str, Tensor] = torch.load(str(file), map_location="cpu", weights_only=True)
         return state

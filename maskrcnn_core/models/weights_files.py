@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Protocol
 
 from maskrcnn_core.common.atomic_files import data_folder
-from maskrcnn_core.models.spec import ModelSpec
 
 __all__ = [
+    "WeightsRow",
     "download_folder",
     "download_target",
     "own_models_folder",
@@ -22,6 +23,19 @@ __all__ = [
     "weights_file",
     "weights_folders",
 ]
+
+
+class WeightsRow(Protocol):
+    """A row of a table whose weights are a file: its path inside a weights folder, name and address."""
+
+    @property
+    def file(self) -> str: ...
+
+    @property
+    def file_name(self) -> str: ...
+
+    @property
+    def url(self) -> str: ...
 
 
 def weights_folders() -> list[Path]:
@@ -42,13 +56,13 @@ def _hub_folder() -> Path:
     return Path(os.environ.get("TORCH_HOME", os.path.join(cache, "torch"))).expanduser() / "hub"
 
 
-def weights_file(spec: ModelSpec) -> Path | None:
-    """Return the first file at a place where a model's weights belong, unchecked; None if there is none."""
+def weights_file(spec: WeightsRow) -> Path | None:
+    """Return the first file at a place where a row's weights belong, unchecked; None if there is none."""
     # An absolute path stays itself whatever it is put under.
     return next((file for folder in weights_folders() if (file := folder / spec.file).is_file()), None)
 
 
-def download_target(spec: ModelSpec) -> Path:
+def download_target(spec: WeightsRow) -> Path:
     return download_folder() / spec.file
 
 
@@ -64,6 +78,6 @@ def _can_write(folder: Path) -> bool:
     return existing.is_dir() and os.access(existing, os.W_OK)
 
 
-def weights_address(spec: ModelSpec) -> str:
+def weights_address(spec: WeightsRow) -> str:
     mirror = os.environ.get("MASKDESK_MIRROR")
     return f"{mirror.rstrip('/')}/{spec.file_name}" if mirror else spec.url

@@ -38,16 +38,17 @@ _LEAST_SIDE = 1e-20
 """Detectron2 and mmdetection drop proposals without area; torchvision keeps what clipping leaves."""
 
 
-def build_resnet_fpn(config: ResNetFpnConfig, num_classes: int) -> MaskRCNN:
-    """Return the architecture without any values.
+def build_resnet_fpn(config: ResNetFpnConfig, num_classes: int, device: str = "meta") -> MaskRCNN:
+    """Return the architecture, by default without any values.
 
-    Its tensors are on the "meta" device; loading a state dict with ``assign=True`` puts real ones in.
+    On the "meta" device loading a state dict with ``assign=True`` puts values in; elsewhere they are random.
 
     Args:
         config: what it is built from.
         num_classes: with the background, which is the first in any family.
+        device: of its tensors.
     """
-    with torch.device("meta"):
+    with torch.device(device):
         network = _network(config, num_classes)
     if config.laws == "torchvision":
         set_roi_scales(network)

@@ -1,10 +1,11 @@
-"""What a training run begins with: random values, or a model that knows something already."""
+"""What a training run begins with: random values, a ResNet that knows ImageNet, or a whole model."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast
 
 import torch
@@ -14,14 +15,16 @@ from torchvision.ops.misc import FrozenBatchNorm2d
 
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.dataset.categories import Category, LabelMap
+from maskrcnn_core.models.backbones import Backbone, read_backbone
 from maskrcnn_core.models.spec import LoadedModel
 from maskrcnn_core.networks.configs import MatterportConfig, ResNetFpnConfig, SlimConfig
 from maskrcnn_core.networks.families import Architecture, LiteConfig, MobileConfig, ResNet50Config, family_of
 from maskrcnn_core.networks.heads import replace_heads
+from maskrcnn_core.networks.resnet_fpn import build_resnet_fpn
 from maskrcnn_core.networks.slim import build_slim
 from maskrcnn_core.training.loading import seed_of
 
-__all__ = ["Beginning", "begin_from", "begin_from_nothing"]
+__all__ = ["Beginning", "begin_from", "begin_from_backbone", "begin_from_nothing"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,42 @@ def begin_from_nothing(config: SlimConfig, categories: Sequence[Category], seed:
     parameters = sum(p.numel() for p in network.parameters())
     note = f"Starts from random values: a slim network with {parameters:,} parameters."
     return Beginning(_model(network, config, categories), config, "random values", (note,), knows=False)
+
+
+def begin_from_backbone(
+    backbone: Backbone, weights: Path | None, categories: Sequence[Category], seed: int
+) -> Beginning:
+    """Return a Mask R-CNN on a ResNet with a feature pyramid, by torchvision's laws.
+
+    Args:
+        backbone: a row of :data:`~maskrcnn_core.models.backbones.BACKBONES`.
+        weights: what it learned of ImageNet; its norms keep those statistics. None for random values and
+            norms that learn.
+        categories: of the ground truth; they become labels 1..N in this order.
+        seed: of all random values.
+
+    Raises:
+        WeightsError: if the weights cannot be read, or are those of another network.
+    """
+    config = backbone.architecture(from_nothing=weights is None)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of(seed, "network"))
+        network = build_resnet_fpn(config, len(categories) + 1, "cpu")
+    if weights is None:
+        origin, of_backbone = "random values", "random values, and norms that learn, in all parts"
+    else:
+        body = network.backbone.body
+        body.load_state_dict(read_backbone(weights, body.state_dict()), strict=False)
+        origin = f"ImageNet's {backbone.key}, {weights.name}"
+        of_backbone = (
+            "what torchvision's has learned of ImageNet (BSD-3-Clause; ImageNet's own terms apply), its "
+            "norms frozen; pyramid and heads from random values"
+        )
+    parameters = sum(p.numel() for p in network.parameters())
+    note = (
+        f"Starts from a {backbone.title} with a feature pyramid ({parameters:,} parameters): {of_backbone}."
+    )
+    return Beginning(_model(network, config, categories), config, origin, (note,), knows=False)
 
 
 def begin_from(model: LoadedModel, categories: Sequence[Category], seed: int) -> Beginning:

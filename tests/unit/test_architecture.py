@@ -9,6 +9,7 @@ from importlinter.cli import use_cases as linter
 
 from maskrcnn_core.explain.stages import STAGES
 from maskrcnn_core.formats import FORMATS
+from maskrcnn_core.models.backbones import BACKBONES
 from maskrcnn_core.models.catalog import MODELS
 from maskrcnn_core.models.domains import DOMAINS
 from pages.shell.page_table import PAGES
@@ -85,6 +86,9 @@ def test_every_table_is_in_the_readme():
     for spec in MODELS:
         assert f"`{spec.key}`" in readme
         assert all(f"{row.mask_ap:.1f} / {row.box_ap:.1f} on {row.on}" in readme for row in spec.measured)
+    for backbone in BACKBONES:
+        row = f"| `{backbone.key}` | {backbone.title} | `{backbone.file}`, {backbone.megabytes:.0f} MB |"
+        assert row in readme
     for domain in DOMAINS:
         assert f"| {domain.title} | {domain.finds} |" in readme
     for row in FORMATS:

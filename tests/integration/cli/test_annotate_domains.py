@@ -10,7 +10,7 @@ import pytest
 from maskrcnn_core.cli import console
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.models.cards import card_file
-from maskrcnn_core.models.catalog import MODELS, STARTER_FILE
+from maskrcnn_core.models.catalog import STARTER_FILE, model_by_key
 from maskrcnn_core.models.domains import OWN, looks
 from maskrcnn_core.models.loading import load_trained_model
 from maskrcnn_core.synthetic.scenes import draw_scene
