@@ -119,7 +119,7 @@ def test_what_was_trained_on_a_backbone_is_a_model_like_any_other(small, folder,
     (folder / row.file).write_bytes(data)
     truth = make_scenes(tmp_path / "scenes", count=1)
     settings = make_settings(
-        tmp_path / "out", epochs=1, rois=8, ema_decay=0, augmentation=Augmentation(crop=64)
+        tmp_path / "out", epochs=1, rois=8, ema_decay=0, augmentation=Augmentation(crop=320)
     )
     begun = begin_from_backbone(row, folder / row.file, joint_categories([truth]), 0)
     images = TrainingImages(
