@@ -128,6 +128,8 @@ def _padding(network: MaskRCNN) -> str:
     if not isinstance(transform, CentredTransform):
         return ""
     config = transform.config
+    if config.resize == "none":
+        return f"as the image has them; black up to multiples of {MATTERPORT_STEP} px around it"
     least = f"enlarged until the shorter side has {config.min_size} px"
     if config.min_scale:
         least = f"{least}, {config.min_scale:g} times at least"

@@ -28,8 +28,9 @@ _BAND = 128
 class CentredTransform(PixelTransform):
     """Resizes uint8 images, pads them on all sides, and takes off the mean.
 
-    In the original, an image in ``pad64`` may have any size. Here it is made smaller where its input would
-    have more than :data:`~maskrcnn_core.common.bounds.MAX_INPUT_PIXELS`.
+    In the original, an image in ``pad64`` or ``none`` may have any size. Here it is made smaller where its
+    input would have more than :data:`~maskrcnn_core.common.bounds.MAX_INPUT_PIXELS`. In ``none`` the original
+    pads nothing, and its network fails on most sides that are no multiples of 64; here they are padded.
 
     Args:
         config: of the network.
@@ -55,8 +56,9 @@ class CentredTransform(PixelTransform):
 
     def input_size(self, image_size: tuple[int, int]) -> tuple[int, int]:
         """Return ``(height, width)`` to which an image of a size is resized, without padding."""
-        scale = max(1.0, self.config.min_size / min(image_size))
-        scale = max(scale, self.config.min_scale)
+        scale = 1.0
+        if self.config.resize != "none":
+            scale = max(scale, self.config.min_size / min(image_size), self.config.min_scale)
         longest = max(image_size)
         if self.config.resize == "square":
             if round(longest * scale) > self.config.max_size:

@@ -344,11 +344,13 @@ class MatterportConfig:
         mask_hidden: channels between the two layers of the mask predictor.
         mean: of R, G and B in 0..255 [MEAN_PIXEL].
         resize: ``square`` scales to fit ``max_size`` and pads to a square, ``pad64`` pads each side to a
-            multiple of 64 [IMAGE_RESIZE_MODE].
+            multiple of 64, ``none`` does so without scaling, where the original leaves images as they are
+            [IMAGE_RESIZE_MODE].
         min_size: images are enlarged until their shorter side has this many pixels [IMAGE_MIN_DIM],
         max_size: unless the longer one would have more than this; in ``pad64`` it says nothing
             [IMAGE_MAX_DIM].
-        min_scale: images are enlarged at least so much; 0 for no such rule [IMAGE_MIN_SCALE].
+        min_scale: images are enlarged at least so much; 0 for no such rule [IMAGE_MIN_SCALE]. In ``none``
+            these three say nothing.
         anchor_scales: side of a square of an anchor's area in pixels, for each level [RPN_ANCHOR_SCALES].
         anchor_ratios: width by height [RPN_ANCHOR_RATIOS].
         candidates: the most anchors that suppression sees, of all levels together [PRE_NMS_LIMIT].
@@ -367,7 +369,7 @@ class MatterportConfig:
     box_hidden: int = 1024
     mask_hidden: int = 256
     mean: tuple[float, float, float] = (123.7, 116.8, 103.9)
-    resize: Literal["square", "pad64"] = "square"
+    resize: Literal["square", "pad64", "none"] = "square"
     min_size: int = 800
     max_size: int = 1024
     min_scale: float = 0.0
@@ -380,8 +382,8 @@ class MatterportConfig:
     box_weights: tuple[float, float, float, float] = (10.0, 10.0, 5.0, 5.0)
 
     def __post_init__(self) -> None:
-        if self.resize not in ("square", "pad64"):
-            raise self._refusal("resize", "square or pad64", self.resize)
+        if self.resize not in ("square", "pad64", "none"):
+            raise self._refusal("resize", "square, pad64 or none", self.resize)
         for name, count, most in (
             ("blocks", 4, 64),
             ("pyramid", 0, 4096),

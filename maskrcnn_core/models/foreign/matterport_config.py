@@ -49,7 +49,7 @@ class MatterportSettings:
         notes: sentences for people.
     """
 
-    resize: Literal["square", "pad64"] = "square"
+    resize: Literal["square", "pad64", "none"] = "square"
     min_size: int = 800
     max_size: int = 1024
     min_scale: float = 0.0
@@ -198,6 +198,11 @@ def read_printed_config(text: str, base: MatterportSettings | None = None) -> Ma
         notes.append(
             "IMAGE_RESIZE_MODE crop is for training only; pad64 is used, as in Matterport's nucleus sample."
         )
+    if found.get("IMAGE_RESIZE_MODE") == "none":
+        notes.append(
+            "IMAGE_RESIZE_MODE none: images keep their size. Matterport's network wants sides of multiples "
+            "of 64; images with others are padded with black around them."
+        )
     values: dict[str, Any] = {}
     for name, value in found.items():
         if name in _FIELDS:
@@ -237,8 +242,8 @@ def _scale(name: str, value: str) -> float:
 
 
 def _mode(name: str, value: str) -> str:
-    if value not in ("square", "pad64"):
-        raise InputError(f"{name}: expected square or pad64, got {_told(value)}")
+    if value not in ("square", "pad64", "none"):
+        raise InputError(f"{name}: expected square, pad64 or none, got {_told(value)}")
     return value
 
 

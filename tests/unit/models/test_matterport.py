@@ -122,6 +122,7 @@ def test_the_summary_says_that_proposals_are_taken_of_all_levels_together():
             "enlarged until the shorter side has 96 px, 2 times at least; black up to multiples of 64 px "
             "around it",
         ),
+        ("none", "as the image has them; black up to multiples of 64 px around it"),
     ],
 )
 def test_the_summary_says_what_becomes_of_an_images_sides(resize, told):
@@ -151,6 +152,12 @@ def test_a_trainings_log_is_read_as_its_config():
     assert config.proposal_weights == (5.0, 10.0, 2.0, 4.0) and config.box_weights == (10, 10, 5, 5)
 
 
+def test_a_config_that_resizes_nothing_is_read_and_it_says_what_becomes_of_other_sides():
+    settings = read_printed_config("IMAGE_RESIZE_MODE              none")
+    assert settings.resize == "none" and "padded with black" in settings.notes[0]
+    assert settings.architecture({"blocks": (3, 4, 6, 3)}).resize == "none"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -158,7 +165,7 @@ def test_a_trainings_log_is_read_as_its_config():
         ("IMAGE_MAX_DIM 1024\nIMAGE_MAX_DIM 512", "IMAGE_MAX_DIM: expected one value"),
         ("IMAGE_MAX_DIM __import__('os')", "IMAGE_MAX_DIM: expected 1 to 64 numbers"),
         ("IMAGE_MAX_DIM 10.5", "IMAGE_MAX_DIM: expected a whole number"),
-        ("IMAGE_RESIZE_MODE none", "IMAGE_RESIZE_MODE: expected square or pad64"),
+        ("IMAGE_RESIZE_MODE warp", "IMAGE_RESIZE_MODE: expected square, pad64 or none, got 'warp'"),
         ("BACKBONE <function mobilenet at 0x7f>", "BACKBONE: expected resnet50 or resnet101"),
         ("MASK_SHAPE [56, 56]", "MASK_SHAPE: only 28, 28 can be had"),
         ("RPN_ANCHOR_STRIDE 2", "RPN_ANCHOR_STRIDE: only 1 can be had"),

@@ -2,6 +2,7 @@
 
 import math
 from collections import OrderedDict
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -82,14 +83,16 @@ def test_an_image_is_resized_as_by_hand(size):
         ({"min_size": 100, "max_size": 512}, (40, 201), (100, 502)),  # 502.5: half to even
         ({"min_size": 512, "max_size": 512, "min_scale": 2.0, "resize": "pad64"}, (256, 320), (512, 640)),
         ({"min_size": 512, "max_size": 512, "min_scale": 2.0, "resize": "pad64"}, (520, 696), (1040, 1392)),
+        ({"min_size": 512, "max_size": 512, "min_scale": 2.0, "resize": "none"}, (65, 696), (65, 696)),
     ],
 )
 def test_an_input_has_the_originals_size(changes, image_size, expected):
     assert CentredTransform(MatterportConfig(**changes)).input_size(image_size) == expected
 
 
-def test_an_image_of_any_size_stays_within_the_bound_in_pad64():
-    height, width = CentredTransform(MatterportConfig(resize="pad64", max_size=512)).input_size((8000, 9000))
+@pytest.mark.parametrize("resize", ["pad64", "none"])
+def test_an_image_of_any_size_stays_within_the_bound(resize):
+    height, width = CentredTransform(MatterportConfig(resize=resize, max_size=512)).input_size((8000, 9000))
     assert height * width <= 2**21 * 1.01 and width / height == pytest.approx(9 / 8, rel=1e-2)
 
 
@@ -110,6 +113,32 @@ def test_the_padding_lies_around_and_is_minus_the_mean():
 def test_pad64_pads_each_side_to_a_multiple_of_64():
     transform = CentredTransform(MatterportConfig(min_size=64, resize="pad64"))
     assert transform.from_pixels([make_image(65, 128)], CPU).tensors.shape == (1, 3, 128, 128)
+
+
+@pytest.mark.parametrize(
+    ("size", "padded", "corner"), [((128, 64), (128, 64), (0, 0)), ((65, 100), (128, 128), (31, 14))]
+)
+def test_without_resizing_an_image_is_its_input_but_for_the_mean_and_padding_to_64(size, padded, corner):
+    mean = np.array([123.7, 116.8, 103.9])
+    image = make_image(*size)
+    naive = np.tile(-mean, (*padded, 1))
+    naive[corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]] = image - mean
+    config = MatterportConfig(resize="none", min_size=800, max_size=1000, min_scale=2.0)
+    batch = CentredTransform(config).from_pixels([image], CPU)
+    assert batch.image_sizes == [size]
+    np.testing.assert_array_equal(batch.tensors[0].permute(1, 2, 0).numpy(), naive.astype(np.float32))
+
+
+def test_a_network_that_resizes_nothing_finds_what_one_does_that_has_nothing_to_resize():
+    image = make_image(128, 128)
+    found = [
+        Predictor(replace(make_matterport_model(), network=make_matterport_network(settings=settings)), "cpu")
+        .run([image], Thresholds(0.05, 0.5))[0]
+        .candidates
+        for settings in (replace(SETTINGS, resize="none", min_size=1000), replace(SETTINGS, min_size=64))
+    ]
+    assert len(found[0].scores) and np.array_equal(found[0].boxes, found[1].boxes)
+    assert np.array_equal(found[0].scores, found[1].scores)
 
 
 def test_an_input_made_smaller_for_want_of_memory_is_padded_less():
