@@ -63,6 +63,9 @@ def project_named(store: Store, name: str) -> ProjectRow:
             return project
     if damaged:
         refuse_damage(damaged)
+    for row, _ in store.deleted_projects():
+        if row.name == name:
+            raise InputError(store.absence(row.id))
     known = ", ".join(one_line(p.name) for p in projects[:_SHOWN]) or "none yet; make one with 'project new'"
     raise InputError(f"project {one_line(name)!r}: there is no such project; projects: {known}")
 

@@ -21,6 +21,7 @@ from maskrcnn_core.cli.options import (
     name_for_journal,
     parts_of,
 )
+from maskrcnn_core.cli.removal import delete, list_deleted, purge_projects, restore
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.common.terminal import bar_of, table, tell
 from maskrcnn_core.dataset.categories import Category
@@ -51,9 +52,16 @@ app = typer.Typer(
 
 
 @app.command("list")
-def list_projects() -> None:
+def list_projects(
+    deleted: Annotated[
+        bool, typer.Option("--deleted", help="Only those that can be restored, and for how long.")
+    ] = False,
+) -> None:
     """List the projects and their contents."""
     with open_store() as store:
+        if deleted:
+            list_deleted(store)
+            return
         projects, damaged = store.sound_projects()
         rows = [("project", "images", "reviewed", "instances", "accepted", "proposed", "rejected")]
         for project in projects:
@@ -243,6 +251,9 @@ def show_journal(
 
 
 app.command("verify")(verify_projects)
+app.command("delete")(delete)
+app.command("restore")(restore)
+app.command("purge")(purge_projects)
 
 
 @app.command("undo")

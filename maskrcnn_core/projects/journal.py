@@ -23,6 +23,7 @@ from maskrcnn_core.projects.db.inserting import FIXED, New, Ref, WantedId, hold_
 from maskrcnn_core.projects.db.seals import seal_rows
 from maskrcnn_core.projects.db.tables import CHANGEABLE, IMAGE, INSTANCE, JOURNAL, chunks
 from maskrcnn_core.projects.records import Entry
+from maskrcnn_core.projects.standing import check_stands
 
 __all__ = [
     "Change",
@@ -117,7 +118,7 @@ def decide(
 
     Raises:
         Refusal: if somebody changed one of the rows meanwhile.
-        StoreError: if a row is not there.
+        StoreError: if a row is not there, or the project was deleted.
         InputError: if ``who`` is nobody.
     """
     check_who(who)
@@ -130,6 +131,7 @@ def decide(
     if not lines:
         return None
     check_places(connection, project_id, lines)
+    check_stands(connection, project_id, lines)
     return write_entry(
         connection,
         project_id,

@@ -54,6 +54,7 @@ from maskrcnn_core.projects.rows import (
     instances_query,
     project_row,
 )
+from maskrcnn_core.projects.standing import Deletion, deletion_of, told_absence
 from maskrcnn_core.projects.undo import undoing
 
 __all__ = ["StoredRows"]
@@ -107,8 +108,28 @@ class StoredRows:
         query = sealed_query(PROJECT).where(PROJECT.c.id == project_id, ~PROJECT.c.gone)
         row = next(self._sound(connection, PROJECT, query, project_row), None)
         if row is None:
-            raise StoreError(f"project {project_id}: there is no such project")
+            raise StoreError(told_absence(connection, project_id))
         return row
+
+    @again(twice_is_once=True)
+    def absence(self, project_id: int) -> str:
+        """Return what became of a project that is not there, in a sentence."""
+        with self.reading() as connection:
+            return told_absence(connection, project_id)
+
+    @again(twice_is_once=True)
+    def deleted_projects(self) -> list[tuple[ProjectRow, Deletion]]:
+        """Return the projects that were deleted and whose rows are still there, the last deleted first.
+
+        Raises:
+            DamageError: if the row of one of them is damaged.
+        """
+        with self.reading() as connection:
+            query = sealed_query(PROJECT).where(PROJECT.c.gone)
+            rows = list(self._sound(connection, PROJECT, query, project_row))
+            found = [(row, deletion_of(connection, row.id)) for row in rows]
+        told = [(row, deletion) for row, deletion in found if deletion is not None]
+        return sorted(told, key=lambda pair: pair[1].at, reverse=True)
 
     def _sound(
         self,

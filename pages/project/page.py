@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from pages.project.deleted import draw_deleted
 from pages.project.new_project import draw_new_project
 from pages.project.sections import SECTIONS
 from pages.project.state import PageUi
@@ -21,12 +22,16 @@ def draw_page(session: ProjectUi) -> None:
             "A project keeps your images, what models found in them and every decision on disk: closing a "
             "browser tab loses nothing."
         )
+        get_state().of_project(PageUi).notice.draw("no project")
         draw_new_project(session)
+        draw_deleted(session)
         return
 
     key = f"new-project-{project.row.id}"
     with st.sidebar, st.popover("New project", icon=":material/add:", width="stretch", key=key):
         draw_new_project(session)
+    with st.sidebar:
+        draw_deleted(session)
 
     ui = get_state().of_project(PageUi)
     st.title(plain(project.row.name))

@@ -1,4 +1,4 @@
-"""What a project is called, and what it is about."""
+"""What a project is called and what it is about; and how it is deleted."""
 
 from __future__ import annotations
 
@@ -7,15 +7,23 @@ import streamlit as st
 from maskrcnn_core.common.bounds import MAX_DESCRIPTION, MAX_NAME
 from maskrcnn_core.images.reading import one_line
 from maskrcnn_core.projects.project_edits import describe_project, rename_project
+from maskrcnn_core.projects.removal import contents_of, delete_project
+from maskrcnn_core.projects.standing import KEPT_DAYS
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
+from pages.shared.session import get_state
 from pages.shared.texts import show_core_errors
 
 __all__ = ["draw_settings"]
 
 
 def draw_settings(project: OpenProject, ui: PageUi) -> None:
-    """Draw the project's name and description."""
+    """Draw the project's name and description, and what takes it away."""
+    _draw_words(project, ui)
+    _draw_delete(project)
+
+
+def _draw_words(project: OpenProject, ui: PageUi) -> None:
     # The version in the keys: after a change by anybody the fields show what is stored.
     seen = f"{project.row.id}-{project.row.version}"
     with st.form("project-name"):
@@ -41,4 +49,24 @@ def draw_settings(project: OpenProject, ui: PageUi) -> None:
             entry = describe_project(project.store, project.who, project.row, description)
             told = "Saved the description; undo it under History."
             ui.notice.say(told if entry else "Nothing has changed: it says so already.")
+            st.rerun()
+
+
+def _draw_delete(project: OpenProject) -> None:
+    st.subheader("Delete")
+    with st.popover("Delete this project", icon=":material/delete:", key=f"delete-{project.row.id}"):
+        st.text(
+            f"{contents_of(project.store, project.row.id).told} go, and the project's jobs end. For "
+            f"{KEPT_DAYS} days anybody here can restore it; then all of it goes for good, but for files that "
+            "another project has, too."
+        )
+        asked = st.button("Delete it", icon=":material/delete:", type="primary", key="delete-project")
+    if asked:
+        with show_core_errors():
+            delete_project(project.store, project.who, project.row)
+            state = get_state()
+            state.project.open(None)
+            st.query_params.clear()
+            name = one_line(project.row.name)
+            state.of_project(PageUi).notice.say(f"Deleted {name}; restore it under Deleted projects.")
             st.rerun()

@@ -19,7 +19,8 @@ from maskrcnn_core.projects.proposals.network_edits import BoxDrawer
 from maskrcnn_core.projects.store import Store
 from maskrcnn_core.synthetic.sample_drawings import draw_own
 from maskrcnn_core.synthetic.samples import sample_png
-from pages.shared.housekeeping import keep_house
+from pages.shared.housekeeping import is_server, keep_house
+from pages.shared.purging import keep_purging
 from pages.shared.session import UiState
 
 if TYPE_CHECKING:
@@ -78,7 +79,10 @@ def open_store() -> Store:
     Raises:
         StoreError: if it cannot be used; the next call tries again.
     """
-    return Store()
+    store = Store()
+    if is_server():
+        threading.Thread(target=keep_purging, args=(store,), name="purge", daemon=True).start()
+    return store
 
 
 class Pictures:

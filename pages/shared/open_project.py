@@ -72,6 +72,13 @@ def parameter(name: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 16 else None
 
 
+def _deleted(store: Store) -> str:
+    """Return what became of the project that the address names; empty unless it was deleted."""
+    id_ = parameter("project")
+    told = "" if id_ is None else store.absence(id_)
+    return "" if told.startswith(f"project {id_}: ") else plain(f"{told[:1].upper()}{told[1:]}.")
+
+
 def choose_project(ui: ProjectUi) -> OpenProject | None:
     """Draw the sidebar's choice of project and name; ``None`` if there is no project or no store.
 
@@ -133,10 +140,13 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
             "decisions. This browser remembers it.",
         )
     if ui.id is None:
+        if asked and (told := _deleted(store)):
+            st.error(told, icon=":material/link_off:")
         return None
     if asked:
         # Not another one in its place: the next keys would decide in the wrong data set.
-        st.error(f"There is no project {plain(asked)} here.", icon=":material/link_off:")
+        told = _deleted(store) or f"There is no project {plain(asked)} here."
+        st.error(told, icon=":material/link_off:")
         st.button(
             f"Open {harmless(projects[ui.id].name)}",
             key="open-another",

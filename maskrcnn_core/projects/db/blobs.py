@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import stat
+import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ __all__ = ["Blobs"]
 
 _MOST = 2**32
 """Bytes of a file that are read to see whether it is what was written; images have a quarter at most."""
+_GOING = ".going"
+"""What the name of a file ends with while it is being deleted."""
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 """For what has become a pipe: to open one waits for whoever writes."""
 
@@ -54,8 +57,8 @@ class Blobs:
     def put(self, data: bytes) -> str:
         """Keep bytes, unless they are there already, and return their SHA-256 in hex.
 
-        When it returns, they are on the disk. What lies in their place and is something else was damaged: it
-        is replaced, and counted in :attr:`repaired`.
+        When it returns, they are on the disk, and new to :meth:`discard`. What lies in their place and is
+        something else was damaged: it is replaced, and counted in :attr:`repaired`.
 
         Raises:
             StoreError: if they cannot be written; nothing half is left.
@@ -63,7 +66,8 @@ class Blobs:
         digest = hashlib.sha256(data).hexdigest()
         try:
             size = self._size(digest)
-            if size == len(data) and hashlib.sha256(self._read(digest)).hexdigest() == digest:
+            is_whole = size == len(data) and hashlib.sha256(self._read(digest)).hexdigest() == digest
+            if is_whole and self._renew(digest):
                 return digest
             if self.folder is None:
                 self._files.pipe_file(self._place(digest), data)
@@ -73,7 +77,7 @@ class Blobs:
                 if file.is_symlink() and not file.exists():  # it leads nowhere
                     file.unlink()
                 replace_file(file, data)
-            self.repaired += size is not None
+            self.repaired += size is not None and not is_whole
         except OSError as error:
             raise StoreError(
                 f"{one_line(self.address)}: cannot write ({error.strerror or error}); free some space or "
@@ -103,6 +107,48 @@ class Blobs:
                 "original again"
             )
         return data
+
+    def discard(self, digest: str, *, older_than: float) -> bool:
+        """Delete the bytes of a digest that nothing refers to, unless somebody may be about to refer to them.
+
+        Args:
+            digest: of the bytes.
+            older_than: seconds since they were last kept; an import keeps files before it names them.
+
+        Returns:
+            Whether they are gone, or were not there.
+
+        Raises:
+            StoreError: if they cannot be deleted.
+        """
+        place = self._place(digest)
+        try:
+            if self.folder is None:
+                return self._discard_in_bucket(place, older_than)
+            return _discard_file(place, older_than)
+        except FileNotFoundError:
+            return True
+        except OSError as error:
+            raise StoreError(f"{one_line(place)}: cannot delete ({error.strerror or error})") from error
+
+    def _discard_in_bucket(self, place: str, older_than: float) -> bool:
+        kept_at = self._files.modified(place)
+        if time.time() - kept_at.timestamp() < older_than:
+            return False
+        self._files.rm_file(place)
+        return True
+
+    def _renew(self, digest: str) -> bool:
+        """Make bytes that are there count as kept just now; return whether they are still there."""
+        if self.folder is None:
+            return False  # buckets know no other way than to write them again
+        try:
+            os.utime(self._place(digest))
+        except FileNotFoundError:
+            return False
+        except OSError:  # another's file, or a disk that takes no writes: nobody deletes from it, either
+            pass
+        return True
 
     def __contains__(self, digest: str) -> bool:
         return self._size(digest) is not None
@@ -138,3 +184,28 @@ class Blobs:
         # Two digits of folders: file systems slow down with very many names in one.
         root = str(self.folder) if self.folder else self._root
         return f"{root}/{digest[:2]}/{digest}"
+
+
+def _discard_file(place: str, older_than: float) -> bool:
+    aside = f"{place}{_GOING}"
+    if not os.path.lexists(place):
+        os.unlink(aside)  # of a process that was killed in between
+        return True
+    if _age(place) < older_than:
+        return False
+    # Out of sight, then looked at again: whoever keeps the same bytes from now on writes them anew.
+    os.replace(place, aside)
+    try:
+        if _age(aside) >= older_than:
+            os.unlink(aside)
+            return True
+    except OSError:
+        os.replace(aside, place)
+        raise
+    os.replace(aside, place)
+    return False
+
+
+def _age(file: str) -> float:
+    """Return for how many seconds a file has been as it is."""
+    return time.time() - os.lstat(file).st_mtime

@@ -1,9 +1,9 @@
 """The tables of a store.
 
-Every row that people can change has a ``version``, which rises by one with each change, and is never
-deleted but marked as ``gone``: so whatever was done can be undone, and of two people who change the same
-row the second one notices. Migrations (``migrations/versions``) bring an older database to this form; a
-test compares the two.
+Every row that people can change has a ``version``, which rises by one with each change, and is not deleted
+but marked as ``gone``, as long as its project can be restored: so whatever was done can be undone, and of two
+people who change the same row the second one notices. Migrations (``migrations/versions``) bring an older
+database to this form; a test compares the two.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, select
 from maskrcnn_core.projects.db.tables import JOURNAL, PROJECT
 from maskrcnn_core.projects.journal import check_places, entry_by_id, update_rows, write_entry
 from maskrcnn_core.projects.records import Entry
+from maskrcnn_core.projects.standing import STANDING_KINDS, check_stands
 from maskrcnn_core.projects.undo.piles import Piles
 from maskrcnn_core.projects.undo.plans import Plan, plan_of
 
@@ -138,6 +139,7 @@ def _carry_out(
     # A name has to be free before another row takes it.
     update_rows(connection, sorted(lines, key=lambda line: not line["after"].get("gone", False)))
     check_places(connection, project_id, lines)
+    check_stands(connection, project_id, lines)
     return write_entry(
         connection,
         project_id,
@@ -163,7 +165,7 @@ def _standing(connection: Connection, project_id: int, who: str) -> Iterator[tup
     for row in _backwards(connection, project_id, who):
         if row.kind == "undo":
             undone.add(row.target_id)
-        elif row.id not in undone:
+        elif row.id not in undone and row.kind not in STANDING_KINDS:
             entry = entry_by_id(connection, row.id)
             yield entry, decision_of(connection, entry)
 

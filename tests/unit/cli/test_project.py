@@ -3,6 +3,7 @@
 import getpass
 import hashlib
 import json
+import os
 import sqlite3
 import zipfile
 
@@ -410,3 +411,48 @@ def test_a_project_is_renamed_and_described():
     assert "says so already" in told("describe", "Zellen", "from the north field")
     with_name = told("journal", "Zellen")
     assert "rename project" in with_name and "describe project" in with_name and "bob" in with_name
+
+
+def test_a_project_is_deleted_restored_and_purged(tmp_path):
+    told("new", "Cells", "--categories", "cell")
+    (tmp_path / "a.png").write_bytes(encode_png(draw_scene(1).pixels))
+    told("add", "Cells", tmp_path / "a.png", "--quiet")
+    assert told("delete", "Cells", "--who", "bob").startswith(
+        "deleted Cells with 1 image, 0 instances and 2 decisions; for 30 days"
+    )
+    assert "Cells" not in told("list") and told("verify") == ""
+    (line,) = told("list", "--deleted").splitlines()[1:]
+    assert line.split()[:2] == ["#1", "Cells"] and line.split()[-2:] == ["bob", "30"]
+    export = invoke("export", "Cells", "--out", tmp_path / "out.json")
+    assert export.exit_code == 2 and "bob deleted it on" in export.stderr
+    assert "there is no such deleted project; deleted projects: Cells" in invoke("restore", "Other").stderr
+    told("new", "Cells")
+    assert "choose another name" in invoke("restore", "Cells").stderr
+    assert told("restore", "#1", "--as", "Old").startswith("restored Old with 1 image")
+    assert "everything is as it was written" in told("verify", "Old")
+    told("delete", "Cells")
+    told("new", "Cells")
+    told("delete", "Cells")
+    assert "expected one deleted project of this name, got 2" in invoke("restore", "Cells").stderr
+    assert told("purge") == "0 projects whose time was over\n"
+
+
+def test_deleting_for_good_asks_for_the_name(data_folder, tmp_path):
+    told("new", "Cells")
+    (tmp_path / "a.png").write_bytes(encode_png(draw_scene(1).pixels))
+    told("add", "Cells", tmp_path / "a.png", "--quiet")
+    for file in data_folder.glob("files/*/*"):
+        os.utime(file, (0, 0))
+
+    def typed(text, *arguments):
+        return CliRunner().invoke(cli.app, ["project", *arguments], input=text)
+
+    wrong = typed("cells\n", "delete", "Cells", "--now")
+    assert wrong.exit_code == 2 and "expected the name 'Cells', got 'cells'; nothing was done" in wrong.stderr
+    assert typed("", "delete", "Cells", "--now").exit_code == 1 and "Cells" in told("list")
+    done = typed("Cells\n", "delete", "Cells", "--now")
+    assert done.exit_code == 0 and "Cells: gone for good, 1 file deleted" in done.stdout
+    assert list(data_folder.glob("files/*/*")) == [] and len(told("list", "--deleted").splitlines()) == 1
+    told("new", "Cells")
+    told("delete", "Cells")
+    assert "gone for good, 0 files deleted" in typed("Cells\n", "purge", "Cells").stdout

@@ -1,6 +1,8 @@
 """The pages of projects without a browser: every section opens, and says what cannot be."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import DBAPIError
@@ -8,10 +10,12 @@ from streamlit.testing.v1 import AppTest
 
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.projects import standing
 from maskrcnn_core.projects.db import patience
 from maskrcnn_core.projects.exchange.coco_in import import_coco
 from maskrcnn_core.projects.exchange.images_in import import_images
 from maskrcnn_core.projects.proposals import supervising
+from maskrcnn_core.projects.removal import delete_project
 from maskrcnn_core.projects.review.review_queue import QueueItem
 from maskrcnn_core.synthetic.scenes import draw_scene
 from pages.components import review as review_component
@@ -21,6 +25,7 @@ from pages.project.sections import SECTIONS
 from pages.project.state import PageUi
 from pages.review.state import ReviewUi
 from pages.shared.away import AWAY
+from pages.shared.purging import keep_purging
 from pages.shared.session import REVIEWER
 from pages.shared.texts import harmless
 from tests.browser.conftest import ROOT
@@ -123,6 +128,49 @@ def test_a_project_is_renamed_and_described_and_whoever_looks_next_sees_it(store
     next(button for button in app.button if button.label == "Save").click().run()
     assert "*From* the north field" in [text.value for text in app.text]
     assert other.run().title[0].value == "Zellen"
+
+
+def test_a_project_is_deleted_and_restored_and_its_links_say_so(store):
+    project = make_project(store)
+    app = open_page("project", "bob")
+    page_ui(app).section = "settings"
+    app.run()
+    assert any("2 images, 6 instances and 3 decisions go" in text.value for text in app.text)
+    app.button(key="delete-project").click().run()
+    assert not app.error and app.title[0].value == "Create a project"
+    assert "Deleted Cells; restore it under Deleted projects" in app.success[0].value.replace("\\", "")
+    assert any("bob" in caption.value and "30 days left" in caption.value for caption in app.caption)
+    review = open_page("review")
+    review.query_params["project"] = str(project)
+    review.run()
+    assert "Project Cells: bob deleted it on" in review.error[0].value.replace("\\", "")
+    make_project(store)
+    link = open_page("project")
+    link.query_params["project"] = str(project)
+    link.run()
+    assert "Project Cells: bob deleted it on" in link.error[0].value.replace("\\", "")
+    app.run()
+    assert app.text_input(key=f"restore-as-{project}").value == "Cells (restored)"
+    app.button(key=f"restore-{project}").click().run()
+    assert not app.error and app.title[0].value == r"Cells \(restored\)"
+    assert "Restored Cells" in app.success[0].value and store.deleted_projects() == []
+
+
+def test_what_was_deleted_long_ago_goes_when_the_app_starts(store, monkeypatch):
+    delete_project(store, "ann", store.project(make_project(store)))
+    for file in Path(store.place.files).glob("*/*"):
+        os.utime(file, (0, 0))
+    monkeypatch.setattr(standing, "KEPT_DAYS", 0)
+
+    class Enough(Exception):
+        pass
+
+    def stop(_):
+        raise Enough
+
+    with pytest.raises(Enough):
+        keep_purging(store, stop)
+    assert store.deleted_projects() == [] and list(Path(store.place.files).glob("*/*")) == []
 
 
 def test_boxes_without_masks_are_offered_to_a_network_and_become_proposals(store):

@@ -35,6 +35,46 @@ def test_what_is_not_there_is_named(blobs):
         blobs.get("0" * 64)
 
 
+def test_what_nobody_needs_goes_unless_it_was_kept_just_now(blobs):
+    digest = blobs.put(b"old")
+    assert not blobs.discard(digest, older_than=3600) and blobs.get(digest) == b"old"
+    assert blobs.discard(digest, older_than=-1) and digest not in blobs
+    assert blobs.discard(digest, older_than=3600), "it is not there"
+    assert blobs.put(b"old") == digest and blobs.get(digest) == b"old"
+
+
+def test_what_is_kept_again_is_new_again(tmp_path):
+    blobs = Blobs(str(tmp_path))
+    digest = blobs.put(b"old")
+    os.utime(tmp_path / digest[:2] / digest, (0, 0))
+    blobs.put(b"old")
+    assert not blobs.discard(digest, older_than=3600) and blobs.repaired == 0
+
+
+def test_what_is_kept_again_while_it_goes_stays(tmp_path, monkeypatch):
+    blobs = Blobs(str(tmp_path))
+    digest = blobs.put(b"old")
+    os.utime(tmp_path / digest[:2] / digest, (0, 0))
+    move = os.replace
+
+    def kept_again(source, target):
+        if str(target).endswith(".going"):
+            os.utime(source)
+        move(source, target)
+
+    monkeypatch.setattr(os, "replace", kept_again)
+    assert not blobs.discard(digest, older_than=3600)
+    assert [file.name for file in tmp_path.rglob("*") if file.is_file()] == [digest]
+
+
+def test_what_a_killed_process_left_half_gone_goes(tmp_path):
+    blobs = Blobs(str(tmp_path))
+    digest = blobs.put(b"old")
+    file = tmp_path / digest[:2] / digest
+    file.rename(f"{file}.going")
+    assert blobs.discard(digest, older_than=3600) and list(file.parent.iterdir()) == []
+
+
 @pytest.mark.parametrize("digest", ["", "../../etc/passwd", "A" * 64, "0" * 63])
 def test_only_digests_are_names(blobs, digest):
     with pytest.raises(ValueError, match="expected 64 hexadecimal digits"):
