@@ -280,7 +280,7 @@ def test_streamlits_hot_keys_do_not_reach_it(viewer):
     viewer.part("sheet").wait_for(state="visible")
     viewer.page.keyboard.press("Escape")
     viewer.part("sheet").wait_for(state="hidden")
-    viewer.root.locator('[data-toggle="masks"]').click()
+    viewer.page.keyboard.press("m")  # the stage has the focus again
     viewer.wait_state(seq=1)
     viewer.page.get_by_text(f"runs={runs + 1}").wait_for()
     assert viewer.runs() == runs + 1, "this one, and none before"

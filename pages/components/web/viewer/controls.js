@@ -248,10 +248,11 @@ export class Controls {
 
   /** @param {boolean} open */
   showHelp(open) {
+    const hadFocus = this.sheet.contains(this.focused()); // what is hidden has lost it
     this.sheet.hidden = !open;
     this.help.setAttribute("aria-expanded", String(open));
     if (open) this.sheet.focus();
-    else if (this.sheet.contains(this.focused())) this.stage.focus();
+    else if (hadFocus) this.stage.focus();
   }
 
   focused() {
