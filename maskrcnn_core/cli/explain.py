@@ -41,6 +41,10 @@ def explain(
             help="x1,y1,x2,y2 in pixels around an object: explain why it was missed, or found twice."
         ),
     ] = None,
+    ground_truth: Annotated[
+        Path | None,
+        typer.Option(help="COCO JSON with the image's objects: tells which detections are right and wrong."),
+    ] = None,
     model: ModelOption = None,
     names: CustomNamesOption = None,
     score_threshold: ScoreThresholdOption = None,
@@ -60,9 +64,11 @@ def explain(
     # The network's libraries take seconds to come: no other command should wait for them.
     from maskrcnn_core.cli.console import load_named_model, thresholds_of
     from maskrcnn_core.common.terminal import errors_told, table, tell
+    from maskrcnn_core.evaluation.image_truth import read_image_truth
     from maskrcnn_core.explain.html_report import html_report
     from maskrcnn_core.explain.misses import explain_box
     from maskrcnn_core.explain.notebook import notebook as make_notebook
+    from maskrcnn_core.explain.pictures.truth import told_truth
     from maskrcnn_core.explain.stages import STAGES
     from maskrcnn_core.explain.traced_image import trace_image
     from maskrcnn_core.images.reading import read_image
@@ -74,10 +80,12 @@ def explain(
         source = read_image(image, stretch=stretch)
         for note in source.notes:
             tell(f"{one_line(source.name)}: {note}")
+        named = source.name, source.size
+        truth = None if ground_truth is None else read_image_truth(ground_truth, named)
         loaded = load_named_model(model, names, download=download, quiet=quiet)
         thresholds = thresholds_of(loaded, score_threshold, nms_threshold, max_detections, mask_threshold)
         traced = trace_image(
-            Predictor(loaded, device), source.pixels, thresholds, name=source.name, box=asked
+            Predictor(loaded, device), source.pixels, thresholds, name=source.name, box=asked, truth=truth
         )
         explanation = None
         if asked is not None:
@@ -94,8 +102,10 @@ def explain(
                 laws=traced.trace.laws,
                 box=asked,
                 stretch=stretch,
+                truth=None if ground_truth is None else str(ground_truth),
             )
             _write(notebook, made)
+        judged = told_truth(traced)
     if explanation is not None:
         typer.echo(one_line(f"{explanation.sentence} {explanation.helps}".strip()))
     elif html is None and notebook is None:
@@ -106,6 +116,8 @@ def explain(
             for line in table(facts):
                 typer.echo(f"  {one_line(line)}".rstrip())
     typer.echo(f"detections: {one_line(traced.counts())}")
+    for sentence in judged:
+        typer.echo(one_line(sentence))
     if files := [one_line(str(file)) for file in (html, notebook) if file is not None]:
         typer.echo(f"wrote {' and '.join(files)}")
 

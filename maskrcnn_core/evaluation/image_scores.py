@@ -167,9 +167,10 @@ def mean_ap(images: Iterable[ImageScores]) -> tuple[float, float, int]:
 
 
 def proposal_recall(truth: Boxes, proposals: Boxes, ious: Sequence[float] = IOUS) -> Doubles:
-    """Return the share of objects that at least one proposal overlaps well (Ren et al. 2015, figure 4).
+    """Return the share of objects that at least one proposal overlaps well.
 
-    A proposal has no category, and one may serve two objects that lie on each other.
+    That is the recall of Ren et al. 2015, "Analysis of Recall-to-IoU". A proposal has no category, and one
+    may serve two objects that lie on each other.
 
     Args:
         truth: ``[G, 4]``, boxes of the objects as x1 y1 x2 y2.

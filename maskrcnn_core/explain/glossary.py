@@ -40,6 +40,12 @@ PAPERS: tuple[Paper, ...] = (
         "He, Bharath Hariharan, Serge Belongie)",
         "CVPR 2017, arXiv:1612.03144",
     ),
+    Paper(
+        "Everingham et al. 2010",
+        "The PASCAL Visual Object Classes (VOC) Challenge (Mark Everingham, Luc Van Gool, Christopher K. I. "
+        "Williams, John Winn, Andrew Zisserman)",
+        "International Journal of Computer Vision 88, 2010",
+    ),
 )
 
 
@@ -47,6 +53,10 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "anchor",
         "A box of fixed size and shape at a cell of a feature map, from which a proposal may be made.",
+    ),
+    (
+        "average precision (AP)",
+        "The area under the curve of precision against recall; AP50 at IoU .50, AP the mean over .50 to .95.",
     ),
     ("backbone", "The part of the network that turns the image into feature maps."),
     ("background", "Class 0: there is no object of a known category here."),
@@ -56,6 +66,7 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ("detection", "The model's final output: a box, a category, a score and a mask."),
     ("feature map", "A grid of cells with many channels; a cell stands for a square of the image."),
     ("feature pyramid", "Feature maps of several strides that share one number of channels."),
+    ("ground truth", "The objects that people have marked, or that were drawn: what is there."),
     ("instance", "One object, told apart from others of its category."),
     (
         "IoU",
@@ -66,7 +77,9 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ("mask", "The pixels of one object."),
     ("NMS", "Non-maximum suppression: of boxes that overlap strongly, only the best-scoring one stays."),
     ("objectness", "How likely an anchor holds an object of any category, from 0 to 1."),
+    ("precision", "The share of the detections that is right."),
     ("proposal", "An anchor that the network moved onto what may be an object."),
+    ("recall", "The share of the objects that is found."),
     ("region of interest (RoI)", "A proposal that the heads look at."),
     ("RoIAlign", "Crops a region from a feature map to a fixed size, interpolating between the cells."),
     ("score", "How sure the model is of a detection's category, from 0 to 1."),

@@ -34,10 +34,13 @@ Every stage of the network, in order, with the same calls as MaskDesk.
 3. Run all cells. Nothing is fetched from the network; the model's weights must be on this computer."""
 
 _SETUP = Template("""\
+from pathlib import Path
+
 import numpy as np
 from IPython.display import Image, display
 
 from maskrcnn_core.detection.candidates import Thresholds
+from maskrcnn_core.evaluation.image_truth import read_image_truth
 from maskrcnn_core.images.reading import encode_png, read_image
 from maskrcnn_core.inference.predictor import Predictor
 from maskrcnn_core.explain.tracing import trace_network
@@ -49,7 +52,8 @@ image = read_image(IMAGE$stretch)
 model = $model_call
 predictor = Predictor(model, "cpu")  # two runs on a GPU may differ in the last bits
 trace = trace_network(predictor, image.pixels, THRESHOLDS)
-traced = TracedImage(predictor, image.name, image.pixels, THRESHOLDS, trace, BOX)
+truth = None if TRUTH is None else read_image_truth(Path(TRUTH), (image.name, image.size))
+traced = TracedImage(predictor, image.name, image.pixels, THRESHOLDS, trace, BOX, truth)
 
 
 def show(key):
@@ -134,6 +138,14 @@ for instance in instances:
     segment[inside] = image.pixels[inside]
 print(len(instances), "instances,", int((segment.any(axis=2)).sum()), "pixels that are not zero")
 show("kinds")""",
+        "truth": """\
+from maskrcnn_core.evaluation.image_scores import score_image
+
+if traced.judgement is not None:
+    # the same detections as all others; AP has those of lower scores, too
+    matches = traced.judgement.comparison.at(0.5)
+    print(score_image(traced.judgement.comparison, matches, THRESHOLDS.score_threshold))
+show("truth")""",
         "missed": """\
 from maskrcnn_core.explain.misses import explain_box
 from maskrcnn_core.explain.pictures.misses import example_of_a_miss
@@ -173,6 +185,7 @@ def notebook(
     laws: ConventionKey = "torchvision",
     box: tuple[float, float, float, float] | None = None,
     stretch: Stretch = "auto",
+    truth: str | None = None,
 ) -> bytes:
     """Return all stages as a notebook file (``.ipynb``); the same arguments give the same bytes.
 
@@ -185,12 +198,16 @@ def notebook(
         laws: by which the network was built, for the words.
         box: x1 y1 x2 y2 in pixels of the image around an object that one wonders about.
         stretch: as in :func:`~maskrcnn_core.images.reading.decode_image`.
+        truth: the path of a COCO file that has the image's objects.
     """
     imported, call = _MODEL_CODE[origin]
     asked = "" if stretch == "auto" else f", stretch={stretch!r}"
     cells = [
         _words("about", _INTRO),
-        _code("settings", _settings(model, image, thresholds, names if origin == "checkpoint" else (), box)),
+        _code(
+            "settings",
+            _settings(model, image, thresholds, names if origin == "checkpoint" else (), box, truth),
+        ),
         _code("setup", _SETUP.substitute(model_import=imported, model_call=call, stretch=asked)),
     ]
     for number, stage in enumerate(STAGES, start=1):
@@ -218,6 +235,7 @@ def _settings(
     thresholds: Thresholds,
     names: Sequence[str],
     box: tuple[float, float, float, float] | None,
+    truth: str | None,
 ) -> str:
     lines = [
         "from maskrcnn_core.detection.candidates import Thresholds",
@@ -238,6 +256,7 @@ def _settings(
         ")",
         f"BOX = {None if box is None else tuple(float(v) for v in box)!r}"
         "  # or (x1, y1, x2, y2) in pixels, around an object",
+        f"TRUTH = {truth!r}  # or the path of a COCO file that has the image's objects",
     ]
     return "\n".join(lines)
 
@@ -245,11 +264,11 @@ def _settings(
 _MODEL_CODE: dict[Origin, tuple[str, str]] = {
     "row": ("from maskrcnn_core.models.loading import get_model\n", "get_model(MODEL)"),
     "card": (
-        "from pathlib import Path\n\nfrom maskrcnn_core.models.loading import load_trained_model\n",
+        "from maskrcnn_core.models.loading import load_trained_model\n",
         "load_trained_model(Path(MODEL))",
     ),
     "checkpoint": (
-        "from pathlib import Path\n\nfrom maskrcnn_core.models.loading import load_custom_model\n",
+        "from maskrcnn_core.models.loading import load_custom_model\n",
         "load_custom_model(Path(MODEL), NAMES)",
     ),
 }

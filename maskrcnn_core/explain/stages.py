@@ -272,6 +272,20 @@ STAGES: tuple[Stage, ...] = (
         _kind_facts,
     ),
     Stage(
+        "truth",
+        "Against the truth: right, missed, wrong",
+        (
+            "Where the objects are known, a detection is right if it overlaps an object of its category by "
+            "the IoU that you choose, and no better detection has that object.",
+            "An object without one is missed; a wrong detection lies on an object of another category, on "
+            "one that is taken, or on nothing.",
+            "Precision is the share of detections that is right, recall the share of objects found; down the "
+            "list of detections they make a curve, and the area under it is average precision.",
+        ),
+        "He et al. 2017, section 4; Everingham et al. 2010, section 4.2",
+        _no_facts,
+    ),
+    Stage(
         "missed",
         "Why was this missed? Why twice?",
         (

@@ -13,6 +13,9 @@ from maskrcnn_core.dataset.annotations import Instance
 from maskrcnn_core.dataset.categories import LabelMap
 from maskrcnn_core.detection.candidates import Detections, Thresholds
 from maskrcnn_core.drawing.board import picture_size, scaled
+from maskrcnn_core.evaluation.image_truth import ImageTruth
+from maskrcnn_core.evaluation.judging import Judgement
+from maskrcnn_core.explain.against_truth import judge_trace
 from maskrcnn_core.explain.fates import Fates, fates_of_candidates
 from maskrcnn_core.explain.trace import Trace
 from maskrcnn_core.explain.tracing import trace_network
@@ -82,6 +85,7 @@ class TracedImage:
         thresholds: that decide what is detected.
         trace: of the image.
         box: x1 y1 x2 y2 in pixels of the image around an object that one wonders about, or ``None``.
+        truth: what is known to be on the image, or ``None``.
     """
 
     predictor: Predictor
@@ -90,6 +94,7 @@ class TracedImage:
     thresholds: Thresholds
     trace: Trace
     box: Box | None = None
+    truth: ImageTruth | None = None
 
     @property
     def label_map(self) -> LabelMap:
@@ -105,6 +110,13 @@ class TracedImage:
     def fates(self) -> Fates:
         """The fate of each candidate."""
         return fates_of_candidates(self.trace.run.candidates, self.thresholds, self.label_map)
+
+    @cached_property
+    def judgement(self) -> Judgement | None:
+        """All that the run found, whatever its score, against the truth; ``None`` if there is none."""
+        if self.truth is None:
+            return None
+        return judge_trace(self.predictor, self.trace, self.thresholds, self.truth, self.pixels)
 
     @cached_property
     def whole(self) -> View:
@@ -192,6 +204,7 @@ def trace_image(
     *,
     name: str = "image",
     box: Box | None = None,
+    truth: ImageTruth | None = None,
 ) -> TracedImage:
     """Trace an image; from a trace already made, build a :class:`TracedImage` directly.
 
@@ -201,9 +214,11 @@ def trace_image(
         thresholds: by default as :meth:`Predictor.predict` takes them.
         name: of the image, for people.
         box: x1 y1 x2 y2 in pixels of the image, around an object that one wonders about.
+        truth: what is known to be on the image.
 
     Raises:
         InferenceError: as :func:`~maskrcnn_core.explain.tracing.trace_network`.
     """
     thresholds = thresholds or Thresholds(predictor.model.score_threshold, predictor.model.nms_threshold)
-    return TracedImage(predictor, name, pixels, thresholds, trace_network(predictor, pixels, thresholds), box)
+    trace = trace_network(predictor, pixels, thresholds)
+    return TracedImage(predictor, name, pixels, thresholds, trace, box, truth)

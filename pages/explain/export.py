@@ -26,10 +26,11 @@ _FORMS = {
 
 def draw_take_home(look: Look) -> None:
     """Prepare one of the two files and offer it; it includes a box drawn around something missed."""
-    state, box = look.state, look.ui.drawn.get(look.name)
+    state, box, truth = look.state, look.ui.drawn.get(look.name), look.truth
+    known = None if truth is None else (truth.names, truth.masks, truth.crowds)
     with st.expander("Take it home", icon=":material/download:"):
         form = st.radio("Format", list(_FORMS), captions=list(_FORMS.values()), key="explain-form")
-        fingerprint = (form, look.name, look.thresholds, box, look.state.workspace.stretch)
+        fingerprint = (form, look.name, look.thresholds, box, known, look.state.workspace.stretch)
         if st.button("Prepare", key="explain-prepare", icon=":material/build:"):
             forget(state.explain_file)
             state.explain_file = None
@@ -43,7 +44,9 @@ def _prepare(look: Look, form: str, box: Box | None, fingerprint: object) -> Pre
     model, stem = look.predictor.model, file_stem(look.image.name)
     file = look.state.workspace.scratch(f"explain-{uuid.uuid4().hex}")
     if form == "HTML report":
-        traced = TracedImage(look.predictor, look.image.name, look.pixels(), look.thresholds, look.trace, box)
+        traced = TracedImage(
+            look.predictor, look.image.name, look.pixels(), look.thresholds, look.trace, box, look.truth
+        )
         file.write_text(html_report(traced), "utf-8")
         return Prepared(fingerprint, str(file), f"{stem}_walk.html", "text/html", ())
     is_own = model.key in look.state.custom

@@ -15,6 +15,10 @@ from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.detection.candidates import Detections, Thresholds
 from maskrcnn_core.drawing.board import false_colors
 from maskrcnn_core.drawing.palette import hex_color, instance_color
+from maskrcnn_core.evaluation.counting import Kind
+from maskrcnn_core.evaluation.image_truth import ImageTruth
+from maskrcnn_core.evaluation.judging import Judgement
+from maskrcnn_core.explain.against_truth import judge_trace
 from maskrcnn_core.explain.trace import Trace
 from maskrcnn_core.explain.tracing import trace_network
 from maskrcnn_core.geometry.boxes import box_scale
@@ -23,7 +27,7 @@ from maskrcnn_core.inference.predictor import Predictor
 from maskrcnn_core.workspace import OpenImage, data_url
 from pages.components.media import media_url
 from pages.components.stage_view import Layer
-from pages.explain.session import ExplainUi, TraceKey, Truth
+from pages.explain.session import ExplainUi, TraceKey
 from pages.shared.cached import open_store
 from pages.shared.session import UiState
 
@@ -99,9 +103,13 @@ class Look:
         return self.predictor.detections(self.trace.run, self.thresholds, self.pixels)
 
     @cached_property
-    def truth(self) -> Truth | None:
-        """The objects that are known to be there: of a drawn scene, or accepted in the open project."""
+    def truth(self) -> ImageTruth | None:
+        """What is known to be there: of a drawn scene, from a file, or accepted in the open project."""
         return self.ui.truths.get(self.image.digest) or _truth_of_project(self.state, self.image.digest)
+
+    def judge(self, truth: ImageTruth, kind: Kind) -> Judgement:
+        """Compare boxes or masks of all that was found, whatever its score, with what is known."""
+        return judge_trace(self.predictor, self.trace, self.thresholds, truth, self.pixels, kind=kind)
 
     def category(self, label: int) -> str:
         """Return a label's name; the background is none."""
@@ -180,7 +188,7 @@ def measured_trace(look: Look) -> Trace:
     return replace(look.trace, times=look.ui.measured[key])
 
 
-def _truth_of_project(state: UiState, digest: str) -> Truth | None:
+def _truth_of_project(state: UiState, digest: str) -> ImageTruth | None:
     project_id = state.project.id
     if project_id is None:
         return None
@@ -189,11 +197,14 @@ def _truth_of_project(state: UiState, digest: str) -> Truth | None:
     if not images:
         return None
     names = {row.id: row.name for row in store.categories(project_id)}
-    rows = [row for row in store.instances(project_id, image_id=images[0].id) if row.status == "accepted"]
-    if not rows:
+    rows = [row for row in store.instances(project_id, image_id=images[0].id) if row.status != "rejected"]
+    if not any(row.status == "accepted" for row in rows):
         return None
-    return Truth.of(
-        (names[row.category_id] for row in rows),
-        [row.box_xywh for row in rows],
+    # As in an evaluation of the project's export: what nobody has decided on is ignored, as crowds are.
+    return ImageTruth(
+        tuple(names[row.category_id] for row in rows),
+        tuple(row.mask for row in rows),
+        tuple(row.is_crowd or row.status == "proposed" for row in rows),
+        tuple(names.values()),
         "accepted in the open project",
     )

@@ -22,6 +22,7 @@ from pages.explain.panels_features import (
     draw_roi_align,
 )
 from pages.explain.panels_heads import draw_box_head, draw_kinds, draw_mask, draw_suppression
+from pages.explain.truth_panel import draw_truth
 from pages.explain.weights_panel import draw_weights
 from pages.shared.texts import show_core_errors
 
@@ -39,6 +40,7 @@ PANELS: Mapping[str, Callable[[Look], None]] = {
     "suppression": draw_suppression,
     "mask": draw_mask,
     "kinds": draw_kinds,
+    "truth": draw_truth,
     "missed": draw_missed,
     "weights": draw_weights,
 }

@@ -273,8 +273,9 @@ def draw_iou(look: Look) -> None:
 
 def _objects(look: Look) -> tuple[tuple[str, ...], np.ndarray, str]:
     if look.truth is not None:
-        names = tuple(f"{n}. {name}" for n, name in enumerate(look.truth.names, start=1))
-        return names, np.asarray(look.truth.boxes), f"ground truth: {look.truth.source}"
+        truth = look.truth.without_crowds()
+        names = tuple(f"{n}. {name}" for n, name in enumerate(truth.names, start=1))
+        return names, truth.boxes, f"ground truth: {truth.source}"
     found = look.detections
     return tuple(map(look.detection_name, range(len(found)))), found.boxes, "detections"
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from maskrcnn_core.evaluation.image_truth import ImageTruth
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.synthetic.scenes import SCENE_CATEGORIES, draw_scene
-from pages.explain.session import ExplainUi, Truth
+from pages.explain.session import ExplainUi
 from pages.shared.domains import choose_for_sample
 from pages.shared.session import UiState
 
@@ -19,9 +20,11 @@ def open_scene(state: UiState) -> None:
     report = state.workspace.add(f"scene-{ui.seed}.png", encode_png(scene.pixels))
     ui.seed += 1
     names = {category.id: category.name for category in SCENE_CATEGORIES}
-    truth = Truth.of(
-        (names[category_id] for category_id in scene.category_ids),
-        [mask.box_xywh for mask in scene.masks],
+    truth = ImageTruth(
+        tuple(names[category_id] for category_id in scene.category_ids),
+        scene.masks,
+        (False,) * len(scene.masks),
+        tuple(names.values()),
         "as drawn",
     )
     for digest in report.added:

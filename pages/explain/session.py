@@ -2,48 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
 from cachetools import LRUCache
 
-from maskrcnn_core.geometry.boxes import Boxes
 from maskrcnn_core.images.reading import Stretch
 from pages.components.stepper import Steps
 
 if TYPE_CHECKING:  # every page has this state, and not every page needs torch
+    from maskrcnn_core.evaluation.image_truth import ImageTruth
     from maskrcnn_core.explain.trace import PartTime, Trace
 
-__all__ = ["ExplainUi", "Taken", "TraceKey", "Truth"]
+__all__ = ["ExplainUi", "Taken", "TraceKey"]
 
 TraceKey = tuple[str, Stretch, str]
 """Digest of an image, how dim ones are seen, and digest of a model."""
 
 _TRACED = 2  # of some 50 MB for a ResNet-50
 _PICTURES = 6
-
-
-@dataclass(frozen=True, eq=False)
-class Truth:
-    """The objects that are known to be on an image.
-
-    Args:
-        names: of their categories.
-        boxes: ``[N, 4]``, x1 y1 x2 y2 in pixels of the image.
-        source: where they are known from, in words.
-    """
-
-    names: tuple[str, ...]
-    boxes: Boxes
-    source: str
-
-    @classmethod
-    def of(cls, names: Iterable[str], boxes_xywh: Sequence[tuple[int, int, int, int]], source: str) -> Truth:
-        """Make one of objects whose boxes are given by corner and size, at least one."""
-        x, y, width, height = np.array(boxes_xywh, np.float64).T
-        return cls(tuple(names), np.stack([x, y, x + width, y + height], axis=1), source)
 
 
 @dataclass(frozen=True)
@@ -74,7 +51,9 @@ class ExplainUi:
         traced: the last traces, by image, its stretch and model.
         measured: how long the parts took in a later run, likewise.
         pictures: the image as the panels show it, by digest and stretch.
-        truths: of drawn scenes, by digest.
+        truths: what drawn scenes and files say of images, by digest.
+        truth_round: part of the key of the upload of such a file.
+        truth_refused: why the last such file could not be used; empty if it could.
         seed: of the next drawn scene.
         drawn: the last box around something missed, by what is looked at.
         taken: what became of boxes that were taken as instances, by what was looked at and the box.
@@ -88,7 +67,9 @@ class ExplainUi:
     traced: LRUCache[TraceKey, Trace] = field(default_factory=lambda: LRUCache(_TRACED))
     measured: dict[TraceKey, tuple[PartTime, ...]] = field(default_factory=dict)
     pictures: LRUCache[tuple[str, Stretch], bytes] = field(default_factory=lambda: LRUCache(_PICTURES))
-    truths: dict[str, Truth] = field(default_factory=dict)
+    truths: dict[str, ImageTruth] = field(default_factory=dict)
+    truth_round: int = 0
+    truth_refused: str = ""
     seed: int = 1
     drawn: dict[str, tuple[float, float, float, float]] = field(default_factory=dict)
     taken: dict[tuple[str, tuple[float, float, float, float]], Taken] = field(default_factory=dict)

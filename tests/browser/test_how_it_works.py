@@ -1,22 +1,31 @@
 """How it works in a real browser: every stage, and what one can play with."""
 
 import html
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pytest
+from PIL import Image
 
+from maskrcnn_core.dataset.annotations import Dataset, ImageRecord, Instance
+from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.detection.candidates import Thresholds
+from maskrcnn_core.evaluation.image_scores import score_image
+from maskrcnn_core.evaluation.image_truth import ImageTruth
+from maskrcnn_core.explain.against_truth import judge_trace, told_scores
 from maskrcnn_core.explain.misses import explain_box
 from maskrcnn_core.explain.stages import STAGES
 from maskrcnn_core.explain.tracing import trace_network
+from maskrcnn_core.formats.coco import coco_document, dump_json
 from maskrcnn_core.geometry.boxes import box_ious
+from maskrcnn_core.geometry.rle import Rle
 from maskrcnn_core.inference.predictor import Predictor
 from maskrcnn_core.models.loading import get_model
 from maskrcnn_core.projects.db.location import StorePlace
 from maskrcnn_core.projects.store import Store
-from maskrcnn_core.synthetic.scenes import draw_scene
+from maskrcnn_core.synthetic.scenes import SCENE_CATEGORIES, draw_scene
 from tests.browser.chromium import remember_name
 from tests.browser.explain_page import NUMBERS, ExplainPage, choose
 from tests.shared_data import shared_path
@@ -35,6 +44,7 @@ PICTURES = {
     "suppression": ["fates"],
     "mask": ["mask-cells", "mask-soft", "mask-hard"],
     "kinds": ["kinds"],
+    "truth": ["truth"],
     "missed": ["missed"],
     "weights": [],
 }
@@ -99,10 +109,10 @@ def known():
     return predictor, pixels, trace_network(predictor, pixels)
 
 
-def look_at_every_stage(explained):
+def look_at_every_stage(explained, *, without=()):
     for stage in STAGES:
         explained.go(stage.key)
-        for name in PICTURES[stage.key]:
+        for name in () if stage.key in without else PICTURES[stage.key]:
             assert explained.picture(name).colors() > 3, f"{stage.key}: {name} is blank"
         if not PICTURES[stage.key]:
             explained.page.get_by_text("Blocks, from the image to the masks").wait_for(timeout=60_000)
@@ -119,7 +129,58 @@ def test_every_stage_has_its_picture_of_a_drawn_scene(scene):
 def test_every_stage_has_its_picture_of_a_photo(explained):
     explained.page.set_input_files("input[type=file]", shared_path(*PHOTO))
     explained.title("input").wait_for(timeout=120_000)
-    look_at_every_stage(explained)
+    look_at_every_stage(explained, without={"truth"})
+
+
+def test_a_file_tells_what_is_on_a_photo(explained, tmp_path):
+    page, photo = explained.page, shared_path(*PHOTO)
+    page.set_input_files("input[type=file]", photo)
+    explained.title("input").wait_for(timeout=120_000)
+    explained.go("truth")
+    page.get_by_text("Nobody has said what is on this image").wait_for()
+    width, height = Image.open(photo).size
+    mask = Rle.from_crop(np.ones((height // 2, width // 2), bool), (0, 0), (height, width))
+    image = ImageRecord(1, photo.name, width, height)
+    other = Dataset((replace(image, file_name="other.jpg"),), (Category(1, "spoon"),), ())
+    known = Dataset((image,), (Category(1, "spoon"),), (Instance(1, 1, mask),))
+    upload = page.get_by_test_id("stFileUploader").filter(has_text="COCO JSON").locator("input")
+    for name, dataset in (("other.json", other), ("known.json", known)):
+        file = tmp_path / name
+        file.write_bytes(dump_json(coco_document(dataset)))
+        upload.set_input_files(file)
+        if dataset is other:
+            page.get_by_text("none of its 1 image is called").wait_for()
+    assert explained.picture("truth").colors() > 3
+    page.get_by_text("1 object of categories that the model does not know").wait_for()
+    page.get_by_role("button", name="Forget this file").click()
+    page.get_by_text("Nobody has said what is on this image").wait_for()
+
+
+def test_what_is_right_and_missed_follows_the_iou_that_is_asked_for(scene, known):
+    predictor, pixels, trace = known
+    drawn = draw_scene(1)
+    names = {category.id: category.name for category in SCENE_CATEGORIES}
+    truth = ImageTruth(
+        tuple(names[id_] for id_ in drawn.category_ids),
+        drawn.masks,
+        (False,) * len(drawn.masks),
+        tuple(names.values()),
+        "as drawn",
+    )
+    thresholds = Thresholds(0.5, predictor.model.nms_threshold, predictor.model.max_detections)
+    comparison = judge_trace(predictor, trace, thresholds, truth, pixels).comparison
+    scene.go("truth")
+    slider = scene.page.get_by_role("slider", name="IoU from which on a detection is right")
+    for iou, presses in ((0.5, 0), (0.9, 8)):
+        slider.focus()
+        for _ in range(presses):
+            scene.page.keyboard.press("ArrowRight")
+        told = told_scores(score_image(comparison, comparison.at(iou), 0.5))
+        scene.page.get_by_text(told).first.wait_for(timeout=15_000)
+        scores = score_image(comparison, comparison.at(iou), 0.5)
+        assert f"{scores.truths} objects, {scores.missed} missed" in scene.picture("truth").legend
+    assert scores.missed, "at .90 not all are found"
+    assert scene.errors == []
 
 
 def test_the_buttons_the_keys_the_list_and_the_address_agree(explained, address):

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import { boxOverlap, draggedBox, gripAt, inOrder } from "../../pages/components/web/stage_view/boxes.js";
+import { labelPlace } from "../../pages/components/web/stage_view/stage_draw.js";
 import { StageState } from "../../pages/components/web/stage_view/stage_state.js";
 
 const SAMPLES = new URL("../data/stage_view/", import.meta.url);
@@ -20,6 +21,15 @@ test("areas and IoU of two boxes", () => {
   assert.equal(boxOverlap([0, 0, 10, 10], [0, 0, 10, 10]).iou, 1);
   assert.equal(boxOverlap([0, 0, 10, 10], [10, 0, 20, 10]).iou, 0, "side by side they share nothing");
   assert.equal(boxOverlap([3, 3, 3, 3], [3, 3, 3, 3]).iou, 0, "a box without area is no box");
+});
+
+test("labels stay within the picture, of which the canvas may show more beside it", () => {
+  const context = { font: "", measureText: (text) => ({ width: 10 * text.length }) };
+  const place = (x, text) => labelPlace(context, x, 50, text, [20, 180]).at;
+  assert.deepEqual(place(60, "abc"), [60, 33, 98, 50], "above its corner");
+  assert.deepEqual(place(170, "abc"), [142, 33, 180, 50], "as far left as it has to be");
+  assert.deepEqual(place(5, "abc"), [20, 33, 58, 50]);
+  assert.equal(place(60, "a label that is longer than the picture")[0], 20, "its beginning can be read");
 });
 
 test("two boxes of one size that are shifted by a third have an IoU of one half", () => {

@@ -20,6 +20,7 @@ from maskrcnn_core.explain.pictures.features import (
 from maskrcnn_core.explain.pictures.heads import draw_box_head, draw_kinds, draw_mask, draw_suppression
 from maskrcnn_core.explain.pictures.misses import draw_missed
 from maskrcnn_core.explain.pictures.regions import draw_iou, draw_roi_align
+from maskrcnn_core.explain.pictures.truth import draw_truth
 from maskrcnn_core.explain.pictures.weights import draw_weights
 from maskrcnn_core.explain.traced_image import TracedImage
 
@@ -39,6 +40,7 @@ PICTURES: Mapping[str, Callable[[TracedImage], tuple[Picture, ...]]] = MappingPr
         "suppression": draw_suppression,
         "mask": draw_mask,
         "kinds": draw_kinds,
+        "truth": draw_truth,
         "missed": draw_missed,
         "weights": draw_weights,
     }

@@ -66,6 +66,7 @@ VALUES = {
         "--html": "{new}/stages.html",
         "--notebook": "{new}/stages.ipynb",
         "--box": "40,40,200,200",
+        "--ground-truth": "{scenes}/instances.json",
         "--model": "starter",
         "--names": LEFT_OUT,
         "--score-threshold": "0.3",

@@ -4,11 +4,15 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from maskrcnn_core.dataset.annotations import Dataset, ImageRecord, Instance
+from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.explain.notebook import STAGE_CODE, notebook
 from maskrcnn_core.explain.stages import STAGES
+from maskrcnn_core.formats.coco import coco_document, dump_json
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.synthetic.samples import draw_sample
+from tests.builders.core import disc
 
 
 def read(data: bytes) -> nbformat.NotebookNode:
@@ -87,10 +91,18 @@ def test_it_runs_from_the_first_cell_to_the_last(tmp_path, monkeypatch):
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     image = tmp_path / "drawn 猫.png"
     image.write_bytes(encode_png(draw_sample("shapes")[:240, :320]))
-    made = read(notebook("starter", str(image), Thresholds(), box=(20, 20, 90, 90)))
+    truth = tmp_path / "truth 猫.json"
+    known = Dataset(
+        (ImageRecord(1, image.name, 320, 240),),
+        (Category(1, "circle"),),
+        (Instance(1, 1, disc(240, 320, 60, 60, 30)),),
+    )
+    truth.write_bytes(dump_json(coco_document(known)))
+    made = read(notebook("starter", str(image), Thresholds(), box=(20, 20, 90, 90), truth=str(truth)))
     NotebookClient(made, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = {c.id: c.outputs for c in made.cells if c.cell_type == "code"}
     assert not [o for found in outputs.values() for o in found if o.output_type == "error"]
+    assert any("ImageScores(truths=1" in o.get("text", "") for o in outputs["truth-code"])
     assert "bit for bit" in outputs["check-code"][0].text
     for stage in STAGES:
         shown = outputs[f"{stage.key}-code"]

@@ -6,6 +6,7 @@ from maskrcnn_core.cli.app import app
 from maskrcnn_core.explain.stages import STAGES
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.synthetic.samples import draw_sample
+from maskrcnn_core.synthetic.scenes import write_scenes
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +23,7 @@ def explain(*arguments):
 def test_without_files_it_tells_the_numbers_of_every_stage(photo):
     outcome = explain(photo, "--model", "starter")
     assert outcome.exit_code == 0, outcome.output
-    without_numbers = {"missed", "weights"}
+    without_numbers = {"truth", "missed", "weights"}
     for stage in STAGES:
         assert (f"{stage.title} (" in outcome.stdout) == (stage.key not in without_numbers)
     assert "regions of interest" in outcome.stdout and "detections: " in outcome.stdout
@@ -42,6 +43,22 @@ def test_it_writes_both_files_and_answers_for_a_box(photo, tmp_path):
     made = nbformat.read(book, as_version=4)
     assert repr(str(photo)) in made.cells[1].source and "BOX = (1.0, 1.0, 5.0, 5.0)" in made.cells[1].source
     assert {f.name for f in tmp_path.iterdir()} == {"traced.html", "traced.ipynb"}
+
+
+def test_with_a_ground_truth_it_tells_what_is_right(tmp_path):
+    write_scenes(tmp_path, [5])
+    image, truth = tmp_path / "images" / "scene_000005.png", tmp_path / "instances.json"
+    html, book = tmp_path / "traced.html", tmp_path / "traced.ipynb"
+    outcome = explain(
+        image, "--model", "starter", "--ground-truth", truth, "--html", html, "--notebook", book
+    )
+    assert outcome.exit_code == 0, outcome.output
+    assert "Ground truth in instances.json, masks compared at IoU 0.50: " in outcome.stdout
+    assert "regions of interest reach" in outcome.stdout and "AP50 " in outcome.stdout
+    assert "Overlaps of objects and detections" in html.read_text("utf-8")
+    assert f"TRUTH = {str(truth)!r}" in nbformat.read(book, as_version=4).cells[1].source
+    other = explain(image, "--model", "starter", "--ground-truth", tmp_path / "absent.json")
+    assert other.exit_code == 2 and "absent.json: cannot read this file" in other.stderr
 
 
 @pytest.mark.parametrize(

@@ -26,15 +26,17 @@ const FONT = "600 12px system-ui, sans-serif";
 export function drawStage(context, state, view, pictureOf) {
   const { message } = state;
   if (message === null) return;
-  const whole = [0, 0, message.width, message.height];
-  drawPicture(context, pictureOf(message.url), boxToScreen(view, whole), message.smooth, 1);
-  for (const layer of message.layers) drawLayer(context, state, view, layer, pictureOf);
+  const whole = boxToScreen(view, [0, 0, message.width, message.height]);
+  const sides = [Math.max(whole[0], 0), Math.min(whole[2], context.canvas.clientWidth)];
+  drawPicture(context, pictureOf(message.url), whole, message.smooth, 1);
+  for (const layer of message.layers) drawLayer(context, state, view, layer, pictureOf, sides);
   state.boxes.forEach((box, index) => {
     const at = boxToScreen(view, box);
     drawBox(context, at, DRAGGED[index % 2], 3, false);
     for (const x of [at[0], at[2]]) for (const y of [at[1], at[3]]) drawHandle(context, x, y, DRAGGED[index % 2]);
     // the second one's below it, as the two often overlap
-    drawLabel(context, at[0], index === 0 ? at[1] : at[3] + LABEL, message.boxNames[index] ?? "", DRAGGED[index % 2]);
+    const y = index === 0 ? at[1] : at[3] + LABEL;
+    drawLabel(context, labelPlace(context, at[0], y, message.boxNames[index] ?? "", sides), DRAGGED[index % 2]);
   });
   if (state.drawn !== null) drawBox(context, boxToScreen(view, state.drawn), "#ffd700", 3, true);
   if (state.point !== null) {
@@ -49,8 +51,9 @@ export function drawStage(context, state, view, pictureOf) {
  * @param {View} view
  * @param {Layer} layer
  * @param {(url: string) => CanvasImageSource | null} pictureOf
+ * @param {number[]} sides of the picture on the screen, left and right: what is drawn beyond them is not seen
  */
-function drawLayer(context, state, view, layer, pictureOf) {
+function drawLayer(context, state, view, layer, pictureOf, sides) {
   if (layer.kind === "picture") {
     const at = boxToScreen(view, layer.box ?? [0, 0, 0, 0]);
     const opacity = layer.faded ? state.value : (layer.opacity ?? 1);
@@ -81,7 +84,7 @@ function drawLayer(context, state, view, layer, pictureOf) {
     else drawLine(context, at, color, width, layer.kind === "arrows", layer.dashed ?? false);
   }
   context.globalAlpha = 1;
-  drawLabels(context, layer, view, colors);
+  drawLabels(context, layer, view, colors, sides);
 }
 
 /**
@@ -90,34 +93,42 @@ function drawLayer(context, state, view, layer, pictureOf) {
  * @param {Layer} layer
  * @param {View} view
  * @param {string[]} colors
+ * @param {number[]} sides
  */
-function drawLabels(context, layer, view, colors) {
-  /** @type {number[][]} */
+function drawLabels(context, layer, view, colors, sides) {
+  /** @type {Place[]} */
   const taken = [];
   (layer.labels ?? []).forEach((label, index) => {
     const item = layer.items?.[index];
     if (!label || item === undefined) return;
     const at = boxToScreen(view, item);
-    const place = labelPlace(context, at[0], at[1], label);
-    if (taken.some((other) => boxOverlap(other, place).both > 0)) return;
+    const place = labelPlace(context, at[0], at[1], label, sides);
+    if (taken.some((other) => boxOverlap(other.at, place.at).both > 0)) return;
     taken.push(place);
-    drawLabel(context, at[0], at[1], label, colors[index % colors.length]);
+    drawLabel(context, place, colors[index % colors.length]);
   });
 }
 
 /**
  * Where a label lies: x1, y1, x2, y2 on the screen.
+ * @typedef {{ text: string, at: number[] }} Place
+ */
+
+/**
+ * A label's place at a corner, within the picture.
  * @param {CanvasRenderingContext2D} context
  * @param {number} x
  * @param {number} y
  * @param {string} text
+ * @param {number[]} sides of the picture, left and right
+ * @returns {Place}
  */
-function labelPlace(context, x, y, text) {
+export function labelPlace(context, x, y, text, sides) {
   context.font = FONT;
   const width = context.measureText(text).width + 8;
-  const left = Math.max(Math.min(x, context.canvas.clientWidth - width), 0);
+  const left = Math.max(Math.min(x, sides[1] - width), sides[0]);
   const top = y > LABEL ? y - LABEL : y;
-  return [left, top, left + width, top + LABEL];
+  return { text, at: [left, top, left + width, top + LABEL] };
 }
 
 /**
@@ -200,14 +211,11 @@ function drawHandle(context, x, y, color) {
 
 /**
  * @param {CanvasRenderingContext2D} context
- * @param {number} x
- * @param {number} y
- * @param {string} text
+ * @param {Place} place
  * @param {string} color
  */
-function drawLabel(context, x, y, text, color) {
+function drawLabel(context, { text, at: [left, top, right] }, color) {
   if (text === "") return;
-  const [left, top, right] = labelPlace(context, x, y, text);
   context.fillStyle = "rgba(0, 0, 0, 0.75)";
   context.fillRect(left, top, right - left, LABEL);
   context.fillStyle = color;
