@@ -7,7 +7,6 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
-from PIL import Image
 
 from maskrcnn_core.dataset.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.dataset.categories import Category
@@ -21,6 +20,7 @@ from maskrcnn_core.explain.tracing import trace_network
 from maskrcnn_core.formats.coco import coco_document, dump_json
 from maskrcnn_core.geometry.boxes import box_ious
 from maskrcnn_core.geometry.rle import Rle
+from maskrcnn_core.images.reading import read_image
 from maskrcnn_core.inference.predictor import Predictor
 from maskrcnn_core.models.loading import get_model
 from maskrcnn_core.projects.db.location import StorePlace
@@ -138,11 +138,11 @@ def test_a_file_tells_what_is_on_a_photo(explained, tmp_path):
     explained.title("input").wait_for(timeout=120_000)
     explained.go("truth")
     page.get_by_text("Nobody has said what is on this image").wait_for()
-    width, height = Image.open(photo).size
+    height, width = read_image(photo).size
     mask = Rle.from_crop(np.ones((height // 2, width // 2), bool), (0, 0), (height, width))
     image = ImageRecord(1, photo.name, width, height)
-    other = Dataset((replace(image, file_name="other.jpg"),), (Category(1, "spoon"),), ())
-    known = Dataset((image,), (Category(1, "spoon"),), (Instance(1, 1, mask),))
+    other = Dataset((replace(image, file_name="other.jpg"),), (Category(1, "sprocket"),), ())
+    known = Dataset((image,), (Category(1, "sprocket"),), (Instance(1, 1, mask),))
     upload = page.get_by_test_id("stFileUploader").filter(has_text="COCO JSON").locator("input")
     for name, dataset in (("other.json", other), ("known.json", known)):
         file = tmp_path / name
