@@ -306,6 +306,10 @@ def convert_model(
         str | None,
         typer.Option(help="coco, balloon, nucleus or shapes, for a Matterport file of that sample."),
     ] = None,
+    boxes_only: Annotated[
+        bool,
+        typer.Option("--boxes-only", help="Open a Faster R-CNN, which draws no masks: each box is its mask."),
+    ] = False,
     title: Annotated[str, typer.Option(help="As menus show it. [default: the file's name]")] = "",
     licence: Annotated[str, typer.Option(help="Of the weights, such as Apache-2.0.")] = "",
 ) -> None:
@@ -318,6 +322,7 @@ def convert_model(
             config,
             None if style is None else style_named(style),
             None if preset is None else preset_named(preset),
+            boxes_only=boxes_only,
         )
         made = convert_checkpoint(file, out, names, sidecar, title=title, licence=licence)
     for note in made.notes:

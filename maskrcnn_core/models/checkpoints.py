@@ -111,6 +111,10 @@ def load_custom_checkpoint(
         sidecar = replace(sidecar, config=config)
         notes.append(f"The training's config was found next to the weights: {config.name}.")
     facts = family.read(raw, sidecar)
+    if sidecar.boxes_only and not facts.boxes_only:
+        raise InputError(
+            f"{file.name}: expected a network without a mask head for its boxes only, got one with"
+        )
     label_map = _label_map(listed, facts, names.name if isinstance(names, Path) else "the names", notes)
     network = _network_of(facts, family, file.name, notes)
     found = CheckpointFacts(

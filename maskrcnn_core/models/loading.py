@@ -77,12 +77,14 @@ def load_custom_model(
     :func:`maskrcnn_core.models.checkpoints.load_custom_checkpoint`.
     """
     from maskrcnn_core.models.checkpoints import load_custom_checkpoint
+    from maskrcnn_core.networks.boxes_only import BOXES_ONLY, draws_boxes_only
 
     network, label_map, facts = load_custom_checkpoint(file, names, sidecar or Sidecar())
     family = family_of(facts.architecture)
+    shown = title or file.name
     return LoadedModel(
         key=f"custom-{facts.sha256[:12]}",
-        title=title or file.name,
+        title=f"{shown} ({BOXES_ONLY})" if draws_boxes_only(network) else shown,
         network=network,
         label_map=label_map,
         nms_threshold=facts.nms_threshold,

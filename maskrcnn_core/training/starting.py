@@ -17,6 +17,7 @@ from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.dataset.categories import Category, LabelMap
 from maskrcnn_core.models.backbones import Backbone, read_backbone
 from maskrcnn_core.models.spec import LoadedModel
+from maskrcnn_core.networks.boxes_only import draws_boxes_only, forget_masks
 from maskrcnn_core.networks.configs import MatterportConfig, ResNetFpnConfig, SlimConfig
 from maskrcnn_core.networks.families import Architecture, LiteConfig, MobileConfig, ResNet50Config, family_of
 from maskrcnn_core.networks.heads import replace_heads
@@ -109,6 +110,10 @@ def begin_from(model: LoadedModel, categories: Sequence[Category], seed: int) ->
         category.name.casefold(): label
         for category, label in zip(model.label_map.categories, model.label_map.labels, strict=True)
     }
+    if is_faster := draws_boxes_only(network):
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(seed, "masks"))
+            forget_masks(network)
     sources = [0, *(known.get(category.name.casefold()) for category in categories)]
     if sources == list(range(len(known) + 1)) and len(known) == len(categories):
         notes = (
@@ -126,6 +131,8 @@ def begin_from(model: LoadedModel, categories: Sequence[Category], seed: int) ->
             f"Starts from {model.title}; its categories differ, so the last layers of its box and mask "
             f"head are replaced. Kept for {_named(kept)}; new for {_named(new)}{_mean_of(new, known)}.",
         )
+    if is_faster:
+        notes = (*notes, "It was a Faster R-CNN: its mask head begins from random values, and learns masks.")
     begun = replace(
         _model(network, architecture, categories),
         nms_threshold=model.nms_threshold,

@@ -15,6 +15,7 @@ from maskrcnn_core.models.cards import ModelCard, card_file, write_card_bytes
 from maskrcnn_core.models.checkpoints import load_custom_checkpoint
 from maskrcnn_core.models.foreign.sidecar import Sidecar
 from maskrcnn_core.models.foreign.table import CHECKPOINT_FAMILIES
+from maskrcnn_core.networks.boxes_only import BOXES_ONLY, draws_boxes_only
 
 __all__ = ["Converted", "convert_checkpoint"]
 
@@ -66,8 +67,9 @@ def convert_checkpoint(
     state = {n: t.contiguous() for n, t in network.state_dict().items() if not n.endswith(_COUNTER)}
     weights = save(state)
     family = next(row for row in CHECKPOINT_FAMILIES if row.key == facts.family)
+    shown = title or file.stem
     card = ModelCard(
-        title=title or file.stem,
+        title=f"{shown} ({BOXES_ONLY})" if draws_boxes_only(network) else shown,
         knows=f"Converted from a {family.title} checkpoint.",
         architecture=facts.architecture,
         categories=label_map.categories,

@@ -20,8 +20,9 @@ from maskrcnn_core.errors import WeightsError
 from maskrcnn_core.models.foreign.detectron2_config import Detectron2Config
 from maskrcnn_core.models.foreign.facts import FamilyFacts
 from maskrcnn_core.models.foreign.renaming import Renames, first_few, inverse, rename
-from maskrcnn_core.models.foreign.rows import background_in_front, spread_over_classes
+from maskrcnn_core.models.foreign.rows import background_in_front, needs_whole_boxes, spread_over_classes
 from maskrcnn_core.models.foreign.shapes import resnet_shape, rows_of, wanted
+from maskrcnn_core.networks.boxes_only import whole_box_head
 from maskrcnn_core.networks.configs import Cell, ResNetFpnConfig, Version
 
 __all__ = ["read_detectron2"]
@@ -114,7 +115,11 @@ _OTHERS: tuple[tuple[str, str], ...] = (
 
 
 def read_detectron2(
-    tensors: Mapping[str, Tensor], where: str, config: Detectron2Config | None = None
+    tensors: Mapping[str, Tensor],
+    where: str,
+    config: Detectron2Config | None = None,
+    *,
+    boxes_only: bool = False,
 ) -> FamilyFacts:
     """Bring a Detectron2 checkpoint into torchvision's terms.
 
@@ -122,6 +127,7 @@ def read_detectron2(
         tensors: by Detectron2's names.
         where: the file's name, for messages.
         config: the ``config.yaml`` that the training wrote, where there is one.
+        boxes_only: open a Faster R-CNN for its boxes.
 
     Raises:
         WeightsError: if it is a network that is not supported, naming it, or tensors are in the way.
@@ -139,8 +145,12 @@ def read_detectron2(
         )
     named = {new: tensors[old] for old, new in found.items()}
     notes: list[str] = []
+    is_faster = needs_whole_boxes(tensors, "roi_heads.mask_head.", where, notes, boxes_only=boxes_only)
     _complete_norms(named, tensors, where, config, notes)
     classes = rows_of(named, "roi_heads.box_predictor.cls_score.bias", where)
+    if is_faster:
+        channels = len(wanted(named, "backbone.fpn.inner_blocks.0.0.weight", 4, where))
+        named |= whole_box_head(channels, classes - 1, has_norms=has_norms)
     made = _architecture(named, beside, heads, where, config, notes)
     per_class = spread_over_classes(named, classes - 1, where, notes)
     limits = {} if config is None else config.limits
@@ -150,6 +160,7 @@ def read_detectron2(
         background_in_front(per_class),
         own_names=inverse(table),
         notes=tuple(notes),
+        boxes_only=is_faster,
         **limits,
     )
 
@@ -163,10 +174,6 @@ def refuse_others(tensors: Mapping[str, Tensor], where: str) -> None:
                 f"{where}: expected Detectron2's Mask R-CNN with a feature pyramid, got {what} ({named}); "
                 "this network is not supported"
             )
-    if not any(name.startswith("roi_heads.mask_head.") for name in tensors):
-        raise WeightsError(
-            f"{where}: expected a Mask R-CNN, got no mask head (roi_heads.mask_head): this is a Faster R-CNN"
-        )
 
 
 def _complete_norms(

@@ -62,8 +62,8 @@ class Detectron2Config:
         return replace(made, **self.fields)
 
 
-def read_detectron2_config(file: Path) -> Detectron2Config:
-    """Read a ``config.yaml``.
+def read_detectron2_config(file: Path, *, boxes_only: bool = False) -> Detectron2Config:
+    """Read a ``config.yaml``; for its boxes only, a network may have no masks.
 
     Raises:
         InputError: if it is none, or describes a network that is not supported: naming the key, what was
@@ -71,6 +71,8 @@ def read_detectron2_config(file: Path) -> Detectron2Config:
     """
     values = _flat(_loaded(file), file.name)
     for key, allowed, what in _FIXED:
+        if boxes_only and key == "MODEL.MASK_ON":
+            continue
         if key in values and values[key] not in allowed:
             raise InputError(f"{file.name}: {key}: expected {allowed[0]}, got {values[key]!r}: {what}")
     image_format = values.get("INPUT.FORMAT", "BGR")

@@ -28,6 +28,7 @@ class FamilyFacts:
         max_detections: kept in an image, likewise.
         own_names: from the network's names to the file's own, to name what is missing.
         notes: sentences for people on what was decided, and from what.
+        boxes_only: it is a Faster R-CNN, whose masks are its boxes.
     """
 
     architecture: Architecture
@@ -39,3 +40,4 @@ class FamilyFacts:
     max_detections: int = 100
     own_names: Renames = ()
     notes: tuple[str, ...] = ()
+    boxes_only: bool = False

@@ -17,9 +17,10 @@ from maskrcnn_core.errors import InputError, WeightsError
 from maskrcnn_core.models.foreign.facts import FamilyFacts
 from maskrcnn_core.models.foreign.mmdetection_config import MmdetectionConfig, parse_mmdetection_config
 from maskrcnn_core.models.foreign.renaming import Renames, first_few, inverse, rename
-from maskrcnn_core.models.foreign.rows import background_in_front, spread_over_classes
+from maskrcnn_core.models.foreign.rows import background_in_front, needs_whole_boxes, spread_over_classes
 from maskrcnn_core.models.foreign.shapes import resnet_shape, rows_of, wanted
 from maskrcnn_core.models.foreign.sidecar import MmdetectionStyle
+from maskrcnn_core.networks.boxes_only import whole_box_head
 from maskrcnn_core.networks.configs import ResNetFpnConfig, cell_anchors
 
 __all__ = ["read_mmdetection"]
@@ -62,6 +63,8 @@ def read_mmdetection(
     meta: Mapping[str, Any],
     config: MmdetectionConfig | None = None,
     style: MmdetectionStyle | None = None,
+    *,
+    boxes_only: bool = False,
 ) -> FamilyFacts:
     """Bring an mmdetection checkpoint into torchvision's terms.
 
@@ -71,6 +74,7 @@ def read_mmdetection(
         meta: what the file holds beside its weights.
         config: of the training, where a person gave it; it wins over the file's.
         style: where a person says it, as neither does.
+        boxes_only: open a Faster R-CNN for its boxes.
 
     Raises:
         WeightsError: if it is a network that is not supported, naming it, or tensors are in the way.
@@ -85,8 +89,12 @@ def read_mmdetection(
         )
     named = {new: tensors[old] for old, new in found.items()}
     notes: list[str] = []
+    is_faster = needs_whole_boxes(tensors, "roi_head.mask_head.", where, notes, boxes_only=boxes_only)
     said = config or _config_of(meta, where)
     classes = rows_of(named, "roi_heads.box_predictor.cls_score.bias", where)
+    if is_faster:
+        channels = rows_of(named, "backbone.fpn.inner_blocks.0.0.bias", where)
+        named |= whole_box_head(channels, classes - 1, has_norms=False)
     named = spread_over_classes(named, classes - 1, where, notes)
     made, is_bgr = _architecture(named, where, said, style, notes)
     if is_bgr:
@@ -101,6 +109,7 @@ def read_mmdetection(
         names,
         own_names=inverse(_NAMES),
         notes=tuple(notes),
+        boxes_only=is_faster,
         **limits,
     )
 
@@ -120,10 +129,6 @@ def _refuse_others(tensors: Mapping[str, Tensor], where: str, meta: Mapping[str,
                 f"{where}: expected mmdetection's Mask R-CNN with a feature pyramid, got {what} ({named}); "
                 "this network is not supported"
             )
-    if not any(name.startswith("roi_head.mask_head.") for name in tensors):
-        raise WeightsError(
-            f"{where}: expected a Mask R-CNN, got no mask head (roi_head.mask_head): this is a Faster R-CNN"
-        )
 
 
 def _config_of(meta: Mapping[str, Any], where: str) -> MmdetectionConfig | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import Tensor
 
+from maskrcnn_core.errors import WeightsError
 from maskrcnn_core.models.foreign.renaming import background_first, with_empty_first
 from maskrcnn_core.models.foreign.shapes import rows_of
 
-__all__ = ["background_in_front", "spread_over_classes"]
+__all__ = ["BOXES_NOTE", "background_in_front", "needs_whole_boxes", "spread_over_classes"]
+
+BOXES_NOTE = "It has no mask head: it is a Faster R-CNN, and each mask is its whole box."
+"""What is said of a network that was opened for its boxes."""
 
 _CLASSES = "roi_heads.box_predictor.cls_score"
 _BOXES = "roi_heads.box_predictor.bbox_pred"
@@ -45,3 +49,29 @@ def background_in_front(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for layer, rows in ((_BOXES, 4), (_MASKS, 1)):
             moved[f"{layer}.{kind}"] = with_empty_first(tensors[f"{layer}.{kind}"], rows)
     return moved
+
+
+def needs_whole_boxes(
+    names: Iterable[str], prefix: str, where: str, notes: list[str], *, boxes_only: bool
+) -> bool:
+    """Return whether a checkpoint has no mask head, and is to be opened for its boxes.
+
+    Args:
+        names: of its tensors.
+        prefix: that those of a mask head begin with.
+        where: the file's name, for messages.
+        notes: gets a sentence if so.
+        boxes_only: somebody asked for it.
+
+    Raises:
+        WeightsError: if it has none, and nobody did.
+    """
+    if any(name.startswith(prefix) for name in names):
+        return False
+    if not boxes_only:
+        raise WeightsError(
+            f"{where}: expected a Mask R-CNN, got no mask head ({prefix.rstrip('._')}): this is a Faster R-CNN; "
+            "'convert-model --boxes-only' opens it for its boxes, with each box as its mask"
+        )
+    notes.append(BOXES_NOTE)
+    return True

@@ -50,9 +50,11 @@ class Sidecar:
         style: of an mmdetection backbone, where neither file nor config says it.
         preset: which of Matterport's samples a model was trained as; what a config says goes before it.
         norm_eps: epsilon of torchvision's version 1's frozen batch norm.
+        boxes_only: open a Faster R-CNN, which has no mask head, with each box as its mask.
     """
 
     config: Path | None = None
     style: MmdetectionStyle | None = None
     preset: MatterportPreset | None = None
     norm_eps: float | None = None
+    boxes_only: bool = False

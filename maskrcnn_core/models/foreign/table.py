@@ -57,15 +57,19 @@ def _torchvision(raw: RawCheckpoint, sidecar: Sidecar) -> FamilyFacts:
             f"{raw.file_name}: expected no config, as torchvision's networks have none, got "
             f"{sidecar.config.name}"
         )
-    return read_torchvision(raw.tensors, raw.file_name, norm_eps=sidecar.norm_eps)
+    return read_torchvision(
+        raw.tensors, raw.file_name, norm_eps=sidecar.norm_eps, boxes_only=sidecar.boxes_only
+    )
 
 
 def _detectron2(raw: RawCheckpoint, sidecar: Sidecar) -> FamilyFacts:
     from maskrcnn_core.models.foreign.detectron2 import read_detectron2
     from maskrcnn_core.models.foreign.detectron2_config import read_detectron2_config
 
-    config = None if sidecar.config is None else read_detectron2_config(sidecar.config)
-    return read_detectron2(raw.tensors, raw.file_name, config)
+    config = None
+    if sidecar.config is not None:
+        config = read_detectron2_config(sidecar.config, boxes_only=sidecar.boxes_only)
+    return read_detectron2(raw.tensors, raw.file_name, config, boxes_only=sidecar.boxes_only)
 
 
 def _mmdetection(raw: RawCheckpoint, sidecar: Sidecar) -> FamilyFacts:
@@ -77,7 +81,9 @@ def _mmdetection(raw: RawCheckpoint, sidecar: Sidecar) -> FamilyFacts:
         config = parse_mmdetection_config(_text_of(sidecar.config), sidecar.config.name)
     meta = raw.meta.get("meta")
     said = {str(key): value for key, value in meta.items()} if isinstance(meta, Mapping) else {}
-    return read_mmdetection(raw.tensors, raw.file_name, said, config, sidecar.style)
+    return read_mmdetection(
+        raw.tensors, raw.file_name, said, config, sidecar.style, boxes_only=sidecar.boxes_only
+    )
 
 
 def _matterport(raw: RawCheckpoint, sidecar: Sidecar) -> FamilyFacts:

@@ -22,7 +22,9 @@ from torch import Tensor
 from maskrcnn_core.errors import InputError, WeightsError
 from maskrcnn_core.models.foreign.facts import FamilyFacts
 from maskrcnn_core.models.foreign.renaming import first_few
+from maskrcnn_core.models.foreign.rows import needs_whole_boxes
 from maskrcnn_core.models.foreign.shapes import resnet_shape, wanted
+from maskrcnn_core.networks.boxes_only import whole_box_head
 from maskrcnn_core.networks.configs import ResNet50Config, ResNetFpnConfig, Version
 from maskrcnn_core.networks.families import Architecture
 from maskrcnn_core.networks.resnet50_fpn import DEFAULT_EPS
@@ -51,7 +53,7 @@ _OLD_NAMES: tuple[tuple[re.Pattern[str], str], ...] = (
 
 
 def read_torchvision(
-    tensors: Mapping[str, Tensor], where: str, *, norm_eps: float | None = None
+    tensors: Mapping[str, Tensor], where: str, *, norm_eps: float | None = None, boxes_only: bool = False
 ) -> FamilyFacts:
     """Tell which network a state dict of torchvision's fits.
 
@@ -59,6 +61,7 @@ def read_torchvision(
         tensors: by torchvision's names, of today or of before 0.13.
         where: the file's name, for messages.
         norm_eps: epsilon of version 1's frozen batch norm; None decides as the module's text says.
+        boxes_only: open a Faster R-CNN for its boxes.
 
     Raises:
         WeightsError: if it fits none.
@@ -68,6 +71,10 @@ def read_torchvision(
     named = rename_old(tensors, notes)
     version = _tell_version(named, where)
     classes = _count_classes(named, where)
+    is_faster = needs_whole_boxes(named, "roi_heads.mask_", where, notes, boxes_only=boxes_only)
+    if is_faster:
+        channels = len(wanted(named, "backbone.fpn.inner_blocks.0.0.weight", 4, where))
+        named |= whole_box_head(channels, classes, has_norms=version == "v2")
     hidden = _mask_hidden(named, where)
     shape = resnet_shape(named, where)
     made: Architecture
@@ -86,7 +93,7 @@ def read_torchvision(
             box_hidden=wanted(named, _CLASSES_FROM, 2, where).shape[1],
             mask_hidden=hidden,
         )
-    return FamilyFacts(made, classes, named, notes=tuple(notes))
+    return FamilyFacts(made, classes, named, notes=tuple(notes), boxes_only=is_faster)
 
 
 def rename_old(tensors: Mapping[str, Tensor], notes: list[str]) -> dict[str, Tensor]:

@@ -113,6 +113,7 @@ def test_from_nothing_all_norms_learn(small):
     assert any(isinstance(m, nn.BatchNorm2d) for m in begun.model.network.modules())
 
 
+@pytest.mark.only_all  # a whole network of this kind is written several times
 def test_what_was_trained_on_a_backbone_is_a_model_like_any_other(small, folder, tmp_path):
     row, data, values = small
     folder.mkdir()
