@@ -1,7 +1,8 @@
 """A mask head whose every mask is its whole box: for a Faster R-CNN, which has none, opened as a Mask R-CNN.
 
-Its layers give 0 for whatever they see, and its logits a bias that a sigmoid turns into 1. Nobody should take
-such masks for a network's: whoever opens one says :data:`BOXES_ONLY` in its title, and so in every export.
+Its layers give 0 for whatever they see, and its logits a bias that a sigmoid turns into 1. The family's paste
+then fills the box, but for a corner's pixel that lies half outside. Nobody should take such masks for a
+network's: whoever opens one says :data:`BOXES_ONLY` in its title, and so in every export that names it.
 """
 
 from __future__ import annotations

@@ -131,8 +131,7 @@ def begin_from(model: LoadedModel, categories: Sequence[Category], seed: int) ->
             f"Starts from {model.title}; its categories differ, so the last layers of its box and mask "
             f"head are replaced. Kept for {_named(kept)}; new for {_named(new)}{_mean_of(new, known)}.",
         )
-    if is_faster:
-        notes = (*notes, "It was a Faster R-CNN: its mask head begins from random values, and learns masks.")
+    masks = "It was a Faster R-CNN: its mask head begins from random values, and learns masks."
     begun = replace(
         _model(network, architecture, categories),
         nms_threshold=model.nms_threshold,
@@ -140,7 +139,8 @@ def begin_from(model: LoadedModel, categories: Sequence[Category], seed: int) ->
         score_threshold=model.score_threshold,
         rois_per_image=model.rois_per_image,
     )
-    return Beginning(begun, architecture, f"SHA-256 {model.digest}", notes)
+    all_notes = (*notes, masks) if is_faster else notes
+    return Beginning(begun, architecture, f"SHA-256 {model.digest}", all_notes)
 
 
 def _mean_of(new: Sequence[str], known: Sized) -> str:

@@ -70,8 +70,8 @@ def needs_whole_boxes(
         return False
     if not boxes_only:
         raise WeightsError(
-            f"{where}: expected a Mask R-CNN, got no mask head ({prefix.rstrip('._')}): this is a Faster R-CNN; "
-            "'convert-model --boxes-only' opens it for its boxes, with each box as its mask"
+            f"{where}: expected a Mask R-CNN, got no mask head ({prefix.rstrip('._')}): this is a Faster "
+            "R-CNN; 'convert-model --boxes-only' opens it for its boxes, with each box as its mask"
         )
     notes.append(BOXES_NOTE)
     return True

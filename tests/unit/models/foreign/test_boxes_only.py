@@ -1,5 +1,7 @@
 """A Faster R-CNN is refused by name, or opened for its boxes: then every mask is one, and says so."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.errors import InputError, WeightsError
+from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.inference.predictor import Predictor
 from maskrcnn_core.models.foreign.converting import convert_checkpoint
 from maskrcnn_core.models.foreign.sidecar import Sidecar
@@ -14,6 +17,8 @@ from maskrcnn_core.models.loading import load_custom_model, load_trained_model
 from maskrcnn_core.networks.boxes_only import BOXES_ONLY, draws_boxes_only
 from maskrcnn_core.networks.configs import ResNetFpnConfig
 from maskrcnn_core.training.starting import begin_from
+from tests.builders.cli import run_here
+from tests.builders.core import make_image
 from tests.builders.foreign import (
     DETECTRON2,
     MMDETECTION,
@@ -75,9 +80,15 @@ def test_its_masks_are_its_boxes_and_its_card_says_so(family, tmp_path):
     (run,) = predictor.run([image], Thresholds(0.05))
     found = predictor.detections(run, Thresholds(0.05, 0.5, 20), image)
     assert len(found) > 3
-    for box, mask in zip(found.boxes, found.masks(), strict=True):
+    pasted = list(zip(found.boxes, found.masks(), strict=True))
+    assert sum(mask.area > 0 for _, mask in pasted) > 3
+    for box, mask in pasted:
+        if not mask.area:  # no pixel's centre lies in so thin a box
+            assert min(box[2:] - box[:2]) < 1.5
+            continue
         x, y, width, height = mask.box_xywh
-        assert mask.area == width * height, "no pixel of it is missing"
+        # Where two edges meet, the paste through pixel centres leaves out a pixel that is half outside.
+        assert 0 <= width * height - mask.area <= 4
         assert np.abs(np.array([x, y, x + width, y + height]) - box).max() <= 0.51
 
 
@@ -92,3 +103,20 @@ def test_a_mask_rcnn_is_not_opened_for_its_boxes(tmp_path):
     torch.save({"model": detectron2_state(make_narrow(DETECTRON2))}, tmp_path / "model_final.pth")
     with pytest.raises(InputError, match="expected a network without a mask head"):
         load_custom_model(tmp_path / "model_final.pth", NAMES, sidecar=BOXES)
+
+
+def test_the_command_converts_it_and_what_it_finds_is_exported_by_that_title(tmp_path):
+    file, out = saved(tmp_path, "mmdetection"), tmp_path / "boxes.safetensors"
+    (tmp_path / "names.txt").write_text("\n".join(NAMES))
+    given = ("convert-model", file, "--out", out, "--names", tmp_path / "names.txt")
+    code, _, err = run_here(*given)
+    assert code != 0 and "this is a Faster R-CNN; 'convert-model --boxes-only'" in err
+    code, text, err = run_here(*given, "--boxes-only")
+    assert code == 0 and f"faster ({BOXES_ONLY})" in text and "each mask is its whole box" in err
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(encode_png(make_image(50, 70)))
+    code, _, err = run_here(
+        *("annotate", tmp_path / "in", "--model", out, "--out", tmp_path / "a.json", "--device", "cpu", "-q")
+    )
+    assert code == 0, err
+    assert BOXES_ONLY in json.loads((tmp_path / "a.json").read_text())["info"]["description"]
