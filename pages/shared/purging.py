@@ -1,0 +1,32 @@
+"""Deleted projects whose time is over go while the app runs: when it starts, and once a day."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from maskrcnn_core.errors import CoreError
+from maskrcnn_core.projects.removal import purge
+from maskrcnn_core.projects.store import Store
+
+__all__ = ["keep_purging"]
+
+_EVERY = 86_400.0  # seconds
+_LOG = logging.getLogger(__name__)
+
+
+def keep_purging(store: Store, pause: Callable[[float], object] = time.sleep) -> None:
+    """Let projects go whose time is over, without end; for a thread of its own.
+
+    Args:
+        store: whose projects.
+        pause: waits so many seconds.
+    """
+    while True:
+        try:
+            for done in purge(store):
+                _LOG.warning("deleted project: %s", done.told)
+        except CoreError as error:  # a database that is away now is there tomorrow
+            _LOG.warning("deleted projects were not looked at: %s", error)
+        pause(_EVERY)
