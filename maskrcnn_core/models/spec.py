@@ -113,7 +113,7 @@ class ModelSpec(ModelFacts):
         """How its file is checked where no SHA-256 was published, in a sentence; else empty."""
         if self.sha256:
             return ""
-        first = f", which must have an MD5 that begins with {self.md5}" if self.md5 else ""
+        first = f", which must have an MD5 that begins with {self.md5}," if self.md5 else ""
         return (
             f"No SHA-256 of its file was published: the first download{first} is taken as it is, and any "
             "other file is refused from then on."
