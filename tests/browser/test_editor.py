@@ -356,3 +356,39 @@ def test_what_is_seen_on_the_annotate_page_is_mended_in_a_project_of_its_own(pag
     page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=60_000)
     page.get_by_role("button", name="Correct masks").click()
     page.wait_for_url(f"**/review?project={project}*", timeout=60_000)
+
+
+def test_a_tool_in_use_keeps_nobody_from_moving_the_picture(review, rows):
+    before = rows()
+    page, mouse = review.page, review.page.mouse
+    review.press("Escape", "q")
+    review.wait(tool="brush")
+    page.evaluate("document.addEventListener('contextmenu', (event) => (window.menu = !event.defaultPrevented))")
+
+    def drag(**button):
+        x, y = review.at(60, 40)
+        mouse.move(x, y)
+        mouse.down(**button)
+        mouse.move(x + 40, y + 30, steps=4)
+        mouse.up(**button)
+        next_frame(page)
+        assert review.at(60, 40) == pytest.approx((x + 40, y + 30), abs=0.6)
+        review.press("f")
+
+    review.press("+")
+    drag(button="right")
+    drag(button="middle")
+    page.keyboard.down("Space")
+    drag()
+    page.keyboard.up("Space")
+    assert page.evaluate("window.menu") is False
+    next_frame(page)
+    review.saved()
+    assert rows() == before, "nothing was painted"
+    review.drag((50, 30), (90, 30))
+    review.saved()
+    (new,) = rows().keys() - before.keys()
+    mouse.click(*review.at(70, 30), button="right")  # the brush's opposite
+    review.saved()
+    painted = rows()[new].mask.to_mask()
+    assert painted[30, 52] and not painted[30, 70]

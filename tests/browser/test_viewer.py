@@ -189,8 +189,23 @@ def test_drag_moves_the_image_and_selects_nothing(viewer):
     mouse.up()
     next_frame(viewer.page)
     assert viewer.on_screen(*CENTRE) == pytest.approx((x + 60, y + 30), abs=0.6)
+    boxes = viewer.root.locator('[data-toggle="boxes"]')
+    boxes.click()
+    pressed = boxes.get_attribute("aria-pressed")
+    viewer.wait_state(seq=1)
+    x, y = viewer.on_screen(*CENTRE)
+    mouse.move(x, y)
+    viewer.page.keyboard.down("Space")  # the hand's, and not the button's that was clicked
+    mouse.down()
+    mouse.move(x - 20, y - 10, steps=6)
+    mouse.up()
+    mouse.click(x - 20, y - 10)
+    viewer.page.keyboard.up("Space")
+    next_frame(viewer.page)
+    assert viewer.on_screen(*CENTRE) == pytest.approx((x - 20, y - 10), abs=0.6)
+    assert boxes.get_attribute("aria-pressed") == pressed
     assert viewer.fact("selected") == ""
-    assert viewer.state()["seq"] == 0
+    assert viewer.state()["seq"] == 1
 
 
 def test_a_repaired_drawing_equals_a_fresh_one(viewer):

@@ -1,12 +1,27 @@
 // Wheel, mouse and fingers on the stage: zoom, drag, pinch, click, hover.
 
+import { Hand } from "./hand.js";
+
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
 /** A pointer that moved less (CSS pixels) has clicked. */
 const CLICK_SLACK = 4;
-/** Zoom per pixel of wheel travel; a trackpad's pinch comes as small steps with Ctrl. */
+/** Zoom per pixel of wheel travel. */
 const WHEEL_ZOOM = 0.0016;
-const TRACKPAD_ZOOM = 0.01;
+/** A trackpad's pinch comes as small steps with Ctrl; a wheel goes further in one (CSS pixels). */
+const PINCH_ZOOM = 0.01;
+const PINCH_AT_MOST = 40;
+const WHEEL_AT_MOST = 240;
+
+/**
+ * By how much a turn of the wheel zooms: with Ctrl, which elsewhere zooms the page, as much as without.
+ * @param {{deltaY: number, deltaMode: number, ctrlKey: boolean}} turn deltaMode 1 counts lines, 0 pixels
+ */
+export function wheelZoom({ deltaY, deltaMode, ctrlKey }) {
+  const way = Math.max(-WHEEL_AT_MOST, Math.min(WHEEL_AT_MOST, deltaY * (deltaMode === 1 ? 16 : 1)));
+  const isPinch = ctrlKey && Math.abs(way) <= PINCH_AT_MOST;
+  return Math.exp(-way * (isPinch ? PINCH_ZOOM : WHEEL_ZOOM));
+}
 
 export class Gestures {
   /** @param {Viewer} viewer */
@@ -16,11 +31,15 @@ export class Gestures {
     /** @type {Map<number, {x: number, y: number}>} where each pressed pointer was last */
     this.pressed = new Map();
     this.travelled = 0;
+    this.hand = new Hand(this.stage);
   }
 
   /** @param {AbortSignal} signal */
   listen(signal) {
     const { stage } = this;
+    this.hand.listen(signal);
+    // Where it comes with the press and not after it, nobody knows yet whether the right button will drag.
+    stage.addEventListener("contextmenu", (event) => this.onPanel(event) || event.preventDefault(), { signal });
     stage.addEventListener("wheel", (event) => this.onWheel(event), { signal, passive: false });
     stage.addEventListener("pointerdown", (event) => this.onPointerDown(event), { signal });
     stage.addEventListener("pointermove", (event) => this.onPointerMove(event), { signal });
@@ -50,22 +69,20 @@ export class Gestures {
 
   /** @param {WheelEvent} event */
   onWheel(event) {
-    if (this.onPanel(event)) return;
-    event.preventDefault();
-    const unit = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1;
-    const way = Math.max(-240, Math.min(240, event.deltaY * unit));
+    const isOnPanel = this.onPanel(event);
+    if (!isOnPanel || event.ctrlKey) event.preventDefault(); // the browser would scroll or zoom the page
+    if (isOnPanel) return;
     const [x, y] = this.place(event);
-    const speed = event.ctrlKey ? TRACKPAD_ZOOM : WHEEL_ZOOM;
-    this.viewer.zoomTo(this.viewer.view.scale * Math.exp(-way * speed), x, y);
+    this.viewer.zoomTo(this.viewer.view.scale * wheelZoom(event), x, y);
   }
 
   /** @param {PointerEvent} event */
   onPointerDown(event) {
-    if (this.onPanel(event) || event.button > 1) return;
+    if (this.onPanel(event) || event.button > 2) return;
     if (event.button === 1) event.preventDefault(); // no autoscroll
     const [x, y] = this.place(event);
-    if (this.pressed.size === 0) this.travelled = 0;
-    else this.travelled = CLICK_SLACK; // a second finger: never a click
+    // A second finger and the hand select nothing: they never click.
+    this.travelled = this.pressed.size > 0 || this.hand.isOut ? CLICK_SLACK : 0;
     this.pressed.set(event.pointerId, { x, y });
     this.stage.setPointerCapture(event.pointerId);
   }
@@ -104,6 +121,11 @@ export class Gestures {
     const before = Math.hypot(last.x - other.x, last.y - other.y);
     const now = Math.hypot(x - other.x, y - other.y);
     if (before > 8 && now > 8) this.viewer.zoomTo((this.viewer.view.scale * now) / before, other.x, other.y);
+  }
+
+  /** Whether a pointer that comes up has clicked. @param {PointerEvent} event */
+  isClick(event) {
+    return this.pressed.size === 1 && this.pressed.has(event.pointerId) && this.travelled < CLICK_SLACK;
   }
 
   /** @param {PointerEvent} event */

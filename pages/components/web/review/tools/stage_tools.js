@@ -1,5 +1,5 @@
-// The tools of the editor on the stage: one at a time has the pointer, and gives it back for two fingers, the middle
-// button and the panels that lie on the picture.
+// The tools of the editor on the stage: one at a time has the pointer, and gives it back for two fingers, a mouse's middle
+// and right buttons, the hand (Space), and the panels that lie on the picture.
 
 import { screenToImage } from "../../lib/geometry.js";
 
@@ -12,7 +12,7 @@ import { screenToImage } from "../../lib/geometry.js";
  * @property {Point} screen on the stage, in CSS pixels
  * @property {Point} image in pixel corners, not clipped
  * @property {boolean} isCoarse a finger
- * @property {boolean} isTurned Alt, Ctrl or the pen's eraser: the tool does the opposite
+ * @property {boolean} isTurned Alt, Ctrl, a click with the right button or the pen's eraser: the tool does the opposite
  */
 
 /** A pointer that moved less (CSS pixels) has clicked. */
@@ -140,7 +140,7 @@ export class StageTools {
 
   /** @param {PointerEvent} event */
   onDown(event) {
-    if (this.onPanel(event) || event.button === 1) return;
+    if (this.onPanel(event) || this.movesPicture(event)) return;
     if (this.drag !== null) {
       this.handOver(event);
       return;
@@ -150,6 +150,21 @@ export class StageTools {
     this.viewer.begin();
     this.drag = { id: event.pointerId, start: this.placeOf(event).screen, moved: false, event };
     this.viewer.controls.stage.setPointerCapture(event.pointerId);
+    this.viewer.requestFrame();
+  }
+
+  /** Whether a press moves the picture, whatever the tool. @param {PointerEvent} event */
+  movesPicture(event) {
+    const isSide = event.button === 1 || (event.button === 2 && event.pointerType === "mouse");
+    return this.drag === null && (isSide || this.viewer.gestures.hand.isOut);
+  }
+
+  /** A click with a mouse's right button, which would have moved the picture. @param {PointerEvent} event */
+  onRightClick(event) {
+    if (event.button !== 2 || event.pointerType !== "mouse" || !this.viewer.gestures.isClick(event)) return;
+    const place = this.placeOf(event);
+    if (!this.active?.begin(place)) return;
+    this.active.end(place, true);
     this.viewer.requestFrame();
   }
 
@@ -191,6 +206,7 @@ export class StageTools {
    */
   onUp(event, isDone) {
     const { drag } = this;
+    if (drag === null && isDone) this.onRightClick(event);
     if (drag === null || drag.id !== event.pointerId) return;
     event.stopImmediatePropagation();
     this.drag = null;
