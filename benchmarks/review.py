@@ -265,7 +265,7 @@ def _visit(
     steps_taken = []
     for _ in range(steps):
         steps_taken.append([one / 1000 for one in page.evaluate(_STEP, "Enter")])
-        time.sleep(0.3)  # nobody finishes three images a second
+        time.sleep(0.5)  # a second Enter at once would be taken for a slip
     pictures, saved = (list(column) for column in zip(*steps_taken, strict=True))
     times += [("Enter until the next image", pictures), ("Enter until it is saved", saved)]
     page.close()

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { WORKS_FROM_THE_PAGE, deedOf, isRepeatable, isTakenBy } from "../../pages/components/web/review/review_keys.js";
+import {
+  Slips,
+  WORKS_FROM_THE_PAGE,
+  deedOf,
+  isRepeatable,
+  isTakenBy,
+} from "../../pages/components/web/review/review_keys.js";
 import { loadSaved, makeClient, save } from "../../pages/components/web/review/review_session.js";
 
 /** @param {string} text like "Ctrl+Shift+z" */
@@ -75,6 +81,20 @@ test("of the viewer's keys, arrows are left to the page", () => {
 test("a key that is held down decides once, but goes on", () => {
   assert.ok(!isRepeatable({ name: "accept" }) && !isRepeatable({ name: "done" }));
   assert.ok(isRepeatable({ name: "next" }));
+});
+
+test("the second Enter of a double one is a slip, and nothing else is", () => {
+  const done = { name: "done" };
+  const slips = new Slips();
+  const at = (deed, ...times) => times.map((time) => slips.has(deed, time));
+  assert.deepEqual(
+    at(done, 1000, 1399, 1401, 1900),
+    [false, true, false, false],
+    "counted from the one that was meant",
+  );
+  assert.deepEqual(at({ name: "accept" }, 1950, 1960), [false, false]);
+  assert.deepEqual(at(done, 1970), [false], "something was done on the next image in between");
+  assert.deepEqual(at({ name: "next" }, 1980, 1990), [false, false]);
 });
 
 /** @param {string} tagName @param {Record<string, string>} attributes */

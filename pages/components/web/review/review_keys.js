@@ -27,6 +27,28 @@ export function deedOf(press) {
   return action.name === "relabel" ? { name: action.name, number: Number(press.key) } : { name: action.name };
 }
 
+/** A second press of one key within this time was a slip of the finger (ms). */
+const SLIP = 400;
+
+/** Which presses of an action that leaves the image were meant: the second one of a double press was not. */
+export class Slips {
+  constructor() {
+    this.name = "";
+    this.time = -Infinity;
+  }
+
+  /**
+   * @param {Deed} deed
+   * @param {number} time of the press (ms)
+   */
+  has({ name }, time) {
+    const isSlip = name === "done" && this.name === name && time - this.time < SLIP;
+    // From the first press on, and not from the slip: who goes through images in a steady beat gets on.
+    if (!isSlip) [this.name, this.time] = [name, time];
+    return isSlip;
+  }
+}
+
 /** Whether a key that is held down does it again: most wants a look each time. @param {Deed} deed */
 export function isRepeatable({ name }) {
   return actionNamed(name).repeats === true;

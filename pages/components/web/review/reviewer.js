@@ -11,7 +11,7 @@ import { LookAhead } from "./look_ahead.js";
 import { RefusalList, RefusalPanel } from "./refusals.js";
 import { KEYED_CATEGORIES, ReviewBar } from "./review_bar.js";
 import { nextUndecided } from "./review_frames.js";
-import { WORKS_FROM_THE_PAGE, deedOf, hasOpenDialog, isRepeatable, isTakenBy } from "./review_keys.js";
+import { Slips, WORKS_FROM_THE_PAGE, deedOf, hasOpenDialog, isRepeatable, isTakenBy } from "./review_keys.js";
 import { lookOf } from "./review_look.js";
 import { claimClient, heldName, holdName, loadSaved } from "./review_session.js";
 import { ReviewState } from "./review_state.js";
@@ -42,6 +42,7 @@ export class Reviewer {
     this.awaited = "";
     this.marks = 0;
     this.cameByTab = false;
+    this.slips = new Slips();
     this.leaving = new AbortController();
     this.sending = new Sending(this.state, new Leaving(this.leaving.signal, () => this.sending.flush(true)));
     this.clock = window.setInterval(() => this.sending.tick() && this.showBar(), 500);
@@ -319,6 +320,10 @@ export class Reviewer {
       event.preventDefault();
       event.stopPropagation();
       if (event.repeat && !isRepeatable(deed)) return;
+      if (this.slips.has(deed, event.timeStamp)) {
+        this.bar.say("pressed twice: still on this image");
+        return;
+      }
       this.mark("maskdesk-key", deed);
       this.act(deed);
       return;
