@@ -363,7 +363,7 @@ def test_a_tool_in_use_keeps_nobody_from_moving_the_picture(review, rows):
     page, mouse = review.page, review.page.mouse
     review.press("Escape", "q")
     review.wait(tool="brush")
-    page.evaluate("document.addEventListener('contextmenu', (event) => (window.menu = !event.defaultPrevented))")
+    page.evaluate("document.addEventListener('contextmenu', (event) => (menu = !event.defaultPrevented))")
 
     def drag(**button):
         x, y = review.at(60, 40)
@@ -381,7 +381,7 @@ def test_a_tool_in_use_keeps_nobody_from_moving_the_picture(review, rows):
     page.keyboard.down("Space")
     drag()
     page.keyboard.up("Space")
-    assert page.evaluate("window.menu") is False
+    assert page.evaluate("menu") is False
     next_frame(page)
     review.saved()
     assert rows() == before, "nothing was painted"
