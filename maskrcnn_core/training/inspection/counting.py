@@ -61,6 +61,8 @@ class SampleCount:
         roi_objects, roi_background: regions that the heads learn from.
         own_boxes: how many of ``roi_objects`` are the true boxes themselves, which training adds.
         ignored: share of the sample where nobody knows what is there, in [0, 1].
+        too_small: instances of a whole image of which hardly a pixel is left at the sample's scale: they
+            teach nothing. None where the sample is a crop, and instances are missing for other reasons.
     """
 
     image: str
@@ -73,14 +75,16 @@ class SampleCount:
     roi_background: int
     own_boxes: int
     ignored: float
+    too_small: int | None = None
 
 
-def count_sample(image: str, seen: SeenSample) -> SampleCount:
+def count_sample(image: str, seen: SeenSample, instances: int | None = None) -> SampleCount:
     """Count what a step made of a sample.
 
     Args:
         image: file name of its image, for people.
         seen: the sample.
+        instances: how many the image has, where the sample is all of it.
     """
     boxes = seen.target["boxes"]
     held = seen.roi_labels > 0
@@ -96,6 +100,7 @@ def count_sample(image: str, seen: SeenSample) -> SampleCount:
         int((~held).sum()),
         int(_equal(seen.rois[held], boxes).any(1).sum()),
         0.0 if ignored is None else float(ignored.float().mean()),
+        None if instances is None else instances - len(boxes),
     )
 
 

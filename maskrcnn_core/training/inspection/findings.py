@@ -60,6 +60,8 @@ def _of_anchors(objects: Sequence[SeenObject], rules: Rules) -> Iterator[str]:
         helps = ""
         if small > len(far) / 2:
             helps = " A greater --smallest and --largest enlarge pictures, with --crop if memory is short."
+        elif large > len(far) / 2:
+            helps = " A smaller --smallest and --largest make pictures smaller."
         yield (
             f"{_of_all(far, objects)} overlap no anchor by {rules.anchor_background:g}, so that an anchor "
             f"stands for them only as the best there is: {kinds}. {_worst(far)}{helps}"
@@ -76,8 +78,9 @@ def _of_regions(objects: Sequence[SeenObject], inspection: Inspection) -> Iterat
     rules = inspection.rules
     at_most = int(rules.rois_per_image * rules.object_share)
     without = [one for one in objects if not one.rois]
-    if len(without) > _MANY * len(objects):
-        most = max(len(count.objects) for count in inspection.counts)
+    most = max(len(count.objects) for count in inspection.counts)
+    is_crowded = len(without) > _MANY * len(objects) and most > at_most / 2
+    if is_crowded:
         yield (
             f"{_of_all(without, objects)} have none of the regions that the heads learn from in a step: of "
             f"{rules.rois_per_image} at most {at_most} are of objects, drawn at random, and a sample has up "
@@ -85,6 +88,7 @@ def _of_regions(objects: Sequence[SeenObject], inspection: Inspection) -> Iterat
         )
     part = roi_share(inspection)
     if objects and part < _FEW_ROIS:
+        helps = "" if is_crowded else " Fewer --rois raise the share."
         own = share(inspection.counts, lambda one: one.own_boxes, lambda one: one.roi_objects)
         start = ""
         if own > _MOSTLY:
@@ -94,8 +98,7 @@ def _of_regions(objects: Sequence[SeenObject], inspection: Inspection) -> Iterat
             )
         yield (
             f"{part:.1%} of the regions that the heads learn from are objects, where up to "
-            f"{rules.object_share:.0%} may be: the heads see little but background. Fewer --rois raise the "
-            f"share.{start}"
+            f"{rules.object_share:.0%} may be: the heads see little but background.{helps}{start}"
         )
 
 
@@ -121,6 +124,14 @@ def _of_recall(inspection: Inspection) -> Iterator[str]:
 
 def _of_samples(inspection: Inspection) -> Iterator[str]:
     counts = inspection.counts
+    small = [count for count in counts if count.too_small]
+    if small:
+        lost = sum(count.too_small or 0 for count in small)
+        every = lost + sum(len(count.objects) for count in counts)
+        yield (
+            f"{lost:,} of {counted(every, 'instance')} are left out of their samples, as hardly a pixel of "
+            f"them is left at the samples' scale; the first in {small[0].image}. A greater --smallest helps."
+        )
     bare = [count for count in counts if not count.objects]
     if len(bare) > _MANY * len(counts):
         yield (

@@ -166,8 +166,8 @@ def inspect_training(
         samples: how many of these are kept to be looked at.
         title: of the model that it begins with, for people.
         device: see :func:`maskrcnn_core.inference.predictor.pick_device`.
-        on_progress: called with ``(done, total)`` after each sample, and before that after each image whose
-            proposals were compared.
+        on_progress: called with ``(done, total)`` after each image whose proposals were compared, then after
+            each step, then after each sample that is kept.
 
     Raises:
         InputError: if there is less than one batch of samples, or none of those can be read.
@@ -178,7 +178,8 @@ def inspect_training(
     keys = batches.keys_of(0)[:steps]
     passed_over: list[str] = []
     of_recall = _one_of_each(keys) if beginning.knows else []
-    total = len(of_recall) + steps * settings.batch_size
+    counted = steps * settings.batch_size
+    total = len(of_recall) + counted + min(samples, counted)
     # In use comes first: batch norms that learn change with what they see.
     recall = None
     if beginning.knows:
@@ -194,7 +195,9 @@ def inspect_training(
         )
         losses.append(of_step)
         for key, one in zip(keys[step], seen, strict=True):
-            counts.append(count_sample(images.bare(key)[0].file_name, one))
+            record, truth = images.bare(key)
+            is_whole = settings.augmentation.crop is None
+            counts.append(count_sample(record.file_name, one, len(truth.masks) if is_whole else None))
             if len(looked_at) < samples:
                 looked_at.append((key, one))
         tell(len(of_recall) + (step + 1) * settings.batch_size, total)
@@ -202,6 +205,13 @@ def inspect_training(
         raise InputError(f"training data: none of the samples can be read; {passed_over[0]}")
     network.eval()
     predictor = Predictor(beginning.model, str(picked))
+    shown = []
+    for done, (key, one) in enumerate(looked_at, start=1):
+        try:
+            shown.append(_look_at(images, key, one, predictor))
+        except CoreError as error:
+            passed_over.append(f"{images.bare(key)[0].file_name}: it is not shown: {error}")
+        tell(len(of_recall) + counted + done, total)
     return Inspection(
         title,
         beginning.knows,
@@ -212,7 +222,7 @@ def inspect_training(
         images.count(),
         tuple(counts),
         tuple(losses),
-        tuple(_all_readable(images, looked_at, predictor, passed_over)),
+        tuple(shown),
         recall,
         tuple(passed_over),
     )
@@ -264,19 +274,6 @@ def _recall(
             found.append(([mask.area for mask in truth.masks], reached, proposals))
         tell(done)
     return recall_of(found)
-
-
-def _all_readable(
-    images: TrainingImages,
-    looked_at: Sequence[tuple[Key, SeenSample]],
-    predictor: Predictor,
-    passed_over: list[str],
-) -> Iterator[InspectedSample]:
-    for key, seen in looked_at:
-        try:
-            yield _look_at(images, key, seen, predictor)
-        except CoreError as error:
-            passed_over.append(f"{images.bare(key)[0].file_name}: it is not shown: {error}")
 
 
 def _look_at(images: TrainingImages, key: Key, seen: SeenSample, predictor: Predictor) -> InspectedSample:

@@ -27,6 +27,11 @@ def facts_of(inspection: Inspection) -> tuple[tuple[str, str], ...]:
     return (
         ("Samples looked at", f"{len(counts):,} of {inspection.epoch:,} in an epoch"),
         ("Objects in them", f"{len(objects):,}; at most {max(len(c.objects) for c in counts):,} in a sample"),
+        *(
+            [("Instances left out, hardly a pixel", f"{sum(c.too_small or 0 for c in counts):,}")]
+            if any(count.too_small is not None for count in counts)
+            else []
+        ),
         ("Their boxes, as the network sees them", spread),
         ("Without an anchor", _of(sum(not one.anchors for one in objects), len(objects))),
         (
@@ -128,6 +133,7 @@ def _sample_values(count: SampleCount, inspection: Inspection) -> dict[str, Any]
         "image": count.image,
         "size": list(count.size),
         "ignored": count.ignored,
+        "too small": count.too_small,
         "anchors": [
             {"objects": one.objects, "background": one.background, "left out": one.left_out}
             for one in count.levels

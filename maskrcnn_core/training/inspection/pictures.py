@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -31,11 +33,13 @@ from maskrcnn_core.drawing.instances import render
 from maskrcnn_core.drawing.palette import Color, instance_color
 from maskrcnn_core.drawing.style import Style
 from maskrcnn_core.explain.pictures.base import Picture, fitted, size_of
-from maskrcnn_core.geometry.rle import Rle
+from maskrcnn_core.geometry.rle import BoolMask, Rle
 from maskrcnn_core.training.augmentation import Target
 from maskrcnn_core.training.ignoring import IGNORED
 from maskrcnn_core.training.inspection.inspecting import InspectedSample
 from maskrcnn_core.training.inspection.watching import SeenSample
+
+_Value = TypeVar("_Value", bound=np.generic)
 
 __all__ = ["draw_again", "draw_anchors", "draw_in_use", "draw_masks", "draw_rois", "draw_sample"]
 
@@ -176,7 +180,9 @@ def draw_masks(seen: SeenSample, label_map: LabelMap) -> Picture | None:
     for at in _of_different_objects(seen.roi_matches[held]):
         row, label = int(held[at]), int(seen.roi_labels[held[at]])
         mask = seen.target["masks"][seen.roi_matches[row]].numpy() > 0
-        inside = _cut(_blended(pixels, mask, GREEN), seen.rois[row].tolist())
+        corners = seen.rois[row].tolist()
+        inside = _cut(pixels, corners).copy()
+        _blend(inside, _cut(mask, corners), GREEN)
         x1, y1, x2, y2 = seen.rois[row].tolist()
         target = enlarge(false_colors(seen.mask_targets[at].numpy(), 0, 1), (_CELL, _CELL))
         # The pictures' font has no multiplication sign.
@@ -224,7 +230,7 @@ def _learned(picture: Tensor, target: Target, label_map: LabelMap, side: int) ->
     """Return a sample with its masks, boxes and names, its longer side so many pixels."""
     pixels = _bytes(picture)
     for number, mask in enumerate(target["masks"].numpy()):
-        pixels = _blended(pixels, mask > 0, instance_color(number))
+        _blend(pixels, mask > 0, instance_color(number))
     if IGNORED in target:
         pixels = _hatched(pixels, target[IGNORED].numpy() > 0)
     size = fitted(size_of(pixels), side)
@@ -237,13 +243,12 @@ def _learned(picture: Tensor, target: Target, label_map: LabelMap, side: int) ->
     return board.pixels()
 
 
-def _blended(pixels: Pixels, mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]], color: Color) -> Pixels:
-    shown = pixels.copy()
-    shown[mask] = np.round(pixels[mask] * (1 - _FILL) + np.array(color) * _FILL).astype(np.uint8)
-    return shown
+def _blend(pixels: Pixels, mask: BoolMask, color: Color) -> None:
+    """Tint a picture where a mask is, in place."""
+    pixels[mask] = np.round(pixels[mask] * (1 - _FILL) + np.array(color) * _FILL).astype(np.uint8)
 
 
-def _hatched(pixels: Pixels, region: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Pixels:
+def _hatched(pixels: Pixels, region: BoolMask) -> Pixels:
     rows, columns = np.indices(region.shape)
     shown = pixels.copy()
     shown[region & ((rows + columns) % 8 < 2)] = AMBER
@@ -284,14 +289,15 @@ def _of_different_objects(matches: Tensor) -> list[int]:
     return [at for _, at in sorted(turns)[:_MASKS]]
 
 
-def _cut(pixels: Pixels, box: Sequence[float]) -> Pixels:
-    height, width = size_of(pixels)
+def _cut(plane: npt.NDArray[_Value], box: Sequence[float]) -> npt.NDArray[_Value]:
+    """Return the part of ``[h, w, ...]`` below a box in whole pixels, at least one each way."""
+    height, width = plane.shape[:2]
     left, top = min(max(int(box[0]), 0), width - 1), min(max(int(box[1]), 0), height - 1)
     right, bottom = (
         min(max(int(np.ceil(box[2])), left + 1), width),
         min(max(int(np.ceil(box[3])), top + 1), height),
     )
-    return np.ascontiguousarray(pixels[top:bottom, left:right])
+    return np.ascontiguousarray(plane[top:bottom, left:right])
 
 
 def _corners(mask: Rle) -> Doubles:

@@ -75,6 +75,14 @@ def test_an_image_without_instances_gives_an_empty_target():
     assert target["masks"].shape == (0, *image.shape[1:])
 
 
+@pytest.mark.parametrize("size", [(1, 90), (90, 1), (1, 1)])
+def test_a_sample_one_pixel_across_is_recoloured_like_any_other(size):
+    sample = Sample(np.full((*size, 3), 100, np.uint8), (), (), 1.0)
+    for seed in range(30):  # some of them are blurred
+        image, _ = augmented(Augmentation(scales=(1.0, 1.0)), sample, seed)
+        assert image.shape == (3, *size)
+
+
 def test_what_is_hardly_in_the_crop_is_left_out():
     # One disc in the middle, one of which a sliver reaches into the image's corner.
     corner = np.zeros((60, 60), np.bool_)

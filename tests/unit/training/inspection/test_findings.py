@@ -70,10 +70,6 @@ def test_nothing_is_told_where_nothing_is_wrong(tmp_path):
         ({"size": (200.0, 90.0), "anchor_iou": 0.2}, ("1 larger than the largest (64)",)),
         ({"size": (90.0, 9.0), "anchor_iou": 0.2}, ("1 of another shape or place",)),
         ({"anchors": 0}, ("1 of 3 objects have no anchor at all",)),
-        (
-            {"rois": 0},
-            ("1 of 3 objects have none of the regions", "of 32 at most 8 are of objects", "--rois 64"),
-        ),
         ({"has_mask": False}, ("1 of 3 objects have a mask target without a single pixel",)),
     ],
 )
@@ -81,6 +77,14 @@ def test_an_object_that_cannot_be_learned_is_told(changes, words, tmp_path):
     inspection = make_inspection(tmp_path, make_count(FINE, FINE, *objects(1, **changes)))
     (sentence,) = findings_of(inspection)
     assert all(part in sentence for part in words)
+
+
+def test_more_objects_than_have_room_in_a_step_are_told_but_not_what_chance_left_out(tmp_path):
+    crowded = make_inspection(tmp_path, make_count(*objects(5), *objects(4, rois=0)))
+    (sentence,) = findings_of(crowded)
+    assert sentence.startswith("4 of 9 objects have none of the regions")
+    assert "of 32 at most 8 are of objects" in sentence and "a sample has up to 9. --rois 64 " in sentence
+    assert findings_of(make_inspection(tmp_path, make_count(FINE, *objects(1, rois=0)))) == ()
 
 
 @pytest.mark.parametrize("own", [0, 2])
@@ -98,13 +102,14 @@ def test_samples_and_categories_with_little_to_learn_are_told(tmp_path):
         tmp_path,
         make_count(FINE),
         make_count(image="empty.png"),
-        make_count(FINE, image="crowd.png", ignored=0.6),
+        make_count(FINE, image="crowd.png", ignored=0.6, too_small=5),
         data=DataCount(3, {"cell": 30, "ring": 0, "rod": 3}, 2),
         losses=({"loss_mask": float("nan")},),
         passed_over=("step 2 is left out: b.png: it is gone",),
     )
     told = "\n".join(findings_of(inspection))
     assert "1 of 3 samples without an object; the first is of empty.png" in told
+    assert "5 of 7 instances are left out of their samples" in told
     assert "in which half or more teaches nothing" in told and "crowd.png" in told
     assert "1 category without an instance: ring." in told and "Fewer than 10 instances: rod 3." in told
     assert "2 instances have the very mask of another in the image" in told
