@@ -21,7 +21,7 @@ from maskrcnn_core.cli.options import (
     name_for_journal,
     parts_of,
 )
-from maskrcnn_core.cli.removal import delete, list_deleted, purge_projects, restore
+from maskrcnn_core.cli.removal import archive, bring_back, delete, list_deleted, purge_projects, restore
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.common.terminal import bar_of, table, tell
 from maskrcnn_core.dataset.categories import Category
@@ -56,15 +56,19 @@ def list_projects(
     deleted: Annotated[
         bool, typer.Option("--deleted", help="Only those that can be restored, and for how long.")
     ] = False,
+    archived: Annotated[bool, typer.Option("--archived", help="Only those that are archived.")] = False,
 ) -> None:
-    """List the projects and their contents."""
+    """List the projects and their contents, the last used first."""
     with open_store() as store:
         if deleted:
             list_deleted(store)
             return
         projects, damaged = store.sound_projects()
         rows = [("project", "images", "reviewed", "instances", "accepted", "proposed", "rejected")]
+        others = sum(project.is_archived != archived for project in projects)
         for project in projects:
+            if project.is_archived != archived:
+                continue
             images, counts = store.counts(project.id)
             numbers = (
                 images.total(),
@@ -75,6 +79,8 @@ def list_projects(
             rows.append((one_line(project.name), *map(str, numbers)))  # type: ignore[arg-type]
         for line in table(rows, right=range(1, 7)):
             typer.echo(line)
+        if others and not archived:
+            tell(f"{counted(others, 'archived project')}: 'project list --archived'")
         refuse_damage(damaged)
 
 
@@ -251,6 +257,8 @@ def show_journal(
 
 
 app.command("verify")(verify_projects)
+app.command("archive")(archive)
+app.command("bring-back")(bring_back)
 app.command("delete")(delete)
 app.command("restore")(restore)
 app.command("purge")(purge_projects)

@@ -1,4 +1,4 @@
-"""The commands that delete a project, restore it, and let its files go."""
+"""The commands that archive and delete a project, bring it back, and let its files go."""
 
 from __future__ import annotations
 
@@ -12,11 +12,34 @@ from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.common.terminal import table
 from maskrcnn_core.errors import InputError, StoreError
 from maskrcnn_core.projects.records import ProjectRow
-from maskrcnn_core.projects.removal import contents_of, delete_project, purge, purge_now, restore_project
+from maskrcnn_core.projects.removal import (
+    archive_project,
+    bring_back_project,
+    contents_of,
+    delete_project,
+    purge,
+    purge_now,
+    restore_project,
+)
 from maskrcnn_core.projects.standing import KEPT_DAYS, Deletion
 from maskrcnn_core.projects.store import Store
 
-__all__ = ["delete", "list_deleted", "purge_projects", "restore"]
+__all__ = ["archive", "bring_back", "delete", "list_deleted", "purge_projects", "restore"]
+
+
+def archive(name: ProjectArgument, who: WhoOption = None) -> None:
+    """Archive a project: out of the menus, and read-only until it is brought back."""
+    with open_store() as store:
+        is_new = archive_project(store, name_for_journal(who), project_named(store, name))
+        told = "is archived; 'project bring-back' ends that" if is_new else "is archived already"
+        typer.echo(f"{one_line(name)} {told}")
+
+
+def bring_back(name: ProjectArgument, who: WhoOption = None) -> None:
+    """Bring an archived project back to work."""
+    with open_store() as store:
+        was = bring_back_project(store, name_for_journal(who), project_named(store, name))
+        typer.echo(f"{one_line(name)} is {'back' if was else 'not archived'}")
 
 
 def delete(

@@ -50,6 +50,7 @@ class ProjectRow:
         description: for people.
         made_at, made_by: when, in UTC, and by whom.
         version: rises by one with every change.
+        is_archived: out of the menus, and read-only until it is brought back.
     """
 
     id: int
@@ -59,6 +60,7 @@ class ProjectRow:
     made_by: str
     version: int
     extra: Extra = field(default_factory=dict)
+    is_archived: bool = False
 
 
 @dataclass(frozen=True)

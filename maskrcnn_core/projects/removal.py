@@ -1,8 +1,8 @@
-"""Projects deleted, restored, and let go for good: their rows, and the files that no other project needs.
+"""Projects archived, deleted and restored, and let go for good: rows, and files that no other project needs.
 
-A deleted project is out of every list, takes no decision, and can be restored for
-:data:`~maskrcnn_core.projects.standing.KEPT_DAYS` days. Then :func:`purge` takes away its files first and its
-rows last, so whenever it is interrupted, the next one goes on.
+An archived project is out of the menus and read-only until it is brought back. A deleted one is out of every
+list, takes no decision, and can be restored for :data:`~maskrcnn_core.projects.standing.KEPT_DAYS` days. Then
+:func:`purge` takes away its files first and its rows last: whenever it is interrupted, the next one goes on.
 """
 
 from __future__ import annotations
@@ -32,13 +32,15 @@ from maskrcnn_core.projects.journal import Change, check_who, write_entry
 from maskrcnn_core.projects.project_name import checked_name
 from maskrcnn_core.projects.proposals.job_rows import OPEN_STATES, alone_with_jobs, utc_now
 from maskrcnn_core.projects.records import ProjectRow
-from maskrcnn_core.projects.standing import DELETE, PURGE, RESTORE, Deletion, deletion_of
+from maskrcnn_core.projects.standing import ARCHIVE, BRING_BACK, DELETE, PURGE, RESTORE, Deletion, deletion_of
 from maskrcnn_core.projects.store import Store
 
 __all__ = [
     "NEW_SECONDS",
     "Contents",
     "Purged",
+    "archive_project",
+    "bring_back_project",
     "contents_of",
     "delete_project",
     "purge",
@@ -118,6 +120,37 @@ def contents_of(store: Store, project_id: int) -> Contents:
     with store.reading() as connection:
         lines = select(func.count()).where(JOURNAL.c.project_id == project_id, ~JOURNAL.c.is_refused)
         return Contents(images.total(), instances.total(), connection.execute(lines).scalar_one())
+
+
+def archive_project(store: Store, who: str, row: ProjectRow) -> bool:
+    """Take a project out of the menus and make it read-only; its jobs end.
+
+    Args:
+        store, who: where, and for the journal.
+        row: the project as its author saw it.
+
+    Returns:
+        Whether it was not archived before.
+
+    Raises:
+        ConflictError: if somebody else has changed the project meanwhile.
+        StoreError: if it was deleted.
+    """
+    store.project(row.id)
+    entry = store.decide(row.id, who, ARCHIVE, [Change("project", row.id, row.version, {"archived": True})])
+    _cancel_jobs(store, row.id, "the project was archived")
+    return entry is not None
+
+
+def bring_back_project(store: Store, who: str, row: ProjectRow) -> bool:
+    """Take an archived project back to work; the arguments and errors are those of :func:`archive_project`.
+
+    Returns:
+        Whether it was archived.
+    """
+    store.project(row.id)
+    change = Change("project", row.id, row.version, {"archived": False})
+    return store.decide(row.id, who, BRING_BACK, [change]) is not None
 
 
 def delete_project(store: Store, who: str, row: ProjectRow) -> None:

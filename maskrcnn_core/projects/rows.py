@@ -47,9 +47,12 @@ def instances_query(project_id: int) -> Select[Any]:
 
 def project_row(row: Sequence[Any]) -> ProjectRow:
     """Return a sealed row of the table of projects."""
-    id_, name, description, made_at, made_by, version, _gone, extra, _seal = row
+    id_, name, description, made_at, made_by, archived, version, _gone, extra, _seal = row
     at = datetime.fromisoformat(made_at) if isinstance(made_at, str) else made_at
-    return ProjectRow(id_, name, description, at.replace(tzinfo=UTC), made_by, version, parse_json(extra))
+    made_at = at.replace(tzinfo=UTC)
+    return ProjectRow(
+        id_, name, description, made_at, made_by, version, parse_json(extra), is_archived=bool(archived)
+    )
 
 
 def category_row(row: Sequence[Any]) -> CategoryRow:

@@ -1,4 +1,4 @@
-"""Whether a project is there to be worked in, or was deleted, and what is said where it was."""
+"""Whether a project is there to be worked in, or was archived or deleted, and what is said of that."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from maskrcnn_core.errors import StoreError
 from maskrcnn_core.projects.db.tables import JOURNAL, PROJECT
 
 __all__ = [
+    "ARCHIVE",
+    "BRING_BACK",
     "DELETE",
     "KEPT_DAYS",
     "PURGE",
@@ -31,10 +33,13 @@ KEPT_DAYS = 30
 DELETE, RESTORE, PURGE = "delete project", "restore project", "purge project"
 """The journal's kinds of what takes a project away, brings it back, and lets its files go."""
 
-STANDING_KINDS = frozenset({DELETE, RESTORE, PURGE})
+ARCHIVE, BRING_BACK = "archive project", "bring back project"
+"""The journal's kinds of what makes a project read-only, and of what ends that."""
+
+STANDING_KINDS = frozenset({DELETE, RESTORE, PURGE, ARCHIVE, BRING_BACK})
 """What undo and redo pass over: whoever takes back a decision means one about what is in the project."""
 
-_COLUMNS = frozenset({"gone"})
+_COLUMNS = frozenset({"gone", "archived"})
 """Of a project: what a decision about its standing changes."""
 
 
@@ -70,7 +75,7 @@ def deletion_of(connection: Connection, project_id: int) -> Deletion | None:
         .where(
             PROJECT.c.id == project_id,
             PROJECT.c.gone,
-            JOURNAL.c.kind.in_(STANDING_KINDS),
+            JOURNAL.c.kind.in_((DELETE, RESTORE, PURGE)),
             ~JOURNAL.c.is_refused,
         )
         .order_by(JOURNAL.c.id.desc())
@@ -101,14 +106,14 @@ def told_absence(connection: Connection, project_id: int) -> str:
     )
 
 
-def check_stands(connection: Connection, project_id: int, lines: Iterable[Mapping[str, Any]]) -> None:
+def check_stands(connection: Connection, project_id: int, lines: Iterable[Mapping[str, Any]] = ()) -> None:
     """Refuse a decision in a project that is not there to be worked in; one about just that may be made.
 
     To be called after the rows are held: whoever deletes the project holds it against everybody else, and
     this waits for them.
 
     Args:
-        connection: in a writing transaction.
+        connection: in a writing transaction, or where nothing is decided yet.
         project_id: where.
         lines: of the decision, as the journal keeps them.
 
@@ -117,7 +122,12 @@ def check_stands(connection: Connection, project_id: int, lines: Iterable[Mappin
     """
     if any(line["table"] == PROJECT.name and line.get("after", {}).keys() & _COLUMNS for line in lines):
         return
-    state = select(PROJECT.c.gone).where(PROJECT.c.id == project_id)
+    state = select(PROJECT.c.gone, PROJECT.c.archived).where(PROJECT.c.id == project_id)
     row = connection.execute(state.with_for_update(read=True, key_share=True)).one_or_none()
     if row is None or row.gone:
         raise StoreError(told_absence(connection, project_id))
+    if row.archived:
+        raise StoreError(
+            "the project is archived and read-only; bring it back under Settings on the Project page, or "
+            "with 'project bring-back', and try again"
+        )

@@ -79,6 +79,7 @@ class Store(StoredRows):
             "description": description,
             "made_at": datetime.now(UTC),
             "made_by": who,
+            "archived": False,
             "extra": dict(extra or {}),
         }
         with self.writing() as connection:
@@ -91,7 +92,10 @@ class Store(StoredRows):
     @again(twice_is_once=True)
     def mark_opened(self, image_id: int) -> None:
         """Note that somebody has seen an image. It is no decision: nobody would want to undo it."""
-        seen = update(IMAGE).where(IMAGE.c.id == image_id, IMAGE.c.status == "new")
+        open_ones = select(PROJECT.c.id).where(~PROJECT.c.archived, ~PROJECT.c.gone)
+        seen = update(IMAGE).where(
+            IMAGE.c.id == image_id, IMAGE.c.status == "new", IMAGE.c.project_id.in_(open_ones)
+        )
         with self.writing() as connection:
             check_rows(connection, IMAGE, [image_id])
             connection.execute(seen.values(status="opened"))

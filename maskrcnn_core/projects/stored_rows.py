@@ -6,9 +6,10 @@ import copy
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Select, Table, Text, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, Text, cast, func, select
 from sqlalchemy.exc import IntegrityError
 
 from maskrcnn_core.common.one_line import one_line
@@ -54,7 +55,7 @@ from maskrcnn_core.projects.rows import (
     instances_query,
     project_row,
 )
-from maskrcnn_core.projects.standing import Deletion, deletion_of, told_absence
+from maskrcnn_core.projects.standing import Deletion, check_stands, deletion_of, told_absence
 from maskrcnn_core.projects.undo import undoing
 
 __all__ = ["StoredRows"]
@@ -77,19 +78,19 @@ class StoredRows:
 
     @again(twice_is_once=True)
     def projects(self) -> list[ProjectRow]:
-        """Return all projects that are there, by name.
+        """Return all projects that are there, that of the last decision first.
 
         Raises:
             DamageError: if the row of one of them is damaged.
         """
         with self.reading() as connection:
             query = sealed_query(PROJECT).where(~PROJECT.c.gone)
-            rows = list(self._sound(connection, PROJECT, query, project_row))
-        return sorted(rows, key=lambda row: row.name.casefold())
+            query = query.order_by(_used_at().desc(), PROJECT.c.id.desc())
+            return list(self._sound(connection, PROJECT, query, project_row))
 
     @again(twice_is_once=True)
     def sound_projects(self) -> tuple[list[ProjectRow], list[Damage]]:
-        """Return the projects that can be opened, by name, and those whose own row is damaged."""
+        """Return the projects that can be opened, in the same order, and those whose own row is damaged."""
         with self.reading() as connection:
             found = damaged_projects(connection)
         return self.leaving_out(found).projects(), found
@@ -110,6 +111,16 @@ class StoredRows:
         if row is None:
             raise StoreError(told_absence(connection, project_id))
         return row
+
+    @again(twice_is_once=True)
+    def refuse_closed(self, project_id: int) -> None:
+        """Check that decisions can be made in a project.
+
+        Raises:
+            StoreError: saying what became of it.
+        """
+        with self.reading() as connection:
+            check_stands(connection, project_id)
 
     @again(twice_is_once=True)
     def absence(self, project_id: int) -> str:
@@ -398,6 +409,13 @@ class StoredRows:
             if isinstance(error.__cause__, IntegrityError):
                 raise StoreError(_taken(error.__cause__)) from error.__cause__
             raise
+
+
+def _used_at() -> ColumnElement[datetime]:
+    """Return when a project's last decision was made, or else the project."""
+    of_project = select(JOURNAL.c.at).where(JOURNAL.c.project_id == PROJECT.c.id)
+    last = of_project.order_by(JOURNAL.c.id.desc()).limit(1).correlate(PROJECT)
+    return func.coalesce(last.scalar_subquery(), PROJECT.c.made_at)
 
 
 _TAKEN = (

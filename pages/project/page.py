@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from pages.project.deleted import draw_deleted
 from pages.project.new_project import draw_new_project
+from pages.project.put_away import draw_put_away
 from pages.project.sections import SECTIONS
 from pages.project.state import PageUi
 from pages.shared.away import waits_for_database
@@ -24,14 +24,14 @@ def draw_page(session: ProjectUi) -> None:
         )
         get_state().of_project(PageUi).notice.draw("no project")
         draw_new_project(session)
-        draw_deleted(session)
+        draw_put_away(session)
         return
 
     key = f"new-project-{project.row.id}"
     with st.sidebar, st.popover("New project", icon=":material/add:", width="stretch", key=key):
         draw_new_project(session)
     with st.sidebar:
-        draw_deleted(session)
+        draw_put_away(session)
 
     ui = get_state().of_project(PageUi)
     st.title(plain(project.row.name))

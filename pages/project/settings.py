@@ -1,4 +1,4 @@
-"""What a project is called and what it is about; and how it is deleted."""
+"""What a project is called and what it is about; and how it is archived and deleted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import streamlit as st
 from maskrcnn_core.common.bounds import MAX_DESCRIPTION, MAX_NAME
 from maskrcnn_core.images.reading import one_line
 from maskrcnn_core.projects.project_edits import describe_project, rename_project
-from maskrcnn_core.projects.removal import contents_of, delete_project
+from maskrcnn_core.projects.removal import (
+    archive_project,
+    bring_back_project,
+    contents_of,
+    delete_project,
+)
 from maskrcnn_core.projects.standing import KEPT_DAYS
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
@@ -19,7 +24,9 @@ __all__ = ["draw_settings"]
 
 def draw_settings(project: OpenProject, ui: PageUi) -> None:
     """Draw the project's name and description, and what takes it away."""
-    _draw_words(project, ui)
+    if not project.row.is_archived:
+        _draw_words(project, ui)
+    _draw_archive(project, ui)
     _draw_delete(project)
 
 
@@ -49,6 +56,21 @@ def _draw_words(project: OpenProject, ui: PageUi) -> None:
             entry = describe_project(project.store, project.who, project.row, description)
             told = "Saved the description; undo it under History."
             ui.notice.say(told if entry else "Nothing has changed: it says so already.")
+            st.rerun()
+
+
+def _draw_archive(project: OpenProject, ui: PageUi) -> None:
+    st.subheader("Archive")
+    label, icon, act, told = (
+        ("Bring back", ":material/unarchive:", bring_back_project, "is back")
+        if project.row.is_archived
+        else ("Archive", ":material/archive:", archive_project, "is archived")
+    )
+    st.text("An archived project is out of the menus, and read-only until somebody brings it back.")
+    if st.button(label, icon=icon, key="archive-project"):
+        with show_core_errors():
+            act(project.store, project.who, project.row)
+            ui.notice.say(f"{one_line(project.row.name)} {told}.")
             st.rerun()
 
 

@@ -27,7 +27,7 @@ def project_of_open_images(store: Store, state: UiState, predictor: Predictor) -
         InputError: if nobody has said their name.
     """
     who = state.project.who
-    present = {row.id for row in store.sound_projects()[0]}
+    present = {row.id for row in store.sound_projects()[0] if not row.is_archived}
     if state.mended_in not in present:
         name = f"Annotated {datetime.now():%Y-%m-%d %H.%M.%S}"
         state.mended_in, state.mended_as = store.create_project(name, who).id, "auto"

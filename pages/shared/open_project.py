@@ -72,6 +72,10 @@ def parameter(name: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 16 else None
 
 
+def _called(row: ProjectRow) -> str:
+    return f"{row.name} (archived)" if row.is_archived else row.name
+
+
 def _deleted(store: Store) -> str:
     """Return what became of the project that the address names; empty unless it was deleted."""
     id_ = parameter("project")
@@ -91,7 +95,8 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
     if store is None:
         end_page()
     found, damaged = store.sound_projects()
-    projects = {row.id: row for row in found}
+    looked_at = (ui.id, parameter("project"))
+    projects = {row.id: row for row in found if not row.is_archived or row.id in looked_at}
     for damage in damaged:
         st.error(
             plain(
@@ -108,7 +113,7 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
         ui.open(parameter("project"))
         asked = ""
     if ui.id not in projects:
-        ui.open(next(iter(projects), None))
+        ui.open(next((id_ for id_, row in projects.items() if not row.is_archived), None))
     with st.sidebar:
         if projects:
             ids = list(projects)
@@ -121,7 +126,7 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
             st.selectbox(
                 "Project",
                 ids,
-                format_func=lambda id_: harmless(projects[id_].name),
+                format_func=lambda id_: harmless(_called(projects[id_])),
                 key="project-choice",
                 on_change=choose,
             )
@@ -157,5 +162,11 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
     if st.query_params.get("project") != str(ui.id):
         st.query_params.from_dict({"project": str(ui.id)})
     project = OpenProject(store, projects[ui.id], ui.who, store.revision(ui.id))
+    if project.row.is_archived:
+        st.info(
+            "This project is archived: read-only until somebody brings it back under Settings on the Project "
+            "page.",
+            icon=":material/archive:",
+        )
     ui.last = project
     return project

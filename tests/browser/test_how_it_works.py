@@ -301,7 +301,7 @@ def test_why_it_was_missed_and_the_box_taken_all_the_same(explained, known, fold
     picture.wait_until(take.is_disabled, "the button to be dead")
     store = Store(StorePlace.in_folder(folder))
     try:
-        project = store.projects()[-1]
+        project = store.projects()[0]
         (image,) = store.images(project.id)
         made = [row for row in store.instances(project.id, image_id=image.id) if row.source == "person"]
         names = {row.id: row.name for row in store.categories(project.id)}

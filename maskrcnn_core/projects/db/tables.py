@@ -113,6 +113,7 @@ PROJECT = Table(
     Column("description", Text, nullable=False),
     Column("made_at", UtcTime, nullable=False),
     Column("made_by", Text, nullable=False),
+    Column("archived", Boolean, nullable=False, server_default=text("false")),
     *_changeable(),
 )
 Index("uq_project_name", PROJECT.c.name, unique=True, sqlite_where=_PRESENT, postgresql_where=_PRESENT)
@@ -219,6 +220,7 @@ JOURNAL = Table(
     Column("changes", JSON, nullable=False),
     Column("operation", Text),
     Column("skipped", JSON(none_as_null=True)),
+    Index("ix_journal_project_id_id", "project_id", "id"),
     Index("ix_journal_who", "project_id", "who", "id"),
     Index("uq_journal_operation", "project_id", "operation", unique=True),
 )

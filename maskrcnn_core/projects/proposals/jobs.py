@@ -82,11 +82,12 @@ def add_job(store: Store, project_id: int, model_key: str, settings: JobSettings
     """Ask for a model to be run over a project; a worker does it.
 
     Raises:
-        StoreError: if there is no such project, or an open job of this model in it.
+        StoreError: if there is no such project, it is archived, or it has an open job of this model.
         InputError: if ``who`` is nobody.
     """
     check_who(who)
     store.project(project_id)
+    store.refuse_closed(project_id)
     with alone_with_jobs(store) as connection:
         same = select(JOB.c.state).where(
             JOB.c.project_id == project_id, JOB.c.model_key == model_key, JOB.c.state.in_(OPEN_STATES)

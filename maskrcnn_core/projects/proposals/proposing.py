@@ -141,6 +141,7 @@ def propose(
     """
     images = [row for row in store.images(project_id) if row.digest]
     model = predictor.model
+    store.refuse_closed(project_id)
     stretch = stretch_of(store.project(project_id))
     asked, seen = _asked_for(thresholds, mapping), seen_as(model.digest, stretch)
     finished = store.offered_images(project_id, seen, asked)

@@ -275,6 +275,7 @@ class _Go:
 def _check_categories(store: Store, project_id: int, settings: JobSettings) -> None:
     """Check, before each image, that no category is gone: nobody would see what is offered for it."""
     store.project(project_id)
+    store.refuse_closed(project_id)
     present = {row.id for row in store.categories(project_id)}
     gone = [one_line(name) for name, id_ in settings.mapping.items() if id_ not in present]
     if gone:

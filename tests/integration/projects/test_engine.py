@@ -8,21 +8,27 @@ import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from importlib import import_module
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import make_url
+from sqlalchemy import make_url, update
 
 from maskrcnn_core.errors import StoreError
 from maskrcnn_core.projects.db import engine as opening
 from maskrcnn_core.projects.db.engine import APPLICATION_ID, open_engine, reading, writing
 from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace, find_place
-from maskrcnn_core.projects.db.tables import METADATA
+from maskrcnn_core.projects.db.seals import seal_of, sealed_names
+from maskrcnn_core.projects.db.tables import METADATA, PROJECT
+from maskrcnn_core.projects.removal import archive_project
 from maskrcnn_core.projects.store import Store
 from tests.builders.projects import change, make_project
 
 pytestmark = pytest.mark.both_databases
+
+FORM_5 = import_module("maskrcnn_core.projects.db.migrations.versions.0006_archive")._BEFORE
 
 
 @pytest.fixture
@@ -110,7 +116,7 @@ def test_many_who_open_a_new_place_at_once_share_one_database(place):
         ids = list(pool.map(open_and_make, range(8)))
     assert len(set(ids)) == 8
     store = Store(place)
-    assert [p.name for p in store.projects()] == [f"P{n}" for n in range(8)]
+    assert sorted(p.name for p in store.projects()) == [f"P{n}" for n in range(8)]
     store.close()
 
 
@@ -153,6 +159,36 @@ def test_an_older_database_is_migrated_and_can_be_used(place, monkeypatch):
     assert [i.file_name for i in store.images(1)] == ["a.png"]
     entry = store.decide(1, "ann", "look", [change(store.images(1)[0], "image", status="opened")])
     assert entry is not None and store.undo(1, "ann").target_id == entry.id
+    store.close()
+
+
+def test_a_new_column_is_sealed_and_blesses_no_damage(place, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(opening, "_newest", lambda: "0005")
+        engine = open_engine(place)
+    made = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    with writing(engine) as connection:
+        for id_, name in ((1, "Cells"), (2, "Leaves")):
+            values = [id_, name, "", made.replace(tzinfo=None), "ann", 3, False, "{}"]
+            row = dict(zip(sealed_names(FORM_5), values, strict=True)) | {
+                "made_at": made,
+                "extra": {},
+                "seal": seal_of(FORM_5, values),
+            }
+            connection.execute(FORM_5.insert(), row)
+        connection.exec_driver_sql("UPDATE project SET description = 'flipped' WHERE id = 2")
+    engine.dispose()
+    store = Store(place)
+    found, damaged = store.sound_projects()
+    assert [(row.name, row.version, row.made_at, row.is_archived) for row in found] == [
+        ("Cells", 3, made, False)
+    ]
+    assert [damage.shown for damage in damaged] == ["project Leaves"]
+    assert store.damaged_rows(1) == []
+    assert archive_project(store, "ann", found[0]) and store.project(1).is_archived
+    with store.writing() as connection:
+        connection.execute(update(PROJECT).where(PROJECT.c.id == 1).values(archived=False))
+    assert [damage.id for damage in store.damaged_rows(1)] == [1], "the seal covers the column"
     store.close()
 
 

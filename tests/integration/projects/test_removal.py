@@ -15,7 +15,15 @@ from maskrcnn_core.projects.new_rows import new_image
 from maskrcnn_core.projects.project_edits import rename_project
 from maskrcnn_core.projects.proposals import job_claims, jobs
 from maskrcnn_core.projects.proposals.worker import work_off
-from maskrcnn_core.projects.removal import contents_of, delete_project, purge, purge_now, restore_project
+from maskrcnn_core.projects.removal import (
+    archive_project,
+    bring_back_project,
+    contents_of,
+    delete_project,
+    purge,
+    purge_now,
+    restore_project,
+)
 from maskrcnn_core.projects.standing import KEPT_DAYS
 from tests.builders.projects import SIZE, change, make_project, statuses
 from tests.integration.projects.test_worker import add as add_job
@@ -222,3 +230,52 @@ def test_files_that_cannot_be_deleted_keep_the_rows_for_the_next_time(store, mon
     assert len(files_of(store)) == 2
     (done,) = purge(store, at=LATER)
     assert not done.problem and store.deleted_projects() == [] and files_of(store) == set()
+
+
+def test_an_archived_project_is_read_only_until_it_is_brought_back(store):
+    project = make_project(store)
+    document = export_coco(store, project)
+    (first, *_), job = store.instances(project), add_job(store, project)
+    assert archive_project(store, "bob", store.project(project))
+    row = store.project(project)
+    assert row.is_archived and not archive_project(store, "ann", row) and store.damaged_rows(project) == []
+    assert jobs.job(store, job.id).state == "cancelled" and export_coco(store, project) == document
+    said = "the project is archived and read-only; bring it back"
+    with pytest.raises(StoreError, match=said):
+        store.decide(project, "ann", "accept", [change(first, status="accepted")])
+    with pytest.raises(StoreError, match=said):
+        store.undo(project, "ann")
+    with pytest.raises(StoreError, match=said):
+        rename_project(store, "ann", row, "Zellen")
+    with pytest.raises(StoreError, match=said):
+        add_job(store, project)
+    store.mark_opened(first.image_id)
+    assert {image.status for image in store.images(project)} == {"new"}
+    restore_project(store, "ann", delete(store, project))
+    assert store.project(project).is_archived, "it comes back as it was"
+    assert bring_back_project(store, "ann", store.project(project))
+    assert not bring_back_project(store, "ann", store.project(project))
+    store.decide(project, "ann", "accept", [change(first, status="accepted")])
+    store.mark_opened(first.image_id)
+    assert [image.status for image in store.images(project)] == ["opened", "new"]
+    assert store.undo(project, "bob") is None, "his own decision was about the project's standing"
+
+
+def test_a_job_of_a_project_that_is_archived_meanwhile_fails_with_the_reason(store):
+    project = make_project(store, images=1)
+    job = add_job(store, project)
+    archive_project(store, "ann", store.project(project))
+    with store.writing() as connection:
+        connection.execute(update(JOB).values(state="waiting", ended_at=None))
+    work_off(store)
+    found = jobs.job(store, job.id)
+    assert found.state == "failed" and "the project is archived and read-only" in found.message
+
+
+def test_the_project_of_the_last_decision_comes_first(store):
+    ids = {name: make_project(store, name=name, images=1, instances=1) for name in ("B", "A", "C")}
+    assert [row.name for row in store.projects()] == ["C", "A", "B"]
+    (row,) = store.instances(ids["B"])
+    store.decide(ids["B"], "ann", "accept", [change(row, status="accepted")])
+    assert [row.name for row in store.projects()] == ["B", "C", "A"]
+    assert [row.name for row in store.sound_projects()[0]] == ["B", "C", "A"]

@@ -456,3 +456,18 @@ def test_deleting_for_good_asks_for_the_name(data_folder, tmp_path):
     told("new", "Cells")
     told("delete", "Cells")
     assert "gone for good, 0 files deleted" in typed("Cells\n", "purge", "Cells").stdout
+
+
+def test_a_project_is_archived_and_brought_back():
+    for name in ("B", "A"):
+        told("new", name)
+    assert [line.split()[0] for line in told("list").splitlines()[1:]] == ["A", "B"], "the last used first"
+    assert told("archive", "A") == "A is archived; 'project bring-back' ends that\n"
+    assert told("archive", "A") == "A is archived already\n"
+    listed = invoke("list")
+    assert [line.split()[0] for line in listed.stdout.splitlines()[1:]] == ["B"]
+    assert "1 archived project: 'project list --archived'" in listed.stderr
+    assert [line.split()[0] for line in told("list", "--archived").splitlines()[1:]] == ["A"]
+    assert "the project is archived and read-only" in invoke("rename", "A", "C").stderr
+    assert told("bring-back", "A") == "A is back\n" and told("bring-back", "A") == "A is not archived\n"
+    assert [line.split()[0] for line in told("list").splitlines()[1:]] == ["A", "B"]

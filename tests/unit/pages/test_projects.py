@@ -156,6 +156,27 @@ def test_a_project_is_deleted_and_restored_and_its_links_say_so(store):
     assert "Restored Cells" in app.success[0].value and store.deleted_projects() == []
 
 
+def test_an_archived_project_is_out_of_the_menu_and_opened_to_be_looked_at(store):
+    make_project(store, name="Other")
+    project = make_project(store)
+    app = open_page("project")
+    menu = app.selectbox(key="project-choice")
+    assert menu.options == ["Cells", "Other"], "the last used first"
+    page_ui(app).section = "settings"
+    app.run()
+    app.button(key="archive-project").click().run()
+    assert not app.error and "Cells is archived" in app.success[0].value
+    assert "This project is archived" in app.info[0].value
+    assert not any(text.label == "Name" for text in app.text_input)
+    other = open_page("project")
+    assert other.title[0].value == "Other" and other.selectbox(key="project-choice").options == ["Other"]
+    other.button(key=f"open-archived-{project}").click().run()
+    assert other.title[0].value == "Cells" and "This project is archived" in other.info[0].value
+    assert harmless("Cells (archived)") in other.selectbox(key="project-choice").options
+    app.button(key="archive-project").click().run()
+    assert "Cells is back" in app.success[0].value and not store.project(project).is_archived
+
+
 def test_what_was_deleted_long_ago_goes_when_the_app_starts(store, monkeypatch):
     delete_project(store, "ann", store.project(make_project(store)))
     for file in Path(store.place.files).glob("*/*"):

@@ -1,4 +1,4 @@
-"""The projects that were deleted and can still be restored."""
+"""The projects that are out of the menus: archived ones, and deleted ones that can still be restored."""
 
 from __future__ import annotations
 
@@ -12,18 +12,34 @@ from maskrcnn_core.projects.removal import restore_project
 from pages.project.state import PageUi
 from pages.shared.cached import open_store
 from pages.shared.session import ProjectUi, get_state
-from pages.shared.texts import plain, show_core_errors
+from pages.shared.texts import harmless, plain, show_core_errors
 
-__all__ = ["draw_deleted"]
+__all__ = ["draw_put_away"]
 
 
-def draw_deleted(ui: ProjectUi) -> None:
-    """Draw the deleted projects, each with the days it has left; nothing if there are none."""
-    store = open_store()
-    deleted = [(row, deletion) for row, deletion in store.deleted_projects() if deletion.days_left()]
+def draw_put_away(ui: ProjectUi) -> None:
+    """Draw the archived and the deleted projects; nothing if there are none."""
+    there = open_store().sound_projects()[0]
+    _draw_archived(ui, [row for row in there if row.is_archived])
+    _draw_deleted(ui, {row.name for row in there})
+
+
+def _draw_archived(ui: ProjectUi, rows: list[ProjectRow]) -> None:
+    if not rows:
+        return
+    with st.expander(f"Archived ({len(rows)})", icon=":material/archive:"):
+        for row in rows:
+            if st.button(harmless(row.name), key=f"open-archived-{row.id}", help="Open it to look at"):
+                ui.open(row.id)
+                st.query_params.from_dict({"project": str(row.id)})
+                st.rerun()
+
+
+def _draw_deleted(ui: ProjectUi, taken: set[str]) -> None:
+    """Draw the deleted projects, each with the days it has left."""
+    deleted = [pair for pair in open_store().deleted_projects() if pair[1].days_left()]
     if not deleted:
         return
-    taken = {row.name for row in store.sound_projects()[0]}
     with st.expander(f"Deleted projects ({len(deleted)})", icon=":material/delete:"):
         for row, deletion in deleted:
             st.markdown(f"**{plain(row.name)}**")
