@@ -69,7 +69,7 @@ def _place(x: float, y: float) -> tuple[float, float]:
 def draw_grid(
     rows: Sequence[str], columns: Sequence[str], values: Doubles, frames: Sequence[tuple[int, int, Color]]
 ) -> Pixels:
-    """Draw numbers from 0 to 1 as a grid of coloured cells with their values; 0 has none.
+    """Draw numbers from 0 to 1 as a grid of coloured cells with their values; one that rounds to 0 has none.
 
     Args:
         rows, columns: names, R of rows from the top and C of columns from the left.
@@ -112,7 +112,7 @@ def _draw_cell(
 ) -> None:
     x, y = corner
     draw.rectangle((x, y, x + _CELL - 2, y + _CELL - 2), fill=color)
-    if value > 0:
+    if value >= 0.005:
         text = f"{value:.2f}".removeprefix("0")
         room = (_CELL - draw.textlength(text, font=font)) / 2
         draw.text((x + room, y + 9), text, fill="black" if value > 0.6 else "white", font=font)

@@ -170,7 +170,7 @@ def test_what_is_right_and_missed_follows_the_iou(scene, known):
     thresholds = Thresholds(0.5, predictor.model.nms_threshold, predictor.model.max_detections)
     comparison = judge_trace(predictor, trace, thresholds, truth, pixels, kind="bbox").comparison
     scene.go("truth")
-    choose(scene.page, "boxes")
+    scene.page.get_by_role("radio", name="boxes", exact=True).click()
     slider = scene.page.get_by_role("slider", name="IoU from which on a detection is right")
     for iou, presses in ((0.5, 0), (0.95, 9)):
         slider.focus()
