@@ -50,6 +50,7 @@ class _Given:
         settings: lines of Matterport's Config, typed or changed; empty for none.
         preset: which of Matterport's samples the model was trained as.
         style: of an mmdetection model.
+        boxes_only: whether a Faster R-CNN opens, too, its masks being its boxes.
     """
 
     weights: UploadedFile | None
@@ -59,13 +60,14 @@ class _Given:
     settings: str
     preset: MatterportPreset | None
     style: MmdetectionStyle | None
+    boxes_only: bool
 
     @property
     def mark(self) -> tuple[object, ...]:
         """Equal as long as the same is given."""
         uploads = (self.weights, self.beside, self.config)
         ids = tuple(upload and upload.file_id for upload in uploads)
-        return (*ids, self.names, self.settings, self.preset, self.style)
+        return (*ids, self.names, self.settings, self.preset, self.style, self.boxes_only)
 
 
 def draw_own_model(state: UiState) -> None:
@@ -134,6 +136,11 @@ def _draw_form() -> _Given:
             help="Lines as config.display() prints them; change what differs. What is left out is as in "
             "Matterport's own Config.",
         )
+    boxes_only = st.toggle(
+        "Open a Faster R-CNN, which has no mask head, for its boxes",
+        key="custom-boxes-only",
+        help="Its masks are then its boxes, and the model's title, its notes and its exports say so.",
+    )
     return _Given(
         weights,
         beside,
@@ -142,6 +149,7 @@ def _draw_form() -> _Given:
         "" if config or (preset and settings == printed_config(MATTERPORT_PRESETS[preset])) else settings,
         preset,
         style,
+        boxes_only,
     )
 
 
@@ -157,7 +165,7 @@ def _load(weights: UploadedFile, given: _Given) -> LoadedModel:
         config = _saved(folder / "config", given.config)
         if given.settings.strip():
             config = _written(folder / "config", _TYPED_CONFIG, given.settings.encode())
-        sidecar = Sidecar(config, given.style, given.preset)
+        sidecar = Sidecar(config, given.style, given.preset, boxes_only=given.boxes_only)
         return load_custom_model(file, names, title=weights.name[:MAX_NAME], sidecar=sidecar)
 
 

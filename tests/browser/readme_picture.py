@@ -1,45 +1,104 @@
-"""Makes the README's first picture from the running app: ``python -m tests.browser.readme_picture``.
+"""Makes the README's pictures of the pages: ``python -m tests.browser.readme_picture [PAGE ...]``.
 
-The sample is a photo of a package, whose licence the README names; ``MASKDESK_WEIGHTS`` decides which models
-are ready, and so which one answers: the best, or the one that is named.
+``PICTURES`` is the table. The sample on *Annotate* is a photo of a package, whose licence the README names;
+``MASKDESK_WEIGHTS`` decides which models are ready, and so which one answers: the best.
 """
 
 import argparse
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from maskrcnn_core.synthetic.samples import SAMPLES
-from tests.browser.chromium import find_chromium
+from tests.browser.chromium import find_chromium, remember_name
 from tests.browser.conftest import FLAGS, ROOT, Servers
+from tests.browser.desk import Desk
+from tests.browser.explain_page import ExplainPage
 from tests.browser.forking import Forker
+from tests.browser.review_page import ReviewPage, settle
 
-SIZE = {"width": 1360, "height": 1010}
+FOLDER = ROOT / "docs" / "images"
+STARTER = "Starter (nuclei and drawn shapes)"
+MASKS = "[data-ready=true]:not([data-shown-count='0'])"
 
 
-def take(sample: str, model: str, target: Path) -> None:
-    """Opens a sample with a model and takes the page's picture."""
-    row = next(row for row in SAMPLES if row.key == sample)
+@dataclass(frozen=True)
+class Picture:
+    """What is on the page when its picture is taken.
+
+    Args:
+        sample: its key.
+        model: its title in the menu; empty for the best that is ready.
+        height: of the window.
+        lead: from the sample's masks on *Annotate* to the view.
+    """
+
+    sample: str
+    model: str
+    height: int
+    lead: Callable[[Page], None]
+
+
+def stay(_page: Page) -> None:
+    pass
+
+
+def to_the_editor(page: Page) -> None:
+    page.get_by_role("button", name="Correct masks, add missed objects").click()
+    page.wait_for_url("**/review?*")
+    review = ReviewPage.on(page)
+    review.press("Tab", "v")
+    review.wait(tool="corners")
+
+
+def to_the_iou(page: Page) -> None:
+    page.get_by_role("link", name="How it works").click()
+    explained = ExplainPage.on(page)
+    explained.go("iou")
+    explained.picture("iou")
+
+
+PICTURES = {
+    "annotate": Picture("coffee", "", 1010, stay),
+    "review": Picture("shapes", STARTER, 900, to_the_editor),
+    "how-it-works": Picture("shapes", STARTER, 980, to_the_iou),
+}
+
+
+def take(page: Page, address: str, picture: Picture, target: Path) -> None:
+    """Opens a sample with a model, goes on to the view and takes the page's picture."""
+    desk = Desk(page, address)
+    desk.open_sample(next(row.title for row in SAMPLES if row.key == picture.sample))
+    page.locator(MASKS).wait_for(timeout=240_000)
+    if picture.model:
+        page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
+        page.get_by_role("option", name=picture.model).click()
+        settle(page)
+        page.locator(MASKS).wait_for(timeout=240_000)
+    settle(page)
+    picture.lead(page)
+    settle(page)
+    page.wait_for_timeout(1500)  # what fades in is there
+    page.screenshot(path=target)
+
+
+def main(names: list[str]) -> None:
     servers = Servers(lambda name: Path(tempfile.mkdtemp(prefix=f"{name}-")), Forker())
-    address = servers(ROOT / "app.py", {"MASKDESK_FETCH": "no"}, cwd=ROOT)
+    data = tempfile.mkdtemp(prefix="data-")
+    address = servers(ROOT / "app.py", {"MASKDESK_FETCH": "no", "MASKDESK_DATA": data}, cwd=ROOT)
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=FLAGS)
-            page = browser.new_page(viewport=SIZE, device_scale_factor=1)
-            page.goto(address)
-            if not row.is_first:
-                page.get_by_text("More samples").click(timeout=120_000)
-            page.get_by_role("button", name=row.title).click(timeout=120_000)
-            page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=240_000)
-            if model:
-                page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
-                page.get_by_role("option", name=model).click()
-                page.wait_for_timeout(3000)
-                page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=240_000)
-            page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
-            page.wait_for_timeout(1500)
-            page.screenshot(path=target)
+            for name in names:
+                picture = PICTURES[name]
+                context = browser.new_context(viewport={"width": 1360, "height": picture.height})
+                remember_name(context)
+                context.set_default_timeout(120_000)
+                take(context.new_page(), address, picture, FOLDER / f"{name}.png")
+                context.close()
             browser.close()
     finally:
         servers.kill(address)
@@ -47,8 +106,5 @@ def take(sample: str, model: str, target: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sample", default="coffee")
-    parser.add_argument("--model", default="", help="its title in the menu; empty for the best that is ready")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "images" / "annotate.png")
-    options = parser.parse_args()
-    take(options.sample, options.model, options.out)
+    parser.add_argument("pages", nargs="*", choices=[*PICTURES, []], help="all by default")
+    main(parser.parse_args().pages or list(PICTURES))

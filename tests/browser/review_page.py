@@ -66,6 +66,15 @@ class ReviewPage:
         self.wait()
         wait_for_the_name(page)
 
+    @classmethod
+    def on(cls, page):
+        """The page that a link or a button has led to."""
+        made = cls.__new__(cls)
+        made.page = page
+        made.wait()
+        wait_for_the_name(page)
+        return made
+
     @property
     def root(self):
         return self.page.locator(".viewer[data-part=root]")
