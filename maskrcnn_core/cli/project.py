@@ -31,6 +31,7 @@ from maskrcnn_core.errors import InputError
 from maskrcnn_core.images.reading import Stretch
 from maskrcnn_core.projects.db.damage import refuse_damage
 from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE
+from maskrcnn_core.projects.image_edits import images_named, remove_images
 from maskrcnn_core.projects.project_edits import describe_project, rename_project
 from maskrcnn_core.projects.proposals.category_matching import category_mapping
 from maskrcnn_core.projects.proposals.fit import Fit
@@ -131,6 +132,20 @@ def describe(
 
 app.command("add")(add_images)
 app.command("import")(import_ground_truth)
+
+
+@app.command("remove")
+def remove(
+    name: ProjectArgument,
+    images: Annotated[list[str], typer.Argument(help="File names of images, as the project has them.")],
+    who: WhoOption = None,
+) -> None:
+    """Remove images from a project, with all that is on them; 'project undo' brings both back."""
+    with open_store() as store:
+        project = project_named(store, name)
+        rows = images_named(store, project.id, images)
+        removed = remove_images(store, project.id, name_for_journal(who), rows)
+        typer.echo(f"removed {removed.told}; 'project undo' brings them back")
 
 
 @app.command("annotate")

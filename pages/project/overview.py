@@ -13,6 +13,7 @@ import streamlit as st
 
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.images.reading import one_line
+from maskrcnn_core.projects.image_edits import remove_images
 from maskrcnn_core.projects.records import IMAGE_STATUSES, Fact, ImageRow, Status
 from maskrcnn_core.projects.review.review_queue import QueueFilter
 from maskrcnn_core.projects.review.statistics import SCORE_BINS, accept_rates, counts_by, cut_points, overview
@@ -24,7 +25,7 @@ from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
 from pages.shared.progress import draw_progress
 from pages.shared.session import get_state
-from pages.shared.texts import cell, plain
+from pages.shared.texts import cell, harmless, plain, show_core_errors
 
 __all__ = ["draw_overview"]
 
@@ -205,6 +206,30 @@ def _draw_gallery(project: OpenProject, ui: PageUi) -> None:
         ui.gallery_page = number - 1
     part = shown[ui.gallery_page * _PER_PAGE : (ui.gallery_page + 1) * _PER_PAGE]
     _draw_table(project, part, of_image)
+    if part and not project.row.is_archived:
+        _draw_removal(project, ui, part, of_image)
+
+
+def _draw_removal(
+    project: OpenProject, ui: PageUi, images: list[ImageRow], of_image: dict[int, list[Fact]]
+) -> None:
+    by_id = {image.id: image for image in images}
+    with st.popover("Remove images", icon=":material/delete:", key=f"removal-{project.row.id}"):
+        chosen = st.multiselect(
+            "Images of this page",
+            list(by_id),
+            format_func=lambda id_: harmless(by_id[id_].file_name),
+            key=f"remove-{project.row.id}-{ui.gallery_page}-{project.revision}",
+        )
+        on_them = sum(len(of_image[id_]) for id_ in chosen)
+        st.caption(f"{counted(on_them, 'instance')} on them would go along. Undo brings both back.")
+        asked = st.button("Remove these", icon=":material/delete:", disabled=not chosen, key="remove-images")
+    if asked:
+        with show_core_errors():
+            rows = [by_id[id_] for id_ in chosen]
+            removed = remove_images(project.store, project.row.id, project.who, rows)
+            ui.notice.say(f"Removed {removed.told}; undo it under History.")
+            st.rerun()
 
 
 def _draw_table(project: OpenProject, images: list[ImageRow], of_image: dict[int, list[Fact]]) -> None:

@@ -471,3 +471,18 @@ def test_a_project_is_archived_and_brought_back():
     assert "the project is archived and read-only" in invoke("rename", "A", "C").stderr
     assert told("bring-back", "A") == "A is back\n" and told("bring-back", "A") == "A is not archived\n"
     assert [line.split()[0] for line in told("list").splitlines()[1:]] == ["A", "B"]
+
+
+def test_images_are_removed_and_undone(tmp_path):
+    told("new", "P")
+    for n in range(2):
+        (tmp_path / f"{n}.png").write_bytes(encode_png(draw_scene(n).pixels))
+    told("add", "P", tmp_path / "0.png", tmp_path / "1.png", "--quiet")
+    wrong = invoke("remove", "P", "0.png", "9.png")
+    assert wrong.exit_code == 2 and "expected file names of the project, got 9.png" in wrong.stderr
+    assert (
+        told("remove", "P", "0.png") == "removed 1 image with 0 instances; 'project undo' brings them back\n"
+    )
+    assert told("list").splitlines()[1].split()[1] == "1"
+    assert "taken back: remove images, 1 image (0.png)" in told("undo", "P")
+    assert told("list").splitlines()[1].split()[1] == "2"

@@ -177,6 +177,22 @@ def test_an_archived_project_is_out_of_the_menu_and_opened_to_be_looked_at(store
     assert "Cells is back" in app.success[0].value and not store.project(project).is_archived
 
 
+def test_chosen_images_are_removed_and_brought_back_under_history(store):
+    project = make_project(store)
+    app = open_page("project")
+    (menu,) = [one for one in app.multiselect if one.label == "Images of this page"]
+    assert menu.options == ["image 1.png", "image 2.png"]
+    menu.select("image 2.png").run()
+    assert any("3 instances on them would go along" in caption.value for caption in app.caption)
+    app.button(key="remove-images").click().run()
+    assert not app.error and "Removed 1 image with 3 instances" in app.success[0].value
+    assert len(store.images(project)) == 1 and len(store.instances(project)) == 3
+    page_ui(app).section = "history"
+    app.run()
+    app.button(key="history-Undo").click().run()
+    assert len(store.images(project)) == 2 and len(store.instances(project)) == 6
+
+
 def test_what_was_deleted_long_ago_goes_when_the_app_starts(store, monkeypatch):
     delete_project(store, "ann", store.project(make_project(store)))
     for file in Path(store.place.files).glob("*/*"):
