@@ -45,10 +45,11 @@ def draw_page(session: ProjectUi) -> None:
     def choose_section() -> None:
         ui.section = st.session_state["project-section"]
 
-    if not ui.is_addressed and (asked := st.query_params.get("section")) in keys:
-        ui.section = asked  # a link, or a reload; from then on the person chooses
-    ui.is_addressed = True
-    if st.query_params.get("section") != ui.section:
+    asked = st.query_params.get("section")
+    if asked in keys and asked != ui.addressed:
+        ui.section = asked  # a link, or a reload: what the page wrote itself asks for nothing
+    ui.addressed = ui.section
+    if asked != ui.section:
         st.query_params["section"] = ui.section
     st.session_state["project-section"] = ui.section
     st.segmented_control(

@@ -18,7 +18,7 @@ class PageUi:
 
     Attributes:
         section: the key of the section that is shown.
-        is_addressed: whether the page's address has been followed.
+        addressed: the section as the page last wrote it into its address.
         wanted: the filter of gallery, review and export.
         wanted_by: what set the filter, in words; empty for none.
         has_charts: whether the charts were drawn before, so that the browser has their script.
@@ -31,7 +31,7 @@ class PageUi:
     """
 
     section: str = "overview"
-    is_addressed: bool = False
+    addressed: str = ""
     wanted: QueueFilter = field(default_factory=QueueFilter)
     wanted_by: str = ""
     has_charts: bool = False
@@ -46,7 +46,7 @@ class PageUi:
         """Keep where one is on the page, but not what was chosen in a project, or said of it."""
         return PageUi(
             section=self.section,
-            is_addressed=self.is_addressed,
+            addressed=self.addressed,
             has_charts=self.has_charts,
             chart_round=self.chart_round + 1,
             upload_round=self.upload_round,

@@ -1,5 +1,7 @@
 """Review: a queue by doubt, one key per decision, and nothing lost."""
 
+from collections import Counter
+
 import streamlit as st
 
 from maskrcnn_core.common.one_line import counted
@@ -73,7 +75,7 @@ def draw_picture(project: OpenProject, ui: ProjectUi, client: str, *, is_saved: 
     item = review.item
     write_address(review)
     if item is None:
-        st.info("Nothing matches. Choose something else under Queue.", icon=":material/inbox:")
+        draw_end(project, review)
         if missing := sum(not image.digest for image in project.images):
             st.caption(
                 f"{counted(missing, 'image is', 'images are')} listed in a COCO file but missing: add the "
@@ -92,6 +94,21 @@ def draw_picture(project: OpenProject, ui: ProjectUi, client: str, *, is_saved: 
             project.store.mark_opened(item.image_id)
     if not is_drawn:
         draw_steps(review)
+
+
+def draw_end(project: OpenProject, review: ReviewUi) -> None:
+    """Draw why there is nothing in the queue, and what comes next."""
+    statuses = Counter(image.status for image in project.images if image.digest)
+    if set(statuses) != {"reviewed"} or "reviewed" in review.wanted.image_statuses:
+        st.info("Nothing matches. Choose something else under Queue.", icon=":material/inbox:")
+        return
+    st.success(f"All reviewed: {counted(statuses.total(), 'image')}.", icon=":material/task_alt:")
+    st.page_link(
+        "pages/project/page.py",
+        label="Export",
+        icon=":material/download:",
+        query_params={"project": str(project.row.id), "section": "out"},
+    )
 
 
 def what_is_shown(project: OpenProject, ui: ProjectUi, client: str) -> ReviewMessage:

@@ -16,7 +16,7 @@ from maskrcnn_core.projects.exchange.coco_in import import_coco
 from maskrcnn_core.projects.exchange.images_in import import_images
 from maskrcnn_core.projects.proposals import supervising
 from maskrcnn_core.projects.removal import delete_project
-from maskrcnn_core.projects.review.review_queue import QueueItem
+from maskrcnn_core.projects.review.review_queue import QueueFilter, QueueItem
 from maskrcnn_core.synthetic.scenes import draw_scene
 from pages.components import review as review_component
 from pages.components.review_messages import VERSION
@@ -372,6 +372,28 @@ def test_the_review_page_opens_with_its_queue_and_progress(store):
     assert review.queue == (QueueItem(image.id),)
     assert store.images(project)[0].status == "opened", "somebody has seen it"
     assert app.query_params["image"] == str(image.id)
+
+
+def test_whoever_has_reviewed_all_is_led_to_the_export(store):
+    project = make_project(store, images=0)
+    import_images(store, project, "ann", [("a.png", encode_png(draw_scene(1).pixels))])
+    store.decide(project, "ann", "finish", [change(store.images(project)[0], "image", status="reviewed")])
+    app = open_page("project")
+    assert page_ui(app).section == "overview"
+    app.switch_page("pages/review/page.py").run()
+    assert not app.exception and [one.value for one in app.success] == ["All reviewed: 1 image."]
+    (link,) = app.get("page_link")
+    assert link.proto.label == "Export"
+    app.query_params["section"] = "out"
+    app.switch_page("pages/project/page.py").run()
+    assert page_ui(app).section == "out"
+    page_ui(app).section = "overview"  # as a person chooses, while the address still has the old one
+    app.run()
+    assert page_ui(app).section == "overview"
+    app.switch_page("pages/review/page.py").run()
+    review_ui(app).make_of(QueueFilter(image_statuses=frozenset({"reviewed"}), least_score=0.99))
+    app.run()
+    assert "Nothing matches" in app.info[0].value
 
 
 def test_a_store_that_cannot_be_used_is_named_and_other_pages_work(folder):
