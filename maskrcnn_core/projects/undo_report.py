@@ -12,6 +12,7 @@ from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.formats.coco_fields import OURS
 from maskrcnn_core.projects.db.tables import CATEGORY, IMAGE, INSTANCE, chunks
 from maskrcnn_core.projects.records import Entry
+from maskrcnn_core.projects.review.operations import EDITS_TOLD
 from maskrcnn_core.projects.store import Store
 
 __all__ = ["NOTHING", "kinds_of", "tell_turn"]
@@ -31,7 +32,7 @@ def tell_turn(store: Store, entry: Entry) -> str:
         store: where.
         entry: an ``undo`` or a ``redo``, as the store returned it.
     """
-    kind = one_line(store.decisions_of([entry])[entry.id].kind)
+    kind = _told(store.decisions_of([entry])[entry.id].kind)
     along = [line for line in entry.changes if line.get("along")]
     own = [line for line in entry.changes if not line.get("along")]
     with store.reading() as connection:
@@ -53,11 +54,16 @@ def tell_turn(store: Store, entry: Entry) -> str:
 def kinds_of(store: Store, entries: Sequence[Entry]) -> list[str]:
     """Name what each entry was, as ``accept`` or ``undo of accept``, with what it left."""
     decisions = store.decisions_of(entries)
-    return [
-        one_line(entry.kind if entry.target_id is None else f"{entry.kind} of {decisions[entry.id].kind}")
-        + (f"; {len(entry.skipped)} left" if entry.skipped else "")
+    kinds = [
+        _told(entry.kind) if entry.target_id is None else f"{entry.kind} of {_told(decisions[entry.id].kind)}"
         for entry in entries
     ]
+    left = [f"; {len(entry.skipped)} left" if entry.skipped else "" for entry in entries]
+    return [kind + rest for kind, rest in zip(kinds, left, strict=True)]
+
+
+def _told(kind: str) -> str:
+    return one_line(EDITS_TOLD.get(kind, kind))
 
 
 def _to(who: str, why: str) -> str:

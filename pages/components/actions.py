@@ -37,6 +37,7 @@ class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         shown: the keys in the list of keys where they are others than `keys`.
         doc: in the README's table instead of `help`, for the whole line.
         journal: what the journal calls the edits that it makes.
+        told: what people are told was done, where the journal, which never changes, calls it otherwise.
     """
 
     part: Part
@@ -53,6 +54,7 @@ class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shown: str = ""
     doc: str = ""
     journal: tuple[str, ...] = ()
+    told: str = ""
 
 
 class PaletteGroup(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ACTIONS, actionFor, actionNamed, editsOf, keymapOf } from "../../pages/components/web/lib/actions.js";
+import { ACTIONS, actionFor, actionNamed, editsOf, keymapOf, toldOf } from "../../pages/components/web/lib/actions.js";
 import { VIEWER_ACTS, VIEWER_KEYS } from "../../pages/components/web/viewer/keys.js";
 import { AT_ONCE, EACH } from "../../pages/components/web/review/at_once.js";
 import { Editor } from "../../pages/components/web/review/editor.js";
@@ -39,6 +39,11 @@ test("the journal's names of edits", () => {
   assert.deepEqual(editsOf("drop-specks"), ["drop specks"]);
   assert.deepEqual(editsOf("edit-outline"), ["outline", "nudge"]);
   assert.deepEqual(editsOf("accept"), []);
+});
+
+test("people are told of an edit by what its button says", () => {
+  assert.equal(toldOf("subtract"), "bring to front");
+  assert.equal(toldOf("nudge"), "nudge");
 });
 
 test("the viewer's keys", () => {

@@ -6,7 +6,7 @@ a command and a test make the same ones.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
 
@@ -20,6 +20,7 @@ from maskrcnn_core.projects.records import Status
 
 __all__ = [
     "ACCEPT_ALL",
+    "EDITS_TOLD",
     "REVIEW_KINDS",
     "DrawBox",
     "Edit",
@@ -60,6 +61,13 @@ EditName = Literal[
     "remove",
 ]
 """What people do to masks, as the journal calls it."""
+
+EDITS_TOLD: Mapping[str, str] = {
+    "subtract": "bring to front",
+    "give up shared pixels": "send behind",
+    "duplicate": "copy",
+}
+"""What people are told of edits which their buttons call otherwise: what is in the journal stays as it is."""
 
 Seq: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_INT)]
 Id: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_INT)]

@@ -383,6 +383,15 @@ def test_redo_goes_past_an_image_that_was_finished_before_anybody_looked_at_it(s
     assert store.images(project)[0].status == "reviewed" and statuses(store, project)[0] == "accepted"
 
 
+def test_an_edit_is_told_by_what_its_button_says(store):
+    project = make_project(store, images=1, instances=1)
+    store.decide(project, "ann", "subtract", [change(store.instances(project)[0], status="accepted")])
+    told = tell_turn(store, store.undo(project, "ann"))
+    assert told == "taken back: bring to front, 1 instance in image 1.png"
+    kinds = kinds_of(store, store.journal(project, limit=2))
+    assert kinds == ["undo of bring to front", "bring to front"]
+
+
 def test_what_a_data_set_says_beside_its_rows_is_named_and_not_called_a_project(store):
     project = store.create_project("Mine", "ann").id
     file = {

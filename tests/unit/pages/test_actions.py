@@ -7,7 +7,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from maskrcnn_core.projects.review.operations import EditName
+from maskrcnn_core.projects.review.operations import EDITS_TOLD, EditName
 from pages.components.actions import ACTIONS, PALETTE, Action, fill_in, key_name, key_names, lines_of
 from pages.components.mounting import WEB, component_html
 
@@ -34,6 +34,11 @@ def test_the_readme_has_the_table(part):
 def test_the_journal_knows_the_edits_and_no_others():
     named = [name for action in ACTIONS for name in action.journal]
     assert sorted(named) == sorted(get_args(EditName))
+
+
+def test_people_are_told_of_an_edit_by_its_button():
+    named = {name: action.told for action in ACTIONS if action.told for name in action.journal}
+    assert named == EDITS_TOLD
 
 
 def test_names_are_there_once_and_keys_mean_one_thing_each():

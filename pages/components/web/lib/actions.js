@@ -13,6 +13,7 @@ import table from "../actions.json" with { type: "json" };
  * @property {boolean} [tool] whether it stays in the hand
  * @property {boolean} [repeats] whether a key that is held down does it again
  * @property {string[]} [journal] what the journal calls its edits
+ * @property {string} [told] what people are told was done, where the journal calls it otherwise
  */
 /** @typedef {{key: string, shiftKey: boolean, ctrlKey: boolean, metaKey: boolean, altKey: boolean}} Press */
 
@@ -37,6 +38,14 @@ export function actionNamed(name) {
  */
 export function editsOf(name) {
   return actionNamed(name).journal ?? [];
+}
+
+/**
+ * What people are told was done.
+ * @param {string} edit as the journal calls it
+ */
+export function toldOf(edit) {
+  return ACTIONS.find(({ journal }) => journal?.includes(edit))?.told ?? edit;
 }
 
 /**

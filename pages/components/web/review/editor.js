@@ -1,6 +1,6 @@
 // The editor: which tool has the pointer, and what the tools do to masks.
 
-import { editsOf } from "../lib/actions.js";
+import { editsOf, toldOf } from "../lib/actions.js";
 import { containsPixel, decodeRle } from "../lib/rle.js";
 import { colorOf } from "../viewer/state.js";
 import { bitmapOf, countsOf, tightBox } from "../lib/bitmap.js";
@@ -205,7 +205,8 @@ export class Editor {
     const gone = real.filter(({ mask }) => mask === null).length;
     for (const { category_id } of added) this.viewer.showCategory(category_id);
     if (fresh.length > 0) this.viewer.choose(fresh[0]);
-    this.host.say(gone > 0 && fresh.length === 0 ? `${what}: ${gone} removed` : what);
+    const told = toldOf(what);
+    this.host.say(gone > 0 && fresh.length === 0 ? `${told}: ${gone} removed` : told);
   }
 
   // ---- what the tools do ----
