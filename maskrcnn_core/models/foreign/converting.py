@@ -70,7 +70,7 @@ def convert_checkpoint(
     shown = title or file.stem
     card = ModelCard(
         title=f"{shown} ({BOXES_ONLY})" if draws_boxes_only(network) else shown,
-        knows=f"Converted from a {family.title} checkpoint.",
+        knows=f"Converted from a checkpoint of {family.title}.",
         architecture=facts.architecture,
         categories=label_map.categories,
         sha256=hashlib.sha256(weights).hexdigest(),
