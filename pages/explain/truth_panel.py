@@ -75,17 +75,20 @@ def draw_truth(look: Look) -> None:
 def _draw_picture(
     look: Look, judgement: Judgement, marks: list[Mark], kind: Kind, scores: ImageScores
 ) -> None:
-    height, width = look.size
+    rows, columns = look.size
     layers = []
     if kind == "segm":
         scale = _DRAWN_SIDE / max(look.size)
-        size = max(round(height * scale), 1), max(round(width * scale), 1)
+        size = max(round(rows * scale), 1), max(round(columns * scale), 1)
         outlines = draw_outlines(outlines_of(judgement.comparison, marks, look.size), size, fill=_FILL)
         url = data_url(encode_png(outlines, compress_level=1), "image/png")
-        layers.append(Layer("picture", url=url, box=(0, 0, width, height), smooth=True))
+        layers.append(Layer("picture", url=url, box=(0, 0, columns, rows), smooth=True))
     else:
-        colors = tuple(hex_color(mark.color) for mark in reversed(marks))
-        layers.append(Layer("boxes", [m.box for m in reversed(marks)], colors or ("#ffffff",), width=2.5))
+        # Objects are wider, and so seen where a detection fits them.
+        for side, width in (("truth", 6), ("found", 2)):
+            some = [mark for mark in reversed(marks) if mark.side == side]
+            colors = tuple(hex_color(mark.color) for mark in some) or ("#ffffff",)
+            layers.append(Layer("boxes", [mark.box for mark in some], colors, width=width))
     # From the best detection down, and objects last: so labels give way to those of better ones. Where masks
     # have outlines, boxes would only be in the way: a line of no length has a label all the same.
     told = [mark for mark in reversed(marks) if mark.is_told]
