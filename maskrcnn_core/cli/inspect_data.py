@@ -32,7 +32,7 @@ class InspectOptions(LearningOptions):
 
     out: Annotated[Path | None, typer.Option(help="Write a report with pictures: one HTML file.")] = None
     samples: Annotated[int, typer.Option(help="How many samples the report shows, 1 to 100.")] = 4
-    over: Annotated[int, typer.Option(help="How many samples are counted, in whole steps.")] = 100
+    over: Annotated[int, typer.Option(help="How many samples are counted, in whole steps.")] = 40
     as_json: Annotated[bool, typer.Option("--json", help="Print all numbers as JSON, object by object.")] = (
         False
     )

@@ -149,7 +149,7 @@ def inspect_training(
     images: TrainingImages,
     settings: TrainingSettings,
     *,
-    over: int = 100,
+    over: int = 40,
     samples: int = 4,
     title: str = "",
     device: str = "auto",
