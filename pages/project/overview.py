@@ -221,8 +221,9 @@ def _draw_removal(
             format_func=lambda id_: harmless(by_id[id_].file_name),
             key=f"remove-{project.row.id}-{ui.gallery_page}-{project.revision}",
         )
-        on_them = sum(len(of_image[id_]) for id_ in chosen)
-        st.caption(f"{counted(on_them, 'instance')} on them would go along. Undo brings both back.")
+        on_them = counted(sum(len(of_image[id_]) for id_ in chosen), "instance")
+        along = f"{on_them} on them would go along" if chosen else "The instances on them go along"
+        st.caption(f"{along}. Undo brings both back.")
         asked = st.button("Remove these", icon=":material/delete:", disabled=not chosen, key="remove-images")
     if asked:
         with show_core_errors():

@@ -49,7 +49,7 @@ def _draw_deleted(ui: ProjectUi, taken: set[str]) -> None:
             if row.name in taken:
                 name = st.text_input(
                     "New name, as another project has its own",
-                    f"{row.name} (restored)"[-MAX_NAME:],
+                    f"{row.name}, restored"[-MAX_NAME:],
                     max_chars=MAX_NAME,
                     key=f"restore-as-{row.id}",
                 )

@@ -73,7 +73,8 @@ def parameter(name: str) -> int | None:
 
 
 def _called(row: ProjectRow) -> str:
-    return f"{row.name} (archived)" if row.is_archived else row.name
+    # No parentheses: menus show those of names in their wide forms, for which some fonts have no sign.
+    return f"{harmless(row.name)}, archived" if row.is_archived else harmless(row.name)
 
 
 def _deleted(store: Store) -> str:
@@ -126,7 +127,7 @@ def choose_project(ui: ProjectUi) -> OpenProject | None:
             st.selectbox(
                 "Project",
                 ids,
-                format_func=lambda id_: harmless(_called(projects[id_])),
+                format_func=lambda id_: _called(projects[id_]),
                 key="project-choice",
                 on_change=choose,
             )
