@@ -6,7 +6,8 @@ computes it) of the JSON list of all its other columns as they are stored; it is
 compared whenever a row is read. It finds every single bit and every burst of up to 32 bits; it is no
 signature: who may write to the database can write it, too.
 
-A migration that adds a column to one of these tables has to empty its seals; opening writes them again.
+A migration that adds a column to one of these tables has to empty the seals of its sound rows; opening writes
+them again.
 """
 
 from __future__ import annotations
