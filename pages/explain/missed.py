@@ -22,7 +22,7 @@ from pages.shared.texts import plain, show_core_errors
 
 __all__ = ["draw_missed"]
 
-_ANCHOR, _PROPOSAL, _ROWS = "#17becf", "#ff7f0e", ("#2ca02c", "#ff4b4b")
+_ANCHOR, _PROPOSAL, _MEANT, _WINNER = "#17becf", "#ff7f0e", "#2ca02c", "#ff4b4b"
 
 
 def draw_missed(look: Look) -> None:
@@ -79,7 +79,17 @@ def _layers(look: Look, explanation: Explanation) -> list[Layer]:
         labels = tuple(
             f"{look.category(int(candidates.labels[row]))} {candidates.scores[row]:.2f}" for row in rows
         )
-        layers.append(Layer("boxes", look.in_image(candidates.boxes[rows]), _ROWS, "", labels, width=2.5))
+        boxes = look.in_image(candidates.boxes[rows])
+        # All that is on the object; or the one that was dropped, and then what stood in its way.
+        is_on_it = explanation.verdict in ("detected", "twice")
+        ends = len(rows) if is_on_it else 1
+        parts = (
+            (_MEANT, "on this object" if is_on_it else "dropped", slice(ends)),
+            (_WINNER, "what stood in its way", slice(ends, None)),
+        )
+        for color, title, part in parts:
+            if len(rows[part]):
+                layers.append(Layer("boxes", boxes[part], (color,), title, labels[part], width=2.5))
     return layers
 
 

@@ -131,7 +131,8 @@ if not page_state.workspace.images:
     draw_more(page_state)
     end_page()
 if chosen_model is None:
-    st.info("Choose a model that is ready.")
+    st.info("No model is ready.", icon=":material/info:")
+    st.page_link("pages/models/page.py", label="Get or open one", icon=":material/add:")
     end_page()
 
 left, right = st.columns([1, 3], gap="medium")

@@ -71,7 +71,7 @@ def draw_box_head(look: Look) -> None:
                 (
                     Layer("boxes", before, (_BEFORE,), "proposal", width=2, dashed=True),
                     Layer("boxes", after, (_AFTER,), f"refined for {look.category(label)}", width=2.5),
-                    Layer("arrows", arrows, ("#ffffff",), width=2),
+                    Layer("arrows", arrows, ("#ffffff",), "what the box head moves", width=2),
                 ),
             ),
             key="explain-head",
@@ -325,7 +325,9 @@ def draw_kinds(look: Look) -> None:
     elif kind == "semantic":
         label_map = look.predictor.model.label_map
         colors = [category_color(label_map.category(int(label)).id) for label in found.labels]
-        layers = (look.mask_layer(rows, colors, 0.7),)
+        named = {look.category(int(label)): color for label, color in zip(found.labels, colors, strict=True)}
+        legend = (Layer("boxes", (), (hex_color(color),), name) for name, color in sorted(named.items()))
+        layers = (look.mask_layer(rows, colors, 0.7), *legend)
     stage_view(
         StageMessage(f"kinds-{look.name}", look.url, look.size, f"The image with {kind}", layers),
         key="explain-kinds",

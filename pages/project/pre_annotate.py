@@ -66,7 +66,8 @@ def draw_pre_annotate(project: OpenProject, ui: PageUi) -> None:
 def _draw_new(project: OpenProject, ui: PageUi) -> None:
     specs = {spec.key: spec for spec in ready_models()}
     if not specs:
-        st.info("No model is ready: see the Models page.")
+        st.info("No model is ready.", icon=":material/info:")
+        st.page_link("pages/models/page.py", label="Get or open one", icon=":material/add:")
         return
     jobs = jobs_of(project.store, project.row.id)
     state = get_state()

@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { boxOverlap, draggedBox, gripAt, inOrder } from "../../pages/components/web/stage_view/boxes.js";
 import { labelPlace } from "../../pages/components/web/stage_view/stage_draw.js";
-import { StageState } from "../../pages/components/web/stage_view/stage_state.js";
+import { StageState, legendMark } from "../../pages/components/web/stage_view/stage_state.js";
 
 const SAMPLES = new URL("../data/stage_view/", import.meta.url);
 const read = (name) => JSON.parse(readFileSync(new URL(name, SAMPLES), "utf-8"));
@@ -90,6 +90,18 @@ test("only so many of a counted layer are shown, and a slip of the hand draws no
   assert.equal(state.draw([5, 5, 6, 90]), false);
   assert.equal(state.drawn, null);
   assert.deepEqual(inOrder([9, 8, 1, 2]), [1, 2, 9, 8]);
+});
+
+test("a layer's mark in the legend has all of its colours", () => {
+  assert.equal(legendMark({ kind: "boxes", colors: ["#111111", "#111111"] }), "#111111");
+  assert.equal(legendMark({ kind: "picture" }), "");
+  const two = legendMark({ kind: "boxes", colors: ["#111111", "#222222", "#111111"] });
+  assert.equal(two, "linear-gradient(90deg, #111111 0% 50%, #222222 50% 100%)");
+  assert.match(legendMark({ kind: "boxes", judged: true }), /#2ca02c 0% 50%, #d62728/);
+  const many = Array.from({ length: 50 }, (_, n) => `#0000${10 + n}`);
+  const mark = legendMark({ kind: "boxes", colors: many });
+  assert.equal(mark.match(/#/g)?.length, 5);
+  assert.ok(mark.includes(`${many[0]} 0%`) && mark.includes(`${many[49]} 80% 100%`));
 });
 
 test("another version is refused", () => {

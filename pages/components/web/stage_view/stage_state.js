@@ -58,6 +58,23 @@ import { boxOverlap, inOrder } from "./boxes.js";
  */
 
 export const STAGE_VERSION = 1;
+
+/** Colours of one mark in the legend, at most. */
+const MARKED = 5;
+
+/**
+ * What a layer's mark in the legend is filled with: all of its colours, or some of many, from the first to the last.
+ * @param {Layer} layer
+ * @returns {string} as in CSS
+ */
+export function legendMark({ judged, colors = [] }) {
+  const all = judged ? ["#2ca02c", "#d62728"] : [...new Set(colors)];
+  if (all.length < 2) return all[0] ?? "";
+  const count = Math.min(all.length, MARKED);
+  const parts = Array.from({ length: count }, (_, n) => all[Math.round((n * (all.length - 1)) / (count - 1))]);
+  const share = (/** @type {number} */ n) => `${Math.round((100 * n) / count)}%`;
+  return `linear-gradient(90deg, ${parts.map((color, n) => `${color} ${share(n)} ${share(n + 1)}`).join(", ")})`;
+}
 /** The least width and height of a drawn box, in pixels. */
 const LEAST_SIDE = 2;
 

@@ -6,7 +6,7 @@ import { mountScreen } from "../lib/mount.js";
 import { Leaving } from "../lib/leaving.js";
 import { serverUrl } from "../lib/serving.js";
 import { draggedBox, gripAt } from "./boxes.js";
-import { StageState } from "./stage_state.js";
+import { legendMark, StageState } from "./stage_state.js";
 import { drawStage } from "./stage_draw.js";
 
 /** @typedef {import("../lib/geometry.js").View} View */
@@ -120,9 +120,7 @@ class StageView {
       .map((layer) => {
         const item = document.createElement("li");
         const mark = document.createElement("i");
-        mark.style.background = layer.judged
-          ? "linear-gradient(90deg, #2ca02c 50%, #d62728 50%)"
-          : (layer.colors?.[0] ?? "");
+        mark.style.background = legendMark(layer);
         item.append(mark, layer.title ?? "");
         return item;
       });
