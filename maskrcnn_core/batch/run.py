@@ -32,6 +32,7 @@ from maskrcnn_core.formats.pictures import (
     splash_members,
 )
 from maskrcnn_core.images.reading import Stretch, one_line, pixel_limit, read_image
+from maskrcnn_core.models.cards import is_card
 from maskrcnn_core.models.choice import told_misfits
 from maskrcnn_core.models.domains import OWN
 from maskrcnn_core.models.domains.looks import Looks
@@ -308,6 +309,11 @@ def _check_outputs(settings: BatchSettings) -> None:
             raise InputError(f"{shown}: expected a file to write, got a device or a pipe; name a file")
         if os.path.realpath(file) in inputs:
             raise InputError(f"{shown}: this is one of the images; choose another output file")
+        if is_card(file):
+            raise InputError(
+                f"{shown}: this is a model card, without which its weights cannot be opened; choose another "
+                "output file"
+            )
     if len({os.path.realpath(file) for file in files}) < len(files):
         raise InputError(f"{one_line(str(settings.out))}: the two output files must differ")
     for folder in (settings.segments, settings.overlays, settings.masks, settings.splash):

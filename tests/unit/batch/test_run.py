@@ -16,6 +16,8 @@ from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.formats.coco_results import read_results_file
 from maskrcnn_core.images.reading import read_image
 from maskrcnn_core.inference.predictor import Failure, Predictor
+from maskrcnn_core.models.cards import card_file
+from maskrcnn_core.models.catalog import STARTER_FILE
 from tests.builders.batch import (
     LOW,
     files_in,
@@ -198,6 +200,15 @@ def test_odd_file_names_come_through(tmp_path, predictor):
     assert report.annotated == 5
     written = [i["file_name"] for i in json.loads(report.files[0].read_bytes())["images"]]
     assert sorted(written) == sorted(names)
+
+
+def test_a_model_card_is_no_output_file(folder, tmp_path, predictor):
+    card = tmp_path / "mine.json"
+    card.write_bytes(card_file(STARTER_FILE).read_bytes())
+    settings = settings_for(folder, out=tmp_path)
+    with pytest.raises(InputError, match="this is a model card"):
+        annotate(replace(settings, out=card), predictor)
+    assert card.read_bytes() == card_file(STARTER_FILE).read_bytes()
 
 
 @pytest.mark.parametrize(
