@@ -119,7 +119,7 @@ class Blobs:
             Whether they are gone, or were not there.
 
         Raises:
-            StoreError: if they cannot be deleted.
+            StoreError: if they cannot be deleted, or nobody can say for how long they have been kept.
         """
         place = self._place(digest)
         try:
@@ -130,6 +130,10 @@ class Blobs:
             return True
         except OSError as error:
             raise StoreError(f"{one_line(place)}: cannot delete ({error.strerror or error})") from error
+        except NotImplementedError as error:
+            raise StoreError(
+                f"{one_line(place)}: cannot delete, as the bucket does not say when a file was written"
+            ) from error
 
     def _discard_in_bucket(self, place: str, older_than: float) -> bool:
         kept_at = self._files.modified(place)

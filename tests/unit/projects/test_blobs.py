@@ -43,6 +43,19 @@ def test_what_nobody_needs_goes_unless_it_was_kept_just_now(blobs):
     assert blobs.put(b"old") == digest and blobs.get(digest) == b"old"
 
 
+def test_a_bucket_that_knows_no_times_loses_nothing(monkeypatch):
+    blobs = Blobs("memory://bucket/timeless")
+    digest = blobs.put(b"old")
+
+    def modified(_):
+        raise NotImplementedError
+
+    monkeypatch.setattr(blobs._files, "modified", modified)
+    with pytest.raises(StoreError, match="does not say when a file was written"):
+        blobs.discard(digest, older_than=-1)
+    assert blobs.get(digest) == b"old"
+
+
 def test_what_is_kept_again_is_new_again(tmp_path):
     blobs = Blobs(str(tmp_path))
     digest = blobs.put(b"old")
