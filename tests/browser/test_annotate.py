@@ -189,6 +189,11 @@ def test_no_picture_is_shown_under_another_ones_title(desk, tmp_path):
     assert {"rr", "bb"} <= set(seen)
     assert not {"rb", "br"} & set(seen), Counter(seen)
     assert "gone" not in seen, "the viewer stays the same one"
+    stage = desk.page.locator("[data-part=stage]")
+    stage.press("PageUp")
+    desk.page.get_by_text("red.png: none found").wait_for(timeout=60_000)
+    stage.press("End")
+    desk.page.get_by_text("blue.png: none found").wait_for(timeout=60_000)
 
 
 def test_segments_of_a_photo_are_what_the_mask_cuts_out(desk):
