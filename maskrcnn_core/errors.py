@@ -5,6 +5,7 @@
     |   +-- ImageError        an image file: unknown format, broken, too large, too thin
     |   +-- ArchiveError      a zip: a member or the whole archive is refused
     |   +-- DatasetError      a data set file (COCO JSON ...): names the place in the file
+    |   +-- NamesMissing      a checkpoint does not name its categories, and nobody else has
     +-- WeightsError          a weights file is absent, broken, of another model, or cannot be fetched
     +-- InferenceError        the network gave NaN or ran out of memory on every fallback
     +-- TrainingError         training diverged
@@ -28,6 +29,7 @@ __all__ = [
     "ImageError",
     "InferenceError",
     "InputError",
+    "NamesMissing",
     "StoreError",
     "TrainingError",
     "WeightsError",
@@ -52,6 +54,10 @@ class ArchiveError(InputError):
 
 class DatasetError(InputError):
     """A data set file that is refused; the message names the place, as ``annotations[17].bbox``."""
+
+
+class NamesMissing(InputError):
+    """A checkpoint that does not name its categories, where nobody has named them either."""
 
 
 class WeightsError(CoreError):

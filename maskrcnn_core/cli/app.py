@@ -39,7 +39,7 @@ from maskrcnn_core.cli.serving import PASSES_ON, serve_app
 from maskrcnn_core.cli.train import train
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.common.terminal import bar_of, errors_told, table, tell
-from maskrcnn_core.errors import InputError
+from maskrcnn_core.errors import InputError, NamesMissing
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.images.folders import PassedOver
 from maskrcnn_core.images.reading import one_line
@@ -324,7 +324,13 @@ def convert_model(
             None if preset is None else preset_named(preset),
             boxes_only=boxes_only,
         )
-        made = convert_checkpoint(file, out, names, sidecar, title=title, licence=licence)
+        try:
+            made = convert_checkpoint(file, out, names, sidecar, title=title, licence=licence)
+        except NamesMissing as error:
+            raise InputError(
+                f"{one_line(str(file))}: {error}, in a file that --names names; or name one of Matterport's "
+                "samples with --preset if it was trained as that"
+            ) from error
     for note in made.notes:
         tell(f"{one_line(str(file))}: {one_line(note)}")
     count = counted(len(made.card.categories), "category", "categories")

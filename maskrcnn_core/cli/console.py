@@ -22,7 +22,7 @@ from maskrcnn_core.models.loading import load_custom_model, load_model, load_tra
 from maskrcnn_core.models.published import USUAL_KEY
 from maskrcnn_core.models.spec import LoadedModel, ModelSpec, Progress
 
-__all__ = ["download_bar", "load_named_model", "load_row", "thresholds_of"]
+__all__ = ["check_named", "download_bar", "load_named_model", "load_row", "thresholds_of"]
 
 _CUSTOM_SUFFIXES = (".pth", ".pt", ".pkl", ".h5", ".safetensors")
 
@@ -68,12 +68,28 @@ def _load_named(
     return load_row(spec, download=download, quiet=quiet)
 
 
-def _load_custom(file: Path, names: Path | None) -> LoadedModel:
+def check_named(model: str) -> None:
+    """Refuse a name that is neither a model's key nor a file; nothing is loaded.
+
+    Raises:
+        InputError: saying what is close to it, or that there is no such file.
+    """
+    if _is_file(model):
+        _check_there(Path(model))
+    else:
+        model_by_key(model)
+
+
+def _check_there(file: Path) -> None:
     if not file.is_file():
         raise InputError(
             f"{one_line(str(file))}: expected a file of weights, with its card next to it or --names, got "
             "none: there is no such file"
         )
+
+
+def _load_custom(file: Path, names: Path | None) -> LoadedModel:
+    _check_there(file)
     try:
         return load_custom_model(file, names)
     except InputError as error:

@@ -143,15 +143,17 @@ def evaluate(
                 stretch=stretch,
                 quiet=quiet,
             )
-        means = files.write(
-            compared.truth,
-            compared.found,
-            compared.evaluation,
-            limit=compared.limit,
-            own_score=compared.own_score,
-            pixels_of=compared.pixels_of,
-            quiet=quiet,
-        )
+        means = None
+        if not compared.is_empty:  # whoever mends the file can write to the same places
+            means = files.write(
+                compared.truth,
+                compared.found,
+                compared.evaluation,
+                limit=compared.limit,
+                own_score=compared.own_score,
+                pixels_of=compared.pixels_of,
+                quiet=quiet,
+            )
     if as_json:
         typer.echo(json.dumps(report_as_json(compared, means), indent=2))
     else:

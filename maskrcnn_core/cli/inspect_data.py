@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from maskrcnn_core.cli.options import grouped
-from maskrcnn_core.cli.train import prepare
+from maskrcnn_core.cli.train import check_beginning, prepare
 from maskrcnn_core.cli.train_options import LearningOptions
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.common.one_line import one_line
@@ -68,6 +68,7 @@ def _check(options: InspectOptions) -> None:
     if options.out is not None and os.path.lexists(options.out):
         raise InputError(f"{one_line(str(options.out))}: this file already exists; choose another --out")
     pick_device(options.device)
+    check_beginning(options)
 
 
 def _inspect(options: InspectOptions) -> tuple[Inspection, list[str]]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
-from maskrcnn_core.cli.console import download_bar, load_named_model
+from maskrcnn_core.cli.console import check_named, download_bar, load_named_model
 from maskrcnn_core.cli.options import grouped
 from maskrcnn_core.cli.train_options import LearningOptions, TrainOptions
 from maskrcnn_core.common.atomic_files import DATA_VARIABLE
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from maskrcnn_core.training.settings import TrainingSettings
     from maskrcnn_core.training.starting import Beginning
 
-__all__ = ["Prepared", "prepare", "read_with_bar", "train"]
+__all__ = ["Prepared", "check_beginning", "prepare", "read_with_bar", "train"]
 
 _Choice = TypeVar("_Choice", bound=str)
 
@@ -61,7 +61,9 @@ def train(options: TrainOptions) -> None:
         _check_place(out, options.inputs, resume=options.resume)
         if options.menu:
             _check_name(out)
-        pick_device(options.device)  # one that is not there is told before anything is read
+        # What is not there is told before anything is read.
+        pick_device(options.device)
+        check_beginning(options)
         _tell_place(out)
         _train(options, settings)
         typer.echo(f"wrote {one_line(str(out))}, its card, {log_file(out).name} and {curves_file(out).name}")
@@ -244,18 +246,38 @@ def read_with_bar(file: Path, folder: Path, reading: Reading | None = None, *, q
         return read_ground_truth(file, folder, reading=reading or Reading(), on_progress=show)
 
 
+def check_beginning(options: LearningOptions) -> None:
+    """Refuse what a run cannot begin with; nothing large is read for it.
+
+    Raises:
+        InputError: naming the options that do not go together, or what there is not.
+        WeightsError: if a backbone's weights are not on this computer and are not to be downloaded.
+    """
+    if options.from_ is not None and options.backbone is not None:
+        raise InputError("expected either --from, a whole model, or --backbone, a new one; got both")
+    if options.backbone is None and (options.from_nothing or options.download):
+        given = "--from-nothing" if options.from_nothing else "--download"
+        raise InputError(
+            f"{given}: expected --backbone with it, whose weights it is about, got none; a run without "
+            "--from and --backbone begins with random values anyway"
+        )
+    if options.from_ is None and options.names is not None:
+        raise InputError(
+            "--names: expected a model from a file with it, got none; name that file with --from"
+        )
+    if options.backbone is not None:
+        backbone = backbone_by_key(options.backbone)
+        if not options.from_nothing and not options.download:
+            backbone_weights(backbone, download=False)
+    if options.from_ is not None:
+        check_named(options.from_)
+
+
 def _beginning(options: LearningOptions, training: Sequence[GroundTruth]) -> Beginning:
     from maskrcnn_core.evaluation.ground_truth import joint_categories
     from maskrcnn_core.training.starting import begin_from, begin_from_nothing
 
     categories = joint_categories(training)
-    if options.backbone is None and (options.from_nothing or options.download):
-        given = "--from-nothing" if options.from_nothing else "--download"
-        raise InputError(f"{given}: expected --backbone with it, got none")
-    if options.from_ is None and options.names is not None:
-        raise InputError(
-            "--names: expected a model from a file with it, got none; name that file with --from"
-        )
     if options.backbone is not None:
         return _on_backbone(options, options.backbone, categories)
     if options.from_ is None:
@@ -267,8 +289,6 @@ def _beginning(options: LearningOptions, training: Sequence[GroundTruth]) -> Beg
 def _on_backbone(options: LearningOptions, key: str, categories: Sequence[Category]) -> Beginning:
     from maskrcnn_core.training.starting import begin_from_backbone
 
-    if options.from_ is not None:
-        raise InputError("--backbone: expected no --from with it, which brings its own, got both")
     backbone, weights = backbone_by_key(key), None
     if not options.from_nothing:
         with download_bar(quiet=options.quiet) as on_progress:

@@ -121,6 +121,8 @@ def read_ground_truth(
             unusable.append(Refusal(one_line(record.file_name), reason))
         else:
             present.append(record)
+    if not present and not unusable and not any(r.place.startswith("images") for r in refusals):
+        raise InputError(f"{shown}: this file lists no images; choose one with ground truth")
     if not present:
         of_images = [refusal for refusal in refusals if refusal.place.startswith("images")]
         reasons = "; ".join(grouped([*of_images, *unusable])[:_REASONS])

@@ -112,6 +112,8 @@ def truths_in_file(data: bytes, name: str, images: Sequence[NamedImage]) -> dict
     records = [row.value for row in reader.images]
     matches = match_names([record.file_name for record in records], [NamedFile(image) for image, _ in images])
     found = {image: records[record] for record, image in matches.files.items()}
+    if not records:
+        raise DatasetError("it lists no image; choose the file with the ground truth of this one")
     if not found:
         contests = f"; {matches.contests[0]}" if matches.contests else ""
         names = ", ".join(one_line(image) for image, _ in images[:_NOTES])

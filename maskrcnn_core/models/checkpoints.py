@@ -20,8 +20,9 @@ import torch
 from torch import Tensor
 from torchvision.models.detection import MaskRCNN
 
+from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.dataset.categories import COCO_CATEGORIES, LabelMap
-from maskrcnn_core.errors import InputError, WeightsError
+from maskrcnn_core.errors import InputError, NamesMissing, WeightsError
 from maskrcnn_core.models.foreign.facts import FamilyFacts
 from maskrcnn_core.models.foreign.raw import MAX_CHECKPOINT_BYTES, read_raw
 from maskrcnn_core.models.foreign.renaming import Renames, first_few, rename
@@ -107,6 +108,7 @@ def load_custom_checkpoint(
     raw = read_raw(file)
     notes = list(raw.notes)
     family = family_of_names(raw.tensors, file.name)
+    family.check(sidecar, file.name)
     if sidecar.config is None and (config := config_beside(file, family)) is not None:
         sidecar = replace(sidecar, config=config)
         notes.append(f"The training's config was found next to the weights: {config.name}.")
@@ -172,9 +174,9 @@ def _label_map(listed: list[str] | None, facts: FamilyFacts, where: str, notes: 
         notes.append(f"The file has no names and {count} classes, so COCO's {count} categories are assumed.")
         return LabelMap.contiguous(COCO_CATEGORIES)
     else:
-        raise InputError(
-            f"expected the names of {count} categories, because the file does not have them; got none. Give "
-            "a text file with one category per line, in training order, without the background"
+        raise NamesMissing(
+            f"expected the names of {counted(count, 'category', 'categories')}, because the file does not "
+            "have them; got none. Give one category per line, in training order, without the background"
         )
     if [name.casefold() for name in listed] == [category.name.casefold() for category in COCO_CATEGORIES]:
         return LabelMap.contiguous(COCO_CATEGORIES)

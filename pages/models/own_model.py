@@ -13,6 +13,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from maskrcnn_core.common.atomic_files import scratch_folder
 from maskrcnn_core.common.bounds import MAX_NAME
 from maskrcnn_core.common.one_line import counted
+from maskrcnn_core.errors import InputError, NamesMissing
 from maskrcnn_core.formats.base import file_name
 from maskrcnn_core.models.cards import is_card
 from maskrcnn_core.models.foreign.matterport_config import MATTERPORT_PRESETS, printed_config
@@ -25,7 +26,10 @@ from pages.shared.notice import Notice
 from pages.shared.session import UiState
 from pages.shared.texts import show_core_errors
 
-__all__ = ["LookAt", "draw_own_model"]
+__all__ = ["OWN_MODEL", "LookAt", "draw_own_model"]
+
+OWN_MODEL = "your-own-model"
+"""The place of the form in the page's address."""
 
 _MOST_TYPED = 1 << 20
 _TYPED_CONFIG = "settings.config.txt"
@@ -72,7 +76,7 @@ class _Given:
 
 def draw_own_model(state: UiState) -> None:
     """Draw the form, and load what is given when that is asked for."""
-    st.subheader("Your own model")
+    st.subheader("Your own model", anchor=OWN_MODEL)
     st.text(
         "The output of the train command: the .safetensors file and its model card (.json). Or another "
         f"project's Mask R-CNN: {'; '.join(f'{row.title} ({row.files})' for row in CHECKPOINT_FAMILIES)}. "
@@ -86,7 +90,13 @@ def draw_own_model(state: UiState) -> None:
     if not st.button("Load", key="load-custom", disabled=given.weights is None) or given.weights is None:
         return
     with show_core_errors(), st.spinner("Loading ..."):
-        model = _load(given.weights, given)
+        try:
+            model = _load(given.weights, given)
+        except NamesMissing as error:
+            raise InputError(
+                f"{given.weights.name}: {error}: type them above, or choose the sample of Matterport's that "
+                "it was trained as"
+            ) from error
         from maskrcnn_core.inference.predictor import Predictor
 
         state.custom[model.key] = Predictor(model)

@@ -5,7 +5,7 @@ import streamlit as st
 from maskrcnn_core.models.catalog import all_models, ready_models
 from maskrcnn_core.models.domains import domain_by_key
 from maskrcnn_core.models.spec import ModelSpec
-from pages.models.own_model import LookAt, draw_own_model
+from pages.models.own_model import OWN_MODEL, LookAt, draw_own_model
 from pages.shared.cached import predictor_of
 from pages.shared.fetching import draw_fetch_setting
 from pages.shared.model_choice import download_model, shown_title
@@ -63,6 +63,7 @@ page_state = get_state()
 models = all_models()
 ready_keys = {spec.key for spec in ready_models()}
 st.title("Models")
+st.markdown(f"You have weights of your own? [Open your own model](#{OWN_MODEL})")
 draw_models(models, ready_keys)
 draw_fetch_setting()
 draw_made_of(page_state, models, ready_keys)

@@ -11,7 +11,7 @@ from safetensors.torch import save
 
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.errors import InputError, WeightsError
-from maskrcnn_core.models.cards import ModelCard, card_file, write_card_bytes
+from maskrcnn_core.models.cards import ModelCard, card_file, is_card, write_card_bytes
 from maskrcnn_core.models.checkpoints import load_custom_checkpoint
 from maskrcnn_core.models.foreign.sidecar import Sidecar
 from maskrcnn_core.models.foreign.table import CHECKPOINT_FAMILIES
@@ -63,6 +63,10 @@ def convert_checkpoint(
     for target in (out, card_file(out)):
         if target.exists():
             raise InputError(f"{target}: this file already exists; choose another name")
+    if card_file(file).is_file() and is_card(card_file(file)):
+        raise InputError(
+            f"{file.name}: this is in MaskDesk's own format already, as its card says; use it as it is"
+        )
     network, label_map, facts = load_custom_checkpoint(file, names, sidecar or Sidecar())
     state = {n: t.contiguous() for n, t in network.state_dict().items() if not n.endswith(_COUNTER)}
     weights = save(state)

@@ -183,6 +183,11 @@ def _pixels(
 ) -> tuple[dict[str, Any], bool, bool]:
     """Return mean and deviation (R, G, B), whether images are BGR, and where bottlenecks stride."""
     said = None if config is None else config.get("model.backbone.style")
+    if style is not None and said is not None and style != said:
+        raise InputError(
+            f"{where}: expected no style, or the config's {said}, got {style}; it says how images are "
+            "prepared and where the backbone strides"
+        )
     chosen = style or said
     if chosen not in ("pytorch", "caffe"):
         raise InputError(

@@ -23,6 +23,9 @@ __all__ = ["CHECKPOINT_FAMILIES", "CheckpointFamily", "config_beside", "family_o
 
 _MAX_CONFIG_BYTES = 1 << 20
 
+_OF_SOME = ("config", "style", "preset")
+"""What a person may give beside a checkpoint, and not every family has."""
+
 
 @dataclass(frozen=True)
 class CheckpointFamily:
@@ -37,6 +40,7 @@ class CheckpointFamily:
         verified: against what its networks were compared.
         prefixes: of names that no other family's networks have, supported or not.
         read: brings what is in a file into torchvision's terms, given what a person says beside it.
+        takes: of a :class:`Sidecar`, what only some families have.
     """
 
     key: str
@@ -47,16 +51,26 @@ class CheckpointFamily:
     verified: str
     prefixes: tuple[str, ...]
     read: Callable[[RawCheckpoint, Sidecar], FamilyFacts]
+    takes: frozenset[str] = frozenset()
+
+    def check(self, sidecar: Sidecar, where: str) -> None:
+        """Refuse what says nothing of this family's networks: it would be passed over in silence.
+
+        Raises:
+            InputError: naming it, and whose it is.
+        """
+        for name in _OF_SOME:
+            if getattr(sidecar, name) is not None and name not in self.takes:
+                whose = " and ".join(row.title for row in CHECKPOINT_FAMILIES if name in row.takes)
+                raise InputError(
+                    f"{where}: expected no {name} for a checkpoint of {self.title}, got one; it is for "
+                    f"{whose}"
+                )
 
 
 def _torchvision(raw: RawCheckpoint, sidecar: Sidecar) -> FamilyFacts:
     from maskrcnn_core.models.foreign.torchvision import read_torchvision
 
-    if sidecar.config is not None:
-        raise InputError(
-            f"{raw.file_name}: expected no config, as torchvision's networks have none, got "
-            f"{sidecar.config.name}"
-        )
     return read_torchvision(
         raw.tensors, raw.file_name, norm_eps=sidecar.norm_eps, boxes_only=sidecar.boxes_only
     )
@@ -106,6 +120,7 @@ CHECKPOINT_FAMILIES: tuple[CheckpointFamily, ...] = (
         verified="Detectron2's own predictor",
         prefixes=("backbone.bottom_up.", "proposal_generator."),
         read=_detectron2,
+        takes=frozenset({"config"}),
     ),
     CheckpointFamily(
         key="mmdetection",
@@ -116,6 +131,7 @@ CHECKPOINT_FAMILIES: tuple[CheckpointFamily, ...] = (
         verified="mmdetection's own inference_detector",
         prefixes=("neck.", "roi_head.", "rpn_head.", "bbox_head."),
         read=_mmdetection,
+        takes=frozenset({"config", "style"}),
     ),
     CheckpointFamily(
         key="matterport",
@@ -126,6 +142,7 @@ CHECKPOINT_FAMILIES: tuple[CheckpointFamily, ...] = (
         verified="Matterport's own detect",
         prefixes=("mrcnn_", "rpn_conv_shared", "fpn_c5p5", "res2a_branch2a.", "bn2a_branch2a."),
         read=_matterport,
+        takes=frozenset({"config", "preset"}),
     ),
     CheckpointFamily(
         key="torchvision",

@@ -156,12 +156,14 @@ def test_the_command_says_what_it_lacks_and_fetches_only_if_asked(server, tmp_pa
     assert code != 0 and "resnet18-f37072fd.pth: 127.0.0.1 answered 503" in err
     for options, reason in (
         (("--backbone", "vgg16"), "expected one of resnet18, "),
-        (("--backbone", "resnet18", "--from", "starter"), "expected no --from with it"),
+        (("--backbone", "resnet18", "--from", "starter"), "expected either --from, a whole model, or"),
+        (("--from", "startr"), "did you mean starter"),
+        (("--from", "gone.pth"), "there is no such file"),
         (("--from-nothing",), "--from-nothing: expected --backbone with it"),
         (("--download",), "--download: expected --backbone with it"),
     ):
         code, _, err = run_here(*given, *options, "--title", "three")
-        assert code == 2 and reason in err
+        assert code == 2 and reason in err and "writes" not in err, "before anything is read"
 
 
 def test_an_unknown_backbone_is_answered_with_the_table():

@@ -115,6 +115,13 @@ def test_nothing_is_written_over_and_the_option_is_named(files):
     assert told.exit_code == 2 and "expected a new or empty folder" in told.stderr
 
 
+def test_where_nothing_could_be_compared_nothing_is_written(files):
+    rows = json.loads(dump_json(result_rows(make_results(make_dataset()))))
+    (files / "results.json").write_text(json.dumps([{**row, "image_id": 999} for row in rows]))
+    told = evaluate(files, "--per-image", files / "u.csv", "--curve", files / "c.png")
+    assert told.exit_code == 1 and not (files / "u.csv").exists() and not (files / "c.png").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [

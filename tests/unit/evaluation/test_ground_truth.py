@@ -134,6 +134,10 @@ def test_what_cannot_be_read_at_all_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     with pytest.raises(InputError, match=r"none of the 3 images .* can be used; 1\.png: the image is not"):
         read_ground_truth(file, tmp_path / "empty")
+    document = json.loads(file.read_text())
+    file.write_text(json.dumps({**document, "images": [], "annotations": []}))
+    with pytest.raises(InputError, match=r"truth\.json: this file lists no images"):
+        read_ground_truth(file, tmp_path / "a")
     file.write_text("{")
     with pytest.raises(DatasetError, match=r"truth\.json: this is not JSON, or only part of a file"):
         read_ground_truth(file, tmp_path / "a")

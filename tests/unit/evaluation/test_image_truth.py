@@ -83,6 +83,12 @@ def test_a_file_that_does_not_fit_is_refused_with_what_helps(images, words):
     assert words in str(told.value)
 
 
+def test_a_file_without_images_is_refused():
+    empty = {"images": [], "annotations": [], "categories": []}
+    with pytest.raises(InputError, match="it lists no image"):
+        truths_in_file(dump_json(empty), "t.json", [("a.jpg", SIZE)])
+
+
 def test_a_file_on_disk_is_read_or_named(tmp_path):
     file = tmp_path / "t.json"
     with pytest.raises(InputError, match=r"t\.json: cannot read this file"):

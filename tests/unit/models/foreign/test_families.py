@@ -11,7 +11,7 @@ from maskrcnn_core.dataset.categories import COCO_CATEGORIES, LabelMap
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.errors import InputError, WeightsError
 from maskrcnn_core.inference.predictor import Predictor
-from maskrcnn_core.models.catalog import model_by_key
+from maskrcnn_core.models.catalog import STARTER_FILE, model_by_key
 from maskrcnn_core.models.checkpoints import load_custom_checkpoint
 from maskrcnn_core.models.foreign.converting import convert_checkpoint
 from maskrcnn_core.models.foreign.detectron2 import read_detectron2
@@ -110,6 +110,29 @@ def test_the_style_of_an_mmdetection_file_without_a_config_is_asked_for_not_gues
     assert facts.architecture.strides_1x1 and facts.architecture.std == (1, 1, 1)
     first = "backbone.body.conv1.weight"
     assert torch.equal(network.state_dict()[first], narrow["mmdetection"].state_dict()[first])
+
+
+def test_a_style_that_contradicts_the_config_is_refused(tmp_path, narrow):
+    file = tmp_path / "epoch_12.pth"
+    meta = {"dataset_meta": {"classes": tuple(NAMES)}, "cfg": CONFIG}
+    torch.save({"meta": meta, "state_dict": mmdetection_state(narrow["mmdetection"])}, file)
+    with pytest.raises(InputError, match="expected no style, or the config's pytorch, got caffe"):
+        load_custom_checkpoint(file, None, Sidecar(style="caffe"))
+    _, _, facts = load_custom_checkpoint(file, None, Sidecar(style="pytorch"))
+    assert facts.architecture == MMDETECTION
+
+
+@pytest.mark.parametrize(
+    ("given", "whose"),
+    [(Sidecar(style="caffe"), "mmdetection"), (Sidecar(preset="coco"), "Matterport's Mask_RCNN")],
+)
+def test_what_is_for_another_family_is_refused(tmp_path, narrow, given, whose):
+    file = saved(tmp_path, detectron2_state(narrow["detectron2"]))
+    with pytest.raises(InputError, match=f"for a checkpoint of Detectron2, got one; it is for {whose}"):
+        load_custom_checkpoint(file, NAMES, given)
+    own = saved(tmp_path, narrow["torchvision"].state_dict())
+    with pytest.raises(InputError, match="expected no config for a checkpoint of torchvision"):
+        load_custom_checkpoint(own, NAMES, Sidecar(config=tmp_path / "config.yaml"))
 
 
 def test_what_lies_beside_detectron2s_weights_wins_and_is_said(narrow):
@@ -344,3 +367,8 @@ def test_nothing_is_written_over(tmp_path, narrow):
         convert_checkpoint(file, tmp_path / "mine.safetensors", NAMES)
     with pytest.raises(InputError, match=r"ends with .safetensors"):
         convert_checkpoint(file, tmp_path / "mine.pth", NAMES)
+
+
+def test_our_own_format_is_not_converted_again(tmp_path):
+    with pytest.raises(InputError, match="in MaskDesk's own format already"):
+        convert_checkpoint(STARTER_FILE, tmp_path / "again.safetensors")
