@@ -98,7 +98,7 @@ def _detectron2(
 
 PUBLISHED: tuple[ModelSpec, ...] = (
     _detectron2(
-        "detectron2-r101-lsj",
+        "d2-r101-lsj",
         "ResNet-101-FPN LSJ",
         "ResNet-101 with a feature pyramid (batch norm in all parts)",
         "the most accurate of these",
@@ -108,7 +108,7 @@ PUBLISHED: tuple[ModelSpec, ...] = (
         261_645_012,
     ),
     _detectron2(
-        "detectron2-r50-lsj",
+        "d2-r50-lsj",
         "ResNet-50-FPN LSJ",
         "ResNet-50 with a feature pyramid (batch norm in all parts)",
         "trained for 400 epochs with large-scale jitter",
@@ -136,7 +136,7 @@ PUBLISHED: tuple[ModelSpec, ...] = (
         build=_torchvision("v2"),
     ),
     _detectron2(
-        "detectron2-x101",
+        "d2-x101",
         "ResNeXt-101-32x8d-FPN 3x",
         "ResNeXt-101-32x8d with a feature pyramid",
         "the slowest, with 32 groups of channels",
@@ -146,7 +146,7 @@ PUBLISHED: tuple[ModelSpec, ...] = (
         431_351_508,
     ),
     _detectron2(
-        "detectron2-r101",
+        "d2-r101",
         "ResNet-101-FPN 3x",
         "ResNet-101 with a feature pyramid",
         "a deeper network for 0.013 s more",
@@ -156,7 +156,7 @@ PUBLISHED: tuple[ModelSpec, ...] = (
         253_992_660,
     ),
     _detectron2(
-        "detectron2-r50",
+        "d2-r50",
         "ResNet-50-FPN 3x",
         "ResNet-50 with a feature pyramid",
         "the quickest of Detectron2's",

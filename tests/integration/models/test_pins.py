@@ -27,7 +27,7 @@ def spec(monkeypatch, tmp_path, server):
         monkeypatch.setenv(name, str(tmp_path / "weights"))
     monkeypatch.delenv("MASKDESK_MIRROR", raising=False)
     monkeypatch.setattr(loading, "_LOADED", {})
-    row = model_by_key("detectron2-r50")
+    row = model_by_key("d2-r50")
     monkeypatch.setattr(LoadedModel, "of", lambda row, network, digest: digest)
     return dataclasses.replace(row, url=server.url, md5=MD5[:6], build=lambda file: None)
 
@@ -43,7 +43,7 @@ def test_the_first_download_is_pinned_and_loads(spec, server):
 def test_another_file_under_its_name_is_refused_by_name(spec, server):
     file = fetch_weights(spec)
     file.write_bytes(BODY[:-1] + b"!")
-    with pytest.raises(WeightsError, match=r"first came as detectron2-r50 .* model_final_f10217.pkl.sha256"):
+    with pytest.raises(WeightsError, match=r"first came as d2-r50 .* model_final_f10217.pkl.sha256"):
         load_model(spec)
     server.body = b"!" + BODY[1:]
     with pytest.raises(DownloadFailed, match=r"SHA-256 begins with .* delete that to take the new file"):
@@ -91,9 +91,9 @@ def test_a_pin_that_is_none_is_told(spec):
 
 def test_a_model_of_the_zoo_is_the_default_once_it_is_here_and_not_before(spec, tmp_path):
     assert default_model().key == "photos"
-    file = tmp_path / "weights" / model_by_key("detectron2-r101-lsj").file
+    file = tmp_path / "weights" / model_by_key("d2-r101-lsj").file
     file.parent.mkdir(parents=True)
     file.write_bytes(b"weights")
-    assert default_model().key == "detectron2-r101-lsj"
+    assert default_model().key == "d2-r101-lsj"
     with pytest.raises(WeightsError, match="whose MD5 begins with f96b26"):
-        get_model("detectron2-r101-lsj")
+        get_model("d2-r101-lsj")

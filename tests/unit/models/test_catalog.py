@@ -62,8 +62,8 @@ PUBLISHED_ROWS = [spec for spec in MODELS if spec.is_published]
 
 def test_the_table_is_ordered_best_first_and_has_each_key_once():
     assert [spec.key for spec in MODELS] == [
-        *("detectron2-r101-lsj", "detectron2-r50-lsj", "coco-v2", "detectron2-x101", "detectron2-r101"),
-        *("detectron2-r50", "coco-v1", "mobile", "matterport", "photos", "starter"),
+        *("d2-r101-lsj", "d2-r50-lsj", "coco-v2", "d2-x101", "d2-r101"),
+        *("d2-r50", "coco-v1", "mobile", "matterport", "photos", "starter"),
     ]
     published = [row.mask_ap for spec in PUBLISHED_ROWS for row in spec.measured]
     assert published == sorted(published, reverse=True)
@@ -102,7 +102,7 @@ def test_rows_agree_with_torchvision(key):
 def test_an_unknown_key_is_answered_with_those_that_look_alike():
     with pytest.raises(InputError, match=r"did you mean coco-v2"):
         model_by_key("coco_v2")
-    with pytest.raises(InputError, match=r"choose one of detectron2-r101-lsj, .*mobile, matterport, photos"):
+    with pytest.raises(InputError, match=r"choose one of d2-r101-lsj, .*mobile, matterport, photos"):
         get_model("???")
 
 

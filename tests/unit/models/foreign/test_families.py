@@ -286,7 +286,7 @@ def test_the_names_of_coco_are_assumed_for_eighty_classes_and_that_is_said(tmp_p
 def test_a_row_of_the_zoo_is_built_by_what_is_known_of_it_and_not_by_a_config_beside_it(tmp_path):
     theirs = make_narrow(DETECTRON2, num_classes=81)
     arrays = {name: tensor.numpy() for name, tensor in detectron2_state(theirs).items()}
-    spec = model_by_key("detectron2-r50")
+    spec = model_by_key("d2-r50")
     file = tmp_path / spec.file_name
     file.write_bytes(pickle.dumps({"model": arrays, "__author__": "Detectron2 Model Zoo"}, protocol=3))
     (tmp_path / "config.yaml").write_text(f"MODEL: {{}}\n{SIZES}")
