@@ -169,13 +169,14 @@ def annotate(
     pixel_limit()  # a setting that makes no sense is told once, not with every image
     plan = plan_images(settings.files)
     outcomes: list[Outcome] = []
+    earlier = () if settings.resume else _told_of_earlier(settings)
     limits, decoding = LimitTally(), NoteTally()
     # Every image fits a person's own model.
     looks = None if OWN in predictor.model.domains else Looks()
 
     def told() -> tuple[str, ...]:
         misfits = told_misfits(looks, predictor.model, settings.domain) if looks is not None else []
-        return (*notes, *decoding.sentences(), *limits.sentences(), *misfits)
+        return (*notes, *earlier, *decoding.sentences(), *limits.sentences(), *misfits)
 
     images: list[tuple[ImageRecord, tuple[Instance, ...]]] = []
     with open_journal(
@@ -319,6 +320,24 @@ def _check_outputs(settings: BatchSettings) -> None:
     for folder in (settings.segments, settings.overlays, settings.masks, settings.splash):
         if folder is not None and folder.exists() and not folder.is_dir():
             raise InputError(f"{one_line(str(folder))}: expected a folder, got a file")
+
+
+def _told_of_earlier(settings: BatchSettings) -> tuple[str, ...]:
+    """Return sentences on outputs that are there before a run begins: what becomes of them is said."""
+    files = [file for file in (settings.out, settings.results) if file is not None and file.exists()]
+    folders = [
+        folder
+        for folder in (settings.segments, settings.overlays, settings.masks, settings.splash)
+        if folder is not None and folder.is_dir() and any(folder.iterdir())
+    ]
+    return (
+        *(f"{one_line(str(file))}: there was a file of this name; it was replaced" for file in files),
+        *(
+            f"{one_line(str(folder))}: this folder had files in it; those of the same names were replaced, "
+            "the others are still there"
+            for folder in folders
+        ),
+    )
 
 
 def _header(settings: BatchSettings, model: LoadedModel) -> dict[str, object]:

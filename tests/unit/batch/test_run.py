@@ -202,6 +202,15 @@ def test_odd_file_names_come_through(tmp_path, predictor):
     assert sorted(written) == sorted(names)
 
 
+def test_what_was_there_before_is_replaced_and_that_is_said(folder, tmp_path, predictor):
+    settings = settings_for(folder, out=tmp_path, overlays=tmp_path / "o")
+    assert not [note for note in annotate(settings, predictor).notes if "replaced" in note]
+    again = [note for note in annotate(settings, predictor).notes if "replaced" in note]
+    assert len(again) == 2 + (settings.results is not None)
+    assert any("there was a file of this name" in note for note in again)
+    assert any("the others are still there" in note for note in again)
+
+
 def test_a_model_card_is_no_output_file(folder, tmp_path, predictor):
     card = tmp_path / "mine.json"
     card.write_bytes(card_file(STARTER_FILE).read_bytes())
