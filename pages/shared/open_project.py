@@ -22,13 +22,24 @@ __all__ = ["OpenProject", "choose_project", "color_of", "parameter"]
 _FACTS_KEPT = 4
 
 
+# Ids and revisions begin anew in another database, so its place is part of what tells the lists apart.
 @st.cache_resource(max_entries=_FACTS_KEPT, show_spinner="Reading the project ...")
-def _facts(project_id: int, revision: tuple[int, int], _store: Store) -> tuple[Fact, ...]:  # noqa: ARG001
+def _facts(
+    place: str,  # noqa: ARG001
+    project_id: int,
+    revision: tuple[int, int],  # noqa: ARG001
+    _store: Store,
+) -> tuple[Fact, ...]:
     return tuple(_store.facts(project_id))
 
 
 @st.cache_resource(max_entries=_FACTS_KEPT, show_spinner="Reading the project ...")
-def _images(project_id: int, revision: tuple[int, int], _store: Store) -> tuple[ImageRow, ...]:  # noqa: ARG001
+def _images(
+    place: str,  # noqa: ARG001
+    project_id: int,
+    revision: tuple[int, int],  # noqa: ARG001
+    _store: Store,
+) -> tuple[ImageRow, ...]:
     return tuple(_store.images(project_id))
 
 
@@ -50,11 +61,11 @@ class OpenProject:
 
     @cached_property
     def images(self) -> tuple[ImageRow, ...]:
-        return _images(self.row.id, self.revision, self.store)
+        return _images(self.store.place.shown, self.row.id, self.revision, self.store)
 
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
-        return _facts(self.row.id, self.revision, self.store)
+        return _facts(self.store.place.shown, self.row.id, self.revision, self.store)
 
     @cached_property
     def categories(self) -> list[CategoryRow]:
