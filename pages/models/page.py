@@ -63,7 +63,7 @@ page_state = get_state()
 models = all_models()
 ready_keys = {spec.key for spec in ready_models()}
 st.title("Models")
-st.markdown(f"You have weights of your own? [Open your own model](#{OWN_MODEL})")
+st.markdown(f"You have weights of your own? [Open them below](#{OWN_MODEL})")
 draw_models(models, ready_keys)
 draw_fetch_setting()
 draw_made_of(page_state, models, ready_keys)
