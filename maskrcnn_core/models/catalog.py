@@ -22,10 +22,6 @@ from urllib.parse import urlsplit
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import InputError, WeightsError
 from maskrcnn_core.models.cards import ModelCard, card_file, read_card
-from maskrcnn_core.networks.families import backbone_of, family_of
-
-if TYPE_CHECKING:
-    from torchvision.models.detection import MaskRCNN
 from maskrcnn_core.models.published import PUBLISHED, USUAL_KEY
 from maskrcnn_core.models.spec import Measured, ModelSpec
 from maskrcnn_core.models.weights_files import (
@@ -35,6 +31,10 @@ from maskrcnn_core.models.weights_files import (
     weights_file,
     weights_folders,
 )
+from maskrcnn_core.networks.families import backbone_of, family_of
+
+if TYPE_CHECKING:
+    from torchvision.models.detection import MaskRCNN
 
 __all__ = [
     "MODELS",

@@ -6,6 +6,7 @@ a command and a test make the same ones.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
@@ -103,7 +104,7 @@ def check_once(name: str, refs: Sequence[Ref]) -> None:
         seen.add(ref)
 
 
-class _OfInstances:
+class _OfInstances(ABC):
     """What decisions on instances of one image have in common."""
 
     instances: Versions
@@ -112,8 +113,8 @@ class _OfInstances:
         check_once("instances", [ref for ref, _ in self.instances])
 
     @property
-    def journal_kind(self) -> str:
-        raise NotImplementedError
+    @abstractmethod
+    def journal_kind(self) -> str: ...
 
     @property
     def title(self) -> str:
