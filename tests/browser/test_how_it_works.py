@@ -178,7 +178,8 @@ def test_what_is_right_and_missed_follows_the_iou(scene, known):
             scene.page.keyboard.press("ArrowRight")
         scores = score_image(comparison, comparison.at(iou), 0.5)
         scene.page.get_by_text(told_scores(scores)).first.wait_for(timeout=15_000)
-        assert f"{scores.truths} objects, {scores.missed} missed" in scene.picture("truth").legend
+        picture, row = scene.picture("truth"), f"{scores.truths} objects, {scores.missed} missed"
+        picture.wait_until(lambda row=row, picture=picture: row in picture.legend, row)  # below the sentence
     assert scores.missed, "at .95 not all are found"
     assert scene.errors == []
 
@@ -269,7 +270,8 @@ def test_another_nms_threshold_tells_who_suppresses_whom(scene, known):
     nms = round(start - 0.1, 2)
     kept = len(trace.run.candidates.select(Thresholds(0.5, nms, predictor.model.max_detections)))
     scene.page.get_by_text(f"candidates: {kept} kept").wait_for(timeout=15_000)
-    assert f"kept: {kept}" in scene.picture("fates").legend
+    picture = scene.picture("fates")
+    picture.wait_until(lambda: f"kept: {kept}" in picture.legend, f"{kept} kept, beside the picture")
 
 
 def test_why_it_was_missed_and_the_box_taken_all_the_same(explained, known, folder):
