@@ -12,6 +12,7 @@
     +-- ExportError           an export could not be written, or did not read back exactly
     +-- StoreError            a project's database or files cannot be used, or are damaged
         +-- DamageError       rows of the database are not what was written
+        +-- CategoryNeededError  nobody has said which category something is of
         +-- ConflictError     somebody else changed it meanwhile; both versions are kept
 
 A message says where, what was wanted, what was found, and what helps, in one sentence or two that
@@ -21,6 +22,7 @@ can be shown to a person as they are. Anything else that is raised is a bug and 
 __all__ = [
     "ArchiveError",
     "AwayError",
+    "CategoryNeededError",
     "ConflictError",
     "CoreError",
     "DamageError",
@@ -97,6 +99,10 @@ class AwayError(StoreError):
 
 class DamageError(StoreError):
     """Rows of a project's database are not what was written; the others can still be had."""
+
+
+class CategoryNeededError(StoreError):
+    """Something was to be made that needs a category, and neither a person nor a network has said which."""
 
 
 class ConflictError(StoreError):

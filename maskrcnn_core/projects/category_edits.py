@@ -4,16 +4,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from typing import Annotated, TypeAlias
 
-from maskrcnn_core.common.bounds import name_problem
+from msgspec import Meta
+
+from maskrcnn_core.common.bounds import MAX_INT, MAX_NAME, name_problem
 from maskrcnn_core.common.one_line import counted, one_line
-from maskrcnn_core.errors import InputError
+from maskrcnn_core.common.typed_json import shorten
+from maskrcnn_core.errors import InputError, StoreError
 from maskrcnn_core.projects.journal import Change
 from maskrcnn_core.projects.new_rows import new_category
 from maskrcnn_core.projects.records import CategoryRow, Entry
 from maskrcnn_core.projects.store import Store
 
-__all__ = ["add_categories", "change_category", "merge_categories", "remove_category"]
+__all__ = [
+    "NEW_CATEGORY",
+    "CategoryId",
+    "CategoryName",
+    "CategoryRef",
+    "add_categories",
+    "change_category",
+    "check_new_name",
+    "find_category",
+    "make_category",
+    "merge_categories",
+    "remove_category",
+]
+
+CategoryId: TypeAlias = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)]
+CategoryName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
+CategoryRef: TypeAlias = CategoryId | CategoryName
+"""A category: by its id, or, before its author knows that, by its name."""
+
+NEW_CATEGORY = "new category"
+"""The journal's kind of a category that is made while an image is reviewed."""
 
 _COLOR = re.compile(r"#[0-9a-f]{6}")
 
@@ -34,6 +58,58 @@ def add_categories(
     above = _word(supercategory)
     changes = [new_category(None, name, above) for name in fresh]
     return store.decide(project_id, who, "add categories", changes) if changes else None
+
+
+def check_new_name(name: str) -> None:
+    """Refuse what cannot be a category's name as it is.
+
+    Raises:
+        ValueError: if it is empty, has blanks around it, is too long or cannot be stored.
+    """
+    if not name or name != name.strip():
+        raise ValueError(f"name: expected a name without blanks around it, got {shorten(name)}")
+    if problem := name_problem(name):
+        raise ValueError(f"name: {problem}")
+
+
+def make_category(
+    store: Store,
+    project_id: int,
+    who: str,
+    name: str,
+    *,
+    image_id: int | None = None,
+    operation: str | None = None,
+) -> Entry | None:
+    """Make a category that is wanted now.
+
+    Args:
+        store, project_id, who: where, and for the journal.
+        name: see :func:`check_new_name`.
+        image_id: the image it is wanted for, to which an undo returns.
+        operation: see :meth:`Store.decide`.
+
+    Returns:
+        The journal's line; ``None`` if the project has a category of that name already.
+    """
+    check_new_name(name)
+    is_there = any(row.name == name for row in store.categories(project_id))
+    changes = [] if is_there else [new_category(None, name)]
+    return store.decide(project_id, who, NEW_CATEGORY, changes, image_id=image_id, operation=operation)
+
+
+def find_category(store: Store, project_id: int, wanted: CategoryRef) -> int:
+    """Return a category's id. Ids are returned as they are: the database refuses those that never were.
+
+    Raises:
+        StoreError: if the project has no category of that name.
+    """
+    if isinstance(wanted, int):
+        return wanted
+    for row in store.categories(project_id):
+        if row.name == wanted:
+            return row.id
+    raise StoreError(f"category {one_line(wanted)!r}: there is no such category in the project")
 
 
 def change_category(

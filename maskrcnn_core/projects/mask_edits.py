@@ -11,7 +11,6 @@ from msgspec import Meta
 
 from maskrcnn_core.common.bounds import (
     MAX_COORDINATE,
-    MAX_INT,
     MAX_MASK_CORNERS,
     MAX_MASK_COUNTS,
     MAX_MASK_RINGS,
@@ -19,13 +18,13 @@ from maskrcnn_core.common.bounds import (
 from maskrcnn_core.errors import DatasetError, StoreError
 from maskrcnn_core.geometry.polygons import polygons_to_rle
 from maskrcnn_core.geometry.rle import Rle
+from maskrcnn_core.projects.category_edits import CategoryRef, find_category
 from maskrcnn_core.projects.journal import Change
 from maskrcnn_core.projects.new_rows import mask_values, new_instance
 from maskrcnn_core.projects.records import Entry, ImageRow, InstanceRow, Status
 from maskrcnn_core.projects.store import Store
 
 __all__ = [
-    "CategoryId",
     "Coordinate",
     "Counts",
     "MadeMask",
@@ -43,7 +42,6 @@ _R = TypeVar("_R")
 _OF_THE_OLD_MASK = ("area", "bbox")  # as a file wrote them, where it wrote other numbers than the pixels' own
 
 
-CategoryId: TypeAlias = Annotated[int, Meta(ge=-MAX_INT, le=MAX_INT)]
 Coordinate: TypeAlias = Annotated[float, Meta(ge=-MAX_COORDINATE, le=MAX_COORDINATE)]
 """Pixels."""
 
@@ -105,10 +103,11 @@ class MadeMask:
     """An instance to be made; the arguments are those of :class:`MendedMask`.
 
     Args:
+        category_id: its category's id or, where the author does not know that yet, its name.
         is_crowd: whether it is a region of many objects.
     """
 
-    category_id: CategoryId
+    category_id: CategoryRef
     counts: Counts
     polygons: Rings | None = None
     is_crowd: bool = False
@@ -143,7 +142,7 @@ def edit_masks(
     Raises:
         DatasetError: if run lengths are none of a mask of the image, or a mask has no pixel.
         ConflictError: if somebody else changed one of the instances meanwhile.
-        StoreError: if the image or an instance is not there, or an instance is another image's.
+        StoreError: if the image, an instance or a category is not there, or an instance is another image's.
     """
     project_id = store.project_of(image_id)
     if project_id is None:
@@ -163,7 +162,7 @@ def edit_masks(
     new_rows = [
         new_instance(
             image_id,
-            one.category_id,
+            find_category(store, project_id, one.category_id),
             None,
             mask,
             source="person",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.projects.records import ImageStatus, Status
@@ -163,11 +163,17 @@ class Refusal:
 
     Args:
         project_id: of the project that it was about; people are told of it there.
+        needs: ``"category"`` where it can be done once the person has said of which category it is.
     """
 
     seq: int
     text: str
     project_id: int = 0
+    needs: Literal["", "category"] = ""
+
+    def to_json(self) -> dict[str, Any]:
+        needs = {"needs": self.needs} if self.needs else {}
+        return {"seq": self.seq, "text": self.text, **needs}
 
 
 @dataclass(frozen=True)
@@ -225,8 +231,8 @@ class ReviewMessage:
             "ack_seq": self.ack_seq,
             "project_id": self.project_id,
             "who": self.who,
-            "refused": [{"seq": refusal.seq, "text": refusal.text} for refusal in self.refused],
-            "remarks": [{"seq": remark.seq, "text": remark.text} for remark in self.remarks],
+            "refused": [refusal.to_json() for refusal in self.refused],
+            "remarks": [remark.to_json() for remark in self.remarks],
             "made": {str(seq): list(ids) for seq, ids in self.made.items()},
             "can_undo": self.can_undo,
             "can_redo": self.can_redo,

@@ -32,6 +32,7 @@ from maskrcnn_core.projects.review.operations import (
     EditName,
     Finish,
     Id,
+    NewCategory,
     Redo,
     Ref,
     Relabel,
@@ -172,12 +173,15 @@ class _Edit:
         return Edit(self.seq, self.image_id, self.what, changes, self.added)
 
 
-_Sent: TypeAlias = SetStatus | Relabel | SetCrowd | DrawBox | _Edit | Reshape | Finish | Go | Undo | Redo
+_Sent: TypeAlias = (
+    SetStatus | Relabel | SetCrowd | NewCategory | DrawBox | _Edit | Reshape | Finish | Go | Undo | Redo
+)
 
 _KINDS: dict[str, type[_Sent]] = {
     SetStatus.kind: SetStatus,
     Relabel.kind: Relabel,
     SetCrowd.kind: SetCrowd,
+    NewCategory.kind: NewCategory,
     DrawBox.kind: DrawBox,
     Edit.kind: _Edit,
     Reshape.kind: Reshape,

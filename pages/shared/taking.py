@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal
 
-from maskrcnn_core.errors import CoreError, StoreError
+from maskrcnn_core.errors import CategoryNeededError, CoreError, StoreError
 from maskrcnn_core.projects.mask_edits import made_by
 from maskrcnn_core.projects.review.executing import ReviewExecutor, is_refusal, subject_of
 from maskrcnn_core.projects.review.operations import Redo, Undo
@@ -83,7 +84,9 @@ def _refuse(store: Store, ui: ProjectUi, client: str, operation: Operation, erro
         f"{operation.kind}: " if isinstance(operation, Go | Unreadable) else subject_of(store, operation)
     )
     text = f"{subject}{error}"
-    told.append(Refusal(operation.seq, text, (ui.id or 0) if project_id is None else project_id))
+    where = (ui.id or 0) if project_id is None else project_id
+    needs: Literal["", "category"] = "category" if isinstance(error, CategoryNeededError) else ""
+    told.append(Refusal(operation.seq, text, where, needs))
     del told[:-_TOLD]
 
 

@@ -56,6 +56,10 @@ test("decisions on the sample message give the sample report", () => {
   state.reshape("threshold", [7], 0.4);
   assert.deepEqual(state.toggleCrowd([12]), { changed: [12], isCrowd: true });
   state.edit("duplicate", [], [{ category_id: 44, mask: piece, is_crowd: true }]);
+  const jack = state.newCategory("  pallet \t jack ");
+  state.relabel([7], jack);
+  state.drawBox([1, 1, 5, 3], 44);
+  state.edit("draw outline", [], [{ category_id: jack, mask: piece }]);
   assert.deepEqual(state.report(), read("report.json"));
 });
 

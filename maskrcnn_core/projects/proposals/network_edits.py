@@ -10,7 +10,8 @@ import numpy as np
 from cachetools import LRUCache
 
 from maskrcnn_core.detection.runs import Run
-from maskrcnn_core.errors import StoreError
+from maskrcnn_core.errors import CategoryNeededError, StoreError
+from maskrcnn_core.projects.category_edits import CategoryRef, find_category
 from maskrcnn_core.projects.journal import Change
 from maskrcnn_core.projects.mask_edits import mended_values, was_asked_for
 from maskrcnn_core.projects.new_rows import new_instance
@@ -77,6 +78,7 @@ class BoxDrawer:
         box: tuple[float, float, float, float],
         who: str,
         *,
+        category: CategoryRef | None = None,
         operation: str | None = None,
     ) -> Entry | None:
         """Add what the network sees in a box, accepted, as the person's decision.
@@ -85,9 +87,12 @@ class BoxDrawer:
             image_id: the store's id of the image.
             box: x1 y1 x2 y2 in pixels of the image.
             who: for the journal.
+            category: as the person says, and the network then makes that category's mask if it knows it;
+                ``None`` for the best of those that it sees.
             operation: see :meth:`Store.decide`.
 
         Raises:
+            CategoryNeededError: if the network knows none of the project's categories, and no one says which.
             InputError: if the box is none, or lies outside of the image.
             ImageError: if the image's file cannot be read.
             StoreError: if the image is not there, the project has no category, or the network finds no pixel
@@ -101,10 +106,16 @@ class BoxDrawer:
         if not categories:
             raise StoreError("the project has no category yet: add one under Categories")
         stretch = stretch_of(self._store.project(project_id))
+        mapping = mapping_of(self._store, project_id, self.predictor)
+        wanted = None if category is None else find_category(self._store, project_id, category)
+        label = None if wanted is None else _labels_by_category(mapping).get(wanted)
         prompted = self.predictor.prompt(
-            self._run_of(image, stretch), [box], lambda: pixels_of(self._store, image, stretch)
+            self._run_of(image, stretch),
+            [box],
+            lambda: pixels_of(self._store, image, stretch),
+            labels=None if label is None else [label],
         )
-        rank, category = _choose(prompted, mapping_of(self._store, project_id, self.predictor), categories)
+        rank, category_id = _choose(prompted, mapping, categories) if wanted is None else (0, wanted)
         mask = prompted.detections(np.array([rank])).masks()[0]
         if not mask.area:
             raise StoreError("the network sees no object in this box: draw it more tightly around one")
@@ -112,7 +123,7 @@ class BoxDrawer:
 
         made = new_instance(
             image_id,
-            category.id,
+            category_id,
             None,
             mask,
             source="person",
@@ -160,9 +171,7 @@ class BoxDrawer:
         present = {row.id: row for row in found}
         if missing := set(rows) - set(present):
             raise StoreError(f"instance {min(missing)}: there is no such instance in this image")
-        label_of: dict[int, int] = {}
-        for label, category_id in mapping_of(self._store, project_id, self.predictor).items():
-            label_of.setdefault(category_id, label)
+        label_of = _labels_by_category(mapping_of(self._store, project_id, self.predictor))
         stretch = stretch_of(self._store.project(project_id))
         run, changes = self._run_of(image, stretch), []
         for id_, version in rows.items():
@@ -206,15 +215,17 @@ class BoxDrawer:
         return Doubts(probability, label_map.category(label).name, 0.0, 0.0)
 
 
-def _choose(
-    prompted: Prompted, mapping: Mapping[int, int], categories: list[CategoryRow]
-) -> tuple[int, CategoryRow]:
-    """Return the best of the box's labels that is a category here, and which.
-
-    Where none is, the best label's mask goes to the first category, for the person to relabel.
-    """
-    by_id = {row.id: row for row in categories}
+def _choose(prompted: Prompted, mapping: Mapping[int, int], categories: list[CategoryRow]) -> tuple[int, int]:
+    """Return the best of the box's labels that is a category here, and that category's id."""
+    present = {row.id for row in categories}
     for rank, label in enumerate(prompted.labels[0].tolist()):
-        if mapping.get(label) in by_id:
-            return rank, by_id[mapping[label]]
-    return 0, categories[0]
+        if mapping.get(label) in present:
+            return rank, mapping[label]
+    raise CategoryNeededError(
+        "the network knows none of the project's categories: choose the category of the box"
+    )
+
+
+def _labels_by_category(mapping: Mapping[int, int]) -> dict[int, int]:
+    """Return the model's label of each category: the first, where several labels are the same one."""
+    return {category_id: label for label, category_id in reversed(list(mapping.items()))}

@@ -10,8 +10,15 @@ from sqlalchemy.exc import IntegrityError
 
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import ConflictError, CoreError, StoreError
+from maskrcnn_core.projects.category_edits import CategoryRef, find_category, make_category
 from maskrcnn_core.projects.journal import Change
-from maskrcnn_core.projects.mask_edits import MendedMask, crowd_values, edit_masks, made_by
+from maskrcnn_core.projects.mask_edits import (
+    MendedMask,
+    crowd_values,
+    edit_masks,
+    made_by,
+    was_asked_for,
+)
 from maskrcnn_core.projects.proposals.network_edits import BoxDrawer
 from maskrcnn_core.projects.records import Entry
 from maskrcnn_core.projects.review.operations import (
@@ -19,6 +26,7 @@ from maskrcnn_core.projects.review.operations import (
     DrawBox,
     Edit,
     Finish,
+    NewCategory,
     Redo,
     Ref,
     Relabel,
@@ -84,7 +92,8 @@ class ReviewExecutor:
                 changes = self._changes(image_id, rows, status=operation.status)
                 return self._decide(operation, who, changes)
             case Relabel(image_id=image_id, instances=rows):
-                changes = self._changes(image_id, rows, category_id=operation.category_id)
+                category_id = self._category(image_id, operation.category_id, name)
+                changes = self._changes(image_id, rows, category_id=category_id)
                 return self._decide(operation, who, changes)
             case SetCrowd(image_id=image_id, instances=rows):
                 changes = self._changes(image_id, rows, **crowd_values(operation.is_crowd))
@@ -92,7 +101,13 @@ class ReviewExecutor:
             case Finish(image_id=image_id, image_version=version, status=status):
                 return self._decide(operation, who, [Change("image", image_id, version, {"status": status})])
             case DrawBox(image_id=image_id, box=box):
-                return self._drawer().draw(image_id, box, who, operation=name)
+                category = operation.category_id
+                return self._drawer().draw(image_id, box, who, category=category, operation=name)
+            case NewCategory(image_id=image_id):
+                project_id = self._project_of(image_id)
+                return make_category(
+                    store, project_id, who, operation.name, image_id=image_id, operation=name
+                )
             case Reshape(image_id=image_id, how=how, threshold=threshold, instances=rows):
                 known = dict(self._known(image_id, rows))
                 return self._drawer().reshape(
@@ -122,13 +137,25 @@ class ReviewExecutor:
     ) -> Entry | None:
         # The image's project, which need not be the one on the screen: a person may have gone to another one.
         image_id = operation.image_id
-        project_id = self._store.project_of(image_id)
-        if project_id is None:
-            raise StoreError(f"image {image_id}: there is no such image")
+        project_id = self._project_of(image_id)
         name = f"{self._client}:{operation.seq}"
         return self._store.decide(
             project_id, who, operation.journal_kind, changes, image_id=image_id, operation=name
         )
+
+    def _project_of(self, image_id: int) -> int:
+        project_id = self._store.project_of(image_id)
+        if project_id is None:
+            raise StoreError(f"image {image_id}: there is no such image")
+        return project_id
+
+    def _category(self, image_id: int, wanted: CategoryRef, operation: str) -> int:
+        if isinstance(wanted, int):
+            return wanted
+        project_id = self._project_of(image_id)
+        if was_asked_for(self._store, project_id, operation):
+            return 0  # its line in the journal stands, whatever has become of the name since
+        return find_category(self._store, project_id, wanted)
 
     def _changes(self, image_id: int, rows: Versions, **values: object) -> list[Change]:
         return [Change("instance", id_, version, values) for id_, version in self._known(image_id, rows)]

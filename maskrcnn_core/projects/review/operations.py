@@ -14,8 +14,10 @@ from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
 from msgspec import Meta
 
 from maskrcnn_core.common.bounds import MAX_INSTANCES, MAX_INT
+from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.common.typed_json import shorten
-from maskrcnn_core.projects.mask_edits import CategoryId, Coordinate, MadeMask, MendedMask
+from maskrcnn_core.projects.category_edits import NEW_CATEGORY, CategoryName, CategoryRef, check_new_name
+from maskrcnn_core.projects.mask_edits import Coordinate, MadeMask, MendedMask
 from maskrcnn_core.projects.proposals.network_edits import DRAW_BOX, RESHAPE, ReshapeWay
 from maskrcnn_core.projects.records import Status
 
@@ -29,6 +31,7 @@ __all__ = [
     "Finish",
     "FinishStatus",
     "Id",
+    "NewCategory",
     "Redo",
     "Ref",
     "Relabel",
@@ -143,7 +146,7 @@ class Relabel(_OfInstances):
     kind: ClassVar[str] = "relabel"
     seq: Seq
     image_id: Id
-    category_id: CategoryId
+    category_id: CategoryRef
     instances: Versions
 
     @property
@@ -167,17 +170,39 @@ class SetCrowd(_OfInstances):
 
 
 @dataclass(frozen=True)
+class NewCategory:
+    """A category that the image's project does not have yet.
+
+    Later operations name it by its name until their author knows its id.
+    """
+
+    kind: ClassVar[str] = "new_category"
+    seq: Seq
+    image_id: Id
+    name: CategoryName
+
+    def __post_init__(self) -> None:
+        check_new_name(self.name)
+
+    @property
+    def title(self) -> str:
+        return f"{NEW_CATEGORY} {one_line(self.name)!r}"
+
+
+@dataclass(frozen=True)
 class DrawBox:
     """A box around an object that was missed, which the network is to fill.
 
     Args:
         box: x1 y1 x2 y2 in pixels of the image, x1 < x2 and y1 < y2.
+        category_id: the category that the person has chosen; ``None`` leaves it to the network.
     """
 
     kind: ClassVar[str] = "draw_box"
     seq: Seq
     image_id: Id
     box: tuple[Coordinate, Coordinate, Coordinate, Coordinate]
+    category_id: CategoryRef | None = None
 
     def __post_init__(self) -> None:
         x1, y1, x2, y2 = self.box
@@ -282,7 +307,9 @@ class Redo:
         return self.kind
 
 
-ReviewOperation: TypeAlias = SetStatus | Relabel | SetCrowd | DrawBox | Edit | Reshape | Finish | Undo | Redo
+ReviewOperation: TypeAlias = (
+    SetStatus | Relabel | SetCrowd | NewCategory | DrawBox | Edit | Reshape | Finish | Undo | Redo
+)
 
 REVIEW_KINDS: frozenset[str] = frozenset(
     {
@@ -293,6 +320,7 @@ REVIEW_KINDS: frozenset[str] = frozenset(
         *get_args(EditName),
         ACCEPT_ALL,
         DRAW_BOX,
+        NEW_CATEGORY,
         _RELABEL,
     }
 )

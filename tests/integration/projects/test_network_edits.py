@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from maskrcnn_core.dataset.categories import Category
-from maskrcnn_core.errors import ConflictError, InputError, StoreError
+from maskrcnn_core.errors import CategoryNeededError, ConflictError, InputError, StoreError
 from maskrcnn_core.geometry.rle import mask_iou
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.inference.predictor import Predictor
@@ -97,12 +97,32 @@ def test_categories_are_those_of_the_models_last_run_or_of_equal_names(store, pr
     (image,) = store.images(project)
     other, thing = (row.id for row in store.categories(project))
     drawer, box = BoxDrawer(store, predictor), box_of(SCENE.masks[0])
-    drawer.draw(image.id, box, "ann")
-    assert [row.category_id for row in store.instances(project)] == [other], "none is called so: the first"
+    with pytest.raises(CategoryNeededError, match="knows none of the project's categories: choose"):
+        drawer.draw(image.id, box, "ann")
+    assert store.instances(project) == [], "nothing is silently the first category"
+    drawer.draw(image.id, box, "ann", category=other)
+    assert [row.category_id for row in store.instances(project)] == [other]
     mapping = {category.name: thing for category in predictor.model.label_map}
     add_job(store, project, "starter", JobSettings(0.5, 0.5, 0.5, 100, mapping), "ann")
     drawer.draw(image.id, box, "ann")
     assert [row.category_id for row in store.instances(project)] == [other, thing]
+
+
+def test_who_says_the_category_of_a_box_gets_it_and_its_mask(store, project, predictor):
+    drawer, box = BoxDrawer(store, predictor), box_of(SCENE.masks[0])
+    (image,) = store.images(project)
+    drawer.draw(image.id, box, "ann")
+    (guessed,) = store.instances(project)
+    other = next(row for row in store.categories(project) if row.id != guessed.category_id)
+    drawer.draw(image.id, box, "ann", category=other.id)
+    drawer.draw(image.id, box, "ann", category=other.name)
+    chosen = [row for row in store.instances(project) if row.id != guessed.id]
+    assert [row.category_id for row in chosen] == [other.id] * 2
+    assert [row.given_box for row in chosen] == [guessed.given_box] * 2
+    named = names_of(store, project)[guessed.category_id]
+    assert {row.doubts.runner_up_name for row in chosen} == {named}, "what the network would have said"
+    with pytest.raises(StoreError, match="category 'gone': there is no such category"):
+        drawer.draw(image.id, box, "ann", category="gone")
 
 
 def test_a_chosen_mask_grows_and_shrinks_along_the_networks_probabilities(store, project, predictor):

@@ -14,6 +14,7 @@ from maskrcnn_core.projects.review.operations import (
     Edit,
     EditName,
     Finish,
+    NewCategory,
     Redo,
     Relabel,
     Reshape,
@@ -109,9 +110,62 @@ def test_the_network_is_asked_only_by_what_needs_it(store, project):
     carry_out(Reshape(3, image, "threshold", 0.4, ((row.id, 2),)), "ann")
     name = f"{CLIENT}:"
     assert drawer.asked == [
-        ((image, (1.0, 2.0, 30.0, 40.0), "ann"), {"operation": f"{name}2"}),
+        ((image, (1.0, 2.0, 30.0, 40.0), "ann"), {"category": None, "operation": f"{name}2"}),
         ((image, {row.id: 2}, "ann"), {"how": "threshold", "threshold": 0.4, "operation": f"{name}3"}),
     ]
+
+
+def test_a_category_is_made_in_place_and_named_by_what_follows(store, project):
+    row, image, _ = first(store, project)
+    mask = disc(*SIZE, 30, 30, 5).counts
+    drawer = Drawer()
+    carry_out = executor(store, drawer).carry_out
+    made = carry_out(NewCategory(1, image, "pallet jack"), "ann")
+    assert (made.kind, made.image_id, made.kind in REVIEW_KINDS) == ("new category", image, True)
+    (fresh,) = [one.id for one in store.categories(project) if one.name == "pallet jack"]
+    relabel = Relabel(2, image, "pallet jack", ((row.id, row.version),))
+    carry_out(relabel, "ann")
+    outline = Edit(3, image, "draw outline", (), (MadeMask("pallet jack", mask),))
+    (drawn,) = made_by(carry_out(outline, "ann"))
+    assert [one.category_id for one in store.instances(project, ids=[row.id, drawn])] == [fresh, fresh]
+    carry_out(DrawBox(4, image, (1.0, 2.0, 30.0, 40.0), "pallet jack"), "ann")
+    assert drawer.asked[0][1] == {"category": "pallet jack", "operation": f"{CLIENT}:4"}
+
+    for seq in (5, 6, 7):
+        carry_out(Undo(seq), "ann", project_id=project)
+    assert "pallet jack" not in [one.name for one in store.categories(project)]
+    assert store.instances(project)[0].category_id == row.category_id
+    # What was carried out once is not looked for again under a name that has gone.
+    assert carry_out(relabel, "ann").kind == "relabel"
+    assert carry_out(outline, "ann").kind == "draw outline"
+    for seq in (8, 9, 10):
+        carry_out(Redo(seq), "ann", project_id=project)
+    assert [one.category_id for one in store.instances(project, ids=[row.id, drawn])] == [fresh, fresh]
+
+
+def test_a_category_that_is_there_already_is_not_made_twice_and_its_name_means_it(store, project):
+    row, image, rows = first(store, project)
+    there = store.categories(project)[1]
+    carry_out = executor(store).carry_out
+    assert carry_out(NewCategory(1, image, there.name), "ann") is None
+    carry_out(Relabel(2, image, there.name, rows), "ann")
+    assert store.instances(project, ids=[row.id])[0].category_id == there.id
+    assert len(store.categories(project)) == 2
+    with pytest.raises(StoreError, match="category 'gone': there is no such category") as refused:
+        carry_out(Relabel(3, image, "gone", ((row.id, 2),)), "ann")
+    assert is_refusal(refused.value)
+    with pytest.raises(StoreError, match="category 'gone': there is no such category"):
+        carry_out(Edit(4, image, "brush", (), (MadeMask("gone", row.counts),)), "ann")
+
+
+def test_an_undo_leaves_a_category_that_somebody_elses_instance_has(store, project):
+    row, image, _ = first(store, project)
+    executor(store).carry_out(NewCategory(1, image, "pallet jack"), "ann")
+    other = ReviewExecutor(store, "another", Drawer)
+    other.carry_out(Relabel(1, image, "pallet jack", ((row.id, row.version),)), "bob")
+    undone = executor(store).carry_out(Undo(2), "ann", project_id=project)
+    assert [line["table"] for line in undone.skipped] == ["category"]
+    assert "pallet jack" in [one.name for one in store.categories(project)]
 
 
 def test_undo_takes_back_reviews_and_no_import(store, project):
@@ -152,6 +206,7 @@ def test_a_refusal_names_what_was_wanted_and_where(store, project):
         SetStatus(1, image, "rejected", rows): "reject 1, image 1.png: ",
         SetCrowd(1, image, False, rows): "mark as one object 1, image 1.png: ",
         DrawBox(1, image, (0.0, 0.0, 1.0, 1.0)): "draw box, image 1.png: ",
+        NewCategory(1, image, "pallet\njack"): "new category 'pallet\\\\njack', image 1.png: ",
         Reshape(1, image, "tighten", 0.5, rows): "tighten, image 1.png: ",
         Edit(1, image, "brush", ()): "brush, image 1.png: ",
         Finish(1, 10**9, 1, "reviewed"): "finish image: ",

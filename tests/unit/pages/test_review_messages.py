@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from maskrcnn_core.common.bounds import MAX_INSTANCES, MAX_MASK_CORNERS
+from maskrcnn_core.common.bounds import MAX_INSTANCES, MAX_MASK_CORNERS, MAX_NAME
 from maskrcnn_core.drawing.style import Style
 from maskrcnn_core.projects.mask_edits import MadeMask, MendedMask
 from maskrcnn_core.projects.review.operations import (
     DrawBox,
     Edit,
     Finish,
+    NewCategory,
     Redo,
     Relabel,
     Reshape,
@@ -59,6 +60,10 @@ OPERATIONS = (
     Reshape(16, 80, "threshold", 0.4, ((7, 3),)),
     SetCrowd(17, 80, True, ((12, 1),)),
     Edit(18, 80, "duplicate", (), (MadeMask(44, "441K", is_crowd=True),)),
+    NewCategory(19, 80, "pallet jack"),
+    Relabel(20, 80, "pallet jack", ((7, 4),)),
+    DrawBox(21, 80, (1.0, 1.0, 5.0, 3.0), 44),
+    Edit(22, 80, "draw outline", (), (MadeMask("pallet jack", "441K"),)),
 )
 
 
@@ -113,10 +118,15 @@ def test_message_is_the_sample_both_sides_read():
     assert make_message().to_json() == sample("message.json")
 
 
+def test_a_refusal_says_what_it_needs_where_it_needs_something():
+    assert Refusal(3, "no").to_json() == {"seq": 3, "text": "no"}
+    assert Refusal(3, "no", needs="category").to_json() == {"seq": 3, "text": "no", "needs": "category"}
+
+
 def test_report_sample_is_read_into_operations():
     report = read_operations(sample("report.json"))
     assert report == ReviewReport(
-        "0123456789abcdef01234567", OPERATIONS, names=dict.fromkeys(range(5, 19), "Ann")
+        "0123456789abcdef01234567", OPERATIONS, names=dict.fromkeys(range(5, 23), "Ann")
     )
     assert [operation.kind for operation in report.operations] == [
         op["kind"] for op in sample("report.json")["ops"]
@@ -130,7 +140,7 @@ def test_whose_an_operation_is_is_cleaned_and_what_is_no_name_makes_it_unreadabl
         entry["who"] = name
     del sent["ops"][2]["who"]
     report = read_operations(sent, keeps_unreadable=True)
-    assert report.names == {5: "Bob \\n", 9: "x" * 80} | dict.fromkeys(range(10, 19), "Ann")
+    assert report.names == {5: "Bob \\n", 9: "x" * 80} | dict.fromkeys(range(10, 23), "Ann")
     assert report.operations[3] == Unreadable(8, "ops[3].who: expected a text, got 7")
 
 
@@ -262,7 +272,15 @@ BAD_OPERATIONS = {
         {"instances": [[7, 2], [7, 2]]},
         r"^ops\[0\].instances: 7 is named twice",
     ),
-    "category a text": (1, {"category_id": "x" * 999}, r"^ops\[1\].category_id"),
+    "category too long": (1, {"category_id": "x" * (MAX_NAME + 1)}, r"^ops\[1\].category_id"),
+    "category without a name": (1, {"category_id": ""}, r"^ops\[1\].category_id: expected at least 1"),
+    "category a list": (1, {"category_id": [13, 0]}, r"^ops\[1\].category_id"),
+    "a new category too long": (14, {"name": "x" * (MAX_NAME + 1)}, r"^ops\[14\].name: expected at most"),
+    "a new category of blanks": (14, {"name": "  "}, r"^ops\[14\].name: expected a name without blanks"),
+    "a new category with blanks": (14, {"name": " a"}, r"^ops\[14\].name: expected a name without blanks"),
+    "a new category with a NUL": (14, {"name": "a\0b"}, r"^ops\[14\].name: expected a name of whole"),
+    "a new category without a name": (14, {"name": ...}, r"^ops\[14\].name: missing"),
+    "a box of no category": (16, {"category_id": [1]}, r"^ops\[16\].category_id"),
     "no category": (1, {"category_id": ...}, r"^ops\[1\].category_id: missing"),
     "finished as new": (3, {"status": "new"}, r"^ops\[3\].status: expected one of opened, reviewed"),
     "no image version": (3, {"image_version": ...}, r"^ops\[3\].image_version: missing"),
@@ -401,7 +419,7 @@ def test_a_page_has_the_operations_before_it_draws(caplog):
     assert not app.exception
     assert app.text[0].value == "None None"
     app.session_state["r"] = {"ops": sample("report.json")}
-    assert app.run().text[0].value.startswith("14 (Edit(seq=18, image_id=80, what='duplicate'")
+    assert app.run().text[0].value.startswith("18 (Edit(seq=22, image_id=80, what='draw outline'")
     bad = copy.deepcopy(sample("report.json"))
     bad["ops"][0]["seq"] = "five"
     app.session_state["r"] = {"ops": bad}

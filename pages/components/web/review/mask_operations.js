@@ -34,7 +34,13 @@ export function operationOf(frame, { what, changes, added, seq, categories }) {
   const rows = changes.flatMap((change) => rowOf(frame, change) ?? []);
   if (rows.length + added.length === 0) return null;
   const { image_id } = frame;
-  const op = { kind: "edit", what, image_id, changes: rows.map(({ sent }) => sent), added: added.map(sentOfDrawn) };
+  const op = {
+    kind: "edit",
+    what,
+    image_id,
+    changes: rows.map(({ sent }) => sent),
+    added: added.map((drawn) => sentOfDrawn(drawn, categories)),
+  };
   const forward = { image_id, instances: rows.map((row) => row.forward) };
   const back = rows.flatMap((row) => row.back ?? []);
   const isPlain = added.length === 0 && back.length === rows.length && back.every(({ mask }) => mask?.counts !== "");
@@ -68,8 +74,10 @@ function rowOf(frame, { id, mask, polygons, givesWay }) {
   };
 }
 
-/** @param {Drawn} drawn */
-function sentOfDrawn({ category_id, mask, polygons, is_crowd }) {
+/** @param {Drawn} drawn @param {Category[]} categories */
+function sentOfDrawn({ category_id: id, mask, polygons, is_crowd }, categories) {
+  // A category that only we know has a name for Python.
+  const category_id = id >= 0 ? id : categories.find((one) => one.id === id)?.name;
   return { category_id, counts: mask.counts, polygons: polygons ?? null, ...(is_crowd ? { is_crowd } : {}) };
 }
 

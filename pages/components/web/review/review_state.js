@@ -9,6 +9,7 @@
 import { Decided } from "./decided.js";
 import { operationOf } from "./mask_operations.js";
 import { OperationLog, REVIEW_VERSION } from "./operation_log.js";
+import { answered, cleanName, madeHere, renameCategories, withOwn } from "./own_categories.js";
 import { applyPatch, ownId, readFrame, refOf } from "./review_frames.js";
 
 /** @typedef {import("./review_frames.js").Status} Status */
@@ -43,7 +44,7 @@ import { applyPatch, ownId, readFrame, refOf } from "./review_frames.js";
 
 /** @typedef {import("./operation_log.js").Operation} Operation */
 /** @typedef {import("./operation_log.js").Saved} Saved */
-/** What was not carried out, and why. @typedef {{seq: number, text: string}} Refusal */
+/** What was not carried out, why, and what it needs. @typedef {{seq: number, text: string, needs?: string}} Refusal */
 /** @typedef {import("./decided.js").Decision} Decision */
 
 export class ReviewState extends OperationLog {
@@ -64,6 +65,8 @@ export class ReviewState extends OperationLog {
     this.renamed = new Map();
     /** @type {Map<number, number[]>} what operations have made, by their numbers */
     this.made = new Map();
+    /** @type {Map<number, Category>} Python's categories by the ids that they had here, since last asked for */
+    this.answeredCategories = new Map();
   }
 
   get token() {
@@ -77,6 +80,11 @@ export class ReviewState extends OperationLog {
   /** @returns {Frame | null} the frame that is shown */
   get frame() {
     return this.frames.get(this.shownAt) ?? null;
+  }
+
+  /** All categories that can be chosen now. */
+  get categories() {
+    return withOwn(this.message?.categories ?? [], madeHere(this.pending));
   }
 
   /** Whether another frame is waited for. */
@@ -98,6 +106,7 @@ export class ReviewState extends OperationLog {
     const sameQueue = this.token === message.queue.token;
     const shown = sameQueue ? this.frame : null;
     this.message = message;
+    this.takeCategories(message.categories);
     if (message.ack_client === this.client) {
       this.acknowledge(message.ack_seq);
       this.takeMade(message.made);
@@ -137,6 +146,18 @@ export class ReviewState extends OperationLog {
     for (const { patch } of this.pending) rename(patch);
     for (const patch of this.decided.patches) rename(patch);
     for (const [own, id] of fresh) this.renamed.set(own, id);
+  }
+
+  /**
+   * Categories that were made here have their real ids now: those that still speak of ours are told.
+   * @param {Category[]} known
+   */
+  takeCategories(known) {
+    const fresh = answered(madeHere(this.pending), known);
+    for (const [own, category] of fresh) this.answeredCategories.set(own, category);
+    if (fresh.size === 0) return;
+    for (const { patch } of this.pending) renameCategories(patch, fresh);
+    for (const patch of this.decided.patches) renameCategories(patch, fresh);
   }
 
   /** Python's ids for ours, each told once. */
@@ -210,9 +231,30 @@ export class ReviewState extends OperationLog {
    */
   relabel(ids, categoryId) {
     const changed = this.changed(ids, (state) => state.category_id !== categoryId);
-    const values = { category_id: categoryId };
-    this.decideInstances("relabel", values, changed, (state) => ({ category_id: state.category_id }));
+    const values = { category_id: this.categoryRef(categoryId) };
+    const becomes = { category_id: categoryId };
+    this.decideInstances("relabel", values, changed, (state) => ({ category_id: state.category_id }), becomes);
     return changed;
+  }
+
+  /** How Python is told of a category: by its id, or by its name while only we know it. @param {number} id */
+  categoryRef(id) {
+    return id >= 0 ? id : (this.categories.find((one) => one.id === id)?.name ?? id);
+  }
+
+  /**
+   * Make a category, unless there is one of that name.
+   * @param {string} text as somebody wrote it
+   * @returns {number | null} its id, ours until Python has said its own; null where the text is no name
+   */
+  newCategory(text) {
+    const name = cleanName(text);
+    const there = this.categories.find((one) => one.name === name);
+    if (there !== undefined) return there.id;
+    if (name === "" || this.frame === null || this.loading) return null;
+    const seq = this.push({ kind: "new_category", image_id: this.frame.image_id, name }, null);
+    this.decided.forget();
+    return ownId(seq, 0);
   }
 
   /**
@@ -245,12 +287,12 @@ export class ReviewState extends OperationLog {
 
   /**
    * @param {string} kind
-   * @param {Values} values
+   * @param {{[name: string]: unknown}} values as Python is told of them
    * @param {number[]} ids
    * @param {(state: InstanceState) => Values} old
-   * @param {Values} [becomes] what changes with it, where that is more than is said
+   * @param {Values} [becomes] what changes with it, where that is more than is said, or said otherwise
    */
-  decideInstances(kind, values, ids, old, becomes = values) {
+  decideInstances(kind, values, ids, old, becomes = /** @type {Values} */ (values)) {
     const { frame } = this;
     if (frame === null || ids.length === 0) return;
     const stateOf = (/** @type {number} */ id) => /** @type {InstanceState} */ (frame.states.get(id));
@@ -266,12 +308,14 @@ export class ReviewState extends OperationLog {
   /**
    * A box around an object that was missed: what it becomes is Python's to say, as is what an undo takes back then.
    * @param {[number, number, number, number]} box x1, y1, x2, y2 in pixels of the image
+   * @param {number | null} [categoryId] that the person has chosen; null leaves it to the network
    * @returns {boolean} whether there is an image
    */
-  drawBox(box) {
+  drawBox(box, categoryId = null) {
     const { frame } = this;
     if (frame === null || this.loading) return false;
-    this.push({ kind: "draw_box", image_id: frame.image_id, box }, null);
+    const chosen = categoryId === null ? {} : { category_id: this.categoryRef(categoryId) };
+    this.push({ kind: "draw_box", image_id: frame.image_id, box, ...chosen }, null);
     this.decided.forget();
     return true;
   }
@@ -286,7 +330,7 @@ export class ReviewState extends OperationLog {
   edit(what, changes, added = []) {
     const { frame } = this;
     if (frame === null || this.loading) return [];
-    const categories = this.message?.categories ?? [];
+    const { categories } = this;
     const edit = operationOf(frame, { what, changes, added, seq: this.seq + 1, categories });
     if (edit === null) return [];
     if (edit.back !== null) this.decide(edit.op, edit.forward, edit.back);
@@ -376,7 +420,7 @@ export class ReviewState extends OperationLog {
 
   get canUndo() {
     if (this.decidesPending) {
-      const hasMore = this.pending.some(({ op }) => ["draw_box", "edit", "reshape"].includes(op.kind));
+      const hasMore = this.pending.some(({ op }) => ["draw_box", "edit", "new_category", "reshape"].includes(op.kind));
       return this.decided.canUndo || hasMore || (this.message?.can_undo ?? false);
     }
     return this.message?.can_undo ?? false;

@@ -142,7 +142,7 @@ export class Reviewer {
   messageFor(before, newImage) {
     const { frame, message } = this.state;
     if (frame === null || message === null) throw new RangeError("no frame");
-    const instances = lookOf(frame, message.categories);
+    const instances = lookOf(frame, this.state.categories);
     const data = { ...frame.message, instances, height: message.height, selected: /** @type {number[]} */ ([]) };
     if (before === null) return data;
     if (!newImage) data.selected = [...before.selected].filter((id) => frame.states.has(id));
