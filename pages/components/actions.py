@@ -31,6 +31,7 @@ class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         tool: stays in the hand: its button is pressed until it is put away.
         repeats: whether a key that is held down does it again and again; for the review's parts.
         label: on its button.
+        icon: a Material symbol, for buttons that have no room for the label.
         title: of its button; ``{key}`` stands for the first key, ``{keys}`` for all.
         help: in the list of keys, with `` ` `` around keys; empty for no line.
         joins: shares the line of the action before.
@@ -48,6 +49,7 @@ class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tool: bool = False
     repeats: bool = False
     label: str = ""
+    icon: str = ""
     title: str = ""
     help: str = ""
     joins: bool = False
@@ -121,7 +123,8 @@ def lines_of(*parts: Part) -> Iterator[list[Action]]:
 def fill_in(page: str) -> str:
     """Fill a page's places.
 
-    They are ``label``, ``title``, ``key`` and ``button`` of an action, ``palette``, and ``sheet`` of parts.
+    They are ``label``, ``title``, ``key``, ``icon``, ``button`` and ``tool`` (a button with an icon in place
+    of its label) of an action, ``palette``, and ``sheet`` of parts.
 
     Raises:
         KeyError: for a place or an action that is not there.
@@ -130,7 +133,9 @@ def fill_in(page: str) -> str:
         "label": lambda name: html.escape(_BY_NAME[name].label),
         "title": lambda name: html.escape(_title(_BY_NAME[name])),
         "key": lambda name: html.escape(key_name(_BY_NAME[name].keys[0], short=True)),
+        "icon": lambda name: _icon(_BY_NAME[name]),
         "button": lambda name: _button(_BY_NAME[name]),
+        "tool": lambda name: _tool(_BY_NAME[name]),
         "palette": _palette,
         "sheet": _sheet,
     }
@@ -142,20 +147,46 @@ def _title(action: Action) -> str:
     return action.title.replace("{keys}", " or ".join(spoken)).replace("{key}", "".join(spoken[:1]))
 
 
+def _icon(action: Action) -> str:
+    """Return the action's symbol, or its key where it has none; Streamlit brings the font to every page."""
+    if action.icon:
+        return f'<span class="icon" aria-hidden="true">{action.icon}</span>'
+    return f'<span aria-hidden="true">{html.escape(key_name(action.keys[0], short=True))}</span>'
+
+
+def _pressed(action: Action) -> str:
+    return ' aria-pressed="false"' if action.tool else ""
+
+
 def _button(action: Action) -> str:
-    pressed = ' aria-pressed="false"' if action.tool else ""
     label, title = html.escape(action.label), html.escape(_title(action))
     key = html.escape(key_name(action.keys[0], short=True))
-    start = f'<button type="button" class="act" data-act="{action.name}"{pressed} title="{title}">'
+    start = f'<button type="button" class="act" data-act="{action.name}"{_pressed(action)} title="{title}">'
     return f"{start}{label}<kbd>{key}</kbd></button>"
 
 
+def _tool(action: Action) -> str:
+    """Return a button with an icon: its name and key are in its tip, and its name is what is read out."""
+    label, title = html.escape(action.label), html.escape(_tip(action))
+    start = f'<button type="button" class="icon-button" data-act="{action.name}"{_pressed(action)}'
+    return f'{start} aria-label="{label}" title="{title}">{_icon(action)}</button>'
+
+
+def _tip(action: Action) -> str:
+    """Return the title, after name and key where it does not begin with the name."""
+    title = _title(action)
+    return title if title.startswith(action.label) else f"{action.label}: {title}"
+
+
 def _palette() -> str:
-    rows = []
+    groups = []
     for group in PALETTE:
-        rows.append(f'<span class="quiet" aria-hidden="true">{html.escape(group.title)}</span>')
-        rows += [_button(_BY_NAME[name]) for name in group.actions]
-    return "\n      ".join(rows)
+        buttons = "\n        ".join(_tool(_BY_NAME[name]) for name in group.actions)
+        title = html.escape(group.title)
+        groups.append(
+            f'<div class="tools" role="group" aria-label="{title}">\n        {buttons}\n      </div>'
+        )
+    return "\n      ".join(groups)
 
 
 def _sheet(*parts: Part) -> str:

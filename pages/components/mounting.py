@@ -55,15 +55,18 @@ class Component:
 
 
 COMPONENTS = (
-    Component("viewer", "viewer/mount.js", ("viewer/viewer.css",), "viewer/viewer.html"),
+    Component("viewer", "viewer/mount.js", ("viewer/viewer.css", "viewer/desk.css"), "viewer/viewer.html"),
     Component(
         "review",
         "review/review_mount.js",
-        ("viewer/viewer.css", "review/review.css"),
+        ("viewer/viewer.css", "viewer/desk.css", "review/review.css"),
         "viewer/viewer.html",
         {
-            "<!-- more controls -->": "review/review.html",
             "<!-- beside the picture -->": "review/palette.html",
+            "<!-- decisions -->": "review/review_decisions.html",
+            "<!-- way -->": "review/review_way.html",
+            "<!-- categories -->": "review/review_categories.html",
+            "<!-- state -->": "review/review_status.html",
             "<!-- below the picture -->": "review/refusals.html",
             "<!-- more keys -->": "review/keys.html",
         },

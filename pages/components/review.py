@@ -68,12 +68,11 @@ def waiting_operations(key: str) -> ReviewReport | None:
         return None
 
 
-def reviewer(message: ReviewMessage, *, key: str, height: int = 560) -> ReviewReport | None:
+def reviewer(message: ReviewMessage, *, key: str) -> ReviewReport | None:
     """Show the reviewer and return what it has reported and the message does not contain.
 
     Args:
-        key: of this reviewer, unique on the page.
-        height: of the picture in CSS pixels; the bars come on top.
+        key: of this reviewer, unique on the page. It fills what is left of the window below its place.
 
     Returns:
         Operations after ``message.ack_seq``, and the view if it has changed: keep it, and build the next
@@ -85,7 +84,7 @@ def reviewer(message: ReviewMessage, *, key: str, height: int = 560) -> ReviewRe
     mount(
         "review",
         key=key,
-        data={**message.to_json(), "height": int(height)},
+        data=message.to_json(),
         on_ops_change=_nothing,
         on_view_change=_nothing,
     )

@@ -44,15 +44,14 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 
-def viewer(message: ViewerMessage, *, key: str, height: int = 560) -> ViewerState:
+def viewer(message: ViewerMessage, *, key: str) -> ViewerState:
     """Show the viewer and return what has been chosen in it.
 
     A report newer than ``message.ack`` is taken in before the viewer is drawn, so this run already has it.
     One that does not hold against `read_report` is logged and left out.
 
     Args:
-        key: of this viewer, unique on the page.
-        height: of the picture in CSS pixels; toolbar and category chips come on top.
+        key: of this viewer, unique on the page. It fills what is left of the window below its place.
     """
     state = _newest_state(message, _stored_report(key))
     current = replace(
@@ -63,7 +62,7 @@ def viewer(message: ViewerMessage, *, key: str, height: int = 560) -> ViewerStat
         display=state.display,
         ack=state.seq,
     )
-    mount("viewer", key=key, data={**current.to_json(), "height": int(height)}, on_view_change=_nothing)
+    mount("viewer", key=key, data=current.to_json(), on_view_change=_nothing)
     return state
 
 

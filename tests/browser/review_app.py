@@ -187,7 +187,7 @@ def main():
     )
     if delay := float(query.get("delay", 0)):
         time.sleep(delay)
-    answer = reviewer(message, key="review", height=int(query.get("height", 480)))
+    answer = reviewer(message, key="review")
     if answer is not None and answer.view is not None:
         kept.update(
             display=answer.view.display,

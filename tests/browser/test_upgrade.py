@@ -32,7 +32,7 @@ one = ViewerInstance(
     color_instance="#e6194b", color_category="#3cb44b",
 )
 image = ViewerImage("one", f"data:image/png;base64,{PIXEL}", 40, 30, "one.png")
-state = viewer(ViewerMessage(image, (one,), score_threshold=0.5), key="viewer", height=200)
+state = viewer(ViewerMessage(image, (one,), score_threshold=0.5), key="viewer")
 st.text(f"selected={list(state.selected)}")
 """
 # Modules that no page names: another one imports them.

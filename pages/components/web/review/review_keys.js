@@ -7,8 +7,8 @@ import { actionFor, actionNamed, keymapOf } from "../lib/actions.js";
 
 const KEYS = keymapOf("decide", "edit");
 
-/** The viewer's letters, digits and signs work from the whole page as well; arrows scroll it. */
-export const WORKS_FROM_THE_PAGE = /^(?:.|Escape)$/;
+/** The viewer's letters, digits and signs, and full screen, work from the whole page as well; arrows scroll it. */
+export const WORKS_FROM_THE_PAGE = /^(?:.|Escape|F11)$/;
 
 /** Input types that take no letters. */
 const NOT_WRITTEN_IN = new Set(["button", "checkbox", "color", "file", "image", "radio", "range", "reset", "submit"]);

@@ -39,7 +39,6 @@ import { applyPatch, ownId, readFrame, refOf } from "./review_frames.js";
  * @property {boolean} can_undo
  * @property {boolean} can_redo
  * @property {boolean} [is_away] the database does not answer: nothing can be saved now
- * @property {number} [height] of the stage, in CSS pixels
  */
 
 /** @typedef {import("./operation_log.js").Operation} Operation */

@@ -143,7 +143,7 @@ export class Reviewer {
     const { frame, message } = this.state;
     if (frame === null || message === null) throw new RangeError("no frame");
     const instances = lookOf(frame, this.state.categories);
-    const data = { ...frame.message, instances, height: message.height, selected: /** @type {number[]} */ ([]) };
+    const data = { ...frame.message, instances, selected: /** @type {number[]} */ ([]) };
     if (before === null) return data;
     if (!newImage) data.selected = [...before.selected].filter((id) => frame.states.has(id));
     if (before.touched || before.unanswered > data.ack) {

@@ -1,7 +1,8 @@
 // Space held over the picture: the hand, which moves it whatever tool is in use.
 
 /** Fields in which a space is written. */
-const WRITTEN_IN = "textarea, select, [contenteditable=true], input:not([type=range], [type=checkbox], [type=radio])";
+export const WRITTEN_IN =
+  "textarea, select, [contenteditable=true], input:not([type=range], [type=checkbox], [type=radio])";
 
 /** What a space presses. */
 const PRESSED = "button, summary, a, [role=button], input";

@@ -1,6 +1,7 @@
 // The keys the viewer answers to while the focus is inside it.
 
 import { actionFor, keymapOf, plainKey } from "../lib/actions.js";
+import { WRITTEN_IN } from "./hand.js";
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
@@ -10,6 +11,9 @@ const KEY_PAN = 80;
 
 /** The viewer's keys. */
 export const VIEWER_KEYS = keymapOf("viewer");
+
+/** What is about the whole screen is asked for wherever the focus is. */
+const FROM_THE_PAGE = new Set(["panel", "full-screen"]);
 
 /** @type {Record<string, (viewer: Viewer) => void>} by the action's name; the view pans one way, the image the other */
 export const VIEWER_ACTS = {
@@ -37,6 +41,8 @@ export const VIEWER_ACTS = {
   boxes: (viewer) => viewer.toggleDisplay("boxes"),
   labels: (viewer) => viewer.toggleDisplay("labels"),
   splash: (viewer) => viewer.toggleDisplay("splash"),
+  panel: (viewer) => viewer.desk.togglePanel(),
+  "full-screen": (viewer) => viewer.desk.toggleFullScreen(),
   help: (viewer) => viewer.controls.showHelp(viewer.controls.sheet.hidden),
 };
 
@@ -48,6 +54,7 @@ export function listenToKeys(viewer, signal) {
   const { root } = viewer;
   root.addEventListener("keydown", (event) => pressKey(viewer, event), { signal });
   root.addEventListener("keyup", (event) => releaseKey(viewer, event), { signal });
+  document.addEventListener("keydown", (event) => pressFromPage(viewer, event), { signal });
   root.addEventListener("focusout", () => viewer.setCompare(false), { signal });
 }
 
@@ -64,6 +71,20 @@ function pressKey(viewer, event) {
   const isPlain = !event.ctrlKey && !event.metaKey && !event.altKey;
   if (action !== null || (key === " " && isPlain)) event.preventDefault(); // with a space the page would scroll
   if (action !== null) VIEWER_ACTS[action.name](viewer);
+}
+
+/**
+ * A key that is pressed outside of the viewer, not in a field where it writes.
+ * @param {Viewer} viewer
+ * @param {KeyboardEvent} event
+ */
+function pressFromPage(viewer, event) {
+  const action = actionFor(VIEWER_KEYS, event);
+  if (action === null || !FROM_THE_PAGE.has(action.name) || event.defaultPrevented) return;
+  const isWritten = event.key.length === 1 && event.target instanceof Element && event.target.matches(WRITTEN_IN);
+  if (isWritten) return;
+  event.preventDefault();
+  VIEWER_ACTS[action.name](viewer);
 }
 
 /**

@@ -49,8 +49,7 @@
  * @property {Display} display
  * @property {number} ack
  * @property {string} [message] said when there are no instances
- * @property {string} [title] above all, in one line
- * @property {number} [height] of the stage, in CSS pixels
+ * @property {string} [title] below the picture, in one line
  */
 
 /**

@@ -28,6 +28,7 @@ import { listenToKeys } from "./keys.js";
 import { REPORT_DELAY, listenToControls } from "./listening.js";
 import { paintFrame } from "./painting.js";
 import { ImageView } from "./view.js";
+import { DeskFrame } from "./desk_frame.js";
 
 /** @typedef {import("./state.js").Message} Message */
 /** @typedef {import("./state.js").Model} Model */
@@ -78,6 +79,7 @@ export class Viewer extends ImageView {
     this.veiled = null;
     this.gestures = new Gestures(this);
     this.leaving = new AbortController();
+    this.desk = new DeskFrame(this.controls, this.leaving.signal);
     this.leave = new Leaving(this.leaving.signal, () => this.reportTimer !== 0 && this.report(0));
     this.resizing = new ResizeObserver(() => this.resize());
     this.resizing.observe(this.controls.stage);
@@ -116,12 +118,11 @@ export class Viewer extends ImageView {
       this.begun = false;
       this.overlay.invalidate();
       this.splash.invalidate();
-      // At once, and not with the next frame, as the new title stands above it from now on.
+      // At once, and not with the next frame, as the new title stands below it from now on.
       this.context.setTransform(1, 0, 0, 1, 0, 0);
       this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
     }
     this.controls.showTitle(model.title);
-    if (data.height !== undefined) this.root.style.setProperty("--stage-height", `${data.height}px`);
     this.shapes.expect(model.image.key, model.instances);
     this.picture.load(model.image.url, model.image);
     this.labels.setFont(getComputedStyle(this.root).fontFamily);
