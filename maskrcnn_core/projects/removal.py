@@ -24,6 +24,7 @@ from maskrcnn_core.projects.db.tables import (
     INSTANCE,
     JOB,
     JOURNAL,
+    PRESENCE,
     PROJECT,
     THUMBNAIL,
     chunks,
@@ -305,6 +306,6 @@ def _drop_rows(connection: Connection, project_id: int) -> None:
     """Delete all of a project, what refers to something else first."""
     of_images = select(IMAGE.c.id).where(IMAGE.c.project_id == project_id)
     connection.execute(delete(ANSWER).where(ANSWER.c.image_id.in_(of_images)))
-    for table in (JOB, JOURNAL, INSTANCE, IMAGE, CATEGORY):
+    for table in (PRESENCE, JOB, JOURNAL, INSTANCE, IMAGE, CATEGORY):
         connection.execute(delete(table).where(table.c.project_id == project_id))
     connection.execute(delete(PROJECT).where(PROJECT.c.id == project_id))

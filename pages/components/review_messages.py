@@ -192,6 +192,8 @@ class ReviewMessage:
         who: the name that the person gave in this session; empty where the browser knows it better.
         is_away: the database does not answer: nothing can be saved, and this is what was shown last.
         made: ids of the instances that its latest operations have made, by the operation's number.
+        taken: names of others by the place whose image they have open: who goes on passes over it.
+        here: names of others who have the present place's image open.
 
     Raises:
         ValueError: if two frames or categories have the same place or id, or a frame lies outside the queue.
@@ -210,6 +212,8 @@ class ReviewMessage:
     can_undo: bool = False
     can_redo: bool = False
     is_away: bool = False
+    taken: Mapping[int, str] = field(default_factory=dict)
+    here: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         check_int("ack_seq", self.ack_seq)
@@ -218,6 +222,8 @@ class ReviewMessage:
             raise ValueError("frames: expected each place once")
         if outside := [place for place in places if place >= self.queue.length]:
             raise ValueError(f"frames: places {sorted(outside)[:5]} of {self.queue.length}")
+        if outside := [place for place in self.taken if not 0 <= place < self.queue.length]:
+            raise ValueError(f"taken: places {sorted(outside)[:5]} of {self.queue.length}")
         if len({category.id for category in self.categories}) != len(self.categories):
             raise ValueError("categories: expected each id once")
 
@@ -237,4 +243,6 @@ class ReviewMessage:
             "can_undo": self.can_undo,
             "can_redo": self.can_redo,
             "is_away": self.is_away,
+            "taken": {str(place): name for place, name in self.taken.items()},
+            "here": list(self.here),
         }

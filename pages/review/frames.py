@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
+from itertools import islice
 
 from maskrcnn_core.drawing.palette import hex_color, instance_color
 from maskrcnn_core.errors import CoreError
@@ -12,6 +14,7 @@ from maskrcnn_core.projects.review.doubts import reasons
 from maskrcnn_core.projects.review.operations import REVIEW_KINDS
 from maskrcnn_core.projects.review.review_queue import QueueItem
 from maskrcnn_core.projects.seeing import stretch_of
+from maskrcnn_core.projects.team.presence import Visitor, claimed_images
 from pages.components.review import InstanceState, QueueFacts, ReviewCategory, ReviewFrame, ReviewMessage
 from pages.components.viewer import CocoRle, ViewerImage, ViewerInstance, ViewerMessage, media_url
 from pages.review.state import ReviewUi, Shown
@@ -19,10 +22,12 @@ from pages.shared.cached import pictures
 from pages.shared.open_project import OpenProject, color_of
 from pages.shared.session import ProjectUi
 
-__all__ = ["make_shown", "message_while_away"]
+__all__ = ["images_near", "make_shown", "message_while_away"]
 
 _BEFORE, _AFTER = 1, 3
 """Places prepared around the present one: people go forward faster than back."""
+_NEAR = 1000
+"""Places on either side of the present one of which it is told who has their images open."""
 _MOST_INSTANCES = 3000
 """In all frames of one message: a crowd is sent alone."""
 _MOST_CORNERS = 60_000
@@ -30,19 +35,23 @@ _MOST_CORNERS = 60_000
 _LEAST_SCORE = 1e-6  # the viewer's slider at 0 shows scores above 0
 
 
-def make_shown(project: OpenProject, ui: ProjectUi, review: ReviewUi, client: str) -> Shown:
+def make_shown(
+    project: OpenProject, ui: ProjectUi, review: ReviewUi, client: str, others: Collection[Visitor] = ()
+) -> Shown:
     """Make what the reviewer shows of a queue that is not empty.
 
     Args:
         project: whose.
         ui: where the session is, and whose.
         client: the tab whose operations were taken in last; empty for none.
+        others: who else is in the project.
 
     Raises:
         CoreError: if the present image cannot be read. One that cannot be read around it is left out.
     """
     store, taken = project.store, ui.taken
-    places = _window(review)
+    taken_images = claimed_images(others)
+    places = _window(review, taken_images)
     ids = {review.queue[at].image_id for at in places}
     images = {row.id: row for row in store.images(project.row.id, ids=ids)}
     nearest = sorted(places, key=lambda place: (abs(place - review.at), -place))
@@ -91,6 +100,8 @@ def make_shown(project: OpenProject, ui: ProjectUi, review: ReviewUi, client: st
         made=taken.made.get(client, {}),
         can_undo=can_undo,
         can_redo=can_redo,
+        taken=_taken_places(review, taken_images),
+        here=tuple(dict.fromkeys(one.name for one in others if _is_here(one, review))),
     )
     shown = (frame.message.image.key for frame in frames)
     return Shown(message, {key: made[key].result() for key in shown}, *counts)
@@ -106,9 +117,39 @@ def message_while_away(shown: Shown) -> ReviewMessage:
     return replace(shown.message, is_away=True)
 
 
-def _window(review: ReviewUi) -> list[int]:
-    first, last = max(review.at - _BEFORE, 0), min(review.at + _AFTER, len(review.queue) - 1)
-    return list(range(first, last + 1))
+def _window(review: ReviewUi, taken: Mapping[int, str]) -> list[int]:
+    """Return the places to prepare: the present one, and those around it that nobody else has open."""
+
+    def free(places: range, count: int) -> list[int]:
+        found = (place for place in places if review.queue[place].image_id not in taken)
+        return list(islice(found, count))
+
+    before = free(range(review.at - 1, max(review.at - _NEAR, 0) - 1, -1), _BEFORE)
+    after = free(range(review.at + 1, min(review.at + _NEAR, len(review.queue))), _AFTER)
+    return [*reversed(before), review.at, *after]
+
+
+def images_near(review: ReviewUi, taken: Mapping[int, str]) -> frozenset[int]:
+    """Return the images of which the page shows, or may show next, what others do with them.
+
+    Args:
+        review: where the session is.
+        taken: images that others have open; such a one is passed over for the next.
+    """
+    places = _window(review, taken)
+    return frozenset(item.image_id for item in review.queue[places[0] : places[-1] + 1 + _AFTER])
+
+
+def _taken_places(review: ReviewUi, taken: Mapping[int, str]) -> dict[int, str]:
+    if not taken:
+        return {}
+    near = range(max(review.at - _NEAR, 0), min(review.at + _NEAR, len(review.queue)))
+    found = ((place, taken.get(review.queue[place].image_id)) for place in near)
+    return {place: name for place, name in found if name is not None}
+
+
+def _is_here(other: Visitor, review: ReviewUi) -> bool:
+    return review.item is not None and other.image_id == review.item.image_id and not other.is_idle
 
 
 def _frame(

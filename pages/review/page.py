@@ -6,9 +6,11 @@ import streamlit as st
 
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.errors import AwayError
+from maskrcnn_core.projects.team.presence import claimed_images, visible_decisions
 from pages.components.review import ReviewMessage, reviewer
 from pages.review.box_model import draw_box_choice
 from pages.review.frames import make_shown, message_while_away
+from pages.review.people import draw_people, others_here, tell_what_is_shown
 from pages.review.queue_panel import draw_accept_all, draw_queue_choice, keep_queue, look_at
 from pages.review.state import ReviewUi, review_of
 from pages.shared.away import waits_for_database
@@ -76,6 +78,8 @@ def draw_picture(project: OpenProject, ui: ProjectUi, client: str, *, is_saved: 
     write_address(review)
     if item is None:
         draw_end(project, review)
+        known = visible_decisions(project.store, project.row.id)
+        tell_what_is_shown(project, ui, known, others_here(project.row.id, ui))
         if missing := sum(not image.digest for image in project.images):
             st.caption(
                 f"{counted(missing, 'image is', 'images are')} listed in a COCO file but missing: add the "
@@ -115,8 +119,11 @@ def what_is_shown(project: OpenProject, ui: ProjectUi, client: str) -> ReviewMes
     """Draw the progress and return the reviewer's message: the earlier ones while the database is away."""
     review, is_away = review_of(ui), False
     shown = review.shown
+    others = others_here(project.row.id, ui)
     try:
-        shown = review.shown = make_shown(project, ui, review, client)
+        known = visible_decisions(project.store, project.row.id)
+        shown = review.shown = make_shown(project, ui, review, client, others)
+        tell_what_is_shown(project, ui, known, others)
     except AwayError:
         if shown is None or shown.message.project_id != project.row.id:
             raise
@@ -139,11 +146,12 @@ def draw_page(ui: ProjectUi) -> None:
     review = review_of(ui)
     with st.sidebar:
         draw_queue_choice(project, review)
-    keep_queue(project, review)
+    keep_queue(project, review, claimed_images(others_here(project.row.id, ui)))
     look_at(project, review, parameter("image"), parameter("instance"))
     with st.sidebar:
         draw_accept_all(project, review)
         draw_box_choice(project, ui, review.round)
+        draw_people(project, ui)
     draw_desk(project, ui)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 
 import streamlit as st
 
@@ -112,8 +113,13 @@ def _is_narrow(wanted: QueueFilter) -> bool:
     return wanted.is_of_instances or wanted.is_empty
 
 
-def keep_queue(project: OpenProject, review: ReviewUi) -> None:
-    """Make the queue, if what it is made of is no longer what was chosen."""
+def keep_queue(project: OpenProject, review: ReviewUi, taken: Collection[int] = ()) -> None:
+    """Make the queue, if what it is made of is no longer what was chosen.
+
+    Args:
+        project, review: of what, and for whom.
+        taken: images that others have open: a new queue begins with another one, if there is any.
+    """
     made_of = (project.row.id, review.wanted, review.order, review.unit, review.threshold)
     if review.made_of == made_of:
         return
@@ -129,7 +135,7 @@ def keep_queue(project: OpenProject, review: ReviewUi) -> None:
     )
     review.made_of = made_of
     _name(review)
-    review.at = 0
+    review.at = next((at for at, item in enumerate(review.queue) if item.image_id not in taken), 0)
     if here is not None and here in review.queue:
         review.at = review.queue.index(here)
 

@@ -43,6 +43,7 @@ __all__ = [
     "JOB",
     "JOURNAL",
     "METADATA",
+    "PRESENCE",
     "PROJECT",
     "SEAL",
     "THUMBNAIL",
@@ -266,6 +267,20 @@ THUMBNAIL = Table(
     Column("jpeg", LargeBinary, nullable=False),
 )
 """Thumbnails of images, by the digest of the image's bytes."""
+
+PRESENCE = Table(
+    "presence",
+    METADATA,
+    Column("visitor", Text, primary_key=True),
+    _of("project", index=True),
+    _of("image", nullable=True),
+    Column("who", Text, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("acted_at", UtcTime, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+)
+"""Pages that look at a project, and the image that each shows ``since`` then; they end by themselves, see
+:mod:`maskrcnn_core.projects.team.presence`."""
 
 CHANGEABLE: dict[str, Table] = {table.name: table for table in (PROJECT, CATEGORY, IMAGE, INSTANCE)}
 """Tables whose rows people change, by name."""

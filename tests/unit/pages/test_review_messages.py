@@ -106,6 +106,8 @@ def make_message(**changes):
         "remarks": (Refusal(4, "taken back: accept, 1 instance in a.png"),),
         "made": {4: (40,)},
         "can_undo": True,
+        "taken": {3: "Ann", 4: "<b>Bob</b>"},
+        "here": ("Ann",),
     }
     return ReviewMessage(**{**values, **changes})
 
@@ -121,6 +123,11 @@ def test_message_is_the_sample_both_sides_read():
 def test_a_refusal_says_what_it_needs_where_it_needs_something():
     assert Refusal(3, "no").to_json() == {"seq": 3, "text": "no"}
     assert Refusal(3, "no", needs="category").to_json() == {"seq": 3, "text": "no", "needs": "category"}
+
+
+def test_places_that_others_have_are_places_of_the_queue():
+    with pytest.raises(ValueError, match=r"taken: places \[120\] of 120"):
+        make_message(taken={120: "Ann"})
 
 
 def test_report_sample_is_read_into_operations():

@@ -1,6 +1,7 @@
 // What a person decides in the review, by the names of the table's actions: on the state, in the viewer, and in words.
 
 import { nextUndecided } from "./review_frames.js";
+import { nextFree, tellPassed } from "./taken.js";
 
 /** @typedef {import("./reviewer.js").Reviewer} Reviewer */
 /** @typedef {import("./review_frames.js").Status} Status */
@@ -18,8 +19,8 @@ export const DECISIONS = {
   relabel: (reviewer, number) => relabelByNumber(reviewer, number),
   "choose-category": ({ bar }) => bar.openList(),
   crowd: (reviewer) => toggleCrowd(reviewer),
-  next: (reviewer) => go(reviewer, reviewer.state.at + 1),
-  previous: (reviewer) => go(reviewer, reviewer.state.at - 1),
+  next: (reviewer) => step(reviewer, 1),
+  previous: (reviewer) => step(reviewer, -1),
   first: (reviewer) => go(reviewer, 0),
   last: (reviewer) => go(reviewer, reviewer.state.length - 1),
   done: (reviewer) => finish(reviewer),
@@ -57,7 +58,7 @@ function decide(reviewer, status) {
     reviewer.viewer.lookAt(frame.focus);
   } else {
     if (changed) reviewer.sending.keep();
-    go(reviewer, state.at + 1);
+    step(reviewer, 1);
   }
 }
 
@@ -143,8 +144,15 @@ function finish(reviewer) {
   const undecided = [...frame.states.values()].filter((one) => one.status === "proposed").length;
   const changed = isWhole && state.finish("reviewed");
   if (changed) reviewer.sending.keep();
-  go(reviewer, state.at + 1);
+  step(reviewer, 1);
   if (changed && undecided > 0) reviewer.bar.say(`finished with ${undecided} undecided`);
+}
+
+/** Go on, over what others have open. @param {Reviewer} reviewer @param {1 | -1} by */
+function step(reviewer, by) {
+  const { at, passed } = nextFree(reviewer.state, by);
+  go(reviewer, at);
+  if (passed.length > 0) reviewer.bar.say(tellPassed(passed));
 }
 
 /** @param {Reviewer} reviewer @param {number} at */

@@ -38,6 +38,8 @@ import { applyPatch, ownId, readFrame, refOf } from "./review_frames.js";
  * @property {Record<string, number[]>} made ids of what operations of that client have made, by their numbers
  * @property {boolean} can_undo
  * @property {boolean} can_redo
+ * @property {Record<string, string>} [taken] who else has a place's image open, by place
+ * @property {string[]} [here] who else has the present place's image open
  * @property {boolean} [is_away] the database does not answer: nothing can be saved now
  */
 

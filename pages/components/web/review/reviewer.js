@@ -16,6 +16,7 @@ import { lookOf } from "./review_look.js";
 import { claimClient, heldName, holdName, loadSaved } from "./review_session.js";
 import { ReviewState } from "./review_state.js";
 import { Sending } from "./sending.js";
+import { tellHere } from "./taken.js";
 
 /** @typedef {import("./review_state.js").ReviewMessage} ReviewMessage */
 /** @typedef {import("../viewer/state.js").Message} ViewerMessage */
@@ -42,6 +43,8 @@ export class Reviewer {
     this.awaited = "";
     this.marks = 0;
     this.cameByTab = false;
+    /** Of whom it was last said that they are here. */
+    this.hereTold = "";
     this.slips = new Slips();
     this.leaving = new AbortController();
     this.sending = new Sending(this.state, new Leaving(this.leaving.signal, () => this.sending.flush(true)));
@@ -102,7 +105,17 @@ export class Reviewer {
     this.show();
     const remark = this.state.takeRemark();
     if (remark !== "") this.bar.say(remark);
+    this.tellHere(data);
     this.sending.flush();
+  }
+
+  /** Say who else has this image open, when they come or one goes to them. @param {ReviewMessage} data */
+  tellHere({ here: named = [], queue }) {
+    const here = this.state.at === queue.at ? named : []; // of a place that was left meanwhile nobody asks
+    const told = here.length === 0 ? "" : `${queue.token} ${queue.at} ${here.join("\n")}`;
+    if (told !== "" && told !== this.hereTold) this.bar.say(tellHere(here));
+    this.hereTold = told;
+    this.root.dataset.here = here.join(", ");
   }
 
   // ---- what is shown ----
