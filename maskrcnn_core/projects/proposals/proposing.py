@@ -23,11 +23,11 @@ from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.dataset.annotations import Instance
 from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
 from maskrcnn_core.detection.limits import LimitTally
+from maskrcnn_core.detection.packed_runs import pack_run, unpack_run
 from maskrcnn_core.detection.runs import Failure, Run
 from maskrcnn_core.errors import ConflictError, CoreError, ImageError, InferenceError
 from maskrcnn_core.images.reading import Stretch
 from maskrcnn_core.projects.proposals.offering import Offer, OfferCounts, changes_of, is_untouched
-from maskrcnn_core.projects.proposals.packed_runs import pack_run, unpack_run
 from maskrcnn_core.projects.records import ImageRow
 from maskrcnn_core.projects.review.doubts import doubts_of_run
 from maskrcnn_core.projects.seeing import pixels_of, seen_as, stretch_of

@@ -15,7 +15,7 @@ from maskrcnn_core.models.loading import get_model
 from maskrcnn_core.projects.exchange.images_in import import_images
 from maskrcnn_core.projects.new_rows import new_instance
 from maskrcnn_core.projects.proposals.category_matching import category_mapping
-from maskrcnn_core.projects.proposals.packed_runs import pack_run, unpack_run
+from maskrcnn_core.detection.packed_runs import pack_run, unpack_run
 from maskrcnn_core.projects.proposals.proposing import offered_before, propose
 from maskrcnn_core.synthetic.scenes import SCENE_CATEGORIES, draw_scene
 from tests.builders.projects import change

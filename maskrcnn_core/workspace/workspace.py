@@ -1,29 +1,29 @@
 """One person's open images: what was dropped in, what the network said of each, what is shown.
 
 A workspace knows nothing of the screen; a page draws it. Images are kept once, by the SHA-256 of their
-bytes, as files in a folder of the workspace's own that goes when the workspace goes, so that a hundred
-photos take disk and not memory. Nothing here is shared between two workspaces but the device's queue.
+bytes, as files in a folder of the workspace's own, so that a hundred photos take disk and not memory. The
+folder goes when the workspace goes, unless :meth:`Workspace.keep_in` names one that stays: another workspace
+then opens from it what was open, with what the network said. Nothing here is shared between two workspaces
+but the device's queue.
 """
 
 from __future__ import annotations
 
-import base64
 import shutil
 import tempfile
 import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 from cachetools import LRUCache
 
 from maskrcnn_core.common.arrays import Pixels
-from maskrcnn_core.common.atomic_files import scratch_folder
-from maskrcnn_core.common.summing import Summed
+from maskrcnn_core.common.atomic_files import replace_file, scratch_folder
 from maskrcnn_core.dataset.annotations import AnnotatedImage, ImageRecord, Instance
 from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
 from maskrcnn_core.detection.runs import Failure, Run
@@ -38,103 +38,19 @@ from maskrcnn_core.images.reading import (
     thumbnail_jpeg,
 )
 from maskrcnn_core.inference.device_queue import QueuedRun, device_queue_for
+from maskrcnn_core.workspace.image_files import ImageFiles
+from maskrcnn_core.workspace.open_images import ImageState, OpenImage, OpeningReport, Shown, data_url
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
-__all__ = ["ImageState", "OpenImage", "OpeningReport", "Shown", "Workspace", "data_url"]
+__all__ = ["Workspace"]
 
 _V = TypeVar("_V")
 
 _PIXELS_KEPT = 3  # decoded images in memory: a 12 MP photo takes 36 MB
 _INSTANCES_KEPT = 16  # images whose pasted masks are in memory
 _THUMBNAIL = 72  # pixels
-
-
-@dataclass(frozen=True)
-class OpenImage:
-    """One image of a workspace.
-
-    Args:
-        digest: SHA-256 of the file's bytes: its identity.
-        name: as it was first given.
-        width, height: upright, in pixels.
-        notes: what decoding did to it, for people.
-        thumbnail: a small JPEG as ``data:`` URL.
-        is_dim: it looks other when :meth:`Workspace.set_stretch` changes.
-    """
-
-    digest: str
-    name: str
-    width: int
-    height: int
-    notes: tuple[str, ...]
-    thumbnail: str
-    is_dim: bool = False
-
-
-@dataclass(frozen=True)
-class ImageState:
-    """Where an image stands.
-
-    Args:
-        kind: ``found`` and ``none`` say that its run is there, ``failed`` that there is none.
-        text: the same for people, with number, place or reason.
-        is_final: it failed, and would fail again however often it is asked.
-        brief: the text in a word or two, for lists.
-    """
-
-    kind: Literal["not run", "waiting", "running", "found", "none", "failed", "cancelled"]
-    text: str
-    is_final: bool = False
-    brief: str = ""
-
-    def __post_init__(self) -> None:
-        if not self.brief:
-            object.__setattr__(self, "brief", "failed" if self.kind == "failed" else self.text)
-
-    @property
-    def is_active(self) -> bool:
-        """Whether it will change by itself."""
-        return self.kind in ("waiting", "running")
-
-    @property
-    def can_run_again(self) -> bool:
-        """Whether it has no run, and may get one when it is started again."""
-        return self.kind in ("failed", "cancelled") and not self.is_final
-
-
-@dataclass(frozen=True)
-class OpeningReport(Summed):
-    """What became of files that were to be opened in a workspace.
-
-    Args:
-        added: digests of new images, in their order.
-        known: names of files whose content was there already.
-        refused: one sentence for each file that cannot be used.
-    """
-
-    added: tuple[str, ...] = ()
-    known: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a viewer with a score slider of its own is given for one image.
-
-    Args:
-        instances: by descending score, also those below the present score threshold.
-        count: how many of them, from the first on, the present thresholds keep.
-    """
-
-    instances: tuple[Instance, ...]
-    count: int
-
-    @property
-    def kept(self) -> tuple[Instance, ...]:
-        """Those that the present thresholds keep."""
-        return self.instances[: self.count]
 
 
 class _Recent(Generic[_V]):
@@ -158,7 +74,9 @@ class Workspace:
     """The open images of one person, in the order they came.
 
     Attributes:
+        images: by digest, in the order they came.
         on_done: told the digest of each image that the network has done with, on the queue's thread.
+        is_kept: its images lie in a folder that stays.
     """
 
     def __init__(self) -> None:
@@ -168,6 +86,8 @@ class Workspace:
         self._folder = Path(tempfile.mkdtemp(dir=scratch_folder()))
         # A session ends without a word: its files go with the last reference, or with the process.
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._files = ImageFiles(self._folder / "images")
+        self.is_kept = False
         self.images: dict[str, OpenImage] = {}
         self._queued: dict[tuple[str, str], QueuedRun[Run | Failure]] = {}
         self._counts: dict[tuple[str, str], tuple[Run, object, int]] = {}
@@ -186,14 +106,15 @@ class Workspace:
             return OpeningReport(refused=(str(error),))
         if image.digest in self.images:
             return OpeningReport(known=(name,))
-        self._file(image.digest).write_bytes(data)
-        self._open(image)
+        try:
+            self._open(image, data)
+        except OSError as error:
+            return OpeningReport(refused=(f"{one_line(name)}: cannot be kept here: {error.strerror}",))
         return OpeningReport(added=(image.digest,))
 
-    def _open(self, image: SourceImage) -> None:
+    def _open(self, image: SourceImage, data: bytes | None = None) -> None:
         height, width = image.size
-        self._pixels.get((image.digest, self.stretch), lambda: image.pixels)
-        self.images[image.digest] = OpenImage(
+        opened = OpenImage(
             image.digest,
             image.name,
             width,
@@ -202,6 +123,32 @@ class Workspace:
             data_url(thumbnail_jpeg(image.pixels, _THUMBNAIL), "image/jpeg"),
             image.is_dim,
         )
+        self._files.put(opened, data)
+        self._pixels.get((image.digest, self.stretch), lambda: image.pixels)
+        self.images[image.digest] = opened
+
+    def keep_in(self, folder: Path, stretch: Stretch = "auto") -> OpeningReport:
+        """Keep images, and what the network says of them, in a folder that outlives the workspace.
+
+        Args:
+            folder: made if it is not there; images that it has from before are opened, before the others.
+            stretch: how dim images of before were shown.
+
+        Returns:
+            What was opened, and what could not be.
+
+        Raises:
+            OSError: if the folder cannot be written.
+        """
+        if not self.images:
+            self.stretch = stretch
+        had = set(self.images)
+        self._files.move_to(folder)
+        self._files.renew()
+        self.is_kept = True
+        images, refused = self._files.open()
+        self.images = {image.digest: image for image in images}
+        return OpeningReport(tuple(d for d in self.images if d not in had), refused=tuple(refused))
 
     def set_stretch(self, stretch: Stretch) -> int:
         """Stretch dim 16-bit and floating-point images, or leave them dark; what the network said of
@@ -216,7 +163,7 @@ class Workspace:
         dim = [image for image in self.images.values() if image.is_dim]
         for image in dim:
             self._forget(image.digest)
-            self._open(decode_image(self._file(image.digest).read_bytes(), image.name, stretch=stretch))
+            self._open(decode_image(self.original(image.digest), image.name, stretch=stretch))
         return len(dim)
 
     def _forget(self, digest: str) -> None:
@@ -224,7 +171,7 @@ class Workspace:
         for key in [key for key in self._queued if key[0] == digest]:
             self._queued.pop(key).cancel()
             self._counts.pop(key, None)
-        self._file(digest).with_suffix(".jpg").unlink(missing_ok=True)
+        self._files.forget_made(digest)
 
     def _add_zip(self, name: str, data: bytes) -> OpeningReport:
         report, found = OpeningReport(), False
@@ -240,12 +187,29 @@ class Workspace:
         return report if found else OpeningReport(refused=(f"{one_line(name)}: it contains no images",))
 
     def remove(self, digests: Iterable[str]) -> None:
-        """Close images and cancel their waiting runs."""
-        for digest in digests:
-            if self.images.pop(digest, None) is None:
-                continue
-            self._forget(digest)
-            self._file(digest).unlink(missing_ok=True)
+        """Close images and cancel their waiting runs; :meth:`reopen` takes it back."""
+        closed = [digest for digest in digests if self.images.pop(digest, None) is not None]
+        for key in [key for key in self._queued if key[0] in closed]:
+            self._queued.pop(key).cancel()
+            self._counts.pop(key, None)
+        if closed:
+            self._files.close(closed)
+
+    @property
+    def closed_last(self) -> list[str]:
+        """The names of the images that were closed together last, while they can be opened again."""
+        return self._files.closed_last
+
+    def reopen(self) -> OpeningReport:
+        """Open the images again that were closed together last, where they were in the order."""
+        images = self._files.reopen()
+        every = self.images | {image.digest: image for image in images}
+        self.images = {digest: every[digest] for digest in self._files.in_order(every)}
+        return OpeningReport(tuple(image.digest for image in images))
+
+    def remove_closed(self) -> None:
+        """Remove the files of closed images for good."""
+        self._files.remove_closed()
 
     def pixels(self, digest: str) -> Pixels:
         """Return an image's pixels, uint8 ``[H, W, 3]`` RGB, upright."""
@@ -253,20 +217,23 @@ class Workspace:
         stretch = self.stretch
 
         def decode() -> Pixels:
-            data, name = self._file(digest).read_bytes(), self.images[digest].name
-            return decode_image(data, name, stretch=stretch).pixels
+            return decode_image(self.original(digest), self.images[digest].name, stretch=stretch).pixels
 
         return self._pixels.get((digest, stretch), decode)
 
     def original(self, digest: str) -> bytes:
-        """Return the bytes of the file that an image came from."""
-        return self._file(digest).read_bytes()
+        """Return the bytes of the file that an image came from.
+
+        Raises:
+            ImageError: if they are not on the disk any more as they came.
+        """
+        return self._files.read(digest, self.images[digest].name)
 
     def picture(self, digest: str) -> bytes:
         """Return an image as an upright JPEG for browsers, at its full size; made once."""
-        file = self._file(digest).with_suffix(".jpg")
+        file = self._files.picture(digest)
         if not file.exists():
-            file.write_bytes(encode_jpeg(self.pixels(digest), quality=90))
+            replace_file(file, encode_jpeg(self.pixels(digest), quality=90))
         return file.read_bytes()
 
     def scratch(self, name: str) -> Path:
@@ -274,9 +241,6 @@ class Workspace:
         folder = self._folder / "scratch"
         folder.mkdir(exist_ok=True)
         return folder / name
-
-    def _file(self, digest: str) -> Path:
-        return self._folder / digest
 
     # -- the network --------------------------------------------------------------------------
 
@@ -299,13 +263,18 @@ class Workspace:
         count = 0
         for digest in self.images:
             key = (digest, predictor.model.digest)
+            if key not in self._queued and (kept := self._kept_run(digest, predictor)) is not None:
+                self._queued[key] = QueuedRun.finished(queue, self.client, kept)
             if key not in self._queued:
 
                 def work(digest: str = digest) -> Run | Failure:
                     here = this()
                     if here is None:
                         return Failure("closed before it ran")
-                    return predictor.run([here.pixels(digest)], floor)[0]
+                    answer = predictor.run([here.pixels(digest)], floor)[0]
+                    if isinstance(answer, Run):
+                        here._files.put_run(digest, predictor.model.digest, answer)
+                    return answer
 
                 def tell(digest: str = digest) -> None:
                     here = this()
@@ -318,12 +287,20 @@ class Workspace:
                 count += 1
         return count
 
+    def _kept_run(self, digest: str, predictor: Predictor) -> Run | None:
+        """Return what this network said of an image before it was closed, or the whole workspace was."""
+        if (run := self._files.run(digest, predictor.model.digest)) is None:
+            return None
+        image = self.images[digest]
+        return run if run.image_size == (image.height, image.width) else None
+
     def adopt(self, digest: str, predictor: Predictor, run: Run) -> None:
         """Take on a run that was made elsewhere, so that the network does not run again."""
         key = (digest, predictor.model.digest)
         queued = self._queued.get(key)
         if queued is None or queued.state == "failed" or queued.cancel() or queued.state == "cancelled":
             self._queued[key] = QueuedRun.finished(device_queue_for(str(predictor.device)), self.client, run)
+            self._files.put_run(digest, predictor.model.digest, run)
 
     def cancel(self) -> int:
         """Take all waiting images out of the queue and return how many; they can be started again."""
@@ -461,8 +438,3 @@ def _count(run: Run, thresholds: Thresholds) -> int:
     unknown = run.without_mask(rows)
     known = run.detections(rows[~np.isin(rows, unknown)])
     return len(unknown) + int(known.have_pixels(thresholds.mask_threshold).sum())
-
-
-def data_url(data: bytes, mime: str) -> str:
-    """Return bytes as a ``data:`` URL (RFC 2397)."""
-    return f"data:{mime};base64,{base64.b64encode(data).decode('ascii')}"
