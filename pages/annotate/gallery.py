@@ -9,6 +9,7 @@ import streamlit as st
 
 from maskrcnn_core.common.one_line import about, shortened
 from maskrcnn_core.workspace import ImageState
+from pages.annotate.kept import draw_closing
 from pages.annotate.looking import look_again_in, look_caller
 from pages.components.stepper import stepper
 from pages.shared.session import UiState
@@ -159,13 +160,8 @@ def _draw_buttons(state: UiState) -> None:
         here = digests.index(state.current) if state.current in digests else 0
         state.look_at(digests[min(max(here + steps, 0), len(digests) - 1)])
 
-    def close() -> None:
-        state.workspace.remove([digests[at]])
-        rest = list(state.workspace.images)
-        state.look_at(rest[min(at, len(rest) - 1)] if rest else None)
-
     stepper(state.steps, at, len(digests), go, key="steps", back="Previous image", forward="Next image")
-    st.button("Close this image", key="close", icon=":material/close:", on_click=close, width="stretch")
+    draw_closing(state)
 
 
 def _what_the_page_shows(state: UiState, states: list[ImageState]) -> object:

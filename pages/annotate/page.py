@@ -9,6 +9,7 @@ import streamlit as st
 from pages.annotate.downloads import draw_downloads
 from pages.annotate.gallery import draw_gallery
 from pages.annotate.image_panel import draw_image
+from pages.annotate.kept import draw_left_open, draw_reopening
 from pages.annotate.to_project import draw_mend
 from pages.shared.domains import draw_domain_hint
 from pages.shared.ending import end_page
@@ -30,13 +31,14 @@ def draw_desk(state: UiState, predictor: Predictor | None) -> None:
     One fragment, because Streamlit sends choices made in quick succession in two fragments as one: releasing
     the slider and pressing Prepare at once would lose the press.
     """
-    before = state.choices
+    before, made_before = state.choices, state.prepared
     draw_mend(state, predictor)
     draw_image(state, predictor)
     if predictor is not None:
         draw_downloads(state, predictor)
-    if state.choices != before:
-        st.rerun()  # the list of images counts by the same thresholds
+    # The list of images counts by the same thresholds, and the tab asks before a made file is lost.
+    if state.choices != before or state.prepared is not made_before:
+        st.rerun()
 
 
 def draw_start(state: UiState) -> None:
@@ -48,6 +50,8 @@ def draw_start(state: UiState) -> None:
     with right:
         draw_camera(state)
     draw_report(state)
+    draw_reopening(state)
+    draw_left_open(state)
     st.subheader("Or try one of these")
     draw_samples(state)
 

@@ -1,4 +1,4 @@
-"""Say next to an uploader why files cannot be uploaded, if the browser or the server refuses them.
+"""What an uploader does not do by itself: it takes images from the clipboard, and says why files are refused.
 
 Nothing is shown as long as uploads work; see ``web/uploads/uploads.js`` for what is known.
 """

@@ -168,6 +168,8 @@ class UiState:
         kept: digests of open images that such a project has.
         mended_as: how dim images were seen when that project was last told.
         explain_file: the report or notebook of it that waits to be downloaded.
+        images_token: the word under which the open images are kept, which only this tab and the server know;
+            empty before the first image.
     """
 
     workspace: Workspace = field(default_factory=Workspace)
@@ -211,6 +213,7 @@ class UiState:
     kept: set[str] = field(default_factory=set)
     mended_as: Stretch = "auto"
     explain_file: Prepared | None = None
+    images_token: str = ""
     _of_pages: dict[type, object] = field(default_factory=dict)
     _of_projects: dict[type, tuple[int | None, Any]] = field(default_factory=dict)
 
@@ -233,8 +236,13 @@ class UiState:
 
     @property
     def is_unkept(self) -> bool:
-        """Whether images are open that would be gone with this session: neither samples nor in a project."""
+        """Whether images are open that are nowhere else: neither samples nor in a project."""
         return bool(self.workspace.images.keys() - self.samples_open - self.kept)
+
+    @property
+    def made_files(self) -> list[Prepared]:
+        """The files that wait to be downloaded."""
+        return [file for file in (self.prepared, self.project_file, self.explain_file) if file is not None]
 
     @property
     def choices(self) -> object:

@@ -15,10 +15,11 @@ from streamlit.navigation.page import Page
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner import ScriptRunContext, get_script_run_ctx
 
-from pages.components.outbox import OUTBOX, outbox, remembered_name
+from pages.components.outbox import OUTBOX, Unsaved, outbox, remembered_name
 from pages.shared.ending import until_its_end
 from pages.shared.fetching import begin_fetching
 from pages.shared.housekeeping import keep_house
+from pages.shared.kept_images import join_told, kept_images
 from pages.shared.naming import draw_whose, login_name
 from pages.shared.session import get_state
 from pages.shared.steady import keep_steady
@@ -50,7 +51,9 @@ def _run_app() -> None:
     st.set_page_config(page_title="MaskDesk", page_icon=str(_ICON), layout="wide")
     keep_steady()
     page = _page_of_the_link()
-    ui = get_state().project
+    state = get_state()
+    ui = state.project
+    join_told(state)
     if not ui.is_named and (name := remembered_name()):
         ui.call(name)
     ui.who = ui.who or login_name()
@@ -63,13 +66,17 @@ def _run_app() -> None:
         with until_its_end():
             page.run()
     finally:  # also where a page ends in an error
+        kept_images().keep(state)
         with st.sidebar:
             outbox(
                 is_open=page.url_path != "review",
                 ack_client=client,
                 ack_seq=ui.taken.acks.get(client, 0),
                 who=ui.who if ui.is_named else "",
-                is_unkept=get_state().is_unkept,
+                is_unkept=state.is_unkept,
+                images_token=state.images_token,
+                images_open=len(state.workspace.images),
+                unsaved=[Unsaved(file.file, file.name) for file in state.made_files],
             )
 
 

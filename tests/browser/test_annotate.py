@@ -81,8 +81,10 @@ def test_a_moved_score_is_seen_and_goes_back_to_the_models_own(desk):
     assert desk.shown == before, "Python has it, too"
 
 
-def test_the_browser_asks_before_open_images_are_lost(desk):
-    asked = []
+def test_the_browser_asks_before_images_are_lost_that_it_cannot_find_again(page, address):
+    full = "Storage.prototype.setItem = () => { throw new DOMException('full', 'QuotaExceededError'); }"
+    page.add_init_script(full)
+    desk, asked = Desk(page, address), []
 
     def stay(dialog):
         asked.append(dialog.type)

@@ -35,7 +35,8 @@ function pass(context, time) {
 }
 
 const undo = (seq) => ({ op: { seq, kind: "undo" }, patch: null });
-const nothing = { is_open: true, ack_client: "", ack_seq: 0, who: "" };
+const none = { images: { token: "", count: 0 }, unsaved: [] };
+const nothing = { is_open: true, ack_client: "", ack_seq: 0, who: "", ...none };
 
 test("what was not acknowledged is sent, and what has arrived is forgotten", () => {
   const storage = storageWith([undo(7), undo(8), undo(9)]);

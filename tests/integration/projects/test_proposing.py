@@ -7,6 +7,7 @@ import pytest
 
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
+from maskrcnn_core.detection.packed_runs import pack_run, unpack_run
 from maskrcnn_core.errors import InputError, StoreError
 from maskrcnn_core.geometry.rle import mask_iou
 from maskrcnn_core.images.reading import decode_image, encode_png
@@ -15,7 +16,6 @@ from maskrcnn_core.models.loading import get_model
 from maskrcnn_core.projects.exchange.images_in import import_images
 from maskrcnn_core.projects.new_rows import new_instance
 from maskrcnn_core.projects.proposals.category_matching import category_mapping
-from maskrcnn_core.detection.packed_runs import pack_run, unpack_run
 from maskrcnn_core.projects.proposals.proposing import offered_before, propose
 from maskrcnn_core.synthetic.scenes import SCENE_CATEGORIES, draw_scene
 from tests.builders.projects import change

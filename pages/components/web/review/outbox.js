@@ -1,13 +1,22 @@
-// What the browser does beside every page: it sends what a reviewer left, and asks before open images are lost.
+// What the browser does beside every page: it sends what a reviewer left, tells the word under which the tab's open
+// images are kept, and asks before anything is lost.
 //
 // What a reviewer had still to send when a person turned to another page, or when the connection was lost: it
 // is in the tab's storage, and goes to Python from whatever page is open.
 
 import { Presses, isDrawing } from "../lib/presses.js";
+import { foundImages, hold } from "./open_images.js";
 import { ReviewState } from "./review_state.js";
 import { WAKE, heldName, holdName, loadSaved, save } from "./review_session.js";
 
-/** @typedef {{is_open: boolean, ack_client: string, ack_seq: number, who: string, is_unkept: boolean}} OutboxMessage */
+/**
+ * @typedef {{
+ *   is_open: boolean, ack_client: string, ack_seq: number, who: string, is_unkept: boolean,
+ *   images: import("./open_images.js").OpenImages, unsaved: Unsaved[],
+ * }} OutboxMessage
+ */
+/** @typedef {import("./open_images.js").KeptImages} KeptImages */
+/** @typedef {{key: string, name: string}} Unsaved a file that was made for downloading */
 
 /** What was said last: Streamlit says it again to a restarted server, with whatever is pressed then. */
 let said = "";
@@ -39,6 +48,33 @@ export function stillToSend(data, storage) {
   }
   if (hasNamed || state.pending.length < before) save(storage, state.toSave());
   return state.report();
+}
+
+/** Made files that were downloaded, by key. @type {Set<string>} */
+const saved = new Set();
+
+/** @param {Unsaved[]} files @returns {boolean} whether one of them was not downloaded */
+export const isUnsaved = (files) => files.some(({ key }) => !saved.has(key));
+
+/**
+ * Notes what a person downloads: the buttons are Streamlit's, which tells nobody.
+ * @param {Unsaved[]} files
+ * @param {string} pressed the button's text
+ */
+export function noteDownload(files, pressed) {
+  for (const { key, name } of files) if (pressed.includes(name)) saved.add(key);
+}
+
+/** What is done with the text of a button for downloading that is pressed. */
+let onPress = (/** @type {string} */ _text) => {};
+
+/** @type {((event: Event) => void) | undefined} */
+let listening;
+
+/** @param {Event} event */
+function hearDownload(event) {
+  const button = event.target instanceof Element ? event.target.closest("[data-testid=stDownloadButton]") : null;
+  if (button !== null) onPress(button.textContent ?? "");
 }
 
 /**
@@ -83,6 +119,13 @@ function whenCalm(act, calm = 0, waited = 0) {
   else timer = setTimeout(() => whenCalm(act, isBusy ? 0 : calm + LOOK, waited + LOOK), LOOK);
 }
 
+/** What the browser has of open images, once it was looked for and until it was said. @type {KeptImages | null} */
+let kept = null;
+/** @type {Promise<void> | undefined} */
+let looking;
+/** Has the newest mount say what there is to say. */
+let say = () => {};
+
 /**
  * Tells Python what it does not know.
  * @param {OutboxMessage} data
@@ -91,6 +134,8 @@ function whenCalm(act, calm = 0, waited = 0) {
 function speak(data, setStateValue) {
   const who = nameToSay(data.who);
   if (who !== "") setStateValue("who", who);
+  if (data.images.token === "" && kept !== null) setStateValue("images", kept);
+  kept = null;
   if (!data.is_open) return; // the reviewer itself is there
   const report = stillToSend(data, sessionStorage);
   if (report.ops.length > 0) setStateValue("ops", report);
@@ -99,9 +144,21 @@ function speak(data, setStateValue) {
 /** @param {Omit<import("../lib/mount.js").Component<OutboxMessage>, "parentElement">} component */
 export default function mountOutbox({ data, setStateValue }) {
   const tab = /** @type {{[GUARD]?: ReturnType<typeof askBeforeLeaving>}} */ (globalThis);
-  tab[GUARD] ??= askBeforeLeaving(window);
-  tab[GUARD](data.is_unkept);
+  const guard = (tab[GUARD] ??= askBeforeLeaving(window));
+  const isHeld = hold(data.images);
+  const renew = () => guard((data.is_unkept && !isHeld) || isUnsaved(data.unsaved));
+  renew();
+  onPress = (text) => {
+    noteDownload(data.unsaved, text);
+    renew();
+  };
+  if (listening === undefined) document.addEventListener("click", (listening = hearDownload), { capture: true });
   /** @type {any} */ (globalThis)[WAKE] = () => setStateValue("who", heldName());
   presses ??= new Presses();
-  whenCalm(() => speak(data, setStateValue));
+  say = () => whenCalm(() => speak(data, setStateValue));
+  say();
+  looking ??= foundImages().then((images) => {
+    kept = images;
+    if (images !== null) say();
+  });
 }

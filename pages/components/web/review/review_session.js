@@ -146,6 +146,15 @@ export async function claimClient(client) {
 }
 
 /**
+ * Whether another page has this name now; where a page without HTTPS has no locks nobody knows.
+ * @param {string} client
+ */
+export async function isHeldElsewhere(client) {
+  const held = (await navigator.locks?.query())?.held ?? [];
+  return held.some(({ name }) => name === LOCK_PREFIX + client);
+}
+
+/**
  * @param {string} client
  * @returns {Promise<boolean>}
  */

@@ -1,9 +1,11 @@
-// Says why files cannot be uploaded. Streamlit's uploader shows a file that the server refused with a number alone.
+// Takes images from the clipboard, and says why files cannot be uploaded: Streamlit's uploader shows a file that the
+// server refused with a number alone.
 //
 // The browser keeps the cookie that proves a request to be the page's own from a page within another site's page.
 // Streamlit sends that cookie's value with each file; without it the server answers 403.
 
 import { mountScreen } from "../lib/mount.js";
+import { listenForPastes } from "./pasting.js";
 
 const COOKIE = "_streamlit_xsrf";
 const UPLOADS = "/_stcore/upload_file/";
@@ -55,11 +57,14 @@ class Uploads {
       this.show();
     });
     this.observer.observe({ type: "resource", buffered: true }); // a file may have come before this script
+    this.leaving = new AbortController();
+    listenForPastes(this.leaving.signal);
   }
 
   destroy() {
     left = performance.now();
     this.observer.disconnect();
+    this.leaving.abort();
   }
 
   show() {
