@@ -3,9 +3,12 @@
 None fetches a model.
 """
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -18,6 +21,10 @@ settings.register_profile("maskdesk", deadline=None)
 settings.load_profile("maskdesk")
 
 os.environ["MASKDESK_FETCH"] = "no"  # also for the servers that tests start; those of fetching say otherwise
+# Nothing of the person who runs the tests is read or changed, where a test names no folder of its own either.
+os.environ["MASKDESK_DATA"] = tempfile.mkdtemp(prefix="tests-of-maskdesk-")
+os.environ.pop("MASKDESK_DATABASE", None)
+atexit.register(shutil.rmtree, os.environ["MASKDESK_DATA"], ignore_errors=True)
 
 _HERE = Path(__file__).parent
 # What takes longest: a process that begins it last keeps all others waiting.

@@ -37,7 +37,7 @@ def draw_desk(state: UiState, predictor: Predictor | None) -> None:
     if predictor is not None:
         draw_downloads(state, predictor)
     # The list of images counts by the same thresholds, and the tab asks before a made file is lost.
-    if state.choices != before or state.prepared is not made_before:
+    if state.choices != before or state.prepared not in (None, made_before):
         st.rerun()
 
 

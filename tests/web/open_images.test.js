@@ -23,14 +23,16 @@ beforeEach(() => {
   globalThis.localStorage = makeStorage();
   delete globalThis[Symbol.for("maskdesk.review.names")];
   const named = (name) => name.replace("maskdesk-review-", "");
-  Object.defineProperty(globalThis.navigator, "locks", {
+  Object.defineProperty(globalThis, "navigator", {
     configurable: true,
     value: {
-      request: (name, _options, take) => {
-        void take(elsewhere.has(named(name)) ? null : { name });
-        return Promise.resolve();
+      locks: {
+        request: (name, _options, take) => {
+          void take(elsewhere.has(named(name)) ? null : { name });
+          return Promise.resolve();
+        },
+        query: () => Promise.resolve({ held: [...elsewhere].map((name) => ({ name: `maskdesk-review-${name}` })) }),
       },
-      query: () => Promise.resolve({ held: [...elsewhere].map((name) => ({ name: `maskdesk-review-${name}` })) }),
     },
   });
 });
