@@ -33,6 +33,7 @@ from benchmarks.prompts import run_prompts
 from benchmarks.report import Report
 from benchmarks.review import run_review
 from benchmarks.sharing import run_sharing
+from benchmarks.team import run_team
 from benchmarks.thresholds import run_thresholds
 from maskrcnn_core.models.fetching import FETCH_VARIABLE
 
@@ -148,6 +149,12 @@ BENCHMARKS = (
         "Checkpoints of other projects: opening a ResNet-101",
         "A file of 250 MB is open in seconds, every value checked.",
         run_opening,
+    ),
+    Benchmark(
+        "team",
+        "Several people on one project",
+        "Everybody sees what others decide, from one look a second for all pages of the server.",
+        run_team,
     ),
 )
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from maskrcnn_core.cli.assigning import assign
 from maskrcnn_core.cli.console import load_named_model
 from maskrcnn_core.cli.damage import verify_projects
 from maskrcnn_core.cli.exchange import add_images, export_project, import_ground_truth
@@ -272,6 +273,7 @@ def show_journal(
 
 
 app.command("verify")(verify_projects)
+app.command("assign")(assign)
 app.command("archive")(archive)
 app.command("bring-back")(bring_back)
 app.command("delete")(delete)

@@ -18,8 +18,10 @@ from maskrcnn_core.projects.records import IMAGE_STATUSES, Fact, ImageRow, Statu
 from maskrcnn_core.projects.review.review_queue import QueueFilter
 from maskrcnn_core.projects.review.statistics import SCORE_BINS, accept_rates, counts_by, cut_points, overview
 from maskrcnn_core.projects.seeing import stretch_of
+from maskrcnn_core.projects.team.assignments import assignee_of
 from maskrcnn_core.projects.thumbnails import thumbnails_of
 from maskrcnn_core.workspace import data_url
+from pages.project.assigning import draw_assigning
 from pages.project.charts import accept_chart, category_chart, cut_chart, escaped, score_chart, size_chart
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
@@ -208,6 +210,7 @@ def _draw_gallery(project: OpenProject, ui: PageUi) -> None:
     _draw_table(project, part, of_image)
     if part and not project.row.is_archived:
         _draw_removal(project, ui, part, of_image)
+        draw_assigning(project, ui, part)
 
 
 def _draw_removal(
@@ -250,6 +253,7 @@ def _draw_table(project: OpenProject, images: list[ImageRow], of_image: dict[int
                     status: [sum(f.status == status for f in of_image[image.id]) for image in images]
                     for status in ("accepted", "proposed", "rejected")
                 },
+                "assigned to": [cell(assignee_of(image)) for image in images],
                 "categories": [cell(_categories(of_image[image.id], names)) for image in images],
                 "lowest score": [
                     min((f.score for f in of_image[image.id] if f.score is not None), default=None)

@@ -20,6 +20,7 @@ from maskrcnn_core.projects.review.review_queue import (
     make_queue,
     proposals_from,
 )
+from maskrcnn_core.projects.team.assignments import WHOSE, assignee_of, own_queue
 from pages.review.state import ReviewUi
 from pages.shared.open_project import OpenProject
 from pages.shared.texts import harmless, show_core_errors
@@ -49,6 +50,15 @@ def draw_queue_choice(project: OpenProject, review: ReviewUi) -> None:
         format_func=orders.__getitem__,
         key="queue-order" + key,
     )
+    if any(assignee_of(image) for image in project.images):
+        review.whose = st.segmented_control(
+            "Whose images",
+            WHOSE,
+            default=review.whose,
+            required=True,
+            key="queue-whose" + key,
+            help="Images are assigned on the Project page, below the gallery.",
+        )
     if review.order == "doubt":
         review.threshold = st.slider(
             "Most doubtful near score", 0.05, 0.95, review.threshold, 0.05, key="queue-threshold" + key
@@ -120,7 +130,8 @@ def keep_queue(project: OpenProject, review: ReviewUi, taken: Collection[int] = 
         project, review: of what, and for whom.
         taken: images that others have open: a new queue begins with another one, if there is any.
     """
-    made_of = (project.row.id, review.wanted, review.order, review.unit, review.threshold)
+    of_person = (review.whose, "" if review.whose == "all" else project.who)
+    made_of = (project.row.id, review.wanted, review.order, review.unit, review.threshold, of_person)
     if review.made_of == made_of:
         return
     here = review.item
@@ -133,6 +144,9 @@ def keep_queue(project: OpenProject, review: ReviewUi, taken: Collection[int] = 
         unit=review.unit,
         score_threshold=review.threshold,
     )
+    if review.whose != "all":
+        assignees = {image.id: assignee_of(image) for image in project.images}
+        review.queue = own_queue(review.queue, assignees, project.who, review.whose)
     review.made_of = made_of
     _name(review)
     review.at = next((at for at, item in enumerate(review.queue) if item.image_id not in taken), 0)

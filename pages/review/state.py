@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from maskrcnn_core.drawing.style import Style
 from maskrcnn_core.projects.records import ImageStatus, Status
 from maskrcnn_core.projects.review.review_queue import QueueFilter, QueueItem, Unit
+from maskrcnn_core.projects.team.assignments import Whose
 from pages.components.review import Go, ReviewMessage
 from pages.shared.session import ProjectUi, Turned, get_state
 
@@ -41,6 +42,7 @@ class ReviewUi:
 
     Attributes:
         wanted: the queue's filter.
+        whose: whose images are gone through.
         order, unit, threshold: how the queue is made.
         queue: what is gone through; it stays as it is while people decide.
         made_of: all that the queue was made of; when it changes, another queue is made.
@@ -53,6 +55,7 @@ class ReviewUi:
     """
 
     wanted: QueueFilter = field(default_factory=_unfinished)
+    whose: Whose = "all"
     order: str = "doubt"
     unit: Unit = "image"
     threshold: float = 0.5

@@ -1,6 +1,7 @@
 """The queue of a review stands still while people decide, and follows a link once."""
 
 from maskrcnn_core.projects.review.review_queue import QueueFilter, QueueItem
+from maskrcnn_core.projects.team.assignments import assign_images
 from pages.review.queue_panel import keep_queue, look_at
 from tests.builders.projects import change
 
@@ -11,7 +12,7 @@ class Project:
     def __init__(self, store, id_):
         self.row = store.project(id_)
         self.images, self.facts = tuple(store.images(id_)), tuple(store.facts(id_))
-        self.categories = store.categories(id_)
+        self.categories, self.who = store.categories(id_), "ann"
 
 
 def test_the_queue_stands_still_while_people_decide(store, ui, review):
@@ -44,3 +45,31 @@ def test_a_link_is_followed_once_and_brings_in_what_the_queue_has_not(store, ui,
     assert review.item == here, "the page's own address is no link"
     look_at(project, review, 10**9, None)
     assert review.item == here, "nor is one to nothing"
+
+
+def test_a_queue_begins_with_what_nobody_has_open(store, ui, review):
+    project = Project(store, ui.id)
+    review.queue, review.made_of = (), None
+    keep_queue(project, review)
+    first = review.queue[0].image_id
+    review.queue, review.made_of = (), None
+    keep_queue(project, review, {first})
+    assert review.at == 1 and review.item.image_id != first
+    review.queue, review.made_of = (), None
+    keep_queue(project, review, {image.id for image in project.images})
+    assert review.at == 0, "where others have all, their first one is shown"
+
+
+def test_the_queue_keeps_to_ones_own_images(store, ui, review):
+    last = store.images(ui.id)[-1]
+    assign_images(store, ui.id, "bob", [last], "ann")
+    project = Project(store, ui.id)
+    review.whose = "only mine"
+    keep_queue(project, review)
+    assert [item.image_id for item in review.queue] == [last.id]
+    review.whose = "mine first"
+    keep_queue(project, review)
+    assert review.queue[0].image_id == last.id and len(review.queue) == len(project.images)
+    project.who, review.whose = "eve", "only mine"
+    keep_queue(project, review)
+    assert review.queue == ()
