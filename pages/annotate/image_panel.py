@@ -87,6 +87,7 @@ def _draw_viewer(
         display=state.display,
         ack=state.ack,
         message=_MESSAGES[where.kind].format(where.text),
+        source=predictor.model.key if predictor else "",
         title=f"{shortened(one_line(image.name), _LONG_NAME)}: {where.text}",
     )
     _take_answer(state, viewer(message, key="viewer"))

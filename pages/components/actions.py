@@ -38,6 +38,7 @@ class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         shown: the keys in the list of keys where they are others than `keys`.
         doc: in the README's table instead of `help`, for the whole line.
         journal: what the journal calls the edits that it makes.
+        menu: in whose menu it is offered: that of the selected instances, or of the picture where nothing is.
         told: what people are told was done, where the journal, which never changes, calls it otherwise.
     """
 
@@ -53,6 +54,7 @@ class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     title: str = ""
     help: str = ""
     joins: bool = False
+    menu: Literal["", "instances", "picture"] = ""
     shown: str = ""
     doc: str = ""
     journal: tuple[str, ...] = ()

@@ -55,13 +55,20 @@ class Component:
 
 
 COMPONENTS = (
-    Component("viewer", "viewer/mount.js", ("viewer/viewer.css", "viewer/desk.css"), "viewer/viewer.html"),
+    Component(
+        "viewer",
+        "viewer/mount.js",
+        ("viewer/viewer.css", "viewer/desk.css", "viewer/instance_list.css"),
+        "viewer/viewer.html",
+        {"<!-- instance list -->": "viewer/instance_list.html"},
+    ),
     Component(
         "review",
         "review/review_mount.js",
-        ("viewer/viewer.css", "viewer/desk.css", "review/review.css"),
+        ("viewer/viewer.css", "viewer/desk.css", "viewer/instance_list.css", "review/review.css"),
         "viewer/viewer.html",
         {
+            "<!-- instance list -->": "viewer/instance_list.html",
             "<!-- beside the picture -->": "review/palette.html",
             "<!-- decisions -->": "review/review_decisions.html",
             "<!-- way -->": "review/review_way.html",

@@ -52,6 +52,7 @@ class InstanceState:
         has_score: false for what no model found; its label then shows no number.
         is_crowd: a region of many objects, which evaluators and training leave out.
         polygons: flat x y in pixel corners, as a person drew them or a file gave them.
+        source: a model's key, ``person`` or ``file``.
     """
 
     status: Status
@@ -61,6 +62,7 @@ class InstanceState:
     has_score: bool = True
     is_crowd: bool = False
     polygons: Sequence[Sequence[float]] | None = None
+    source: str = ""
 
     def __post_init__(self) -> None:
         check_choice("status", self.status, get_args(Status))

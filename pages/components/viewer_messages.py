@@ -141,6 +141,7 @@ class ViewerMessage:
         own_threshold: the model's own score threshold, to go back to from another one; None for none.
         ack: number of the newest report these values already contain (`ViewerState.seq`).
         message: said in place of instances when there are none.
+        source: what found the instances, as the list of instances has it; empty where each says it itself.
         title: one line above all, which changes together with the picture; empty for none.
 
     Raises:
@@ -157,6 +158,7 @@ class ViewerMessage:
     display: Style = field(default_factory=Style)
     ack: int = 0
     message: str = "No instances found"
+    source: str = ""
     title: str = ""
 
     def __post_init__(self) -> None:
@@ -208,6 +210,7 @@ class ViewerMessage:
             "display": asdict(self.display),
             "ack": self.ack,
             "message": self.message,
+            "source": self.source,
             "title": self.title,
         }
 

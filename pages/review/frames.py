@@ -195,6 +195,7 @@ def _frame(
                 row.score is not None,
                 row.is_crowd,
                 row.polygons if corners <= _MOST_CORNERS else None,
+                row.source,
             )
             for row in rows
         },

@@ -125,6 +125,22 @@ test("keys belong to whoever writes, chooses or slides", () => {
   assert.ok(!isTakenBy(null, "a", false));
 });
 
+test("the list of instances takes the keys by which one goes through it, and leaves decisions their own", () => {
+  const list = element("DIV", { role: "grid", "data-part": "list-grid" });
+  for (const key of ["ArrowDown", "Home", "PageDown", "Enter", " ", "F2"]) assert.ok(isTakenBy(list, key, false), key);
+  for (const key of ["a", "d", "1", "Delete", "Escape", "."]) assert.ok(!isTakenBy(list, key, false), key);
+  assert.ok(isTakenBy(element("DIV", { role: "grid" }), "a", false), "as Streamlit's own tables do");
+});
+
+const HELD = { shiftKey: false, ctrlKey: false, metaKey: false, altKey: false };
+
+test("with Shift a letter keeps its meaning, unless the viewer has one for both together", () => {
+  const pressed = (/** @type {string} */ key) => ({ ...HELD, key, shiftKey: true });
+  for (const key of ["E", "O", "U"]) assert.equal(deedOf(pressed(key)), null, key);
+  assert.deepEqual(deedOf(pressed("R")), { name: "draw-box" });
+  assert.deepEqual(deedOf(pressed("A")), { name: "accept-all" });
+});
+
 test("Enter presses a button that was reached by Tab, not one that was clicked", () => {
   assert.ok(isTakenBy(element("BUTTON"), "Enter", true));
   assert.ok(!isTakenBy(element("BUTTON"), "Enter", false));

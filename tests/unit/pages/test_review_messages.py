@@ -84,7 +84,7 @@ def make_frame(at, image_id, **changes):
         "image_version": 4,
         "image_status": "opened",
         "states": {
-            7: InstanceState("proposed", 2, 1, "runner-up: bus 0.41; soft edge"),
+            7: InstanceState("proposed", 2, 1, "runner-up: bus 0.41; soft edge", source="starter"),
             3: InstanceState("proposed", 1, 1, has_score=False),
             12: InstanceState("proposed", 1, 44),
             40: InstanceState("rejected", 3, 44),

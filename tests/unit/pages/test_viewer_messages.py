@@ -75,6 +75,7 @@ def make_message(**changes):
         ),
         "own_threshold": 0.25,
         "ack": 4,
+        "source": "starter",
         "title": "<b>Größe</b>: 4 found",
     }
     return ViewerMessage(**{**values, **changes})

@@ -9,6 +9,8 @@ import table from "../actions.json" with { type: "json" };
  * @property {string} name
  * @property {string[]} [keys]
  * @property {string[]} [also]
+ * @property {string} [label] on its button, and in the menu
+ * @property {"instances" | "picture"} [menu] in whose menu it is
  * @property {string} [when] "picture" where it means nothing before the picture is there
  * @property {boolean} [tool] whether it stays in the hand
  * @property {boolean} [repeats] whether a key that is held down does it again
@@ -58,6 +60,18 @@ export function keymapOf(...parts) {
   return new Map(
     rows.flatMap((action) => [...(action.keys ?? []), ...(action.also ?? [])].map((key) => [key, action])),
   );
+}
+
+/** Keys whose short names are others. @type {Record<string, string>} */
+const SHORT = { Shift: "⇧", Delete: "Del", Escape: "Esc", "-": "−" };
+
+/** What is written beside an action for its key, such as `⇧S`. @param {string} key as in the table */
+export function shortKey(key) {
+  if (key.length === 1) return SHORT[key] ?? key.toUpperCase();
+  return key
+    .split("+")
+    .map((part) => SHORT[part] ?? (part.length === 1 ? part.toUpperCase() : part))
+    .join("");
 }
 
 /** @param {string} key as an event names it */

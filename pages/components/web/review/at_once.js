@@ -145,11 +145,11 @@ export function divideSelected(editor, what, divide, otherwise) {
   else editor.edit(what, changes, added);
 }
 
-/** Instances that are shown, not rejected, and not selected. @param {Editor} editor */
-function othersOf(editor) {
+/** Of these instances those that are not rejected and not selected. @param {Editor} editor @param {number[]} ids */
+function othersOf(editor, ids) {
   const { frame } = editor.host.state;
   const selected = new Set(editor.host.selectedIds());
-  const shown = new Set(editor.host.shownIds());
+  const shown = new Set(ids);
   const isOther = (/** @type {Instance} */ { id, rle }) =>
     rle !== null && shown.has(id) && !selected.has(id) && frame?.states.get(id)?.status !== "rejected";
   return editor.instances().filter(isOther);
@@ -165,7 +165,7 @@ function takeFromOthers(editor) {
   const front = merge(selected.map((one) => bitmapOf(editor.runsOf(one))));
   editor.edit(
     SUBTRACT,
-    othersOf(editor).map((one) => ({
+    othersOf(editor, editor.host.shownIds()).map((one) => ({
       id: one.id,
       mask: editor.maskOf(subtract(bitmapOf(editor.runsOf(one)), front)),
       givesWay: true,
@@ -176,7 +176,8 @@ function takeFromOthers(editor) {
 /** The selected ones lie behind: they keep no pixel of any other. @param {Editor} editor */
 function giveUpShared(editor) {
   const selected = editor.selected();
-  const others = othersOf(editor).map((one) => bitmapOf(editor.runsOf(one)));
+  // Those that are locked keep their pixels, too.
+  const others = othersOf(editor, editor.host.seenIds()).map((one) => bitmapOf(editor.runsOf(one)));
   if (selected.length === 0 || others.length === 0) {
     editor.host.say(selected.length === 0 ? "first select what is behind" : "there is no other instance");
     return;

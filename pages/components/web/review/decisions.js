@@ -1,5 +1,6 @@
 // What a person decides in the review, by the names of the table's actions: on the state, in the viewer, and in words.
 
+import { isHidden } from "../viewer/marks.js";
 import { nextUndecided } from "./review_frames.js";
 import { nextFree, tellPassed } from "./taken.js";
 
@@ -45,7 +46,9 @@ function decide(reviewer, status) {
     return;
   }
   if (!reviewer.shownIds().includes(ids[0])) {
-    reviewer.bar.say("hidden by its score or category");
+    const { model } = reviewer.viewer;
+    const isMarked = model !== null && (model.marks.locked.has(ids[0]) || isHidden(model.marks, ids[0]));
+    reviewer.bar.say(isMarked ? "hidden or locked: see the list" : "hidden by its score or category");
     return;
   }
   const changed = state.setStatus(ids, status).length > 0;
@@ -128,6 +131,7 @@ export function chooseDrawn(reviewer) {
   const state = id === undefined ? undefined : frame?.states.get(id);
   if (id === undefined || state === undefined) return;
   reviewer.viewer.showCategory(state.category_id);
+  reviewer.viewer.revealInstances([id]);
   reviewer.viewer.choose(id);
   const { note } = state;
   reviewer.bar.say(note === "" ? "added" : `added; ${note}`);

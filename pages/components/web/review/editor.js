@@ -27,7 +27,8 @@ import { LineTool, OutlineTool, signedArea } from "./tools/outline_tool.js";
  * @property {Viewer} viewer
  * @property {ReviewState} state
  * @property {() => number[]} selectedIds
- * @property {() => number[]} shownIds
+ * @property {() => number[]} shownIds those that can be changed
+ * @property {() => number[]} seenIds the same with those that are locked
  * @property {(text: string) => void} say
  * @property {(hasChanged: boolean) => void} changed
  * @property {(box: [number, number, number, number]) => void} drawBox
@@ -204,6 +205,7 @@ export class Editor {
     this.host.changed(true);
     const gone = real.filter(({ mask }) => mask === null).length;
     for (const { category_id } of added) this.viewer.showCategory(category_id);
+    this.viewer.revealInstances(fresh);
     if (fresh.length > 0) this.viewer.choose(fresh[0]);
     const told = toldOf(what);
     this.host.say(gone > 0 && fresh.length === 0 ? `${told}: ${gone} removed` : told);

@@ -42,10 +42,10 @@ export class ReviewBar {
   /**
    * Bring everything up to date; what stays the same is not written.
    * @param {ReviewState} state
-   * @param {{shown: number[], selected: number[], late: boolean}} facts ids that the viewer shows, those that are
-   *   selected, and whether operations have waited too long
+   * @param {{shown: number[], seen: number[], selected: number[], late: boolean}} facts ids that can be decided on,
+   *   those with what is locked, those that are selected, and whether operations have waited too long
    */
-  show(state, { shown, selected, late }) {
+  show(state, { shown, seen, selected, late }) {
     const { controls } = this;
     const { dataset } = this.root;
     const { frame } = state;
@@ -57,7 +57,8 @@ export class ReviewBar {
     this.enable("next", state.at + 1 < state.length);
     this.enable("undo", state.canUndo);
     this.enable("redo", state.canRedo);
-    const undecided = shown.filter((id) => frame?.states.get(id)?.status === "proposed").length;
+    const isOpen = (/** @type {number} */ id) => frame?.states.get(id)?.status === "proposed";
+    const undecided = shown.filter(isOpen).length;
     const ready = frame !== null && !state.loading;
     const single = selected.some((id) => frame?.states.has(id)) || undecided > 0;
     for (const act of ["accept", "reject"]) this.enable(act, ready && single);
@@ -77,7 +78,7 @@ export class ReviewBar {
     controls.setText("tally", counted);
     controls.part("tally", HTMLElement).title = counted; // a narrow window cuts it
     this.showCrowd(state, selected, ready);
-    const decided = ready && undecided === 0 && shown.length > 0;
+    const decided = ready && !seen.some(isOpen) && seen.length > 0;
     this.done.dataset.strong = String(decided && frame.image_status !== "reviewed");
     const finishes = frame !== null && (state.message?.queue.unit === "image" || counts.proposed === 0);
     controls.setText("done-text", finishes && frame.image_status !== "reviewed" ? "Done & next" : "Next");

@@ -13,6 +13,7 @@
  * @property {string} note
  * @property {boolean} has_score
  * @property {boolean} is_crowd a region of many objects
+ * @property {string} [source] a model's key, `person` or `file`
  * @property {number[][] | null} polygons as a person drew them, where they fill the very pixels of the mask
  */
 
@@ -95,6 +96,7 @@ export function stateOfDrawn({ category_id, polygons, is_crowd = false }) {
     note: "",
     has_score: false,
     is_crowd,
+    source: "person",
     polygons: polygons ?? null,
   };
 }

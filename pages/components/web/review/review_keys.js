@@ -1,11 +1,14 @@
 // The keys of the reviewer. They are taken from the whole page, so that nobody has to click into the picture
 // first; where somebody writes, chooses from a list, or answers a dialog they are left alone.
 
-import { actionFor, actionNamed, keymapOf } from "../lib/actions.js";
+import { actionFor, actionNamed, keymapOf, plainKey } from "../lib/actions.js";
+
+import { isListKey } from "../viewer/list_rows.js";
 
 /** What is to be done: an action of the table, and with a digit its number. @typedef {{name: string, number?: number}} Deed */
 
 const KEYS = keymapOf("decide", "edit");
+const VIEWER_KEYS = keymapOf("viewer");
 
 /** The viewer's letters, digits and signs, and full screen, work from the whole page as well; arrows scroll it. */
 export const WORKS_FROM_THE_PAGE = /^(?:.|Escape|F11)$/;
@@ -24,6 +27,9 @@ const SLIDER_KEYS = new Set(["Home", "End", "PageUp", "PageDown", "+", "-"]);
 export function deedOf(press) {
   const action = actionFor(KEYS, press);
   if (action === null) return null;
+  // With Shift a letter keeps its meaning, unless the viewer has one for both together.
+  const both = `Shift+${plainKey(press.key)}`;
+  if (press.shiftKey && !KEYS.has(both) && VIEWER_KEYS.has(both)) return null;
   return action.name === "relabel" ? { name: action.name, number: Number(press.key) } : { name: action.name };
 }
 
@@ -70,6 +76,8 @@ export function isTakenBy(element, key, byKeyboard) {
     if (type === "range" && SLIDER_KEYS.has(key)) return true;
   }
   if (/** @type {HTMLElement} */ (element).isContentEditable) return true;
+  // Of the list of instances: decisions on its rows have their keys there, too.
+  if (element.getAttribute("data-part") === "list-grid") return isListKey(key);
   const role = element.getAttribute("role") ?? "";
   if (WRITING_ROLES.has(role)) return true;
   if (role === "slider" && SLIDER_KEYS.has(key)) return true;

@@ -29,6 +29,8 @@ export function lookOf(frame, categories) {
       prefix: PREFIXES[state.status],
       has_score: state.has_score,
       is_crowd: state.is_crowd,
+      status: state.status,
+      source: state.source ?? "",
       faint: isRejected,
     };
   });

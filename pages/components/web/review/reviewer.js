@@ -3,7 +3,7 @@
 import { actionFor, actionNamed, plainKey } from "../lib/actions.js";
 import { Leaving } from "../lib/leaving.js";
 import { VIEWER_ACTS, VIEWER_KEYS } from "../viewer/keys.js";
-import { shownInstances } from "../viewer/state.js";
+import { pickableInstances, shownInstances } from "../viewer/state.js";
 import { Viewer } from "../viewer/viewer.js";
 import { DECISIONS, chooseDrawn, drawBox, relabel } from "./decisions.js";
 import { Editor } from "./editor.js";
@@ -33,6 +33,8 @@ export class Reviewer {
     this.viewer = new Viewer(root);
     this.viewer.onShown = () => this.showBar();
     this.viewer.onPaint = () => this.painted();
+    this.viewer.menu.parts = ["decide", "edit", "viewer"];
+    this.viewer.menu.act = (name) => this.actAnywhere(name);
     this.bar = new ReviewBar(this.viewer.controls);
     this.state = new ReviewState(loadSaved(sessionStorage));
     this.state.call(heldName());
@@ -57,6 +59,7 @@ export class Reviewer {
         state: this.state,
         selectedIds: () => this.selectedIds(),
         shownIds: () => this.shownIds(),
+        seenIds: () => this.seenIds(),
         say: (text) => this.bar.say(text),
         changed: (hasChanged) => this.changed(hasChanged),
         drawBox: (box) => drawBox(this, box),
@@ -134,7 +137,7 @@ export class Reviewer {
     const before = viewer.model;
     const renamed = state.takeRenamed();
     if (renamed.size > 0) this.editor.rename(renamed);
-    if (before !== null) before.selected = new Set([...before.selected].map((id) => renamed.get(id) ?? id));
+    viewer.renameInstances(renamed);
     const newImage = before?.image.key !== frame.message.image.key;
     if (newImage || arrived) this.awaited = frame.message.image.key;
     viewer.accept(this.messageFor(before, newImage), (report) => this.sending.setStateValue("view", report));
@@ -202,8 +205,14 @@ export class Reviewer {
     return message?.queue.unit === "instance" ? null : nextUndecided(frame, this.shownIds(), null);
   }
 
-  /** By descending score, as the viewer goes through them. */
+  /** By descending score, as the viewer goes through them: what is hidden or locked is left alone. */
   shownIds() {
+    const { model } = this.viewer;
+    return model === null ? [] : pickableInstances(model).map((instance) => instance.id);
+  }
+
+  /** The same with those that are locked. */
+  seenIds() {
     const { model } = this.viewer;
     return model === null ? [] : shownInstances(model).map((instance) => instance.id);
   }
@@ -215,7 +224,8 @@ export class Reviewer {
   }
 
   showBar() {
-    this.bar.show(this.state, { shown: this.shownIds(), selected: this.selectedIds(), late: this.sending.isLate });
+    const [shown, seen] = [this.shownIds(), this.seenIds()];
+    this.bar.show(this.state, { shown, seen, selected: this.selectedIds(), late: this.sending.isLate });
     this.refusals.show(this.state.message?.project_id ?? 0);
     if (this.state.loading) this.bar.say(LOADING);
     else if (this.bar.remark === LOADING) this.bar.say("");
@@ -254,6 +264,12 @@ export class Reviewer {
     }
     if (Object.hasOwn(DECISIONS, name)) DECISIONS[name](this, number ?? 0);
     else this.editor.act(name);
+  }
+
+  /** @param {string} name of an action of the review or of the viewer */
+  actAnywhere(name) {
+    if (Object.hasOwn(VIEWER_ACTS, name)) VIEWER_ACTS[name](this.viewer);
+    else this.act({ name });
   }
 
   /** @param {boolean} hasChanged */

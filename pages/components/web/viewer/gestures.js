@@ -39,7 +39,7 @@ export class Gestures {
     const { stage } = this;
     this.hand.listen(signal);
     // Where it comes with the press and not after it, nobody knows yet whether the right button will drag.
-    stage.addEventListener("contextmenu", (event) => this.onPanel(event) || event.preventDefault(), { signal });
+    stage.addEventListener("contextmenu", (event) => this.onContextMenu(event), { signal });
     stage.addEventListener("wheel", (event) => this.onWheel(event), { signal, passive: false });
     stage.addEventListener("pointerdown", (event) => this.onPointerDown(event), { signal });
     stage.addEventListener("pointermove", (event) => this.onPointerMove(event), { signal });
@@ -65,6 +65,20 @@ export class Gestures {
   place(event) {
     const frame = this.viewer.canvas.getBoundingClientRect();
     return [event.clientX - frame.left, event.clientY - frame.top];
+  }
+
+  /** @param {MouseEvent} event */
+  onContextMenu(event) {
+    if (this.onPanel(event)) return;
+    event.preventDefault();
+    // A finger that was held: a mouse's button opens the menu when it comes up, and only if it has not dragged.
+    const isFinger = event instanceof PointerEvent && event.pointerType === "touch";
+    if (isFinger && !this.isToolInUse && this.travelled < CLICK_SLACK) this.viewer.openMenuAt(...this.place(event));
+  }
+
+  /** Whether a tool makes something of the right button itself. */
+  get isToolInUse() {
+    return Boolean(this.viewer.root.dataset.tool);
   }
 
   /** @param {WheelEvent} event */
@@ -133,8 +147,10 @@ export class Gestures {
     if (!this.pressed.delete(event.pointerId)) return;
     if (this.pressed.size > 0) return;
     this.stage.classList.remove("dragging");
-    if (event.type !== "pointerup" || event.button !== 0 || this.travelled >= CLICK_SLACK) return;
+    if (event.type !== "pointerup" || this.travelled >= CLICK_SLACK) return;
     const [x, y] = this.place(event);
+    if (event.button === 2 && !this.isToolInUse) this.viewer.openMenuAt(x, y);
+    if (event.button !== 0) return;
     this.viewer.select(this.viewer.instanceAt(x, y), event.shiftKey || event.ctrlKey || event.metaKey, 0);
   }
 }

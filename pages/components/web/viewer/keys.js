@@ -2,6 +2,7 @@
 
 import { actionFor, keymapOf, plainKey } from "../lib/actions.js";
 import { WRITTEN_IN } from "./hand.js";
+import { meantInstances } from "./marking.js";
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
@@ -35,6 +36,12 @@ export const VIEWER_ACTS = {
   },
   "hide-category": (viewer) => viewer.hideCategory(),
   "show-categories": (viewer) => viewer.showAllCategories(),
+  "hide-instances": (viewer) => viewer.markInstances("hide-instances", meantInstances(viewer)),
+  "lock-instances": (viewer) => viewer.markInstances("lock-instances", meantInstances(viewer)),
+  "solo-instances": (viewer) => viewer.markInstances("solo-instances", meantInstances(viewer)),
+  "show-instances": (viewer) => viewer.showAllInstances(),
+  list: (viewer) => viewer.goToList(),
+  menu: (viewer) => viewer.openMenuByKey(),
   compare: (viewer) => viewer.setCompare(true),
   masks: (viewer) => viewer.toggleDisplay("masks"),
   contours: (viewer) => viewer.toggleDisplay("contours"),

@@ -4,7 +4,10 @@
 // `seq`; Python returns the last number it has taken in as `ack`. Until then the viewer's own choices
 // stand, so that an echo of an older state never undoes a newer click.
 
+import { isHidden, noMarks } from "./marks.js";
+
 /** @typedef {import("../lib/rle.js").CocoRle} CocoRle */
+/** @typedef {import("./marks.js").Marks} Marks */
 
 /**
  * @typedef {object} Instance
@@ -21,6 +24,8 @@
  * @property {boolean} [has_score] false for what no model found: its score is not shown
  * @property {boolean} [faint] drawn so that others stand out
  * @property {boolean} [is_crowd] a region of many objects: dashed, and its label says so
+ * @property {string} [source] which model or who it is of, where it is not of the message's
+ * @property {string} [status] in review
  */
 
 /**
@@ -49,6 +54,7 @@
  * @property {Display} display
  * @property {number} ack
  * @property {string} [message] said when there are no instances
+ * @property {string} [source] what found the instances, where they do not say it themselves
  * @property {string} [title] below the picture, in one line
  */
 
@@ -73,6 +79,8 @@
  * @property {number | null} ownThreshold
  * @property {Set<number>} selected
  * @property {Set<number>} hidden categories that are not shown
+ * @property {Marks} marks instances that are hidden or locked one by one
+ * @property {string} source what found the instances, where they do not say it themselves
  * @property {Display} display
  * @property {number} seq number of the last report made
  * @property {number} unanswered number of the last report for this image that Python may not know, or 0
@@ -112,6 +120,8 @@ export function acceptMessage(model, data) {
     ownThreshold: data.own_threshold ?? null,
     message: data.message ?? "",
     title: data.title ?? "",
+    source: data.source ?? "",
+    marks: sameImage ? model.marks : noMarks(),
     threshold: keep ? model.threshold : data.score_threshold,
     selected,
     hidden: new Set(keep ? model.hidden : data.hidden_categories),
@@ -152,7 +162,7 @@ export function makeReport(model) {
   model.seq += 1;
   model.unanswered = model.seq;
   model.touched = false;
-  model.selected = new Set([...model.selected].filter((id) => isShown(model, instanceOf(model, id))));
+  model.selected = new Set([...model.selected].filter((id) => isPickable(model, instanceOf(model, id))));
   return {
     version: MESSAGE_VERSION,
     seq: model.seq,
@@ -185,11 +195,29 @@ function isAbove(model, score) {
 }
 
 /**
+ * Whether an instance reaches the score in a category that is shown: then the list has it.
+ * @param {Model} model
+ * @param {Instance} instance
+ */
+export function isListed(model, instance) {
+  return isAbove(model, instance.score) && !model.hidden.has(instance.category_id);
+}
+
+/**
  * @param {Model} model
  * @param {Instance} instance
  */
 export function isShown(model, instance) {
-  return isAbove(model, instance.score) && !model.hidden.has(instance.category_id);
+  return isListed(model, instance) && !isHidden(model.marks, instance.id);
+}
+
+/**
+ * Whether it can be selected, and so be changed: it is seen, and nobody has locked it.
+ * @param {Model} model
+ * @param {Instance} instance
+ */
+export function isPickable(model, instance) {
+  return isShown(model, instance) && !model.marks.locked.has(instance.id);
 }
 
 /**
@@ -198,6 +226,14 @@ export function isShown(model, instance) {
  */
 export function shownInstances(model) {
   return model.instances.filter((instance) => isShown(model, instance));
+}
+
+/**
+ * Those that can be selected, by descending score.
+ * @param {Model} model
+ */
+export function pickableInstances(model) {
+  return model.instances.filter((instance) => isPickable(model, instance));
 }
 
 /**
@@ -232,25 +268,32 @@ export function selectInstance(model, id, add) {
 }
 
 /**
- * Select all instances that are shown.
+ * Select all instances that are shown and not locked.
  * @param {Model} model
  * @returns {boolean} whether anything changed
  */
 export function selectShown(model) {
-  return selectOnly(
-    model,
-    shownInstances(model).map(({ id }) => id),
-  );
+  return selectOnly(model, model.byId.keys());
 }
 
 /**
+ * Those of these that can be selected.
+ * @param {Model} model
+ * @param {Iterable<number>} ids
+ */
+export function pickableOf(model, ids) {
+  return [...ids].filter((id) => model.byId.has(id) && isPickable(model, instanceOf(model, id)));
+}
+
+/**
+ * Select these, as far as they can be.
  * @param {Model} model
  * @param {Iterable<number>} ids
  * @returns {boolean} whether anything changed
  */
-function selectOnly(model, ids) {
+export function selectOnly(model, ids) {
   const before = model.selected;
-  model.selected = new Set(ids);
+  model.selected = new Set(pickableOf(model, ids));
   const changed = before.size !== model.selected.size || [...before].some((old) => !model.selected.has(old));
   model.touched ||= changed;
   return changed;
@@ -263,7 +306,7 @@ function selectOnly(model, ids) {
  * @returns {number | null}
  */
 export function stepInstance(model, step) {
-  const ids = shownInstances(model).map((instance) => instance.id);
+  const ids = pickableInstances(model).map((instance) => instance.id);
   if (ids.length === 0) return null;
   const at = ids.findIndex((id) => model.selected.has(id));
   if (at < 0) return step > 0 ? ids[0] : ids[ids.length - 1];

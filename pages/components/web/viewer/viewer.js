@@ -1,6 +1,6 @@
 // The viewer: events in, frames out.
 
-import { panIntoView, screenToImage } from "../lib/geometry.js";
+import { boxToScreen, panIntoView, screenToImage } from "../lib/geometry.js";
 import {
   acceptMessage,
   colorOf,
@@ -9,13 +9,19 @@ import {
   instanceOf,
   isShown,
   makeReport,
+  pickableOf,
   selectInstance,
+  selectOnly,
   selectShown,
   shownInstances,
   stepInstance,
   toggleCategory,
   toggled,
 } from "./state.js";
+import { ActionMenu } from "./action_menu.js";
+import { InstanceList } from "./instance_list.js";
+import { marksKey, markInstances } from "./marking.js";
+import { MarkStore, isHidden, renameMarks, tabStorage } from "./marks.js";
 import { ShapeCache } from "./shapes.js";
 import { Picture } from "./picture.js";
 import { Overlay } from "./overlay.js";
@@ -24,7 +30,7 @@ import { Labels } from "./labels.js";
 import { Controls, areaText } from "./controls.js";
 import { Gestures } from "./gestures.js";
 import { Leaving } from "../lib/leaving.js";
-import { listenToKeys } from "./keys.js";
+import { VIEWER_ACTS, listenToKeys } from "./keys.js";
 import { REPORT_DELAY, listenToControls } from "./listening.js";
 import { paintFrame } from "./painting.js";
 import { ImageView } from "./view.js";
@@ -80,6 +86,10 @@ export class Viewer extends ImageView {
     this.gestures = new Gestures(this);
     this.leaving = new AbortController();
     this.desk = new DeskFrame(this.controls, this.leaving.signal);
+    this.markStore = new MarkStore(tabStorage());
+    this.list = new InstanceList(this, this.leaving.signal);
+    this.menu = new ActionMenu(root, this.leaving.signal);
+    this.menu.act = (name) => VIEWER_ACTS[name](this);
     this.leave = new Leaving(this.leaving.signal, () => this.reportTimer !== 0 && this.report(0));
     this.resizing = new ResizeObserver(() => this.resize());
     this.resizing.observe(this.controls.stage);
@@ -108,6 +118,10 @@ export class Viewer extends ImageView {
     }
     const { model } = this;
     const newImage = before?.image.key !== model.image.key;
+    if (newImage || before?.source !== model.source) {
+      model.marks = this.markStore.load(marksKey(this));
+      model.selected = new Set(pickableOf(model, model.selected));
+    }
     if (newImage) {
       clearTimeout(this.reportTimer);
       this.reportTimer = 0;
@@ -207,6 +221,7 @@ export class Viewer extends ImageView {
     this.controls.showChips(model, (id, only) => this.toggleCategory(id, only));
     this.controls.describe(model, shown);
     this.onShown();
+    this.list.refresh();
     return items;
   }
 
@@ -230,7 +245,7 @@ export class Viewer extends ImageView {
   /** The same for several. @param {number[]} ids */
   chooseAll(ids) {
     if (this.model === null) return;
-    this.model.selected = new Set(ids);
+    this.model.selected = new Set(pickableOf(this.model, ids));
     this.controls.announceSelection(this.model, (one) => this.shapes.get(one)?.area ?? 0);
     this.changed();
   }
@@ -250,7 +265,15 @@ export class Viewer extends ImageView {
     this.report(delay);
   }
 
-  /** All instances that are shown. */
+  /** These, as far as they can be selected. @param {number[]} ids */
+  selectAllOf(ids) {
+    if (this.model === null || !selectOnly(this.model, ids)) return;
+    this.controls.announceSelection(this.model, (one) => this.shapes.get(one)?.area ?? 0);
+    this.changed();
+    this.report(REPORT_DELAY);
+  }
+
+  /** All instances that are shown and not locked. */
   selectAll() {
     if (this.model === null || !selectShown(this.model)) return;
     this.controls.announceSelection(this.model, (one) => this.shapes.get(one)?.area ?? 0);
@@ -296,6 +319,72 @@ export class Viewer extends ImageView {
     this.model.hidden.clear();
     this.model.touched = true;
     this.choiceMade(0);
+  }
+
+  // ---- hidden and locked instances ----
+
+  /** @param {string} name of the action @param {number[]} ids */
+  markInstances(name, ids) {
+    markInstances(this, name, ids);
+  }
+
+  showAllInstances() {
+    markInstances(this, "show-instances", []);
+  }
+
+  /** So that what was just made is seen, whatever is hidden. @param {number[]} ids */
+  revealInstances(ids) {
+    const { model } = this;
+    if (model !== null && ids.some((id) => isHidden(model.marks, id))) this.markInstances("reveal", ids);
+  }
+
+  /** Instances have other ids now. @param {Map<number, number>} renamed */
+  renameInstances(renamed) {
+    const { model } = this;
+    if (model === null || renamed.size === 0) return;
+    model.selected = new Set([...model.selected].map((id) => renamed.get(id) ?? id));
+    renameMarks(model.marks, renamed);
+    this.markStore.save(marksKey(this), model.marks);
+    this.list.renameRows(renamed);
+  }
+
+  goToList() {
+    if (!this.desk.isPanelOpen) this.desk.togglePanel();
+    this.list.focus();
+  }
+
+  // ---- the menu ----
+
+  /** @param {number} x in the window @param {number} y */
+  openMenu(x, y) {
+    const from = this.list.hasFocus ? this.list.grid : this.controls.stage;
+    this.menu.open(this.model?.selected.size ? "instances" : "picture", x, y, from);
+  }
+
+  /** At a point of the stage, for the instance there. @param {number} x @param {number} y */
+  openMenuAt(x, y) {
+    const id = this.instanceAt(x, y);
+    if (id === null || !this.model?.selected.has(id)) this.select(id, false, 0);
+    const { left, top } = this.canvas.getBoundingClientRect();
+    this.openMenu(left + x, top + y);
+  }
+
+  /** At what is selected. */
+  openMenuByKey() {
+    const [id] = this.model?.selected ?? [];
+    const row = this.list.hasFocus ? this.list.activeElement?.getBoundingClientRect() : undefined;
+    if (row !== undefined) this.openMenu(row.left + row.width / 2, row.bottom);
+    else {
+      const stage = this.canvas.getBoundingClientRect();
+      const whole = [0, 0, stage.width, stage.height];
+      const box =
+        id === undefined || this.model === null ? whole : boxToScreen(this.view, instanceOf(this.model, id).box);
+      const [x, y] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
+      this.openMenu(
+        stage.left + Math.min(Math.max(x, 0), stage.width),
+        stage.top + Math.min(Math.max(y, 0), stage.height),
+      );
+    }
   }
 
   /** @param {number} threshold of the score */
@@ -365,9 +454,11 @@ export class Viewer extends ImageView {
   instanceAt(x, y) {
     if (this.model === null) return null;
     const [imageX, imageY] = screenToImage(this.view, x, y);
+    const { locked } = this.model.marks;
     const within = this.visibleItems(this.model)
       .map((item) => item.instance)
       .filter((instance) => {
+        if (locked.has(instance.id)) return false; // what lies below it is reached
         const box = this.shapes.get(instance.id)?.extent ?? instance.box;
         return imageX >= box[0] && imageX < box[2] && imageY >= box[1] && imageY < box[3];
       });
