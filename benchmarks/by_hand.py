@@ -128,9 +128,14 @@ class _Person:
         self._wait()
 
     def category(self, name: str) -> None:
-        """From the list: E, two letters, Enter."""
-        self.did["keys"] += 4
-        self.page.locator("[data-part=category-list]").select_option(label=name)
+        """By its name: E unless it is asked for already, three letters, Enter."""
+        letters = name[:3]
+        if not self.page.locator("[data-part=category-picker]").is_visible():
+            letters = f"e{letters}"
+        self.did["keys"] += len(letters) + 1
+        for letter in letters:
+            self.page.keyboard.press(letter)
+        self.page.keyboard.press("Enter")
         self._wait()
 
     def _wait(self) -> None:
@@ -176,7 +181,7 @@ def _by_hand(page: Page, address: str, folder: str, photo: str, quick: bool) -> 
         person.key("d", "w")
         for name, ring in _OUTLINES:
             person.drag((*ring, ring[0]))
-            if name != "person":
+            if person.root.get_attribute("data-category") != name:
                 person.category(name)
         person.key("Escape")
     wanted = (person.root.get_attribute("data-status-counts") or "").split(",")

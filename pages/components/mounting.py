@@ -65,7 +65,13 @@ COMPONENTS = (
     Component(
         "review",
         "review/review_mount.js",
-        ("viewer/viewer.css", "viewer/desk.css", "viewer/instance_list.css", "review/review.css"),
+        (
+            "viewer/viewer.css",
+            "viewer/desk.css",
+            "viewer/instance_list.css",
+            "review/review.css",
+            "review/categories.css",
+        ),
         "viewer/viewer.html",
         {
             "<!-- instance list -->": "viewer/instance_list.html",

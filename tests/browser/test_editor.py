@@ -48,7 +48,7 @@ def differing(a, b):
 
 def test_an_outline_is_drawn_mended_and_taken_back(review, rows):
     before = rows()
-    review.press("Escape", "w")
+    review.press("Escape", "1", "w")
     review.wait(tool="draw-outline")
     ring = [(20, 20), (60, 20), (60, 60), (40, 45), (20, 60)]
     for point in ring:
@@ -116,7 +116,7 @@ def test_the_smallest_brush_changes_one_pixel_and_the_eraser_makes_holes(review,
     review.press("Escape", "Shift+f")
     review.saved()
     assert rows()[id_].counts == before[id_].counts
-    review.press("Escape", "q")
+    review.press("Escape", "1", "q")
     review.drag((20, 200), (60, 200))  # with nothing selected: something new
     review.saved()
     (new,) = rows().keys() - before.keys()
@@ -235,7 +235,7 @@ def test_the_network_makes_a_chosen_mask_again(review, rows):
 
 def test_what_was_drawn_a_moment_ago_can_be_named_and_is_there_after_the_page_was_left(review, rows, address):
     before = rows()
-    review.press("Escape", "w")
+    review.press("Escape", "1", "w")
     for point in ((20, 20), (60, 20), (60, 60)):
         review.click(*point)
     # Python has not said yet what it is called.
@@ -252,7 +252,7 @@ def test_what_was_drawn_a_moment_ago_can_be_named_and_is_there_after_the_page_wa
 
 def test_a_stroke_over_the_servers_answer_is_kept_and_one_over_another_picture_is_not(review, rows):
     before = rows()
-    review.press("Escape", "w")
+    review.press("Escape", "1", "w")
     for point in ((20, 20), (60, 20), (60, 60)):
         review.click(*point)
     review.press("Enter", "q")
@@ -318,7 +318,7 @@ def test_one_finger_draws_and_two_move_the_picture(review, rows):
         places = [dict(zip("xy", review.at(*point), strict=True), id=n) for n, point in enumerate(points)]
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
 
-    review.press("Escape", "q")
+    review.press("Escape", "1", "q")
     touch("touchStart", (30, 200))
     touch("touchMove", (45, 200))
     touch("touchMove", (60, 200))

@@ -287,7 +287,7 @@ def test_a_box_around_what_was_missed_becomes_an_instance(page, address, store, 
 
 def test_half_an_outline_does_not_come_along_to_the_next_picture(page, address, store, project):
     review = ReviewPage(page, link_of(address, project))
-    review.press("w")
+    review.press("Escape", "1", "w")
     review.click(20, 20)
     review.click(60, 20)
     review.press(".")

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { ACTIONS, actionFor, actionNamed, editsOf, keymapOf, toldOf } from "../../pages/components/web/lib/actions.js";
+import {
+  ACTIONS,
+  actionFor,
+  actionNamed,
+  editsOf,
+  keymapOf,
+  shortKey,
+  toldOf,
+} from "../../pages/components/web/lib/actions.js";
 import { VIEWER_ACTS, VIEWER_KEYS } from "../../pages/components/web/viewer/keys.js";
 import { AT_ONCE, EACH } from "../../pages/components/web/review/at_once.js";
 import { Editor } from "../../pages/components/web/review/editor.js";
@@ -44,6 +52,19 @@ test("the journal's names of edits", () => {
 test("people are told of an edit by what its button says", () => {
   assert.equal(toldOf("subtract"), "bring to front");
   assert.equal(toldOf("nudge"), "nudge");
+});
+
+test("keys in short, as beside an action", () => {
+  const short = {
+    a: "A",
+    "Shift+e": "⇧E",
+    "Alt+t": "Alt+T",
+    "Ctrl+Shift+z": "Ctrl+⇧Z",
+    Delete: "Del",
+    "-": "−",
+    "": "",
+  };
+  for (const [key, name] of Object.entries(short)) assert.equal(shortKey(key), name);
 });
 
 test("the viewer's keys", () => {

@@ -62,7 +62,6 @@ test("what has it speaks of Python's id once that is known", () => {
   const categories = [...message().categories, PALLET];
   state.accept(message({ ack_seq: seq, categories }));
   assert.deepEqual(state.categories, categories);
-  assert.deepEqual([...state.answeredCategories], [[own, PALLET]]);
   assert.deepEqual(
     [7, drawn].map((id) => [look(state, id).label, look(state, id).category_id, look(state, id).color_category]),
     [
@@ -84,6 +83,15 @@ test("a category that another person made in the meantime is the same one", () =
     "once, and under its real id",
   );
   assert.equal(look(state, 7).category_id, 91);
+});
+
+test("a box that is refused for want of a category comes back with what it was", () => {
+  const state = begin();
+  state.drawBox([1, 2, 3, 4]);
+  const refused = [{ seq: state.seq, text: "which one?", needs: "category" }];
+  const [told] = state.accept(message({ ack_seq: state.seq, refused }));
+  assert.deepEqual([told.needs, told.op.image_id, told.op.box], ["category", 70, [1, 2, 3, 4]]);
+  assert.deepEqual(state.accept(message({ ack_seq: state.seq, refused })), [], "told once");
 });
 
 test("where Python does not make it, it is gone with what was done to it", () => {

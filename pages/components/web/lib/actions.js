@@ -71,7 +71,8 @@ export function shortKey(key) {
   return key
     .split("+")
     .map((part) => SHORT[part] ?? (part.length === 1 ? part.toUpperCase() : part))
-    .join("");
+    .join("+")
+    .replace("⇧+", "⇧");
 }
 
 /** @param {string} key as an event names it */

@@ -18,7 +18,7 @@ export const DECISIONS = {
   "accept-all": (reviewer) => decideAll(reviewer, "accepted"),
   "reject-all": (reviewer) => decideAll(reviewer, "rejected"),
   relabel: (reviewer, number) => relabelByNumber(reviewer, number),
-  "choose-category": ({ bar }) => bar.openList(),
+  "choose-category": ({ categories }) => categories.pick(),
   crowd: (reviewer) => toggleCrowd(reviewer),
   next: (reviewer) => step(reviewer, 1),
   previous: (reviewer) => step(reviewer, -1),
@@ -26,8 +26,8 @@ export const DECISIONS = {
   last: (reviewer) => go(reviewer, reviewer.state.length - 1),
   done: (reviewer) => finish(reviewer),
   reopen: (reviewer) => reviewer.changed(reviewer.state.finish("opened")),
-  undo: (reviewer) => turnBack(reviewer, reviewer.state.undo(), "nothing to undo"),
-  redo: (reviewer) => turnBack(reviewer, reviewer.state.redo(), "nothing to redo"),
+  undo: (reviewer) => reviewer.categories.undo() || turnBack(reviewer, reviewer.state.undo(), "nothing to undo"),
+  redo: (reviewer) => reviewer.categories.redo() || turnBack(reviewer, reviewer.state.redo(), "nothing to redo"),
   save: (reviewer) => saveNow(reviewer),
   "show-refusals": ({ refusals }) => refusals.reveal(),
   dismiss: ({ refusals }) => refusals.dismiss(null),
@@ -86,19 +86,7 @@ function goToUndecided(reviewer, id) {
 
 /** @param {Reviewer} reviewer @param {number} number from 1 */
 function relabelByNumber(reviewer, number) {
-  const category = reviewer.state.message?.categories[number - 1];
-  if (category === undefined) reviewer.bar.say(`no category ${number}`);
-  else relabel(reviewer, category.id);
-}
-
-/** @param {Reviewer} reviewer @param {number} categoryId */
-export function relabel(reviewer, categoryId) {
-  const ids = reviewer.selectedIds();
-  reviewer.editor.category = categoryId;
-  if (ids.length === 0) {
-    const name = reviewer.state.message?.categories.find(({ id }) => id === categoryId)?.name ?? "";
-    reviewer.bar.say(reviewer.editor.tool === null ? "select an instance first" : `next instance: ${name}`);
-  } else reviewer.changed(reviewer.state.relabel(ids, categoryId).length > 0);
+  if (!reviewer.categories.chooseByKey(String(number))) reviewer.bar.say(`no category ${number}`);
 }
 
 /** @param {Reviewer} reviewer */
@@ -113,10 +101,15 @@ function toggleCrowd(reviewer) {
   reviewer.bar.say(`${changed.length} marked as ${what}`);
 }
 
-/** @param {Reviewer} reviewer @param {[number, number, number, number]} box */
-export function drawBox(reviewer, box) {
-  if (!reviewer.state.drawBox(box)) return;
-  reviewer.drawnBoxes.push(reviewer.state.seq);
+/**
+ * @param {Reviewer} reviewer
+ * @param {[number, number, number, number]} box
+ * @param {number | null} categoryId null leaves it to the network
+ */
+export function drawBox(reviewer, box, categoryId) {
+  if (!reviewer.state.drawBox(box, categoryId)) return;
+  const chosen = reviewer.state.categories.find(({ id }) => id === categoryId)?.name ?? "";
+  reviewer.drawnBoxes.set(reviewer.state.seq, chosen);
   reviewer.bar.say("running the network on the box …");
   reviewer.changed(true);
 }
@@ -124,17 +117,19 @@ export function drawBox(reviewer, box) {
 /** What a box became is selected, so that a digit corrects its category. @param {Reviewer} reviewer */
 export function chooseDrawn(reviewer) {
   const { frame, made, pending } = reviewer.state;
-  const answered = reviewer.drawnBoxes.filter((seq) => !pending.some(({ op }) => op.seq === seq));
+  const answered = [...reviewer.drawnBoxes.keys()].filter((seq) => !pending.some(({ op }) => op.seq === seq));
   if (answered.length === 0) return;
-  reviewer.drawnBoxes = reviewer.drawnBoxes.filter((seq) => !answered.includes(seq));
+  const chosen = answered.map((seq) => reviewer.drawnBoxes.get(seq) ?? "").pop();
+  for (const seq of answered) reviewer.drawnBoxes.delete(seq);
   const id = answered.flatMap((seq) => made.get(seq) ?? []).pop();
   const state = id === undefined ? undefined : frame?.states.get(id);
   if (id === undefined || state === undefined) return;
   reviewer.viewer.showCategory(state.category_id);
   reviewer.viewer.revealInstances([id]);
   reviewer.viewer.choose(id);
-  const { note } = state;
-  reviewer.bar.say(note === "" ? "added" : `added; ${note}`);
+  const name = reviewer.state.categories.find((one) => one.id === state.category_id)?.name ?? "";
+  const why = chosen === "" ? "the network’s guess" : "the active category";
+  reviewer.bar.say(`added: ${name}, ${why}${state.note === "" ? "" : `; ${state.note}`}`);
 }
 
 /** @param {Reviewer} reviewer */

@@ -32,6 +32,8 @@ import { LineTool, OutlineTool, signedArea } from "./tools/outline_tool.js";
  * @property {(text: string) => void} say
  * @property {(hasChanged: boolean) => void} changed
  * @property {(box: [number, number, number, number]) => void} drawBox
+ * @property {(what: string, mask: Mask, polygons?: number[][]) => void} drawNew gives it its category, or asks for one
+ * @property {(context: CanvasRenderingContext2D) => void} paintWaiting what has no category yet
  */
 
 /** What the journal calls what is done. */
@@ -50,8 +52,6 @@ export class Editor {
     const { viewer } = host;
     this.viewer = viewer;
     this.stage = new StageTools(viewer, signal);
-    /** Category of what is drawn without the network; null for that of the last one, or the first. @type {number | null} */
-    this.category = null;
     /** @type {Map<number, number>} mask thresholds that were asked for, by instance */
     this.thresholds = new Map();
     this.boxes = new BoxTool(viewer, (box) => host.drawBox(box));
@@ -118,15 +118,6 @@ export class Editor {
     return image;
   }
 
-  /** The category of what is drawn next. */
-  categoryOfNew() {
-    const { frame, message } = this.host.state;
-    const [first] = this.host.selectedIds();
-    const wanted = this.category ?? (first === undefined ? undefined : frame?.states.get(first)?.category_id);
-    const known = message?.categories ?? [];
-    return known.find(({ id }) => id === wanted)?.id ?? known[0]?.id ?? null;
-  }
-
   // ---- actions ----
 
   /** @param {string} name @returns {boolean} whether it is one of the editor's */
@@ -183,6 +174,9 @@ export class Editor {
   paint() {
     this.boxes.showBoxes(this.host.state.waitingBoxes);
     const { context } = this.viewer;
+    context.save();
+    this.host.paintWaiting(context);
+    context.restore();
     context.save();
     this.tool?.paint(context);
     context.restore();
@@ -268,11 +262,9 @@ export class Editor {
 
   /** @param {Point[]} corners */
   drawOutline(corners) {
-    const category = this.categoryOfNew();
     const mask = this.maskOf(fillPolygon(corners.flat(), this.image));
-    if (category === null) this.host.say("the project has no category yet");
-    else if (mask === null) this.host.say("no pixels inside");
-    else this.edit(DRAW_OUTLINE, [], [{ category_id: category, mask, polygons: [corners.flat()] }]);
+    if (mask === null) this.host.say("no pixels inside");
+    else this.host.drawNew(DRAW_OUTLINE, mask, [corners.flat()]);
   }
 
   /** @param {Point[]} corners */
@@ -288,7 +280,7 @@ export class Editor {
       const color = model === null ? "#ff2d95" : colorOf(model, selected[0]);
       return targetOn(selected[0], this.runsOf(selected[0]), color);
     }
-    if (selected.length === 0 && !needsOne && this.categoryOfNew() !== null) return newTarget();
+    if (selected.length === 0 && !needsOne) return newTarget();
     this.host.say(selected.length > 1 ? "select only one instance" : "select an instance first");
     return null;
   }
@@ -297,9 +289,6 @@ export class Editor {
   painted({ id }, bitmap) {
     const mask = this.maskOf(bitmap);
     if (id !== null) this.edit(this.tool === null ? BRUSH : editsOf(this.tool.name)[0], [{ id, mask }]);
-    else {
-      const category = this.categoryOfNew();
-      if (mask !== null && category !== null) this.edit(BRUSH, [], [{ category_id: category, mask }]);
-    }
+    else if (mask !== null) this.host.drawNew(BRUSH, mask);
   }
 }

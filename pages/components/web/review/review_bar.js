@@ -7,8 +7,6 @@ import { countCrowds, countStatuses } from "./review_frames.js";
 /** @typedef {import("./review_state.js").Category} Category */
 /** @typedef {import("../viewer/controls.js").Controls} Controls */
 
-/** So many categories have a key. */
-export const KEYED_CATEGORIES = 9;
 /** How long a remark stays (ms). */
 const REMARK_TIME = 3500;
 const SAVING = "saving…";
@@ -23,7 +21,6 @@ export class ReviewBar {
   constructor(controls) {
     this.controls = controls;
     this.root = controls.root;
-    this.list = controls.part("category-list", HTMLSelectElement);
     this.done = this.button("done");
     this.remark = "";
     /** How far what was decided is saved. */
@@ -42,10 +39,11 @@ export class ReviewBar {
   /**
    * Bring everything up to date; what stays the same is not written.
    * @param {ReviewState} state
+   * @param {import("./category_desk.js").CategoryDesk} desk
    * @param {{shown: number[], seen: number[], selected: number[], late: boolean}} facts ids that can be decided on,
    *   those with what is locked, those that are selected, and whether operations have waited too long
    */
-  show(state, { shown, seen, selected, late }) {
+  show(state, desk, { shown, seen, selected, late }) {
     const { controls } = this;
     const { dataset } = this.root;
     const { frame } = state;
@@ -55,8 +53,8 @@ export class ReviewBar {
     controls.part("position", HTMLElement).style.minWidth = `${2 * String(state.length).length + 5}ch`;
     this.enable("previous", state.at > 0);
     this.enable("next", state.at + 1 < state.length);
-    this.enable("undo", state.canUndo);
-    this.enable("redo", state.canRedo);
+    this.enable("undo", state.canUndo || desk.waitingHere.length > 0);
+    this.enable("redo", state.canRedo || desk.waiting.canRedo(frame?.image_id));
     const isOpen = (/** @type {number} */ id) => frame?.states.get(id)?.status === "proposed";
     const undecided = shown.filter(isOpen).length;
     const ready = frame !== null && !state.loading;
@@ -64,11 +62,7 @@ export class ReviewBar {
     for (const act of ["accept", "reject"]) this.enable(act, ready && single);
     for (const act of ["accept-all", "reject-all"]) this.enable(act, ready && undecided > 0);
     this.enable("done", ready);
-    this.showCategories(
-      state.message?.categories ?? [],
-      ready && selected.length > 0,
-      this.categoriesOf(state, selected),
-    );
+    this.showCategories(desk, ready, this.categoriesOf(state, selected));
 
     const counts = frame === null ? { proposed: 0, accepted: 0, rejected: 0 } : countStatuses(frame);
     const crowds = frame === null ? 0 : countCrowds(frame);
@@ -150,38 +144,42 @@ export class ReviewBar {
   }
 
   /**
-   * @param {Category[]} categories
-   * @param {boolean} on
+   * The active category and, beside it, those that a digit chooses.
+   * @param {import("./category_desk.js").CategoryDesk} desk
+   * @param {boolean} ready
    * @param {Set<number | undefined>} current categories of what is selected
    */
-  showCategories(categories, on, current) {
-    const wanted = JSON.stringify(categories);
-    const holder = this.controls.part("categories", HTMLElement);
+  showCategories(desk, ready, current) {
+    const { controls } = this;
+    const keyed = [...desk.choice.keyed(desk.all)].filter(([key]) => key.length === 1);
+    keyed.sort(([a], [b]) => a.localeCompare(b));
+    const holder = controls.part("categories", HTMLElement);
+    const wanted = JSON.stringify(keyed);
     if (wanted !== this.categoriesShown) {
       this.categoriesShown = wanted;
-      const template = this.controls.part("category-template", HTMLTemplateElement);
-      holder.replaceChildren(...categories.slice(0, KEYED_CATEGORIES).map((one, i) => makeButton(template, one, i)));
-      this.list.replaceChildren(...[{ id: "", name: "All categories…" }, ...categories].map(makeOption));
-      this.controls.part("more", HTMLElement).hidden = categories.length <= KEYED_CATEGORIES;
-      this.controls.part("relabel", HTMLElement).hidden = categories.length === 0;
+      const template = controls.part("category-template", HTMLTemplateElement);
+      holder.replaceChildren(...keyed.map(([key, one]) => makeButton(template, one, key)));
     }
+    const { active } = desk;
+    const pressed = current.size > 0 ? current : new Set([active?.id]);
     for (const button of /** @type {HTMLCollectionOf<HTMLButtonElement>} */ (holder.children)) {
-      button.disabled = !on;
-      button.setAttribute("aria-pressed", String(current.has(Number(button.dataset.category))));
+      button.disabled = !ready;
+      button.setAttribute("aria-pressed", String(pressed.has(Number(button.dataset.category))));
     }
-    this.list.disabled = !on;
-  }
-
-  /** Open the list of all categories. @returns {boolean} whether there is one */
-  openList() {
-    if (this.list.disabled || this.controls.part("more", HTMLElement).hidden) return false;
-    this.list.focus();
-    try {
-      this.list.showPicker();
-    } catch {
-      // a browser that does not open it leaves it to the arrow keys
-    }
-    return true;
+    const chip = this.button("choose-category");
+    const count = desk.waitingHere.length;
+    const dot = /** @type {HTMLElement} */ (chip.firstElementChild);
+    dot.style.setProperty("--dot", active?.color ?? "transparent");
+    chip.dataset.waiting = String(count);
+    const asked = count === 1 ? "1 shape: what is it?" : `${count} shapes: what?`;
+    controls.setText("active-name", count > 0 ? asked : (active?.name ?? "No category"));
+    chip.setAttribute(
+      "aria-label",
+      `Active category: ${active?.name ?? "none"}${count > 0 ? `; ${count} waiting` : ""}`,
+    );
+    this.enable("choose-category", ready);
+    this.root.dataset.category = active?.name ?? "";
+    this.root.dataset.waitingShapes = String(count);
   }
 
   /** Whether all is saved; where it is under way, again when that is over. */
@@ -201,24 +199,16 @@ export class ReviewBar {
 /**
  * @param {HTMLTemplateElement} template
  * @param {Category} category
- * @param {number} i
+ * @param {string} digit
  */
-function makeButton(template, category, i) {
+function makeButton(template, category, digit) {
   const copy = /** @type {DocumentFragment} */ (template.content.cloneNode(true));
   const button = /** @type {HTMLButtonElement} */ (copy.firstElementChild);
   const [dot, name, key] = /** @type {any} */ (button.children);
   dot.style.setProperty("--dot", category.color);
   name.textContent = category.name;
-  key.textContent = String(i + 1);
-  button.title = `Category ${category.name} (${i + 1})`;
+  key.textContent = digit;
+  button.title = `Category ${category.name} (${digit})`;
   button.dataset.category = String(category.id);
   return button;
-}
-
-/** @param {{id: number | string, name: string}} category */
-function makeOption({ id, name }) {
-  const option = document.createElement("option");
-  option.value = String(id);
-  option.textContent = name;
-  return option;
 }

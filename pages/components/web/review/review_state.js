@@ -45,7 +45,7 @@ import { applyPatch, ownId, readFrame, refOf } from "./review_frames.js";
 
 /** @typedef {import("./operation_log.js").Operation} Operation */
 /** @typedef {import("./operation_log.js").Saved} Saved */
-/** What was not carried out, why, and what it needs. @typedef {{seq: number, text: string, needs?: string}} Refusal */
+/** What was not carried out, why, and what it needs. @typedef {{seq: number, text: string, needs?: string, op?: Operation}} Refusal */
 /** @typedef {import("./decided.js").Decision} Decision */
 
 export class ReviewState extends OperationLog {
@@ -66,8 +66,6 @@ export class ReviewState extends OperationLog {
     this.renamed = new Map();
     /** @type {Map<number, number[]>} what operations have made, by their numbers */
     this.made = new Map();
-    /** @type {Map<number, Category>} Python's categories by the ids that they had here, since last asked for */
-    this.answeredCategories = new Map();
   }
 
   get token() {
@@ -104,6 +102,7 @@ export class ReviewState extends OperationLog {
     if (message.version !== REVIEW_VERSION) {
       throw new RangeError(`message version ${message.version}, this reviewer reads ${REVIEW_VERSION}`);
     }
+    const sent = this.pending;
     const sameQueue = this.token === message.queue.token;
     const shown = sameQueue ? this.frame : null;
     this.message = message;
@@ -124,7 +123,7 @@ export class ReviewState extends OperationLog {
     const wanted = way.length > 0 ? Number(way[way.length - 1].op.at) : message.queue.at;
     this.at = message.queue.length === 0 ? -1 : Math.min(wanted, message.queue.length - 1);
     this.settle();
-    return this.takeRefusals(message);
+    return this.takeRefusals(message, sent);
   }
 
   /**
@@ -155,7 +154,6 @@ export class ReviewState extends OperationLog {
    */
   takeCategories(known) {
     const fresh = answered(madeHere(this.pending), known);
-    for (const [own, category] of fresh) this.answeredCategories.set(own, category);
     if (fresh.size === 0) return;
     for (const { patch } of this.pending) renameCategories(patch, fresh);
     for (const patch of this.decided.patches) renameCategories(patch, fresh);
@@ -168,15 +166,17 @@ export class ReviewState extends OperationLog {
     return renamed;
   }
 
-  /** @param {ReviewMessage} message */
-  takeRefusals(message) {
+  /** @param {ReviewMessage} message @param {import("./operation_log.js").Pending[]} sent what waited until then */
+  takeRefusals(message, sent) {
     if (message.ack_client !== this.client) return [];
     /** @type {Refusal[]} */
     const fresh = [];
-    for (const { seq, text } of message.refused) {
+    for (const { seq, text, needs } of message.refused) {
       if (this.told.has(seq)) continue;
       this.told.add(seq);
-      fresh.push({ seq, text });
+      fresh.push(
+        needs === undefined ? { seq, text } : { seq, text, needs, op: sent.find((one) => one.op.seq === seq)?.op },
+      );
       this.decided.drop(seq);
     }
     return fresh;

@@ -5,11 +5,13 @@ import { Leaving } from "../lib/leaving.js";
 import { VIEWER_ACTS, VIEWER_KEYS } from "../viewer/keys.js";
 import { pickableInstances, shownInstances } from "../viewer/state.js";
 import { Viewer } from "../viewer/viewer.js";
-import { DECISIONS, chooseDrawn, drawBox, relabel } from "./decisions.js";
+import { CategoryDesk } from "./category_desk.js";
+import { hotKeyOf } from "./category_choice.js";
+import { DECISIONS, chooseDrawn, drawBox } from "./decisions.js";
 import { Editor } from "./editor.js";
 import { LookAhead } from "./look_ahead.js";
 import { RefusalList, RefusalPanel } from "./refusals.js";
-import { KEYED_CATEGORIES, ReviewBar } from "./review_bar.js";
+import { ReviewBar } from "./review_bar.js";
 import { nextUndecided } from "./review_frames.js";
 import { Slips, WORKS_FROM_THE_PAGE, deedOf, hasOpenDialog, isRepeatable, isTakenBy } from "./review_keys.js";
 import { lookOf } from "./review_look.js";
@@ -62,12 +64,16 @@ export class Reviewer {
         seenIds: () => this.seenIds(),
         say: (text) => this.bar.say(text),
         changed: (hasChanged) => this.changed(hasChanged),
-        drawBox: (box) => drawBox(this, box),
+        drawBox: (box) => this.drawBox(box),
+        drawNew: (what, mask, polygons) => this.categories.draw(what, mask, polygons),
+        paintWaiting: (context) => this.categories.paint(context),
       },
       this.leaving.signal,
     );
-    /** @type {number[]} operations by which a box was drawn, not answered yet */
-    this.drawnBoxes = [];
+    /** @type {Map<number, string>} operations by which a box was drawn, not answered yet, and the category that was chosen */
+    this.drawnBoxes = new Map();
+    this.categories = new CategoryDesk(this, this.leaving.signal);
+    this.viewer.list.onRename = () => this.categories.pick();
     this.listen();
     void this.claimName();
   }
@@ -99,13 +105,18 @@ export class Reviewer {
       this.viewer.controls.showNotice(`The reviewer cannot read this page’s data (${String(error)}). Reload the page.`);
       return;
     }
+    this.categories.choice.open(data.project_id);
     if (data.who) holdName(data.who);
     const hasNamed = this.state.call(heldName());
     const hasProgress = this.state.pending.length < waiting;
     this.sending.hear({ hasNamed, hasProgress, isAway: data.is_away === true });
-    const fresh = this.refusals.list.add(data.project_id, refusals);
+    // A box whose category nobody has said is not lost: it waits until somebody does.
+    const nameless = refusals.filter(({ needs, op }) => needs === "category" && op?.kind === "draw_box");
+    const rest = refusals.filter((refusal) => !nameless.includes(refusal));
+    const fresh = this.refusals.list.add(data.project_id, rest);
     if (fresh.length > 0) this.bar.say(`not carried out: ${fresh[fresh.length - 1].text}`);
     this.show();
+    for (const { op } of nameless) this.categories.ask(/** @type {any} */ ({ image_id: op?.image_id, box: op?.box }));
     const remark = this.state.takeRemark();
     if (remark !== "") this.bar.say(remark);
     this.tellHere(data);
@@ -225,7 +236,12 @@ export class Reviewer {
 
   showBar() {
     const [shown, seen] = [this.shownIds(), this.seenIds()];
-    this.bar.show(this.state, { shown, seen, selected: this.selectedIds(), late: this.sending.isLate });
+    this.bar.show(this.state, this.categories, {
+      shown,
+      seen,
+      selected: this.selectedIds(),
+      late: this.sending.isLate,
+    });
     this.refusals.show(this.state.message?.project_id ?? 0);
     if (this.state.loading) this.bar.say(LOADING);
     else if (this.bar.remark === LOADING) this.bar.say("");
@@ -266,6 +282,14 @@ export class Reviewer {
     else this.editor.act(name);
   }
 
+  /**
+   * @param {[number, number, number, number]} box
+   * @param {number} [categoryId] of the active category, unless another one is said
+   */
+  drawBox(box, categoryId = this.categories.active?.id) {
+    drawBox(this, box, categoryId ?? null);
+  }
+
   /** @param {string} name of an action of the review or of the viewer */
   actAnywhere(name) {
     if (Object.hasOwn(VIEWER_ACTS, name)) VIEWER_ACTS[name](this.viewer);
@@ -274,7 +298,10 @@ export class Reviewer {
 
   /** @param {boolean} hasChanged */
   changed(hasChanged) {
-    if (hasChanged) this.sending.keep();
+    if (hasChanged) {
+      this.sending.keep();
+      this.categories.waiting.forgetUndone();
+    }
     this.show();
   }
 
@@ -298,7 +325,7 @@ export class Reviewer {
         const button = event.target instanceof Element ? event.target.closest("[data-act]") : null;
         if (!(button instanceof HTMLElement)) return;
         const name = button.dataset.act ?? "";
-        if (name === "relabel" && button.dataset.category !== undefined) relabel(this, Number(button.dataset.category));
+        if (name === "relabel") this.categories.choose(Number(button.dataset.category));
         else this.act({ name });
       },
       { signal },
@@ -308,16 +335,6 @@ export class Reviewer {
       "mousedown",
       (event) => {
         if (event.target instanceof Element && event.target.closest("button") !== null) event.preventDefault();
-      },
-      { signal },
-    );
-    this.bar.list.addEventListener(
-      "change",
-      () => {
-        const { list } = this.bar;
-        if (list.value !== "") relabel(this, Number(list.value));
-        list.value = "";
-        this.viewer.controls.stage.focus();
       },
       { signal },
     );
@@ -343,9 +360,14 @@ export class Reviewer {
       event.stopPropagation();
       return;
     }
+    const hotKey = event.altKey ? hotKeyOf(event) : null;
+    if (hotKey !== null && !event.repeat && this.categories.chooseByKey(hotKey)) {
+      event.preventDefault();
+      event.stopPropagation();
+      return;
+    }
     const deed = deedOf(event);
     if (deed !== null) {
-      if (deed.name === "choose-category" && (this.state.message?.categories.length ?? 0) <= KEYED_CATEGORIES) return;
       event.preventDefault();
       event.stopPropagation();
       if (event.repeat && !isRepeatable(deed)) return;
