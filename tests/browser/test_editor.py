@@ -361,7 +361,7 @@ def test_what_is_seen_on_the_annotate_page_is_mended_in_a_project_of_its_own(pag
 def test_a_tool_in_use_keeps_nobody_from_moving_the_picture(review, rows):
     before = rows()
     page, mouse = review.page, review.page.mouse
-    review.press("Escape", "q")
+    review.press("Escape", "1", "q")
     review.wait(tool="brush")
     page.evaluate("document.addEventListener('contextmenu', (event) => (menu = !event.defaultPrevented))")
 

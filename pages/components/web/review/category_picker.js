@@ -228,8 +228,7 @@ function makeOption(option, n, isChosen, keyOf) {
     key.textContent = shortKey(keyOf.get(option.category.id) ?? "");
     row.append(dot, name, key);
   } else {
-    name.textContent =
-      option.kind === "new" ? `New category: ${option.name}` : "None: drawing asks";
+    name.textContent = option.kind === "new" ? `New category: ${option.name}` : "None: drawing asks";
     row.append(name);
   }
   return row;

@@ -1,5 +1,6 @@
 // What a person decides in the review, by the names of the table's actions: on the state, in the viewer, and in words.
 
+import { revealInstances } from "../viewer/marking.js";
 import { isHidden } from "../viewer/marks.js";
 import { nextUndecided } from "./review_frames.js";
 import { nextFree, tellPassed } from "./taken.js";
@@ -125,7 +126,7 @@ export function chooseDrawn(reviewer) {
   const state = id === undefined ? undefined : frame?.states.get(id);
   if (id === undefined || state === undefined) return;
   reviewer.viewer.showCategory(state.category_id);
-  reviewer.viewer.revealInstances([id]);
+  revealInstances(reviewer.viewer, [id]);
   reviewer.viewer.choose(id);
   const name = reviewer.state.categories.find((one) => one.id === state.category_id)?.name ?? "";
   const why = chosen === "" ? "the network’s guess" : "the active category";

@@ -2,6 +2,7 @@
 
 import { editsOf, toldOf } from "../lib/actions.js";
 import { containsPixel, decodeRle } from "../lib/rle.js";
+import { revealInstances } from "../viewer/marking.js";
 import { colorOf } from "../viewer/state.js";
 import { bitmapOf, countsOf, tightBox } from "../lib/bitmap.js";
 import { fillPolygon } from "../lib/raster.js";
@@ -199,7 +200,7 @@ export class Editor {
     this.host.changed(true);
     const gone = real.filter(({ mask }) => mask === null).length;
     for (const { category_id } of added) this.viewer.showCategory(category_id);
-    this.viewer.revealInstances(fresh);
+    revealInstances(this.viewer, fresh);
     if (fresh.length > 0) this.viewer.choose(fresh[0]);
     const told = toldOf(what);
     this.host.say(gone > 0 && fresh.length === 0 ? `${told}: ${gone} removed` : told);

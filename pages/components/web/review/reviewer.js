@@ -2,6 +2,7 @@
 
 import { actionFor, actionNamed, plainKey } from "../lib/actions.js";
 import { Leaving } from "../lib/leaving.js";
+import { renameInstances } from "../viewer/marking.js";
 import { VIEWER_ACTS, VIEWER_KEYS } from "../viewer/keys.js";
 import { pickableInstances, shownInstances } from "../viewer/state.js";
 import { Viewer } from "../viewer/viewer.js";
@@ -148,7 +149,7 @@ export class Reviewer {
     const before = viewer.model;
     const renamed = state.takeRenamed();
     if (renamed.size > 0) this.editor.rename(renamed);
-    viewer.renameInstances(renamed);
+    renameInstances(viewer, renamed);
     const newImage = before?.image.key !== frame.message.image.key;
     if (newImage || arrived) this.awaited = frame.message.image.key;
     viewer.accept(this.messageFor(before, newImage), (report) => this.sending.setStateValue("view", report));

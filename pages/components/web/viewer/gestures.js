@@ -1,6 +1,7 @@
 // Wheel, mouse and fingers on the stage: zoom, drag, pinch, click, hover.
 
 import { Hand } from "./hand.js";
+import { openMenuAt } from "./menu_places.js";
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
@@ -73,7 +74,7 @@ export class Gestures {
     event.preventDefault();
     // A finger that was held: a mouse's button opens the menu when it comes up, and only if it has not dragged.
     const isFinger = event instanceof PointerEvent && event.pointerType === "touch";
-    if (isFinger && !this.isToolInUse && this.travelled < CLICK_SLACK) this.viewer.openMenuAt(...this.place(event));
+    if (isFinger && !this.isToolInUse && this.travelled < CLICK_SLACK) openMenuAt(this.viewer, ...this.place(event));
   }
 
   /** Whether a tool makes something of the right button itself. */
@@ -149,7 +150,7 @@ export class Gestures {
     this.stage.classList.remove("dragging");
     if (event.type !== "pointerup" || this.travelled >= CLICK_SLACK) return;
     const [x, y] = this.place(event);
-    if (event.button === 2 && !this.isToolInUse) this.viewer.openMenuAt(x, y);
+    if (event.button === 2 && !this.isToolInUse) openMenuAt(this.viewer, x, y);
     if (event.button !== 0) return;
     this.viewer.select(this.viewer.instanceAt(x, y), event.shiftKey || event.ctrlKey || event.metaKey, 0);
   }

@@ -1,6 +1,7 @@
 // The list of an image's instances beside the picture: the viewer's selection as rows, of which only those in sight are there.
 
-import { countMarks, marksText } from "./marks.js";
+import { markInstances, showAllInstances } from "./marking.js";
+import { countMarks, isHidden, marksText } from "./marks.js";
 import {
   COLUMNS,
   filterRows,
@@ -16,6 +17,7 @@ import {
   writeOrder,
 } from "./list_rows.js";
 import { makeRow, rowId, showRow } from "./list_row.js";
+import { openMenu } from "./menu_places.js";
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 /** @typedef {import("./list_rows.js").Row} Row */
@@ -79,10 +81,13 @@ export class InstanceList {
     on(this.grid, "blur", () => this.setHead(null));
     on(this.scroller, "pointerdown", (event) => this.pressRow(event));
     on(this.scroller, "dblclick", (event) => this.rename(event));
-    on(this.scroller, "contextmenu", (event) => this.openMenu(event));
+    on(this.grid, "contextmenu", (event) => this.openMenu(event));
+    // What is pointed at in the list stands out on the picture.
+    on(this.scroller, "pointermove", (event) => this.pointAt(event.buttons === 0 ? this.idAt(event) : null));
+    on(this.scroller, "pointerleave", () => this.pointAt(null));
     on(this.scroller, "click", (event) => this.clickMark(event));
     on(this.heads, "click", (event) => this.clickHead(event));
-    on(this.reset, "click", () => this.viewer.showAllInstances());
+    on(this.reset, "click", () => showAllInstances(this.viewer));
     const growth = new ResizeObserver(() => this.draw());
     growth.observe(this.scroller);
     signal.addEventListener("abort", () => growth.disconnect());
@@ -228,6 +233,7 @@ export class InstanceList {
   }
 
   focus() {
+    if (!this.viewer.desk.isPanelOpen) this.viewer.desk.togglePanel();
     this.grid.focus({ preventScroll: true });
     if (this.active === null && this.rows.length > 0) this.active = this.rows[0].id;
     this.draw();
@@ -277,6 +283,13 @@ export class InstanceList {
     return row instanceof HTMLElement ? Number(row.dataset.instance) : null;
   }
 
+  /** @param {number | null} id */
+  pointAt(id) {
+    const { viewer } = this;
+    const isSeen = id !== null && viewer.model !== null && !isHidden(viewer.model.marks, id);
+    viewer.setHover(isSeen ? id : null);
+  }
+
   /** @param {PointerEvent} event */
   pressRow(event) {
     const id = this.idAt(event);
@@ -291,7 +304,7 @@ export class InstanceList {
     const id = this.idAt(event);
     if (mark === null || id === null) return;
     this.active = id;
-    this.viewer.markInstances(mark, this.meantBy(id));
+    markInstances(this.viewer, mark, this.meantBy(id));
   }
 
   /** @param {MouseEvent} event */
@@ -320,7 +333,7 @@ export class InstanceList {
     const id = this.idAt(event);
     if (id === null) return;
     if (!this.viewer.model?.selected.has(id)) this.choose(id, { range: false, add: false });
-    this.viewer.openMenu(event.clientX, event.clientY);
+    openMenu(this.viewer, event.clientX, event.clientY);
   }
 
   // ---- keys ----

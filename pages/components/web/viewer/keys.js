@@ -2,7 +2,8 @@
 
 import { actionFor, keymapOf, plainKey } from "../lib/actions.js";
 import { WRITTEN_IN } from "./hand.js";
-import { meantInstances } from "./marking.js";
+import { markInstances, meantInstances, showAllInstances } from "./marking.js";
+import { openMenuByKey } from "./menu_places.js";
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 
@@ -36,12 +37,12 @@ export const VIEWER_ACTS = {
   },
   "hide-category": (viewer) => viewer.hideCategory(),
   "show-categories": (viewer) => viewer.showAllCategories(),
-  "hide-instances": (viewer) => viewer.markInstances("hide-instances", meantInstances(viewer)),
-  "lock-instances": (viewer) => viewer.markInstances("lock-instances", meantInstances(viewer)),
-  "solo-instances": (viewer) => viewer.markInstances("solo-instances", meantInstances(viewer)),
-  "show-instances": (viewer) => viewer.showAllInstances(),
-  list: (viewer) => viewer.goToList(),
-  menu: (viewer) => viewer.openMenuByKey(),
+  "hide-instances": (viewer) => markInstances(viewer, "hide-instances", meantInstances(viewer)),
+  "lock-instances": (viewer) => markInstances(viewer, "lock-instances", meantInstances(viewer)),
+  "solo-instances": (viewer) => markInstances(viewer, "solo-instances", meantInstances(viewer)),
+  "show-instances": (viewer) => showAllInstances(viewer),
+  list: (viewer) => viewer.list.focus(),
+  menu: (viewer) => openMenuByKey(viewer),
   compare: (viewer) => viewer.setCompare(true),
   masks: (viewer) => viewer.toggleDisplay("masks"),
   contours: (viewer) => viewer.toggleDisplay("contours"),

@@ -1,6 +1,16 @@
 // What is done to the marks of instances: hide, lock, single out. Each is said, kept in the tab, and leaves the selection.
 
-import { clearMarks, countMarks, marksText, reveal, toggleHidden, toggleLocked, toggleSolo } from "./marks.js";
+import {
+  clearMarks,
+  countMarks,
+  isHidden,
+  marksText,
+  renameMarks,
+  reveal,
+  toggleHidden,
+  toggleLocked,
+  toggleSolo,
+} from "./marks.js";
 import { selectOnly } from "./state.js";
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
@@ -47,4 +57,25 @@ export function markInstances(viewer, name, ids) {
   viewer.controls.announce(said === "" ? "All instances are shown, none is locked" : said);
   viewer.changed();
   viewer.report(0);
+}
+
+/** @param {Viewer} viewer */
+export function showAllInstances(viewer) {
+  markInstances(viewer, "show-instances", []);
+}
+
+/** So that what was just made is seen, whatever is hidden. @param {Viewer} viewer @param {number[]} ids */
+export function revealInstances(viewer, ids) {
+  const { model } = viewer;
+  if (model !== null && ids.some((id) => isHidden(model.marks, id))) markInstances(viewer, "reveal", ids);
+}
+
+/** Instances have other ids now. @param {Viewer} viewer @param {Map<number, number>} renamed */
+export function renameInstances(viewer, renamed) {
+  const { model } = viewer;
+  if (model === null || renamed.size === 0) return;
+  model.selected = new Set([...model.selected].map((id) => renamed.get(id) ?? id));
+  renameMarks(model.marks, renamed);
+  viewer.markStore.save(marksKey(viewer), model.marks);
+  viewer.list.renameRows(renamed);
 }

@@ -1,6 +1,6 @@
 // The viewer: events in, frames out.
 
-import { boxToScreen, panIntoView, screenToImage } from "../lib/geometry.js";
+import { panIntoView, screenToImage } from "../lib/geometry.js";
 import {
   acceptMessage,
   colorOf,
@@ -20,8 +20,8 @@ import {
 } from "./state.js";
 import { ActionMenu } from "./action_menu.js";
 import { InstanceList } from "./instance_list.js";
-import { marksKey, markInstances } from "./marking.js";
-import { MarkStore, isHidden, renameMarks, tabStorage } from "./marks.js";
+import { marksKey } from "./marking.js";
+import { MarkStore, tabStorage } from "./marks.js";
 import { ShapeCache } from "./shapes.js";
 import { Picture } from "./picture.js";
 import { Overlay } from "./overlay.js";
@@ -319,72 +319,6 @@ export class Viewer extends ImageView {
     this.model.hidden.clear();
     this.model.touched = true;
     this.choiceMade(0);
-  }
-
-  // ---- hidden and locked instances ----
-
-  /** @param {string} name of the action @param {number[]} ids */
-  markInstances(name, ids) {
-    markInstances(this, name, ids);
-  }
-
-  showAllInstances() {
-    markInstances(this, "show-instances", []);
-  }
-
-  /** So that what was just made is seen, whatever is hidden. @param {number[]} ids */
-  revealInstances(ids) {
-    const { model } = this;
-    if (model !== null && ids.some((id) => isHidden(model.marks, id))) this.markInstances("reveal", ids);
-  }
-
-  /** Instances have other ids now. @param {Map<number, number>} renamed */
-  renameInstances(renamed) {
-    const { model } = this;
-    if (model === null || renamed.size === 0) return;
-    model.selected = new Set([...model.selected].map((id) => renamed.get(id) ?? id));
-    renameMarks(model.marks, renamed);
-    this.markStore.save(marksKey(this), model.marks);
-    this.list.renameRows(renamed);
-  }
-
-  goToList() {
-    if (!this.desk.isPanelOpen) this.desk.togglePanel();
-    this.list.focus();
-  }
-
-  // ---- the menu ----
-
-  /** @param {number} x in the window @param {number} y */
-  openMenu(x, y) {
-    const from = this.list.hasFocus ? this.list.grid : this.controls.stage;
-    this.menu.open(this.model?.selected.size ? "instances" : "picture", x, y, from);
-  }
-
-  /** At a point of the stage, for the instance there. @param {number} x @param {number} y */
-  openMenuAt(x, y) {
-    const id = this.instanceAt(x, y);
-    if (id === null || !this.model?.selected.has(id)) this.select(id, false, 0);
-    const { left, top } = this.canvas.getBoundingClientRect();
-    this.openMenu(left + x, top + y);
-  }
-
-  /** At what is selected. */
-  openMenuByKey() {
-    const [id] = this.model?.selected ?? [];
-    const row = this.list.hasFocus ? this.list.activeElement?.getBoundingClientRect() : undefined;
-    if (row !== undefined) this.openMenu(row.left + row.width / 2, row.bottom);
-    else {
-      const stage = this.canvas.getBoundingClientRect();
-      const whole = [0, 0, stage.width, stage.height];
-      const box =
-        id === undefined || this.model === null ? whole : boxToScreen(this.view, instanceOf(this.model, id).box);
-      const [x, y] = [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
-      this.openMenu(
-        stage.left + Math.min(Math.max(x, 0), stage.width),
-        stage.top + Math.min(Math.max(y, 0), stage.height),
-      );
-    }
   }
 
   /** @param {number} threshold of the score */
