@@ -78,10 +78,22 @@ export function filterRows(rows, text) {
 
 const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
-/** @param {string | number | null} a @param {string | number | null} b */
-function compare(a, b) {
-  if (typeof a === "string" && typeof b === "string") return collator.compare(a, b);
-  return Number(a) - Number(b);
+/**
+ * The values of a column as numbers, in the same order; null where it is not known.
+ * @param {Row[]} rows
+ * @param {Column} column
+ * @returns {(number | null)[]}
+ */
+function ordinals(rows, column) {
+  if (column === "score" || column === "area") return rows.map((row) => row[column]);
+  // Thousands of rows have few different texts: only those are compared as people would.
+  const texts = [...new Set(rows.map((row) => row[column]))].sort(collator.compare);
+  const place = new Map();
+  texts.forEach((text, n) => {
+    const isSame = n > 0 && collator.compare(texts[n - 1], text) === 0;
+    place.set(text, isSame ? place.get(texts[n - 1]) : n);
+  });
+  return rows.map((row) => place.get(row[column]));
 }
 
 /**
@@ -91,11 +103,14 @@ function compare(a, b) {
  */
 export function sortRows(rows, { column, isDescending }) {
   const way = isDescending ? -1 : 1;
-  return [...rows].sort((a, b) => {
-    const [x, y] = [a[column], b[column]];
-    if (x === null || y === null) return Number(x === null) - Number(y === null);
-    return way * compare(x, y);
+  const values = ordinals(rows, column);
+  const places = rows.map((_, n) => n);
+  places.sort((a, b) => {
+    const [x, y] = [values[a], values[b]];
+    if (x === null || y === null) return Number(x === null) - Number(y === null) || a - b;
+    return way * (x - y) || a - b;
   });
+  return places.map((n) => rows[n]);
 }
 
 /**
