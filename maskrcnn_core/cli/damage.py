@@ -13,6 +13,7 @@ from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.common.terminal import bar_of, tell
 from maskrcnn_core.errors import StoreError
 from maskrcnn_core.projects.db.damage import Damage, damaged_files, project_names
+from maskrcnn_core.projects.snapshots.keeping import damaged_snapshots
 from maskrcnn_core.projects.store import Store
 
 __all__ = ["LeaveOutOption", "sound_part", "verify_projects"]
@@ -32,7 +33,7 @@ def verify_projects(
     names: Annotated[list[str] | None, typer.Argument(help="Names of projects. [default: all]")] = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Check that projects still hold what was written: rows by their checksums, images by their digests.
+    """Check that projects still hold what was written: rows by their checksums, files by their digests.
 
     The exit code is 1 if anything is damaged.
     """
@@ -58,14 +59,15 @@ def _damage_of(store: Store, project_id: int, *, quiet: bool) -> list[Damage]:
     images = store.leaving_out(found).images(project_id)
     with bar_of(total=len(images), unit="image", quiet=quiet) as bar:
         files = [(image.id, image.file_name, image.digest) for image in images]
-        return [*found, *damaged_files(store.blobs, files, lambda: bar.update(1))]
+        found += damaged_files(store.blobs, files, lambda: bar.update(1))
+    return [*found, *damaged_snapshots(store, project_id)]
 
 
 def _verdict(found: Sequence[Damage]) -> str:
     if not found:
         return "everything is as it was written"
     files = sum(damage.table == "file" for damage in found)
-    return f"{counted(len(found) - files, 'damaged row')}, {counted(files, 'damaged or missing image file')}"
+    return f"{counted(len(found) - files, 'damaged row')}, {counted(files, 'damaged or missing file')}"
 
 
 def sound_part(store: Store, project_id: int, leave_out: bool) -> Store:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, cast
@@ -14,9 +14,10 @@ from maskrcnn_core.cli.damage import LeaveOutOption, sound_part
 from maskrcnn_core.cli.gathering import gather
 from maskrcnn_core.cli.jobs import open_store, project_named
 from maskrcnn_core.cli.options import ProjectArgument, QuietOption, WhoOption, name_for_journal, parts_of
+from maskrcnn_core.cli.searching import SearchOption
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.common.one_line import counted, one_line
-from maskrcnn_core.common.terminal import bar_of, shown_on, tell
+from maskrcnn_core.common.terminal import bar_of, shown_on, table, tell
 from maskrcnn_core.errors import DatasetError, ExportError, InputError
 from maskrcnn_core.images.folders import FolderImages
 from maskrcnn_core.models.spec import LoadedModel
@@ -27,12 +28,13 @@ from maskrcnn_core.projects.exchange.exporting import (
     checked_coco,
     proposals_note,
     select,
-    split_images,
 )
 from maskrcnn_core.projects.exchange.import_report import BoxToFill, ImportReport
 from maskrcnn_core.projects.exchange.intake import HandedIn, import_files
+from maskrcnn_core.projects.exchange.splitting import PartCounts, PartName, count_parts, split_parts
+from maskrcnn_core.projects.image_search import found_ids, parse_query
 from maskrcnn_core.projects.journal import Change
-from maskrcnn_core.projects.records import STATUSES, ProjectRow, Status
+from maskrcnn_core.projects.records import STATUSES, ImageRow, ProjectRow, Status
 from maskrcnn_core.projects.review.review_queue import QueueFilter
 from maskrcnn_core.projects.store import Store
 
@@ -231,10 +233,17 @@ def export_project(
     category: Annotated[
         str, typer.Option(help="Only instances of these categories, and images with one: car,bus.")
     ] = "",
+    search: SearchOption = "",
     split: Annotated[
         float | None,
         typer.Option(help="Share of images for validation: writes OUT.train.json and OUT.val.json."),
     ] = None,
+    test: Annotated[
+        float | None, typer.Option(help="Share of images for the test: writes OUT.test.json as well.")
+    ] = None,
+    balance: Annotated[
+        bool, typer.Option("--balance", help="Give each part its share of each category's images.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the split; the same seed gives the same split.")] = 1,
     leave_out_damaged: LeaveOutOption = False,
     quiet: QuietOption = False,
@@ -252,18 +261,21 @@ def export_project(
             categories=_category_ids(store, project, parts_of(category)),
         )
         selection = select(
-            store.images(project.id),
+            _searched(store, project, search),
             store.facts(project.id),
             wanted,
             statuses=cast(list[Status], statuses),
         )
         files = {out: selection.images}
-        if split is not None:
-            train, val = split_images(selection.images, split, seed)
-            files = {
-                out.with_suffix(f".{part}{out.suffix}"): tuple(images)
-                for part, images in (("train", train), ("val", val))
-            }
+        shares: dict[PartName, float] = {} if split is None else {"val": split}
+        shares |= {} if test is None else {"test": test}
+        if shares:
+            facts = [fact for fact in store.facts(project.id) if fact.id in selection.instance_ids]
+            parts = split_parts(selection.images, shares, seed, balanced_by=facts if balance else None)
+            files = {out.with_suffix(f".{part}{out.suffix}"): tuple(images) for part, images in parts.items()}
+            _tell_parts(store, project, count_parts(parts, facts))
+        elif balance:
+            raise InputError("--balance: expected --split or --test with it")
         for file, images in files.items():
             with bar_of(total=None, unit="instance", quiet=quiet) as bar:
                 part = Selection(images, selection.instance_ids)
@@ -277,6 +289,29 @@ def export_project(
             typer.echo(f"{counted(len(images), 'image')}; {note}; wrote {one_line(str(file))}")
         if note := proposals_note(selection, "--status accepted,proposed"):
             tell(note)
+
+
+def _tell_parts(store: Store, project: ProjectRow, parts: Mapping[PartName, PartCounts]) -> None:
+    """Print what is in each part, and which share of all that is."""
+    rows = [("", *parts)]
+    rows.append(("images", *(f"{part.images:,} ({part.share:.0%})" for part in parts.values())))
+    for category in store.categories(project.id):
+        if any(part.instances[category.id] for part in parts.values()):
+            numbers = (
+                f"{part.instances[category.id]:,} ({part.instance_shares[category.id]:.0%})"
+                for part in parts.values()
+            )
+            rows.append((one_line(category.name), *numbers))
+    for line in table(rows, right=range(1, len(parts) + 1)):
+        typer.echo(line)
+
+
+def _searched(store: Store, project: ProjectRow, search: str) -> list[ImageRow]:
+    images = store.images(project.id)
+    if not search.strip():
+        return images
+    found = found_ids(store, project.id, parse_query(search))
+    return [image for image in images if image.id in found]
 
 
 def _category_ids(store: Store, project: ProjectRow, names: list[str]) -> frozenset[int]:

@@ -9,10 +9,12 @@ import typer
 
 from maskrcnn_core.cli.assigning import assign
 from maskrcnn_core.cli.console import load_named_model
+from maskrcnn_core.cli.copies import duplicate, merge
 from maskrcnn_core.cli.damage import verify_projects
 from maskrcnn_core.cli.exchange import add_images, export_project, import_ground_truth
 from maskrcnn_core.cli.jobs import add_background_job, named_for, offered_for, open_store, project_named
 from maskrcnn_core.cli.jobs import app as job_app
+from maskrcnn_core.cli.labelling import attributes, set_values, tag
 from maskrcnn_core.cli.options import (
     DeviceOption,
     DomainOption,
@@ -23,6 +25,8 @@ from maskrcnn_core.cli.options import (
     parts_of,
 )
 from maskrcnn_core.cli.removal import archive, bring_back, delete, list_deleted, purge_projects, restore
+from maskrcnn_core.cli.searching import list_images
+from maskrcnn_core.cli.snapshots import app as snapshot_app
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.common.terminal import bar_of, table, tell
 from maskrcnn_core.dataset.categories import Category
@@ -272,8 +276,14 @@ def show_journal(
             typer.echo(line)
 
 
+app.command("images")(list_images)
+app.command("tag")(tag)
+app.command("attributes")(attributes)
+app.command("set")(set_values)
 app.command("verify")(verify_projects)
 app.command("assign")(assign)
+app.command("duplicate")(duplicate)
+app.command("merge")(merge)
 app.command("archive")(archive)
 app.command("bring-back")(bring_back)
 app.command("delete")(delete)
@@ -301,4 +311,5 @@ def _tell_turn(store: Store, kind: str, entry: Entry | None) -> None:
         raise typer.Exit(1)
 
 
+app.add_typer(snapshot_app, name="snapshot")
 app.add_typer(job_app)  # last: in the help its commands come last

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 __all__ = [
     "DEEPEST",
+    "MAX_ATTRIBUTES",
+    "MAX_ATTRIBUTE_OPTIONS",
     "MAX_CARD_CATEGORIES",
     "MAX_CARD_TEXT",
     "MAX_CATEGORIES",
@@ -44,6 +46,8 @@ __all__ = [
     "MAX_ROWS",
     "MAX_ROW_VALUES",
     "MAX_STRANGE_ROWS",
+    "MAX_TAG",
+    "MAX_TAGS",
     "MAX_ZIPPED_JSON_BYTES",
     "MAX_ZIPPED_JSON_FILES",
     "MAX_ZIPPED_JSON_VALUES",
@@ -61,6 +65,18 @@ name of megabytes would be sent to every browser that shows it."""
 
 MAX_DESCRIPTION = 10_000
 """Characters in what a person says of a project: two pages, which every look at the project shows."""
+
+MAX_TAG = 100
+"""Characters in an image's tag: it is one word or two, shown in a row with others."""
+
+MAX_TAGS = 100
+"""Tags of one image."""
+
+MAX_ATTRIBUTES = 200
+"""Attributes that a category declares, and that one operation sets: each is a field of somebody's form."""
+
+MAX_ATTRIBUTE_OPTIONS = 1000
+"""Options of one attribute, among which a person has to find theirs."""
 
 # -- polygons -------------------------------------------------------------------------------------
 

@@ -26,6 +26,7 @@ from maskrcnn_core.projects.db.tables import (
     JOURNAL,
     PRESENCE,
     PROJECT,
+    SNAPSHOT,
     THUMBNAIL,
     chunks,
 )
@@ -269,7 +270,9 @@ def _digests(connection: Connection, project_id: int) -> set[str]:
     """Return the digests of all files that a project's rows name."""
     images = select(IMAGE.c.digest).where(IMAGE.c.project_id == project_id)
     runs = select(ANSWER.c.candidates).join(IMAGE).where(IMAGE.c.project_id == project_id)
-    named = {*connection.execute(images).scalars(), *connection.execute(runs).scalars()}
+    kept = select(SNAPSHOT.c.digest).where(SNAPSHOT.c.project_id == project_id)
+    queries = (images, runs, kept)
+    named = {digest for query in queries for digest in connection.execute(query).scalars()}
     return (named | set(_of_journal(connection, JOURNAL.c.project_id == project_id))) - {""}
 
 
@@ -284,7 +287,11 @@ def _needed_elsewhere(connection: Connection, project_id: int, digests: Iterable
             .join(IMAGE)
             .where(ANSWER.c.candidates.in_(chunk), IMAGE.c.project_id != project_id)
         )
-        needed |= {*connection.execute(images).scalars(), *connection.execute(runs).scalars()}
+        kept = select(SNAPSHOT.c.digest).where(
+            SNAPSHOT.c.digest.in_(chunk), SNAPSHOT.c.project_id != project_id
+        )
+        for query in (images, runs, kept):
+            needed |= set(connection.execute(query).scalars())
     return needed
 
 
@@ -306,6 +313,6 @@ def _drop_rows(connection: Connection, project_id: int) -> None:
     """Delete all of a project, what refers to something else first."""
     of_images = select(IMAGE.c.id).where(IMAGE.c.project_id == project_id)
     connection.execute(delete(ANSWER).where(ANSWER.c.image_id.in_(of_images)))
-    for table in (PRESENCE, JOB, JOURNAL, INSTANCE, IMAGE, CATEGORY):
+    for table in (PRESENCE, SNAPSHOT, JOB, JOURNAL, INSTANCE, IMAGE, CATEGORY):
         connection.execute(delete(table).where(table.c.project_id == project_id))
     connection.execute(delete(PROJECT).where(PROJECT.c.id == project_id))

@@ -18,6 +18,7 @@ __all__ = [
     "BRING_BACK",
     "DELETE",
     "KEPT_DAYS",
+    "MAKE_SNAPSHOT",
     "PURGE",
     "RESTORE",
     "STANDING_KINDS",
@@ -36,7 +37,10 @@ DELETE, RESTORE, PURGE = "delete project", "restore project", "purge project"
 ARCHIVE, BRING_BACK = "archive project", "bring back project"
 """The journal's kinds of what makes a project read-only, and of what ends that."""
 
-STANDING_KINDS = frozenset({DELETE, RESTORE, PURGE, ARCHIVE, BRING_BACK})
+MAKE_SNAPSHOT = "make snapshot"
+"""The journal's kind of a named version that somebody keeps; it changes nothing."""
+
+STANDING_KINDS = frozenset({DELETE, RESTORE, PURGE, ARCHIVE, BRING_BACK, MAKE_SNAPSHOT})
 """What undo and redo pass over: whoever takes back a decision means one about what is in the project."""
 
 _COLUMNS = frozenset({"gone", "archived"})

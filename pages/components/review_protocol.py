@@ -39,6 +39,7 @@ from maskrcnn_core.projects.review.operations import (
     Reshape,
     ReviewOperation,
     Seq,
+    SetAttributes,
     SetCrowd,
     SetStatus,
     Undo,
@@ -174,7 +175,18 @@ class _Edit:
 
 
 _Sent: TypeAlias = (
-    SetStatus | Relabel | SetCrowd | NewCategory | DrawBox | _Edit | Reshape | Finish | Go | Undo | Redo
+    SetStatus
+    | Relabel
+    | SetCrowd
+    | SetAttributes
+    | NewCategory
+    | DrawBox
+    | _Edit
+    | Reshape
+    | Finish
+    | Go
+    | Undo
+    | Redo
 )
 
 _KINDS: dict[str, type[_Sent]] = {
@@ -182,6 +194,7 @@ _KINDS: dict[str, type[_Sent]] = {
     Relabel.kind: Relabel,
     SetCrowd.kind: SetCrowd,
     NewCategory.kind: NewCategory,
+    SetAttributes.kind: SetAttributes,
     DrawBox.kind: DrawBox,
     Edit.kind: _Edit,
     Reshape.kind: Reshape,
@@ -226,7 +239,7 @@ def read_operations(report: object, *, keeps_unreadable: bool = False) -> Review
         if operation.seq <= last:
             raise ValueError(f"{where}.seq: expected more than {last}, got {operation.seq}")
         last = operation.seq
-        if isinstance(operation, SetStatus | Relabel | SetCrowd | Reshape):
+        if isinstance(operation, SetStatus | Relabel | SetCrowd | SetAttributes | Reshape):
             instances += len(operation.instances)
         elif isinstance(operation, Edit):
             instances += len(operation.changes) + len(operation.added)

@@ -1,4 +1,4 @@
-"""A project's categories: create, rename, colour, merge, remove."""
+"""A project's categories: create, rename, colour, merge, remove; and what can be said of their instances."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from maskrcnn_core.projects.category_edits import (
     remove_category,
 )
 from maskrcnn_core.projects.records import CategoryRow
+from pages.project.attributes import draw_attributes
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject, color_of
 from pages.shared.texts import cell, harmless, plain, show_core_errors
@@ -51,6 +52,7 @@ def draw_categories(project: OpenProject, ui: PageUi) -> None:
         _draw_change(project, ui, rows, counts)
     with right:
         _draw_merge(project, ui, rows, counts)
+    draw_attributes(project, ui)
 
 
 def _draw_new(project: OpenProject, ui: PageUi) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import BinaryIO
 
+import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -20,8 +22,8 @@ from maskrcnn_core.projects.exchange.exporting import (
     other_format,
     proposals_note,
     select,
-    split_images,
 )
+from maskrcnn_core.projects.exchange.splitting import PartName, count_parts, split_parts
 from maskrcnn_core.projects.records import ImageStatus, Status
 from maskrcnn_core.projects.review.review_queue import QueueFilter
 from pages.project.damaged import SoundPart, draw_damage, look_again, noticing_damage
@@ -29,7 +31,7 @@ from pages.project.state import PageUi
 from pages.shared.offering import draw_offer, forget
 from pages.shared.open_project import OpenProject
 from pages.shared.session import Prepared, UiState, get_state
-from pages.shared.texts import plain, show_core_errors
+from pages.shared.texts import cell, plain, show_core_errors
 
 __all__ = ["draw_out"]
 
@@ -60,26 +62,25 @@ def draw_out(project: OpenProject, ui: PageUi) -> None:
     with right:
         images = _IMAGES[st.selectbox("Images", list(_IMAGES), key="out-images")]
     wanted = QueueFilter(image_statuses=images)
-    if ui.wanted_by and st.checkbox(f"Only {plain(ui.wanted_by)} (the overview's filter)", key="out-filter"):
+    if ui.filter_told and st.checkbox(
+        f"Only {plain(ui.filter_told)} (the overview's filter)", key="out-filter"
+    ):
         wanted = QueueFilter(**(vars(ui.wanted) | {"image_statuses": images or ui.wanted.image_statuses}))
-    split, with_images, seed, share = False, False, 0, 0.2
+    split, with_images = _Split(), False
     if key == "coco":
         left, middle, right = st.columns(3, vertical_alignment="bottom")
         with_images = left.checkbox("Include the image files", key="out-with-images")
-        split = middle.checkbox("Split into train and val", key="out-split")
-        if split:
-            share = right.slider("Validation share", 0.05, 0.95, 0.2, 0.05, key="out-share")
-            seed = int(right.number_input("Seed", 0, 2**31, 1, key="out-seed"))
+        if middle.checkbox("Split into train and val", key="out-split"):
+            split = _draw_split(middle, right)
     with show_core_errors(), noticing_damage(project, ui):
-        selection = select(project.images, project.facts, wanted, statuses=statuses)
+        images_meant = project.searched(wanted.search)
+        selection = select(images_meant, project.facts, wanted, statuses=statuses)
         st.caption(_sentence(key, selection))
         if note := proposals_note(selection, f"*{_WITH_PROPOSALS}*"):
             st.caption(note)
         parts = [Part("instances", selection.images)]
-        if split:
-            train, val = split_images(selection.images, share, seed)
-            parts = [Part("train", tuple(train)), Part("val", tuple(val))]
-            st.caption(f"train: {counted(len(train), 'image')}, val: {counted(len(val), 'image')}")
+        if split.shares:
+            parts = _parted(project, selection, split)
         fingerprint = (
             project.row.id,
             project.revision,
@@ -88,8 +89,6 @@ def draw_out(project: OpenProject, ui: PageUi) -> None:
             wanted,
             with_images,
             split,
-            seed,
-            share,
             ui.damage if isinstance(project, SoundPart) else (),
         )
         is_refused = bool(ui.damage) and not isinstance(project, SoundPart)
@@ -121,6 +120,52 @@ def draw_out(project: OpenProject, ui: PageUi) -> None:
                 stale="The project or your choice has changed since the last file was made: prepare it "
                 "again.",
             )
+
+
+@dataclass(frozen=True)
+class _Split:
+    """How images are parted; not at all without shares."""
+
+    shares: tuple[tuple[PartName, float], ...] = ()
+    seed: int = 0
+    is_balanced: bool = False
+
+
+def _draw_split(middle: DeltaGenerator, right: DeltaGenerator) -> _Split:
+    val = right.slider("Validation share", 0.05, 0.95, 0.2, 0.05, key="out-share")
+    test = right.slider("Test share", 0.0, 0.9, 0.0, 0.05, key="out-test-share")
+    seed = int(right.number_input("Seed", 0, 2**31, 1, key="out-seed"))
+    is_balanced = middle.checkbox(
+        "Balance categories", key="out-balance", help="Gives each part its share of each category's images."
+    )
+    shares: list[tuple[PartName, float]] = [("val", val)]
+    if test:
+        shares.append(("test", test))
+    return _Split(tuple(shares), seed, is_balanced)
+
+
+def _parted(project: OpenProject, selection: Selection, split: _Split) -> list[Part]:
+    """Part what is written, and draw what is in each part."""
+    facts = [fact for fact in project.facts if fact.id in selection.instance_ids]
+    parts = split_parts(
+        selection.images, dict(split.shares), split.seed, balanced_by=facts if split.is_balanced else None
+    )
+    counts = count_parts(parts, facts)
+    st.caption(", ".join(f"{part}: {counted(one.images, 'image')}" for part, one in counts.items()))
+    there = [row for row in project.categories if any(one.instances[row.id] for one in counts.values())]
+    st.dataframe(
+        pd.DataFrame(
+            {"category": [cell(row.name) for row in there]}
+            | {
+                part: [f"{one.instances[row.id]:,} ({one.instance_shares[row.id]:.0%})" for row in there]
+                for part, one in counts.items()
+            }
+        ),
+        hide_index=True,
+        key="out-parts",
+        alt="Instances of each category in each part",
+    )
+    return [Part(part, tuple(images)) for part, images in parts.items()]
 
 
 def _make(

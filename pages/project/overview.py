@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,9 +11,12 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
+from maskrcnn_core.common.bounds import MAX_NAME
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.images.reading import one_line
 from maskrcnn_core.projects.image_edits import remove_images
+from maskrcnn_core.projects.image_search import HELP
+from maskrcnn_core.projects.image_tags import tags_of
 from maskrcnn_core.projects.records import IMAGE_STATUSES, Fact, ImageRow, Status
 from maskrcnn_core.projects.review.review_queue import QueueFilter
 from maskrcnn_core.projects.review.statistics import SCORE_BINS, accept_rates, counts_by, cut_points, overview
@@ -24,6 +27,7 @@ from maskrcnn_core.workspace import data_url
 from pages.project.assigning import draw_assigning
 from pages.project.charts import accept_chart, category_chart, cut_chart, escaped, score_chart, size_chart
 from pages.project.state import PageUi
+from pages.project.tagging import draw_tagging
 from pages.shared.open_project import OpenProject
 from pages.shared.progress import draw_progress
 from pages.shared.session import get_state
@@ -182,10 +186,22 @@ def _draw_gallery(project: OpenProject, ui: PageUi) -> None:
         default=sorted(ui.wanted.image_statuses, key=IMAGE_STATUSES.index),
         key=f"image-statuses-{ui.chart_round}",
     )
-    ui.wanted = replace(ui.wanted, image_statuses=frozenset(chosen))
-    shown = [image for image in project.images if ui.wanted.takes_image(image, of_image[image.id])]
-    if ui.wanted_by and middle.button(
-        f"Only {plain(ui.wanted_by)}", icon=":material/filter_alt_off:", key="clear-filter", help="Show all"
+    search = st.text_input(
+        "Search",
+        ui.wanted.search,
+        max_chars=MAX_NAME,
+        icon=":material/search:",
+        placeholder="file name, tag:night, category:nucleus, status:new, by:ann, since:2026-11-01",
+        help=f"{HELP}.",
+        key=f"image-search-{project.row.id}-{ui.chart_round}",
+    )
+    ui.wanted = replace(ui.wanted, image_statuses=frozenset(chosen), search=search.strip())
+    found: Sequence[ImageRow] = ()
+    with show_core_errors():
+        found = project.searched(ui.wanted.search)
+    shown = [image for image in found if ui.wanted.takes_image(image, of_image[image.id])]
+    if ui.filter_told and middle.button(
+        f"Only {plain(ui.filter_told)}", icon=":material/filter_alt_off:", key="clear-filter", help="Show all"
     ):
         _want(ui, QueueFilter(), "")
         st.rerun()
@@ -209,8 +225,13 @@ def _draw_gallery(project: OpenProject, ui: PageUi) -> None:
     part = shown[ui.gallery_page * _PER_PAGE : (ui.gallery_page + 1) * _PER_PAGE]
     _draw_table(project, part, of_image)
     if part and not project.row.is_archived:
-        _draw_removal(project, ui, part, of_image)
-        draw_assigning(project, ui, part)
+        left, middle, right = st.columns([1, 1, 4])
+        with left:
+            _draw_removal(project, ui, part, of_image)
+        with middle:
+            draw_tagging(project, ui, part)
+        with right:
+            draw_assigning(project, ui, part)
 
 
 def _draw_removal(
@@ -254,6 +275,7 @@ def _draw_table(project: OpenProject, images: list[ImageRow], of_image: dict[int
                     for status in ("accepted", "proposed", "rejected")
                 },
                 "assigned to": [cell(assignee_of(image)) for image in images],
+                "tags": [cell(", ".join(tags_of(image))) for image in images],
                 "categories": [cell(_categories(of_image[image.id], names)) for image in images],
                 "lowest score": [
                     min((f.score for f in of_image[image.id] if f.score is not None), default=None)

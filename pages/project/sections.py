@@ -12,6 +12,7 @@ from pages.project.history import draw_history
 from pages.project.overview import draw_overview
 from pages.project.pre_annotate import draw_pre_annotate
 from pages.project.settings import draw_settings
+from pages.project.snapshots import draw_snapshots
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
 
@@ -42,5 +43,6 @@ SECTIONS: tuple[Section, ...] = (
     Section("categories", "Categories", ":material/label:", draw_categories),
     Section("out", "Export", ":material/download:", draw_out),
     Section("history", "History", ":material/history:", draw_history),
+    Section("snapshots", "Snapshots", ":material/inventory_2:", draw_snapshots),
     Section("settings", "Settings", ":material/settings:", draw_settings),
 )

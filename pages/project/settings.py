@@ -1,4 +1,4 @@
-"""What a project is called and what it is about; and how it is archived and deleted."""
+"""What a project is called and what it is about; how it is copied, archived and deleted."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from maskrcnn_core.projects.removal import (
     delete_project,
 )
 from maskrcnn_core.projects.standing import KEPT_DAYS
+from pages.project.copies import draw_copies
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
 from pages.shared.session import get_state
@@ -26,6 +27,7 @@ def draw_settings(project: OpenProject, ui: PageUi) -> None:
     """Draw the project's name and description, and what takes it away."""
     if not project.row.is_archived:
         _draw_words(project, ui)
+    draw_copies(project, ui)
     _draw_archive(project, ui)
     _draw_delete(project)
 

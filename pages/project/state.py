@@ -42,6 +42,12 @@ class PageUi:
     notice: Notice = field(default_factory=Notice)
     damage: tuple[Damage, ...] = ()
 
+    @property
+    def filter_told(self) -> str:
+        """The filter in words; empty for none but that of the images' status."""
+        searched = f"images found by {self.wanted.search}" if self.wanted.search else ""
+        return ", ".join(filter(None, (self.wanted_by, searched)))
+
     def in_another_project(self) -> PageUi:
         """Keep where one is on the page, but not what was chosen in a project, or said of it."""
         return PageUi(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import streamlit as st
 
+from maskrcnn_core.common.bounds import MAX_NAME
 from maskrcnn_core.common.one_line import counted
+from maskrcnn_core.projects.image_search import HELP
 from maskrcnn_core.projects.journal import Change
-from maskrcnn_core.projects.records import IMAGE_STATUSES, STATUSES
+from maskrcnn_core.projects.records import IMAGE_STATUSES, STATUSES, ImageRow
 from maskrcnn_core.projects.review.operations import ACCEPT_ALL
 from maskrcnn_core.projects.review.review_queue import (
     ORDERS,
@@ -65,6 +67,9 @@ def draw_queue_choice(project: OpenProject, review: ReviewUi) -> None:
         )
     wanted = review.wanted
     with st.expander("Filter", icon=":material/filter_alt:", expanded=_is_narrow(wanted)):
+        search = st.text_input(
+            "Search", wanted.search, max_chars=MAX_NAME, help=f"{HELP}.", key="queue-search" + key
+        )
         image_statuses = st.pills(
             "Images",
             IMAGE_STATUSES,
@@ -108,6 +113,7 @@ def draw_queue_choice(project: OpenProject, review: ReviewUi) -> None:
         sources=wanted.sources,
         image_statuses=frozenset(image_statuses),
         is_empty=is_empty,
+        search=search.strip(),
     )
     if st.button(
         "Rebuild the queue",
@@ -120,7 +126,7 @@ def draw_queue_choice(project: OpenProject, review: ReviewUi) -> None:
 
 
 def _is_narrow(wanted: QueueFilter) -> bool:
-    return wanted.is_of_instances or wanted.is_empty
+    return wanted.is_of_instances or wanted.is_empty or bool(wanted.search)
 
 
 def keep_queue(project: OpenProject, review: ReviewUi, taken: Collection[int] = ()) -> None:
@@ -135,8 +141,11 @@ def keep_queue(project: OpenProject, review: ReviewUi, taken: Collection[int] = 
     if review.made_of == made_of:
         return
     here = review.item
+    found: Sequence[ImageRow] = ()
+    with show_core_errors():
+        found = project.searched(review.wanted.search)
     review.queue = make_queue(
-        project.images,
+        found,
         project.facts,
         [row.id for row in project.categories],
         review.wanted,

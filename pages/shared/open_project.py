@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import streamlit as st
 
 from maskrcnn_core.drawing.palette import category_color, hex_color
+from maskrcnn_core.projects.image_search import found_ids, parse_query
 from maskrcnn_core.projects.proposals.supervising import ensure_worker
 from maskrcnn_core.projects.records import CategoryRow, Fact, ImageRow, ProjectRow
 from maskrcnn_core.projects.store import Store
@@ -43,6 +45,17 @@ def _images(
     return tuple(_store.images(project_id))
 
 
+@st.cache_resource(max_entries=4 * _FACTS_KEPT, show_spinner=False)
+def _found(
+    place: str,  # noqa: ARG001
+    project_id: int,
+    revision: tuple[int, int],  # noqa: ARG001
+    search: str,
+    _store: Store,
+) -> frozenset[int]:
+    return found_ids(_store, project_id, parse_query(search))
+
+
 @dataclass
 class OpenProject:
     """A project as one run of a page sees it; what it holds is read when it is first asked for.
@@ -66,6 +79,17 @@ class OpenProject:
     @cached_property
     def facts(self) -> tuple[Fact, ...]:
         return _facts(self.store.place.shown, self.row.id, self.revision, self.store)
+
+    def searched(self, search: str) -> Sequence[ImageRow]:
+        """Return the images that a query means, in their order.
+
+        Raises:
+            InputError: if it is no query.
+        """
+        if not search.strip():
+            return self.images
+        found = _found(self.store.place.shown, self.row.id, self.revision, search, self.store)
+        return [image for image in self.images if image.id in found]
 
     @cached_property
     def categories(self) -> list[CategoryRow]:

@@ -46,6 +46,7 @@ __all__ = [
     "PRESENCE",
     "PROJECT",
     "SEAL",
+    "SNAPSHOT",
     "THUMBNAIL",
     "UtcTime",
     "chunks",
@@ -259,6 +260,22 @@ JOB = Table(
 )
 """Runs of a model over a project, in the background; ``beat_at`` is the last sign of life of its worker,
 ``lost`` counts workers that were lost since an image was last done."""
+
+SNAPSHOT = Table(
+    "snapshot",
+    METADATA,
+    _key(),
+    _of("project"),
+    Column("name", Text, nullable=False),
+    Column("made_at", UtcTime, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("categories", Integer, nullable=False),
+    Column("images", Integer, nullable=False),
+    Column("instances", Integer, nullable=False),
+    UniqueConstraint("project_id", "name"),
+)
+"""Named versions of projects: the digest of the file that holds the rows of then, and how many they are."""
 
 THUMBNAIL = Table(
     "thumbnail",

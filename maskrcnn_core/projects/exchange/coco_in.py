@@ -8,10 +8,12 @@ imported into an empty project and exported again gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
+from maskrcnn_core.common.bounds import MAX_TAGS
 from maskrcnn_core.common.collecting import collection_paused
-from maskrcnn_core.common.one_line import one_line
+from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.dataset.annotations import ImageRecord
 from maskrcnn_core.errors import DatasetError, ImageError
 from maskrcnn_core.formats.coco_fields import OURS, id_key, is_storable, ours_of
@@ -20,6 +22,8 @@ from maskrcnn_core.formats.coco_sizes import sizes_from
 from maskrcnn_core.geometry.polygons import EdgeBudget
 from maskrcnn_core.images.pools import ImageFinder
 from maskrcnn_core.images.reading import decode_image, image_size
+from maskrcnn_core.projects.attribute_edits import schema_extra
+from maskrcnn_core.projects.attributes import ATTRIBUTES, Attribute, declared_by, joined_schemas, read_schema
 from maskrcnn_core.projects.exchange.coco_ids import made_lines, renumbered_notes
 from maskrcnn_core.projects.exchange.homes import RecordHomes
 from maskrcnn_core.projects.exchange.images_in import called_otherwise
@@ -28,6 +32,7 @@ from maskrcnn_core.projects.exchange.import_report import BoxToFill, ImportRepor
 from maskrcnn_core.projects.exchange.instances_in import plan_instances
 from maskrcnn_core.projects.exchange.own_fields import checked_ours
 from maskrcnn_core.projects.exchange.own_rows import mark_of
+from maskrcnn_core.projects.image_tags import TAGS, tags_extra, tags_of
 from maskrcnn_core.projects.journal import Change, New, Ref, WantedId
 from maskrcnn_core.projects.new_rows import new_category, new_image
 from maskrcnn_core.projects.records import CategoryRow, Entry, ImageRow
@@ -129,12 +134,14 @@ class _CocoImport(ImportDraft):
         renamed = self._renamed(rows)
         names: set[str] = set()
         text_ids = _text_ids(rows)
+        declared: dict[int, tuple[CategoryRow, list[tuple[Attribute, ...]]]] = {}
         for index, row in enumerate(self.file.categories):
             category, ours = row.value, checked_ours("categories", index, row.raw, self.mends)
             there = by_name.get(category.name) or renamed.get(category.id)
             if there is not None:
                 self.category_ids[category.id] = there.id
                 self.coco_ids["category", there.id] = there.coco_id
+                declared.setdefault(there.id, (there, []))[1].append(read_schema(ours.get(ATTRIBUTES, [])))
                 if there.name != category.name:
                     self.notes.append(
                         f"categories: {one_line(category.name)} of the file is now called "
@@ -156,11 +163,35 @@ class _CocoImport(ImportDraft):
                     category.name,
                     category.supercategory,
                     color=ours.get("colour", ""),
-                    extra=extra_of(row, self._free_text("categories", index, category.text_id, text_ids))
+                    extra=extra_of(
+                        row,
+                        self._free_text("categories", index, category.text_id, text_ids),
+                        **_kept(ours, ATTRIBUTES),
+                    )
                     | ({} if above == category.supercategory else {"supercategory": above}),
                     key=key,
                 )
             )
+
+        for there, schemas in declared.values():
+            self._join_schemas(there, schemas)
+
+    def _join_schemas(self, there: CategoryRow, schemas: Iterable[tuple[Attribute, ...]]) -> None:
+        """Declare for a category that is there what only the file declares."""
+        before = schema = declared_by(there)
+        clashes: list[str] = []
+        for one in schemas:
+            schema, more = joined_schemas(schema, one)
+            clashes += more
+        if clashes:
+            self.notes.append(
+                f"categories: {one_line(there.name)} declares "
+                f"{counted(len(clashes), 'attribute')} otherwise here than in the file "
+                f"({one_line(', '.join(clashes))}); what is declared here stays"
+            )
+        if schema != before:
+            values = {"extra": schema_extra(there.extra, schema)}
+            self.changes.append(Change("category", there.id, there.version, values))
 
     def _free_text(self, name: str, index: int, text_id: str, taken: set[str]) -> str:
         """Return a text id, or none where another row has it: what refers to it would mean either."""
@@ -189,6 +220,8 @@ class _CocoImport(ImportDraft):
         rows = self.store.images(self.project_id)
         self.images_there = len(rows)
         homes = RecordHomes(rows, self.names, self.found)
+        tagged: dict[int, tuple[ImageRow, set[str]]] = {}  # several records may be of one image
+        fills: dict[int, str] = {}
         text_ids = _text_ids(rows)
         for index, row in enumerate(self.file.images):
             self.step(10)
@@ -200,8 +233,10 @@ class _CocoImport(ImportDraft):
             if there is not None:
                 self.image_ids[record.id] = there.id
                 self.coco_ids["image", there.id] = there.coco_id
+                ours = checked_ours("images", index, row.raw, self.mends)
+                tagged.setdefault(there.id, (there, set()))[1].update(ours.get(TAGS, []))
                 if digest and not there.digest:
-                    self.changes.append(Change("image", there.id, there.version, {"digest": digest}))
+                    fills[there.id] = digest
                     self.filled.append(there.file_name)
                 else:
                     self.known.append(record.file_name)
@@ -221,11 +256,19 @@ class _CocoImport(ImportDraft):
                     record.size,
                     digest,
                     status=ours.get("status", "new"),
-                    extra=extra_of(row, self._free_text("images", index, record.text_id, text_ids)),
+                    extra=extra_of(
+                        row, self._free_text("images", index, record.text_id, text_ids), **_kept(ours, TAGS)
+                    ),
                     key=key,
                 )
             )
         self.notes += homes.notes()
+        for there, tags in tagged.values():
+            values: dict[str, Any] = {"digest": fills[there.id]} if there.id in fills else {}
+            if not tags <= set(tags_of(there)):
+                values["extra"] = tags_extra(there.extra, sorted({*tags_of(there), *tags})[:MAX_TAGS])
+            if values:
+                self.changes.append(Change("image", there.id, there.version, values))
 
     def _bring(self, record: ImageRecord) -> str | None:
         """Store an image's file and return its digest; empty if nobody brought it, ``None`` if refused."""
@@ -284,6 +327,11 @@ class _CocoImport(ImportDraft):
             extra[OURS] = {"project": mark}  # it begins as a copy: what is exported from either is of both
         if extra != project.extra:
             self.changes.append(Change("project", project.id, project.version, {"extra": extra}))
+
+
+def _kept(ours: Mapping[str, Any], key: str) -> dict[str, Any]:
+    """Return what a row says for MaskDesk alone that is kept beside it, as it has no column."""
+    return {key: ours[key]} if ours.get(key) else {}
 
 
 def _text_ids(rows: Iterable[CategoryRow | ImageRow]) -> set[str]:

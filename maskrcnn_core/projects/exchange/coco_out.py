@@ -10,7 +10,9 @@ from maskrcnn_core.common.refusals import Groups
 from maskrcnn_core.dataset.annotations import Instance
 from maskrcnn_core.formats.coco import Written, annotation_row, dump_json, dump_rows, join_members
 from maskrcnn_core.formats.coco_fields import OURS, is_turned, ours_of, read_area, read_box
+from maskrcnn_core.projects.attributes import ATTRIBUTES, declared_by, schema_json
 from maskrcnn_core.projects.exchange.own_rows import mark_of, project_mark
+from maskrcnn_core.projects.image_tags import TAGS, tags_of
 from maskrcnn_core.projects.records import CategoryRow, ImageRow, InstanceRow, Status
 from maskrcnn_core.projects.store import Store
 
@@ -65,17 +67,22 @@ def export_coco(
 
 
 def _image_json(row: ImageRow) -> dict[str, Any]:
+    ours: dict[str, Any] = {} if row.status == "new" else {"status": row.status}
+    if tags := tags_of(row):
+        ours[TAGS] = list(tags)
     return (
         {"id": row.coco_id, "width": row.width, "height": row.height, "file_name": row.file_name}
         | ({"sha256": row.digest} if row.digest else {})
-        | _extra_json(row.extra, {} if row.status == "new" else {"status": row.status})
+        | _extra_json(row.extra, ours)
     )
 
 
 def _category_json(row: CategoryRow) -> dict[str, Any]:
-    return {"id": row.coco_id, "name": row.name, "supercategory": row.supercategory} | _extra_json(
-        row.extra, {"colour": row.color} if row.color else {}
-    )
+    ours: dict[str, Any] = {"colour": row.color} if row.color else {}
+    if schema := declared_by(row):
+        ours[ATTRIBUTES] = schema_json(schema)
+    written = {"id": row.coco_id, "name": row.name, "supercategory": row.supercategory}
+    return written | _extra_json(row.extra, ours)
 
 
 def _annotation_json(row: InstanceRow, image_id: int, category_id: int, mends: Groups) -> dict[str, Any]:

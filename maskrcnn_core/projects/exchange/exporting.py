@@ -1,8 +1,7 @@
-"""A project, or a part of it, as files: COCO as it is kept, any other format, one file or train and val."""
+"""A project, or a part of it, as files: COCO as it is kept, any other format, one file or several parts."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,7 +12,6 @@ from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.common.refusals import Groups
 from maskrcnn_core.dataset.annotations import AnnotatedImage, ImageRecord, Instance
 from maskrcnn_core.dataset.categories import Category
-from maskrcnn_core.errors import InputError
 from maskrcnn_core.formats.base import Export, Member, file_stem
 from maskrcnn_core.formats.read_back import Meant, read_back, read_back_note
 from maskrcnn_core.projects.exchange.coco_out import export_coco, sizes_not_taken
@@ -30,7 +28,6 @@ __all__ = [
     "other_format",
     "proposals_note",
     "select",
-    "split_images",
 ]
 
 _WRITTEN: tuple[Status, ...] = ("accepted",)  # what a model offers is nobody's word
@@ -64,10 +61,17 @@ def select(
 
     Images that nobody has opened or in which nothing was found are written, too. Proposals are not, unless
     `statuses` asks for them: `proposals_note` says how many stay out.
+
+    Args:
+        images: of the project, or those that a search found.
+        facts: all instances of the project.
+        wanted: which of them are meant.
+        statuses: of the instances that are written.
     """
     of_image: dict[int, list[Fact]] = {image.id: [] for image in images}
     for fact in facts:
-        of_image[fact.image_id].append(fact)
+        if fact.image_id in of_image:
+            of_image[fact.image_id].append(fact)
     chosen = tuple(image for image in images if wanted.takes_image(image, of_image[image.id]))
     meant = [fact for image in chosen for fact in of_image[image.id] if wanted.takes(fact)]
     proposals = sum(fact.status == "proposed" for fact in meant)
@@ -98,39 +102,6 @@ def proposals_note(selection: Selection, ask_for_them: str) -> str:
         are = "1 of them is a proposal" if count == 1 else f"{count:,} of them are proposals"
         return f"{are} that nobody has accepted, marked as such in COCO JSON: not ground truth yet."
     return ""
-
-
-def split_images(
-    images: Sequence[ImageRow], share: float, seed: int
-) -> tuple[list[ImageRow], list[ImageRow]]:
-    """Split images in two at random, but always alike for the same seed.
-
-    The place of an image depends on its content and the seed alone, so that neither the order nor the names
-    of files matter, and one more image moves at most one other.
-
-    Args:
-        images: to part; each part keeps their order.
-        share: of the second part, above 0 and below 1; at least one image is in each part.
-        seed: any whole number.
-
-    Returns:
-        Training and validation images.
-
-    Raises:
-        InputError: for a share out of range, or fewer than two images.
-    """
-    if not 0 < share < 1:
-        raise InputError(f"split: expected a share above 0 and below 1, got {share}")
-    if len(images) < 2:
-        raise InputError(f"split: expected at least 2 images, got {len(images)}")
-
-    def place(image: ImageRow) -> str:
-        # Images that nobody has brought have no content: their name stands for it.
-        return hashlib.sha256(f"{seed} {image.digest or image.file_name}".encode()).hexdigest()
-
-    count = min(max(round(share * len(images)), 1), len(images) - 1)
-    second = {image.id for image in sorted(images, key=place)[:count]}
-    return [i for i in images if i.id not in second], [i for i in images if i.id in second]
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ class ImportDraft:
         return {row.coco_id: row for row in self.instances} if self.is_own else {}
 
 
-def extra_of(row: CocoRow[Any], text_id: str, **ours: str) -> dict[str, Any]:
+def extra_of(row: CocoRow[Any], text_id: str, **ours: Any) -> dict[str, Any]:
     """Return a row's other keys, and what is kept for MaskDesk beside it."""
     kept = ({"id": text_id} if text_id else {}) | ours
     return dict(row.extra) | ({OURS: kept} if kept else {})

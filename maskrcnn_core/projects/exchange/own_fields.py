@@ -12,6 +12,8 @@ from typing import Any
 from maskrcnn_core.common.bounds import MAX_NAME, is_name
 from maskrcnn_core.common.refusals import Groups
 from maskrcnn_core.formats.coco_fields import OURS, is_storable
+from maskrcnn_core.projects.attributes import ATTRIBUTES, read_schema
+from maskrcnn_core.projects.image_tags import TAGS, are_tags
 from maskrcnn_core.projects.records import IMAGE_STATUSES, STATUSES
 
 __all__ = ["checked_ours"]
@@ -31,6 +33,14 @@ def _matches(pattern: re.Pattern[str]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, str) and bool(pattern.fullmatch(value))
 
 
+def _is_schema(value: Any) -> bool:
+    try:
+        read_schema(value)
+    except ValueError:
+        return False
+    return True
+
+
 _TEXT: _Key = (f"expected a text of up to {MAX_NAME} whole characters", _is_text)
 _MARKED: _Key = ("expected 16 hexadecimal digits", _matches(_MARK))
 
@@ -39,10 +49,12 @@ _KEYS: Mapping[str, Mapping[str, _Key]] = {
     "categories": {
         "id": _TEXT,
         "colour": ("expected #rrggbb", lambda value: value == "" or _matches(_COLOR)(value)),
+        ATTRIBUTES: ("expected a list of attributes, each with a name of its own and a kind", _is_schema),
     },
     "images": {
         "id": _TEXT,
         "status": (f"expected one of {', '.join(IMAGE_STATUSES)}", lambda value: value in IMAGE_STATUSES),
+        TAGS: ("expected a list of short texts, each once", are_tags),
     },
     "annotations": {
         "id": _TEXT,

@@ -7,13 +7,16 @@ instance that nobody has changed since is changed as the file says; where both w
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 from maskrcnn_core.dataset.annotations import Instance
 from maskrcnn_core.formats.coco_fields import OURS, ours_of
 from maskrcnn_core.formats.coco_file import CocoRow
 from maskrcnn_core.geometry.rle import mask_iou
+from maskrcnn_core.projects.attributes import values_of
 from maskrcnn_core.projects.new_rows import mask_values
 from maskrcnn_core.projects.records import STATUSES, InstanceRow, ProjectRow, Status
 
@@ -57,20 +60,30 @@ def is_own(ours: Mapping[str, Any], project: ProjectRow) -> bool:
     return bool(ours.get("project", own) == own)
 
 
-def instance_mark(category: int, is_crowd: bool, score: float | None, status: str, counts: str) -> str:
+def instance_mark(
+    category: int,
+    is_crowd: bool,
+    score: float | None,
+    status: str,
+    counts: str,
+    attributes: Mapping[str, Any] = MappingProxyType({}),
+) -> str:
     """Return a short digest of what an instance is: other marks mean that somebody changed it.
 
     Args:
         category: its id in files.
         is_crowd, score, status, counts: as in :class:`~maskrcnn_core.projects.records.InstanceRow`.
+        attributes: what is said of it; without any the mark is that of older versions.
     """
     content = f"{category} {int(is_crowd)} {score!r} {status} {counts}"
+    if attributes:
+        content += f" {json.dumps(attributes, sort_keys=True)}"
     return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
 
 def mark_of(row: InstanceRow, category: int) -> str:
     """Return the mark of a project's instance; ``category`` is the id in files."""
-    return instance_mark(category, row.is_crowd, row.score, row.status, row.counts)
+    return instance_mark(category, row.is_crowd, row.score, row.status, row.counts, values_of(row))
 
 
 def verdict_on(
@@ -88,9 +101,9 @@ def verdict_on(
     if not ours:
         return "another"
     status = ours.get("status") if ours.get("status") in STATUSES else there.status
-    now = instance_mark(category_there, there.is_crowd, there.score, there.status, there.counts)
+    now = mark_of(there, category_there)
     found = category is not None and instance_mark(
-        category, instance.is_crowd, instance.score, str(status), instance.mask.counts
+        category, instance.is_crowd, instance.score, str(status), instance.mask.counts, values_of(row.extra)
     )
     then = ours.get("mark")
     if found == now and then is None:

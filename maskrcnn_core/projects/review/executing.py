@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import assert_never
 
@@ -10,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import ConflictError, CoreError, StoreError
+from maskrcnn_core.projects.attribute_edits import attribute_changes
 from maskrcnn_core.projects.category_edits import CategoryRef, find_category, make_category
 from maskrcnn_core.projects.journal import Change
 from maskrcnn_core.projects.mask_edits import (
@@ -32,6 +34,7 @@ from maskrcnn_core.projects.review.operations import (
     Relabel,
     Reshape,
     ReviewOperation,
+    SetAttributes,
     SetCrowd,
     SetStatus,
     Undo,
@@ -98,6 +101,8 @@ class ReviewExecutor:
             case SetCrowd(image_id=image_id, instances=rows):
                 changes = self._changes(image_id, rows, **crowd_values(operation.is_crowd))
                 return self._decide(operation, who, changes)
+            case SetAttributes():
+                return self._decide(operation, who, self._attribute_changes(operation))
             case Finish(image_id=image_id, image_version=version, status=status):
                 return self._decide(operation, who, [Change("image", image_id, version, {"status": status})])
             case DrawBox(image_id=image_id, box=box):
@@ -133,7 +138,10 @@ class ReviewExecutor:
                 assert_never(operation)
 
     def _decide(
-        self, operation: SetStatus | Relabel | SetCrowd | Finish, who: str, changes: Sequence[Change]
+        self,
+        operation: SetStatus | Relabel | SetCrowd | SetAttributes | Finish,
+        who: str,
+        changes: Sequence[Change],
     ) -> Entry | None:
         # The image's project, which need not be the one on the screen: a person may have gone to another one.
         image_id = operation.image_id
@@ -159,6 +167,19 @@ class ReviewExecutor:
 
     def _changes(self, image_id: int, rows: Versions, **values: object) -> list[Change]:
         return [Change("instance", id_, version, values) for id_, version in self._known(image_id, rows)]
+
+    def _attribute_changes(self, operation: SetAttributes) -> list[Change]:
+        """Return the changes of what is said, each in the version that its author saw."""
+        store, image_id = self._store, operation.image_id
+        if (project_id := store.project_of(image_id)) is None:
+            raise StoreError(f"image {image_id}: there is no such image")
+        seen = dict(self._known(image_id, operation.instances))
+        rows = store.instances(project_id, image_id=image_id, ids=seen)
+        if len(rows) < len(seen):
+            raise StoreError(f"instances: expected {len(seen)} of this image, got {len(rows)}")
+        categories = {row.id: row for row in store.categories(project_id)}
+        changes = attribute_changes(categories, rows, operation.attributes)
+        return [replace(change, version=seen[change.id]) for change in changes]
 
     def _known(self, image_id: int, rows: Versions) -> list[tuple[int, int]]:
         """Return ids for what the author could only name by the operation that made it."""

@@ -13,9 +13,10 @@ from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
 
 from msgspec import Meta
 
-from maskrcnn_core.common.bounds import MAX_INSTANCES, MAX_INT
+from maskrcnn_core.common.bounds import MAX_ATTRIBUTES, MAX_INSTANCES, MAX_INT, MAX_NAME
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.common.typed_json import shorten
+from maskrcnn_core.projects.attributes import SET_ATTRIBUTES, AttributeValue
 from maskrcnn_core.projects.category_edits import NEW_CATEGORY, CategoryName, CategoryRef, check_new_name
 from maskrcnn_core.projects.mask_edits import Coordinate, MadeMask, MendedMask
 from maskrcnn_core.projects.proposals.network_edits import DRAW_BOX, RESHAPE, ReshapeWay
@@ -38,6 +39,7 @@ __all__ = [
     "Reshape",
     "ReviewOperation",
     "Seq",
+    "SetAttributes",
     "SetCrowd",
     "SetStatus",
     "Undo",
@@ -73,6 +75,7 @@ EDITS_TOLD: Mapping[str, str] = {
 }
 """What people are told of edits which their buttons call otherwise: what is in the journal stays as it is."""
 
+AttributeName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Seq: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_INT)]
 Id: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_INT)]
 Version: TypeAlias = Annotated[int, Meta(ge=0, le=MAX_INT)]
@@ -187,6 +190,27 @@ class NewCategory:
     @property
     def title(self) -> str:
         return f"{NEW_CATEGORY} {one_line(self.name)!r}"
+
+
+@dataclass(frozen=True)
+class SetAttributes(_OfInstances):
+    """Something is said of instances of one image.
+
+    Args:
+        attributes: by name, as their categories have them; ``None`` takes a value away.
+    """
+
+    kind: ClassVar[str] = "set_attributes"
+    seq: Seq
+    image_id: Id
+    attributes: Annotated[
+        Mapping[AttributeName, AttributeValue | None], Meta(min_length=1, max_length=MAX_ATTRIBUTES)
+    ]
+    instances: Versions
+
+    @property
+    def journal_kind(self) -> str:
+        return SET_ATTRIBUTES
 
 
 @dataclass(frozen=True)
@@ -308,7 +332,17 @@ class Redo:
 
 
 ReviewOperation: TypeAlias = (
-    SetStatus | Relabel | SetCrowd | NewCategory | DrawBox | Edit | Reshape | Finish | Undo | Redo
+    SetStatus
+    | Relabel
+    | SetCrowd
+    | SetAttributes
+    | NewCategory
+    | DrawBox
+    | Edit
+    | Reshape
+    | Finish
+    | Undo
+    | Redo
 )
 
 REVIEW_KINDS: frozenset[str] = frozenset(
@@ -321,6 +355,7 @@ REVIEW_KINDS: frozenset[str] = frozenset(
         ACCEPT_ALL,
         DRAW_BOX,
         NEW_CATEGORY,
+        SET_ATTRIBUTES,
         _RELABEL,
     }
 )

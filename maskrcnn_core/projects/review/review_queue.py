@@ -53,6 +53,8 @@ class QueueFilter:
         sources: of instances: a model's key, ``person`` or ``file``.
         image_statuses: of images.
         is_empty: only images without any instance that nobody has rejected.
+        search: a query of images, as :func:`~maskrcnn_core.projects.image_search.parse_query` takes it. The
+            database answers it: whoever has a filter looks at the images that were found, and at no others.
     """
 
     statuses: frozenset[Status] = frozenset()
@@ -63,6 +65,7 @@ class QueueFilter:
     sources: frozenset[str] = frozenset()
     image_statuses: frozenset[ImageStatus] = frozenset()
     is_empty: bool = False
+    search: str = ""
 
     def __post_init__(self) -> None:
         if not 0 <= self.least_score <= self.most_score <= 1:
@@ -73,7 +76,9 @@ class QueueFilter:
     @property
     def is_of_instances(self) -> bool:
         """Whether it says anything about instances: then images without a fitting one are not meant."""
-        everything = QueueFilter(image_statuses=self.image_statuses, is_empty=self.is_empty)
+        everything = QueueFilter(
+            image_statuses=self.image_statuses, is_empty=self.is_empty, search=self.search
+        )
         return self != everything
 
     def takes(self, fact: Fact) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 from maskrcnn_core.projects.db.tables import JOURNAL, PROJECT
 from maskrcnn_core.projects.journal import check_places, entry_by_id, update_rows, write_entry
 from maskrcnn_core.projects.records import Entry
-from maskrcnn_core.projects.standing import STANDING_KINDS, check_stands
+from maskrcnn_core.projects.standing import MAKE_SNAPSHOT, STANDING_KINDS, check_stands
 from maskrcnn_core.projects.undo.piles import Piles
 from maskrcnn_core.projects.undo.plans import Plan, plan_of
 
@@ -175,6 +175,8 @@ def _last_undone(connection: Connection, project_id: int, who: str) -> Entry | N
     for row in _backwards(connection, project_id, who):
         if row.kind == "redo":
             redone.add(row.target_id)
+        elif row.kind == MAKE_SNAPSHOT:
+            continue  # it changed nothing
         elif row.kind != "undo":
             return None
         elif row.id not in redone:

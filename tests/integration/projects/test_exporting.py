@@ -23,8 +23,8 @@ from maskrcnn_core.projects.exchange.exporting import (
     other_format,
     proposals_note,
     select,
-    split_images,
 )
+from maskrcnn_core.projects.exchange.splitting import split_parts
 from maskrcnn_core.projects.new_rows import new_image
 from maskrcnn_core.projects.review.review_queue import QueueFilter
 from maskrcnn_core.synthetic.scenes import draw_scene
@@ -105,27 +105,27 @@ def test_a_filter_leaves_out_what_it_does_not_mean(store, project):
 @given(st.integers(2, 60), st.floats(0.01, 0.99), st.integers())
 def test_a_split_parts_images_and_is_the_same_for_the_same_seed(count, share, seed):
     images = [image(n, digest=f"digest {n}") for n in range(1, count + 1)]
-    train, val = split_images(images, share, seed)
+    train, val = split_parts(images, {"val": share}, seed).values()
     assert sorted([*train, *val], key=lambda i: i.id) == images
     assert train == sorted(train, key=lambda i: i.id) and train and val
     assert abs(len(val) - share * count) <= 1
-    backwards = split_images(images[::-1], share, seed)
-    assert {i.id for i in backwards[1]} == {i.id for i in val}, "the order does not matter"
-    more = split_images([*images, image(99, digest="digest 99")], share, seed)
-    assert len({i.id for i in val} - {i.id for i in more[1]}) <= 1, "one more image moves at most one"
+    backwards = split_parts(images[::-1], {"val": share}, seed)
+    assert {i.id for i in backwards["val"]} == {i.id for i in val}, "the order does not matter"
+    more = split_parts([*images, image(99, digest="digest 99")], {"val": share}, seed)
+    assert len({i.id for i in val} - {i.id for i in more["val"]}) <= 1, "one more image moves at most one"
 
 
 def test_another_seed_is_another_split():
     images = [image(n, digest=f"digest {n}") for n in range(40)]
-    assert split_images(images, 0.5, 1) != split_images(images, 0.5, 2)
+    assert split_parts(images, {"val": 0.5}, 1) != split_parts(images, {"val": 0.5}, 2)
     for share, rows in ((0.0, images), (1.0, images), (0.5, images[:1])):
         with pytest.raises(InputError, match="split: expected"):
-            split_images(rows, share, 1)
+            split_parts(rows, {"val": share}, 1)
 
 
 def test_train_and_val_with_their_images_are_one_archive(store, project):
     chosen = selection(store, project, statuses=("accepted", "proposed"))
-    train, val = split_images(chosen.images, 0.4, 7)
+    train, val = split_parts(chosen.images, {"val": 0.4}, 7).values()
     stream = io.BytesIO()
     parts = [Part("train", tuple(train)), Part("val", tuple(val))]
     notes = write_zip(coco_members(store, project, chosen, parts, with_images=True), stream)

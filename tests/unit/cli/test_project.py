@@ -388,7 +388,7 @@ def test_damaged_rows_and_files_are_named_and_left_out_where_one_asks(tmp_path, 
         and shown in found.stderr
         and "this file of the project is damaged" in found.stderr
     )
-    assert found.stdout == "P: 1 damaged row, 1 damaged or missing image file\n"
+    assert found.stdout == "P: 1 damaged row, 1 damaged or missing file\n"
     assert invoke("verify", "Other").exit_code == 0
 
     refused = invoke("export", "P", "--out", tmp_path / "after.json", "--quiet")

@@ -1,0 +1,1 @@
+"""Named versions of a project: kept, compared, brought back and exported."""
