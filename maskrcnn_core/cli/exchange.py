@@ -292,7 +292,7 @@ def export_project(
 
 
 def _tell_parts(store: Store, project: ProjectRow, parts: Mapping[PartName, PartCounts]) -> None:
-    """Print what is in each part, and which share of all that is."""
+    """Say what is in each part, and which share of all that is."""
     rows = [("", *parts)]
     rows.append(("images", *(f"{part.images:,} ({part.share:.0%})" for part in parts.values())))
     for category in store.categories(project.id):
@@ -303,7 +303,7 @@ def _tell_parts(store: Store, project: ProjectRow, parts: Mapping[PartName, Part
             )
             rows.append((one_line(category.name), *numbers))
     for line in table(rows, right=range(1, len(parts) + 1)):
-        typer.echo(line)
+        tell(line)
 
 
 def _searched(store: Store, project: ProjectRow, search: str) -> list[ImageRow]:

@@ -27,6 +27,7 @@ from maskrcnn_core.cli.options import (
 from maskrcnn_core.cli.removal import archive, bring_back, delete, list_deleted, purge_projects, restore
 from maskrcnn_core.cli.searching import list_images
 from maskrcnn_core.cli.snapshots import app as snapshot_app
+from maskrcnn_core.cli.stats import show_stats
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.common.terminal import bar_of, table, tell
 from maskrcnn_core.dataset.categories import Category
@@ -280,6 +281,7 @@ app.command("images")(list_images)
 app.command("tag")(tag)
 app.command("attributes")(attributes)
 app.command("set")(set_values)
+app.command("stats")(show_stats)
 app.command("verify")(verify_projects)
 app.command("assign")(assign)
 app.command("duplicate")(duplicate)

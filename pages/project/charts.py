@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import plotly.graph_objects as go
 
+from maskrcnn_core.projects.people.tables import Cell
 from maskrcnn_core.projects.records import CategoryRow, Status
 from maskrcnn_core.projects.review.review_queue import SIZES
 from maskrcnn_core.projects.review.statistics import SCORE_BINS, CutPoint
@@ -16,6 +17,7 @@ __all__ = [
     "accept_chart",
     "category_chart",
     "cut_chart",
+    "days_chart",
     "escaped",
     "score_chart",
     "size_chart",
@@ -91,6 +93,18 @@ def accept_chart(
     figure.update_yaxes(range=[0, 1], tickformat=".0%")
     figure.update_xaxes(type="category")
     return _laid_out(figure, title)
+
+
+def days_chart(rows: Iterable[tuple[Cell, ...]]) -> go.Figure:
+    """Draw decisions on each day, by person; rows are those of a table of days."""
+    of_person: dict[str, dict[str, Cell]] = {}
+    for day, who, count in rows:
+        of_person.setdefault(str(who), {})[str(day)] = count
+    figure = go.Figure(
+        [go.Bar(x=list(days), y=list(days.values()), name=escaped(who)) for who, days in of_person.items()]
+    )
+    figure.update_xaxes(type="category", categoryorder="category ascending")
+    return _laid_out(figure, "Decisions per day (UTC)")
 
 
 def cut_chart(points: Sequence[CutPoint]) -> go.Figure:

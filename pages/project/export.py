@@ -68,10 +68,10 @@ def draw_out(project: OpenProject, ui: PageUi) -> None:
         wanted = QueueFilter(**(vars(ui.wanted) | {"image_statuses": images or ui.wanted.image_statuses}))
     split, with_images = _Split(), False
     if key == "coco":
-        left, middle, right = st.columns(3, vertical_alignment="bottom")
+        left, middle, _ = st.columns(3)
         with_images = left.checkbox("Include the image files", key="out-with-images")
         if middle.checkbox("Split into train and val", key="out-split"):
-            split = _draw_split(middle, right)
+            split = _draw_split()
     with show_core_errors(), noticing_damage(project, ui):
         images_meant = project.searched(wanted.search)
         selection = select(images_meant, project.facts, wanted, statuses=statuses)
@@ -131,11 +131,12 @@ class _Split:
     is_balanced: bool = False
 
 
-def _draw_split(middle: DeltaGenerator, right: DeltaGenerator) -> _Split:
-    val = right.slider("Validation share", 0.05, 0.95, 0.2, 0.05, key="out-share")
-    test = right.slider("Test share", 0.0, 0.9, 0.0, 0.05, key="out-test-share")
-    seed = int(right.number_input("Seed", 0, 2**31, 1, key="out-seed"))
-    is_balanced = middle.checkbox(
+def _draw_split() -> _Split:
+    columns = st.columns(4, vertical_alignment="bottom")
+    val = columns[0].slider("Validation share", 0.05, 0.95, 0.2, 0.05, key="out-share")
+    test = columns[1].slider("Test share", 0.0, 0.9, 0.0, 0.05, key="out-test-share")
+    seed = int(columns[2].number_input("Seed", 0, 2**31, 1, key="out-seed"))
+    is_balanced = columns[3].checkbox(
         "Balance categories", key="out-balance", help="Gives each part its share of each category's images."
     )
     shares: list[tuple[PartName, float]] = [("val", val)]

@@ -10,6 +10,7 @@ from pages.project.categories import draw_categories
 from pages.project.export import draw_out
 from pages.project.history import draw_history
 from pages.project.overview import draw_overview
+from pages.project.people import draw_people
 from pages.project.pre_annotate import draw_pre_annotate
 from pages.project.settings import draw_settings
 from pages.project.snapshots import draw_snapshots
@@ -44,5 +45,6 @@ SECTIONS: tuple[Section, ...] = (
     Section("out", "Export", ":material/download:", draw_out),
     Section("history", "History", ":material/history:", draw_history),
     Section("snapshots", "Snapshots", ":material/inventory_2:", draw_snapshots),
+    Section("people", "People", ":material/group:", draw_people),
     Section("settings", "Settings", ":material/settings:", draw_settings),
 )

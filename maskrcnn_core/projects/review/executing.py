@@ -171,8 +171,7 @@ class ReviewExecutor:
     def _attribute_changes(self, operation: SetAttributes) -> list[Change]:
         """Return the changes of what is said, each in the version that its author saw."""
         store, image_id = self._store, operation.image_id
-        if (project_id := store.project_of(image_id)) is None:
-            raise StoreError(f"image {image_id}: there is no such image")
+        project_id = self._project_of(image_id)
         seen = dict(self._known(image_id, operation.instances))
         rows = store.instances(project_id, image_id=image_id, ids=seen)
         if len(rows) < len(seen):

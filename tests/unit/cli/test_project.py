@@ -226,7 +226,10 @@ def test_a_zip_with_its_coco_file_comes_in_and_goes_out_as_train_and_val(tmp_pat
     assert {a["category_id"] for a in document["annotations"]} == {circle}
     refused = invoke("export", "Set", "--out", out, "--category", "dog")
     assert refused.exit_code != 0 and "--category: expected some of circle" in refused.stderr
-    assert "expected a share above 0" in invoke("export", "Set", "--out", out, "--split", 1.0).stderr
+    assert (
+        "expected shares of val and test above 0"
+        in invoke("export", "Set", "--out", out, "--split", 1.0).stderr
+    )
 
 
 def write_coco(folder, **changes):

@@ -101,8 +101,9 @@ def test_a_split_has_a_test_part_and_says_what_is_in_each(tmp_path):
     store.close()
     out = tmp_path / "cells.json"
     options = ("--out", out, "--status", "proposed", "--quiet")
-    done = told("export", "Cells", *options, "--split", "0.2", "--test", "0.3", "--balance")
-    lines = [line.split() for line in done.splitlines()]
+    done = invoke("export", "Cells", *options, "--split", "0.2", "--test", "0.3", "--balance")
+    assert done.exit_code == 0 and len(done.stdout.splitlines()) == 3
+    lines = [line.split() for line in done.stderr.splitlines()]
     assert lines[0] == ["train", "val", "test"]
     assert lines[1] == ["images", "5", "(50%)", "2", "(20%)", "3", "(30%)"]
     assert lines[2] == ["cell", "10", "(50%)", "4", "(20%)", "6", "(30%)"]

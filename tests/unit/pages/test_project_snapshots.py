@@ -25,7 +25,7 @@ def test_a_snapshot_is_made_compared_and_gone_back_to(store):
     tables = [table.value for table in app.dataframe]
     assert any(list(t.columns) == ["image", "status"] and list(t["status"]) == [2] for t in tables)
     app.button(key="restore-snapshot").click().run()
-    assert "Back at first: instances: 2 with another status" in app.success[0].value
+    assert "Back at first: instances: 2 with another status" in app.success[0].value.replace("\\", "")
     assert statuses(store, project) == ["proposed"] * 6
     page_ui(app).section = "history"
     app.run()
