@@ -1,4 +1,4 @@
-"""Named versions of a project: made, compared, brought back."""
+"""Named versions of a project: made, compared, brought back, exported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from maskrcnn_core.common.bounds import MAX_NAME
+from maskrcnn_core.formats.base import file_stem
 from maskrcnn_core.images.reading import one_line
+from maskrcnn_core.projects.exchange.exporting import checked_coco, select
+from maskrcnn_core.projects.records import STATUSES
+from maskrcnn_core.projects.review.review_queue import QueueFilter
 from maskrcnn_core.projects.snapshots.comparing import (
     CHANGES,
     Comparison,
@@ -23,12 +27,14 @@ from maskrcnn_core.projects.snapshots.keeping import (
     snapshot_contents,
     snapshots_of,
 )
+from maskrcnn_core.projects.snapshots.reading import SnapshotStore
 from maskrcnn_core.projects.snapshots.restoring import restore_snapshot
+from maskrcnn_core.projects.store import Store
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
 from pages.shared.texts import cell, harmless, show_core_errors
 
-__all__ = ["draw_snapshots"]
+__all__ = ["draw_snapshots", "exported"]
 
 _NOW = 0
 """In the menu of moments, in the place of a snapshot's id."""
@@ -91,13 +97,24 @@ def _draw_comparison(project: OpenProject, ui: PageUi, rows: list[SnapshotRow]) 
             format_func=lambda i: harmless(by_id[i].name) if i else "now",
             key="snapshot-to",
         )
-    left, right, _ = st.columns([1, 1, 3])
+    left, right, last, _ = st.columns([1, 1, 1, 2])
     is_asked = left.button("Compare", icon=":material/difference:", key="compare-snapshots", width="stretch")
     is_wanted = not project.row.is_archived and right.button(
         "Go back to it",
         icon=":material/restore:",
         help="Brings images, categories and instances back to what is chosen under From.",
         key="restore-snapshot",
+        width="stretch",
+    )
+    last.download_button(
+        "Export it",
+        lambda: exported(project.store, by_id[first]),
+        f"{file_stem(project.row.name)}_{file_stem(by_id[first].name)}.json",
+        "application/json",
+        icon=":material/download:",
+        help="What is chosen under From, as COCO JSON with the status of each instance.",
+        on_click="ignore",
+        key="export-snapshot",
         width="stretch",
     )
     if is_wanted:
@@ -116,6 +133,14 @@ def _draw_comparison(project: OpenProject, ui: PageUi, rows: list[SnapshotRow]) 
                 else present_contents(project.store, project.row.id)
             )
             _draw_differences(compare_contents(before, after))
+
+
+def exported(store: Store, row: SnapshotRow) -> bytes:
+    """Return a snapshot as COCO JSON, with all of its instances; it has been read back with pycocotools."""
+    then = SnapshotStore(store, row)
+    images, facts = then.images(row.project_id), then.facts(row.project_id)
+    selection = select(images, facts, QueueFilter(), statuses=STATUSES)
+    return checked_coco(then, row.project_id, selection)[0]
 
 
 def _draw_differences(found: Comparison) -> None:

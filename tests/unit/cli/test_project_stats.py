@@ -26,6 +26,10 @@ def accept(store, project, who, count, status="accepted"):
         store.decide(project, who, "accept", changes, image_id=image.id)
 
 
+def table_in(file):
+    return list(csv.DictReader(file.read_text("utf-8-sig").splitlines()))
+
+
 def test_people_and_their_agreement_are_told_and_written(store, tmp_path):
     copy = duplicate_project(store, 1, "bob", "Copy").id
     accept(store, 1, "ann", 3)
@@ -38,11 +42,11 @@ def test_people_and_their_agreement_are_told_and_written(store, tmp_path):
     between = lines[lines.index("agreement of projects:") + 2].split()
     assert between[:7] == ["Cells", "Copy", "1", "2", "1", "0", "1.000"]
     assert lines[-1].startswith("wrote 6 files into ")
-    rows = list(csv.DictReader((out / "agreement.csv").open(encoding="utf-8-sig")))
+    rows = table_in(out / "agreement.csv")
     assert [(r["first"], r["second"], r["matched"], r["same_decisions"]) for r in rows] == [
         ("ann", "bob", "1", "0")
     ]
-    assert len(list(csv.DictReader((out / "images.csv").open(encoding="utf-8-sig")))) == 1
+    assert len(table_in(out / "images.csv")) == 1
 
 
 def test_a_folder_that_cannot_be_written_is_said(store, tmp_path):

@@ -1,6 +1,9 @@
 """Snapshots on the Project page, without a browser."""
 
+import json
+
 from maskrcnn_core.projects.snapshots.keeping import snapshots_of
+from pages.project.snapshots import exported
 from tests.builders.projects import change, make_project, statuses
 from tests.unit.pages.test_projects import open_page, page_ui
 
@@ -24,6 +27,9 @@ def test_a_snapshot_is_made_compared_and_gone_back_to(store):
     assert "Instances: 2 with another status." in [text.value for text in app.text]
     tables = [table.value for table in app.dataframe]
     assert any(list(t.columns) == ["image", "status"] and list(t["status"]) == [2] for t in tables)
+    (first,) = snapshots_of(store, project)
+    written = json.loads(exported(store, first))["annotations"]
+    assert [row["maskdesk"]["status"] for row in written] == ["proposed"] * 6
     app.button(key="restore-snapshot").click().run()
     assert "Back at first: instances: 2 with another status" in app.success[0].value.replace("\\", "")
     assert statuses(store, project) == ["proposed"] * 6
