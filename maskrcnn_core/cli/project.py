@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from maskrcnn_core.cli.assigning import assign
+from maskrcnn_core.cli.comments import list_comments
 from maskrcnn_core.cli.console import load_named_model
 from maskrcnn_core.cli.copies import duplicate, merge
 from maskrcnn_core.cli.damage import verify_projects
@@ -286,6 +287,7 @@ app.command("verify")(verify_projects)
 app.command("assign")(assign)
 app.command("duplicate")(duplicate)
 app.command("merge")(merge)
+app.command("comments")(list_comments)
 app.command("archive")(archive)
 app.command("bring-back")(bring_back)
 app.command("delete")(delete)

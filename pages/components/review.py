@@ -24,6 +24,7 @@ import streamlit as st
 from pages.components.mounting import mount
 from pages.components.review_messages import (
     InstanceState,
+    Pin,
     QueueFacts,
     Refusal,
     ReviewCategory,
@@ -37,6 +38,7 @@ __all__ = [
     "Go",
     "InstanceState",
     "Operation",
+    "Pin",
     "QueueFacts",
     "Refusal",
     "ReviewCategory",

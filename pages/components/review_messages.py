@@ -21,6 +21,7 @@ __all__ = [
     "MOST_OF_A_NAME",
     "VERSION",
     "InstanceState",
+    "Pin",
     "QueueFacts",
     "Refusal",
     "ReviewCategory",
@@ -71,6 +72,22 @@ class InstanceState:
 
 
 @dataclass(frozen=True)
+class Pin:
+    """A comment, shown at its place in the image.
+
+    Args:
+        id: its number on the image.
+        x, y: in pixels of the image.
+        text: whose it is, and what it says; shown as it is.
+    """
+
+    id: int
+    x: float
+    y: float
+    text: str
+
+
+@dataclass(frozen=True)
 class ReviewFrame:
     """One place in the queue with all that it shows.
 
@@ -81,6 +98,7 @@ class ReviewFrame:
         image_id, image_version, image_status: of the store's row.
         states: for each instance of the message, by id.
         focus: the instance that this place is about, where the queue is one of instances.
+        pins: the image's open comments.
 
     Raises:
         ValueError: if instances and states differ, or a value is out of range.
@@ -93,6 +111,7 @@ class ReviewFrame:
     image_status: ImageStatus
     states: Mapping[int, InstanceState]
     focus: int | None = None
+    pins: tuple[Pin, ...] = ()
 
     def __post_init__(self) -> None:
         where = f"frame {self.at}"
@@ -117,6 +136,7 @@ class ReviewFrame:
             # Not ``asdict``: it would copy every corner of every polygon.
             "states": {str(id_): dict(vars(state)) for id_, state in self.states.items()},
             "focus": self.focus,
+            "pins": [asdict(pin) for pin in self.pins],
         }
 
 

@@ -27,6 +27,7 @@ from maskrcnn_core.geometry.polygons import edge_length
 from maskrcnn_core.projects.mask_edits import Counts, MadeMask, MendedMask, Rings, check_rings
 from maskrcnn_core.projects.records import Status
 from maskrcnn_core.projects.review.operations import (
+    AddComment,
     DrawBox,
     Edit,
     EditName,
@@ -180,6 +181,7 @@ _Sent: TypeAlias = (
     | SetCrowd
     | SetAttributes
     | NewCategory
+    | AddComment
     | DrawBox
     | _Edit
     | Reshape
@@ -195,6 +197,7 @@ _KINDS: dict[str, type[_Sent]] = {
     SetCrowd.kind: SetCrowd,
     NewCategory.kind: NewCategory,
     SetAttributes.kind: SetAttributes,
+    AddComment.kind: AddComment,
     DrawBox.kind: DrawBox,
     Edit.kind: _Edit,
     Reshape.kind: Reshape,

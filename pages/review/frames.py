@@ -14,8 +14,9 @@ from maskrcnn_core.projects.review.doubts import reasons
 from maskrcnn_core.projects.review.operations import REVIEW_KINDS
 from maskrcnn_core.projects.review.review_queue import QueueItem
 from maskrcnn_core.projects.seeing import stretch_of
+from maskrcnn_core.projects.team.comments import comments_of
 from maskrcnn_core.projects.team.presence import Visitor, claimed_images
-from pages.components.review import InstanceState, QueueFacts, ReviewCategory, ReviewFrame, ReviewMessage
+from pages.components.review import InstanceState, Pin, QueueFacts, ReviewCategory, ReviewFrame, ReviewMessage
 from pages.components.viewer import CocoRle, ViewerImage, ViewerInstance, ViewerMessage, media_url
 from pages.review.state import ReviewUi, Shown
 from pages.shared.cached import pictures
@@ -200,6 +201,11 @@ def _frame(
             for row in rows
         },
         focus=item.instance_id if item.instance_id in present else None,
+        pins=tuple(
+            Pin(one.id, one.x, one.y, f"{one.who}: {one.text}")
+            for one in comments_of(image)
+            if not one.is_resolved
+        ),
     )
 
 

@@ -9,6 +9,7 @@ from maskrcnn_core.errors import AwayError
 from maskrcnn_core.projects.team.presence import claimed_images, visible_decisions
 from pages.components.review import ReviewMessage, reviewer
 from pages.review.box_model import draw_box_choice
+from pages.review.comments import draw_comments
 from pages.review.frames import make_shown, message_while_away
 from pages.review.people import draw_people, others_here, tell_what_is_shown
 from pages.review.queue_panel import draw_accept_all, draw_queue_choice, keep_queue, look_at
@@ -68,6 +69,9 @@ def draw_desk(project: OpenProject, ui: ProjectUi) -> None:
         draw_whose(ui)
     with desk:
         draw_picture(project, ui, client, is_saved=is_saved)
+    if not is_away:
+        with below, show_core_errors():
+            draw_comments(project, ui)
 
 
 def draw_picture(project: OpenProject, ui: ProjectUi, client: str, *, is_saved: bool) -> None:

@@ -104,6 +104,9 @@ def draw_queue_choice(project: OpenProject, review: ReviewUi) -> None:
             "Scores", 0.0, 1.0, (wanted.least_score, wanted.most_score), 0.05, key="queue-scores" + key
         )
         is_empty = st.checkbox("Only images without objects", wanted.is_empty, key="queue-empty" + key)
+        has_comments = st.checkbox(
+            "Only images with open comments", wanted.has_comments, key="queue-comments" + key
+        )
     review.wanted = QueueFilter(
         statuses=frozenset(statuses),
         categories=frozenset(categories),
@@ -114,6 +117,7 @@ def draw_queue_choice(project: OpenProject, review: ReviewUi) -> None:
         image_statuses=frozenset(image_statuses),
         is_empty=is_empty,
         search=search.strip(),
+        has_comments=has_comments,
     )
     if st.button(
         "Rebuild the queue",
@@ -127,6 +131,7 @@ def draw_queue_choice(project: OpenProject, review: ReviewUi) -> None:
 
 def _is_narrow(wanted: QueueFilter) -> bool:
     return wanted.is_of_instances or wanted.is_empty or bool(wanted.search)
+    return wanted.is_of_instances or wanted.is_empty or wanted.has_comments
 
 
 def keep_queue(project: OpenProject, review: ReviewUi, taken: Collection[int] = ()) -> None:

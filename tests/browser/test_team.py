@@ -4,6 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.projects.team.comments import comments_of
 from maskrcnn_core.synthetic.scenes import draw_scene
 from tests.browser.review_page import ReviewPage, link_of, make_project
 
@@ -128,3 +129,38 @@ def test_ones_own_page_after_a_reload_is_nobody_else(address, store, project, pe
     ann.page.wait_for_timeout(2500)
     ann.wait(here="")
     expect(ann.page.get_by_text("Here now")).to_have_count(0)
+
+
+def test_a_comment_is_pinned_seen_by_others_answered_and_resolved(address, store, project, people):
+    first = images_of(store, project)[0]
+    link = link_of(address, project, image=first)
+    ann, bob = people(link, "Ann"), people(link, "Bob")
+    ann.press("Shift+T")
+    form = ann.page.locator("[data-part=comment-form]")
+    ann.page.keyboard.type("a <b>nucleus</b>, d or a?")  # none of these letters is a key now
+    ann.page.keyboard.press("Control+Enter")
+    expect(form).to_have_count(0)
+    ann.wait(comments="1", saved="true", status_counts="4,0,0")
+    bob.wait(comments="1")
+    pin = bob.page.locator(".pin")
+    expect(pin).to_have_attribute("title", "Ann: a <b>nucleus</b>, d or a?")
+    box, at = pin.bounding_box(), bob.at(*pinned(store, project))
+    assert abs(box["x"] - at[0]) < 3 and abs(box["y"] + box["height"] - at[1]) < 3
+    bob.page.get_by_role("textbox", name="Answer").fill("a nucleus")
+    bob.page.get_by_role("button", name="Send the answer").click()
+    expect(ann.page.get_by_text("a nucleus", exact=False).first).to_be_visible()
+    bob.page.get_by_role("button", name="Resolve").click()
+    bob.wait(comments="0")
+    ann.wait(comments="0")
+    assert [(e.who, e.kind) for e in store.journal(project.id, limit=3)] == [
+        ("Bob", "resolve comment"),
+        ("Bob", "answer comment"),
+        ("Ann", "comment"),
+    ]
+    ann.press("u")
+    ann.saved()
+
+
+def pinned(store, project):
+    (comment,) = comments_of(store.images(project.id)[0])
+    return comment.x, comment.y

@@ -60,6 +60,7 @@ test("decisions on the sample message give the sample report", () => {
   state.relabel([7], jack);
   state.drawBox([1, 1, 5, 3], 44);
   state.edit("draw outline", [], [{ category_id: jack, mask: piece }]);
+  state.comment({ image_id: 80, x: 3.5, y: 1.25 }, "is this one?");
   assert.deepEqual(state.report(), read("report.json"));
 });
 

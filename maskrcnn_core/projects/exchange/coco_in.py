@@ -37,6 +37,7 @@ from maskrcnn_core.projects.journal import Change, New, Ref, WantedId
 from maskrcnn_core.projects.new_rows import new_category, new_image
 from maskrcnn_core.projects.records import CategoryRow, Entry, ImageRow
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.projects.team.comments import COMMENTS
 from maskrcnn_core.projects.thumbnails import make_thumbnail
 
 __all__ = ["import_coco", "read_for_import"]
@@ -257,7 +258,10 @@ class _CocoImport(ImportDraft):
                     digest,
                     status=ours.get("status", "new"),
                     extra=extra_of(
-                        row, self._free_text("images", index, record.text_id, text_ids), **_kept(ours, TAGS)
+                        row,
+                        self._free_text("images", index, record.text_id, text_ids),
+                        **_kept(ours, TAGS),
+                        **_kept(ours, COMMENTS),
                     ),
                     key=key,
                 )

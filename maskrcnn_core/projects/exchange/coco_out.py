@@ -15,6 +15,7 @@ from maskrcnn_core.projects.exchange.own_rows import mark_of, project_mark
 from maskrcnn_core.projects.image_tags import TAGS, tags_of
 from maskrcnn_core.projects.records import CategoryRow, ImageRow, InstanceRow, Status
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.projects.team.comments import COMMENTS, comments_of
 
 __all__ = ["export_coco", "sizes_not_taken"]
 
@@ -70,6 +71,8 @@ def _image_json(row: ImageRow) -> dict[str, Any]:
     ours: dict[str, Any] = {} if row.status == "new" else {"status": row.status}
     if tags := tags_of(row):
         ours[TAGS] = list(tags)
+    if comments_of(row):
+        ours[COMMENTS] = ours_of(row.extra)[COMMENTS]
     return (
         {"id": row.coco_id, "width": row.width, "height": row.height, "file_name": row.file_name}
         | ({"sha256": row.digest} if row.digest else {})

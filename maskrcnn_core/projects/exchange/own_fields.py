@@ -15,6 +15,7 @@ from maskrcnn_core.formats.coco_fields import OURS, is_storable
 from maskrcnn_core.projects.attributes import ATTRIBUTES, read_schema
 from maskrcnn_core.projects.image_tags import TAGS, are_tags
 from maskrcnn_core.projects.records import IMAGE_STATUSES, STATUSES
+from maskrcnn_core.projects.team.comments import COMMENTS, are_comments
 
 __all__ = ["checked_ours"]
 
@@ -55,6 +56,7 @@ _KEYS: Mapping[str, Mapping[str, _Key]] = {
         "id": _TEXT,
         "status": (f"expected one of {', '.join(IMAGE_STATUSES)}", lambda value: value in IMAGE_STATUSES),
         TAGS: ("expected a list of short texts, each once", are_tags),
+        COMMENTS: ("expected a list of comments, each with a number of its own", are_comments),
     },
     "annotations": {
         "id": _TEXT,

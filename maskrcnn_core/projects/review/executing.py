@@ -25,6 +25,7 @@ from maskrcnn_core.projects.proposals.network_edits import BoxDrawer
 from maskrcnn_core.projects.records import Entry
 from maskrcnn_core.projects.review.operations import (
     REVIEW_KINDS,
+    AddComment,
     DrawBox,
     Edit,
     Finish,
@@ -41,6 +42,7 @@ from maskrcnn_core.projects.review.operations import (
     Versions,
 )
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.projects.team.comments import add_comment
 
 __all__ = ["ReviewExecutor", "is_refusal", "subject_of"]
 
@@ -108,6 +110,9 @@ class ReviewExecutor:
             case DrawBox(image_id=image_id, box=box):
                 category = operation.category_id
                 return self._drawer().draw(image_id, box, who, category=category, operation=name)
+            case AddComment(image_id=image_id, text=text):
+                place = operation.x, operation.y
+                return add_comment(store, image_id, who, text, place, operation=name)
             case NewCategory(image_id=image_id):
                 project_id = self._project_of(image_id)
                 return make_category(

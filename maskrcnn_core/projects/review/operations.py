@@ -21,11 +21,13 @@ from maskrcnn_core.projects.category_edits import NEW_CATEGORY, CategoryName, Ca
 from maskrcnn_core.projects.mask_edits import Coordinate, MadeMask, MendedMask
 from maskrcnn_core.projects.proposals.network_edits import DRAW_BOX, RESHAPE, ReshapeWay
 from maskrcnn_core.projects.records import Status
+from maskrcnn_core.projects.team.comments import COMMENT_KINDS, CommentText
 
 __all__ = [
     "ACCEPT_ALL",
     "EDITS_TOLD",
     "REVIEW_KINDS",
+    "AddComment",
     "DrawBox",
     "Edit",
     "EditName",
@@ -214,6 +216,27 @@ class SetAttributes(_OfInstances):
 
 
 @dataclass(frozen=True)
+class AddComment:
+    """A comment, pinned to a place of the image.
+
+    Args:
+        text: never markup.
+        x, y: in pixels of the image.
+    """
+
+    kind: ClassVar[str] = "comment"
+    seq: Seq
+    image_id: Id
+    text: CommentText
+    x: Coordinate
+    y: Coordinate
+
+    @property
+    def title(self) -> str:
+        return self.kind
+
+
+@dataclass(frozen=True)
 class DrawBox:
     """A box around an object that was missed, which the network is to fill.
 
@@ -337,6 +360,7 @@ ReviewOperation: TypeAlias = (
     | SetCrowd
     | SetAttributes
     | NewCategory
+    | AddComment
     | DrawBox
     | Edit
     | Reshape
@@ -352,6 +376,7 @@ REVIEW_KINDS: frozenset[str] = frozenset(
         *_FINISH_KINDS.values(),
         *RESHAPE.values(),
         *get_args(EditName),
+        *COMMENT_KINDS,
         ACCEPT_ALL,
         DRAW_BOX,
         NEW_CATEGORY,

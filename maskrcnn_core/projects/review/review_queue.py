@@ -13,6 +13,7 @@ from typing import Literal, get_args
 
 from maskrcnn_core.projects.records import Fact, ImageRow, ImageStatus, Status
 from maskrcnn_core.projects.review.doubts import doubt_of
+from maskrcnn_core.projects.team.comments import open_comments
 
 __all__ = [
     "ORDERS",
@@ -55,6 +56,7 @@ class QueueFilter:
         is_empty: only images without any instance that nobody has rejected.
         search: a query of images, as :func:`~maskrcnn_core.projects.image_search.parse_query` takes it. The
             database answers it: whoever has a filter looks at the images that were found, and at no others.
+        has_comments: only images with open comments.
     """
 
     statuses: frozenset[Status] = frozenset()
@@ -66,6 +68,7 @@ class QueueFilter:
     image_statuses: frozenset[ImageStatus] = frozenset()
     is_empty: bool = False
     search: str = ""
+    has_comments: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.least_score <= self.most_score <= 1:
@@ -77,7 +80,10 @@ class QueueFilter:
     def is_of_instances(self) -> bool:
         """Whether it says anything about instances: then images without a fitting one are not meant."""
         everything = QueueFilter(
-            image_statuses=self.image_statuses, is_empty=self.is_empty, search=self.search
+            image_statuses=self.image_statuses,
+            is_empty=self.is_empty,
+            search=self.search,
+            has_comments=self.has_comments,
         )
         return self != everything
 
@@ -101,6 +107,8 @@ class QueueFilter:
             facts: all of its instances.
         """
         if self.image_statuses and image.status not in self.image_statuses:
+            return False
+        if self.has_comments and not open_comments([image]):
             return False
         if self.is_empty and any(fact.status != "rejected" for fact in facts):
             return False

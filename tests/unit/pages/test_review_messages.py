@@ -12,6 +12,7 @@ from maskrcnn_core.common.bounds import MAX_INSTANCES, MAX_MASK_CORNERS, MAX_NAM
 from maskrcnn_core.drawing.style import Style
 from maskrcnn_core.projects.mask_edits import MadeMask, MendedMask
 from maskrcnn_core.projects.review.operations import (
+    AddComment,
     DrawBox,
     Edit,
     Finish,
@@ -27,6 +28,7 @@ from pages.components.mounting import component_html
 from pages.components.review import (
     Go,
     InstanceState,
+    Pin,
     QueueFacts,
     Refusal,
     ReviewCategory,
@@ -64,6 +66,7 @@ OPERATIONS = (
     Relabel(20, 80, "pallet jack", ((7, 4),)),
     DrawBox(21, 80, (1.0, 1.0, 5.0, 3.0), 44),
     Edit(22, 80, "draw outline", (), (MadeMask("pallet jack", "441K"),)),
+    AddComment(23, 80, "is this one?", 3.5, 1.25),
 )
 
 
@@ -96,7 +99,11 @@ def make_frame(at, image_id, **changes):
 def make_message(**changes):
     """The message of ``message.json``."""
     values = {
-        "frames": (make_frame(1, 60), make_frame(2, 70), make_frame(3, 80, focus=12)),
+        "frames": (
+            make_frame(1, 60),
+            make_frame(2, 70),
+            make_frame(3, 80, focus=12, pins=(Pin(2, 3.5, 1.25, "Ann: is <b>this</b> one?"),)),
+        ),
         "queue": QueueFacts("queue-1", 120, 2),
         "categories": (ReviewCategory(1, "person", "#4363d8"), ReviewCategory(44, "<b>odd</b>", "#f58231")),
         "ack_client": "0123456789abcdef01234567",
@@ -133,7 +140,7 @@ def test_places_that_others_have_are_places_of_the_queue():
 def test_report_sample_is_read_into_operations():
     report = read_operations(sample("report.json"))
     assert report == ReviewReport(
-        "0123456789abcdef01234567", OPERATIONS, names=dict.fromkeys(range(5, 23), "Ann")
+        "0123456789abcdef01234567", OPERATIONS, names=dict.fromkeys(range(5, 24), "Ann")
     )
     assert [operation.kind for operation in report.operations] == [
         op["kind"] for op in sample("report.json")["ops"]
@@ -147,7 +154,7 @@ def test_whose_an_operation_is_is_cleaned_and_what_is_no_name_makes_it_unreadabl
         entry["who"] = name
     del sent["ops"][2]["who"]
     report = read_operations(sent, keeps_unreadable=True)
-    assert report.names == {5: "Bob \\n", 9: "x" * 80} | dict.fromkeys(range(10, 23), "Ann")
+    assert report.names == {5: "Bob \\n", 9: "x" * 80} | dict.fromkeys(range(10, 24), "Ann")
     assert report.operations[3] == Unreadable(8, "ops[3].who: expected a text, got 7")
 
 
@@ -426,7 +433,7 @@ def test_a_page_has_the_operations_before_it_draws(caplog):
     assert not app.exception
     assert app.text[0].value == "None None"
     app.session_state["r"] = {"ops": sample("report.json")}
-    assert app.run().text[0].value.startswith("18 (Edit(seq=22, image_id=80, what='draw outline'")
+    assert app.run().text[0].value.startswith("19 (AddComment(seq=23, image_id=80, text='is this one?'")
     bad = copy.deepcopy(sample("report.json"))
     bad["ops"][0]["seq"] = "five"
     app.session_state["r"] = {"ops": bad}

@@ -25,6 +25,7 @@ export const DECISIONS = {
   previous: (reviewer) => step(reviewer, -1),
   first: (reviewer) => go(reviewer, 0),
   last: (reviewer) => go(reviewer, reviewer.state.length - 1),
+  comment: ({ comments }) => comments.open(),
   done: (reviewer) => finish(reviewer),
   reopen: (reviewer) => reviewer.changed(reviewer.state.finish("opened")),
   undo: (reviewer) => reviewer.categories.undo() || turnBack(reviewer, reviewer.state.undo(), "nothing to undo"),

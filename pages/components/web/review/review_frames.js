@@ -26,6 +26,7 @@
  * @property {ImageStatus} image_status
  * @property {Record<string, InstanceState>} states
  * @property {number | null} focus
+ * @property {import("./comments.js").Pin[]} [pins] open comments
  */
 
 /** @typedef {Omit<SentFrame, "states"> & {states: Map<number, InstanceState>}} Frame */
@@ -52,6 +53,7 @@
  * @property {({id: number} & Values)[]} instances
  * @property {{instance: Instance, state: InstanceState}[]} [added] under ids of our own, until Python has said theirs
  * @property {ImageStatus} [image_status]
+ * @property {boolean} [touched] something beside the image's row changes, and its version with it
  */
 
 /**
@@ -131,6 +133,7 @@ export function applyPatch(frame, patch) {
     message.instances.push(instance);
     states.set(instance.id, { ...state });
   }
+  if (patch.touched) frame.image_version += 1; // something beside the row has changed
   if (patch.image_status === undefined || patch.image_status === frame.image_status) return;
   frame.image_status = patch.image_status;
   frame.image_version += 1;

@@ -322,6 +322,16 @@ export class ReviewState extends OperationLog {
   }
 
   /**
+   * A comment, pinned to a place of an image.
+   * @param {{image_id: number, x: number, y: number}} about
+   * @param {string} text
+   */
+  comment({ image_id, x, y }, text) {
+    this.push({ kind: "comment", image_id, text, x, y }, { image_id, instances: [], touched: true });
+    this.decided.forget();
+  }
+
+  /**
    * Other masks for instances of the shown image, instances that go, and new ones.
    * @param {string} what names the edit in the journal
    * @param {Change[]} changes of instances that are not there any more nothing is said
@@ -421,7 +431,9 @@ export class ReviewState extends OperationLog {
 
   get canUndo() {
     if (this.decidesPending) {
-      const hasMore = this.pending.some(({ op }) => ["draw_box", "edit", "new_category", "reshape"].includes(op.kind));
+      const hasMore = this.pending.some(({ op }) =>
+        ["comment", "draw_box", "edit", "new_category", "reshape"].includes(op.kind),
+      );
       return this.decided.canUndo || hasMore || (this.message?.can_undo ?? false);
     }
     return this.message?.can_undo ?? false;

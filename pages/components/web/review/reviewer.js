@@ -8,6 +8,7 @@ import { pickableInstances, shownInstances } from "../viewer/state.js";
 import { Viewer } from "../viewer/viewer.js";
 import { CategoryDesk } from "./category_desk.js";
 import { hotKeyOf } from "./category_choice.js";
+import { Comments } from "./comments.js";
 import { DECISIONS, chooseDrawn, drawBox } from "./decisions.js";
 import { Editor } from "./editor.js";
 import { LookAhead } from "./look_ahead.js";
@@ -75,6 +76,7 @@ export class Reviewer {
     this.drawnBoxes = new Map();
     this.categories = new CategoryDesk(this, this.leaving.signal);
     this.viewer.list.onRename = () => this.categories.pick();
+    this.comments = new Comments(this);
     this.listen();
     void this.claimName();
   }
@@ -156,6 +158,7 @@ export class Reviewer {
     if (before !== null && newImage) this.carryChoices(before);
     if (arrived) this.arrive(place);
     chooseDrawn(this);
+    this.comments.show();
     this.showBar();
     this.ahead.look(state);
   }
@@ -200,6 +203,7 @@ export class Reviewer {
     if (frame === null) return;
     this.placed = place;
     this.editor.arrive();
+    this.comments.close();
     if (frame.focus !== null) {
       viewer.choose(frame.focus);
       const instance = viewer.model?.byId.get(frame.focus);
@@ -251,6 +255,7 @@ export class Reviewer {
   painted() {
     const { viewer } = this;
     this.editor.paint();
+    this.comments.paint();
     if (this.awaited === "" || viewer.model?.image.key !== this.awaited || viewer.picture.status !== "ready") return;
     this.awaited = "";
     // The drawing reaches the screen with this frame; a task after it comes when that is done.

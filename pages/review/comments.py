@@ -1,0 +1,69 @@
+"""The comments on the image that is reviewed: read, answered and resolved below the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from maskrcnn_core.common.one_line import counted
+from maskrcnn_core.projects.team.comments import (
+    MOST_OF_A_COMMENT,
+    Comment,
+    add_answer,
+    comments_of,
+    resolve_comment,
+)
+from pages.review.state import review_of
+from pages.shared.naming import with_name
+from pages.shared.open_project import OpenProject
+from pages.shared.session import ProjectUi
+from pages.shared.texts import show_core_errors
+
+__all__ = ["draw_comments"]
+
+
+def draw_comments(project: OpenProject, ui: ProjectUi) -> None:
+    """Draw the comments on the present image, the open ones first; nothing if there are none."""
+    item = review_of(ui).item
+    if item is None:
+        return
+    comments = [
+        one for row in project.store.images(project.row.id, ids=[item.image_id]) for one in comments_of(row)
+    ]
+    if not comments:
+        return
+    open_ones = sum(not one.is_resolved for one in comments)
+    st.subheader(f"{counted(open_ones, 'open comment')} on this image")
+    for one in sorted(comments, key=lambda one: one.is_resolved):
+        with st.container(border=True):
+            _draw_comment(project, ui, item.image_id, one)
+
+
+def _draw_comment(project: OpenProject, ui: ProjectUi, image_id: int, one: Comment) -> None:
+    key = f"{image_id}-{one.id}"
+    state = "resolved" if one.is_resolved else "open"
+    st.text(f"{one.id} · {one.who} · {one.at[:16].replace('T', ' ')} · {state}\n{one.text}")
+    for answer in one.answers:
+        st.text(f"    {answer.who} · {answer.at[:16].replace('T', ' ')}\n    {answer.text}")
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    with left.form(f"answer-{key}-{len(one.answers)}", border=False):
+        text = st.text_input(
+            "Answer", max_chars=MOST_OF_A_COMMENT, key=f"answer-text-{key}-{len(one.answers)}"
+        )
+        is_sent = st.form_submit_button("Send the answer")
+    if is_sent and text.strip():
+        _do(ui, lambda: add_answer(project.store, image_id, ui.who, one.id, text))
+    label = "Open it again" if one.is_resolved else "Resolve"
+    if right.button(label, key=f"resolve-{key}-{one.is_resolved}", width="stretch"):
+        wanted = not one.is_resolved
+        _do(ui, lambda: resolve_comment(project.store, image_id, ui.who, one.id, is_resolved=wanted))
+
+
+def _do(ui: ProjectUi, act: Callable[[], object]) -> None:
+    def act_and_draw() -> None:
+        act()
+        st.rerun()
+
+    with show_core_errors():
+        with_name(ui, act_and_draw)
