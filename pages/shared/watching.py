@@ -101,6 +101,7 @@ class _Session:
     has_news: bool = False
     list_part: str = ""
     listed: tuple[Visitor, ...] = ()
+    listed_for: int | None = None
     listed_at: float = -math.inf
     asked_at: float = -math.inf
 
@@ -155,6 +156,7 @@ class TeamWatch:
         with self._lock:
             if (one := self._sessions.get(session)) is not None:
                 one.list_part, one.listed, one.listed_at = part, others, self._clock()
+                one.listed_for = one.shows.image_id
         return others
 
     def others(self, session: str, project_id: int, who: str) -> tuple[Visitor, ...]:
@@ -257,7 +259,11 @@ class TeamWatch:
             is_old = one.has_news and now - one.drawn_at >= _ELSEWHERE_SECONDS
             claims = near_claims(others, one.shows.near)
             parts = [one.part] if one.is_stale or is_old or claims != one.shows.claims else []
-            if one.list_part and others != one.listed and now - one.listed_at >= _LIST_SECONDS:
+            # Who has gone on from an image where others are, or to one, is told so at once.
+            moved = {one.listed_for, one.shows.image_id} if one.listed_for != one.shows.image_id else set()
+            has_met = any(other.image_id in moved for other in others if other.image_id is not None)
+            is_other = others != one.listed and now - one.listed_at >= _LIST_SECONDS
+            if one.list_part and (has_met or is_other):
                 parts.append(one.list_part)
         return parts
 

@@ -178,6 +178,20 @@ def test_the_list_of_people_is_drawn_when_it_changes_but_not_too_often(world):
     assert world.look(10) == []
 
 
+def test_who_goes_on_is_no_longer_told_that_others_are_here(world):
+    world.draw("b", "Bob", 0)
+    world.draw("a", "Ann", 0)
+    world.look()
+    world.draw("a", "Ann", 0)
+    world.watch.list_people("a", "people", world.project, "Ann")
+    assert ("a", "people") not in world.look(0.5)
+    world.draw("a", "Ann", 1)
+    assert ("a", "people") in world.look(0.5)
+    world.watch.list_people("a", "people", world.project, "Ann")
+    world.draw("a", "Ann", 2)
+    assert ("a", "people") not in world.look(0.5), "nobody is at either"
+
+
 def test_sessions_on_different_projects_do_not_disturb_each_other(world):
     other = make_project(world.store, name="Other")
     world.draw("a", "Ann", 0)
