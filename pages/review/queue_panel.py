@@ -146,11 +146,11 @@ def keep_queue(project: OpenProject, review: ReviewUi, taken: Collection[int] = 
     if review.made_of == made_of:
         return
     here = review.item
-    found: Sequence[ImageRow] = ()
+    found: Sequence[ImageRow] | None = None
     with show_core_errors():
         found = project.searched(review.wanted.search)
     review.queue = make_queue(
-        found,
+        found or (),
         project.facts,
         [row.id for row in project.categories],
         review.wanted,
@@ -161,7 +161,7 @@ def keep_queue(project: OpenProject, review: ReviewUi, taken: Collection[int] = 
     if review.whose != "all":
         assignees = {image.id: assignee_of(image) for image in project.images}
         review.queue = own_queue(review.queue, assignees, project.who, review.whose)
-    review.made_of = made_of
+    review.made_of = None if found is None else made_of  # a search that is none is said again until it is one
     _name(review)
     review.at = next((at for at, item in enumerate(review.queue) if item.image_id not in taken), 0)
     if here is not None and here in review.queue:

@@ -86,6 +86,10 @@ def test_the_gallery_searches_all_images_and_review_takes_what_was_found(store):
     assert not app.exception and len(review_ui(app).queue) == 0
     box.set_value("colour:red").run()
     assert "expected tag:, category:" in app.error[0].value.replace("\\", "")
+    assert "expected tag:, category:" in app.run().error[0].value.replace("\\", "")
+    (box,) = [one for one in app.text_input if one.label == "Search"]
+    box.set_value("").run()
+    assert not any("expected tag" in error.value for error in app.error) and len(review_ui(app).queue) == 3
 
 
 def test_a_search_that_is_none_is_said_and_the_filter_is_let_go(store):
