@@ -3,6 +3,7 @@
 import pytest
 
 from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.projects.exchange.intake import import_files
 from maskrcnn_core.synthetic.scenes import draw_scene
 from tests.browser.chromium import remember_name
 from tests.browser.review_page import CATEGORIES, ReviewPage, link_of, make_project
@@ -144,6 +145,26 @@ def test_a_box_gets_the_networks_guess_unless_a_category_is_active(review, named
     review.wait(saved="true", status_counts="4,2,0")
     assert named()[max(named())] == other
     review.page.get_by_text(f"added: {other}, the active category").wait_for()
+
+
+def test_a_box_whose_category_nobody_knows_waits_until_it_is_said(page, address, store):
+    project = store.create_project("No categories", "ann")
+    import_files(store, project.id, "ann", [("scene.png", encode_png(SCENE.pixels))])
+    review = ReviewPage(page, link_of(address, project))
+    review.press("r")
+    review.drag((20, 20), (110, 100))
+    picker(review).wait_for()
+    review.wait(waiting_shapes="1", status_counts="0,0,0")
+    assert page.locator("[data-part=refusal-count]").is_hidden(), "it only waits"
+    review.press(*"gizmo", "Enter")
+    review.wait(waiting_shapes="0", saved="true", status_counts="0,1,0")
+    (row,) = store.instances(project.id)
+    (category,) = store.categories(project.id)
+    assert (category.name, row.category_id, row.source) == ("gizmo", category.id, "person")
+    for _ in range(2):
+        review.press("u")
+    review.wait(saved="true", status_counts="0,0,0")
+    assert store.categories(project.id) == []
 
 
 def test_a_row_of_the_list_is_renamed_in_place(review, named):

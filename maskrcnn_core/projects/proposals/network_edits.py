@@ -92,11 +92,10 @@ class BoxDrawer:
             operation: see :meth:`Store.decide`.
 
         Raises:
-            CategoryNeededError: if the network knows none of the project's categories, and no one says which.
+            CategoryNeededError: if nobody says which, and the network knows none of the project's categories.
             InputError: if the box is none, or lies outside of the image.
             ImageError: if the image's file cannot be read.
-            StoreError: if the image is not there, the project has no category, or the network finds no pixel
-                of an object in the box.
+            StoreError: if the image is not there, or the network finds no pixel of an object in the box.
         """
         project_id = self._store.project_of(image_id)
         if project_id is None:
@@ -104,7 +103,7 @@ class BoxDrawer:
         (image,) = self._store.images(project_id, ids=[image_id])
         categories = self._store.categories(project_id)
         if not categories:
-            raise StoreError("the project has no category yet: add one under Categories")
+            raise CategoryNeededError("the project has no category yet: name the first one")
         stretch = stretch_of(self._store.project(project_id))
         mapping = mapping_of(self._store, project_id, self.predictor)
         wanted = None if category is None else find_category(self._store, project_id, category)

@@ -178,6 +178,6 @@ def test_what_cannot_become_an_instance_is_refused_in_a_sentence(store, project,
     bare = store.create_project("Bare", "ann").id
     import_images(store, bare, "ann", [("scene.png", encode_png(SCENE.pixels))])
     (image,) = store.images(bare)
-    with pytest.raises(StoreError, match="no category yet"):
+    with pytest.raises(CategoryNeededError, match="no category yet: name the first one"):
         drawer.draw(image.id, box_of(SCENE.masks[0]), "ann")
     assert store.instances(project) == []

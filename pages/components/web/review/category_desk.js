@@ -141,6 +141,11 @@ export class CategoryDesk {
     else reviewer.bar.say("a box on another image waits for its category");
   }
 
+  /** Let a box wait whose category neither a person nor the network has said. @param {import("./review_state.js").Operation} op */
+  askAgain({ image_id, box }) {
+    this.ask({ image_id: Number(image_id), box: /** @type {Box} */ (box) });
+  }
+
   /**
    * @param {WaitingShape[]} shapes
    * @param {Category} category

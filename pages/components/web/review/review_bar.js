@@ -171,8 +171,7 @@ export class ReviewBar {
     const dot = /** @type {HTMLElement} */ (chip.firstElementChild);
     dot.style.setProperty("--dot", active?.color ?? "transparent");
     chip.dataset.waiting = String(count);
-    const asked = count === 1 ? "1 shape: what is it?" : `${count} shapes: what?`;
-    controls.setText("active-name", count > 0 ? asked : (active?.name ?? "No category"));
+    controls.setText("active-name", count > 0 ? `${count} waiting` : (active?.name ?? "No category"));
     chip.setAttribute(
       "aria-label",
       `Active category: ${active?.name ?? "none"}${count > 0 ? `; ${count} waiting` : ""}`,

@@ -119,7 +119,7 @@ export class Reviewer {
     const fresh = this.refusals.list.add(data.project_id, rest);
     if (fresh.length > 0) this.bar.say(`not carried out: ${fresh[fresh.length - 1].text}`);
     this.show();
-    for (const { op } of nameless) this.categories.ask(/** @type {any} */ ({ image_id: op?.image_id, box: op?.box }));
+    for (const { op } of nameless) if (op !== undefined) this.categories.askAgain(op);
     const remark = this.state.takeRemark();
     if (remark !== "") this.bar.say(remark);
     this.tellHere(data);
