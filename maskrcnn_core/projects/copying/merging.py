@@ -32,6 +32,7 @@ from maskrcnn_core.projects.image_tags import tags_extra, tags_of
 from maskrcnn_core.projects.journal import Change, New, Ref
 from maskrcnn_core.projects.records import CategoryRow, ImageRow, InstanceRow
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.projects.team.comments import MOST_COMMENTS, Comment, comments_extra, comments_of
 
 __all__ = ["MERGE", "MergePlan", "MergeReport", "carry_out_merge", "plan_merge"]
 
@@ -230,18 +231,36 @@ class _Merge:
     def _join_image(self, rows: list[ImageRow], there: ImageRow) -> None:
         self.joined += len(rows)
         values: dict[str, Any] = {}
-        extra, tags = dict(there.extra), set(tags_of(there))
+        extra, tags, comments = dict(there.extra), set(tags_of(there)), comments_of(there)
         for row in rows:
             self.conflicts["image status"] += row.status != there.status
             self.conflicts["keys"] += _clashes(row.extra, there.extra)
             extra = {**{key: value for key, value in row.extra.items() if key != OURS}, **extra}
             tags |= set(tags_of(row))
+            comments = self._joined_comments(comments, comments_of(row))
             if row.digest and not there.digest:
                 values["digest"] = row.digest
-        if (extra := tags_extra(extra, tags)) != there.extra:
+        extra = tags_extra(extra, tags)
+        if comments != comments_of(there):
+            extra = comments_extra(extra, comments)
+        if extra != there.extra:
             values["extra"] = extra
         if values:
             self.changes.append(Change("image", there.id, there.version, values))
+
+    def _joined_comments(
+        self, there: tuple[Comment, ...], others: tuple[Comment, ...]
+    ) -> tuple[Comment, ...]:
+        """Return the comments of both; one that the target does not have gets the next number."""
+        for one in others:
+            if any(replace(one, id=known.id) == known for known in there):
+                continue
+            if len(there) >= MOST_COMMENTS:
+                self.conflicts["comments"] += 1
+                continue
+            number = max((known.id for known in there), default=0) + 1
+            there = (*there, replace(one, id=number))
+        return there
 
     def _without_taken_id(self, row: CategoryRow | ImageRow, taken: set[str]) -> dict[str, Any]:
         """Return what is kept beside a row, without a text id that another row of the target has."""
@@ -328,6 +347,9 @@ _CONFLICTS: Mapping[str, Callable[[int], str]] = {
     ),
     "keys": lambda n: f"{counted(n, 'value')} of imported files {_differ(n)}; the target's stays",
     "image status": lambda n: f"{counted(n, 'image')} of both {_differ(n)} in status; the target's stays",
+    "comments": lambda n: (
+        f"{counted(n, 'comment')} {'is' if n == 1 else 'are'} left out: an image has at most {MOST_COMMENTS}"
+    ),
     "text id": lambda n: (
         f"{counted(n, 'text id')} {'is' if n == 1 else 'are'} taken in the target; left out, "
         "the number is used instead"

@@ -35,6 +35,7 @@ __all__ = [
     "add_answer",
     "add_comment",
     "are_comments",
+    "comments_extra",
     "comments_of",
     "open_comments",
     "resolve_comment",
@@ -219,7 +220,7 @@ def _amend(
         row = journal.held_rows(connection, project_id, {"image": [image_id]})["image", image_id]
         if row["gone"]:
             raise StoreError(f"image {one_line(row['file_name'])}: somebody has removed it")
-        extra = _extra_with(row["extra"], change(_read(row["extra"])))
+        extra = comments_extra(row["extra"], change(_read(row["extra"])))
         changes = [Change("image", image_id, row["version"], {"extra": extra})]
         return journal.decide(
             connection, project_id, who, kind, changes, image_id=image_id, operation=operation
@@ -231,7 +232,8 @@ def _read(extra: Extra) -> tuple[Comment, ...]:
     return msgspec.convert(found, _Comments) if found and are_comments(found) else ()
 
 
-def _extra_with(extra: Mapping[str, Any], comments: Sequence[Comment]) -> dict[str, Any]:
+def comments_extra(extra: Mapping[str, Any], comments: Sequence[Comment]) -> dict[str, Any]:
+    """Return what is kept beside an image's row, with other comments."""
     ours = {key: value for key, value in ours_of(extra).items() if key != COMMENTS}
     if comments:
         ours[COMMENTS] = msgspec.json.decode(msgspec.json.encode(comments))  # lists, as they come back

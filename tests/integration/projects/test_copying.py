@@ -16,6 +16,7 @@ from maskrcnn_core.projects.journal import WantedId
 from maskrcnn_core.projects.new_rows import new_image, new_instance
 from maskrcnn_core.projects.records import STATUSES, Doubts
 from maskrcnn_core.projects.removal import archive_project, delete_project
+from maskrcnn_core.projects.team.comments import add_comment, comments_of
 from maskrcnn_core.projects.undo_report import tell_turn
 from tests.builders.core import disc
 from tests.builders.projects import SIZE, change, make_project
@@ -184,6 +185,23 @@ def test_where_the_two_differ_the_target_stays_and_each_kind_is_counted(store):
         Attribute("age", "number"),
     )
     assert [values_of(row) for row in store.instances(target)] == [{}] * 5
+
+
+def test_comments_of_both_stay_on_an_image_of_both(store):
+    target = make_project(store, images=1)
+    add_comment(store, store.images(target)[0].id, "ann", "which one?", (1, 2))
+    source = duplicate_project(store, target, "bob", "Source").id
+    add_comment(store, store.images(source)[0].id, "bob", "that one", (3, 4))
+    add_comment(store, store.images(target)[0].id, "cleo", "none", (5, 6))
+    assert merge(store, source, target).conflicts == ()
+    found = comments_of(store.images(target)[0])
+    assert [(one.id, one.who, one.text) for one in found] == [
+        (1, "ann", "which one?"),
+        (2, "cleo", "none"),
+        (3, "bob", "that one"),
+    ]
+    store.undo(target, "ann")
+    assert [one.who for one in comments_of(store.images(target)[0])] == ["ann", "cleo"]
 
 
 def test_two_instances_with_one_mask_stay_two(store):
