@@ -328,7 +328,7 @@ def _follow(
     page, _ = _open(context, f"{address}/{start}?project={project}", there)
     time.sleep(1.5)  # a person looks at it first; what the page still does is not the link's
     began = time.perf_counter()
-    page.get_by_test_id("stSidebar").get_by_role("link", name=name).click()
+    page.get_by_test_id("stHeader").get_by_role("link", name=name).click()
     page.wait_for_url(f"**/{name.lower()}?*", timeout=120_000)
     page.locator(wanted).first.wait_for(timeout=120_000)
     taken = time.perf_counter() - began

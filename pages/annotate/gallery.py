@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["draw_gallery"]
 
 _NAME = 18  # characters of a name that the list has room for
+_ROWS = 6  # that are seen without scrolling the list
 _SOONEST, _LATEST = 0.7, 5.0  # seconds until a list with waiting images looks again
 
 
@@ -85,13 +86,13 @@ def _draw(state: UiState, predictor: Predictor | None) -> None:
         key=key,
         selection_default={"selection": {"rows": [at], "columns": []}},
         hide_index=True,
-        height=min(38 + 48 * len(table), 620),
+        height=min(38 + 48 * len(table), 38 + 48 * _ROWS),
         row_height=48,
         on_select=choose,
         selection_mode="single-row-required",
         column_config={
-            "": st.column_config.ImageColumn(width=56),
-            "state": st.column_config.TextColumn(width=112),
+            "": st.column_config.ImageColumn(width=52),
+            "state": st.column_config.TextColumn(width=84),
         },
         alt="Open images and their state; choose a row to look at an image",
     )

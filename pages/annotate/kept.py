@@ -25,8 +25,7 @@ def draw_closing(state: UiState) -> None:
         rest = list(state.workspace.images)
         state.look_at(rest[min(at, len(rest) - 1)] if rest else None)
 
-    one, all_of_them = st.columns(2)
-    one.button(
+    st.button(
         "Close this image",
         key="close",
         icon=":material/close:",
@@ -34,7 +33,7 @@ def draw_closing(state: UiState) -> None:
         args=([images[at]],),
         width="stretch",
     )
-    all_of_them.button(
+    st.button(
         "Close all",
         key="close-all",
         icon=":material/clear_all:",
@@ -59,15 +58,14 @@ def draw_reopening(state: UiState) -> None:
         if added:
             state.look_at(added[0])
 
-    back, rid = st.columns(2)
-    back.button(
+    st.button(
         f"Open {plain(_named(closed))} again",
         key="reopen",
         icon=":material/undo:",
         on_click=reopen,
         width="stretch",
     )
-    rid.button(
+    st.button(
         "Delete what was closed",
         key="remove-closed",
         icon=":material/delete:",

@@ -9,7 +9,7 @@ import streamlit as st
 from pages.annotate.downloads import draw_downloads
 from pages.annotate.gallery import draw_gallery
 from pages.annotate.image_panel import draw_image
-from pages.annotate.kept import draw_left_open, draw_reopening
+from pages.annotate.start import draw_start
 from pages.annotate.to_project import draw_mend
 from pages.shared.domains import draw_domain_hint
 from pages.shared.ending import end_page
@@ -17,7 +17,7 @@ from pages.shared.fetching import draw_fetching, take_over
 from pages.shared.intake import draw_camera, draw_report, draw_samples, draw_uploader
 from pages.shared.model_choice import draw_model_choice, draw_thresholds
 from pages.shared.session import UiState, get_state
-from pages.shared.steady import DESK
+from pages.shared.steady import ACTIONS, DESK
 from pages.shared.whole import Whole
 
 if TYPE_CHECKING:
@@ -32,34 +32,25 @@ def draw_desk(state: UiState, predictor: Predictor | None) -> None:
     the slider and pressing Prepare at once would lose the press.
     """
     before, made_before = state.choices, state.prepared
-    draw_mend(state, predictor)
-    draw_image(state, predictor)
-    if predictor is not None:
-        draw_downloads(state, predictor)
+    actions, viewer = st.container(key=ACTIONS, horizontal=True), st.container()
+    with viewer:
+        draw_image(state, predictor)
+    with actions:  # after the viewer, whose choices they act on
+        draw_mend(state, predictor)
+        if predictor is not None:
+            with st.popover("Download", icon=":material/download:", key="download"):
+                draw_downloads(state, predictor)
     # The list of images counts by the same thresholds, and the tab asks before a made file is lost.
     if state.choices != before or state.prepared not in (None, made_before):
         st.rerun()
-
-
-def draw_start(state: UiState) -> None:
-    st.title("Drop in an image, get its objects")
-    st.text("Every object gets a mask. Move the thresholds, see the result at once, and export exact files.")
-    left, right = st.columns([3, 2], gap="medium")
-    with left:
-        draw_uploader(state)
-    with right:
-        draw_camera(state)
-    draw_report(state)
-    draw_reopening(state)
-    draw_left_open(state)
-    st.subheader("Or try one of these")
-    draw_samples(state)
 
 
 page_state = get_state()
 page_state.of(Whole).wait()
 take_over(page_state)
 with st.sidebar:
+    # The images stand above the model, which is drawn first: they are those of its runs.
+    images = st.container()
     chosen = draw_model_choice(page_state, is_needed=bool(page_state.workspace.images))
     draw_fetching(page_state, chosen)
     draw_thresholds(page_state)
@@ -71,17 +62,15 @@ if not page_state.workspace.images:
 if chosen is not None:
     page_state.workspace.start(chosen, page_state.thresholds, first=page_state.current)
 
-with st.container(key=DESK):
-    left, right = st.columns([5, 9], gap="medium")
-with left:
+with images:
+    # A hint that comes or goes between the others would have the browser rebuild them.
+    with st.container():
+        draw_domain_hint(page_state)
     draw_gallery(page_state, chosen)
     draw_report(page_state)
     with st.expander("Add images", icon=":material/add_photo_alternate:"):
         draw_uploader(page_state)
         draw_camera(page_state)
         draw_samples(page_state, across=2)
-with right:
-    # A hint that comes or goes between the others would have the browser rebuild the viewer.
-    with st.container():
-        draw_domain_hint(page_state)
+with st.container(key=DESK):
     draw_desk(page_state, chosen)

@@ -20,6 +20,7 @@ from pages.shared.naming import draw_whose
 from pages.shared.open_project import OpenProject, choose_project, parameter
 from pages.shared.progress import draw_progress
 from pages.shared.session import REVIEWER, ProjectUi, get_state
+from pages.shared.steady import DESK, NOTICES
 from pages.shared.taking import take_waiting
 from pages.shared.texts import plain, show_core_errors
 
@@ -52,9 +53,9 @@ def draw_steps(review: ReviewUi) -> None:
 def draw_desk(project: OpenProject, ui: ProjectUi) -> None:
     """Draw what decisions change; a fragment, so that a decision costs no more than it must."""
     client, is_saved, is_away = "", False, False
-    # What is said of saving comes and goes below the picture, so that it stays where it is.
-    desk, below = st.container(), st.container()
-    with below:
+    # What is said of saving comes and goes over the page, so that the picture stays where it is.
+    desk, said = st.container(), st.container(key=f"review-{NOTICES}")
+    with said:
         with show_core_errors():
             try:
                 was_named = ui.is_named
@@ -75,7 +76,7 @@ def draw_desk(project: OpenProject, ui: ProjectUi) -> None:
 
 
 def draw_picture(project: OpenProject, ui: ProjectUi, client: str, *, is_saved: bool) -> None:
-    """Draw the reviewer, and how far the project is."""
+    """Draw the reviewer, and below it how far the project is."""
     review, is_drawn = review_of(ui), False
     review.follow(ui.taken.moves)
     item = review.item
@@ -102,6 +103,8 @@ def draw_picture(project: OpenProject, ui: ProjectUi, client: str, *, is_saved: 
             project.store.mark_opened(item.image_id)
     if not is_drawn:
         draw_steps(review)
+    elif review.shown is not None:
+        draw_progress(review.shown.images, review.shown.instances)
 
 
 def draw_end(project: OpenProject, review: ReviewUi) -> None:
@@ -120,7 +123,7 @@ def draw_end(project: OpenProject, review: ReviewUi) -> None:
 
 
 def what_is_shown(project: OpenProject, ui: ProjectUi, client: str) -> ReviewMessage:
-    """Draw the progress and return the reviewer's message: the earlier ones while the database is away."""
+    """Return the reviewer's message: the earlier one while the database is away."""
     review, is_away = review_of(ui), False
     shown = review.shown
     others = others_here(project.row.id, ui)
@@ -132,7 +135,6 @@ def what_is_shown(project: OpenProject, ui: ProjectUi, client: str) -> ReviewMes
         if shown is None or shown.message.project_id != project.row.id:
             raise
         is_away = True
-    draw_progress(shown.images, shown.instances)
     return message_while_away(shown) if is_away else shown.message
 
 
@@ -156,17 +158,17 @@ def draw_page(ui: ProjectUi) -> None:
         draw_accept_all(project, review)
         draw_box_choice(project, ui, review.round)
         draw_people(project, ui)
-    draw_desk(project, ui)
+    with st.container(key=DESK):
+        draw_desk(project, ui)
 
 
 def draw_last(ui: ProjectUi) -> None:
     """Draw what was on the desk if the database does not respond: keys still work, and are saved later."""
     if isinstance(ui.last, OpenProject) and ui.last.row.id == ui.id and review_of(ui).shown is not None:
-        draw_desk(ui.last, ui)
+        with st.container(key=DESK):
+            draw_desk(ui.last, ui)
 
 
-# The picture is what one comes for: it begins high, and has the width.
-st.html("<style>.stMainBlockContainer { padding: 3.2rem 1.5rem 1rem; }</style>")
 page_ui = get_state().project
 with show_core_errors(), waits_for_database(lambda: draw_last(page_ui)):
     draw_page(page_ui)

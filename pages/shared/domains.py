@@ -111,21 +111,22 @@ def draw_domain_hint(state: UiState) -> None:
     if kept & state.domains_kept:
         return
     seems, chosen = domain_by_key(guess.domain), domain_by_key(state.domain)
-    st.info(
-        f"This looks like {seems.looks_like}. **{chosen.title}** finds {chosen.finds}.",
-        icon=":material/travel_explore:",
-    )
 
     def keep(what: str) -> None:
         state.domains_kept.add((what, chosen.key))
 
-    with st.container(horizontal=True):  # which breaks the line where a narrow page has no room
+    with st.container(border=True, gap="small", key="domain-hint"):
+        st.markdown(
+            f":material/travel_explore: This looks like {seems.looks_like}. **{chosen.title}** finds "
+            f"{chosen.finds}."
+        )
         st.button(
             f"Switch to {seems.title}",
             key="switch-domain",
             type="primary",
             on_click=choose_domain,
             args=(state, seems.key),
+            width="stretch",
         )
         st.button(
             f"Keep {chosen.title}",
@@ -133,6 +134,7 @@ def draw_domain_hint(state: UiState) -> None:
             help="For this image only; another image that does not fit shows the hint again.",
             on_click=keep,
             args=(state.current,),
+            width="stretch",
         )
         if len(state.workspace.images) > 1:
             st.button(
@@ -142,6 +144,7 @@ def draw_domain_hint(state: UiState) -> None:
                 "choose another domain.",
                 on_click=keep,
                 args=(seems.key,),
+                width="stretch",
             )
 
 

@@ -1,32 +1,22 @@
-"""What the app adds to Streamlit's style: pictures do not fade, and narrow pages cut no labels."""
+"""What the app adds to Streamlit's style: pictures do not fade, and a desk fills its window."""
+
+from pathlib import Path
 
 import streamlit as st
 
-__all__ = ["DESK", "SAMPLES", "keep_steady"]
+__all__ = ["ACTIONS", "DESK", "NOTICES", "SAMPLES", "keep_steady"]
 
-_STYLE = """
-<style>
-.stElementContainer:has(> .stBidiComponent) { opacity: 1 !important; transition: none !important; }
-@media (min-width: 768px) {
-  [data-testid="stMainBlockContainer"] { padding-left: 2rem; padding-right: 2rem; }
-}
-.st-key-desk, [class*="samples"] { container-type: inline-size; }
-@container (max-width: 680px) {
-  :is(.st-key-desk, [class*="samples"]) > * > [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }
-  .st-key-desk > * > * > [data-testid="stColumn"] { min-width: 100%; }
-  [class*="samples"] > * > * > [data-testid="stColumn"] { min-width: min(11rem, 100%); }
-}
-</style>
-"""
+_STYLE = Path(__file__).with_name("screen.css")
 DESK = "desk"
-"""The key of a container whose columns stand one below the other where there is no room for both."""
+"""The key of the container with the viewer or the reviewer: its page gives it all the room there is."""
+ACTIONS = "page-actions"
+"""The key of a row of buttons that stands in the header where that has room, and else above the desk."""
+NOTICES = "notices"
+"""The key of a container for what has to be answered: it lies over the page and moves nothing."""
 SAMPLES = "samples"
 """The key of a container whose rows are broken where there is no room for them."""
 
 
 def keep_steady() -> None:
-    """Add the style.
-
-    Pictures keep their full opacity: half a second into a run Streamlit fades what is not drawn again.
-    """
+    """Add the style; see ``screen.css``."""
     st.html(_STYLE)

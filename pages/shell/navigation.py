@@ -9,6 +9,7 @@ there is a file there that does nothing but `through_app`.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 from streamlit.navigation.page import Page
@@ -21,11 +22,11 @@ from pages.shared.fetching import begin_fetching
 from pages.shared.housekeeping import keep_house
 from pages.shared.kept_images import join_told, kept_images
 from pages.shared.naming import draw_whose, login_name
+from pages.shared.page_table import PAGES
 from pages.shared.session import get_state
-from pages.shared.steady import keep_steady
+from pages.shared.steady import NOTICES, keep_steady
 from pages.shared.taking import take_waiting
 from pages.shared.texts import show_core_errors
-from pages.shell.page_table import PAGES
 from pages.shell.turns import PAGE_TURNS
 from pages.shell.warming import warm_up
 
@@ -36,6 +37,8 @@ _TRIES = 5
 _ROOT = Path(__file__).parents[2]
 # A file of our own: an icon by name, also a page's, would be fetched from a foreign host.
 _ICON = Path(__file__).with_name("icon.png")
+_LOGO = Path(__file__).with_name("logo.svg")
+_SIDEBAR_WIDTH = 256
 
 
 def run_app() -> None:
@@ -48,9 +51,14 @@ def _run_app() -> None:
     keep_house()  # before the first session has a state, as nothing of it shall be frozen
     warm_up()
     begin_fetching()
-    st.set_page_config(page_title="MaskDesk", page_icon=str(_ICON), layout="wide")
-    keep_steady()
     page = _page_of_the_link()
+    # In a review the picture is what one comes for. Who opens the sidebar keeps it: the browser remembers.
+    sidebar: Literal["collapsed"] | int = "collapsed" if page.url_path == "review" else _SIDEBAR_WIDTH
+    st.set_page_config(
+        page_title="MaskDesk", page_icon=str(_ICON), layout="wide", initial_sidebar_state=sidebar
+    )
+    st.logo(str(_LOGO), icon_image=str(_ICON))
+    keep_steady()
     state = get_state()
     ui = state.project
     join_told(state)
@@ -58,9 +66,9 @@ def _run_app() -> None:
         ui.call(name)
     ui.who = ui.who or login_name()
     client = ""
-    with show_core_errors():
+    with st.container(key=NOTICES), show_core_errors():
         client = take_waiting(ui, OUTBOX)
-        if page.url_path != "review":  # which asks below its picture
+        if page.url_path != "review":  # which asks by itself
             draw_whose(ui)
     try:
         with until_its_end():
@@ -95,10 +103,10 @@ def _page_of_the_link() -> Page:
     context = get_script_run_ctx()
     asked_for = _asked_for(context) if context is not None else ""
     if context is None or not asked_for:
-        return st.navigation(rows)
+        return st.navigation(rows, position="top")
     for _ in range(_TRIES):
         context.pages_manager.set_script_intent(asked_for, "")
-        page = st.navigation(rows)
+        page = st.navigation(rows, position="top")
         known = context.pages_manager.get_pages().get(asked_for)
         if known is None or known.get("url_pathname") == page.url_path:
             break

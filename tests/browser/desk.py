@@ -64,7 +64,15 @@ class Desk:
         """Waits until the script has run with all that was done so far, and no run is asked for."""
         self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
 
+    def open_downloads(self):
+        """One click, if they are not open yet."""
+        formats = self.page.get_by_role("radiogroup", name="Format")
+        if not formats.is_visible():
+            self.page.locator(".st-key-download button").first.click()
+            formats.wait_for()
+
     def download(self, title, every=False):
+        self.open_downloads()
         self.page.get_by_role("radiogroup", name="Format").get_by_text(title, exact=True).click()
         if every:
             self.page.get_by_text("images that have run").click()

@@ -43,6 +43,16 @@ def link_of(address, project, **more):
     return f"{address}/review?project={project.id}" + "".join(f"&{k}={v}" for k, v in more.items())
 
 
+def open_sidebar(page):
+    """Unfold the sidebar, which a review begins without; it answers its part of the page."""
+    sidebar = page.get_by_test_id("stSidebar")
+    sidebar.wait_for(state="attached")
+    if sidebar.get_attribute("data-collapsed") == "true":
+        page.get_by_test_id("stExpandSidebarButton").click()
+        page.locator("[data-testid=stSidebar][data-collapsed=false]").wait_for()
+    return sidebar
+
+
 _NAME_IS_TOLD = """() => {
   const held = sessionStorage.getItem("maskdesk-who") || localStorage.getItem("maskdesk-who");
   const name = 'input[aria-label="Your name, for the journal"]';
@@ -86,6 +96,7 @@ class ReviewPage:
         self.page.locator(f".viewer[data-part=root]{selector}").wait_for(timeout=90_000)
 
     def call_oneself(self, name):
+        open_sidebar(self.page)
         self.page.get_by_role("textbox", name="Your name, for the journal").fill(name)
         self.page.keyboard.press("Enter")
         # The browser keeps the name once Python has it, and so this page will not be drawn again for it.

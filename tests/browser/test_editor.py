@@ -11,7 +11,7 @@ from maskrcnn_core.synthetic.scenes import draw_scene
 from tests.browser.chromium import remember_name
 from tests.browser.desk import Desk
 from tests.browser.frames import next_frame, wait_until
-from tests.browser.review_page import ReviewPage, link_of, make_project
+from tests.browser.review_page import ReviewPage, link_of, make_project, open_sidebar
 
 pytestmark = pytest.mark.browser
 
@@ -276,7 +276,7 @@ def test_a_stroke_over_the_servers_answer_is_kept_and_one_over_another_picture_i
 
 
 def test_in_a_queue_of_instances_no_other_one_is_decided_in_the_place_of_one_that_is_gone(review, rows):
-    review.page.get_by_test_id("stSidebar").get_by_role("radio", name="Instances").click()
+    open_sidebar(review.page).get_by_role("radio", name="Instances").click()
     review.page.get_by_text("1 of 4").wait_for(timeout=60_000)
     review.wait(at=0, saved="true")
     review.press("Delete")

@@ -156,6 +156,7 @@ def test_the_slider_filters_and_the_file_holds_exactly_what_is_shown(desk):
 def test_while_a_file_is_made_the_one_before_is_not_offered(desk):
     desk.download("Segments")
     assert desk.offered.count() == 1
+    desk.open_downloads()
     desk.page.get_by_role("button", name="Prepare").click()
     desk.page.get_by_role("button", name="Cancel").wait_for(timeout=60_000)
     assert desk.offered.count() == 0

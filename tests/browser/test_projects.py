@@ -15,7 +15,15 @@ from maskrcnn_core.synthetic.scenes import draw_scene
 from tests.browser.chromium import remember_name
 from tests.browser.conftest import ROOT
 from tests.browser.frames import wait_until
-from tests.browser.review_page import CATEGORIES, ReviewPage, link_of, make_project, settle, wait_for_the_name
+from tests.browser.review_page import (
+    CATEGORIES,
+    ReviewPage,
+    link_of,
+    make_project,
+    open_sidebar,
+    settle,
+    wait_for_the_name,
+)
 from tests.builders.projects import change
 
 pytestmark = pytest.mark.browser
@@ -64,7 +72,7 @@ def test_a_link_opens_the_app_around_its_page_also_first_after_a_start(page, ser
     page.on("request", lambda request: hosts.add(request.url.split("/")[2] if "//" in request.url else ""))
     page.goto(f"{fresh}/project")
     page.get_by_text("Create a project").wait_for(timeout=60_000)
-    page.get_by_test_id("stSidebar").get_by_role("link", name="Review").wait_for()
+    page.get_by_test_id("stHeader").get_by_role("link", name="Review").wait_for()
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert hosts - {""} == {fresh.split("/")[2]}
 
@@ -183,7 +191,7 @@ def test_keys_decide_and_undo_and_a_reload_loses_nothing(page, address, store, p
 )
 def test_a_decision_and_at_once_another_page(page, address, store, project, title, seen):
     review = ReviewPage(page, link_of(address, project))
-    link = page.get_by_test_id("stSidebar").get_by_role("link", name=title)
+    link = page.get_by_test_id("stHeader").get_by_role("link", name=title)
     place = link.bounding_box()
     review.press("a", "a", "d")
     page.mouse.click(place["x"] + 20, place["y"] + place["height"] / 2)
@@ -304,7 +312,7 @@ def test_half_an_outline_does_not_come_along_to_the_next_picture(page, address, 
 
 def test_single_instances_are_gone_through_by_doubt(page, address, store, project):
     review = ReviewPage(page, link_of(address, project))
-    page.get_by_test_id("stSidebar").get_by_role("radio", name="Instances").click()
+    open_sidebar(page).get_by_role("radio", name="Instances").click()
     page.get_by_text("1 of 12").wait_for(timeout=60_000)
     review.wait(at=0)
     review.press("a", "d", "a")

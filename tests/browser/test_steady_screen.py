@@ -11,7 +11,7 @@ from maskrcnn_core.projects.exchange.intake import import_files
 from maskrcnn_core.projects.review.review_queue import QueueFilter
 from maskrcnn_core.synthetic.scenes import draw_scene
 from tests.browser.chromium import remember_name
-from tests.browser.review_page import ReviewPage, link_of, make_project, settle
+from tests.browser.review_page import ReviewPage, link_of, make_project, open_sidebar, settle
 from tests.builders.projects import change
 
 pytestmark = pytest.mark.browser
@@ -158,9 +158,9 @@ def test_each_refusal_is_a_line_of_its_project_until_it_is_closed(page, address,
     open_in_menu(page, project.name)
     review.wait(image_id=store.images(project.id)[0].id)
     count.get_by_text("1 not carried out").wait_for()
-    page.get_by_test_id("stSidebar").get_by_role("link", name="Models").click()
+    page.get_by_test_id("stHeader").get_by_role("link", name="Models").click()
     page.get_by_text("Your own model").wait_for()
-    page.get_by_test_id("stSidebar").get_by_role("link", name="Review").click()
+    page.get_by_test_id("stHeader").get_by_role("link", name="Review").click()
     review.wait()
     count.get_by_text("1 not carried out").wait_for()
     assert lines.count() == 1, "what was closed stays closed"
@@ -169,7 +169,7 @@ def test_each_refusal_is_a_line_of_its_project_until_it_is_closed(page, address,
 
 
 def open_in_menu(page, name):
-    page.get_by_test_id("stSidebar").get_by_role("combobox").first.click()
+    open_sidebar(page).get_by_role("combobox").first.click()
     page.get_by_role("option", name=name, exact=True).click()
     settle(page)
 
@@ -288,7 +288,7 @@ def test_alt_and_arrows_step_through_stages(page, address):
     steps.get_by_text("1 of 3").wait_for()
     settle(page)
 
-    page.get_by_test_id("stSidebar").get_by_role("link", name="How it works").click()
+    page.get_by_test_id("stHeader").get_by_role("link", name="How it works").click()
     page.locator('[data-part="stage-view"][data-ready="true"]').first.wait_for()
     for at in range(1, 7):  # the sixth has boxes, which the arrow keys move
         steps.get_by_text(f"{at} of ").wait_for()

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.projects.team.comments import comments_of
 from maskrcnn_core.synthetic.scenes import draw_scene
-from tests.browser.review_page import ReviewPage, link_of, make_project
+from tests.browser.review_page import ReviewPage, link_of, make_project, open_sidebar
 
 pytestmark = pytest.mark.browser
 
@@ -38,7 +38,7 @@ def people(browser):
 
 
 def sidebar(review):
-    return review.page.get_by_test_id("stSidebar")
+    return open_sidebar(review.page)
 
 
 def images_of(store, project):

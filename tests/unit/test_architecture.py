@@ -12,7 +12,7 @@ from maskrcnn_core.formats import FORMATS
 from maskrcnn_core.models.backbones import BACKBONES
 from maskrcnn_core.models.catalog import MODELS
 from maskrcnn_core.models.domains import DOMAINS
-from pages.shell.page_table import PAGES
+from pages.shared.page_table import PAGES
 
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "maskrcnn_core"

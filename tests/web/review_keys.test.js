@@ -103,7 +103,7 @@ function element(tagName, attributes = {}) {
     tagName,
     isContentEditable: attributes.contenteditable === "true",
     getAttribute: (/** @type {string} */ name) => attributes[name] ?? null,
-    closest: () => null,
+    closest: (/** @type {string} */ wanted) => (wanted === attributes.within ? {} : null),
   });
 }
 
@@ -121,6 +121,9 @@ test("keys belong to whoever writes, chooses or slides", () => {
   assert.ok(!isTakenBy(element("INPUT", { type: "range" }), "a", false));
   for (const key of ["PageUp", "Home"]) assert.ok(isTakenBy(element("INPUT", { type: "range" }), key, false));
   assert.ok(!isTakenBy(element("INPUT", { type: "checkbox" }), "d", false));
+  const tool = element("BUTTON", { within: '[role="toolbar"]' });
+  for (const key of ["End", "ArrowDown"]) assert.ok(isTakenBy(tool, key, false), "it leads through the toolbar");
+  assert.ok(!isTakenBy(tool, "a", false));
   assert.ok(!isTakenBy(element("BODY"), "Enter", true));
   assert.ok(!isTakenBy(null, "a", false));
 });

@@ -136,7 +136,7 @@ def test_a_picture_that_does_not_fit_is_told_and_one_click_switches(app, kind, s
     choose(app, "photos")
     open_picture(app, draw_scene(UNSEEN, kind).pixels)
     looks_like = next(domain.looks_like for domain in DOMAINS if domain.key == seems)
-    assert any(looks_like in info.value for info in app.info)
+    assert any(looks_like in text.value for text in app.markdown)
     app.button(key="switch-domain").click().run()
     assert_fine(app)
     assert (state_of(app).domain, state_of(app).model_key) == (seems, "starter")

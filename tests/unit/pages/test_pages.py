@@ -14,8 +14,8 @@ from maskrcnn_core.formats import FORMATS
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.models import catalog
 from maskrcnn_core.models.catalog import MODELS, model_by_key
+from pages.shared.page_table import PAGES
 from pages.shared.texts import plain
-from pages.shell.page_table import PAGES
 from tests.builders.core import dim_tiff
 from tests.shared_data import shared_path
 

@@ -90,7 +90,7 @@ export class ReviewBar {
     const waiting = isCut ? "not saved yet: no connection" : "not saved yet: waiting for the server";
     const away = "not saved, retrying: the project database is not responding";
     const isAway = !state.saved && state.message?.is_away === true;
-    const nameless = "not saved yet: enter your name below";
+    const nameless = "not saved yet: enter your name";
     kept.dataset.late = String(late || isAway || state.isNameless);
     this.kept = state.isNameless ? nameless : isAway ? away : late ? waiting : state.saved ? "saved" : SAVING;
     controls.setText("kept", this.kept);

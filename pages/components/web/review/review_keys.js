@@ -18,6 +18,8 @@ const NOT_WRITTEN_IN = new Set(["button", "checkbox", "color", "file", "image", 
 const WRITING_ROLES = new Set(["combobox", "grid", "listbox", "menu", "searchbox", "spinbutton", "textbox"]);
 /** Keys that a slider moves by. */
 const SLIDER_KEYS = new Set(["Home", "End", "PageUp", "PageDown", "+", "-"]);
+/** Keys that lead through a toolbar. */
+const TOOLBAR_KEYS = new Set(["Home", "End", "ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight"]);
 
 /**
  * What a key means in review; null for all others.
@@ -81,6 +83,7 @@ export function isTakenBy(element, key, byKeyboard) {
   const role = element.getAttribute("role") ?? "";
   if (WRITING_ROLES.has(role)) return true;
   if (role === "slider" && SLIDER_KEYS.has(key)) return true;
+  if (TOOLBAR_KEYS.has(key) && element.closest('[role="toolbar"]') !== null) return true;
   if (element.closest('[data-testid="stDataFrame"], [role="listbox"], [role="menu"]') !== null) return true;
   const presses = tag === "button" || tag === "a" || tag === "summary" || role === "button" || role === "tab";
   return key === "Enter" && byKeyboard && presses;

@@ -2,6 +2,7 @@
 
 import { actionFor, actionNamed, plainKey } from "../lib/actions.js";
 import { Leaving } from "../lib/leaving.js";
+import { makeOneStop } from "../lib/toolbar.js";
 import { renameInstances } from "../viewer/marking.js";
 import { VIEWER_ACTS, VIEWER_KEYS } from "../viewer/keys.js";
 import { pickableInstances, shownInstances } from "../viewer/state.js";
@@ -54,6 +55,7 @@ export class Reviewer {
     this.slips = new Slips();
     this.leaving = new AbortController();
     this.sending = new Sending(this.state, new Leaving(this.leaving.signal, () => this.sending.flush(true)));
+    makeOneStop(this.viewer.controls.part("palette", HTMLElement), this.leaving.signal);
     this.clock = window.setInterval(() => this.sending.tick() && this.showBar(), 500);
     this.viewer.quiet = () => (this.sending.isSilent() ? 500 : 0);
     this.ahead = new LookAhead(this.viewer);
