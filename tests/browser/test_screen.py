@@ -294,7 +294,8 @@ def test_the_picture_comes_early_and_everything_has_a_name(page, address, projec
     nameless = root.evaluate(
         """root => [...root.querySelectorAll("button, input, select, [role=toolbar], [role=group], aside")]
             .filter((one) => one.getClientRects().length > 0)
-            .filter((one) => !one.getAttribute("aria-label") && !one.labels?.length && !one.innerText.trim())
+            .filter((one) => !one.getAttribute("aria-label") && !one.title && !one.labels?.length)
+            .filter((one) => !one.innerText.trim())
             .map((one) => one.outerHTML.slice(0, 120))"""
     )
     assert nameless == []

@@ -12,7 +12,7 @@ export const PANEL_WIDTHS = { least: 168, usual: 216, most: 520 };
 /** How far an arrow key moves the panel's edge. */
 const EDGE_STEP = 16;
 /** From this width of the desk on the panel is open until somebody folds it. */
-const ROOMY = 1000;
+const ROOMY = 1030;
 /** Under this name the browser keeps how the panel was left. */
 const STORED = "maskdesk-panel";
 
