@@ -54,7 +54,7 @@ def draw_desk(project: OpenProject, ui: ProjectUi) -> None:
     """Draw what decisions change; a fragment, so that a decision costs no more than it must."""
     client, is_saved, is_away = "", False, False
     # What is said of saving comes and goes over the page, so that the picture stays where it is.
-    desk, said = st.container(), st.container(key=f"review-{NOTICES}")
+    desk, said, below = st.container(), st.container(key=f"review-{NOTICES}"), st.container()
     with said:
         with show_core_errors():
             try:
