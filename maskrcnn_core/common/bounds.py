@@ -42,6 +42,7 @@ __all__ = [
     "MAX_MESSAGE_EDGE",
     "MAX_NAME",
     "MAX_PLACE",
+    "MAX_PROPAGATED",
     "MAX_REFUSALS",
     "MAX_ROWS",
     "MAX_ROW_VALUES",
@@ -172,6 +173,9 @@ MAX_INSTANCES = 100_000
 
 MAX_EDITED = 1000
 """Instances that one edit may change; it may make as many."""
+
+MAX_PROPAGATED = 200
+"""Instances that are taken over to another image at once: the heads look at them all together."""
 
 MAX_MESSAGE_COUNTS = 2**24
 """Characters of all run lengths in one message: each becomes 25 bytes while it is read."""

@@ -21,7 +21,7 @@ from maskrcnn_core.geometry.rle import Rle
 from maskrcnn_core.projects.category_edits import CategoryRef, find_category
 from maskrcnn_core.projects.journal import Change
 from maskrcnn_core.projects.new_rows import mask_values, new_instance
-from maskrcnn_core.projects.records import Entry, ImageRow, InstanceRow, Status
+from maskrcnn_core.projects.records import PERSON, Entry, ImageRow, InstanceRow, Status
 from maskrcnn_core.projects.store import Store
 
 __all__ = [
@@ -124,6 +124,7 @@ def edit_masks(
     mended: Sequence[MendedMask[int]],
     made: Sequence[MadeMask] = (),
     *,
+    source: str = PERSON,
     operation: str | None = None,
 ) -> Entry | None:
     """Carry out an edit of one image's masks, wholly or not at all.
@@ -136,7 +137,8 @@ def edit_masks(
         image_id: the store's id of the image.
         who, kind: for the journal.
         mended: instances of that image.
-        made: new ones; they are accepted, and a person's.
+        made: new ones; they are accepted.
+        source: of the new ones; see :data:`PERSONAL_SOURCES`.
         operation: see :meth:`Store.decide`.
 
     Raises:
@@ -165,7 +167,7 @@ def edit_masks(
             find_category(store, project_id, one.category_id),
             None,
             mask,
-            source="person",
+            source=source,
             status="accepted",
             polygons=None if one.is_crowd else _polygons(one.polygons, mask),
             is_crowd=one.is_crowd,

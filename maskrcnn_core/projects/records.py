@@ -14,6 +14,11 @@ from maskrcnn_core.geometry.rle import Rle
 
 __all__ = [
     "IMAGE_STATUSES",
+    "PASTED",
+    "PERSON",
+    "PERSONAL_SOURCES",
+    "PROPAGATED",
+    "RECTANGLE",
     "STATUSES",
     "CategoryRow",
     "Doubts",
@@ -35,6 +40,16 @@ ImageStatus = Literal["new", "opened", "reviewed"]
 
 STATUSES: tuple[Status, ...] = get_args(Status)
 IMAGE_STATUSES: tuple[ImageStatus, ...] = get_args(ImageStatus)
+
+PERSON = "person"
+RECTANGLE = "rectangle"
+"""Drawn as one, or a box that the network made no mask of: to be mended."""
+PASTED = "pasted"
+PROPAGATED = "propagated"
+"""Taken over from another image, where the network found it again."""
+
+PERSONAL_SOURCES = frozenset({PERSON, "file", RECTANGLE, PASTED, PROPAGATED})
+"""Of instances that come from people, and not from a model that ran over a project: no job replaces them."""
 
 Extra = Mapping[str, Any]
 """Keys of an imported file that MaskDesk does not know, with their JSON values, to be written again."""
@@ -161,7 +176,7 @@ class InstanceRow:
         box_xywh: the mask's tight box in pixels.
         score: the model's, or ``None`` for what people drew and ground truth.
         status: what a person said of it.
-        source: a model's key, ``person``, or ``file``.
+        source: a model's key, or one of :data:`PERSONAL_SOURCES`.
         is_crowd: a region of many objects, which evaluators leave out.
         given_box: x1 y1 x2 y2 as regressed or as a file says; ``None`` for the mask's own.
         given_area: as a file says.

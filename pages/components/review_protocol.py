@@ -28,12 +28,14 @@ from maskrcnn_core.projects.mask_edits import Counts, MadeMask, MendedMask, Ring
 from maskrcnn_core.projects.records import Status
 from maskrcnn_core.projects.review.operations import (
     AddComment,
+    CutOut,
     DrawBox,
     Edit,
     EditName,
     Finish,
     Id,
     NewCategory,
+    Propagate,
     Redo,
     Ref,
     Relabel,
@@ -175,6 +177,7 @@ class _Edit:
         return Edit(self.seq, self.image_id, self.what, changes, self.added)
 
 
+_Drawn: TypeAlias = DrawBox | CutOut | Propagate | _Edit | Reshape
 _Sent: TypeAlias = (
     SetStatus
     | Relabel
@@ -182,9 +185,7 @@ _Sent: TypeAlias = (
     | SetAttributes
     | NewCategory
     | AddComment
-    | DrawBox
-    | _Edit
-    | Reshape
+    | _Drawn
     | Finish
     | Go
     | Undo
@@ -199,6 +200,8 @@ _KINDS: dict[str, type[_Sent]] = {
     SetAttributes.kind: SetAttributes,
     AddComment.kind: AddComment,
     DrawBox.kind: DrawBox,
+    CutOut.kind: CutOut,
+    Propagate.kind: Propagate,
     Edit.kind: _Edit,
     Reshape.kind: Reshape,
     Finish.kind: Finish,
@@ -242,14 +245,14 @@ def read_operations(report: object, *, keeps_unreadable: bool = False) -> Review
         if operation.seq <= last:
             raise ValueError(f"{where}.seq: expected more than {last}, got {operation.seq}")
         last = operation.seq
-        if isinstance(operation, SetStatus | Relabel | SetCrowd | SetAttributes | Reshape):
+        if isinstance(operation, SetStatus | Relabel | SetCrowd | SetAttributes | Reshape | Propagate):
             instances += len(operation.instances)
         elif isinstance(operation, Edit):
             instances += len(operation.changes) + len(operation.added)
-            if reason := left.refuses(operation):
-                if not keeps_unreadable:
-                    raise ValueError(f"{where}: {reason}")
-                operation = Unreadable(operation.seq, f"{where}: {reason}")
+        if isinstance(operation, Edit | CutOut) and (reason := left.refuses(operation)):
+            if not keeps_unreadable:
+                raise ValueError(f"{where}: {reason}")
+            operation = Unreadable(operation.seq, f"{where}: {reason}")
         if instances > MAX_INSTANCES:
             raise ValueError(f"{where}.instances: more than {MAX_INSTANCES} in one report")
         operations.append(operation)
@@ -262,7 +265,7 @@ def _read(entry: object, head: _Head, where: str) -> Operation:
 
 
 class _Left:
-    """What the edits of one report may still cost."""
+    """What the drawings of one report may still cost."""
 
     def __init__(self) -> None:
         self.counts, self.corners, self.edge = (
@@ -271,11 +274,16 @@ class _Left:
             float(MAX_MESSAGE_EDGE),
         )
 
-    def refuses(self, edit: Edit) -> str:
-        """Say why an edit is too much; if it is not, charge its cost and return an empty text."""
-        masks: tuple[MendedMask[Ref] | MadeMask, ...] = (*edit.changes, *edit.added)
-        outlines = [one.polygons for one in masks if one.polygons]
-        counts = sum(len(one.counts or "") for one in masks)
+    def refuses(self, operation: Edit | CutOut) -> str:
+        """Say why what is drawn is too much; if it is not, charge its cost and return an empty text."""
+        counts = 0
+        outlines: list[Rings] = []
+        if isinstance(operation, CutOut):
+            outlines.append((operation.ring,))
+        else:
+            masks: tuple[MendedMask[Ref] | MadeMask, ...] = (*operation.changes, *operation.added)
+            outlines += [one.polygons for one in masks if one.polygons]
+            counts = sum(len(one.counts or "") for one in masks)
         corners = sum(len(ring) for rings in outlines for ring in rings)
         if counts > self.counts or corners > self.corners:
             return (

@@ -9,6 +9,7 @@ from maskrcnn_core.errors import CategoryNeededError, CoreError, StoreError
 from maskrcnn_core.projects.mask_edits import made_by
 from maskrcnn_core.projects.review.executing import ReviewExecutor, is_refusal, subject_of
 from maskrcnn_core.projects.review.operations import Redo, Undo
+from maskrcnn_core.projects.review.outcomes import tell_outcome
 from maskrcnn_core.projects.store import Store
 from maskrcnn_core.projects.undo_report import tell_turn
 from pages.components.review import Go, Operation, Refusal, ReviewReport, Unreadable, waiting_operations
@@ -90,6 +91,12 @@ def _refuse(store: Store, ui: ProjectUi, client: str, operation: Operation, erro
     del told[:-_TOLD]
 
 
+def _remark(ui: ProjectUi, client: str, seq: int, text: str, project_id: int) -> None:
+    told = ui.taken.remarks.setdefault(client, [])
+    told.append(Refusal(seq, text, project_id))
+    del told[:-_TOLD]
+
+
 def _carry_out(store: Store, ui: ProjectUi, operation: Operation, client: str, who: str) -> None:
     taken = ui.taken
     if isinstance(operation, Unreadable):
@@ -103,10 +110,12 @@ def _carry_out(store: Store, ui: ProjectUi, operation: Operation, client: str, w
         if entry is not None and ui.id is not None:
             if entry.image_id is not None:
                 taken.moves.append(Turned(entry.image_id))
-            told = taken.remarks.setdefault(client, [])
-            told.append(Refusal(operation.seq, tell_turn(store, entry), ui.id))
-            del told[:-_TOLD]
-    elif ids := made_by(entry):
+            _remark(ui, client, operation.seq, tell_turn(store, entry), ui.id)
+        return
+    project_id = store.project_of(operation.image_id)
+    if project_id is not None and (outcome := tell_outcome(operation, entry)):
+        _remark(ui, client, operation.seq, outcome, project_id)
+    if ids := made_by(entry):
         known = taken.made.setdefault(client, {})
         known[operation.seq] = ids
         for seq in sorted(known)[:-_MADE]:

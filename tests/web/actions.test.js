@@ -51,7 +51,7 @@ test("the journal's names of edits", () => {
 
 test("people are told of an edit by what its button says", () => {
   assert.equal(toldOf("subtract"), "bring to front");
-  assert.equal(toldOf("nudge"), "nudge");
+  assert.equal(toldOf("duplicate"), "duplicate");
 });
 
 test("keys in short, as beside an action", () => {

@@ -61,7 +61,27 @@ test("decisions on the sample message give the sample report", () => {
   state.drawBox([1, 1, 5, 3], 44);
   state.edit("draw outline", [], [{ category_id: jack, mask: piece }]);
   state.comment({ image_id: 80, x: 3.5, y: 1.25 }, "is this one?");
+  assert.equal(state.cutOut([0, 0, 4, 0, 4, 3.5], jack), true);
+  assert.equal(state.propagate([7, own], 81), true);
   assert.deepEqual(state.report(), read("report.json"));
+  const waiting = [...state.waitingBoxes];
+  assert.deepEqual(
+    waiting.filter(([seq]) => Number(seq) > 18),
+    [
+      ["21", [1, 1, 5, 3]],
+      ["24", [0, 0, 4, 3.5]],
+    ],
+  );
+});
+
+test("the next image is the first place of another one, if its frame is there", () => {
+  const state = begin();
+  assert.deepEqual(state.nextImage(), { at: 3, image_id: 80 });
+  state.go(3);
+  assert.equal(state.nextImage(), "loading");
+  const last = begin();
+  last.message.queue.length = 3;
+  assert.equal(last.nextImage(), "end");
 });
 
 const PIXEL = { counts: "041O", box: /** @type {const} */ ([0, 0, 1, 4]) };

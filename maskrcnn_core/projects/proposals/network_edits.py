@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from cachetools import LRUCache
 
+from maskrcnn_core.common.arrays import Box
 from maskrcnn_core.detection.runs import Run
 from maskrcnn_core.errors import CategoryNeededError, StoreError
+from maskrcnn_core.geometry.boxes import box_areas
 from maskrcnn_core.projects.category_edits import CategoryRef, find_category
+from maskrcnn_core.projects.drawn_shapes import DRAW_RECTANGLE, rectangle_of
 from maskrcnn_core.projects.journal import Change
 from maskrcnn_core.projects.mask_edits import mended_values, was_asked_for
 from maskrcnn_core.projects.new_rows import new_instance
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
     from maskrcnn_core.inference.prompts import Prompted
 
-__all__ = ["DRAW_BOX", "RESHAPE", "BoxDrawer", "ReshapeWay", "mapping_of"]
+__all__ = ["DRAW_BOX", "RESHAPE", "BoxDrawer", "ReshapeWay", "labels_by_category", "mapping_of"]
 
 DRAW_BOX = "draw box"
 """The journal's kind of such a decision."""
@@ -33,6 +36,8 @@ ReshapeWay = Literal["threshold", "tighten"]
 RESHAPE: dict[ReshapeWay, str] = {"threshold": "mask threshold", "tighten": "tighten"}
 """The journal's kinds of masks that the network made again."""
 
+_LEAST_FILLED = 0.05
+"""Of a box: a mask that fills less of it is none of the object that the box was drawn around."""
 _RUNS_KEPT = 64  # without feature maps, which the predictor bounds, one is some hundred bytes
 
 
@@ -83,6 +88,8 @@ class BoxDrawer:
     ) -> Entry | None:
         """Add what the network sees in a box, accepted, as the person's decision.
 
+        Where it sees next to nothing the box stays as a rectangle, which the journal calls so.
+
         Args:
             image_id: the store's id of the image.
             box: x1 y1 x2 y2 in pixels of the image.
@@ -95,29 +102,28 @@ class BoxDrawer:
             CategoryNeededError: if nobody says which, and the network knows none of the project's categories.
             InputError: if the box is none, or lies outside of the image.
             ImageError: if the image's file cannot be read.
-            StoreError: if the image is not there, or the network finds no pixel of an object in the box.
+            StoreError: if the image is not there, or not that category.
         """
         project_id = self._store.project_of(image_id)
         if project_id is None:
             raise StoreError(f"image {image_id}: there is no such image")
+        if was_asked_for(self._store, project_id, operation):
+            return self._store.decide(project_id, who, DRAW_BOX, [], image_id=image_id, operation=operation)
         (image,) = self._store.images(project_id, ids=[image_id])
         categories = self._store.categories(project_id)
         if not categories:
             raise CategoryNeededError("the project has no category yet: name the first one")
-        stretch = stretch_of(self._store.project(project_id))
         mapping = mapping_of(self._store, project_id, self.predictor)
         wanted = None if category is None else find_category(self._store, project_id, category)
-        label = None if wanted is None else _labels_by_category(mapping).get(wanted)
-        prompted = self.predictor.prompt(
-            self._run_of(image, stretch),
-            [box],
-            lambda: pixels_of(self._store, image, stretch),
-            labels=None if label is None else [label],
-        )
+        label = None if wanted is None else labels_by_category(mapping).get(wanted)
+        prompted = self.prompt(project_id, image, [box], None if label is None else [label])
         rank, category_id = _choose(prompted, mapping, categories) if wanted is None else (0, wanted)
         mask = prompted.detections(np.array([rank])).masks()[0]
-        if not mask.area:
-            raise StoreError("the network sees no object in this box: draw it more tightly around one")
+        if mask.area < _LEAST_FILLED * box_areas(prompted.boxes[:1].astype(np.float64))[0]:
+            made = rectangle_of(image, box, category_id)
+            return self._store.decide(
+                project_id, who, DRAW_RECTANGLE, [made], image_id=image_id, operation=operation
+            )
         doubts = self._runner_up(prompted, rank)
 
         made = new_instance(
@@ -170,21 +176,15 @@ class BoxDrawer:
         present = {row.id: row for row in found}
         if missing := set(rows) - set(present):
             raise StoreError(f"instance {min(missing)}: there is no such instance in this image")
-        label_of = _labels_by_category(mapping_of(self._store, project_id, self.predictor))
-        stretch = stretch_of(self._store.project(project_id))
-        run, changes = self._run_of(image, stretch), []
+        label_of = labels_by_category(mapping_of(self._store, project_id, self.predictor))
+        changes = []
         for id_, version in rows.items():
             row = present[id_]
             x, y, width, height = row.box_xywh
             box = (row.given_box if how == "threshold" else None) or (x, y, x + width, y + height)
             known = label_of.get(row.category_id)
-            prompted = self.predictor.prompt(
-                run,
-                [box],
-                lambda: pixels_of(self._store, image, stretch),
-                labels=None if known is None else [known],
-                refine=int(how == "tighten"),
-            )
+            labels = None if known is None else [known]
+            prompted = self.prompt(project_id, image, [box], labels, refine=int(how == "tighten"))
             mask = prompted.detections().masks(threshold)[0]
             if not mask.area:
                 raise StoreError("the network sees no object there: nothing would be left")
@@ -193,6 +193,25 @@ class BoxDrawer:
             changes.append(Change("instance", id_, version, values))
         return self._store.decide(
             project_id, who, RESHAPE[how], changes, image_id=image_id, operation=operation
+        )
+
+    def prompt(
+        self,
+        project_id: int,
+        image: ImageRow,
+        boxes: Sequence[Box],
+        labels: Sequence[int] | None = None,
+        *,
+        refine: int = 0,
+    ) -> Prompted:
+        """Let the network look at boxes of a project's image; see :meth:`Predictor.prompt`."""
+        stretch = stretch_of(self._store.project(project_id))
+        return self.predictor.prompt(
+            self._run_of(image, stretch),
+            boxes,
+            lambda: pixels_of(self._store, image, stretch),
+            labels=labels,
+            refine=refine,
         )
 
     def _run_of(self, image: ImageRow, stretch: Stretch) -> Run:
@@ -225,6 +244,6 @@ def _choose(prompted: Prompted, mapping: Mapping[int, int], categories: list[Cat
     )
 
 
-def _labels_by_category(mapping: Mapping[int, int]) -> dict[int, int]:
+def labels_by_category(mapping: Mapping[int, int]) -> dict[int, int]:
     """Return the model's label of each category: the first, where several labels are the same one."""
     return {category_id: label for label, category_id in reversed(list(mapping.items()))}

@@ -13,7 +13,7 @@ from maskrcnn_core.geometry.rle import Rle, mask_iou
 from maskrcnn_core.projects.db.tables import INSTANCE, JOURNAL
 from maskrcnn_core.projects.journal import Change, New
 from maskrcnn_core.projects.new_rows import new_instance
-from maskrcnn_core.projects.records import Doubts, Fact, ImageRow, InstanceRow
+from maskrcnn_core.projects.records import PERSONAL_SOURCES, Doubts, Fact, ImageRow, InstanceRow
 from maskrcnn_core.projects.store import Store
 from maskrcnn_core.projects.undo.piles import PROPOSE
 
@@ -111,7 +111,7 @@ def _duplicate(offer: Offer, rows: Sequence[InstanceRow]) -> InstanceRow | None:
 
 def is_untouched(row: InstanceRow | Fact) -> bool:
     """Return whether a model offers it, and nobody has decided or changed anything about it."""
-    return row.status == "proposed" and row.source not in ("person", "file") and row.version == 1
+    return row.status == "proposed" and row.source not in PERSONAL_SOURCES and row.version == 1
 
 
 def _removed_masks(store: Store, image: ImageRow) -> list[Rle]:

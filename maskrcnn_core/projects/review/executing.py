@@ -9,10 +9,12 @@ from typing import assert_never
 
 from sqlalchemy.exc import IntegrityError
 
+from maskrcnn_core.common.arrays import Box
 from maskrcnn_core.common.one_line import one_line
-from maskrcnn_core.errors import ConflictError, CoreError, StoreError
+from maskrcnn_core.errors import ConflictError, CoreError, InferenceError, StoreError, WeightsError
 from maskrcnn_core.projects.attribute_edits import attribute_changes
 from maskrcnn_core.projects.category_edits import CategoryRef, find_category, make_category
+from maskrcnn_core.projects.drawn_shapes import cut_out_object, keep_rectangle
 from maskrcnn_core.projects.journal import Change
 from maskrcnn_core.projects.mask_edits import (
     MendedMask,
@@ -22,14 +24,18 @@ from maskrcnn_core.projects.mask_edits import (
     was_asked_for,
 )
 from maskrcnn_core.projects.proposals.network_edits import BoxDrawer
-from maskrcnn_core.projects.records import Entry
+from maskrcnn_core.projects.proposals.propagating import propagate
+from maskrcnn_core.projects.records import PERSON, Entry
 from maskrcnn_core.projects.review.operations import (
     REVIEW_KINDS,
+    SOURCES,
     AddComment,
+    CutOut,
     DrawBox,
     Edit,
     Finish,
     NewCategory,
+    Propagate,
     Redo,
     Ref,
     Relabel,
@@ -87,7 +93,7 @@ class ReviewExecutor:
             ConflictError: if somebody else changed one of the rows meanwhile.
             InputError: if a box is none.
             ImageError: if the image cannot be read.
-            WeightsError: if no model is ready.
+            WeightsError: if no model is ready, which a drawn box does without.
             StoreError: if something of it is not there, or the store cannot be written; see
                 :func:`is_refusal`.
         """
@@ -107,9 +113,8 @@ class ReviewExecutor:
                 return self._decide(operation, who, self._attribute_changes(operation))
             case Finish(image_id=image_id, image_version=version, status=status):
                 return self._decide(operation, who, [Change("image", image_id, version, {"status": status})])
-            case DrawBox(image_id=image_id, box=box):
-                category = operation.category_id
-                return self._drawer().draw(image_id, box, who, category=category, operation=name)
+            case DrawBox(image_id=image_id, box=box, category_id=category):
+                return self._draw(image_id, box, who, category, name)
             case AddComment(image_id=image_id, text=text):
                 place = operation.x, operation.y
                 return add_comment(store, image_id, who, text, place, operation=name)
@@ -118,6 +123,11 @@ class ReviewExecutor:
                 return make_category(
                     store, project_id, who, operation.name, image_id=image_id, operation=name
                 )
+            case CutOut(image_id=image_id, category_id=category, ring=ring):
+                return cut_out_object(store, image_id, ring, who, category=category, operation=name)
+            case Propagate(image_id=image_id, to_image_id=target, instances=refs):
+                ids = [self._id_of(image_id, ref) for ref in refs]
+                return propagate(store, self._drawer(), image_id, target, ids, who, operation=name)
             case Reshape(image_id=image_id, how=how, threshold=threshold, instances=rows):
                 known = dict(self._known(image_id, rows))
                 return self._drawer().reshape(
@@ -130,7 +140,8 @@ class ReviewExecutor:
                     )
                     for one in operation.changes
                 ]
-                return edit_masks(store, image_id, who, what, mended, added, operation=name)
+                source = SOURCES.get(what, PERSON)
+                return edit_masks(store, image_id, who, what, mended, added, source=source, operation=name)
             case Undo():
                 if project_id is None:
                     return None
@@ -141,6 +152,16 @@ class ReviewExecutor:
                 return store.redo(project_id, who, operation=name, only=REVIEW_KINDS)
             case _:
                 assert_never(operation)
+
+    def _draw(
+        self, image_id: int, box: Box, who: str, category: CategoryRef | None, operation: str
+    ) -> Entry | None:
+        """Fill a box by the network; where none is ready, or it fails, the box stays as a rectangle."""
+        try:
+            drawer = self._drawer()
+            return drawer.draw(image_id, box, who, category=category, operation=operation)
+        except (WeightsError, InferenceError):
+            return keep_rectangle(self._store, image_id, box, who, category=category, operation=operation)
 
     def _decide(
         self,

@@ -13,21 +13,32 @@ from typing import Annotated, ClassVar, Literal, TypeAlias, get_args
 
 from msgspec import Meta
 
-from maskrcnn_core.common.bounds import MAX_ATTRIBUTES, MAX_INSTANCES, MAX_INT, MAX_NAME
+from maskrcnn_core.common.bounds import (
+    MAX_ATTRIBUTES,
+    MAX_INSTANCES,
+    MAX_INT,
+    MAX_MASK_CORNERS,
+    MAX_NAME,
+    MAX_PROPAGATED,
+)
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.common.typed_json import shorten
 from maskrcnn_core.projects.attributes import SET_ATTRIBUTES, AttributeValue
 from maskrcnn_core.projects.category_edits import NEW_CATEGORY, CategoryName, CategoryRef, check_new_name
-from maskrcnn_core.projects.mask_edits import Coordinate, MadeMask, MendedMask
+from maskrcnn_core.projects.drawn_shapes import SCISSORS
+from maskrcnn_core.projects.mask_edits import Coordinate, MadeMask, MendedMask, check_rings
 from maskrcnn_core.projects.proposals.network_edits import DRAW_BOX, RESHAPE, ReshapeWay
-from maskrcnn_core.projects.records import Status
+from maskrcnn_core.projects.proposals.propagating import PROPAGATE
+from maskrcnn_core.projects.records import PASTED, RECTANGLE, Status
 from maskrcnn_core.projects.team.comments import COMMENT_KINDS, CommentText
 
 __all__ = [
     "ACCEPT_ALL",
     "EDITS_TOLD",
     "REVIEW_KINDS",
+    "SOURCES",
     "AddComment",
+    "CutOut",
     "DrawBox",
     "Edit",
     "EditName",
@@ -35,6 +46,7 @@ __all__ = [
     "FinishStatus",
     "Id",
     "NewCategory",
+    "Propagate",
     "Redo",
     "Ref",
     "Relabel",
@@ -60,6 +72,8 @@ EditName = Literal[
     "drop specks",
     "smooth",
     "nudge",
+    "draw rectangle",
+    "paste",
     "cut",
     "split parts",
     "merge",
@@ -73,9 +87,11 @@ EditName = Literal[
 EDITS_TOLD: Mapping[str, str] = {
     "subtract": "bring to front",
     "give up shared pixels": "send behind",
-    "duplicate": "copy",
 }
 """What people are told of edits which their buttons call otherwise: what is in the journal stays as it is."""
+
+SOURCES: Mapping[str, str] = {"draw rectangle": RECTANGLE, "paste": PASTED}
+"""Of what edits make, where it is more than a person's."""
 
 AttributeName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
 Seq: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_INT)]
@@ -262,6 +278,54 @@ class DrawBox:
 
 
 @dataclass(frozen=True)
+class CutOut:
+    """A lasso around an object, which is to be cut out along its edges.
+
+    Args:
+        category_id: of the object.
+        ring: the lasso, flat x y in pixel corners.
+    """
+
+    kind: ClassVar[str] = "cut_out"
+    seq: Seq
+    image_id: Id
+    category_id: CategoryRef
+    ring: Annotated[tuple[Coordinate, ...], Meta(min_length=6, max_length=MAX_MASK_CORNERS)]
+
+    def __post_init__(self) -> None:
+        check_rings((self.ring,))
+
+    @property
+    def title(self) -> str:
+        return SCISSORS
+
+
+@dataclass(frozen=True)
+class Propagate:
+    """Instances of one image are to be found again by the network on another one.
+
+    Args:
+        to_image_id: the other one.
+        instances: each once.
+    """
+
+    kind: ClassVar[str] = "propagate"
+    seq: Seq
+    image_id: Id
+    to_image_id: Id
+    instances: Annotated[tuple[Ref, ...], Meta(min_length=1, max_length=MAX_PROPAGATED)]
+
+    def __post_init__(self) -> None:
+        check_once("instances", self.instances)
+        if self.image_id == self.to_image_id:
+            raise ValueError(f"to_image_id: expected another image than {self.image_id}, got the same")
+
+    @property
+    def title(self) -> str:
+        return f"{PROPAGATE} {len(self.instances)}"
+
+
+@dataclass(frozen=True)
 class Edit:
     """Masks of one image edited by hand: all of it is carried out, or nothing.
 
@@ -362,6 +426,8 @@ ReviewOperation: TypeAlias = (
     | NewCategory
     | AddComment
     | DrawBox
+    | CutOut
+    | Propagate
     | Edit
     | Reshape
     | Finish
@@ -381,6 +447,8 @@ REVIEW_KINDS: frozenset[str] = frozenset(
         DRAW_BOX,
         NEW_CATEGORY,
         SET_ATTRIBUTES,
+        PROPAGATE,
+        SCISSORS,
         _RELABEL,
     }
 )

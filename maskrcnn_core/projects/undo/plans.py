@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from maskrcnn_core.projects.db.tables import CHANGEABLE, IMAGE, INSTANCE, chunks
 from maskrcnn_core.projects.journal import held_rows
-from maskrcnn_core.projects.records import Entry
+from maskrcnn_core.projects.records import PERSONAL_SOURCES, Entry
 from maskrcnn_core.projects.undo.piles import Key, Piles, Sheet
 
 __all__ = ["Plan", "plan_of"]
@@ -19,7 +19,6 @@ __all__ = ["Plan", "plan_of"]
 _Values = Mapping[str, Any]
 _NAMES = {"project": "name", "category": "name", "image": "file_name"}
 """The column of a table that no two present rows have in common."""
-_PERSONAL = ("person", "file")
 
 
 @dataclass
@@ -212,7 +211,7 @@ class _Surroundings:
         """Return whether a model offers it, and nobody has said anything of it."""
         return (
             row.status == "proposed"
-            and row.source not in _PERSONAL
+            and row.source not in PERSONAL_SOURCES
             and self._piles.top(("instance", row.id)) is None
             and (self._is_undo or row.version == 1)
         )

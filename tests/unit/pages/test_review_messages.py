@@ -13,10 +13,12 @@ from maskrcnn_core.drawing.style import Style
 from maskrcnn_core.projects.mask_edits import MadeMask, MendedMask
 from maskrcnn_core.projects.review.operations import (
     AddComment,
+    CutOut,
     DrawBox,
     Edit,
     Finish,
     NewCategory,
+    Propagate,
     Redo,
     Relabel,
     Reshape,
@@ -67,6 +69,8 @@ OPERATIONS = (
     DrawBox(21, 80, (1.0, 1.0, 5.0, 3.0), 44),
     Edit(22, 80, "draw outline", (), (MadeMask("pallet jack", "441K"),)),
     AddComment(23, 80, "is this one?", 3.5, 1.25),
+    CutOut(24, 80, "pallet jack", (0.0, 0.0, 4.0, 0.0, 4.0, 3.5)),
+    Propagate(25, 80, 81, (7, (13, 0))),
 )
 
 
@@ -140,7 +144,7 @@ def test_places_that_others_have_are_places_of_the_queue():
 def test_report_sample_is_read_into_operations():
     report = read_operations(sample("report.json"))
     assert report == ReviewReport(
-        "0123456789abcdef01234567", OPERATIONS, names=dict.fromkeys(range(5, 24), "Ann")
+        "0123456789abcdef01234567", OPERATIONS, names=dict.fromkeys(range(5, 26), "Ann")
     )
     assert [operation.kind for operation in report.operations] == [
         op["kind"] for op in sample("report.json")["ops"]
@@ -154,7 +158,7 @@ def test_whose_an_operation_is_is_cleaned_and_what_is_no_name_makes_it_unreadabl
         entry["who"] = name
     del sent["ops"][2]["who"]
     report = read_operations(sent, keeps_unreadable=True)
-    assert report.names == {5: "Bob \\n", 9: "x" * 80} | dict.fromkeys(range(10, 24), "Ann")
+    assert report.names == {5: "Bob \\n", 9: "x" * 80} | dict.fromkeys(range(10, 26), "Ann")
     assert report.operations[3] == Unreadable(8, "ops[3].who: expected a text, got 7")
 
 
@@ -298,6 +302,27 @@ BAD_OPERATIONS = {
     "no category": (1, {"category_id": ...}, r"^ops\[1\].category_id: missing"),
     "finished as new": (3, {"status": "new"}, r"^ops\[3\].status: expected one of opened, reviewed"),
     "no image version": (3, {"image_version": ...}, r"^ops\[3\].image_version: missing"),
+    "a lasso of two corners": (19, {"ring": [0, 0, 4, 0]}, r"^ops\[19\].ring: expected at least 6, got 4"),
+    "half a corner": (19, {"ring": [0, 0, 4, 0, 4, 4, 1]}, r"ring|polygons\[0\]: expected x and y"),
+    "a lasso far away": (19, {"ring": [0, 0, 4, 0, 4, 1e9]}, r"^ops\[19\].ring\[5\]"),
+    "a lasso without end": (
+        19,
+        {"ring": [0.0] * (MAX_MASK_CORNERS + 2)},
+        r"^ops\[19\].ring: expected at most",
+    ),
+    "a lasso of no category": (19, {"category_id": None}, r"^ops\[19\].category_id"),
+    "to the same image": (
+        20,
+        {"to_image_id": 80},
+        r"^ops\[20\].to_image_id: expected another image than 80",
+    ),
+    "one propagated twice": (20, {"instances": [7, 7]}, r"^ops\[20\].instances: 7 is named twice"),
+    "too many propagated": (
+        20,
+        {"instances": list(range(201))},
+        r"^ops\[20\].instances: expected at most 200",
+    ),
+    "nothing propagated": (20, {"instances": []}, r"^ops\[20\].instances: expected at least 1"),
     "token a number": (4, {"token": 1}, r"^ops\[4\].token"),
     "token too long": (4, {"token": "x" * 201}, r"^ops\[4\].token"),
     "place negative": (4, {"at": -1}, r"^ops\[4\].at"),
@@ -433,7 +458,7 @@ def test_a_page_has_the_operations_before_it_draws(caplog):
     assert not app.exception
     assert app.text[0].value == "None None"
     app.session_state["r"] = {"ops": sample("report.json")}
-    assert app.run().text[0].value.startswith("19 (AddComment(seq=23, image_id=80, text='is this one?'")
+    assert app.run().text[0].value.startswith("21 (Propagate(seq=25, image_id=80, to_image_id=81")
     bad = copy.deepcopy(sample("report.json"))
     bad["ops"][0]["seq"] = "five"
     app.session_state["r"] = {"ops": bad}

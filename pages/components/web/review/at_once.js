@@ -3,6 +3,7 @@
 import { editsOf } from "../lib/actions.js";
 import { bitmapOf } from "../lib/bitmap.js";
 import { dropSpecks, fillHoles, merge, move, smooth, splitParts, subtract } from "./tools/mask_edits.js";
+import { copySelected, pasteCopied } from "./clipboard.js";
 import { findDuplicates } from "./duplicates.js";
 
 /** @typedef {import("./editor.js").Editor} Editor */
@@ -18,12 +19,15 @@ const HALF = 0.5;
 /** A copy lies this many pixels away from its original, where it can be seen. */
 const COPY_SHIFT = 8;
 
+/** Instances that the network looks for at once: as many as Python takes. */
+const MOST_PROPAGATED = 200;
+
 /** What the journal calls what is done. */
 const [MERGE] = editsOf("merge");
 const [SPLIT_PARTS] = editsOf("split-parts");
 const [SUBTRACT] = editsOf("subtract");
 const [GIVE_UP] = editsOf("give-up");
-const [DUPLICATE] = editsOf("copy");
+const [DUPLICATE] = editsOf("duplicate");
 const [REMOVE] = editsOf("remove");
 
 /**
@@ -41,7 +45,10 @@ export const AT_ONCE = {
   "split-parts": splitSelected,
   subtract: takeFromOthers,
   "give-up": giveUpShared,
+  duplicate: duplicateSelected,
   copy: copySelected,
+  paste: pasteCopied,
+  propagate: propagateSelected,
   remove: removeSelected,
   duplicates: selectDuplicates,
 };
@@ -190,7 +197,7 @@ function giveUpShared(editor) {
 }
 
 /** @param {Editor} editor */
-function copySelected(editor) {
+function duplicateSelected(editor) {
   const { frame } = editor.host.state;
   const added = editor.selected().flatMap((one) => {
     const bitmap = bitmapOf(editor.runsOf(one));
@@ -202,6 +209,23 @@ function copySelected(editor) {
   });
   if (added.length === 0) editor.host.say("select an instance first");
   else editor.edit(DUPLICATE, [], added);
+}
+
+/** On to the next image, where the network looks for them. @param {Editor} editor */
+function propagateSelected(editor) {
+  const { state } = editor.host;
+  const ids = editor.selected().map(({ id }) => id);
+  const target = state.nextImage();
+  if (ids.length === 0) editor.host.say("select an instance first");
+  else if (ids.length > MOST_PROPAGATED) editor.host.say(`select at most ${MOST_PROPAGATED} instances`);
+  else if (target === "end") editor.host.say("there is no next image in the queue");
+  else if (target === "loading") editor.host.say("the next image is still loading: press again");
+  else {
+    state.propagate(ids, target.image_id);
+    state.go(target.at);
+    editor.host.changed(true);
+    editor.host.say("the network looks for them here …");
+  }
 }
 
 /** @param {Editor} editor */

@@ -3,7 +3,8 @@
 import { tabStorage } from "../viewer/marks.js";
 import { CategoryChoice } from "./category_choice.js";
 import { CategoryPicker } from "./category_picker.js";
-import { WaitingShapes } from "./waiting_shapes.js";
+import { cutOut } from "./decisions.js";
+import { SCISSORS, WaitingShapes } from "./waiting_shapes.js";
 
 /** @typedef {import("./reviewer.js").Reviewer} Reviewer */
 /** @typedef {import("./category_options.js").Option} Option */
@@ -156,6 +157,7 @@ export class CategoryDesk {
     const drawn = new Map();
     for (const shape of shapes) {
       if ("box" in shape) reviewer.drawBox(shape.box, id);
+      else if (shape.what === SCISSORS && shape.polygons !== undefined) cutOut(reviewer, shape.polygons[0], id);
       else {
         const { what, mask, polygons } = shape;
         drawn.set(what, [...(drawn.get(what) ?? []), { category_id: id, mask, polygons }]);

@@ -109,10 +109,23 @@ function toggleCrowd(reviewer) {
  * @param {number | null} categoryId null leaves it to the network
  */
 export function drawBox(reviewer, box, categoryId) {
-  if (!reviewer.state.drawBox(box, categoryId)) return;
+  if (reviewer.state.drawBox(box, categoryId)) awaitDrawn(reviewer, categoryId, "running the network on the box …");
+}
+
+/** @param {Reviewer} reviewer @param {number[]} ring of a lasso @param {number} categoryId */
+export function cutOut(reviewer, ring, categoryId) {
+  if (reviewer.state.cutOut(ring, categoryId)) awaitDrawn(reviewer, categoryId, "looking for its edges …");
+}
+
+/**
+ * @param {Reviewer} reviewer
+ * @param {number | null} categoryId that was chosen
+ * @param {string} meanwhile what is said until the answer comes
+ */
+function awaitDrawn(reviewer, categoryId, meanwhile) {
   const chosen = reviewer.state.categories.find(({ id }) => id === categoryId)?.name ?? "";
   reviewer.drawnBoxes.set(reviewer.state.seq, chosen);
-  reviewer.bar.say("running the network on the box …");
+  reviewer.bar.say(meanwhile);
   reviewer.changed(true);
 }
 

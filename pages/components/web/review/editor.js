@@ -8,6 +8,7 @@ import { bitmapOf, countsOf, tightBox } from "../lib/bitmap.js";
 import { fillPolygon } from "../lib/raster.js";
 import { changeRing, cut, isEmpty, move } from "./tools/mask_edits.js";
 import { AT_ONCE, EACH, changeEach, divideSelected } from "./at_once.js";
+import { SCISSORS } from "./waiting_shapes.js";
 import { StageTools } from "./tools/stage_tools.js";
 import { BoxTool } from "./tools/box_tool.js";
 import { BrushTool, firstBrush, newTarget, targetOn } from "./tools/brush_tool.js";
@@ -41,6 +42,7 @@ import { LineTool, OutlineTool, signedArea } from "./tools/outline_tool.js";
 const [OUTLINE, NUDGE] = editsOf("edit-outline");
 const [DRAW_OUTLINE] = editsOf("draw-outline");
 const [BRUSH] = editsOf("brush");
+const [DRAW_RECTANGLE] = editsOf("draw-box");
 const [CUT] = editsOf("cut");
 
 export class Editor {
@@ -55,7 +57,7 @@ export class Editor {
     this.stage = new StageTools(viewer, signal);
     /** @type {Map<number, number>} mask thresholds that were asked for, by instance */
     this.thresholds = new Map();
-    this.boxes = new BoxTool(viewer, (box) => host.drawBox(box));
+    this.boxes = new BoxTool(viewer, (box, isPlain) => (isPlain ? this.drawRectangle(box) : host.drawBox(box)));
     const size = firstBrush();
     const paintOn = () => this.paintTarget();
     const eraseOn = () => this.paintTarget(true);
@@ -71,12 +73,14 @@ export class Editor {
       isClosed: true,
       least: 3,
     };
+    const lasso = { ...line, name: "scissors", hint: "draw a lasso around an object, with a little room" };
     const knife = { name: "cut", hint: "draw a line across the selected instance", isClosed: false, least: 2 };
     this.outline = new OutlineTool(viewer, outlineWays);
     /** @type {Record<string, Tool>} by the action that turns it on */
     this.tools = {
       "draw-box": this.boxes,
       "draw-outline": new LineTool(viewer, line, (corners) => this.drawOutline(corners)),
+      scissors: new LineTool(viewer, lasso, (corners) => this.addOutline(SCISSORS, corners.flat())),
       "edit-outline": this.outline,
       brush: new BrushTool(viewer, 1, paintOn, this.painted.bind(this), size),
       eraser: new BrushTool(viewer, 0, eraseOn, this.painted.bind(this), size),
@@ -188,13 +192,14 @@ export class Editor {
    * @param {string} what
    * @param {import("./review_frames.js").Change[]} changes
    * @param {import("./review_frames.js").Drawn[]} [added]
+   * @returns {number[]} our own ids of what it adds
    */
   edit(what, changes, added = []) {
     const before = new Map(this.instances().map((instance) => [instance.id, instance.rle?.counts]));
     const real = changes.filter(({ id, mask }) => before.has(id) && mask?.counts !== before.get(id));
     if (real.length === 0 && added.length === 0) {
       this.host.say("that changes nothing");
-      return;
+      return [];
     }
     const fresh = this.host.state.edit(what, real, added);
     this.host.changed(true);
@@ -204,6 +209,7 @@ export class Editor {
     if (fresh.length > 0) this.viewer.choose(fresh[0]);
     const told = toldOf(what);
     this.host.say(gone > 0 && fresh.length === 0 ? `${told}: ${gone} removed` : told);
+    return fresh;
   }
 
   // ---- what the tools do ----
@@ -263,9 +269,20 @@ export class Editor {
 
   /** @param {Point[]} corners */
   drawOutline(corners) {
-    const mask = this.maskOf(fillPolygon(corners.flat(), this.image));
+    this.addOutline(DRAW_OUTLINE, corners.flat());
+  }
+
+  /** @param {string} what names it in the journal @param {number[]} ring flat x, y */
+  addOutline(what, ring) {
+    const mask = this.maskOf(fillPolygon(ring, this.image));
     if (mask === null) this.host.say("no pixels inside");
-    else this.host.drawNew(DRAW_OUTLINE, mask, [corners.flat()]);
+    else this.host.drawNew(what, mask, [ring]);
+  }
+
+  /** A rectangle as it was drawn, on whole pixels. @param {readonly [number, number, number, number]} box */
+  drawRectangle(box) {
+    const [x1, y1, x2, y2] = box.map(Math.round);
+    this.addOutline(DRAW_RECTANGLE, [x1, y1, x2, y1, x2, y2, x1, y2]);
   }
 
   /** @param {Point[]} corners */

@@ -48,6 +48,20 @@ import { applyPatch, ownId, readFrame, refOf } from "./review_frames.js";
 /** What was not carried out, why, and what it needs. @typedef {{seq: number, text: string, needs?: string, op?: Operation}} Refusal */
 /** @typedef {import("./decided.js").Decision} Decision */
 
+/** What is drawn for Python to make masks of. */
+const OF_DRAWINGS = new Set(["draw_box", "cut_out"]);
+/** What only Python can take back. */
+const WITHOUT_A_WAY_BACK = new Set(["comment", "draw_box", "cut_out", "propagate", "edit", "new_category", "reshape"]);
+
+/** @param {Operation} op @returns {[number, number, number, number]} */
+function boxOfDrawing({ kind, box, ring }) {
+  if (kind === "draw_box") return /** @type {[number, number, number, number]} */ (box);
+  const numbers = /** @type {number[]} */ (ring);
+  const xs = numbers.filter((_, at) => at % 2 === 0);
+  const ys = numbers.filter((_, at) => at % 2 === 1);
+  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+}
+
 export class ReviewState extends OperationLog {
   /** @param {Saved} saved of this tab, from before a reload */
   constructor(saved) {
@@ -313,10 +327,39 @@ export class ReviewState extends OperationLog {
    * @returns {boolean} whether there is an image
    */
   drawBox(box, categoryId = null) {
+    const chosen = categoryId === null ? {} : { category_id: this.categoryRef(categoryId) };
+    return this.ask("draw_box", { box, ...chosen });
+  }
+
+  /**
+   * A lasso around an object, which Python cuts out.
+   * @param {number[]} ring flat x, y in pixel corners
+   * @param {number} categoryId
+   * @returns {boolean} whether there is an image
+   */
+  cutOut(ring, categoryId) {
+    return this.ask("cut_out", { category_id: this.categoryRef(categoryId), ring });
+  }
+
+  /**
+   * Instances that the network is to find again on another image.
+   * @param {number[]} ids
+   * @param {number} toImage
+   * @returns {boolean} whether there is an image
+   */
+  propagate(ids, toImage) {
+    return this.ask("propagate", { to_image_id: toImage, instances: ids.map(refOf) });
+  }
+
+  /**
+   * Ask Python for what only it can make.
+   * @param {string} kind
+   * @param {object} wanted
+   */
+  ask(kind, wanted) {
     const { frame } = this;
     if (frame === null || this.loading) return false;
-    const chosen = categoryId === null ? {} : { category_id: this.categoryRef(categoryId) };
-    this.push({ kind: "draw_box", image_id: frame.image_id, box, ...chosen }, null);
+    this.push({ kind, image_id: frame.image_id, ...wanted }, null);
     this.decided.forget();
     return true;
   }
@@ -329,6 +372,20 @@ export class ReviewState extends OperationLog {
   comment({ image_id, x, y }, text) {
     this.push({ kind: "comment", image_id, text, x, y }, { image_id, instances: [], touched: true });
     this.decided.forget();
+  }
+
+  /**
+   * The first place of the queue's next image.
+   * @returns {{at: number, image_id: number} | "loading" | "end"}
+   */
+  nextImage() {
+    const here = this.frame;
+    for (let at = this.shownAt + 1; here !== null && at < this.length; at += 1) {
+      const frame = this.frames.get(at);
+      if (frame === undefined) return "loading";
+      if (frame.image_id !== here.image_id) return { at, image_id: frame.image_id };
+    }
+    return "end";
   }
 
   /**
@@ -372,11 +429,11 @@ export class ReviewState extends OperationLog {
     return true;
   }
 
-  /** The boxes on the shown image that Python has not answered, by the operation's number. */
+  /** The boxes, and those of lassos, on the shown image that Python has not answered, by the operation's number. */
   get waitingBoxes() {
     const ops = this.pending.map(({ op }) => op);
-    const here = ops.filter((op) => op.kind === "draw_box" && op.image_id === this.frame?.image_id);
-    return new Map(here.map((op) => [String(op.seq), /** @type {[number, number, number, number]} */ (op.box)]));
+    const here = ops.filter(({ kind, image_id }) => OF_DRAWINGS.has(kind) && image_id === this.frame?.image_id);
+    return new Map(here.map((op) => [String(op.seq), boxOfDrawing(op)]));
   }
 
   /**
@@ -431,9 +488,7 @@ export class ReviewState extends OperationLog {
 
   get canUndo() {
     if (this.decidesPending) {
-      const hasMore = this.pending.some(({ op }) =>
-        ["comment", "draw_box", "edit", "new_category", "reshape"].includes(op.kind),
-      );
+      const hasMore = this.pending.some(({ op }) => WITHOUT_A_WAY_BACK.has(op.kind));
       return this.decided.canUndo || hasMore || (this.message?.can_undo ?? false);
     }
     return this.message?.can_undo ?? false;

@@ -376,6 +376,7 @@ export class Reviewer {
     }
     const deed = deedOf(event);
     if (deed !== null) {
+      if (deed.name === "copy" && !(document.getSelection()?.isCollapsed ?? true)) return; // a text is copied
       event.preventDefault();
       event.stopPropagation();
       if (event.repeat && !isRepeatable(deed)) return;

@@ -13,6 +13,9 @@ import { traceRings } from "../lib/contours.js";
  * @typedef {WaitingMask | WaitingBox} WaitingShape
  */
 
+/** What is drawn with the scissors: its mask is the lasso's until Python has cut it out. */
+export const SCISSORS = "scissors";
+
 const STORED = "maskdesk-waiting-shapes";
 
 /** @param {unknown} value @returns {value is Box} */

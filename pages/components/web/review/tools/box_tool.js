@@ -33,10 +33,10 @@ export function boxBetween([ax, ay], [bx, by], { width, height }) {
 export class BoxTool extends Tool {
   /**
    * @param {Viewer} viewer
-   * @param {(box: Box) => void} onBox
+   * @param {(box: Box, isPlain: boolean) => void} onBox with Alt it stays a rectangle
    */
   constructor(viewer, onBox) {
-    super(viewer, "box", "drag a box around what was missed");
+    super(viewer, "box", "drag a box around what was missed; with Alt it stays a rectangle");
     this.onBox = onBox;
     /** @type {{from: Place, to: Place} | null} */
     this.drag = null;
@@ -46,7 +46,6 @@ export class BoxTool extends Tool {
 
   /** @param {Place} place */
   begin(place) {
-    if (place.isTurned) return true; // there is no opposite of a box
     this.drag = { from: place, to: place };
     return true;
   }
@@ -66,7 +65,7 @@ export class BoxTool extends Tool {
     } = drag.from;
     const isLong = Math.hypot(place.screen[0] - x, place.screen[1] - y) >= LEAST_DRAG;
     const box = boxBetween(drag.from.image, place.image, viewer.model.image);
-    if (isLong && box !== null) this.onBox(box);
+    if (isLong && box !== null) this.onBox(box, drag.from.isTurned);
   }
 
   cancel() {
