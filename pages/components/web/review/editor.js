@@ -11,7 +11,8 @@ import { AT_ONCE, EACH, changeEach, divideSelected } from "./at_once.js";
 import { SCISSORS } from "./waiting_shapes.js";
 import { StageTools } from "./tools/stage_tools.js";
 import { BoxTool } from "./tools/box_tool.js";
-import { BrushTool, firstBrush, newTarget, targetOn } from "./tools/brush_tool.js";
+import { BrushSize } from "./tools/brush_size.js";
+import { BrushTool, newTarget, targetOn } from "./tools/brush_tool.js";
 import { LineTool, OutlineTool, signedArea } from "./tools/outline_tool.js";
 
 /** @typedef {import("../viewer/viewer.js").Viewer} Viewer */
@@ -58,7 +59,7 @@ export class Editor {
     /** @type {Map<number, number>} mask thresholds that were asked for, by instance */
     this.thresholds = new Map();
     this.boxes = new BoxTool(viewer, (box, isPlain) => (isPlain ? this.drawRectangle(box) : host.drawBox(box)));
-    const size = firstBrush();
+    const size = new BrushSize();
     const paintOn = () => this.paintTarget();
     const eraseOn = () => this.paintTarget(true);
     const outlineWays = {

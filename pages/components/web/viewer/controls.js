@@ -18,6 +18,7 @@ export class Controls {
     this.zoom = this.part("zoom", HTMLInputElement);
     this.stage = this.part("stage", HTMLElement);
     this.canvas = this.part("canvas", HTMLCanvasElement);
+    this.overPicture = this.part("over-picture", HTMLElement);
     this.chips = this.part("chips", HTMLElement);
     this.chipTemplate = this.part("chip-template", HTMLTemplateElement);
     this.chipRow = this.part("chip-row", HTMLElement);

@@ -64,8 +64,7 @@ export class Gestures {
 
   /** @param {MouseEvent} event @returns {[number, number]} */
   place(event) {
-    const frame = this.viewer.canvas.getBoundingClientRect();
-    return [event.clientX - frame.left, event.clientY - frame.top];
+    return this.viewer.placeOf(event);
   }
 
   /** @param {MouseEvent} event */

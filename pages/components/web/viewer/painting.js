@@ -1,6 +1,7 @@
 // One frame of the viewer: the picture, the instances over it, and what is said around them.
 
 import { scaleLimits } from "../lib/geometry.js";
+import { paintAids } from "./aids.js";
 import { drawHighlight } from "./overlay.js";
 import { fillsMasks } from "./state.js";
 
@@ -17,8 +18,9 @@ export function paintFrame(viewer, model) {
 
   context.setTransform(1, 0, 0, 1, 0, 0);
   context.clearRect(0, 0, canvas.width, canvas.height);
-  viewer.picture.draw(context, view, stage, ratio);
+  viewer.picture.draw(context, view, stage, ratio, viewer.tones);
   if (!viewer.comparing) paintInstances(viewer, model, items);
+  paintAids(viewer, model.image);
   showFacts(viewer, model);
 }
 

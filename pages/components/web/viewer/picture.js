@@ -2,6 +2,7 @@
 // every frame does not reach 60 frames a second, and bilinear shrinking by more than two loses detail.
 
 import { serverUrl } from "../lib/serving.js";
+import { TonedPicture } from "./toned_picture.js";
 
 /** @typedef {import("../lib/geometry.js").View} View */
 /** @typedef {import("../lib/geometry.js").Size} Size */
@@ -93,6 +94,7 @@ export class Picture {
     this.ahead = new Map();
     this.reading = 0;
     this.size = { width: 1, height: 1 };
+    this.toned = new TonedPicture();
   }
 
   /** @returns {"empty" | "loading" | "ready" | "failed"} */
@@ -160,8 +162,25 @@ export class Picture {
    * @param {View} view
    * @param {Size} stage
    * @param {number} ratio
+   * @param {Uint8ClampedArray | null} [tones] what becomes of each value of a channel
    */
-  draw(context, view, stage, ratio) {
+  draw(context, view, stage, ratio, tones = null) {
+    if (this.file?.status !== "ready") return;
+    if (tones === null) this.drawPlain(context, view, stage, ratio);
+    else {
+      this.toned.draw(context, this.file.levels, [view, stage, ratio, tones], (own) => {
+        this.drawPlain(own, view, stage, ratio);
+      });
+    }
+  }
+
+  /**
+   * @param {CanvasRenderingContext2D} context
+   * @param {View} view
+   * @param {Size} stage
+   * @param {number} ratio
+   */
+  drawPlain(context, view, stage, ratio) {
     if (this.file?.status !== "ready") return;
     const { width, height } = this.size;
     const x1 = Math.max(0, Math.floor(-view.x / view.scale));

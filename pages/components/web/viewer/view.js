@@ -1,9 +1,12 @@
 // The view: how large the stage is, and which part of the image it shows.
 
+import { turningStyle, unturned, unturnedWay } from "./look.js";
 import { clampView, fitView, focusView, scaleLimits, zoomAt } from "../lib/geometry.js";
 
 /** The view rests after this long without change (ms): then everything is drawn in full. */
 const REST = 110;
+
+/** @typedef {[number, number]} Point */
 
 export class ImageView {
   /** @param {import("./controls.js").Controls} controls */
@@ -25,14 +28,33 @@ export class ImageView {
     return null;
   }
 
+  /** Quarter turns, clockwise, that the drawing is seen by. */
+  get turns() {
+    return 0;
+  }
+
+  /** The stage's size as it is seen; `stage` has it in the directions of the drawing. */
+  get seenStage() {
+    const { clientWidth: width, clientHeight: height } = this.controls.stage;
+    return { width, height };
+  }
+
+  /** Where an event is in the drawing, in CSS pixels. @param {MouseEvent} event @returns {Point} */
+  placeOf(event) {
+    const { left, top } = this.canvas.getBoundingClientRect();
+    return unturned([event.clientX - left, event.clientY - top], this.turns, this.seenStage);
+  }
+
   /** Draw soon. */
   requestFrame() {}
 
   resize() {
     const { stage, canvas } = this;
-    const width = this.controls.stage.clientWidth;
-    const height = this.controls.stage.clientHeight;
+    const seen = this.seenStage;
+    const isAcross = this.turns % 2 === 1;
+    const [width, height] = isAcross ? [seen.height, seen.width] : [seen.width, seen.height];
     if (this.image === null || width === 0 || height === 0) return;
+    this.turnLayers(width, height);
     const ratio = window.devicePixelRatio || 1;
     const dx = (width - stage.width) / 2;
     const dy = (height - stage.height) / 2;
@@ -48,6 +70,23 @@ export class ImageView {
       this.view = clampView({ ...this.view, x: this.view.x + dx, y: this.view.y + dy }, this.image, this.stage);
     }
     this.requestFrame();
+  }
+
+  /**
+   * Lay the drawing, and what lies on it, on the stage as it is seen.
+   * @param {number} width of the stage in the drawing's directions
+   * @param {number} height
+   */
+  turnLayers(width, height) {
+    const transform = turningStyle(this.turns, this.seenStage);
+    for (const layer of [this.canvas, this.controls.overPicture]) {
+      Object.assign(layer.style, { width: `${width}px`, height: `${height}px`, transform });
+    }
+  }
+
+  /** Move by a way on the screen. @param {number} dx @param {number} dy */
+  panOnScreen(dx, dy) {
+    this.pan(...unturnedWay([dx, dy], this.turns));
   }
 
   /** @param {import("../lib/geometry.js").View} view */

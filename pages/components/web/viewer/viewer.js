@@ -35,6 +35,9 @@ import { REPORT_DELAY, listenToControls } from "./listening.js";
 import { paintFrame } from "./painting.js";
 import { ImageView } from "./view.js";
 import { DeskFrame } from "./desk_frame.js";
+import { Aids } from "./aids.js";
+import { toneTable, turned } from "./look.js";
+import { LookPanel, keptLook } from "./look_panel.js";
 
 /** @typedef {import("./state.js").Message} Message */
 /** @typedef {import("./state.js").Model} Model */
@@ -83,8 +86,12 @@ export class Viewer extends ImageView {
     this.quiet = () => 0;
     /** @type {number | null} the instance that somebody else draws for now */
     this.veiled = null;
+    this.look = keptLook();
+    this.tones = toneTable(this.look);
     this.gestures = new Gestures(this);
     this.leaving = new AbortController();
+    this.aids = new Aids(this, this.leaving.signal);
+    this.lookPanel = new LookPanel(this, this.leaving.signal);
     this.desk = new DeskFrame(this.controls, this.leaving.signal);
     this.markStore = new MarkStore(tabStorage());
     this.list = new InstanceList(this, this.leaving.signal);
@@ -99,6 +106,11 @@ export class Viewer extends ImageView {
   /** @override */
   get image() {
     return this.model?.image ?? null;
+  }
+
+  /** @override */
+  get turns() {
+    return this.look.turns;
   }
 
   // ---- data ----
@@ -375,7 +387,7 @@ export class Viewer extends ImageView {
     const share = (100 * area) / (model.image.width * model.image.height);
     const score = instance.has_score === false ? "" : `${instance.score.toFixed(3)} · `;
     const facts = `${instance.is_crowd ? "crowd · " : ""}${score}${areaText(area)} · ${share < 0.1 ? "<0.1" : share.toFixed(1)}%`;
-    controls.showTip(instance, colorOf(model, instance), facts, pointer[0], pointer[1]);
+    controls.showTip(instance, colorOf(model, instance), facts, ...turned(pointer, this.turns, this.seenStage));
   }
 
   /** @param {[number, number] | null} place on the stage; null when the pointer has left or does something else */

@@ -94,7 +94,7 @@ export class BoxTool extends Tool {
       if (element === undefined) {
         element = document.createElement("div");
         element.className = name === "drag" ? "rubber" : "rubber waiting";
-        viewer.controls.stage.append(element);
+        viewer.controls.overPicture.append(element);
         this.shown.set(name, element);
       }
       const [x1, y1, x2, y2] = boxToScreen(viewer.view, box);

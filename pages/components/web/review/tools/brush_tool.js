@@ -7,14 +7,11 @@ import { Tool } from "./stage_tools.js";
 
 /** @typedef {import("../../viewer/viewer.js").Viewer} Viewer */
 /** @typedef {import("../../lib/bitmap.js").Bitmap} Bitmap */
+/** @typedef {import("./brush_size.js").BrushSize} BrushSize */
 /** @typedef {import("./stage_tools.js").Place} Place */
 /** @typedef {import("./stage_tools.js").Point} Point */
 /** @typedef {{id: number | null, bitmap: Bitmap, color: string}} Target null for something new */
 
-const LEAST_SIZE = 1;
-const MOST_SIZE = 400;
-const FIRST_SIZE = 24;
-const GROWTH = 1.25;
 /** Pixels added around a stroke that leaves its bitmap. */
 const ROOM = 64;
 /** How much of the mask's colour is laid over the picture while it is painted. */
@@ -26,11 +23,11 @@ export class BrushTool extends Tool {
    * @param {0 | 1} value what it leaves behind: 1 for a brush, 0 for an eraser
    * @param {() => Target | null} targetOf what is painted on; null says why by itself
    * @param {(target: Target, bitmap: Bitmap) => void} onPainted
-   * @param {{size: number}} shared size of brush and eraser, in pixels of the image
+   * @param {BrushSize} shared of brush and eraser
    */
   constructor(viewer, value, targetOf, onPainted, shared) {
     const [name, does] = value === 1 ? ["brush", "paint"] : ["eraser", "erase"];
-    super(viewer, name, `${does}; [ and ] change the size, Alt does the opposite`);
+    super(viewer, name, `${does}; [ ], the slider or Shift+wheel change the size, Alt does the opposite`);
     this.value = value;
     this.targetOf = targetOf;
     this.onPainted = onPainted;
@@ -50,17 +47,18 @@ export class BrushTool extends Tool {
     const bitmap = onBox(target.bitmap, boxOf(target.bitmap));
     this.stroke = { target, bitmap, last: place.image, value, layer: new Layer(bitmap, target.color) };
     this.viewer.veil(target.id);
-    this.extend(place.image);
+    this.extend(place);
     return true;
   }
 
-  /** @param {Point} point */
-  extend(point) {
+  /** @param {Place} place */
+  extend({ image: point, pressure }) {
     const { stroke, viewer, shared } = this;
     if (stroke === null || viewer.model === null) return;
-    const box = strokeBox([stroke.last, point], shared.size, viewer.model.image);
+    const size = shared.under(pressure);
+    const box = strokeBox([stroke.last, point], size, viewer.model.image);
     if (stroke.value === 1 && !holds(boxOf(stroke.bitmap), box)) this.makeRoom(box);
-    drawStroke(stroke.bitmap, stroke.last, point, shared.size, stroke.value);
+    drawStroke(stroke.bitmap, stroke.last, point, size, stroke.value);
     stroke.layer.refresh(box);
     stroke.last = point;
   }
@@ -80,12 +78,12 @@ export class BrushTool extends Tool {
   /** @param {Place} place */
   move(place) {
     this.pointer = place.screen;
-    this.extend(place.image);
+    this.extend(place);
   }
 
   /** @param {Place} place */
   end(place) {
-    this.extend(place.image);
+    if (place.pressure > 0) this.extend(place); // a pen that has left presses no more
     const { stroke } = this;
     this.cancel();
     if (stroke !== null) this.onPainted(stroke.target, stroke.bitmap);
@@ -116,12 +114,22 @@ export class BrushTool extends Tool {
   /** @param {KeyboardEvent} event */
   press({ key }) {
     if (key !== "[" && key !== "]") return false;
-    const { size } = this.shared;
-    const wanted =
-      key === "]" ? Math.max(size + 1, Math.round(size * GROWTH)) : Math.min(size - 1, Math.round(size / GROWTH));
-    this.shared.size = Math.min(Math.max(wanted, LEAST_SIZE), MOST_SIZE);
+    this.shared.step(key === "]" ? 1 : -1);
     this.viewer.requestFrame();
     return true;
+  }
+
+  /** @param {WheelEvent} event */
+  wheel({ altKey, shiftKey, deltaX, deltaY }) {
+    if (!altKey && !shiftKey) return false;
+    const way = deltaY || deltaX; // with Shift some systems turn the wheel sideways
+    if (way !== 0) this.shared.step(way < 0 ? 1 : -1);
+    this.viewer.requestFrame();
+    return true;
+  }
+
+  open() {
+    this.shared.showSlider(this.viewer);
   }
 
   /** @param {CanvasRenderingContext2D} context */
@@ -150,11 +158,8 @@ export class BrushTool extends Tool {
 
   close() {
     this.pointer = null;
+    this.shared.hideSlider();
   }
-}
-
-export function firstBrush() {
-  return { size: FIRST_SIZE };
 }
 
 /** Something new, in a colour that stands out. @returns {Target} */

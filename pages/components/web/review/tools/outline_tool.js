@@ -1,6 +1,7 @@
 // Outlines: the corners of a mask's edge, moved, added and taken away; and new ones, drawn corner by corner or in one
 // go. The mask changes by exactly the pixels between the old line and the new one.
 
+import { unturnedWay } from "../../viewer/look.js";
 import { simplifyRing, traceRings } from "../../lib/contours.js";
 import { Tool, snapToBorder } from "./stage_tools.js";
 
@@ -270,7 +271,7 @@ export class OutlineTool extends Tool {
       return true;
     }
     if (!Object.hasOwn(steps, key)) return false;
-    const [dx, dy] = steps[key].map((step) => step * (shiftKey ? 10 : 1));
+    const [dx, dy] = unturnedWay(steps[key], this.viewer.turns).map((step) => step * (shiftKey ? 10 : 1));
     if (this.chosen === null) {
       this.ways.onMove(dx, dy);
       return true;

@@ -9,9 +9,10 @@ import { screenToImage } from "../../lib/geometry.js";
 /**
  * Where the pointer is.
  * @typedef {object} Place
- * @property {Point} screen on the stage, in CSS pixels
+ * @property {Point} screen on the stage, in CSS pixels, in the directions of the drawing
  * @property {Point} image in pixel corners, not clipped
  * @property {boolean} isCoarse a finger
+ * @property {number} pressure of a pen, from 0 to 1; 1 for all else
  * @property {boolean} isTurned Alt, Ctrl, a click with the right button or the pen's eraser: the tool does the opposite
  */
 
@@ -71,6 +72,14 @@ export class Tool {
     return false;
   }
 
+  /** Over the picture. @param {WheelEvent} event @returns {boolean} whether it makes something of the wheel */
+  wheel(event) {
+    return false;
+  }
+
+  /** It is turned on. */
+  open() {}
+
   /** Over the instances. @param {CanvasRenderingContext2D} context */
   paint(context) {}
 
@@ -98,6 +107,7 @@ export class StageTools {
     on("pointerup", (event) => this.onUp(event, true));
     on("pointercancel", (event) => this.onUp(event, false));
     on("pointerleave", () => this.active?.hover(null));
+    on("wheel", (event) => this.onWheel(event));
     on("dblclick", (event) => this.onPanel(event) || event.stopImmediatePropagation());
     on("contextmenu", (event) => this.onPanel(event) || event.preventDefault());
   }
@@ -107,11 +117,19 @@ export class StageTools {
     this.active?.cancel();
     this.active?.close();
     this.active = tool;
+    tool?.open();
     this.drag = null;
     this.viewer.controls.stage.classList.toggle("drawing", tool !== null);
     this.viewer.root.dataset.tool = tool?.name ?? "";
     if (tool !== null) this.viewer.pointAt(null);
     this.viewer.requestFrame();
+  }
+
+  /** @param {WheelEvent} event */
+  onWheel(event) {
+    if (this.onPanel(event) || !this.active?.wheel(event)) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
   }
 
   /** @param {Event} event */
@@ -121,12 +139,12 @@ export class StageTools {
 
   /** @param {PointerEvent} event @returns {Place} */
   placeOf(event) {
-    const frame = this.viewer.canvas.getBoundingClientRect();
-    const screen = /** @type {Point} */ ([event.clientX - frame.left, event.clientY - frame.top]);
+    const screen = this.viewer.placeOf(event);
     return {
       screen,
       image: screenToImage(this.viewer.view, ...screen),
       isCoarse: event.pointerType === "touch",
+      pressure: event.pointerType === "pen" ? event.pressure : 1,
       // A pen's eraser reports button 5, or bit 32 of what is held.
       isTurned:
         event.altKey ||
