@@ -26,6 +26,7 @@ from benchmarks.evaluating import run_evaluating
 from benchmarks.explained import run_explained
 from benchmarks.first_minute import run_first_minute
 from benchmarks.large_files import run_large_files
+from benchmarks.lasso import run_lasso
 from benchmarks.many_instances import run_many_instances
 from benchmarks.opening import run_opening
 from benchmarks.people import run_people
@@ -95,6 +96,12 @@ BENCHMARKS = (
         "A given box: its mask and category",
         "The network's own heads make a mask of a person's box, where detection alone misses the object.",
         run_prompts,
+    ),
+    Benchmark(
+        "lasso",
+        "A lasso: the object cut out along its edges",
+        "The scissors come closer to an object than the line that was drawn around it, without a network.",
+        run_lasso,
     ),
     Benchmark(
         "people",

@@ -84,6 +84,8 @@ PALETTE = _TABLE.palette
 """The palette's groups, in its order."""
 
 _BY_NAME = {action.name: action for action in ACTIONS if action.name}
+_FIXED = frozenset({"escape", "relabel"})
+"""Actions whose keys nobody may change: digits stay categories, and Escape always leaves."""
 _SIGNS = {"ArrowRight": "→", "ArrowLeft": "←", "-": "−", "PageDown": "Page Down", "PageUp": "Page Up"}
 _SPOKEN = {",": "comma", ".": "full stop"}
 _SHORT = {"Delete": "Del", "Escape": "Esc"}
@@ -194,10 +196,20 @@ def _palette() -> str:
 def _sheet(*parts: Part) -> str:
     rows = []
     for line in lines_of(*parts):
-        keys = _marked(key_names(line))
+        keys = " ".join(filter(None, map(_changeable, line)))
         told = ", ".join(action.help for action in line if action.help)
         rows.append(f"<dt>{keys}</dt><dd>{_marked(told)}</dd>")
     return "\n          ".join(rows)
+
+
+def _changeable(action: Action) -> str:
+    """Return an action's keys for the list, as a button by which a person gives it another one."""
+    if action.shown or not action.keys or action.name in _FIXED:
+        return _marked(key_names([action]))
+    return (
+        f'<button type="button" class="key" data-keys-of="{action.name}" aria-pressed="false">'
+        f"{_marked(key_names([action]))}</button>"
+    )
 
 
 def _marked(text: str) -> str:

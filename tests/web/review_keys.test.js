@@ -61,6 +61,8 @@ test("all other keys are left alone", () => {
     "0",
     "Ctrl+a",
     "Ctrl+x",
+    "Shift+v",
+    "Shift+r",
     "Ctrl+f",
     "Ctrl+1",
     "Alt+a",
@@ -141,8 +143,8 @@ const HELD = { shiftKey: false, ctrlKey: false, metaKey: false, altKey: false };
 
 test("with Shift a letter keeps its meaning, unless the viewer has one for both together", () => {
   const pressed = (/** @type {string} */ key) => ({ ...HELD, key, shiftKey: true });
-  for (const key of ["E", "O", "U"]) assert.equal(deedOf(pressed(key)), null, key);
-  assert.deepEqual(deedOf(pressed("R")), { name: "draw-box" });
+  for (const key of ["E", "O", "R", "U"]) assert.equal(deedOf(pressed(key)), null, key);
+  assert.deepEqual(deedOf(pressed("Y")), { name: "redo" });
   assert.deepEqual(deedOf(pressed("A")), { name: "accept-all" });
 });
 

@@ -67,9 +67,14 @@ def test_the_list_of_keys_tells_all_that_has_a_key():
     for line in lines_of("decide", "edit", "viewer"):
         *before, last = (action.help for action in line if action.help)
         assert last.split("`")[0] in page and all(f"{text}, " in page for text in before)
-    shift = "<kbd>Shift</kbd>+"
-    keys = f"<dt>{shift}<kbd>F</kbd> {shift}<kbd>S</kbd> {shift}<kbd>M</kbd></dt>"
-    assert f"{keys}<dd>fill holes, drop specks, smooth</dd>" in page
+    keys = " ".join(
+        f'<button type="button" class="key" data-keys-of="{name}" aria-pressed="false">'
+        f"<kbd>Shift</kbd>+<kbd>{key}</kbd></button>"
+        for name, key in (("fill-holes", "F"), ("drop-specks", "S"), ("smooth", "M"))
+    )
+    assert f"<dt>{keys}</dt><dd>fill holes, drop specks, smooth</dd>" in page
+    assert "<dt><kbd>1</kbd> to <kbd>9</kbd></dt>" in page, "digits stay categories"
+    assert 'data-keys-of="escape"' not in page
     assert "<dd>draw boxes" not in component_html("viewer")
 
 

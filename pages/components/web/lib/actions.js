@@ -11,6 +11,8 @@ import table from "../actions.json" with { type: "json" };
  * @property {string[]} [also]
  * @property {string} [label] on its button, and in the menu
  * @property {"instances" | "picture"} [menu] in whose menu it is
+ * @property {string} [title] of its button; {key} and {keys} stand for its keys
+ * @property {string} [help] in the list of keys
  * @property {string} [when] "picture" where it means nothing before the picture is there
  * @property {boolean} [tool] whether it stays in the hand
  * @property {boolean} [repeats] whether a key that is held down does it again
@@ -50,16 +52,48 @@ export function toldOf(edit) {
   return ACTIONS.find(({ journal }) => journal?.includes(edit))?.told ?? edit;
 }
 
+/** @typedef {Map<string, Action>} Keymap actions by their keys */
+
+/** Keys that a person has given to actions, by their names. @type {Map<string, string[]>} */
+let ownKeys = new Map();
+/** All keymaps that have been handed out: they follow when a person changes keys. @type {{parts: Action["part"][], keymap: Keymap}[]} */
+const keymaps = [];
+
+/** An action's keys as the table has them. @param {Action} action */
+export function defaultKeysOf({ keys = [], also = [] }) {
+  return [...keys, ...also];
+}
+
+/** An action's keys now. @param {Action} action */
+export function keysOf(action) {
+  return ownKeys.get(action.name) ?? defaultKeysOf(action);
+}
+
+/** @param {Map<string, string[]>} own a person's keys in place of the table's, by the actions' names */
+export function takeOwnKeys(own) {
+  ownKeys = own;
+  for (const one of keymaps) fill(one.keymap, one.parts);
+}
+
+/** @param {Keymap} keymap @param {Action["part"][]} parts */
+function fill(keymap, parts) {
+  keymap.clear();
+  for (const action of ACTIONS) {
+    if (parts.includes(action.part)) for (const key of keysOf(action)) keymap.set(key, action);
+  }
+}
+
 /**
- * The actions of some parts by their keys.
+ * The actions of some parts by their keys, which may change later on.
  * @param {Action["part"][]} parts
- * @returns {Map<string, Action>}
+ * @returns {Keymap}
  */
 export function keymapOf(...parts) {
-  const rows = ACTIONS.filter(({ part }) => parts.includes(part));
-  return new Map(
-    rows.flatMap((action) => [...(action.keys ?? []), ...(action.also ?? [])].map((key) => [key, action])),
-  );
+  /** @type {Keymap} */
+  const keymap = new Map();
+  keymaps.push({ parts, keymap });
+  fill(keymap, parts);
+  return keymap;
 }
 
 /** Keys whose short names are others. @type {Record<string, string>} */

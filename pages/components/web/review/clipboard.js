@@ -65,9 +65,9 @@ export function drawnOf({ project_id, instances }, image, projectId, categories)
   const unknown = new Set();
   let outside = 0;
   for (const one of instances) {
-    const isSame = (/** @type {Category} */ { id, name }) =>
-      project_id === projectId ? id === one.category_id : name.toLowerCase() === one.category.toLowerCase();
-    const category = categories.find(isSame);
+    const sameName = (/** @type {Category} */ { name }) => name.toLowerCase() === one.category.toLowerCase();
+    const known = project_id === projectId ? categories.find(({ id }) => id === one.category_id) : undefined;
+    const category = known ?? categories.find(sameName);
     if (category === undefined) {
       unknown.add(one.category);
       continue;
@@ -86,7 +86,7 @@ export function drawnOf({ project_id, instances }, image, projectId, categories)
 
 /** @param {Editor} editor */
 export function copySelected(editor) {
-  const { frame, message } = editor.host.state;
+  const { frame, message, categories } = editor.host.state;
   const selected = editor.selected();
   if (frame === null || selected.length === 0) {
     editor.host.say("select an instance first");
@@ -96,7 +96,7 @@ export function copySelected(editor) {
     editor.host.say(`select at most ${MOST_COPIED} instances`);
     return;
   }
-  const names = new Map(message?.categories.map(({ id, name }) => [id, name]));
+  const names = new Map(categories.map(({ id, name }) => [id, name]));
   const instances = selected.flatMap(({ id, rle }) => {
     const state = frame.states.get(id);
     if (state === undefined || rle === null) return [];
@@ -118,7 +118,7 @@ export function copySelected(editor) {
 
 /** @param {Editor} editor */
 export function pasteCopied(editor) {
-  const { message } = editor.host.state;
+  const { message, categories } = editor.host.state;
   const copied = readCopied(fromStorage());
   if (copied === null || copied.instances.length === 0) {
     editor.host.say("nothing is copied yet");
@@ -127,7 +127,7 @@ export function pasteCopied(editor) {
   /** @type {ReturnType<typeof drawnOf>} */
   let made;
   try {
-    made = drawnOf(copied, editor.image, message?.project_id ?? 0, message?.categories ?? []);
+    made = drawnOf(copied, editor.image, message?.project_id ?? 0, categories);
   } catch {
     editor.host.say("what was copied cannot be read: copy it again");
     return;

@@ -322,7 +322,7 @@ export class Reviewer {
     document.addEventListener(
       "keyup",
       (event) => {
-        if (event.key.toLowerCase() === "b") this.viewer.setCompare(false);
+        if (actionFor(VIEWER_KEYS, event)?.name === "compare") this.viewer.setCompare(false);
       },
       { signal, capture: true },
     );

@@ -1,6 +1,6 @@
 // The menu of what can be done to the selected instances, or to the picture: rows of the table of actions, with their keys.
 
-import { ACTIONS, shortKey } from "../lib/actions.js";
+import { ACTIONS, keysOf, shortKey } from "../lib/actions.js";
 
 /** @typedef {import("../lib/actions.js").Action} Action */
 
@@ -117,7 +117,7 @@ function makeItem(action) {
   const name = document.createElement("span");
   name.textContent = action.label ?? action.name;
   const key = document.createElement("kbd");
-  key.textContent = shortKey(action.keys?.[0] ?? "");
+  key.textContent = shortKey(keysOf(action)[0] ?? "");
   item.append(name, key);
   return item;
 }

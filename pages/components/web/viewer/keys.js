@@ -106,5 +106,5 @@ function pressFromPage(viewer, event) {
  */
 function releaseKey(viewer, event) {
   event.stopPropagation();
-  if (plainKey(event.key) === "b") viewer.setCompare(false);
+  if (actionFor(VIEWER_KEYS, event)?.name === "compare") viewer.setCompare(false);
 }

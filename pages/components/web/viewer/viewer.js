@@ -37,6 +37,7 @@ import { ImageView } from "./view.js";
 import { DeskFrame } from "./desk_frame.js";
 import { Aids } from "./aids.js";
 import { toneTable, turned } from "./look.js";
+import { KeySheet } from "./key_sheet.js";
 import { LookPanel, keptLook } from "./look_panel.js";
 
 /** @typedef {import("./state.js").Message} Message */
@@ -91,6 +92,7 @@ export class Viewer extends ImageView {
     this.gestures = new Gestures(this);
     this.leaving = new AbortController();
     this.aids = new Aids(this, this.leaving.signal);
+    this.keySheet = new KeySheet(this.controls, this.leaving.signal);
     this.lookPanel = new LookPanel(this, this.leaving.signal);
     this.desk = new DeskFrame(this.controls, this.leaving.signal);
     this.markStore = new MarkStore(tabStorage());
