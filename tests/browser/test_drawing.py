@@ -230,7 +230,7 @@ def test_the_view_is_inverted_and_turned_and_the_file_stays_as_it_is(review, row
     wait_until(
         review.page, lambda: np.abs(255 - np.array(pixel_at(review, 60, 200)) - plain).max() < 3, "a negative"
     )
-    review.press("Shift+T", "Shift+X", "Shift+R")
+    review.press("Shift+Z", "Shift+X", "Shift+R")
     review.wait(turns=1)
     next_frame(review.page)
     review.page.screenshot(path=str(Path(tempfile.gettempdir()) / "turned.png"))
