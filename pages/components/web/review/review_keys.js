@@ -31,7 +31,8 @@ export function deedOf(press) {
   if (action === null) return null;
   // With Shift a letter keeps its meaning, unless the viewer has one for both together.
   const both = `Shift+${plainKey(press.key)}`;
-  if (press.shiftKey && !KEYS.has(both) && VIEWER_KEYS.has(both)) return null;
+  const isHeldAlone = press.shiftKey && !press.ctrlKey && !press.metaKey;
+  if (isHeldAlone && !KEYS.has(both) && VIEWER_KEYS.has(both)) return null;
   return action.name === "relabel" ? { name: action.name, number: Number(press.key) } : { name: action.name };
 }
 
