@@ -20,6 +20,7 @@ import torchvision
 
 from benchmarks.after_network import run_after_network
 from benchmarks.by_hand import run_by_hand
+from benchmarks.clicks import run_clicks
 from benchmarks.editor import run_editor
 from benchmarks.end_to_end import run_end_to_end
 from benchmarks.evaluating import run_evaluating
@@ -102,6 +103,12 @@ BENCHMARKS = (
         "A lasso: the object cut out along its edges",
         "The scissors come closer to an object than the line that was drawn around it, without a network.",
         run_lasso,
+    ),
+    Benchmark(
+        "clicks",
+        "Clicks instead of a box",
+        "Why no tool has them: masks that clicks choose are worse than that of one drawn box.",
+        run_clicks,
     ),
     Benchmark(
         "people",

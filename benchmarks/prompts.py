@@ -24,7 +24,7 @@ from maskrcnn_core.inference.predictor import Failure, Predictor
 from maskrcnn_core.models.loading import get_model
 from maskrcnn_core.synthetic.scenes import SCENE_CATEGORIES, draw_scene
 
-__all__ = ["run_prompts"]
+__all__ = ["at_least_a_pixel", "corners", "photos_of", "run_prompts", "scenes_of"]
 
 _Photo: TypeAlias = tuple[Pixels, list[tuple[Rle, str]]]
 
@@ -64,9 +64,9 @@ def run_prompts(quick: bool) -> Report:
             get_model("starter"),
             "drawn scenes, because the photos or their model's weights are missing",
         )
-        photos = _scenes(2 if quick else 40)
+        photos = scenes_of(2 if quick else 40)
     else:
-        what, photos = "photos of COCO val2017", _photos(file, folder, 3 if quick else None)
+        what, photos = "photos of COCO val2017", photos_of(file, folder, 3 if quick else None)
     predictor = Predictor(model, "cpu")
     tallies: dict[str, _Tally] = defaultdict(_Tally)
     random = np.random.default_rng(0)
@@ -94,7 +94,7 @@ def run_prompts(quick: bool) -> Report:
     return Report(columns, tuple((name, *t.cells()) for name, t in tallies.items()), tuple(claims), (note,))
 
 
-def _photos(file: Path, folder: Path, most: int | None) -> Iterator[_Photo]:
+def photos_of(file: Path, folder: Path, most: int | None) -> Iterator[_Photo]:
     """COCO's photos with their objects and those's categories."""
     dataset, _ = read_coco(file.read_bytes())
     names = {category.id: category.name for category in dataset.categories}
@@ -106,7 +106,7 @@ def _photos(file: Path, folder: Path, most: int | None) -> Iterator[_Photo]:
         yield read_image(folder / record.file_name).pixels, of_image[record.id]
 
 
-def _scenes(count: int) -> Iterator[_Photo]:
+def scenes_of(count: int) -> Iterator[_Photo]:
     names = {category.id: category.name for category in SCENE_CATEGORIES}
     for seed in range(200_000, 200_000 + count):
         scene = draw_scene(seed)
@@ -133,7 +133,7 @@ def _measure(
             overlap = 0.0 if best is None else overlaps[best]
             called = "" if best is None else label_map.category(int(found.labels[best])).name
             tallies[_PLAIN.format(score)].add(overlap, overlap >= _SAME and called == name)
-    boxes = np.array([_corners(truth) for truth, _ in truths])
+    boxes = np.array([corners(truth) for truth, _ in truths])
     sides = np.tile(boxes[:, 2:] - boxes[:, :2], 2)
     shaken = boxes + random.uniform(-_UNSTEADY, _UNSTEADY, boxes.shape) * sides
     began = time.perf_counter()
@@ -141,18 +141,18 @@ def _measure(
     tallies[_GIVEN].times.append(time.perf_counter() - began)
     named = [labels[name] for _, name in truths]
     for what, given, decided in ((_GIVEN, boxes, None), (_SHAKEN, shaken, None), (_NAMED, boxes, named)):
-        prompted = predictor.prompt(run, _at_least_a_pixel(given), labels=decided)
+        prompted = predictor.prompt(run, at_least_a_pixel(given), labels=decided)
         for n, (mask, (truth, name)) in enumerate(zip(prompted.detections().masks(), truths, strict=True)):
             called = label_map.category(int(prompted.labels[n, 0])).name
             tallies[what].add(mask_iou(truth, mask), called == name)
 
 
-def _corners(truth: Rle) -> tuple[int, int, int, int]:
+def corners(truth: Rle) -> tuple[int, int, int, int]:
     x, y, width, height = truth.box_xywh
     return x, y, x + width, y + height
 
 
-def _at_least_a_pixel(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def at_least_a_pixel(boxes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Shaking may leave less of a very small box than counts as one."""
     result: npt.NDArray[np.float64] = boxes.astype(np.float64)
     result[:, 2:] = np.maximum(result[:, 2:], result[:, :2] + 1.01)
