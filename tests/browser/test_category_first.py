@@ -11,6 +11,9 @@ from tests.browser.review_page import CATEGORIES, ReviewPage, link_of, make_proj
 pytestmark = pytest.mark.browser
 
 SCENE = draw_scene(210_000)
+_X, _Y, _WIDTH, _HEIGHT = max(SCENE.masks, key=lambda mask: mask.area).box_xywh
+AROUND = (_X, _Y), (_X + _WIDTH, _Y + _HEIGHT)
+"""An object that the network sees: of nothing it makes no mask, and the box stays."""
 RING = [(20, 20), (60, 20), (60, 60), (20, 60)]
 
 
@@ -135,13 +138,13 @@ def test_a_category_gets_a_key_of_its_own(review, named):
 
 def test_a_box_gets_the_networks_guess_unless_a_category_is_active(review, named):
     review.press("Escape", "r")
-    review.drag((20, 20), (110, 100))
+    review.drag(*AROUND)
     review.wait(saved="true", status_counts="4,1,0")
     guessed = named()[max(named())]
     review.page.get_by_text(f"added: {guessed}, the network’s guess").wait_for()
     other = next(name for name in ("square", "triangle") if name != guessed)
     review.press("Escape", "Escape", str(1 + CATEGORIES.index(other)), "r")
-    review.drag((20, 20), (110, 100))
+    review.drag(*AROUND)
     review.wait(saved="true", status_counts="4,2,0")
     assert named()[max(named())] == other
     review.page.get_by_text(f"added: {other}, the active category").wait_for()
@@ -152,7 +155,7 @@ def test_a_box_whose_category_nobody_knows_waits_until_it_is_said(page, address,
     import_files(store, project.id, "ann", [("scene.png", encode_png(SCENE.pixels))])
     review = ReviewPage(page, link_of(address, project))
     review.press("r")
-    review.drag((20, 20), (110, 100))
+    review.drag(*AROUND)
     picker(review).wait_for()
     review.wait(waiting_shapes="1", status_counts="0,0,0")
     assert page.locator("[data-part=refusal-count]").is_hidden(), "it only waits"

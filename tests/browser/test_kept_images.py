@@ -131,6 +131,7 @@ def test_an_image_is_pasted(page, address, tmp_path):
     target = io.BytesIO()
     Image.fromarray(draw_scene(4).pixels).save(target, "PNG")
     page.locator(".uploads[data-part=uploads]").wait_for(state="attached")
+    desk.settle()
     page.evaluate(
         """data => {
             const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
@@ -166,6 +167,7 @@ def test_a_folder_is_dropped(page, address, tmp_path):
 def test_a_made_file_that_was_not_downloaded_is_asked_for(desk):
     page = desk.page
     desk.root.get_by_role("application").click()  # browsers ask only on pages that somebody has used
+    desk.open_downloads()
     page.get_by_role("button", name="Prepare").click()
     desk.offered.wait_for()
     desk.settle()
@@ -178,6 +180,7 @@ def test_a_made_file_that_was_not_downloaded_is_asked_for(desk):
     page.on("dialog", stay)
     page.evaluate("setTimeout(() => location.reload(), 0)")
     desk.wait_until(lambda: asked == ["beforeunload"], "the browser's question")
+    desk.open_downloads()
     with page.expect_download() as started:
         desk.offered.get_by_role("button").click()
     assert started.value.path()

@@ -103,15 +103,17 @@ def test_dragging_moves_the_view_as_far_as_the_pointer_and_changes_nothing_else(
     desk.page.mouse.up()
     assert (desk.shown, desk.selected) == (COUNT, [])
     dragged = desk.picture()
+    desk.root.get_by_role("application").focus()
     for _ in range(2):  # off and on again: everything is drawn anew
-        desk.root.locator("[data-toggle=boxes]").click()
+        desk.page.keyboard.press("x")
         next_frame(desk.page)
     assert (np.abs(desk.picture() - dragged).max(axis=2) > 8).mean() < 1e-3
 
 
 def test_labels_leave_the_picture_in_sight_and_the_chosen_one_has_its_own(desk):
     with_labels = desk.picture()
-    desk.root.locator("[data-toggle=labels]").click()
+    desk.root.get_by_role("application").focus()
+    desk.page.keyboard.press("l")
     without = desk.picture()
     covered = (with_labels != without).any(axis=2).mean()
     assert 0 < covered < 0.1

@@ -135,14 +135,14 @@ def test_from_the_first_upload_to_the_finished_file(page, address, store, pictur
     page.get_by_text(re.compile("done$")).first.wait_for(timeout=60_000)
     proposed = len(store.facts(project.id))
     assert proposed >= 12
-    sidebar.get_by_role("link", name="Review").click()
+    page.get_by_test_id("stHeader").get_by_role("link", name="Review").click()
     page.wait_for_url(re.compile(rf"/review\?.*project={project.id}\b"), timeout=60_000)
     review = ReviewPage(page, page.url)
     review.press("a", "a", "d", "2", "Enter")
     review.wait(at=1, saved="true")
     assert statuses(store, project) == ["accepted", "accepted", "rejected"]
     assert sorted(i.status for i in store.images(project.id)).count("reviewed") == 1
-    sidebar.get_by_role("link", name="Project").click()
+    page.get_by_test_id("stHeader").get_by_role("link", name="Project").click()
     page.get_by_role("heading", name="First steps").wait_for(timeout=60_000)
     page.get_by_text("1 of 4 images reviewed").wait_for(timeout=60_000)
     go_to_section(page, "Export")

@@ -87,7 +87,9 @@ def look_at(page):
     page.get_by_text("selected=[1]").wait_for()
     was = page.locator("[data-toggle=masks]").get_attribute("aria-pressed")
     page.keyboard.press("m")
-    page.locator(f"[data-toggle=masks]:not([aria-pressed={was}])").wait_for()
+    page.locator(f"[data-toggle=masks]:not([aria-pressed={was}])").wait_for(
+        state="attached"
+    )  # a panel may be folded
     assert page.locator(".viewer").count() == 1
 
 

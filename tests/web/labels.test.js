@@ -91,6 +91,17 @@ test("one that must have its label has it, and the others make room", () => {
   });
 });
 
+test("however much room there is between them, all labels together leave the image in sight", () => {
+  const large = { width: 2000, height: 1500 };
+  const apart = Array.from({ length: 1200 }, (_, i) =>
+    label([(i % 30) * 66, Math.floor(i / 30) * 37 + 18, (i % 30) * 66 + 16, Math.floor(i / 30) * 37 + 36], 60),
+  );
+  const count = placeLabels(apart, large).filter((place) => place !== null).length;
+  assert.ok(count * 60 * 17 <= 0.09 * large.width * large.height && count > 200, String(count));
+  const few = placeLabels(apart.slice(0, 200), large).filter((place) => place !== null).length;
+  assert.equal(few, 200);
+});
+
 test("no instances, no labels", () => assert.deepEqual(placeLabels([], stage), []));
 
 test("what lies outside a part makes up the whole with it", () => {

@@ -1,8 +1,8 @@
 // Labels: where there is room for one, and the tags themselves.
 //
 // A label on each of hundreds of instances would hide them all. So one is drawn only where it lies on no
-// other label and leaves its neighbours in sight: zooming in makes room for more. The instances that a
-// person points at or has chosen have theirs always.
+// other label and leaves its neighbours in sight, and as long as all together leave the image in sight: zooming
+// in makes room for more. The instances that a person points at or has chosen have theirs always.
 
 import { areaOf, boxToScreen, boxesMeet, overlapOf } from "../lib/geometry.js";
 import { labelText } from "./state.js";
@@ -19,6 +19,8 @@ const LABEL_PADDING = 5;
 const LABEL_FROM = 14;
 /** A label may hide at most this share of a neighbour's box. */
 const HIDDEN_SHARE = 0.2;
+/** All labels together may take at most this share of the stage: what one came to see is the image. */
+const STAGE_SHARE = 0.09;
 /** Side of the squares (CSS pixels) by which rectangles that may meet are found. */
 const SQUARE = 64;
 const TAGS_KEPT = 3000;
@@ -79,8 +81,10 @@ export function placeLabels(wanted, stage) {
   clipped.forEach((box, i) => inSight[i] && boxes.add(box));
   /** @type {([number, number] | null)[]} */
   const places = wanted.map(() => null);
+  let room = STAGE_SHARE * stage.width * stage.height;
   const take = (/** @type {number} */ i, /** @type {[number, number]} */ place) => {
     places[i] = place;
+    room -= wanted[i].width * LABEL_HEIGHT;
     labels.add([place[0], place[1], place[0] + wanted[i].width, place[1] + LABEL_HEIGHT]);
   };
   wanted.forEach(({ box, width, must }, i) => {
@@ -88,6 +92,7 @@ export function placeLabels(wanted, stage) {
   });
   wanted.forEach(({ box, width, must }, i) => {
     if (must || !inSight[i] || Math.max(box[2] - box[0], box[3] - box[1]) < LABEL_FROM) return;
+    if (width * LABEL_HEIGHT > room) return;
     const above = placeAbove(box, width, stage);
     /** @type {[number, number]} */
     const below = [above[0], box[3]];
