@@ -15,6 +15,7 @@ from pages.explain.look import Look
 from pages.shared.offering import draw_offer, forget
 from pages.shared.session import Prepared
 from pages.shared.texts import show_core_errors
+from pages.shared.whole import Whole
 
 __all__ = ["draw_take_home"]
 
@@ -34,7 +35,8 @@ def draw_take_home(look: Look) -> None:
         if st.button("Prepare", key="explain-prepare", icon=":material/build:"):
             forget(state.explain_file)
             state.explain_file = None
-            with show_core_errors(), st.spinner("Drawing all stages ..."):
+            # As a whole: the page may be asked for again at any time, and would break it off.
+            with show_core_errors(), state.of(Whole).work("Drawing all stages ..."):
                 state.explain_file = _prepare(look, form, box, fingerprint)
         stale = "The view has changed since the last file was made: prepare it again."
         draw_offer(state.explain_file, fingerprint, key="explain-download", stale=stale)

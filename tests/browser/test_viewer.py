@@ -191,6 +191,7 @@ def test_drag_moves_the_image_and_selects_nothing(viewer):
     assert viewer.on_screen(*CENTRE) == pytest.approx((x + 60, y + 30), abs=0.6)
     boxes = viewer.root.locator('[data-toggle="boxes"]')
     boxes.click()
+    next_frame(viewer.page)
     pressed = boxes.get_attribute("aria-pressed")
     viewer.wait_state(seq=1)
     x, y = viewer.on_screen(*CENTRE)
