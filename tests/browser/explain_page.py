@@ -48,6 +48,12 @@ class ExplainPage:
         choose(self.page, f"{NUMBERS[key]}. {stage.title}")
         self.title(key).wait_for(timeout=60_000)
 
+    def unfold(self, title):
+        """Open an expander, unless it is open."""
+        details = self.page.get_by_test_id("stExpander").filter(has_text=title).locator("details")
+        if details.get_attribute("open") is None:
+            details.locator("summary").click()
+
     def title(self, key):
         return self.page.get_by_role("heading", name=f"{NUMBERS[key]}. {STAGES[NUMBERS[key] - 1].title}")
 
