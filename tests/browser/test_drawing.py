@@ -1,8 +1,6 @@
 """Drawing from scratch in a real Chromium, over a store on disk: without a model, and from image to image."""
 
 import json
-import tempfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -233,7 +231,6 @@ def test_the_view_is_inverted_and_turned_and_the_file_stays_as_it_is(review, row
     review.press("Shift+Z", "Shift+X", "Shift+R")
     review.wait(turns=1)
     next_frame(review.page)
-    review.page.screenshot(path=str(Path(tempfile.gettempdir()) / "turned.png"))
 
     # Seen turned by a quarter, a point of the image is elsewhere: every tool finds it.
     stage = review.page.locator("[data-part=stage]").bounding_box()
@@ -294,7 +291,6 @@ def test_a_key_is_changed_in_the_list_and_tips_follow_and_a_file_takes_it_along(
     assert sheet.locator("[data-keys-of=draw-outline]").inner_text() == "Q"
     assert sheet.locator("[data-keys-of=brush]").inner_text() == "no key"
     assert "(Q;" in outline.get_attribute("title")
-    page.screenshot(path=str(Path(tempfile.gettempdir()) / "keys.png"))
     with page.expect_download() as started:
         sheet.get_by_role("button", name="Export keys").click()
     file = tmp_path / "keys.json"
