@@ -16,6 +16,7 @@ from pages.shared.ending import end_page
 from pages.shared.fetching import draw_fetching, take_over
 from pages.shared.intake import draw_camera, draw_report, draw_samples, draw_uploader
 from pages.shared.model_choice import draw_model_choice, draw_thresholds
+from pages.shared.offering import tell_browser
 from pages.shared.session import UiState, get_state
 from pages.shared.steady import ACTIONS, DESK
 from pages.shared.whole import Whole
@@ -31,18 +32,20 @@ def draw_desk(state: UiState, predictor: Predictor | None) -> None:
     One fragment, because Streamlit sends choices made in quick succession in two fragments as one: releasing
     the slider and pressing Prepare at once would lose the press.
     """
-    before, made_before = state.choices, state.prepared
+    before = state.choices
     actions, viewer = st.container(key=ACTIONS, horizontal=True), st.container()
     with viewer:
         draw_image(state, predictor)
+        made = st.empty()
     with actions:  # after the viewer, whose choices they act on
         draw_mend(state, predictor)
         if predictor is not None:
             with st.popover("Download", icon=":material/download:", key="download"):
                 draw_downloads(state, predictor)
-    # The list of images counts by the same thresholds, and the tab asks before a made file is lost.
-    if state.choices != before or state.prepared not in (None, made_before):
-        st.rerun()
+    with made:
+        tell_browser(state.prepared)
+    if state.choices != before:
+        st.rerun()  # the list of images counts by the same thresholds
 
 
 page_state = get_state()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
 
 import streamlit as st
@@ -9,7 +10,7 @@ import streamlit as st
 from pages.shared.session import Prepared
 from pages.shared.texts import plain
 
-__all__ = ["draw_offer", "forget"]
+__all__ = ["draw_offer", "forget", "tell_browser"]
 
 # From the moment when the page is asked for until this button is drawn again it would hand out a file of what
 # was shown before: dead, and seen to be.
@@ -24,6 +25,16 @@ def forget(prepared: Prepared | None) -> None:
     """Remove a file: one whose successor is cancelled or fails must not stand for it."""
     if prepared is not None:
         Path(prepared.file).unlink(missing_ok=True)
+
+
+def tell_browser(prepared: Prepared | None) -> None:
+    """Have the browser ask before a made file is lost, where only a part of the page is drawn.
+
+    ``web/review/outbox.js`` looks for it; what was made before is part of what the outbox is told.
+    """
+    if prepared is None:
+        return
+    st.html(f'<span hidden data-made="{escape(prepared.file)}" data-name="{escape(prepared.name)}"></span>')
 
 
 def draw_offer(prepared: Prepared | None, fingerprint: object, *, key: str, stale: str) -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 from maskrcnn_core.synthetic.samples import SAMPLES
 from tests.browser.frames import next_frame, wait_until
 
+ALL_DRAWN = """() => [...document.querySelectorAll('[data-testid="stImage"] img')]
+    .every((one) => one.complete && one.naturalWidth > 0)"""
+
 
 class Desk:
     """What a person sees of the page, and does to it."""
@@ -25,6 +28,7 @@ class Desk:
         first = next(row.is_first for row in SAMPLES if row.title == title)
         if not first:
             self.page.get_by_text("More samples").click()
+            self.page.wait_for_function(ALL_DRAWN)  # until then the button moves
         button.click(timeout=60_000)
 
     @property

@@ -231,9 +231,12 @@ def test_of_two_people_on_one_instance_the_second_is_told_and_both_are_kept(
         context.add_init_script("localStorage.setItem('maskdesk-who', 'bob')")
         second = ReviewPage(context.new_page(), page.url)
         assert second.root.get_attribute("data-image") == first.root.get_attribute("data-image")
+        context.set_offline(True)  # or the second would see the first one's decision, and change it knowingly
+        second.press("d")
+        second.wait(status_counts="3,0,1", saved="false")
         first.press("a")
         first.wait(saved="true", status_counts="3,1,0")
-        second.press("d")
+        context.set_offline(False)
         second.page.get_by_text("somebody else changed").first.wait_for(timeout=60_000)
         second.wait(saved="true", status_counts="3,1,0")
         refused = [entry for entry in store.journal(project.id) if entry.is_refused]

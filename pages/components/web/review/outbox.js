@@ -65,16 +65,34 @@ export function noteDownload(files, pressed) {
   for (const { key, name } of files) if (pressed.includes(name)) saved.add(key);
 }
 
-/** What is done with the text of a button for downloading that is pressed. */
-let onPress = (/** @type {string} */ _text) => {};
+/** Files that were made since the page was last drawn as a whole: a part of it tells of them. @returns {Unsaved[]} */
+function madeOnPage() {
+  /** @type {NodeListOf<HTMLElement>} */
+  const told = document.querySelectorAll("[data-made]");
+  return [...told].map(({ dataset }) => ({ key: dataset.made ?? "", name: dataset.name ?? "" }));
+}
 
-/** @type {((event: Event) => void) | undefined} */
-let listening;
+/** Where the tab's watch over made files is, whichever version of MaskDesk has set it up. */
+const WATCH = Symbol.for("maskdesk.made-files");
 
-/** @param {Event} event */
-function hearDownload(event) {
-  const button = event.target instanceof Element ? event.target.closest("[data-testid=stDownloadButton]") : null;
-  if (button !== null) onPress(button.textContent ?? "");
+/**
+ * Has the browser ask before a made file is lost, and notes which were downloaded.
+ * @param {() => Unsaved[]} files those that wait to be downloaded
+ */
+function watchMadeFiles(files) {
+  const tab = /** @type {{[WATCH]?: {files: typeof files}}} */ (globalThis);
+  if (tab[WATCH] === undefined) {
+    const watch = (tab[WATCH] = { files });
+    window.addEventListener("beforeunload", (event) => {
+      if (isUnsaved(watch.files())) event.preventDefault();
+    });
+    const hear = (/** @type {Event} */ event) => {
+      const button = event.target instanceof Element ? event.target.closest("[data-testid=stDownloadButton]") : null;
+      if (button !== null) noteDownload(watch.files(), button.textContent ?? "");
+    };
+    document.addEventListener("click", hear, { capture: true });
+  }
+  tab[WATCH].files = files;
 }
 
 /**
@@ -146,13 +164,8 @@ export default function mountOutbox({ data, setStateValue }) {
   const tab = /** @type {{[GUARD]?: ReturnType<typeof askBeforeLeaving>}} */ (globalThis);
   const guard = (tab[GUARD] ??= askBeforeLeaving(window));
   const isHeld = hold(data.images);
-  const renew = () => guard((data.is_unkept && !isHeld) || isUnsaved(data.unsaved));
-  renew();
-  onPress = (text) => {
-    noteDownload(data.unsaved, text);
-    renew();
-  };
-  if (listening === undefined) document.addEventListener("click", (listening = hearDownload), { capture: true });
+  guard(data.is_unkept && !isHeld);
+  watchMadeFiles(() => [...data.unsaved, ...madeOnPage()]);
   /** @type {any} */ (globalThis)[WAKE] = () => setStateValue("who", heldName());
   presses ??= new Presses();
   say = () => whenCalm(() => speak(data, setStateValue));
