@@ -50,8 +50,8 @@ def to_the_editor(page: Page) -> None:
     page.get_by_role("button", name="Correct masks, add missed objects").click()
     page.wait_for_url("**/review?*")
     review = ReviewPage.on(page)
-    review.press("Tab", "v")
-    review.wait(tool="corners")
+    review.press("v")
+    review.wait(tool="outline")
 
 
 def to_the_iou(page: Page) -> None:
