@@ -184,16 +184,17 @@ class TeamWatch:
         while True:
             self._wake.wait(_LOOK_SECONDS)
             self._wake.clear()
+            pause = _LEAST_SECONDS
             try:
                 self.look()
             except CoreError as error:  # a database that is away now is there again later
                 _LOG.info("team: %s", error)
-                time.sleep(_LOOK_SECONDS)
+                pause = _LOOK_SECONDS
             except Exception:
                 # Whatever it is: without this thread nobody would see anything of others any more.
                 _LOG.exception("team: a look has failed")
-                time.sleep(10 * _LOOK_SECONDS)
-            time.sleep(_LEAST_SECONDS)
+                pause = 10 * _LOOK_SECONDS
+            time.sleep(pause)
 
     def look(self) -> None:
         """Tell the store what is shown here, learn what others show and have decided, and draw that.
