@@ -14,6 +14,7 @@ from maskrcnn_core.formats.base import file_stem
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from pages.shared.domains import offered_categories
 from pages.shared.offering import draw_offer, forget
+from pages.shared.pressing import carrying_out, drop_press, pressed
 from pages.shared.session import Prepared, UiState
 from pages.shared.texts import show_core_errors
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
 __all__ = ["draw_downloads"]
+
+_PREPARE = "prepare"
 
 
 def draw_downloads(state: UiState, predictor: Predictor) -> None:
@@ -67,14 +70,14 @@ def draw_downloads(state: UiState, predictor: Predictor) -> None:
         state.hidden_categories,
         state.display,
     )
-    asked = st.button("Prepare", key="prepare", icon=":material/build:", disabled=not digests)
+    asked = pressed("Prepare", key=_PREPARE, is_kept=True, icon=":material/build:", disabled=not digests)
     # What was offered before goes at once: while a file is made nobody shall mistake another for it.
     making, offer = st.empty(), st.empty()
     if asked:
         forget(state.prepared)
         state.prepared = None
         try:
-            with show_core_errors(), making.container():
+            with carrying_out(_PREPARE), show_core_errors(), making.container():
                 state.prepared = _prepare(state, predictor, row, digests, fingerprint)
         finally:
             making.empty()
@@ -110,7 +113,7 @@ def _prepare(
     state: UiState, predictor: Predictor, row: Format, digests: list[str], fingerprint: object
 ) -> Prepared:
     bar = st.progress(0.0, text="Collecting ...")
-    st.button("Cancel", key="cancel-prepare", icon=":material/stop:")
+    st.button("Cancel", key="cancel-prepare", icon=":material/stop:", on_click=drop_press, args=(_PREPARE,))
     images: list[AnnotatedImage] = []
     for done, digest in enumerate(digests):
         bar.progress(done / len(digests), text=f"Collecting {done + 1} of {len(digests)}")

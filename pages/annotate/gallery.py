@@ -12,6 +12,7 @@ from maskrcnn_core.workspace import ImageState
 from pages.annotate.kept import draw_closing
 from pages.annotate.looking import look_again_in, look_caller
 from pages.components.stepper import stepper
+from pages.shared.pressing import pressed
 from pages.shared.session import UiState
 from pages.shared.texts import cell
 
@@ -120,13 +121,13 @@ def _draw_progress(state: UiState, predictor: Predictor | None, states: list[Ima
     if active:
         done = len(states) - active
         st.progress(done / len(states), text=f"{done} of {len(states)} done{_left(state, predictor)}")
-        if st.button("Cancel waiting", key="cancel-waiting", icon=":material/stop:"):
+        if pressed("Cancel waiting", key="cancel-waiting", icon=":material/stop:"):
             state.workspace.cancel()
             st.rerun()
     again = [s.kind for s in states if s.can_run_again]
     if not again or predictor is None:
         return
-    if st.button(
+    if pressed(
         f"Run {len(again)} again",
         key="retry",
         icon=":material/refresh:",

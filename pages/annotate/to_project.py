@@ -10,6 +10,7 @@ import streamlit as st
 from pages.shared.cached import open_store
 from pages.shared.images_project import project_of_open_images
 from pages.shared.naming import with_name
+from pages.shared.pressing import pressed
 from pages.shared.session import UiState
 from pages.shared.texts import show_core_errors
 
@@ -29,7 +30,7 @@ def draw_mend(state: UiState, predictor: Predictor | None) -> None:
         and state.current is not None
         and state.workspace.run_of(state.current, predictor.model.digest) is not None
     )
-    asked = st.button(
+    asked = pressed(
         "Correct masks, add missed objects",
         key="mend",
         disabled=not is_done,

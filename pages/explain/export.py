@@ -13,6 +13,7 @@ from maskrcnn_core.explain.traced_image import TracedImage
 from maskrcnn_core.formats.base import file_stem
 from pages.explain.look import Look
 from pages.shared.offering import draw_offer, forget
+from pages.shared.pressing import pressed
 from pages.shared.session import Prepared
 from pages.shared.texts import show_core_errors
 from pages.shared.whole import Whole
@@ -32,7 +33,7 @@ def draw_take_home(look: Look) -> None:
     with st.expander("Take it home", icon=":material/download:"):
         form = st.radio("Format", list(_FORMS), captions=list(_FORMS.values()), key="explain-form")
         fingerprint = (form, look.name, look.thresholds, box, known, look.state.workspace.stretch)
-        if st.button("Prepare", key="explain-prepare", icon=":material/build:"):
+        if pressed("Prepare", key="explain-prepare", icon=":material/build:"):
             forget(state.explain_file)
             state.explain_file = None
             # As a whole: the page may be asked for again at any time, and would break it off.

@@ -18,6 +18,7 @@ from pages.explain.session import Taken
 from pages.shared.cached import box_drawer, open_store
 from pages.shared.images_project import project_of_open_images
 from pages.shared.naming import with_name
+from pages.shared.pressing import pressed
 from pages.shared.texts import plain, show_core_errors
 
 __all__ = ["draw_missed"]
@@ -125,7 +126,7 @@ def _draw_explanation(explanation: Explanation) -> None:
 def _draw_taking(look: Look, box: Box) -> None:
     """Offer to run the network's heads on the drawn box and keep the result in a project as accepted."""
     key = (look.name, box)
-    asked = st.button(
+    asked = pressed(
         "Add it as an instance anyway",
         key="explain-take",
         icon=":material/add_box:",
@@ -143,7 +144,7 @@ def _draw_taking(look: Look, box: Box) -> None:
     if taken is None:
         return
     st.success(plain(taken.said), icon=":material/check:")
-    if st.button("Open it in the editor", key="explain-open", icon=":material/edit:"):
+    if pressed("Open it in the editor", key="explain-open", icon=":material/edit:"):
         look.state.project.open(taken.project_id)
         place = {"project": taken.project_id, "image": taken.image_id, "instance": taken.instance_id}
         st.switch_page("pages/review/page.py", query_params={name: str(id_) for name, id_ in place.items()})

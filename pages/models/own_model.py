@@ -23,6 +23,7 @@ from maskrcnn_core.models.loading import load_custom_model, load_trained_model
 from maskrcnn_core.models.spec import LoadedModel
 from pages.components.uploads import say_why_uploads_fail
 from pages.shared.notice import Notice
+from pages.shared.pressing import pressed
 from pages.shared.session import UiState
 from pages.shared.texts import show_core_errors
 
@@ -87,7 +88,7 @@ def draw_own_model(state: UiState) -> None:
     say_why_uploads_fail("uploads")
     notice = state.of(Notice)
     notice.draw((*given.mark, state.model_key))
-    if not st.button("Load", key="load-custom", disabled=given.weights is None) or given.weights is None:
+    if not pressed("Load", key="load-custom", disabled=given.weights is None) or given.weights is None:
         return
     with show_core_errors(), st.spinner("Loading ..."):
         try:

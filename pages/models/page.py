@@ -10,6 +10,7 @@ from pages.shared.cached import predictor_of
 from pages.shared.fetching import draw_fetch_setting
 from pages.shared.model_choice import download_model, shown_title
 from pages.shared.model_summary import draw_summary
+from pages.shared.pressing import pressed
 from pages.shared.session import UiState, get_state
 from pages.shared.texts import harmless, plain, show_core_errors
 
@@ -36,7 +37,7 @@ def _draw_model(spec: ModelSpec, *, is_ready: bool) -> None:
         st.caption(plain(spec.pinning))
     if is_ready:
         st.caption(":material/check: Ready to use.")
-    elif spec.url and st.button(
+    elif spec.url and pressed(
         f"Download ({spec.size_bytes / 1e6:.0f} MB)", key=f"get-{spec.key}", icon=":material/download:"
     ):
         with show_core_errors():

@@ -21,6 +21,7 @@ from pages.project.state import PageUi
 from pages.shared.cached import box_drawer
 from pages.shared.model_choice import shown_title
 from pages.shared.open_project import OpenProject
+from pages.shared.pressing import pressed
 from pages.shared.session import get_state
 from pages.shared.texts import plain, show_core_errors
 from pages.shared.whole import Whole
@@ -154,7 +155,9 @@ def _draw_boxes(project: OpenProject, ui: PageUi, report: ImportReport) -> None:
         format_func=lambda key: titles[key],
         key=f"fill-model-{project.row.id}-{ui.upload_round}",
     )
-    if not right.button("Turn them into proposals", key="fill-boxes", type="primary", width="stretch"):
+    if not pressed(
+        "Turn them into proposals", draw=right.button, key="fill-boxes", type="primary", width="stretch"
+    ):
         return
     with show_core_errors():
         predictor = box_drawer(key).predictor

@@ -17,6 +17,7 @@ from maskrcnn_core.projects.team.assignments import (
 from pages.components.review_messages import MOST_OF_A_NAME, clean_name
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
+from pages.shared.pressing import pressed
 from pages.shared.texts import harmless, show_core_errors
 
 __all__ = ["draw_assigning"]
@@ -55,7 +56,7 @@ def _draw_by_hand(
         placeholder="a person's name",
         key=f"assigned-to-{seen}",
     )
-    if st.button("Assign these", disabled=not (chosen and to), key="assign-these"):
+    if pressed("Assign these", disabled=not (chosen and to), key="assign-these"):
         with show_core_errors():
             rows = [by_id[id_] for id_ in chosen]
             name = "" if to is None or to == _NOBODY else clean_name(to)
@@ -76,7 +77,7 @@ def _draw_evenly(project: OpenProject, ui: PageUi, people: Sequence[str], seen: 
         help=f"To each as many as to the others, or one more. Names of up to {MOST_OF_A_NAME} characters, as "
         "people enter them on the left.",
     )
-    if st.button("Share out", disabled=not (chosen and rest), key="share-out"):
+    if pressed("Share out", disabled=not (chosen and rest), key="share-out"):
         with show_core_errors():
             names = [clean_name(name) for name in chosen]
             _told(ui, assign_evenly(project.store, project.row.id, project.who, rest, names))

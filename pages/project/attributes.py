@@ -21,6 +21,7 @@ from maskrcnn_core.projects.attributes import (
 from maskrcnn_core.projects.records import CategoryRow
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
+from pages.shared.pressing import pressed
 from pages.shared.texts import cell, harmless, show_core_errors
 
 __all__ = ["draw_attributes"]
@@ -73,7 +74,7 @@ def _draw_new(project: OpenProject, ui: PageUi, row: CategoryRow) -> None:
             "Its values", ATTRIBUTE_KINDS, format_func=_KINDS.__getitem__, key="attribute-kind"
         )
         options = st.text_area("Options, one per line", key="attribute-options", height=68)
-        asked = st.form_submit_button("Declare", icon=":material/add:")
+        asked = pressed("Declare", key=f"declare-{row.id}", draw=st.form_submit_button, icon=":material/add:")
     if asked:
         with show_core_errors():
             lines = tuple(line.strip() for line in options.splitlines() if line.strip())
@@ -98,7 +99,7 @@ def _draw_removal(project: OpenProject, ui: PageUi, row: CategoryRow) -> None:
             key=f"attribute-removed-{row.id}-{row.version}",
         )
         st.caption("Values that instances have already stay, and are exported.")
-        asked = st.button("Take it away", icon=":material/delete:", key="remove-attribute")
+        asked = pressed("Take it away", icon=":material/delete:", key="remove-attribute")
     if asked:
         with show_core_errors():
             left = [one for one in declared if one.name != name]

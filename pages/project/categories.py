@@ -19,6 +19,7 @@ from maskrcnn_core.projects.records import CategoryRow
 from pages.project.attributes import draw_attributes
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject, color_of
+from pages.shared.pressing import pressed
 from pages.shared.texts import cell, harmless, plain, show_core_errors
 
 __all__ = ["draw_categories"]
@@ -60,7 +61,7 @@ def _draw_new(project: OpenProject, ui: PageUi) -> None:
     with st.form("new-categories", clear_on_submit=True):
         names = st.text_input("Names, separated by commas")
         supercategory = st.text_input("Supercategory (optional)")
-        asked = st.form_submit_button("Add", icon=":material/add:")
+        asked = pressed("Add", key="add-category", draw=st.form_submit_button, icon=":material/add:")
     if asked:
         with show_core_errors():
             wanted = [part.strip() for part in names.split(",") if part.strip()]
@@ -92,7 +93,9 @@ def _draw_change(project: OpenProject, ui: PageUi, rows: list[CategoryRow], coun
             "Supercategory", row.supercategory, key=f"supercategory-{row.id}-{row.version}"
         )
         color = st.color_picker("Color", color_of(row), key=f"colour-{row.id}-{row.version}")
-        asked = st.form_submit_button("Save", icon=":material/save:")
+        asked = pressed(
+            "Save", key=f"save-category-{row.id}", draw=st.form_submit_button, icon=":material/save:"
+        )
     if asked:
         with show_core_errors():
             change_category(
@@ -106,7 +109,7 @@ def _draw_change(project: OpenProject, ui: PageUi, rows: list[CategoryRow], coun
             )
             ui.notice.say(f"Saved {one_line(name)}.")
             st.rerun()
-    asked = st.button(
+    asked = pressed(
         "Remove",
         icon=":material/delete:",
         disabled=counts[row.id] > 0,
@@ -135,7 +138,7 @@ def _draw_merge(project: OpenProject, ui: PageUi, rows: list[CategoryRow], count
     note = st.empty()  # always there, so that the button below stays where it is
     if going:
         note.caption(plain(f"{counted(moved, 'instance becomes', 'instances become')} {into.name}."))
-    if st.button("Merge", icon=":material/merge:", disabled=not going, key="merge") and is_same:
+    if pressed("Merge", icon=":material/merge:", disabled=not going, key="merge") and is_same:
         with show_core_errors():
             merge_categories(project.store, project.row.id, project.who, going, into)
             ui.notice.say(f"Merged into {one_line(into.name)}; undo it under History.")

@@ -10,6 +10,7 @@ from maskrcnn_core.projects.copying.duplicating import duplicate_project
 from maskrcnn_core.projects.copying.merging import carry_out_merge, plan_merge
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
+from pages.shared.pressing import pressed
 from pages.shared.session import get_state
 from pages.shared.texts import harmless, plain, show_core_errors
 
@@ -28,7 +29,9 @@ def _draw_duplicate(project: OpenProject) -> None:
     with st.form(f"duplicate-{project.row.id}"):
         name = st.text_input("Name of the copy", f"{project.row.name}, copy"[:MAX_NAME], max_chars=MAX_NAME)
         st.caption("Images, categories, instances and what models found; the journal stays here.")
-        asked = st.form_submit_button("Duplicate", icon=":material/content_copy:")
+        asked = pressed(
+            "Duplicate", key="duplicate-project", draw=st.form_submit_button, icon=":material/content_copy:"
+        )
     if asked:
         with show_core_errors():
             copy = duplicate_project(project.store, project.row.id, project.who, name)
@@ -62,7 +65,7 @@ def _draw_merge(project: OpenProject, ui: PageUi) -> None:
         st.text(f"{plan.report.told}.")
         for sentence in (*plan.report.conflicts, *plan.report.notes):
             st.text(f"{sentence}.")
-        if st.button(
+        if pressed(
             plain(f"Take {others[id_].name} in"),
             icon=":material/merge:",
             disabled=not plan.changes,

@@ -18,7 +18,7 @@ from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
 from pages.shared.texts import plain
 
-__all__ = ["SoundPart", "draw_damage", "look_again", "noticing_damage"]
+__all__ = ["SoundPart", "draw_damage", "is_as_shown", "noticing_damage"]
 
 _SHOWN = 20
 _PLURALS = {"category": "categories"}
@@ -64,13 +64,14 @@ def noticing_damage(project: OpenProject, ui: PageUi) -> Iterator[None]:
             raise  # else `draw_damage` has said it
 
 
-def look_again(project: OpenProject, ui: PageUi) -> None:
+def is_as_shown(project: OpenProject, ui: PageUi) -> bool:
     """Check again before something is left out: exactly what was shown is, and restored rows are not."""
-    if (found := tuple(project.store.damaged_rows(project.row.id))) != ui.damage:
-        ui.damage = found
-        if not found:
-            ui.notice.say("Nothing is damaged any more: prepare the whole project.")
-        st.rerun()
+    if (found := tuple(project.store.damaged_rows(project.row.id))) == ui.damage:
+        return True
+    ui.damage = found
+    if not found:
+        ui.notice.say("Nothing is damaged any more: prepare the whole project.")
+    return False
 
 
 def draw_damage(project: OpenProject, ui: PageUi) -> OpenProject:

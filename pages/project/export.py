@@ -26,15 +26,17 @@ from maskrcnn_core.projects.exchange.exporting import (
 from maskrcnn_core.projects.exchange.splitting import PartName, count_parts, split_parts
 from maskrcnn_core.projects.records import ImageStatus, Status
 from maskrcnn_core.projects.review.review_queue import QueueFilter
-from pages.project.damaged import SoundPart, draw_damage, look_again, noticing_damage
+from pages.project.damaged import SoundPart, draw_damage, is_as_shown, noticing_damage
 from pages.project.state import PageUi
 from pages.shared.offering import draw_offer, forget
 from pages.shared.open_project import OpenProject
+from pages.shared.pressing import carrying_out, drop_press, pressed
 from pages.shared.session import Prepared, UiState, get_state
 from pages.shared.texts import cell, plain, show_core_errors
 
 __all__ = ["draw_out"]
 
+_PREPARE = "out-prepare"
 _WITH_PROPOSALS = "accepted and proposed"
 _STATUSES: dict[str, tuple[Status, ...]] = {
     "accepted only": ("accepted",),
@@ -92,10 +94,11 @@ def draw_out(project: OpenProject, ui: PageUi) -> None:
             ui.damage if isinstance(project, SoundPart) else (),
         )
         is_refused = bool(ui.damage) and not isinstance(project, SoundPart)
-        asked = st.button(
+        asked = pressed(
             "Prepare",
             icon=":material/build:",
-            key="out-prepare",
+            key=_PREPARE,
+            is_kept=True,
             disabled=is_refused or not selection.images,
         )
         # What was offered before goes at once: while a file is made nobody shall mistake another for it.
@@ -103,10 +106,16 @@ def draw_out(project: OpenProject, ui: PageUi) -> None:
         if asked:
             forget(state.project_file)
             state.project_file = None
-            if isinstance(project, SoundPart):
-                look_again(project, ui)
+            if isinstance(project, SoundPart) and not is_as_shown(project, ui):
+                drop_press(_PREPARE)  # which was about what is shown no longer
+                st.rerun()
             try:
-                with show_core_errors(), noticing_damage(project, ui), making.container():
+                with (
+                    carrying_out(_PREPARE),
+                    show_core_errors(),
+                    noticing_damage(project, ui),
+                    making.container(),
+                ):
                     state.project_file = _make(
                         state, project, key, selection, parts, with_images, fingerprint
                     )
@@ -216,7 +225,7 @@ def _prepare(
     notes: Sequence[str] = (),
 ) -> Prepared:
     bar = st.progress(0.0, text="Preparing the files ...")
-    st.button("Cancel", key="cancel-out", icon=":material/stop:")
+    st.button("Cancel", key="cancel-out", icon=":material/stop:", on_click=drop_press, args=(_PREPARE,))
     file = state.workspace.scratch(f"project-{uuid.uuid4().hex}")
     try:
         with file.open("wb") as target:

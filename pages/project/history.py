@@ -8,6 +8,7 @@ import streamlit as st
 from maskrcnn_core.projects.undo_report import kinds_of, tell_turn
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
+from pages.shared.pressing import pressed
 from pages.shared.texts import cell, show_core_errors
 
 __all__ = ["draw_history"]
@@ -26,7 +27,7 @@ def draw_history(project: OpenProject, ui: PageUi) -> None:
         (left, "Undo", ":material/undo:", project.store.undo),
         (right, "Redo", ":material/redo:", project.store.redo),
     ):
-        if column.button(label, icon=icon, key=f"history-{label}", width="stretch"):
+        if pressed(label, draw=column.button, icon=icon, key=f"history-{label}", width="stretch"):
             with show_core_errors():
                 entry = act(project.row.id, project.who)
                 told = tell_turn(project.store, entry) if entry else ""

@@ -8,6 +8,7 @@ from maskrcnn_core.dataset.categories import Category
 from pages.components.review_messages import MOST_OF_A_NAME, clean_name
 from pages.project.state import PageUi
 from pages.shared.cached import open_store
+from pages.shared.pressing import pressed
 from pages.shared.session import ProjectUi, get_state
 from pages.shared.texts import show_core_errors
 
@@ -23,7 +24,9 @@ def draw_new_project(ui: ProjectUi) -> None:
             help="You can add, rename and merge them later, or take them from a model or a COCO file.",
         )
         who = ui.who or clean_name(st.text_input("Your name, for the journal", max_chars=MOST_OF_A_NAME))
-        made = st.form_submit_button("Create", icon=":material/add:", type="primary")
+        made = pressed(
+            "Create", key="create-project", draw=st.form_submit_button, icon=":material/add:", type="primary"
+        )
     if not made:
         return
     with show_core_errors():

@@ -29,6 +29,7 @@ from pages.project.charts import accept_chart, category_chart, cut_chart, escape
 from pages.project.state import PageUi
 from pages.project.tagging import draw_tagging
 from pages.shared.open_project import OpenProject
+from pages.shared.pressing import pressed
 from pages.shared.progress import draw_progress
 from pages.shared.session import get_state
 from pages.shared.texts import cell, harmless, plain, show_core_errors
@@ -45,7 +46,7 @@ def draw_overview(project: OpenProject, ui: PageUi) -> None:
     """Draw numbers, charts and gallery."""
     if not project.images:
         st.info("There are no images yet: add some, and run a model over them.", icon=":material/info:")
-        if st.button("Add images", icon=":material/add_photo_alternate:", type="primary"):
+        if pressed("Add images", icon=":material/add_photo_alternate:", type="primary", key="first-images"):
             ui.section = "images"
             st.rerun()
         return
@@ -68,7 +69,7 @@ def _draw_numbers(project: OpenProject, ui: PageUi) -> None:
         column.metric(title, f"{number:,}")
     with columns[-1]:
         st.metric("Images without objects", f"{found.empty:,}")
-        if found.empty and st.button("Show them", key="show-empty", icon=":material/filter_alt:"):
+        if found.empty and pressed("Show them", key="show-empty", icon=":material/filter_alt:"):
             _want(ui, QueueFilter(is_empty=True), "images without objects")
             st.rerun()
     if found.missing:
@@ -200,13 +201,18 @@ def _draw_gallery(project: OpenProject, ui: PageUi) -> None:
     with show_core_errors():
         found = project.searched(ui.wanted.search)
     shown = [image for image in found if ui.wanted.takes_image(image, of_image[image.id])]
-    if ui.filter_told and middle.button(
-        f"Only {plain(ui.filter_told)}", icon=":material/filter_alt_off:", key="clear-filter", help="Show all"
+    if ui.filter_told and pressed(
+        f"Only {plain(ui.filter_told)}",
+        draw=middle.button,
+        icon=":material/filter_alt_off:",
+        key="clear-filter",
+        help="Show all",
     ):
         _want(ui, QueueFilter(), "")
         st.rerun()
-    if right.button(
+    if pressed(
         f"Review these {len(shown):,}",
+        draw=right.button,
         icon=":material/rate_review:",
         type="primary",
         disabled=not shown,
@@ -248,7 +254,7 @@ def _draw_removal(
         on_them = counted(sum(len(of_image[id_]) for id_ in chosen), "instance")
         along = f"{on_them} on them would go along" if chosen else "The instances on them go along"
         st.caption(f"{along}. Undo brings both back.")
-        asked = st.button("Remove these", icon=":material/delete:", disabled=not chosen, key="remove-images")
+        asked = pressed("Remove these", icon=":material/delete:", disabled=not chosen, key="remove-images")
     if asked:
         with show_core_errors():
             rows = [by_id[id_] for id_ in chosen]

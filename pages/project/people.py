@@ -24,6 +24,7 @@ from maskrcnn_core.projects.people.work import LONGEST_PAUSE, deeds_of, work_by_
 from pages.project.charts import days_chart
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
+from pages.shared.pressing import pressed
 from pages.shared.texts import cell, harmless, show_core_errors
 
 __all__ = ["draw_people"]
@@ -67,7 +68,7 @@ def _draw_agreement(project: OpenProject) -> None:
         format_func=lambda id_: harmless(others[id_].name),
         key=f"agreement-with-{project.row.id}",
     )
-    if not st.button("Work it out", icon=":material/balance:", key="agreement"):
+    if not pressed("Work it out", icon=":material/balance:", key="agreement"):
         return
     with show_core_errors():
         found = (

@@ -24,6 +24,7 @@ from pages.project.state import PageUi
 from pages.shared.cached import predictor_of
 from pages.shared.model_choice import shown_title
 from pages.shared.open_project import OpenProject
+from pages.shared.pressing import pressed
 from pages.shared.session import get_state
 from pages.shared.texts import cell, harmless, plain, show_core_errors
 
@@ -107,7 +108,7 @@ def _draw_new(project: OpenProject, ui: PageUi) -> None:
         key=f"job-limit-{key}",
     )
     mapping = _draw_mapping(project, ui, predictor, fit)
-    if not st.button(
+    if not pressed(
         f"Run on all {counted(len(project.images), 'image')}",
         type="primary",
         icon=":material/play_arrow:",
@@ -210,7 +211,7 @@ def _offer_categories(project: OpenProject, ui: PageUi, label_map: LabelMap, off
     if len(offered) < len(label_map):
         which = f"{'category' if len(missing) == 1 else 'categories'} {_few(missing)}"
         label = f"Add the model's {plain(which)} to the project"
-    if missing and st.button(
+    if missing and pressed(
         label,
         icon=":material/add:",
         key="take-categories",

@@ -11,6 +11,7 @@ from maskrcnn_core.projects.records import ProjectRow
 from maskrcnn_core.projects.removal import restore_project
 from pages.project.state import PageUi
 from pages.shared.cached import open_store
+from pages.shared.pressing import pressed
 from pages.shared.session import ProjectUi, get_state
 from pages.shared.texts import harmless, plain, show_core_errors
 
@@ -29,7 +30,7 @@ def _draw_archived(ui: ProjectUi, rows: list[ProjectRow]) -> None:
         return
     with st.expander(f"Archived ({len(rows)})", icon=":material/archive:"):
         for row in rows:
-            if st.button(harmless(row.name), key=f"open-archived-{row.id}", help="Open it to look at"):
+            if pressed(harmless(row.name), key=f"open-archived-{row.id}", help="Open it to look at"):
                 ui.open(row.id)
                 st.query_params.from_dict({"project": str(row.id)})
                 st.rerun()
@@ -53,7 +54,7 @@ def _draw_deleted(ui: ProjectUi, taken: set[str]) -> None:
                     max_chars=MAX_NAME,
                     key=f"restore-as-{row.id}",
                 )
-            if st.button("Restore", icon=":material/restore_from_trash:", key=f"restore-{row.id}"):
+            if pressed("Restore", icon=":material/restore_from_trash:", key=f"restore-{row.id}"):
                 _restore(ui, row, name)
 
 

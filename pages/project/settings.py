@@ -17,6 +17,7 @@ from maskrcnn_core.projects.standing import KEPT_DAYS
 from pages.project.copies import draw_copies
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
+from pages.shared.pressing import pressed
 from pages.shared.session import get_state
 from pages.shared.texts import show_core_errors
 
@@ -37,7 +38,9 @@ def _draw_words(project: OpenProject, ui: PageUi) -> None:
     seen = f"{project.row.id}-{project.row.version}"
     with st.form("project-name"):
         name = st.text_input("Name", project.row.name, max_chars=MAX_NAME, key=f"project-name-{seen}")
-        is_renamed = st.form_submit_button("Rename", icon=":material/edit:")
+        is_renamed = pressed(
+            "Rename", key="rename-project", draw=st.form_submit_button, icon=":material/edit:"
+        )
     if is_renamed:
         with show_core_errors():
             entry = rename_project(project.store, project.who, project.row, name)
@@ -52,7 +55,9 @@ def _draw_words(project: OpenProject, ui: PageUi) -> None:
             key=f"project-description-{seen}",
             help="Shown under the project's name.",
         )
-        is_described = st.form_submit_button("Save", icon=":material/save:")
+        is_described = pressed(
+            "Save", key="describe-project", draw=st.form_submit_button, icon=":material/save:"
+        )
     if is_described:
         with show_core_errors():
             entry = describe_project(project.store, project.who, project.row, description)
@@ -69,7 +74,7 @@ def _draw_archive(project: OpenProject, ui: PageUi) -> None:
         else ("Archive", ":material/archive:", archive_project, "is archived")
     )
     st.text("An archived project is out of the menus, and read-only until somebody brings it back.")
-    if st.button(label, icon=icon, key="archive-project"):
+    if pressed(label, icon=icon, key="archive-project"):
         with show_core_errors():
             act(project.store, project.who, project.row)
             ui.notice.say(f"{one_line(project.row.name)} {told}.")
@@ -84,7 +89,7 @@ def _draw_delete(project: OpenProject) -> None:
             f"{KEPT_DAYS} days anybody here can restore it; then all of it goes for good, but for files that "
             "another project has, too."
         )
-        asked = st.button("Delete it", icon=":material/delete:", type="primary", key="delete-project")
+        asked = pressed("Delete it", icon=":material/delete:", type="primary", key="delete-project")
     if asked:
         with show_core_errors():
             delete_project(project.store, project.who, project.row)

@@ -32,6 +32,7 @@ from maskrcnn_core.projects.snapshots.restoring import restore_snapshot
 from maskrcnn_core.projects.store import Store
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
+from pages.shared.pressing import pressed
 from pages.shared.texts import cell, harmless, show_core_errors
 
 __all__ = ["draw_snapshots", "exported"]
@@ -74,7 +75,13 @@ def _draw_new(project: OpenProject, ui: PageUi) -> None:
     with st.form("new-snapshot", clear_on_submit=True, border=False):
         left, right = st.columns([3, 1], vertical_alignment="bottom")
         name = left.text_input("Name of the snapshot", max_chars=MAX_NAME)
-        asked = right.form_submit_button("Make a snapshot", icon=":material/add:", width="stretch")
+        asked = pressed(
+            "Make a snapshot",
+            key="make-snapshot",
+            draw=right.form_submit_button,
+            icon=":material/add:",
+            width="stretch",
+        )
     if asked:
         with show_core_errors():
             row = make_snapshot(project.store, project.row.id, project.who, name)
@@ -98,9 +105,12 @@ def _draw_comparison(project: OpenProject, ui: PageUi, rows: list[SnapshotRow]) 
             key="snapshot-to",
         )
     left, right, last, _ = st.columns([1, 1, 1, 2])
-    is_asked = left.button("Compare", icon=":material/difference:", key="compare-snapshots", width="stretch")
-    is_wanted = not project.row.is_archived and right.button(
+    is_asked = pressed(
+        "Compare", draw=left.button, icon=":material/difference:", key="compare-snapshots", width="stretch"
+    )
+    is_wanted = not project.row.is_archived and pressed(
         "Go back to it",
+        draw=right.button,
         icon=":material/restore:",
         help="Brings images, categories and instances back to what is chosen under From.",
         key="restore-snapshot",

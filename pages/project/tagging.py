@@ -11,6 +11,7 @@ from maskrcnn_core.projects.image_tags import tag_counts, tag_images
 from maskrcnn_core.projects.records import ImageRow
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
+from pages.shared.pressing import pressed
 from pages.shared.texts import harmless, show_core_errors
 
 __all__ = ["draw_tagging"]
@@ -36,7 +37,7 @@ def draw_tagging(project: OpenProject, ui: PageUi, images: Sequence[ImageRow]) -
             "Give", known, format_func=harmless, accept_new_options=True, key=f"tags-given-{seen}"
         )
         remove = st.multiselect("Take away", known, format_func=harmless, key=f"tags-taken-{seen}")
-        asked = st.button(
+        asked = pressed(
             "Tag these",
             icon=":material/sell:",
             disabled=not chosen or not (add or remove),

@@ -17,6 +17,7 @@ from maskrcnn_core.projects.team.comments import (
 from pages.review.state import review_of
 from pages.shared.naming import with_name
 from pages.shared.open_project import OpenProject
+from pages.shared.pressing import pressed
 from pages.shared.session import ProjectUi
 from pages.shared.texts import show_core_errors
 
@@ -51,11 +52,11 @@ def _draw_comment(project: OpenProject, ui: ProjectUi, image_id: int, one: Comme
         text = st.text_input(
             "Answer", max_chars=MOST_OF_A_COMMENT, key=f"answer-text-{key}-{len(one.answers)}"
         )
-        is_sent = st.form_submit_button("Send the answer")
+        is_sent = pressed("Send the answer", key=f"send-answer-{key}", draw=st.form_submit_button)
     if is_sent and text.strip():
         _do(ui, lambda: add_answer(project.store, image_id, ui.who, one.id, text))
     label = "Open it again" if one.is_resolved else "Resolve"
-    if right.button(label, key=f"resolve-{key}-{one.is_resolved}", width="stretch"):
+    if pressed(label, draw=right.button, key=f"resolve-{key}-{one.is_resolved}", width="stretch"):
         wanted = not one.is_resolved
         _do(ui, lambda: resolve_comment(project.store, image_id, ui.who, one.id, is_resolved=wanted))
 

@@ -25,6 +25,7 @@ from maskrcnn_core.projects.review.review_queue import (
 from maskrcnn_core.projects.team.assignments import WHOSE, assignee_of, own_queue
 from pages.review.state import ReviewUi
 from pages.shared.open_project import OpenProject
+from pages.shared.pressing import pressed
 from pages.shared.texts import harmless, show_core_errors
 
 __all__ = ["draw_accept_all", "draw_queue_choice", "keep_queue", "look_at"]
@@ -119,7 +120,7 @@ def draw_queue_choice(project: OpenProject, review: ReviewUi) -> None:
         search=search.strip(),
         has_comments=has_comments,
     )
-    if st.button(
+    if pressed(
         "Rebuild the queue",
         icon=":material/refresh:",
         help="Images decided since then move or leave the queue.",
@@ -199,7 +200,7 @@ def look_at(project: OpenProject, review: ReviewUi, image_id: int | None, instan
 
 def draw_accept_all(project: OpenProject, review: ReviewUi) -> None:
     """Offer to accept all proposals of the queue above a score, in one decision that can be undone."""
-    if st.button("Accept all above a score", icon=":material/done_all:", width="stretch", key="accept-above"):
+    if pressed("Accept all above a score", icon=":material/done_all:", width="stretch", key="accept-above"):
         _choose_accept_all(project, review)
 
 
@@ -213,7 +214,7 @@ def _choose_accept_all(project: OpenProject, review: ReviewUi) -> None:
         f"{counted(len(meant), 'proposal')} in {counted(images, 'image')} of this queue. This is one "
         f"decision; undo takes it back."
     )
-    if st.button(
+    if pressed(
         f"Accept {len(meant):,}", type="primary", disabled=not meant, key="accept-all", width="stretch"
     ):
         with show_core_errors():

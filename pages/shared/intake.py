@@ -11,6 +11,7 @@ from maskrcnn_core.workspace import OpeningReport
 from pages.components.uploads import say_why_uploads_fail
 from pages.shared.cached import sample_bytes, sample_picture
 from pages.shared.domains import choose_for_sample
+from pages.shared.pressing import pressed
 from pages.shared.session import UiState
 from pages.shared.steady import SAMPLES
 from pages.shared.texts import plain
@@ -118,6 +119,6 @@ def draw_report(state: UiState) -> None:
                 st.text(sentence)
             if len(report.refused) > _REFUSED_SHOWN:
                 st.text(f"... and {len(report.refused) - _REFUSED_SHOWN} more")
-    if (report.known or report.refused) and st.button("Got it", key="dismiss-report"):
+    if (report.known or report.refused) and pressed("Got it", key="dismiss-report"):
         state.added = OpeningReport()
         st.rerun()

@@ -130,6 +130,13 @@ class LeftOpen:
     names: tuple[str, ...]
 
 
+class _OneAtATime:
+    """A session's runs may overlap: each would give its images a word, and move them from the other's."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+
+
 class KeptImages:
     """The workspaces of all tabs of a server.
 
@@ -144,6 +151,10 @@ class KeptImages:
 
     def keep(self, state: UiState) -> None:
         """Keep a session's images from now on, once it has some, and what is chosen beside them."""
+        with state.of(_OneAtATime).lock:
+            self._keep(state)
+
+    def _keep(self, state: UiState) -> None:
         workspace = state.workspace
         try:
             if not state.images_token:
@@ -161,6 +172,10 @@ class KeptImages:
 
     def join(self, state: UiState, token: str) -> None:
         """Open in a session what a tab had open, as it was; what the session has by now stays open, too."""
+        with state.of(_OneAtATime).lock:
+            self._join(state, token)
+
+    def _join(self, state: UiState, token: str) -> None:
         live = self._live.get(token)
         if live is None and not self._place(token).is_dir():
             return  # nobody opened them for a month

@@ -14,6 +14,7 @@ from maskrcnn_core.models.loading import get_model
 from maskrcnn_core.models.spec import LoadedModel, ModelSpec
 from pages.shared.cached import predictor_of
 from pages.shared.domains import draw_domain_choice, fit_domain
+from pages.shared.pressing import pressed
 from pages.shared.session import UiState
 from pages.shared.texts import harmless, plain, show_core_errors
 
@@ -85,7 +86,7 @@ def shown_title(spec: ModelSpec) -> str:
 def _offer_download(key: str) -> None:
     spec = model_by_key(key)
     st.info(f"**{shown_title(spec)}**: {spec.knows} {spec.size_bytes / 1e6:.0f} MB, {spec.licence}.")
-    if st.button("Download", key=f"download-{key}", icon=":material/download:", width="stretch"):
+    if pressed("Download", key=f"download-{key}", icon=":material/download:", width="stretch"):
         with show_core_errors():
             download_model(key)
             st.rerun()

@@ -8,6 +8,7 @@ import streamlit as st
 
 from maskrcnn_core.common.one_line import counted
 from pages.components.review_messages import MOST_OF_A_NAME, clean_name
+from pages.shared.pressing import pressed
 from pages.shared.session import ProjectUi
 
 __all__ = ["draw_whose", "login_name", "with_name"]
@@ -39,7 +40,13 @@ def _ask_first(ui: ProjectUi, act: Callable[[], object]) -> None:
             max_chars=MOST_OF_A_NAME,
             help="The journal records every decision under this name. This browser remembers it.",
         )
-        is_said = st.form_submit_button("Continue", icon=":material/arrow_forward:", type="primary")
+        is_said = pressed(
+            "Continue",
+            key="name-said",
+            draw=st.form_submit_button,
+            icon=":material/arrow_forward:",
+            type="primary",
+        )
     if is_said and clean_name(name):
         ui.call(clean_name(name))
         act()
@@ -60,7 +67,13 @@ def draw_whose(ui: ProjectUi) -> None:
     )
     with st.form("whose", border=False):
         name = st.text_input("Your name, for the journal", max_chars=MOST_OF_A_NAME, key="whose-name")
-        is_said = st.form_submit_button("Save them under this name", icon=":material/save:", type="primary")
+        is_said = pressed(
+            "Save them under this name",
+            key="whose-said",
+            draw=st.form_submit_button,
+            icon=":material/save:",
+            type="primary",
+        )
     if is_said and clean_name(name):
         ui.call(clean_name(name))
         st.rerun()

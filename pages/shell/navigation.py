@@ -23,6 +23,7 @@ from pages.shared.housekeeping import keep_house
 from pages.shared.kept_images import join_told, kept_images
 from pages.shared.naming import draw_whose, login_name
 from pages.shared.page_table import PAGES
+from pages.shared.pressing import Presses
 from pages.shared.session import get_state
 from pages.shared.steady import NOTICES, keep_steady
 from pages.shared.taking import take_waiting
@@ -61,6 +62,8 @@ def _run_app() -> None:
     keep_steady()
     state = get_state()
     ui = state.project
+    presses = state.of(Presses)
+    presses.begin_page(page.url_path)
     join_told(state)
     if not ui.is_named and (name := remembered_name()):
         ui.call(name)
@@ -73,6 +76,7 @@ def _run_app() -> None:
     try:
         with until_its_end():
             page.run()
+        presses.end_page()
     finally:  # also where a page ends in an error
         kept_images().keep(state)
         with st.sidebar:

@@ -130,8 +130,8 @@ def test_an_image_is_pasted(page, address, tmp_path):
     desk = Desk(page, address)
     target = io.BytesIO()
     Image.fromarray(draw_scene(4).pixels).save(target, "PNG")
-    page.locator(".uploads[data-part=uploads]").wait_for(state="attached")
     desk.settle()
+    page.locator(".uploads[data-part=uploads][data-listening=true]").wait_for(state="attached")
     page.evaluate(
         """data => {
             const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));

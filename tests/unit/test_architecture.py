@@ -66,6 +66,24 @@ def test_what_must_never_be_written_is_not():
     assert not found, "\n".join(found)
 
 
+def test_no_press_of_a_button_can_be_missed():
+    """What a button returns is lost with a run that ends early: pages ask `pressed`, or give a callback."""
+    buttons = {"button", "form_submit_button"}
+    found = []
+    for path in sorted(ROOT.glob("pages/**/*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        unread = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        found += [
+            f"{path.relative_to(ROOT)}:{node.lineno}"
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in buttons
+            and id(node) not in unread
+        ]
+    assert not found, found
+
+
 def test_no_user_file_lies_where_streamlit_serves_files():
     assert not (ROOT / "static").exists()
 

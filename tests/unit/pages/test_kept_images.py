@@ -1,6 +1,8 @@
 """What a tab had open, in the session that comes after: images, and what was chosen."""
 
 import gc
+import threading
+from contextlib import suppress
 from dataclasses import fields, replace
 
 import pytest
@@ -71,6 +73,28 @@ def test_all_that_was_chosen_comes_back_after_a_restart(kept, tmp_path):
     assert (later.workspace.images, later.images_token) == (images, token)
     assert later.thresholds == Thresholds(0.7, 0.4, 50, 0.6)
     assert later.added.refused == ()
+
+
+def test_runs_of_one_session_that_overlap_keep_its_images_under_one_word(kept, tmp_path, monkeypatch):
+    state, begun, words = UiState(), threading.Barrier(2), []
+    digest = state.workspace.add("1.png", encode_png(make_image(40, 60, 1))).added[0]
+
+    def word(_bytes):
+        with suppress(threading.BrokenBarrierError):
+            begun.wait(timeout=1)  # for the other run, which must not come here, too
+        words.append(f"word-{len(words)}")
+        return words[-1]
+
+    monkeypatch.setattr("pages.shared.kept_images.secrets.token_hex", word)
+    runs = [threading.Thread(target=kept.keep, args=(state,)) for _ in range(2)]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    assert words == [state.images_token]
+    later = UiState()
+    KeptImages(tmp_path / "open").join(later, state.images_token)
+    assert list(later.workspace.images) == [digest]
 
 
 def test_a_session_that_lingers_is_taken_over_with_all_that_it_has(kept):

@@ -133,7 +133,7 @@ def test_mending_keeps_the_model_and_the_domain_whatever_filled_boxes_before(sto
     state.workspace.start(predictor, state.thresholds)
     for queued in state.workspace._queued.values():
         assert queued.wait(60)
-    monkeypatch.setattr(to_project.st, "button", lambda *_, **__: True)
+    monkeypatch.setattr(to_project, "pressed", lambda *_, **__: True)
     monkeypatch.setattr(to_project.st, "switch_page", switched)
     monkeypatch.setattr(to_project, "open_store", lambda: store)
     with pytest.raises(Switched):

@@ -59,6 +59,7 @@ class Uploads {
     this.observer.observe({ type: "resource", buffered: true }); // a file may have come before this script
     this.leaving = new AbortController();
     listenForPastes(this.leaving.signal);
+    root.dataset.listening = "true"; // a paste before this is the page's own
   }
 
   destroy() {

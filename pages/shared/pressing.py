@@ -1,0 +1,111 @@
+"""Presses that hold until they are carried out.
+
+Streamlit tells a script of a press in a single run. If that run ends before it reaches the button, because
+another widget was touched or a component had something to say meanwhile, nobody hears of the press. Its
+callback runs before the script, whatever ends the script then: here it notes the press, and the next run that
+reaches the button finds it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal, TypedDict, Unpack
+
+import streamlit as st
+
+from pages.shared.session import get_state
+
+__all__ = ["Presses", "carrying_out", "drop_press", "pressed"]
+
+
+class ButtonOptions(TypedDict, total=False):
+    """What `pressed` hands on to Streamlit's button."""
+
+    help: str | None
+    icon: str | None
+    type: Literal["primary", "secondary", "tertiary"]
+    disabled: bool
+    width: Literal["stretch", "content"] | int
+
+
+@dataclass
+class Presses:
+    """The presses of a session that no run has carried out yet."""
+
+    _page: str = ""
+    _held: dict[str, int | None] = field(default_factory=dict)
+
+    def begin_page(self, page: str) -> None:
+        """Forget the presses on another page: nothing happens when somebody comes back to it."""
+        if page != self._page:
+            self._page = page
+            self._held.clear()
+
+    def end_page(self) -> None:
+        """Forget what a run that was drawn to its end did not ask for: its button is there no more."""
+        self._held.clear()
+
+    def hold(self, key: str, project_id: int | None) -> None:
+        """Note a press; ``project_id`` is the project that was open beside the button."""
+        self._held[key] = project_id
+
+    def is_held(self, key: str, project_id: int | None) -> bool:
+        """Whether a button was pressed in this project; a press in another one is forgotten."""
+        if self._held.get(key, project_id) != project_id:
+            self.let_go(key)
+        return key in self._held
+
+    def let_go(self, key: str) -> None:
+        """Forget a press, if there is one."""
+        self._held.pop(key, None)
+
+
+def pressed(
+    label: str,
+    *,
+    key: str,
+    draw: Callable[..., bool] = st.button,
+    is_kept: bool = False,
+    **options: Unpack[ButtonOptions],
+) -> bool:
+    """Draw a button, and return whether it was pressed, once for each press.
+
+    A press is forgotten when another project or page is opened, or when the button is there no more.
+
+    Args:
+        label: as Streamlit's.
+        key: unique in the app.
+        draw: ``st.form_submit_button``, or the button of a column.
+        is_kept: the press holds until it was carried out (`carrying_out`): work that another run breaks off
+            begins again in that one.
+        options: as Streamlit's.
+    """
+    state = get_state()
+    presses, project_id = state.of(Presses), state.project.id
+    draw(label, key=key, on_click=presses.hold, args=(key, project_id), **options)
+    if options.get("disabled", False) or not presses.is_held(key, project_id):
+        return False
+    if not is_kept:
+        presses.let_go(key)
+    return True
+
+
+@contextmanager
+def carrying_out(key: str) -> Iterator[None]:
+    """Do what a kept press asked for. It is forgotten once that is done or has failed.
+
+    Streamlit breaks off a run by what is no `Exception`: then the press holds for the next one.
+    """
+    try:
+        yield
+    except Exception:
+        drop_press(key)
+        raise
+    drop_press(key)
+
+
+def drop_press(key: str) -> None:
+    """Forget a press whose work somebody cancels."""
+    get_state().of(Presses).let_go(key)
