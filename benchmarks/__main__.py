@@ -23,6 +23,7 @@ from benchmarks.by_hand import run_by_hand
 from benchmarks.clicks import run_clicks
 from benchmarks.editor import run_editor
 from benchmarks.end_to_end import run_end_to_end
+from benchmarks.engines import run_engines
 from benchmarks.evaluating import run_evaluating
 from benchmarks.explained import run_explained
 from benchmarks.first_minute import run_first_minute
@@ -79,6 +80,12 @@ BENCHMARKS = (
         "A whole image: pixels to run lengths, areas and boxes",
         "How long a person still waits, and proof that the result is the same.",
         run_end_to_end,
+    ),
+    Benchmark(
+        "engines",
+        "Engines: the same network, run otherwise",
+        "What each engine saves of a whole image, and how far what it finds is from the exact one's.",
+        run_engines,
     ),
     Benchmark(
         "many_instances",

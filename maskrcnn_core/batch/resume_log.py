@@ -24,7 +24,7 @@ from maskrcnn_core.errors import DatasetError, ExportError, InputError
 from maskrcnn_core.geometry.rle import Rle
 from maskrcnn_core.images.reading import one_line
 
-__all__ = ["FinishedImage", "Header", "Journal", "journal_file", "open_journal", "writing"]
+__all__ = ["FinishedImage", "Header", "Journal", "header_of", "journal_file", "open_journal", "writing"]
 
 Header = Mapping[str, object]
 """What a run is: name, in words for people, to a value that JSON keeps."""
@@ -109,6 +109,16 @@ class Journal:
             self._stream.write(json.dumps(row, separators=(",", ":")).encode() + b"\n")
             self._stream.flush()
             os.fsync(self._stream.fileno())
+
+
+def header_of(file: Path) -> Header | None:
+    """Return what a run's log says of the run; ``None`` if there is no log that can be read."""
+    try:
+        with file.open("rb") as stream:
+            header = json.loads(stream.readline())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return header if isinstance(header, dict) else None
 
 
 @contextmanager

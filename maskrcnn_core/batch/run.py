@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from maskrcnn_core.batch.planning import PlannedImage, plan_images
-from maskrcnn_core.batch.resume_log import Journal, journal_file, open_journal, writing
+from maskrcnn_core.batch.resume_log import Journal, header_of, journal_file, open_journal, writing
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.dataset.annotations import AnnotatedImage, Dataset, ImageRecord, Instance
 from maskrcnn_core.detection.candidates import Thresholds
@@ -32,6 +32,7 @@ from maskrcnn_core.formats.pictures import (
     splash_members,
 )
 from maskrcnn_core.images.reading import Stretch, one_line, pixel_limit, read_image
+from maskrcnn_core.inference.engines.table import EXACT
 from maskrcnn_core.models.cards import is_card
 from maskrcnn_core.models.choice import told_misfits
 from maskrcnn_core.models.domains import OWN
@@ -42,7 +43,9 @@ from maskrcnn_core.models.spec import LoadedModel
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
-__all__ = ["BatchReport", "BatchSettings", "Failed", "Outcome", "annotate"]
+__all__ = ["BatchReport", "BatchSettings", "Failed", "Outcome", "annotate", "engine_of_run"]
+
+_ENGINE = "engine"
 
 
 @dataclass(frozen=True)
@@ -179,9 +182,10 @@ def annotate(
         return (*notes, *earlier, *decoding.sentences(), *limits.sentences(), *misfits)
 
     images: list[tuple[ImageRecord, tuple[Instance, ...]]] = []
-    with open_journal(
-        journal_file(settings.out), _header(settings, predictor.model), resume=settings.resume
-    ) as (journal, notes):
+    with open_journal(journal_file(settings.out), _header(settings, predictor), resume=settings.resume) as (
+        journal,
+        notes,
+    ):
         for planned in plan:
             if cancelled is not None and cancelled():
                 return _report(plan, outcomes, told())
@@ -194,9 +198,15 @@ def annotate(
                 on_progress(len(outcomes), len(plan), outcomes[-1])
         report = _report(plan, outcomes, told())
         if images:
-            report = _write_coco(settings, predictor.model, images, report)
+            report = _write_coco(settings, predictor, images, report)
         journal.remove()
     return report
+
+
+def engine_of_run(out: Path) -> str:
+    """Return the key of the engine of a run that was broken off; empty where there is none."""
+    header = header_of(journal_file(out))
+    return "" if header is None else str(header.get(_ENGINE, EXACT.key))
 
 
 class _Turn:
@@ -340,9 +350,9 @@ def _told_of_earlier(settings: BatchSettings) -> tuple[str, ...]:
     )
 
 
-def _header(settings: BatchSettings, model: LoadedModel) -> dict[str, object]:
+def _header(settings: BatchSettings, predictor: Predictor) -> dict[str, object]:
     """Return all that decides the results, but not the device and the files, which may grow meanwhile."""
-    thresholds = settings.thresholds
+    thresholds, model = settings.thresholds, predictor.model
 
     def place(path: Path | None) -> str | None:
         return None if path is None else os.path.realpath(path)
@@ -361,6 +371,8 @@ def _header(settings: BatchSettings, model: LoadedModel) -> dict[str, object]:
         "overlays folder": place(settings.overlays),
         "masks folder": place(settings.masks),
         "splash folder": place(settings.splash),
+        # Left out as it was before there were others, so that older runs can be resumed.
+        **({} if predictor.engine.spec is EXACT else {_ENGINE: predictor.engine.spec.key}),
     }
 
 
@@ -382,16 +394,17 @@ def _report(plan: Sequence[PlannedImage], outcomes: Sequence[Outcome], notes: Se
 
 def _write_coco(
     settings: BatchSettings,
-    model: LoadedModel,
+    predictor: Predictor,
     images: Sequence[tuple[ImageRecord, tuple[Instance, ...]]],
     report: BatchReport,
 ) -> BatchReport:
+    model = predictor.model
     dataset = Dataset(
         tuple(record for record, _ in images),
         model.label_map.categories,
         tuple(instance for _, instances in images for instance in instances),
     )
-    description = _description(settings.thresholds, model)
+    description = _description(settings.thresholds, predictor)
     data = dump_json(coco_document(dataset, description, settings.tolerance))
     iou = least_iou(data, dataset.instances, exact=settings.tolerance == 0)
     files = [(settings.out, data)]
@@ -404,10 +417,11 @@ def _write_coco(
     return replace(report, least_iou=iou, files=tuple(path for path, _ in reversed(files)))
 
 
-def _description(thresholds: Thresholds, model: LoadedModel) -> str:
+def _description(thresholds: Thresholds, predictor: Predictor) -> str:
+    model, engine = predictor.model, predictor.engine.description
     only = "" if thresholds.labels is None else f", only {', '.join(_filter_names(thresholds.labels, model))}"
     return (
         f"Made with MaskDesk by {one_line(model.title)}: score above {thresholds.score_threshold:g}, "
         f"NMS at IoU {thresholds.nms_threshold:g}, at most {thresholds.max_detections} per image, mask "
-        f"probability above {thresholds.mask_threshold:g}{only}"
+        f"probability above {thresholds.mask_threshold:g}{only}{f'; {engine}' if engine else ''}"
     )

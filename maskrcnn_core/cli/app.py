@@ -15,8 +15,10 @@ import typer
 
 from maskrcnn_core.batch import BatchReport, BatchSettings, Outcome, find_files, journal_file
 from maskrcnn_core.batch import annotate as run_batch
+from maskrcnn_core.batch.run import engine_of_run
 from maskrcnn_core.cli import project
 from maskrcnn_core.cli.console import load_named_model, load_row, thresholds_of
+from maskrcnn_core.cli.engines import chosen_engine, list_engines
 from maskrcnn_core.cli.evaluate import evaluate
 from maskrcnn_core.cli.explain import explain
 from maskrcnn_core.cli.inspect_data import inspect_data
@@ -26,6 +28,7 @@ from maskrcnn_core.cli.options import (
     DeviceOption,
     DomainOption,
     DownloadOption,
+    EngineOption,
     MaskThresholdOption,
     MaxDetectionsOption,
     ModelOption,
@@ -43,6 +46,7 @@ from maskrcnn_core.errors import InputError, NamesMissing
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.images.folders import PassedOver
 from maskrcnn_core.images.reading import one_line
+from maskrcnn_core.inference.engines.table import AUTO
 from maskrcnn_core.models.catalog import all_models, model_by_key
 from maskrcnn_core.models.domains import offered_names
 from maskrcnn_core.models.spec import LoadedModel, ModelSpec
@@ -51,6 +55,7 @@ from maskrcnn_core.models.trained import add_trained_model
 from maskrcnn_core.models.weights_files import weights_file
 
 if TYPE_CHECKING:
+    from maskrcnn_core.inference.engines.spec import Engine
     from maskrcnn_core.inference.predictor import Predictor
 
 __all__ = ["app"]
@@ -107,6 +112,7 @@ def annotate(
         typer.Option(help="How many pixels polygons may deviate from the mask's edge; 0 keeps every pixel."),
     ] = 0.0,
     device: DeviceOption = "auto",
+    engine: EngineOption = AUTO,
     stretch: StretchOption = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
     download: DownloadOption = False,
@@ -150,7 +156,10 @@ def annotate(
             stretch,
             domain,
         )
-        report = _annotate_with_bar(settings, _predictor(loaded, device), quiet=quiet)
+        if resume and engine == AUTO:  # what was begun goes on as it was
+            engine = engine_of_run(out) or engine
+        made = chosen_engine(loaded, device, engine, count=len(files), quiet=quiet)
+        report = _annotate_with_bar(settings, _predictor(loaded, device, made), quiet=quiet)
     for note in report.notes:
         tell(note)
     typer.echo(_summary_line(report))
@@ -159,10 +168,10 @@ def annotate(
         raise typer.Exit(1)
 
 
-def _predictor(loaded: LoadedModel, device: str) -> Predictor:
+def _predictor(loaded: LoadedModel, device: str, engine: Engine) -> Predictor:
     from maskrcnn_core.inference.predictor import Predictor  # imports torch: help and refusals do without
 
-    return Predictor(loaded, device)
+    return Predictor(loaded, device, engine=engine)
 
 
 def _labels(loaded: LoadedModel, categories: str | None, domain: str | None) -> frozenset[int] | None:
@@ -347,6 +356,9 @@ def download(
         spec = model_by_key(model)
         load_row(spec, download=True, quiet=quiet)
     typer.echo(f"{spec.key} is ready: {one_line(str(weights_file(spec)))}")
+
+
+app.command("engines")(list_engines)
 
 
 # -- evaluating and training -------------------------------------------------------------------------

@@ -15,6 +15,7 @@ import typer
 from maskrcnn_core.detection.candidates import SCORE_FLOOR
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.images.reading import Stretch
+from maskrcnn_core.inference.engines.table import AUTO, ENGINES
 from maskrcnn_core.models.catalog import MODELS
 from maskrcnn_core.models.domains import DOMAINS
 
@@ -24,6 +25,7 @@ __all__ = [
     "DeviceOption",
     "DomainOption",
     "DownloadOption",
+    "EngineOption",
     "MaskThresholdOption",
     "MaxDetectionsOption",
     "ModelOption",
@@ -80,6 +82,13 @@ MaxDetectionsOption = Annotated[
     typer.Option(help=f"Keep at most N detections per image. [default: the model's own: {_OWN_LIMITS}]"),
 ]
 DeviceOption = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+EngineOption = Annotated[
+    str,
+    typer.Option(
+        help=f"How the network is run: {', '.join(spec.key for spec in ENGINES)}, or {AUTO}, the fastest "
+        "that many images are worth and that finds the same; 'engines' lists them."
+    ),
+]
 StretchOption = Annotated[
     Stretch,
     typer.Option(

@@ -27,6 +27,8 @@ from maskrcnn_core.detection.candidates import SCORE_FLOOR, Candidates, Detectio
 from maskrcnn_core.detection.conventions import CONVENTIONS
 from maskrcnn_core.detection.runs import Failure, Run
 from maskrcnn_core.errors import InferenceError, InputError
+from maskrcnn_core.inference.engines.spec import Engine
+from maskrcnn_core.inference.engines.table import EXACT
 from maskrcnn_core.inference.features import FeatureCache, Features
 from maskrcnn_core.inference.forward import (
     candidates_of,
@@ -83,6 +85,10 @@ class Predictor:
         batch_size: images of one size that go through the network together.
         feature_cache_bytes: bound of the feature maps kept for masks that are asked for later;
             one image of a ResNet-50-FPN takes about 75 MB.
+        engine: how the network's dense parts are run, as
+            :func:`~maskrcnn_core.inference.engines.choosing.choose_engine` made it for this model and device;
+            by default exactly as the model's network runs them. Those who look inside
+            (:meth:`at_rest`) get the model's own network whatever the engine.
     """
 
     def __init__(
@@ -92,11 +98,14 @@ class Predictor:
         *,
         batch_size: int = 1,
         feature_cache_bytes: int = 400 * 2**20,
+        engine: Engine | None = None,
     ) -> None:
         self.model = model
+        self.engine = engine or Engine(EXACT)
         self.device = pick_device(device)
         self.batch_size = batch_size
         self._network = _on_device(model.network, self.device)
+        self._fast = self.engine.network or self._network
         self._cache = FeatureCache(feature_cache_bytes)
 
     def predict(self, images: Sequence[Pixels], thresholds: Thresholds | None = None) -> list[Detections]:
@@ -170,8 +179,8 @@ class Predictor:
         """
         self.check(image)
         with _device_locks[str(self.device)], torch.inference_mode():
-            batch = resize_and_normalise(self._network, [image], self.device)
-            maps = run_backbone(self._network, batch)
+            batch = resize_and_normalise(self._fast, [image], self.device)
+            maps = run_backbone(self._fast, batch)
         features = Features.of(maps, batch, 0)
         nothing = Candidates(
             np.empty((0, 4), np.float32),
@@ -243,7 +252,7 @@ class Predictor:
 
     def network_for(self, features: Features) -> MaskRCNN:
         """Return the network on the device where these feature maps are."""
-        return self._network if features.device.type == self.device.type else self.model.network
+        return self._fast if features.device.type == self.device.type else self.model.network
 
     def features_of(self, run: Run, image: Pixels | Callable[[], Pixels] | None = None) -> Features:
         """Return the feature maps of a run's image; made again where they have left the cache.
@@ -266,7 +275,7 @@ class Predictor:
     def _run_with_fallbacks(self, images: list[Pixels], thresholds: Thresholds) -> list[Run | Failure]:
         """Try again with less, where memory ran out: alone, at half the size, then on the CPU."""
         try:
-            return self._run_batch(images, thresholds, self._network, self.device)
+            return self._run_batch(images, thresholds, self._fast, self.device)
         except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 return [Failure(f"the network stopped: {_first_line(error)}") for _ in images]
@@ -274,9 +283,9 @@ class Predictor:
         if len(images) > 1:
             return [self._run_with_fallbacks([image], thresholds)[0] for image in images]
         attempts: list[tuple[MaskRCNN, torch.device, float, str]] = [
-            (self._network, self.device, 1.0, ""),
+            (self._fast, self.device, 1.0, ""),
             (
-                self._network,
+                self._fast,
                 self.device,
                 _SMALLER,
                 "ran at half the input size; it may miss small objects",
@@ -354,9 +363,9 @@ class Predictor:
                 "expected the image, because the mask's feature maps are no longer kept; got none"
             )
         pixels = image() if callable(image) else image
-        on_cpu = run.device == "cpu"
-        network = self.model.network if on_cpu else self._network
-        device = torch.device("cpu") if on_cpu else self.device
+        is_here = run.device == self.device.type  # else it fell back to the CPU
+        network = self._fast if is_here else self.model.network
+        device = self.device if is_here else torch.device("cpu")
         with _device_locks[str(device)], torch.inference_mode():
             batch = resize_and_normalise(network, [pixels], device, run.scale)
             maps = run_backbone(network, batch)

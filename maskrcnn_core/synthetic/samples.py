@@ -12,7 +12,7 @@ import contextlib
 import functools
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,7 +28,7 @@ from maskrcnn_core.synthetic.canvas import Canvas
 from maskrcnn_core.synthetic.microscopy import FLUORESCENCE, TISSUE, draw_fluorescence, draw_tissue
 from maskrcnn_core.synthetic.sample_drawings import HEIGHT, WIDTH, draw_shapes, draw_street, draw_table
 
-__all__ = ["SAMPLES", "PackagedPhoto", "Sample", "draw_sample", "ready_samples", "sample_png"]
+__all__ = ["SAMPLES", "PackagedPhoto", "Sample", "draw_sample", "pixels_for", "ready_samples", "sample_png"]
 
 
 @dataclass(frozen=True)
@@ -99,6 +99,18 @@ def draw_sample(key: str) -> npt.NDArray[np.uint8]:
     if isinstance(source, PackagedPhoto):
         return decode_image(_photo(key, source), key).pixels.copy()
     return source()
+
+
+def pixels_for(domains: Collection[str], count: int = 3) -> list[npt.NDArray[np.uint8]]:
+    """Return the pixels of the first samples that fit some domains, or of the first of all where none does.
+
+    Args:
+        domains: keys of domains.
+        count: how many at most.
+    """
+    ready = ready_samples()
+    fitting = [sample for sample in ready if sample.domain in domains] or ready
+    return [decode_image(sample_png(sample.key), sample.key).pixels for sample in fitting[:count]]
 
 
 def _photo(key: str, photo: PackagedPhoto) -> bytes:

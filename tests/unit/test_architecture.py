@@ -9,6 +9,7 @@ from importlinter.cli import use_cases as linter
 
 from maskrcnn_core.explain.stages import STAGES
 from maskrcnn_core.formats import FORMATS
+from maskrcnn_core.inference.engines.table import ENGINES
 from maskrcnn_core.models.backbones import BACKBONES
 from maskrcnn_core.models.catalog import MODELS
 from maskrcnn_core.models.domains import DOMAINS
@@ -109,6 +110,8 @@ def test_every_table_is_in_the_readme():
         assert row in readme
     for domain in DOMAINS:
         assert f"| {domain.title} | {domain.finds} |" in readme
+    for engine in ENGINES:
+        assert f"| `{engine.key}` | {engine.how} | {engine.speed} |" in readme
     for row in FORMATS:
         assert f"| {row.title} |" in readme
     for page in PAGES:

@@ -8,10 +8,15 @@ import pytest
 import torch
 
 from maskrcnn_core.batch import annotate, journal_file
+from maskrcnn_core.batch.run import engine_of_run
 from maskrcnn_core.errors import ExportError, InputError
+from maskrcnn_core.inference.engines.equality import Equality
+from maskrcnn_core.inference.engines.spec import Engine
+from maskrcnn_core.inference.engines.table import engine_by_key
 from maskrcnn_core.inference.predictor import Predictor
 from tests.builders.batch import (
     LOW,
+    RememberingPredictor,
     annotate_until,
     files_in,
     settings_for,
@@ -234,3 +239,18 @@ def test_threads_of_torch_do_not_change_the_answer(folder, tmp_path):
     model = make_model()
     runs = [Predictor(model, "cpu").run([make_image()])[0].candidates for _ in range(2)]
     assert all(torch.equal(*(torch.from_numpy(getattr(c, f)) for c in runs)) for f in ("boxes", "scores"))
+
+
+def test_a_run_goes_on_with_the_engine_that_began_it(folder, tmp_path, predictor):
+    other = RememberingPredictor(predictor.model)
+    other.engine = Engine(engine_by_key("folded"), equality=Equality(1, 2, 0, 0.0, 0.0, 1.0))
+    settings = settings_for(folder, out=tmp_path)
+    assert engine_of_run(settings.out) == ""
+    annotate_until(settings, other, 1)
+    assert engine_of_run(settings.out) == "folded"
+    with pytest.raises(InputError, match="the interrupted run had engine folded, this one has none"):
+        annotate(replace(settings, resume=True), predictor)
+    annotate(replace(settings, resume=True), other)
+    assert "engine folded" in json.loads(settings.out.read_bytes())["info"]["description"]
+    annotate_until(settings, predictor, 1)
+    assert engine_of_run(settings.out) == "exact"

@@ -1,0 +1,105 @@
+"""The engines that MaskDesk knows, one row each, from the one that defines the result to the fastest.
+
+Torch is imported when an engine is made: menus and command lines show the table without waiting for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from maskrcnn_core.common.arrays import Pixels
+from maskrcnn_core.errors import InputError
+from maskrcnn_core.inference.engines.equality import Bound
+from maskrcnn_core.inference.engines.spec import EngineSpec, OnStep
+
+if TYPE_CHECKING:
+    from torchvision.models.detection import MaskRCNN
+
+    from maskrcnn_core.models.spec import LoadedModel
+
+__all__ = ["AUTO", "ENGINES", "EXACT", "engine_by_key"]
+
+AUTO = "auto"
+"""The fastest engine that a job is worth and whose bound holds; else the exact one."""
+
+ROUNDING = Bound(box_pixels=0.05, score=0.003, mask_iou=0.98)
+"""Of engines that add up the same numbers in another order."""
+
+
+def _own(model: LoadedModel, _images: Sequence[Pixels], _device: str, _told: OnStep) -> MaskRCNN:
+    return model.network
+
+
+def _folded(model: LoadedModel, _images: Sequence[Pixels], _device: str, told: OnStep) -> MaskRCNN:
+    from maskrcnn_core.inference.engines.folded import folded
+
+    told("folding norms")
+    return folded(model.network)
+
+
+def _in_half(model: LoadedModel, images: Sequence[Pixels], device: str, told: OnStep) -> MaskRCNN:
+    import torch
+
+    from maskrcnn_core.inference.engines.half import half_dtype, in_half
+
+    told("moving to the GPU")
+    return in_half(model.network, images[0], torch.device(device), half_dtype())
+
+
+def _torch() -> str:
+    return f"torch {version('torch')}, torchvision {version('torchvision')}"
+
+
+ENGINES: tuple[EngineSpec, ...] = (
+    EngineSpec(
+        "exact",
+        "Exact",
+        "PyTorch as torchvision runs it: bit for bit the stock result.",
+        "as torchvision",
+        ("cpu", "cuda", "mps"),
+        None,
+        _own,
+        _torch,
+    ),
+    EngineSpec(
+        "folded",
+        "Folded",
+        "PyTorch with the norms folded into the convolutions and channels innermost.",
+        "1.3 to 1.8 times exact for the backbone of a ResNet-50",
+        ("cpu",),
+        ROUNDING,
+        _folded,
+        _torch,
+        worth_from=24,
+    ),
+    EngineSpec(
+        "cuda",
+        "CUDA, half precision",
+        "PyTorch on an NVIDIA GPU: folded, channels innermost, dense parts in bfloat16 or float16.",
+        "not measured, so never chosen by auto",
+        ("cuda",),
+        Bound(matched=0.9),
+        _in_half,
+        _torch,
+    ),
+)
+"""The table; each row's bound is checked for each model before it is used."""
+
+EXACT = ENGINES[0]
+
+
+def engine_by_key(key: str) -> EngineSpec:
+    """Return the row with this key.
+
+    Raises:
+        InputError: with the keys that there are.
+    """
+    keys = [spec.key for spec in ENGINES]
+    if key in keys:
+        return ENGINES[keys.index(key)]
+    close = get_close_matches(key.casefold(), keys, n=1)
+    help_ = f"did you mean {close[0]}?" if close else f"choose one of {', '.join((AUTO, *keys))}"
+    raise InputError(f"engine {key!r}: there is no such engine; {help_}")

@@ -1,0 +1,38 @@
+import json
+
+from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.inference.engines.table import ENGINES
+from maskrcnn_core.synthetic.samples import draw_sample
+from tests.builders.cli import invoke
+
+
+def test_engines_are_listed_from_the_table():
+    listed = invoke("engines")
+    assert listed.exit_code == 0
+    for spec in ENGINES:
+        assert spec.key in listed.stdout and spec.how in listed.stdout
+
+
+def test_an_unknown_engine_is_refused_before_anything_runs(tmp_path):
+    (tmp_path / "a.png").write_bytes(encode_png(draw_sample("fluorescence")[:60, :80]))
+    out = tmp_path / "a.json"
+    told = invoke(
+        "annotate", tmp_path / "a.png", "--out", out, "--model", "starter", "--engine", "fold", "-q"
+    )
+    assert told.exit_code == 2 and "did you mean folded?" in told.stderr
+    assert not out.exists()
+
+
+def test_the_export_says_what_ran(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        "maskrcnn_core.cli.engines.pixels_for", lambda _: [draw_sample("fluorescence")[:160, :200]]
+    )
+    (tmp_path / "a.png").write_bytes(encode_png(draw_sample("fluorescence")[:60, :80]))
+    out = tmp_path / "a.json"
+    asked = ("annotate", tmp_path / "a.png", "--out", out, "--model", "starter", "-q")
+    assert invoke(*asked).exit_code == 0
+    assert "engine" not in json.loads(out.read_bytes())["info"]["description"]
+    assert invoke(*asked, "--engine", "folded").exit_code == 0
+    said = json.loads(out.read_bytes())["info"]["description"]
+    assert "; engine folded (of " in said and "boxes within" in said
