@@ -129,6 +129,7 @@ def _draw_taking(look: Look, box: Box) -> None:
     asked = pressed(
         "Add it as an instance anyway",
         key="explain-take",
+        about=key,
         icon=":material/add_box:",
         help="The network makes a mask from your box. A project keeps it, and you can correct it there.",
         disabled=key in look.ui.taken,

@@ -99,7 +99,9 @@ def _draw_removal(project: OpenProject, ui: PageUi, row: CategoryRow) -> None:
             key=f"attribute-removed-{row.id}-{row.version}",
         )
         st.caption("Values that instances have already stay, and are exported.")
-        asked = pressed("Take it away", icon=":material/delete:", key="remove-attribute")
+        asked = pressed(
+            "Take it away", icon=":material/delete:", key="remove-attribute", about=(row.id, name)
+        )
     if asked:
         with show_core_errors():
             left = [one for one in declared if one.name != name]

@@ -115,6 +115,7 @@ def _draw_change(project: OpenProject, ui: PageUi, rows: list[CategoryRow], coun
         disabled=counts[row.id] > 0,
         help="You can only remove a category without instances; otherwise merge it into another.",
         key="remove-category",
+        about=row.id,
     )
     if asked and is_same:
         with show_core_errors():

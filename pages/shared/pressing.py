@@ -35,7 +35,7 @@ class Presses:
     """The presses of a session that no run has carried out yet."""
 
     _page: str = ""
-    _held: dict[str, int | None] = field(default_factory=dict)
+    _held: dict[str, object] = field(default_factory=dict)
 
     def begin_page(self, page: str) -> None:
         """Forget the presses on another page: nothing happens when somebody comes back to it."""
@@ -47,13 +47,13 @@ class Presses:
         """Forget what a run that was drawn to its end did not ask for: its button is there no more."""
         self._held.clear()
 
-    def hold(self, key: str, project_id: int | None) -> None:
-        """Note a press; ``project_id`` is the project that was open beside the button."""
-        self._held[key] = project_id
+    def hold(self, key: str, about: object) -> None:
+        """Note a press, and what it is about."""
+        self._held[key] = about
 
-    def is_held(self, key: str, project_id: int | None) -> bool:
-        """Whether a button was pressed in this project; a press in another one is forgotten."""
-        if self._held.get(key, project_id) != project_id:
+    def is_held(self, key: str, about: object) -> bool:
+        """Whether a button was pressed about this; a press about anything else is forgotten."""
+        if self._held.get(key, about) != about:
             self.let_go(key)
         return key in self._held
 
@@ -68,11 +68,13 @@ def pressed(
     key: str,
     draw: Callable[..., bool] = st.button,
     is_kept: bool = False,
+    about: object = None,
     **options: Unpack[ButtonOptions],
 ) -> bool:
     """Draw a button, and return whether it was pressed, once for each press.
 
-    A press is forgotten when another project or page is opened, or when the button is there no more.
+    A press is forgotten when another project or page is opened, when the button is about something else, when it
+    is dead or there no more.
 
     Args:
         label: as Streamlit's.
@@ -80,16 +82,16 @@ def pressed(
         draw: ``st.form_submit_button``, or the button of a column.
         is_kept: the press holds until it was carried out (`carrying_out`): work that another run breaks off
             begins again in that one.
+        about: what the button acts on beside the open project, where that may change under a press.
         options: as Streamlit's.
     """
     state = get_state()
-    presses, project_id = state.of(Presses), state.project.id
-    draw(label, key=key, on_click=presses.hold, args=(key, project_id), **options)
-    if options.get("disabled", False) or not presses.is_held(key, project_id):
-        return False
-    if not is_kept:
+    presses, meant = state.of(Presses), (state.project.id, about)
+    draw(label, key=key, on_click=presses.hold, args=(key, meant), **options)
+    is_pressed = presses.is_held(key, meant) and not options.get("disabled", False)
+    if not (is_pressed and is_kept):
         presses.let_go(key)
-    return True
+    return is_pressed
 
 
 @contextmanager

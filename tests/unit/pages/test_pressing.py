@@ -16,16 +16,21 @@ def page():
         st.session_state["carried_out_before"] = len(st.session_state["carried_out"])
         if "project" in st.session_state:
             state.project.id = st.session_state["project"]
+        if "then_about" in st.session_state:
+            st.session_state["about"] = st.session_state["then_about"]
         st.rerun()
     done = st.session_state.setdefault("carried_out", [])
-    if st.session_state.get("is_there", True) and pressed("Go", key="go"):
-        done.append("go")
+    if st.session_state.get("is_there", True):
+        is_dead = st.session_state.get("is_dead", False)
+        if pressed("Go", key="go", about=st.session_state.get("about", 1), disabled=is_dead):
+            done.append("go")
     with st.form("form"):
         text = st.text_input("Text", key="text")
         is_sent = pressed("Send", key="send", draw=st.form_submit_button)
     if is_sent:
         done.append(f"sent {text}")
-    presses.end_page()
+    if not st.session_state.pop("is_part", False):  # as a fragment's run
+        presses.end_page()
 
 
 def opened():
@@ -67,6 +72,22 @@ def test_a_press_is_not_about_another_project():
     app = opened()
     app.session_state["project"], app.session_state["another_run"] = 7, True
     app.button(key="go").click().run()
+    assert done(app) == []
+
+
+def test_a_press_is_not_about_what_its_button_is_about_now():
+    app = opened()
+    app.session_state["then_about"], app.session_state["another_run"] = 2, True
+    app.button(key="go").click().run()
+    assert done(app) == []
+
+
+def test_a_press_of_a_dead_button_does_not_wait_until_it_lives():
+    app = opened()
+    app.session_state["is_dead"], app.session_state["is_part"] = True, True
+    app.button(key="go").click().run()
+    app.session_state["is_dead"] = False
+    app.run()
     assert done(app) == []
 
 
