@@ -73,8 +73,8 @@ def pressed(
 ) -> bool:
     """Draw a button, and return whether it was pressed, once for each press.
 
-    A press is forgotten when another project or page is opened, when the button is about something else, when it
-    is dead or there no more.
+    A press is forgotten when another project or page is opened, when the button is about something else, and
+    when it is dead or there no more.
 
     Args:
         label: as Streamlit's.
