@@ -44,6 +44,6 @@ try {
 """
 
 
-def remember_name(context):
-    """Makes of a context a browser in which somebody has called themselves ann before."""
-    context.add_init_script(_REMEMBER)
+def remember_name(opened):
+    """Makes a page, or all of a context, one in which somebody has called themselves ann before."""
+    opened.add_init_script(_REMEMBER)

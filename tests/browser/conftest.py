@@ -10,7 +10,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 from maskrcnn_core.projects.db.location import StorePlace
 from maskrcnn_core.projects.store import Store
@@ -20,8 +20,11 @@ from tests.needs import lacks
 
 ROOT = Path(__file__).parents[2]
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-FLAGS += ["--disable-sync"]
+FLAGS += ["--disable-sync", "--process-per-site"]
 SERVER_LOGS = []
+# Limits, not waits: a cold server on a busy machine takes its time over the first page.
+LIMIT_MS = 60_000
+expect.set_options(timeout=LIMIT_MS)
 
 
 @pytest.fixture(scope="session")
@@ -155,16 +158,57 @@ def pytest_runtest_makereport(item, call):
     return report
 
 
+class Profile:
+    """A browser's own storage, and pages that share a process with the page of the test before.
+
+    By itself each test's page would fetch and compile all of Streamlit's scripts anew, for a second or two.
+    An empty page of the same origin keeps the process, and with it what was compiled, when the last page of a
+    test is closed.
+    """
+
+    def __init__(self, browser):
+        # Streamlit's fades and running figures are drawn without a GPU here; nothing of ours moves by itself.
+        self.context = browser.new_context(viewport={"width": 1360, "height": 900}, reduced_motion="reduce")
+        self.context.set_default_timeout(LIMIT_MS)
+        self._keeper = self.context.new_page()
+        self._keeper.route("**", lambda route: route.fulfill(body=""))  # no server need be there
+        self._session = self.context.new_cdp_session(self._keeper)
+
+    def forget(self):
+        """Closes all pages, and empties the storage of where they were.
+
+        Playwright's own way, ``set_storage_state``, empties what was fetched, too.
+        """
+        pages = [page for page in self.context.pages if page is not self._keeper]
+        origins = {origin_of(page.url) for page in pages if page.url.startswith("http")}
+        if origins and origin_of(self._keeper.url) not in origins:
+            self._keeper.goto(min(origins))
+        for page in pages:
+            page.close()
+        for origin in origins:
+            self._session.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "all"})
+        self.context.clear_cookies()
+        self.context.clear_permissions()
+
+
+def origin_of(url):
+    return "{0.scheme}://{0.netloc}".format(urllib.parse.urlsplit(url))
+
+
+@pytest.fixture(scope="module")
+def profile(browser):
+    """What the pages of a module's tests are opened in."""
+    profile = Profile(browser)
+    yield profile
+    profile.context.close()
+
+
 @pytest.fixture
-def page(browser):
-    """A fresh page 1360 pixels wide; a script error in it fails the test."""
-    # Streamlit's fades and running figures are drawn without a GPU here, and nothing of ours moves by itself.
-    context = browser.new_context(viewport={"width": 1360, "height": 900}, reduced_motion="reduce")
-    # a limit, not a wait: a cold server on a busy machine takes its time over the first page
-    context.set_default_timeout(60_000)
-    page = context.new_page()
+def page(profile):
+    """A fresh page 1360 pixels wide of a browser that knows nothing; a script error in it fails the test."""
+    page = profile.context.new_page()
     errors = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
-    context.close()
+    profile.forget()
     assert errors == []

@@ -16,7 +16,8 @@ import sys
 import threading
 import time
 
-IMPORTS = ("torch", "torchvision", "numba", "sqlalchemy", "streamlit.web.bootstrap", "streamlit.web.cli")
+IMPORTS = ("torch", "torchvision", "numba.np.arrayobj", "pandas", "shapely", "sqlalchemy")
+IMPORTS += ("alembic.command", "streamlit.web.bootstrap", "streamlit.web.cli")
 
 
 class Forker:
@@ -41,7 +42,7 @@ class Forker:
     def stop(self):
         self._process.stdin.close()
         self._process.stdout.close()
-        self._process.wait(20)
+        self._process.wait(60)
 
 
 class Fork:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 from pycocotools import mask as coco_mask
 
 from maskrcnn_core.images.reading import encode_png
@@ -64,7 +65,7 @@ def test_from_a_photo_to_a_checked_coco_file(desk):
             segmentation = coco_mask.merge(coco_mask.frPyObjects(segmentation, *size))
         assert coco_mask.area(segmentation) == annotation["area"]
         assert coco_mask.toBbox(segmentation).tolist() == annotation["bbox"]
-    assert desk.page.get_by_text("lowest mask IoU").is_visible()
+    expect(desk.page.get_by_text("lowest mask IoU")).to_be_visible()
 
 
 def test_a_moved_score_is_seen_and_goes_back_to_the_models_own(desk):
@@ -73,7 +74,8 @@ def test_a_moved_score_is_seen_and_goes_back_to_the_models_own(desk):
     assert not own.is_visible()
     top = desk.root.get_by_role("application").bounding_box()["y"]
     desk.set_score(0.9)
-    assert own.is_visible() and desk.shown < before
+    expect(own).to_be_visible()
+    assert desk.shown < before
     assert desk.root.get_by_role("application").bounding_box()["y"] == top, "the picture stays where it is"
     own.click()
     desk.wait_until(lambda: desk.shown == before and not own.is_visible(), "the model's own score")
@@ -250,7 +252,7 @@ def test_thresholds_survive_another_page_and_a_bad_file_harms_nothing(desk, tmp_
         ],
     )
     desk.page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
-    assert desk.page.get_by_text("1 refused").is_visible()
+    expect(desk.page.get_by_text("1 refused")).to_be_visible()
     assert desk.page.locator("img[src*='127.0.0.1:9']").count() == 0
     desk.set_score(0.8)
     count = desk.shown
@@ -301,14 +303,12 @@ def test_a_zip_brings_many_images_and_all_go_into_one_file(desk, tmp_path):
     assert document["annotations"]
 
 
-def test_what_is_touched_while_files_are_read_breaks_nothing_off(desk):
+def test_what_is_touched_while_files_are_read_breaks_nothing_off(desk, tmp_path):
     """The page is drawn again then, and must not be in the middle of the files."""
     rng = np.random.default_rng(5)
-    files = []
-    for n in range(20):
-        pixels = io.BytesIO()
-        Image.fromarray(rng.integers(0, 256, (1500, 2000, 3), np.uint8)).save(pixels, "JPEG")
-        files.append({"name": f"{n}.jpg", "mimeType": "image/jpeg", "buffer": pixels.getvalue()})
+    files = [tmp_path / f"{n}.jpg" for n in range(20)]
+    for file in files:
+        Image.fromarray(rng.integers(0, 256, (1500, 2000, 3), np.uint8)).save(file)
     desk.settle()
     desk.page.set_input_files("input[type=file]", files)
     desk.page.get_by_text(re.compile(r"Reading \d+\.jpg")).wait_for(timeout=60_000)
@@ -317,7 +317,7 @@ def test_what_is_touched_while_files_are_read_breaks_nothing_off(desk):
     desk.settle()
     assert desk.page.get_by_text("Already open").count() == 0, "some were taken in, and taken in again"
     steps = desk.page.get_by_role("group", name="Go through the list").get_by_role("status")
-    assert steps.inner_text() == "1 of 20"
+    expect(steps).to_have_text("1 of 20")
     desk.page.get_by_role("button", name="Cancel waiting").click()
     desk.settle()
 
@@ -326,7 +326,7 @@ def test_turning_over_images_while_others_run_loses_no_step_and_no_session(desk)
     folder = shared_path("data", "coco_val2017", "images")
     desk.drop(*sorted(folder.iterdir())[:30])
     waiting = desk.page.get_by_role("button", name="Cancel waiting")
-    waiting.wait_for(timeout=5000)  # others run
+    waiting.wait_for()  # others run
     position = 0
     for pause in (150, 300, 600, 150, 300):
         for _ in range(3):
@@ -334,7 +334,7 @@ def test_turning_over_images_while_others_run_loses_no_step_and_no_session(desk)
             desk.page.wait_for_timeout(pause + 400)  # not a wait: the pace of who turns over images
         position += 3
     names = [path.name for path in sorted(folder.iterdir())[:30]]
-    desk.page.get_by_text(f"{names[position]}: ").wait_for(timeout=20_000)
+    desk.page.get_by_text(f"{names[position]}: ").wait_for()
     assert desk.page.get_by_text("Connection error").count() == 0
     # The next tests' images would wait for these; a quick machine has done them all by now.
     from playwright.sync_api import TimeoutError as TookTooLong

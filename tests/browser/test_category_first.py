@@ -1,6 +1,7 @@
 """Category first, in a real Chromium: what is drawn gets the active category, or asks for one."""
 
 import pytest
+from playwright.sync_api import expect
 
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.projects.exchange.intake import import_files
@@ -19,7 +20,7 @@ RING = [(20, 20), (60, 20), (60, 60), (20, 60)]
 
 @pytest.fixture
 def page(page):
-    remember_name(page.context)
+    remember_name(page)
     return page
 
 
@@ -56,12 +57,16 @@ def picker(review):
     return review.page.get_by_role("dialog", name="Choose a category")
 
 
+def first_option(review):
+    return picker(review).get_by_role("option").first
+
+
 def test_what_is_drawn_without_a_category_waits_until_it_is_said(review, named):
     before = named()
     review.press("Escape")
     draw(review)
     picker(review).wait_for()
-    assert "The shape waits" in picker(review).inner_text()
+    expect(picker(review)).to_contain_text("The shape waits")
     review.press("Escape", "Escape")
     review.wait(waiting_shapes="1", saved="true")
     assert named() == before, "nothing is silently the first category"
@@ -115,7 +120,7 @@ def test_a_new_category_is_made_in_place_and_undone(review, store, project, name
     review.wait(saved="true", status_counts="4,1,0")
     assert named()[max(named())] == "Pallet jäck"
     review.press("Escape", "e", *"jack")
-    assert picker(review).get_by_role("option").first.inner_text() == "Pallet jäck\n5"
+    expect(first_option(review)).to_have_text("Pallet jäck\n5", use_inner_text=True)
     review.press("Escape", "u", "u")
     review.wait(saved="true", status_counts="4,0,0", category="")
     assert [row.name for row in store.categories(project.id)] == list(CATEGORIES)
@@ -131,8 +136,8 @@ def test_a_category_gets_a_key_of_its_own(review, named):
     review.page.reload()
     review.wait(saved="true")
     review.press("Escape", "e")
-    assert picker(review).get_by_role("option").first.inner_text() == "triangle\nAlt+T", (
-        "chosen last, with its key"
+    expect(first_option(review), "chosen last, with its key").to_have_text(
+        "triangle\nAlt+T", use_inner_text=True
     )
 
 
@@ -174,16 +179,17 @@ def test_a_row_of_the_list_is_renamed_in_place(review, named):
     review.press("Escape")
     id_ = next(id_ for id_, name in named().items() if name == "nucleus")
     row = review.root.locator(f".list-row[data-instance='{id_}']")
-    assert "starter" in row.inner_text() and "proposed" in row.inner_text()
+    expect(row).to_contain_text("starter")
+    expect(row).to_contain_text("proposed")
     row.dblclick()
     picker(review).wait_for()
     review.press(*"tria", "Enter")
     review.wait(saved="true", category="triangle")
     assert named()[id_] == "triangle"
-    assert "triangle" in row.inner_text()
+    expect(row).to_contain_text("triangle")
     review.press("a")
     review.wait(saved="true", status_counts="3,1,0")
-    assert "accepted" in row.inner_text()
+    expect(row).to_contain_text("accepted")
 
 
 def test_locked_and_hidden_instances_are_not_decided_on(review, store, project):

@@ -26,7 +26,7 @@ def test_a_restart_of_the_database_ends_no_review(page, serve_app, server, tmp_p
     store = Store(StorePlace(make_url(server.url()), str(tmp_path / "files")))
     project = make_project(store, "Cells", [("scene.png", encode_png(draw_scene(210_000).pixels))])
     environment = {"MASKDESK_DATA": str(tmp_path), "MASKDESK_DATABASE": server.url()}
-    remember_name(page.context)
+    remember_name(page)
     review = ReviewPage(page, link_of(serve_app(ROOT / "app.py", environment, cwd=ROOT), project))
     review.press("a")
     review.saved()

@@ -1,9 +1,11 @@
 """Drawing from scratch in a real Chromium, over a store on disk: without a model, and from image to image."""
 
 import json
+import re
 
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from maskrcnn_core.geometry.rle import mask_iou
 from maskrcnn_core.images.reading import encode_png
@@ -29,7 +31,7 @@ def with_target(pixels):
 
 @pytest.fixture
 def page(page):
-    remember_name(page.context)
+    remember_name(page)
     return page
 
 
@@ -186,13 +188,13 @@ def test_the_brush_has_a_size_that_wheel_slider_and_reload_keep(review, rows, ad
     (first,) = rows().keys() - before.keys()
     assert abs(rows()[first].area - np.pi * 6**2) < 12
     size.evaluate("input => { input.value = 0.5; input.dispatchEvent(new Event('input')); }")
-    assert size.get_attribute("aria-valuetext") == "20 px"
+    expect(size).to_have_attribute("aria-valuetext", "20 px")
     review.press("Escape", "Escape")
-    assert size.count() == 0
+    expect(size).to_have_count(0)
     again = ReviewPage(review.page, link_of(address, project, image=review.image_id))
     again.press("q")
     again.wait(tool="brush")
-    assert size.get_attribute("aria-valuetext") == "20 px"
+    expect(size).to_have_attribute("aria-valuetext", "20 px")
 
 
 def test_a_pen_that_is_pressed_lightly_paints_thinner(review, rows):
@@ -281,15 +283,15 @@ def test_a_key_is_changed_in_the_list_and_tips_follow_and_a_file_takes_it_along(
     outline = page.locator("[data-act=draw-outline]")
     review.press("?")
     sheet.locator("[data-keys-of=draw-outline]").click()
-    assert "new key of “Outline”" in said.inner_text()
+    expect(said).to_contain_text("new key of “Outline”")
     review.press("3")
-    assert "digits stay the categories" in said.inner_text()
+    expect(said).to_contain_text("digits stay the categories")
     review.press("q")
-    assert said.inner_text().startswith("Q is “Brush”. Press it again")
+    expect(said).to_have_text(re.compile("^Q is “Brush”. Press it again"))
     review.press("q")
-    assert said.inner_text() == "Q is “Outline” now; “Brush” has none now."
-    assert sheet.locator("[data-keys-of=draw-outline]").inner_text() == "Q"
-    assert sheet.locator("[data-keys-of=brush]").inner_text() == "no key"
+    expect(said).to_have_text("Q is “Outline” now; “Brush” has none now.")
+    expect(sheet.locator("[data-keys-of=draw-outline]")).to_have_text("Q")
+    expect(sheet.locator("[data-keys-of=brush]")).to_have_text("no key")
     assert "(Q;" in outline.get_attribute("title")
     with page.expect_download() as started:
         sheet.get_by_role("button", name="Export keys").click()
@@ -307,7 +309,7 @@ def test_a_key_is_changed_in_the_list_and_tips_follow_and_a_file_takes_it_along(
     review.wait(tool="draw-outline")
     review.press("Escape", "?")
     sheet.get_by_role("button", name="Reset keys").click()
-    assert sheet.locator("[data-keys-of=draw-outline]").inner_text() == "W"
+    expect(sheet.locator("[data-keys-of=draw-outline]")).to_have_text("W")
     page.locator("[data-part=keys-file]").set_input_files(
         {"name": "bad.json", "mimeType": "application/json", "buffer": b'{"version": 1, "keys": {"fly": []}}'}
     )

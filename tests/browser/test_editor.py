@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def page(page):
-    remember_name(page.context)
+    remember_name(page)
     return page
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 import pytest
+from playwright.sync_api import expect
 
 from maskrcnn_core.dataset.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.dataset.categories import Category
@@ -70,7 +71,7 @@ def shared_path_or_none(*parts):
 
 @pytest.fixture
 def explained(page, address):
-    remember_name(page.context)
+    remember_name(page)
     return ExplainPage(page, address)
 
 
@@ -119,7 +120,7 @@ def look_at_every_stage(explained, *, without=()):
             explained.page.get_by_text("How many weights").wait_for(timeout=60_000)
         assert explained.errors == [], stage.key
         for sentence in stage.sentences:
-            assert explained.page.get_by_text(sentence).is_visible()
+            expect(explained.page.get_by_text(sentence)).to_be_visible()
 
 
 def test_every_stage_has_its_picture_of_a_drawn_scene(scene):
@@ -191,7 +192,7 @@ def test_the_buttons_the_keys_the_list_and_the_address_agree(explained, address)
     scene.title("backbone").wait_for()
     page.keyboard.press("Alt+ArrowRight")
     scene.title("pyramid").wait_for()
-    assert page.get_by_role("radio", name="3. Feature pyramid").is_checked()
+    expect(page.get_by_role("radio", name="3. Feature pyramid")).to_be_checked()
     page.wait_for_url("**stage=pyramid")
     page.get_by_role("button", name="Previous stage").click()
     scene.title("backbone").wait_for()
@@ -269,7 +270,7 @@ def test_another_nms_threshold_tells_who_suppresses_whom(scene, known):
         scene.page.keyboard.press("ArrowLeft")
     nms = round(start - 0.1, 2)
     kept = len(trace.run.candidates.select(Thresholds(0.5, nms, predictor.model.max_detections)))
-    scene.page.get_by_text(f"candidates: {kept} kept").wait_for(timeout=15_000)
+    scene.page.get_by_text(f"candidates: {kept} kept").wait_for()
     picture = scene.picture("fates")
     picture.wait_until(lambda: f"kept: {kept}" in picture.legend, f"{kept} kept, beside the picture")
 
@@ -312,7 +313,7 @@ def test_why_it_was_missed_and_the_box_taken_all_the_same(explained, known, fold
     assert len(made) == 1
     assert made[0].given_box == pytest.approx(box, abs=1.5)
     assert made[0].area > 0
-    assert f"{names[made[0].category_id]} to the project {project.name}" in told.inner_text()
+    expect(told).to_contain_text(f"{names[made[0].category_id]} to the project {project.name}")
     picture.drag((200, 150), (260, 210), pixels.shape[:2])
     told.wait_for(state="hidden")  # another box has not been taken
     take.click()
@@ -330,7 +331,7 @@ def test_what_is_opened_while_the_next_stage_is_drawn_stays_open(scene):
         expander.get_by_text(title).click()
         scene.title(key).wait_for()
         page.locator('[data-test-script-state="notRunning"]').wait_for()
-        assert expander.locator("details[open]").count() == 1, title
+        expect(expander.locator("details[open]"), title).to_have_count(1)
         expander.get_by_text(title).click()
 
 

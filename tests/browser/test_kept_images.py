@@ -142,7 +142,7 @@ def test_an_image_is_pasted(page, address, tmp_path):
         }""",
         base64.b64encode(target.getvalue()).decode(),
     )
-    page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=30_000)
+    page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=60_000)
     assert "pasted 20" in desk.root.locator("[data-part=title]").inner_text()
 
 
@@ -159,7 +159,7 @@ def test_a_folder_is_dropped(page, address, tmp_path):
     dragged = {"items": [], "files": [str(folder.parent)], "dragOperationsMask": 1}
     for kind in ("dragEnter", "dragOver", "drop"):
         browser.send("Input.dispatchDragEvent", {"type": kind, **place, "data": dragged})
-    page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=30_000)
+    page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=60_000)
     page.get_by_role("button", name="Close all").click()
     page.get_by_role("button", name="Open 2 images again").wait_for()
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 
 from benchmarks.crowd import CROWD_NAMES, crowd_image
 from tests.browser.desk import Desk
@@ -28,6 +29,8 @@ class CrowdDesk(Desk):
         page.locator(f"[data-ready=true][data-shown-count='{COUNT}']").wait_for(
             timeout=300_000
         )  # the first one waits for imports, too
+        self.settle()
+        still(page, self.canvas.bounding_box)  # the page's style may come after its first picture
 
     @property
     def pan(self):
@@ -43,7 +46,7 @@ class CrowdDesk(Desk):
         return box["x"] + self.pan[0] + x * scale, box["y"] + self.pan[1] + y * scale
 
     def wait_text(self, text):
-        self.page.get_by_text(text, exact=True).wait_for(timeout=30_000)
+        self.page.get_by_text(text, exact=True).wait_for()
 
     def picture(self):
         self.page.mouse.move(5, 5)
@@ -84,8 +87,8 @@ def test_all_are_counted_everywhere(desk):
     ids = [instance.category_id for instance in instances()]
     for number, name in enumerate(CROWD_NAMES, start=1):
         chip = desk.root.locator(f".chip[data-category='{number}']")
-        assert chip.locator(".chip-name").inner_text() == name
-        assert chip.locator(".chip-count").inner_text() == str(ids.count(number))
+        expect(chip.locator(".chip-name")).to_have_text(name)
+        expect(chip.locator(".chip-count")).to_have_text(str(ids.count(number)))
     desk.root.locator(".chip", has_text="dividing").click()
     desk.wait_text(f"{COUNT - ids.count(2)} rows, none selected")
 
@@ -99,7 +102,8 @@ def test_dragging_moves_the_view_as_far_as_the_pointer_and_changes_nothing_else(
     desk.page.mouse.move(x, y)
     desk.page.mouse.down()
     desk.page.mouse.move(x - 250, y - 200, steps=20)
-    assert desk.pan == pytest.approx((before[0] - 250, before[1] - 200), abs=1)
+    moved = pytest.approx((before[0] - 250, before[1] - 200), abs=1)
+    desk.wait_until(lambda: desk.pan == moved, lambda: f"{moved}, got {desk.pan}")
     desk.page.mouse.up()
     assert (desk.shown, desk.selected) == (COUNT, [])
     dragged = desk.picture()
@@ -157,10 +161,10 @@ def test_the_slider_filters_and_the_file_holds_exactly_what_is_shown(desk):
 
 def test_while_a_file_is_made_the_one_before_is_not_offered(desk):
     desk.download("Segments")
-    assert desk.offered.count() == 1
+    expect(desk.offered).to_have_count(1)
     desk.open_downloads()
     desk.page.get_by_role("button", name="Prepare").click()
     desk.page.get_by_role("button", name="Cancel").wait_for(timeout=60_000)
-    assert desk.offered.count() == 0
+    expect(desk.offered).to_have_count(0)
     desk.settle()
-    assert desk.offered.count() == 1
+    expect(desk.offered).to_have_count(1)

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def page(page):
-    remember_name(page.context)
+    remember_name(page)
     return page
 
 
@@ -281,13 +281,13 @@ def test_a_box_around_what_was_missed_becomes_an_instance(page, address, store, 
     page.mouse.move(*corners[0])
     page.mouse.down()
     page.mouse.move(*corners[1], steps=5)
-    assert page.locator(".rubber").is_visible()
+    expect(page.locator(".rubber")).to_be_visible()
     page.mouse.up()
     review.wait(saved="true", status_counts="4,1,0")
     page.locator(".rubber").wait_for(state="detached")
     drawn = next(row for row in store.instances(project.id) if row.source == "person")
     assert mask_iou(drawn.mask, wanted) > 0.7
-    assert review.root.get_attribute("data-selected") == str(drawn.id), "so that a digit relabels it"
+    expect(review.root, "so that a digit relabels it").to_have_attribute("data-selected", str(drawn.id))
     page.keyboard.press("Escape")
     review.wait(tool="")
     review.press("u")

@@ -25,7 +25,7 @@ class ReviewPage:
 
     def __init__(self, page, address, **query):
         self.page = page
-        remember_name(page.context)
+        remember_name(page)
         query = {"store": f"test-{next(NUMBERS)}", **query}
         page.goto(f"{address}/?{'&'.join(f'{name}={value}' for name, value in query.items())}")
         self.root = page.locator('[data-part="root"]')
@@ -43,7 +43,7 @@ class ReviewPage:
     def fact(self, name):
         return self.root.get_attribute(f"data-{name}")
 
-    def wait_fact(self, timeout=20_000, **wanted):
+    def wait_fact(self, timeout=60_000, **wanted):
         facts = "".join(f'[data-{name.replace("_", "-")}="{value}"]' for name, value in wanted.items())
         self.page.wait_for_selector(f'[data-part="root"]{facts}', timeout=timeout)
 
@@ -62,7 +62,7 @@ class ReviewPage:
         self.wait_fact(saved="true")
         # The page shows its store after the reviewer, which hears of it first.
         self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for()
-        assert self.part("kept").inner_text() == "saved"
+        expect(self.part("kept")).to_have_text("saved")
 
     def kinds(self, count):
         """The kinds of the first operations, once there are so many."""
@@ -83,7 +83,7 @@ def test_decisions_by_key_are_seen_at_once_and_reach_the_store(review):
     review.wait_fact(status_counts="6,1,1", selected="1000001")
     review.press("4")
     review.wait_fact(selected="1000001")
-    assert review.part("note").inner_text() == "runner-up: bus 0.41; soft edge"
+    expect(review.part("note")).to_have_text("runner-up: bus 0.41; soft edge")
     review.wait_saved()
     store = review.wait_store(lambda store: len(store["decided"]) == 3, "three decisions")
     wanted = {"1000002": ["accepted", 12], "1000000": ["rejected", 10], "1000001": ["proposed", 13]}
@@ -107,8 +107,8 @@ def test_all_shown_are_accepted_but_not_what_is_hidden_or_decided(review):
     review.root.locator(".chip", has_text="bicycle").click()
     review.press("Shift+A")
     review.wait_fact(status_counts="2,5,1")
-    assert "Everything shown is decided" in review.part("note").inner_text()
-    assert review.button("done").get_attribute("data-strong") == "true"
+    expect(review.part("note")).to_contain_text("Everything shown is decided")
+    expect(review.button("done")).to_have_attribute("data-strong", "true")
     review.wait_saved()
     assert review.kinds(2) == ["set_status", "set_status"]
 
@@ -119,7 +119,7 @@ def test_enter_finishes_the_image_and_goes_on(review):
     review.page.evaluate(f"for (let i = 0; i < 2; i += 1) {enter}")
     review.root.locator("[data-part=say]", has_text="pressed twice: still on this image").wait_for()
     review.wait_fact(at=1, image="image-1", ready="true")
-    assert review.part("position").inner_text() == "2 of 12"
+    expect(review.part("position")).to_have_text("2 of 12")
     review.wait_saved()
     assert review.kinds(3) == ["set_status", "finish", "go"]
     assert review.store()["images"] == {"1000": "reviewed"}
@@ -247,7 +247,7 @@ def test_what_somebody_else_changed_is_told_and_shown(page, address, gap):
         gap,
     )
     review.part("refusals").wait_for(state="visible")
-    assert "1000000 has been changed by somebody else." in review.part("refusal-list").inner_text()
+    expect(review.part("refusal-list")).to_contain_text("1000000 has been changed by somebody else.")
     review.wait_saved()
     review.wait_fact(status_counts="7,0,1")
     review.button("dismiss").click()
@@ -283,7 +283,7 @@ def test_without_an_answer_the_person_is_told(page, address):
     review.press("a")
     review.wait_fact(saved="false")
     assert review.part("kept").inner_text() == "saving…"
-    expect(review.part("kept")).to_have_text("not saved yet: waiting for the server", timeout=20_000)
+    expect(review.part("kept")).to_have_text("not saved yet: waiting for the server")
 
 
 def test_one_instance_after_the_other(page, address):
@@ -353,18 +353,18 @@ def test_another_instance_than_the_places_own_can_be_decided_without_going_on(pa
     review.wait_fact(at=1)
     review.part("score").evaluate("one => { one.value = 1; one.dispatchEvent(new Event('input')) }")
     review.press("a")
-    assert review.part("say").inner_text() == "hidden by its score or category"
+    expect(review.part("say")).to_have_text("hidden by its score or category")
 
 
 def test_the_ends_of_the_queue(page, address):
     review = ReviewPage(page, address, count=2)
     assert review.button("previous").is_disabled()
     review.press(",")
-    assert review.part("say").inner_text() == "end of the queue"
+    expect(review.part("say")).to_have_text("end of the queue")
     review.press(".", ".")
     review.wait_fact(at=1)
     assert review.button("next").is_disabled()
-    assert review.part("say").inner_text() == "end of the queue"
+    expect(review.part("say")).to_have_text("end of the queue")
     review.press("Home")
     review.wait_fact(at=0)
     review.press("End")
@@ -373,7 +373,7 @@ def test_the_ends_of_the_queue(page, address):
 
 def test_more_than_nine_categories_come_from_a_list(page, address):
     review = ReviewPage(page, address, categories=13)
-    assert review.part("categories").locator("button").count() == 9
+    expect(review.part("categories").locator("button")).to_have_count(9)
     review.press("e")
     assert review.part("category-query").evaluate("one => one.getRootNode().activeElement === one")
     review.press(*"clo", "Enter")
@@ -386,17 +386,17 @@ def test_choices_of_the_view_go_along_to_the_next_picture(review):
     review.part("opacity").focus()
     review.press("ArrowLeft", ".")
     review.wait_fact(at=1, ready="true")
-    assert review.part("opacity-value").inner_text() == "45%"
+    expect(review.part("opacity-value")).to_have_text("45%")
     review.wait_saved()
     review.page.get_by_role("button", name="Somebody").click()  # Python draws all once more
     review.wait_fact(status_counts="7,0,1")
-    assert review.part("opacity-value").inner_text() == "45%"
+    expect(review.part("opacity-value")).to_have_text("45%")
 
 
 def test_the_help_sheet_has_the_reviews_keys(review):
     review.press("?")
     review.part("sheet").wait_for(state="visible")
-    assert "finish the image, go to the next" in review.part("sheet").inner_text()
+    expect(review.part("sheet")).to_contain_text("finish the image, go to the next")
     assert review.page.evaluate("window.hacked") is None
 
 

@@ -1,6 +1,7 @@
 """The picture has the window: how much of it, and that nothing moves it, folds it wrongly or hides it."""
 
 import pytest
+from playwright.sync_api import expect
 
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.synthetic.scenes import draw_scene
@@ -19,7 +20,7 @@ TABLET, PHONE = (1024, 768), (390, 844)
 
 @pytest.fixture
 def page(page):
-    remember_name(page.context)
+    remember_name(page)
     return page
 
 
@@ -50,6 +51,15 @@ def is_within(page):
     return box["y"] + box["height"] <= window["height"] and box["x"] + box["width"] <= window["width"]
 
 
+def wait_for_width(page, width):
+    """Until the stage is so many CSS pixels wide, to one."""
+    wait_until(
+        page,
+        lambda: box_of(page)["width"] == pytest.approx(width, abs=1),
+        lambda: f"a width of {width}, got {box_of(page)}",
+    )
+
+
 def below(page):
     """What the window has below the stage, in CSS pixels."""
     box = box_of(page)
@@ -68,7 +78,7 @@ def test_the_picture_of_a_review_fills_the_window(page, address, project, name):
     resize(page, SIZES[name])
     ReviewPage(page, link_of(address, project))
     settle(page)
-    assert is_within(page)
+    wait_until(page, lambda: is_within(page), "all of the picture in the window")
     if name in LARGE:
         assert share_of(page) >= 0.65
 
@@ -77,7 +87,7 @@ def test_the_picture_of_a_review_fills_the_window(page, address, project, name):
 def test_the_picture_of_annotate_fills_the_window(page, address, name):
     resize(page, SIZES[name])
     drop_scene(page, address)
-    assert is_within(page)
+    wait_until(page, lambda: is_within(page), "all of the picture in the window")
     if name in LARGE:
         assert share_of(page) >= 0.55
 
@@ -88,33 +98,35 @@ def test_the_panel_folds_and_stays_as_it_was_left(page, address, project):
     settle(page)
     panel, toggle = page.locator("[data-part=panel]"), page.locator("[data-part=panel-toggle]")
     before = box_of(page)
-    assert panel.is_visible() and toggle.get_attribute("aria-expanded") == "true"
+    expect(panel).to_be_visible()
+    expect(toggle).to_have_attribute("aria-expanded", "true")
     review.press("Shift+P")
     panel.wait_for(state="hidden")
-    assert toggle.get_attribute("aria-expanded") == "false"
+    expect(toggle).to_have_attribute("aria-expanded", "false")
     wide = box_of(page)
     assert wide["width"] > before["width"] + 150
     assert (wide["y"], wide["height"]) == (before["y"], before["height"])
     page.reload()
     review.wait()
     settle(page)
-    assert panel.is_hidden() and box_of(page) == wide
+    expect(panel).to_be_hidden()
+    wait_until(page, lambda: box_of(page) == wide, "the picture as it was left")
     toggle.click()
     panel.wait_for()
-    assert box_of(page) == before
+    wait_until(page, lambda: box_of(page) == before, "the picture as it was with the panel")
     edge = page.locator("[data-part=panel-edge]")
     place = edge.bounding_box()
     page.mouse.move(place["x"] + 4, place["y"] + 100)
     page.mouse.down()
     page.mouse.move(place["x"] - 76, place["y"] + 100, steps=4)
     page.mouse.up()
-    assert box_of(page)["width"] == pytest.approx(before["width"] - 80, abs=1)
+    wait_for_width(page, before["width"] - 80)
     edge.press("ArrowRight")
-    assert box_of(page)["width"] == pytest.approx(before["width"] - 64, abs=1)
-    assert edge.get_attribute("aria-valuenow") == "280"
+    wait_for_width(page, before["width"] - 64)
+    expect(edge).to_have_attribute("aria-valuenow", "280")
     page.reload()
     review.wait()
-    assert box_of(page)["width"] == pytest.approx(before["width"] - 64, abs=1)
+    wait_for_width(page, before["width"] - 64)
 
 
 def test_the_sidebar_of_a_review_is_folded_until_somebody_opens_it(page, address, project):
@@ -122,12 +134,12 @@ def test_the_sidebar_of_a_review_is_folded_until_somebody_opens_it(page, address
     review = ReviewPage(page, link_of(address, project))
     settle(page)
     before = box_of(page)
-    assert open_sidebar(page).get_by_role("combobox").first.is_visible()
-    assert box_of(page)["width"] < before["width"]
+    expect(open_sidebar(page).get_by_role("combobox").first).to_be_visible()
+    wait_until(page, lambda: box_of(page)["width"] < before["width"], "a picture beside the sidebar")
     page.reload()
     review.wait()
     settle(page)
-    assert page.get_by_test_id("stSidebar").get_attribute("data-collapsed") == "false"
+    expect(page.get_by_test_id("stSidebar")).to_have_attribute("data-collapsed", "false")
 
 
 def test_the_desk_follows_the_windows_size(page, address, project):
@@ -148,7 +160,8 @@ def test_full_screen_has_all_keys_and_lists(page, address, project):
     review.press("Shift+F11")
     page.wait_for_function("() => document.fullscreenElement !== null")
     page.locator("[data-part=full-screen][aria-pressed=true]").wait_for()
-    assert is_within(page) and box_of(page)["height"] > before["height"]
+    higher = lambda: box_of(page)["height"] > before["height"]  # noqa: E731
+    wait_until(page, lambda: is_within(page) and higher(), "a higher picture in the window")
     review.press("?")
     sheet = page.get_by_role("dialog", name="Keys and mouse")
     sheet.wait_for()
@@ -158,7 +171,7 @@ def test_full_screen_has_all_keys_and_lists(page, address, project):
     review.wait(saved="true", status_counts="3,1,0")
     button.click()
     page.wait_for_function("() => document.fullscreenElement === null")
-    assert box_of(page) == before
+    wait_until(page, lambda: box_of(page) == before, "the picture as it was")
 
 
 def test_annotate_goes_full_screen_wherever_the_focus_is(page, address):
@@ -175,7 +188,7 @@ def test_downloads_are_one_click_away(page, address):
     desk = drop_scene(page, address)
     before = box_of(page)
     desk.open_downloads()
-    assert page.get_by_role("button", name="Prepare").is_visible()
+    expect(page.get_by_role("button", name="Prepare")).to_be_visible()
     assert box_of(page) == before
     name, data = desk.download("COCO JSON")
     assert name == "scene_coco.json" and b"annotations" in data

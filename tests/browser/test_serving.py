@@ -7,6 +7,7 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.synthetic.scenes import draw_scene
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def page(page):
-    remember_name(page.context)
+    remember_name(page)
     return page
 
 
@@ -138,8 +139,8 @@ def test_a_frame_says_why_files_are_refused_and_one_of_the_same_site_takes_them(
         app.get_by_text("Drop in an image").wait_for(timeout=60_000)
         reason = app.get_by_text("Files cannot be uploaded here.")
         if is_refused:
-            reason.wait_for(timeout=20_000)
-            assert app.get_by_text("server.enableXsrfProtection").is_visible()
+            reason.wait_for()
+            expect(app.get_by_text("server.enableXsrfProtection")).to_be_visible()
             link = app.get_by_role("link", name="Open MaskDesk in its own tab")
             assert link.get_attribute("href").startswith(served)
             with page.expect_response("**/_stcore/upload_file/**") as answer:
@@ -164,5 +165,5 @@ def test_an_upload_that_is_refused_in_a_tab_of_its_own_says_why(page, served, pi
     for route in held:
         route.continue_()
     reason = page.get_by_text("The server refused the file (403).").locator("visible=true")
-    reason.wait_for(timeout=20_000)
+    reason.wait_for()
     assert reason.count() == 1

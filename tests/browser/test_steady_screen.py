@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from playwright.sync_api import expect
 
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.images.reading import encode_png
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 @pytest.fixture
 def page(page):
-    remember_name(page.context)
+    remember_name(page)
     return page
 
 
@@ -71,7 +72,7 @@ def test_nothing_moves_the_picture_while_one_draws(page, address, store, request
     settle(page)
     place = Place(page)
     empty = page.locator("[data-part=empty]")
-    assert empty.inner_text() == "No proposals here"
+    expect(empty).to_have_text("No proposals here")
     assert page.locator("[data-part=notice]").is_hidden(), "nothing lies over the picture"
     crowd = page.locator("[data-act=crowd]").bounding_box()
     line = page.locator(".status-line").bounding_box()
@@ -100,7 +101,7 @@ def test_nothing_moves_the_picture_while_one_draws(page, address, store, request
         review.wait(saved="true", status_counts=f"0,{n + 1},0")
         place.stays(f"chip {n + 1}")
     chips, more = page.locator(".chip"), page.locator("[data-part=more-chips]")
-    assert chips.count() == 9
+    expect(chips).to_have_count(9)
     more.wait_for()
     folded = int(more.inner_text().removeprefix("+"))
     assert 0 < folded < 9
@@ -137,24 +138,25 @@ def test_each_refusal_is_a_line_of_its_project_until_it_is_closed(page, address,
     review = ReviewPage(page, link_of(address, project))
     settle(page)
     lines, count = page.locator("[data-part=refusal-list] li"), page.locator("[data-part=refusal-count]")
-    assert count.is_hidden()
+    expect(count).to_be_hidden()
     for n, point in enumerate([(80, 60), (140, 120)]):
         overturn(store, project, n)
         review.click(*point)
         review.press("4")
         count.get_by_text(f"{n + 1} not carried out").wait_for()
-    assert lines.count() == 2
+    expect(lines).to_have_count(2)
     told = lines.all_inner_texts()
     assert all("relabel 1, scene.png: somebody else changed this in the meantime" in text for text in told)
     tops = [line.bounding_box()["y"] for line in lines.all()]
     assert tops[1] > tops[0]
     lines.first.get_by_role("button", name="Close").click()
     count.get_by_text("1 not carried out").wait_for()
-    assert lines.count() == 1
+    expect(lines).to_have_count(1)
 
     open_in_menu(page, other.name)
     review.wait(image_id=store.images(other.id)[0].id)
-    assert lines.count() == 0 and count.is_hidden(), "it is no matter of this project"
+    expect(lines, "it is no matter of this project").to_have_count(0)
+    expect(count).to_be_hidden()
     open_in_menu(page, project.name)
     review.wait(image_id=store.images(project.id)[0].id)
     count.get_by_text("1 not carried out").wait_for()
@@ -182,12 +184,12 @@ def test_a_crowd_is_marked_seen_written_and_taken_back(page, address, store, pro
     (id_,) = review.selected
     before = {row.id: row for row in store.instances(project.id)}
     button = page.locator('[data-act="crowd"]')
-    assert button.get_attribute("aria-pressed") == "false"
+    expect(button).to_have_attribute("aria-pressed", "false")
     review.press("o")
     review.wait(saved="true", crowds=1)
-    assert button.get_attribute("aria-pressed") == "true"
+    expect(button).to_have_attribute("aria-pressed", "true")
     assert review.said == "1 marked as a crowd"
-    assert "1 crowd" in page.locator("[data-part=tally]").inner_text()
+    expect(page.locator("[data-part=tally]")).to_contain_text("1 crowd")
     now = {row.id: row for row in store.instances(project.id)}
     assert (before[id_].status, now[id_].status, now[id_].is_crowd) == ("proposed", "accepted", True)
     assert [row.is_crowd for row in now.values()].count(True) == 1
@@ -245,11 +247,7 @@ def test_alt_and_arrows_step_wherever_the_focus_is(page, address):
         key, wanted = ("ArrowRight", at + 1) if at < 3 else ("ArrowLeft", at - 1)
         page.keyboard.press(f"Alt+{key}")
         reached = steps.get_by_text(f"{wanted} of 3")
-        for _ in range(100):
-            if reached.count():
-                break
-            page.wait_for_timeout(100)
-        assert reached.count(), f"Alt and arrows are dead with the focus in {name}"
+        expect(reached, f"Alt and arrows are dead with the focus in {name}").to_have_count(1)
         page.get_by_text(f"{wanted - 1}.png: ").wait_for()
 
 
@@ -313,7 +311,7 @@ def test_the_model_menu_shows_what_is_not_downloaded(page, address, size):
     options.first.click()
     page.get_by_role("button", name="Download", exact=True).wait_for()
     chosen = page.get_by_test_id("stSidebar").get_by_test_id("stSelectbox").first
-    assert chosen.get_by_role("combobox").input_value() == name
+    expect(chosen.get_by_role("combobox")).to_have_value(name)
     assert chosen.evaluate(IS_WHOLE)
 
 

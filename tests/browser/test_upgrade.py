@@ -103,7 +103,8 @@ def test_an_open_page_gets_all_modules_anew(serve_app, start, installed, page):
     installed.upgrade("second")
     start(address)
     page.locator("[data-testid=stApp][data-test-connection-state=CONNECTED]").wait_for()
-    page.keyboard.press("c")  # Streamlit has the page drawn again with the first thing that is done
+    # Streamlit has the page drawn again with the first thing that is done.
+    page.locator("[data-part=stage]").press("x")
     page.wait_for_function("names => names.every((name) => loaded.includes(name))", arg=of("second"))
     look_at(page)
     assert loaded(page) == sorted(of("first") + of("second"))

@@ -46,8 +46,8 @@ def test_who_waits_sees_their_place_and_in_how_long_they_have_their_answer(page,
     desk.drop(*scenes(tmp_path, 9))  # the first has its answer, so it is known how long one takes
     # What is looked at has its answer; of the others it is told when all have theirs.
     left = page.get_by_text(re.compile(r"\d of 9 done, about \d+ s left$"))
-    expect(left).to_be_visible(timeout=30_000)
+    expect(left).to_be_visible()
     page.locator("[data-part=stage]").press("End")  # the one that waits longest
     both = page.get_by_text(re.compile(r"\d of 9 done, about \d+ s left, about \d+ s for this one$"))
-    expect(both).to_be_visible(timeout=30_000)
+    expect(both).to_be_visible()
     page.get_by_text(re.compile(r"\d of 9 done")).wait_for(state="detached", timeout=60_000)

@@ -1,5 +1,7 @@
 """Whose decisions they are: the browser says so, whatever the server knows, and asks where it cannot."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -87,7 +89,7 @@ def test_a_browser_without_a_name_keeps_its_decisions_until_it_was_asked(page, a
     review = ReviewPage(page, link_of(address, project))
     review.press("a", "d")
     page.get_by_text("2 decisions not saved yet").wait_for()
-    assert page.locator("[data-part=kept]").inner_text().startswith("not saved yet: enter your name")
+    expect(page.locator("[data-part=kept]")).to_have_text(re.compile("^not saved yet: enter your name"))
     review.wait(saved="false", status_counts="2,1,1")
     page.reload()
     review.wait(saved="false", status_counts="2,1,1")

@@ -1,6 +1,7 @@
 """Stores for tests: on SQLite and, with the mark ``both_databases`` or ``--all``, on a real PostgreSQL."""
 
 import itertools
+import shutil
 
 import pytest
 from sqlalchemy import make_url
@@ -38,6 +39,14 @@ def migrated(postgres, tmp_path_factory):
     return name
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory):
+    """The same on SQLite: migrations take ten times as long as most tests."""
+    place = StorePlace.in_folder(tmp_path_factory.mktemp("migrated"))
+    Store(place).close()
+    return place.sqlite_file
+
+
 @pytest.fixture
 def is_new():
     """Whether a test is about a place that no store was ever in; a module of such tests says so itself."""
@@ -48,7 +57,11 @@ def is_new():
 def place(request, tmp_path, is_new):
     """A place without any project, of which nothing is left."""
     if request.param == "sqlite":
-        yield StorePlace.in_folder(tmp_path / "data")
+        place = StorePlace.in_folder(tmp_path / "data")
+        if not is_new:
+            place.sqlite_file.parent.mkdir()
+            shutil.copyfile(request.getfixturevalue("migrated_file"), place.sqlite_file)
+        yield place
         return
     server = request.getfixturevalue("postgres")
     template = "template1" if is_new else request.getfixturevalue("migrated")
