@@ -11,6 +11,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "app": ("streamlit", "pandas", "plotly"),
         "train": ("matplotlib",),
         "postgres": ("psycopg",),
+        "openvino": ("openvino",),
     }
 )
 """Modules without which an extra's part of MaskDesk cannot work."""

@@ -1,0 +1,139 @@
+"""The engine ``openvino``: dense parts converted for Intel's OpenVINO, which fuses and lays them out anew.
+
+Conversion follows each part once, which takes half a minute for a ResNet-50; what comes of it is kept in the
+person's cache and opens in seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import threading
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import openvino as ov
+import torch
+from filelock import FileLock
+from torch import Tensor, nn
+from torchvision.models.detection import MaskRCNN
+
+from maskrcnn_core.common.arrays import Pixels
+from maskrcnn_core.errors import InferenceError
+from maskrcnn_core.inference.engines.dense import PARTS, DensePart, dense_parts, level_names, with_parts
+from maskrcnn_core.inference.engines.spec import OnStep
+
+__all__ = ["through_openvino"]
+
+
+class _Compiled(nn.Module):
+    """A part that OpenVINO runs on the CPU: the same tensors in and out."""
+
+    def __init__(self, model: ov.Model) -> None:
+        super().__init__()
+        settings = {
+            "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the processor has it
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        }
+        self._compiled = ov.Core().compile_model(model, "CPU", settings)
+        self._lock = threading.Lock()  # masks of one image may be wanted while another one runs
+
+    def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        # A network that proposes nothing asks for no boxes, which OpenVINO takes for a mistake.
+        rows = len(inputs[0])
+        given = inputs if rows else tuple(torch.zeros(1, *one.shape[1:]) for one in inputs)
+        arrays = [one.contiguous().numpy() for one in given]
+        with self._lock:
+            outputs = self._compiled(arrays, share_inputs=True)
+        tensors = (torch.from_numpy(np.asarray(outputs[port])) for port in self._compiled.outputs)
+        return tuple(one if rows else one[:0] for one in tensors)
+
+
+def through_openvino(network: MaskRCNN, image: Pixels, place: Path, on_step: OnStep) -> MaskRCNN:
+    """Return a copy of a network whose dense parts run in OpenVINO.
+
+    Args:
+        network: on the CPU; it is not changed.
+        image: any, uint8 ``[H, W, 3]``.
+        place: the folder in which its converted parts are kept.
+        on_step: told of each part.
+
+    Raises:
+        InferenceError: if a part cannot be converted.
+    """
+    core = ov.Core()
+    with _alone_with(place) as can_keep:
+        models = _kept(core, place)
+        if models is None:
+            models = _converted(dense_parts(network, image), on_step)
+            if can_keep:
+                _keep(models, place)
+    on_step("opening")
+    parts = {name: _Compiled(model) for name, model in models.items()}
+    return with_parts(network, parts, level_names(network, image))
+
+
+def _converted(parts: dict[str, DensePart], on_step: OnStep) -> dict[str, ov.Model]:
+    models = {}
+    for number, (name, part) in enumerate(parts.items(), 1):
+        on_step(f"converting part {number} of {len(parts)}, the {name}")
+        try:
+            with warnings.catch_warnings(), torch.inference_mode():
+                warnings.simplefilter("ignore")  # OpenVINO follows modules in a way that torch calls old
+                models[name] = ov.convert_model(part.module, example_input=part.example)
+        except Exception as error:  # whatever converters raise: the exact engine does without
+            raise InferenceError(f"OpenVINO cannot convert its {name} ({_first_line(error)})") from error
+    return models
+
+
+# -- kept -------------------------------------------------------------------------------------------
+
+
+def _file_of(place: Path, name: str) -> Path:
+    return place / f"{name.replace(' ', '-').lower()}.xml"
+
+
+def _kept(core: ov.Core, place: Path) -> dict[str, ov.Model] | None:
+    """Return the kept parts, if all of them are there and can be read."""
+    try:
+        return {name: core.read_model(_file_of(place, name)) for name in PARTS}
+    except RuntimeError:
+        return None
+
+
+def _keep(models: dict[str, ov.Model], place: Path) -> None:
+    """Keep parts, all or none; where nothing can be written they are converted each time."""
+    with contextlib.suppress(OSError, RuntimeError):
+        made = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+        try:
+            for name, model in models.items():
+                ov.save_model(model, _file_of(made, name), compress_to_fp16=False)
+            shutil.rmtree(place, ignore_errors=True)
+            made.rename(place)
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _alone_with(place: Path) -> Iterator[bool]:
+    """Hold others off while parts are read or made; give whether they can be kept."""
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(place.with_name(f"{place.name}.lock"))
+        lock.acquire()
+    except OSError:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
