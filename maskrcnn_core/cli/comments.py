@@ -29,7 +29,8 @@ def list_comments(
             if one.is_resolved and not all_:
                 continue
             mark = " (resolved)" if one.is_resolved else ""
-            where = f"{one_line(row.file_name)} at {one.x:g}, {one.y:g}"
+            about = "" if one.instance is None else f", instance {one.instance}"
+            where = f"{one_line(row.file_name)} at {one.x:g}, {one.y:g}{about}"
             typer.echo(f"{where}: {one_line(one.who)}{mark}: {one_line(one.text)}")
             for answer in one.answers:
                 typer.echo(f"    {one_line(answer.who)}: {one_line(answer.text)}")

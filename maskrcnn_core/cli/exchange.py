@@ -230,6 +230,10 @@ def export_project(
     only_reviewed: Annotated[
         bool, typer.Option("--only-reviewed", help="Leave out images that nobody has marked as finished.")
     ] = False,
+    only_approved: Annotated[
+        bool,
+        typer.Option("--only-approved", help="Leave out images that nobody has approved as they are now."),
+    ] = False,
     category: Annotated[
         str, typer.Option(help="Only instances of these categories, and images with one: car,bus.")
     ] = "",
@@ -261,7 +265,7 @@ def export_project(
             categories=_category_ids(store, project, parts_of(category)),
         )
         selection = select(
-            _searched(store, project, search),
+            _searched(store, project, f"{search} stage:approved" if only_approved else search),
             store.facts(project.id),
             wanted,
             statuses=cast(list[Status], statuses),

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from maskrcnn_core.cli.approving import approve, return_, second_stage
 from maskrcnn_core.cli.assigning import assign
 from maskrcnn_core.cli.comments import list_comments
 from maskrcnn_core.cli.console import load_named_model
@@ -285,6 +286,9 @@ app.command("set")(set_values)
 app.command("stats")(show_stats)
 app.command("verify")(verify_projects)
 app.command("assign")(assign)
+app.command("second-stage")(second_stage)
+app.command("approve")(approve)
+app.command("return")(return_)
 app.command("duplicate")(duplicate)
 app.command("merge")(merge)
 app.command("comments")(list_comments)

@@ -14,6 +14,7 @@ from maskrcnn_core.common.terminal import table
 from maskrcnn_core.projects.image_search import HELP, parse_query, search_images
 from maskrcnn_core.projects.image_tags import tags_of
 from maskrcnn_core.projects.records import STATUSES
+from maskrcnn_core.projects.team.approvals import standing_approvals, told_verdict, verdict_of
 
 __all__ = ["SearchOption", "list_images"]
 
@@ -34,12 +35,15 @@ def list_images(
         counts: dict[int, Counter[str]] = defaultdict(Counter)
         for image in found.images:
             counts[image.id].update(row.status for row in store.instances(project.id, image_id=image.id))
-        rows = [("image", "status", *STATUSES, "tags")]
+        with_verdicts = [image.id for image in found.images if verdict_of(image)]
+        approved = standing_approvals(store, project.id, with_verdicts)
+        rows = [("image", "status", *STATUSES, "second look", "tags")]
         rows += [
             (
                 one_line(image.file_name),
                 image.status if image.digest else "file missing",
                 *(f"{counts[image.id][status]:,}" for status in STATUSES),
+                told_verdict(image, stands=image.id in approved),
                 one_line(", ".join(tags_of(image))),
             )
             for image in found.images

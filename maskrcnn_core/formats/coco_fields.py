@@ -35,6 +35,7 @@ __all__ = [
     "read_crowd",
     "required_name",
     "whole",
+    "with_ours",
 ]
 
 
@@ -202,6 +203,15 @@ def ours_of(row: Mapping[str, Json]) -> Mapping[str, Json]:
     """Return what a row says for MaskDesk alone; empty if that is nothing or no object."""
     value = row.get(OURS)
     return value if isinstance(value, dict) else {}
+
+
+def with_ours(row: Mapping[str, Json], key: str, value: Json) -> dict[str, Json]:
+    """Return a row that says something else for MaskDesk alone under a key; nothing for ``None``."""
+    ours = {name: said for name, said in ours_of(row).items() if name != key}
+    if value is not None:
+        ours[key] = value
+    kept = {name: said for name, said in row.items() if name != OURS}
+    return kept | ({OURS: ours} if ours else {})
 
 
 def clean(

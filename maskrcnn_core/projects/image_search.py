@@ -1,4 +1,4 @@
-"""Images found by name, tag, category, status, reviewer and date, in the database, a page at a time.
+"""Images found by name, tag, category, status, stage, reviewer and date, in the database, a page at a time.
 
 A query is one line of words: ``north tag:night category:nucleus status:new by:ann since:2026-11-01``. Words
 without a key are looked for in file names; ``"two words"`` and ``tag:"two words"`` are one. All words, tags
@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select
@@ -24,15 +24,18 @@ from maskrcnn_core.projects.db.tables import CATEGORY, IMAGE, INSTANCE, JOURNAL
 from maskrcnn_core.projects.image_tags import TAGS
 from maskrcnn_core.projects.records import IMAGE_STATUSES, ImageRow, ImageStatus
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.projects.team.approvals import STAGES, Stage, in_stage, returned_to
 
 __all__ = ["HELP", "FoundImages", "ImageQuery", "found_ids", "parse_query", "search_images"]
 
 HELP = (
     "Words of the file name, and tag:night, category:nucleus, status:reviewed, by:ann, since:2026-11-01, "
-    'until:2026-11-30; quote what has blanks: tag:"north field"'
+    "until:2026-11-30; stage:to-approve, approved, returned or lapsed, and returned:ann; quote what has "
+    'blanks: tag:"north field"'
 )
 """What a query may hold, for people."""
 
+_T = TypeVar("_T")
 _MOST_TERMS = 50
 _TERM = re.compile(r'(?:(?P<key>[a-z]+):)?(?:"(?P<quoted>[^"]*)"|(?P<bare>\S+))', re.IGNORECASE)
 
@@ -47,6 +50,8 @@ class ImageQuery:
         categories: names; for each, the image has an instance that nobody has rejected.
         statuses: the image has one of them.
         reviewers: one of them made a decision about the image that is in the journal.
+        stages: the image is at one of them.
+        returned_to: the image was returned to one of them, and is not finished again.
         since, until: some decision about the image was made in these days, both included, in UTC; if there
             are reviewers, by one of them.
     """
@@ -56,6 +61,8 @@ class ImageQuery:
     categories: tuple[str, ...] = ()
     statuses: frozenset[ImageStatus] = frozenset()
     reviewers: tuple[str, ...] = ()
+    stages: frozenset[Stage] = frozenset()
+    returned_to: tuple[str, ...] = ()
     since: date | None = None
     until: date | None = None
 
@@ -100,13 +107,12 @@ def _added(query: ImageQuery, key: str, value: str) -> Mapping[str, Any]:
             return {"categories": (*query.categories, value)}
         case "by":
             return {"reviewers": (*query.reviewers, value)}
+        case "returned":
+            return {"returned_to": (*query.returned_to, value)}
         case "status":
-            for status in IMAGE_STATUSES:
-                if status == value.lower():
-                    return {"statuses": query.statuses | {status}}
-            raise InputError(
-                f"search: expected a status of {', '.join(IMAGE_STATUSES)}, got {one_line(value)!r}"
-            )
+            return {"statuses": query.statuses | {_one_of(IMAGE_STATUSES, key, value)}}
+        case "stage":
+            return {"stages": query.stages | {_one_of(STAGES, key, value)}}
         case "since" | "until":
             try:
                 return {key: date.fromisoformat(value)}
@@ -116,9 +122,16 @@ def _added(query: ImageQuery, key: str, value: str) -> Mapping[str, Any]:
                 ) from None
         case _:
             raise InputError(
-                "search: expected tag:, category:, status:, by:, since: or until:, got "
+                "search: expected tag:, category:, status:, stage:, returned:, by:, since: or until:, got "
                 f"{one_line(key)}:; quote a word that has a colon"
             )
+
+
+def _one_of(known: Sequence[_T], key: str, value: str) -> _T:
+    for one in known:
+        if one == value.lower():
+            return one
+    raise InputError(f"search: expected a {key} of {', '.join(map(str, known))}, got {one_line(value)!r}")
 
 
 def search_images(
@@ -159,6 +172,10 @@ def _ids(project_id: int, query: ImageQuery) -> Select[int]:
         wanted = wanted.where(_has_category(name))
     if query.statuses:
         wanted = wanted.where(c.status.in_(sorted(query.statuses)))
+    if query.stages:
+        wanted = wanted.where(or_(*map(in_stage, sorted(query.stages))))
+    if query.returned_to:
+        wanted = wanted.where(or_(*map(returned_to, query.returned_to)))
     if query.reviewers or query.since or query.until:
         wanted = wanted.where(_was_decided(project_id, query))
     return wanted

@@ -10,7 +10,7 @@ from typing import Any
 from maskrcnn_core.common.bounds import MAX_TAG, MAX_TAGS, is_storable
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import InputError
-from maskrcnn_core.formats.coco_fields import OURS, ours_of
+from maskrcnn_core.formats.coco_fields import ours_of, with_ours
 from maskrcnn_core.projects.journal import Change
 from maskrcnn_core.projects.records import Entry, Extra, ImageRow
 from maskrcnn_core.projects.store import Store
@@ -58,11 +58,7 @@ def tag_counts(rows: Iterable[ImageRow]) -> Counter[str]:
 
 def tags_extra(extra: Extra, tags: Collection[str]) -> dict[str, Any]:
     """Return what is kept beside an image's row, with other tags."""
-    ours = {key: value for key, value in ours_of(extra).items() if key != TAGS}
-    if tags:
-        ours[TAGS] = sorted(tags)
-    kept = {key: value for key, value in extra.items() if key != OURS}
-    return kept | ({OURS: ours} if ours else {})
+    return with_ours(extra, TAGS, sorted(tags) or None)
 
 
 def tag_images(

@@ -71,10 +71,13 @@ COMPONENTS = (
             "viewer/instance_list.css",
             "review/review.css",
             "review/categories.css",
+            "review/panel.css",
         ),
         "viewer/viewer.html",
         {
             "<!-- instance list -->": "viewer/instance_list.html",
+            "<!-- second look -->": "review/second_look.html",
+            "<!-- attributes -->": "review/attributes.html",
             "<!-- beside the picture -->": "review/palette.html",
             "<!-- decisions -->": "review/review_decisions.html",
             "<!-- way -->": "review/review_way.html",

@@ -24,12 +24,14 @@ import streamlit as st
 from pages.components.mounting import mount
 from pages.components.review_messages import (
     InstanceState,
+    Person,
     Pin,
     QueueFacts,
     Refusal,
     ReviewCategory,
     ReviewFrame,
     ReviewMessage,
+    SecondLook,
 )
 from pages.components.review_protocol import Go, Operation, ReviewReport, Unreadable, read_operations
 from pages.components.viewer_messages import ViewerState, read_report
@@ -38,6 +40,7 @@ __all__ = [
     "Go",
     "InstanceState",
     "Operation",
+    "Person",
     "Pin",
     "QueueFacts",
     "Refusal",
@@ -45,6 +48,7 @@ __all__ = [
     "ReviewFrame",
     "ReviewMessage",
     "ReviewReport",
+    "SecondLook",
     "Unreadable",
     "read_operations",
     "reviewer",

@@ -12,8 +12,10 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
 from maskrcnn_core.common.one_line import one_line
+from maskrcnn_core.projects.attributes import BUILT_IN, Attribute, AttributeValue, schema_json
 from maskrcnn_core.projects.records import ImageStatus, Status
 from maskrcnn_core.projects.review.review_queue import Unit
+from maskrcnn_core.projects.team.approvals import Stage
 from pages.components.checks import COLOR, MAX_INT, check_choice, check_int, shorten
 from pages.components.viewer_messages import ViewerMessage
 
@@ -21,12 +23,14 @@ __all__ = [
     "MOST_OF_A_NAME",
     "VERSION",
     "InstanceState",
+    "Person",
     "Pin",
     "QueueFacts",
     "Refusal",
     "ReviewCategory",
     "ReviewFrame",
     "ReviewMessage",
+    "SecondLook",
     "clean_name",
 ]
 
@@ -54,6 +58,7 @@ class InstanceState:
         is_crowd: a region of many objects, which evaluators and training leave out.
         polygons: flat x y in pixel corners, as a person drew them or a file gave them.
         source: a model's key, ``person`` or ``file``.
+        attributes: what is said of it, by name; ``crowd`` is not among it.
     """
 
     status: Status
@@ -64,6 +69,7 @@ class InstanceState:
     is_crowd: bool = False
     polygons: Sequence[Sequence[float]] | None = None
     source: str = ""
+    attributes: Mapping[str, AttributeValue] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_choice("status", self.status, get_args(Status))
@@ -79,12 +85,40 @@ class Pin:
         id: its number on the image.
         x, y: in pixels of the image.
         text: whose it is, and what it says; shown as it is.
+        instance: of the frame, where the comment is about one that is there.
     """
 
     id: int
     x: float
     y: float
     text: str
+    instance: int | None = None
+
+
+@dataclass(frozen=True)
+class SecondLook:
+    """What somebody has said of an image after it was annotated.
+
+    Args:
+        stage: where the image is; empty where it was never approved or returned and is not finished.
+        told: whose word it is, and what has become of it; shown as it is.
+    """
+
+    stage: Stage | Literal[""]
+    told: str
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody else who has the project open.
+
+    Args:
+        name: shown as it is.
+        is_here: they have the present place's image open, and do something there.
+    """
+
+    name: str
+    is_here: bool
 
 
 @dataclass(frozen=True)
@@ -99,6 +133,7 @@ class ReviewFrame:
         states: for each instance of the message, by id.
         focus: the instance that this place is about, where the queue is one of instances.
         pins: the image's open comments.
+        second_look: what was said of the image; ``None`` where the project has no second stage.
 
     Raises:
         ValueError: if instances and states differ, or a value is out of range.
@@ -112,6 +147,7 @@ class ReviewFrame:
     states: Mapping[int, InstanceState]
     focus: int | None = None
     pins: tuple[Pin, ...] = ()
+    second_look: SecondLook | None = None
 
     def __post_init__(self) -> None:
         where = f"frame {self.at}"
@@ -137,6 +173,7 @@ class ReviewFrame:
             "states": {str(id_): dict(vars(state)) for id_, state in self.states.items()},
             "focus": self.focus,
             "pins": [asdict(pin) for pin in self.pins],
+            "second_look": None if self.second_look is None else asdict(self.second_look),
         }
 
 
@@ -167,11 +204,16 @@ class QueueFacts:
 
 @dataclass(frozen=True)
 class ReviewCategory:
-    """A category of the project; the first nine answer to the keys 1 to 9."""
+    """A category of the project; the first nine answer to the keys 1 to 9.
+
+    Args:
+        attributes: what can be said of its instances, the built-in ones first.
+    """
 
     id: int
     name: str
     color: str
+    attributes: tuple[Attribute, ...] = BUILT_IN
 
     def __post_init__(self) -> None:
         check_int("category: id", self.id, least=-MAX_INT)
@@ -216,6 +258,7 @@ class ReviewMessage:
         made: ids of the instances that its latest operations have made, by the operation's number.
         taken: names of others by the place whose image they have open: who goes on passes over it.
         here: names of others who have the present place's image open.
+        people: all others in the project, those at the present place's image first.
 
     Raises:
         ValueError: if two frames or categories have the same place or id, or a frame lies outside the queue.
@@ -236,6 +279,7 @@ class ReviewMessage:
     is_away: bool = False
     taken: Mapping[int, str] = field(default_factory=dict)
     here: tuple[str, ...] = ()
+    people: tuple[Person, ...] = ()
 
     def __post_init__(self) -> None:
         check_int("ack_seq", self.ack_seq)
@@ -254,7 +298,10 @@ class ReviewMessage:
             "version": VERSION,
             "frames": [frame.to_json() for frame in self.frames],
             "queue": asdict(self.queue),
-            "categories": [asdict(category) for category in self.categories],
+            "categories": [
+                vars(category) | {"attributes": schema_json(category.attributes)}
+                for category in self.categories
+            ],
             "ack_client": self.ack_client,
             "ack_seq": self.ack_seq,
             "project_id": self.project_id,
@@ -267,4 +314,5 @@ class ReviewMessage:
             "is_away": self.is_away,
             "taken": {str(place): name for place, name in self.taken.items()},
             "here": list(self.here),
+            "people": [asdict(one) for one in self.people],
         }

@@ -28,6 +28,7 @@ from maskrcnn_core.projects.mask_edits import Counts, MadeMask, MendedMask, Ring
 from maskrcnn_core.projects.records import Status
 from maskrcnn_core.projects.review.operations import (
     AddComment,
+    Approve,
     CutOut,
     DrawBox,
     Edit,
@@ -40,6 +41,7 @@ from maskrcnn_core.projects.review.operations import (
     Ref,
     Relabel,
     Reshape,
+    ReturnImage,
     ReviewOperation,
     Seq,
     SetAttributes,
@@ -185,6 +187,8 @@ _Sent: TypeAlias = (
     | SetAttributes
     | NewCategory
     | AddComment
+    | Approve
+    | ReturnImage
     | _Drawn
     | Finish
     | Go
@@ -199,6 +203,8 @@ _KINDS: dict[str, type[_Sent]] = {
     NewCategory.kind: NewCategory,
     SetAttributes.kind: SetAttributes,
     AddComment.kind: AddComment,
+    Approve.kind: Approve,
+    ReturnImage.kind: ReturnImage,
     DrawBox.kind: DrawBox,
     CutOut.kind: CutOut,
     Propagate.kind: Propagate,
@@ -209,6 +215,9 @@ _KINDS: dict[str, type[_Sent]] = {
     Undo.kind: Undo,
     Redo.kind: Redo,
 }
+
+
+_OF_INSTANCES = SetStatus | Relabel | SetCrowd | SetAttributes | Approve | Reshape | Propagate
 
 
 def read_operations(report: object, *, keeps_unreadable: bool = False) -> ReviewReport:
@@ -245,7 +254,7 @@ def read_operations(report: object, *, keeps_unreadable: bool = False) -> Review
         if operation.seq <= last:
             raise ValueError(f"{where}.seq: expected more than {last}, got {operation.seq}")
         last = operation.seq
-        if isinstance(operation, SetStatus | Relabel | SetCrowd | SetAttributes | Reshape | Propagate):
+        if isinstance(operation, _OF_INSTANCES):
             instances += len(operation.instances)
         elif isinstance(operation, Edit):
             instances += len(operation.changes) + len(operation.added)

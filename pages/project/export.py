@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import pandas as pd
@@ -26,6 +26,7 @@ from maskrcnn_core.projects.exchange.exporting import (
 from maskrcnn_core.projects.exchange.splitting import PartName, count_parts, split_parts
 from maskrcnn_core.projects.records import ImageStatus, Status
 from maskrcnn_core.projects.review.review_queue import QueueFilter
+from maskrcnn_core.projects.team.approvals import has_second_stage
 from pages.project.damaged import SoundPart, draw_damage, is_as_shown, noticing_damage
 from pages.project.state import PageUi
 from pages.shared.offering import draw_offer, forget
@@ -43,9 +44,11 @@ _STATUSES: dict[str, tuple[Status, ...]] = {
     _WITH_PROPOSALS: ("accepted", "proposed"),
     "all, including rejected": ("accepted", "proposed", "rejected"),
 }
+_APPROVED = "approved only"
 _IMAGES: dict[str, frozenset[ImageStatus]] = {
     "all images": frozenset(),
     "reviewed only": frozenset({"reviewed"}),
+    _APPROVED: frozenset({"reviewed"}),
     "not yet reviewed": frozenset({"new", "opened"}),
 }
 
@@ -62,12 +65,16 @@ def draw_out(project: OpenProject, ui: PageUi) -> None:
     with middle:
         statuses = _STATUSES[st.selectbox("Instances", list(_STATUSES), key="out-statuses")]
     with right:
-        images = _IMAGES[st.selectbox("Images", list(_IMAGES), key="out-images")]
+        choices = [one for one in _IMAGES if one != _APPROVED or has_second_stage(project.row)]
+        chosen = st.selectbox("Images", choices, key=f"out-images-{len(choices)}")
+        images = _IMAGES[chosen]
     wanted = QueueFilter(image_statuses=images)
     if ui.filter_told and st.checkbox(
         f"Only {plain(ui.filter_told)} (the overview's filter)", key="out-filter"
     ):
         wanted = QueueFilter(**(vars(ui.wanted) | {"image_statuses": images or ui.wanted.image_statuses}))
+    if chosen == _APPROVED:
+        wanted = replace(wanted, search=f"{wanted.search} stage:approved".strip())
     split, with_images = _Split(), False
     if key == "coco":
         left, middle, _ = st.columns(3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -26,6 +27,7 @@ from maskrcnn_core.projects.thumbnails import thumbnails_of
 from maskrcnn_core.workspace import data_url
 from pages.project.assigning import draw_assigning
 from pages.project.charts import accept_chart, category_chart, cut_chart, escaped, score_chart, size_chart
+from pages.project.second_look import draw_second_look, verdicts_column
 from pages.project.state import PageUi
 from pages.project.tagging import draw_tagging
 from pages.shared.open_project import OpenProject
@@ -52,6 +54,7 @@ def draw_overview(project: OpenProject, ui: PageUi) -> None:
         return
     draw_progress(*project.store.counts(project.row.id))
     _draw_numbers(project, ui)
+    draw_second_look(project, partial(_want, ui))
     _draw_charts_in_turn(project, ui)
     _draw_gallery(project, ui)
 
@@ -280,6 +283,7 @@ def _draw_table(project: OpenProject, images: list[ImageRow], of_image: dict[int
                     status: [sum(f.status == status for f in of_image[image.id]) for image in images]
                     for status in ("accepted", "proposed", "rejected")
                 },
+                **verdicts_column(project, images),
                 "assigned to": [cell(assignee_of(image)) for image in images],
                 "tags": [cell(", ".join(tags_of(image))) for image in images],
                 "categories": [cell(_categories(of_image[image.id], names)) for image in images],

@@ -14,6 +14,7 @@ from maskrcnn_core.projects.removal import (
     delete_project,
 )
 from maskrcnn_core.projects.standing import KEPT_DAYS
+from maskrcnn_core.projects.team.approvals import has_second_stage, set_second_stage
 from pages.project.copies import draw_copies
 from pages.project.state import PageUi
 from pages.shared.open_project import OpenProject
@@ -28,6 +29,7 @@ def draw_settings(project: OpenProject, ui: PageUi) -> None:
     """Draw the project's name and description, and what takes it away."""
     if not project.row.is_archived:
         _draw_words(project, ui)
+        _draw_second_stage(project, ui)
     draw_copies(project, ui)
     _draw_archive(project, ui)
     _draw_delete(project)
@@ -64,6 +66,26 @@ def _draw_words(project: OpenProject, ui: PageUi) -> None:
             told = "Saved the description; undo it under History."
             ui.notice.say(told if entry else "Nothing has changed: it says so already.")
             st.rerun()
+
+
+def _draw_second_stage(project: OpenProject, ui: PageUi) -> None:
+    st.subheader("Second look")
+    is_on = has_second_stage(project.row)
+
+    def switch() -> None:
+        with show_core_errors():
+            set_second_stage(project.store, project.who, project.row, is_wanted=not is_on)
+            told = "Finished images go straight on now" if is_on else "Finished images are to be approved now"
+            ui.notice.say(f"{told}; undo it under History.")
+
+    st.toggle(
+        "Finished images are approved or returned by somebody",
+        is_on,
+        key=f"second-stage-{project.row.id}-{project.row.version}",
+        on_change=switch,
+        help="The Review page then has Approve and Return with a comment, and queues of what is to be "
+        "approved and of what came back. What is changed after its approval is to be approved again.",
+    )
 
 
 def _draw_archive(project: OpenProject, ui: PageUi) -> None:

@@ -34,17 +34,29 @@ def draw_comments(project: OpenProject, ui: ProjectUi) -> None:
     ]
     if not comments:
         return
+    about = (
+        _instances_told(project, item.image_id) if any(one.instance is not None for one in comments) else {}
+    )
     open_ones = sum(not one.is_resolved for one in comments)
     st.subheader(f"{counted(open_ones, 'open comment')} on this image")
     for one in sorted(comments, key=lambda one: one.is_resolved):
         with st.container(border=True):
-            _draw_comment(project, ui, item.image_id, one)
+            on = "" if one.instance is None else about.get(one.instance, "an instance that is gone")
+            _draw_comment(project, ui, item.image_id, one, on)
 
 
-def _draw_comment(project: OpenProject, ui: ProjectUi, image_id: int, one: Comment) -> None:
+def _instances_told(project: OpenProject, image_id: int) -> dict[int, str]:
+    """Return what an image's instances are called, by their numbers in files."""
+    names = {row.id: row.name for row in project.categories}
+    rows = project.store.instances(project.row.id, image_id=image_id)
+    return {row.coco_id: f"{names.get(row.category_id, 'instance')} {row.coco_id}" for row in rows}
+
+
+def _draw_comment(project: OpenProject, ui: ProjectUi, image_id: int, one: Comment, on: str) -> None:
     key = f"{image_id}-{one.id}"
     state = "resolved" if one.is_resolved else "open"
-    st.text(f"{one.id} · {one.who} · {one.at[:16].replace('T', ' ')} · {state}\n{one.text}")
+    facts = [str(one.id), one.who, one.at[:16].replace("T", " "), state, *([f"on {on}"] if on else [])]
+    st.text(f"{' · '.join(facts)}\n{one.text}")
     for answer in one.answers:
         st.text(f"    {answer.who} · {answer.at[:16].replace('T', ' ')}\n    {answer.text}")
     left, right = st.columns([3, 1], vertical_alignment="bottom")

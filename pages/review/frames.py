@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import replace
 from itertools import islice
+from typing import Literal
 
 from maskrcnn_core.drawing.palette import hex_color, instance_color
 from maskrcnn_core.errors import CoreError
+from maskrcnn_core.projects.attributes import fitting_schema, values_of
 from maskrcnn_core.projects.records import CategoryRow, ImageRow, InstanceRow
 from maskrcnn_core.projects.review.doubts import reasons
 from maskrcnn_core.projects.review.operations import REVIEW_KINDS
 from maskrcnn_core.projects.review.review_queue import QueueItem
 from maskrcnn_core.projects.seeing import stretch_of
+from maskrcnn_core.projects.team.approvals import (
+    Stage,
+    has_second_stage,
+    standing_approvals,
+    told_verdict,
+    verdict_of,
+)
 from maskrcnn_core.projects.team.comments import comments_of
 from maskrcnn_core.projects.team.presence import Visitor, claimed_images
-from pages.components.review import InstanceState, Pin, QueueFacts, ReviewCategory, ReviewFrame, ReviewMessage
+from pages.components.review import (
+    InstanceState,
+    Person,
+    Pin,
+    QueueFacts,
+    ReviewCategory,
+    ReviewFrame,
+    ReviewMessage,
+    SecondLook,
+)
 from pages.components.viewer import CocoRle, ViewerImage, ViewerInstance, ViewerMessage, media_url
 from pages.review.state import ReviewUi, Shown
 from pages.shared.cached import pictures
@@ -33,6 +51,8 @@ _MOST_INSTANCES = 3000
 """In all frames of one message: a crowd is sent alone."""
 _MOST_CORNERS = 60_000
 """Numbers in the polygons of one frame: with more than a hand mends, outlines are made of the masks."""
+_SHOWN_VALUES = bool | int | float | str
+"""Of attributes: what else a file says stays as it is, and is not shown."""
 _LEAST_SCORE = 1e-6  # the viewer's slider at 0 shows scores above 0
 
 
@@ -63,6 +83,7 @@ def make_shown(
             made[image.digest] = pictures().ask(image.digest, stretch)
     # Not the project's own list: others may have changed them since the page was drawn.
     categories = {row.id: row for row in store.categories(project.row.id)}
+    approved = _approved(project, images.values())
     frames: list[ReviewFrame] = []
     instances = 0
     for at in nearest:
@@ -79,7 +100,8 @@ def make_shown(
         if frames and instances > _MOST_INSTANCES:
             break
         try:
-            frames.append(_frame(at, item, image, rows, categories, review, ready))
+            look = None if approved is None else _second_look(image, stands=image.id in approved)
+            frames.append(_frame(at, item, image, rows, categories, review, ready, look))
         except CoreError:
             if at == review.at:
                 raise
@@ -91,7 +113,10 @@ def make_shown(
     message = ReviewMessage(
         frames=tuple(frames),
         queue=QueueFacts(review.token, len(review.queue), review.at, review.unit),
-        categories=tuple(ReviewCategory(row.id, row.name, color_of(row)) for row in categories.values()),
+        categories=tuple(
+            ReviewCategory(row.id, row.name, color_of(row), tuple(fitting_schema(row).values()))
+            for row in categories.values()
+        ),
         ack_client=client,
         ack_seq=taken.acks.get(client, 0),
         project_id=project.row.id,
@@ -103,6 +128,7 @@ def make_shown(
         can_redo=can_redo,
         taken=_taken_places(review, taken_images),
         here=tuple(dict.fromkeys(one.name for one in others if _is_here(one, review))),
+        people=_people(others, review),
     )
     shown = (frame.message.image.key for frame in frames)
     return Shown(message, {key: made[key].result() for key in shown}, *counts)
@@ -153,6 +179,31 @@ def _is_here(other: Visitor, review: ReviewUi) -> bool:
     return review.item is not None and other.image_id == review.item.image_id and not other.is_idle
 
 
+def _people(others: Collection[Visitor], review: ReviewUi) -> tuple[Person, ...]:
+    """Return each person once, however many pages they have open."""
+    here = {one.name for one in others if _is_here(one, review)}
+    names = sorted({one.name for one in others}, key=lambda name: (name not in here, name))
+    return tuple(Person(name, name in here) for name in names)
+
+
+def _approved(project: OpenProject, images: Iterable[ImageRow]) -> frozenset[int] | None:
+    """Return which images are approved as they are; ``None`` where nobody is to approve any."""
+    if not has_second_stage(project.row):
+        return None
+    said = [image.id for image in images if verdict_of(image)]
+    return standing_approvals(project.store, project.row.id, said)
+
+
+def _second_look(image: ImageRow, *, stands: bool) -> SecondLook:
+    verdict = verdict_of(image)
+    stage: Stage | Literal[""] = "to-approve" if image.status == "reviewed" else ""
+    if verdict is not None and verdict.said == "approved":
+        stage = "approved" if stands else "lapsed"
+    elif verdict is not None and image.status != "reviewed":
+        stage = "returned"
+    return SecondLook(stage, told_verdict(image, stands=stands))
+
+
 def _frame(
     at: int,
     item: QueueItem,
@@ -161,10 +212,12 @@ def _frame(
     categories: dict[int, CategoryRow],
     review: ReviewUi,
     picture: Future[bytes],
+    second_look: SecondLook | None,
 ) -> ReviewFrame:
     # An instance of a category that was taken away belongs to nothing that could be shown or written.
     rows = [row for row in rows if row.category_id in categories]
     present = {row.id for row in rows}
+    numbers: dict[int | None, int] = {row.coco_id: row.id for row in rows}
     corners = sum(len(ring) for row in rows for ring in row.polygons or ())
     return ReviewFrame(
         at=at,
@@ -197,15 +250,17 @@ def _frame(
                 row.is_crowd,
                 row.polygons if corners <= _MOST_CORNERS else None,
                 row.source,
+                {name: value for name, value in values_of(row).items() if isinstance(value, _SHOWN_VALUES)},
             )
             for row in rows
         },
         focus=item.instance_id if item.instance_id in present else None,
         pins=tuple(
-            Pin(one.id, one.x, one.y, f"{one.who}: {one.text}")
+            Pin(one.id, one.x, one.y, f"{one.who}: {one.text}", numbers.get(one.instance))
             for one in comments_of(image)
             if not one.is_resolved
         ),
+        second_look=second_look,
     )
 
 

@@ -13,7 +13,7 @@ from pages.review.comments import draw_comments
 from pages.review.frames import make_shown, message_while_away
 from pages.review.people import draw_people, others_here, tell_what_is_shown
 from pages.review.queue_panel import draw_accept_all, draw_queue_choice, keep_queue, look_at
-from pages.review.state import ReviewUi, review_of
+from pages.review.state import Look, ReviewUi, review_of
 from pages.shared.away import waits_for_database
 from pages.shared.ending import end_page
 from pages.shared.naming import draw_whose
@@ -23,6 +23,11 @@ from pages.shared.session import REVIEWER, ProjectUi, get_state
 from pages.shared.steady import DESK, NOTICES
 from pages.shared.taking import take_waiting
 from pages.shared.texts import plain, show_core_errors
+
+_NOTHING: dict[Look, str] = {
+    "approve": "Nothing waits for approval. Choose something else under Queue.",
+    "returned": "Nothing was returned to you. Choose something else under Queue.",
+}
 
 
 def write_address(review: ReviewUi) -> None:
@@ -109,6 +114,9 @@ def draw_picture(project: OpenProject, ui: ProjectUi, client: str, *, is_saved: 
 
 def draw_end(project: OpenProject, review: ReviewUi) -> None:
     """Draw why there is nothing in the queue, and what comes next."""
+    if review.look != "annotate":
+        st.info(_NOTHING[review.look], icon=":material/inbox:")
+        return
     statuses = Counter(image.status for image in project.images if image.digest)
     if set(statuses) != {"reviewed"} or "reviewed" in review.wanted.image_statuses:
         st.info("Nothing matches. Choose something else under Queue.", icon=":material/inbox:")

@@ -14,7 +14,7 @@ from pages.shared.open_project import OpenProject
 from pages.shared.screens import part_being_drawn, session_id, team_watch
 from pages.shared.session import ProjectUi
 from pages.shared.texts import plain
-from pages.shared.watching import Shows, near_claims
+from pages.shared.watching import Shows, names_of, near_claims
 
 __all__ = ["draw_people", "others_here", "tell_what_is_shown"]
 
@@ -48,6 +48,7 @@ def tell_what_is_shown(
         near_claims(others, near),
         known,
         activity,
+        names_of(others),
     )
     team_watch().show(session_id(), part_being_drawn(), shows)
 

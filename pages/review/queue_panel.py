@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import streamlit as st
 
@@ -22,14 +23,20 @@ from maskrcnn_core.projects.review.review_queue import (
     make_queue,
     proposals_from,
 )
+from maskrcnn_core.projects.team.approvals import has_second_stage, verdict_of
 from maskrcnn_core.projects.team.assignments import WHOSE, assignee_of, own_queue
-from pages.review.state import ReviewUi
+from pages.review.state import LOOKS, Look, ReviewUi
 from pages.shared.open_project import OpenProject
 from pages.shared.pressing import pressed
 from pages.shared.texts import harmless, show_core_errors
 
 __all__ = ["draw_accept_all", "draw_queue_choice", "keep_queue", "look_at"]
 
+_LOOKS: dict[Look, str] = {
+    "annotate": "As filtered",
+    "approve": "To approve",
+    "returned": "Returned to me",
+}
 _UNITS: dict[Unit, str] = {"image": "Images", "instance": "Instances"}
 
 
@@ -38,6 +45,19 @@ def draw_queue_choice(project: OpenProject, review: ReviewUi) -> None:
     st.subheader("Queue")
     orders = {row.key: row.title for row in ORDERS}
     key = f"-{project.row.id}-{review.round}"
+    if has_second_stage(project.row):
+        review.look = st.segmented_control(
+            "Images",
+            LOOKS,
+            default=review.look,
+            format_func=_LOOKS.__getitem__,
+            required=True,
+            key="queue-look" + key,
+            help="Finished images are to be approved in this project. Those that came back with a comment "
+            "are under Returned to me, and among all others that are not finished.",
+        )
+    else:
+        review.look = "annotate"
     review.unit = st.segmented_control(
         "Go through",
         list(_UNITS),
@@ -131,8 +151,7 @@ def draw_queue_choice(project: OpenProject, review: ReviewUi) -> None:
 
 
 def _is_narrow(wanted: QueueFilter) -> bool:
-    return wanted.is_of_instances or wanted.is_empty or bool(wanted.search)
-    return wanted.is_of_instances or wanted.is_empty or wanted.has_comments
+    return wanted.is_of_instances or wanted.is_empty or wanted.has_comments or bool(wanted.search)
 
 
 def keep_queue(project: OpenProject, review: ReviewUi, taken: Collection[int] = ()) -> None:
@@ -142,19 +161,21 @@ def keep_queue(project: OpenProject, review: ReviewUi, taken: Collection[int] = 
         project, review: of what, and for whom.
         taken: images that others have open: a new queue begins with another one, if there is any.
     """
-    of_person = (review.whose, "" if review.whose == "all" else project.who)
+    is_personal = review.whose != "all" or review.look == "returned"
+    of_person = (review.whose, review.look, project.who if is_personal else "")
     made_of = (project.row.id, review.wanted, review.order, review.unit, review.threshold, of_person)
     if review.made_of == made_of:
         return
     here = review.item
     found: Sequence[ImageRow] | None = None
     with show_core_errors():
-        found = project.searched(review.wanted.search)
+        found = _looked_for(project, review)
     review.queue = make_queue(
         found or (),
         project.facts,
         [row.id for row in project.categories],
-        review.wanted,
+        # Whether somebody has finished an image is what the other looks are about.
+        review.wanted if review.look == "annotate" else replace(review.wanted, image_statuses=frozenset()),
         order=review.order,
         unit=review.unit,
         score_threshold=review.threshold,
@@ -167,6 +188,18 @@ def keep_queue(project: OpenProject, review: ReviewUi, taken: Collection[int] = 
     review.at = next((at for at, item in enumerate(review.queue) if item.image_id not in taken), 0)
     if here is not None and here in review.queue:
         review.at = review.queue.index(here)
+
+
+def _looked_for(project: OpenProject, review: ReviewUi) -> Sequence[ImageRow]:
+    match review.look:
+        case "annotate":
+            return project.searched(review.wanted.search)
+        case "approve":
+            return project.searched(f"{review.wanted.search} stage:to-approve")
+        case "returned":
+            returned = project.searched(f"{review.wanted.search} stage:returned")
+            verdicts = ((image, verdict_of(image)) for image in returned)
+            return [image for image, said in verdicts if said and said.annotator == project.who]
 
 
 def _name(review: ReviewUi) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
 from maskrcnn_core.drawing.style import Style
 from maskrcnn_core.projects.records import ImageStatus, Status
@@ -13,7 +14,12 @@ from maskrcnn_core.projects.team.assignments import Whose
 from pages.components.review import Go, ReviewMessage
 from pages.shared.session import ProjectUi, Turned, get_state
 
-__all__ = ["ReviewUi", "Shown", "review_of"]
+__all__ = ["LOOKS", "Look", "ReviewUi", "Shown", "review_of"]
+
+Look = Literal["annotate", "approve", "returned"]
+LOOKS: tuple[Look, ...] = get_args(Look)
+"""What a queue is for, where images are approved after they are annotated: what its filter means; what waits
+for approval; what was returned to oneself."""
 
 
 def _unfinished() -> QueueFilter:
@@ -43,6 +49,7 @@ class ReviewUi:
     Attributes:
         wanted: the queue's filter.
         whose: whose images are gone through.
+        look: what for.
         order, unit, threshold: how the queue is made.
         queue: what is gone through; it stays as it is while people decide.
         made_of: all that the queue was made of; when it changes, another queue is made.
@@ -56,6 +63,7 @@ class ReviewUi:
 
     wanted: QueueFilter = field(default_factory=_unfinished)
     whose: Whose = "all"
+    look: Look = "annotate"
     order: str = "doubt"
     unit: Unit = "image"
     threshold: float = 0.5
@@ -82,7 +90,7 @@ class ReviewUi:
 
     def make_of(self, wanted: QueueFilter) -> None:
         """Make the queue of what a filter means."""
-        self.wanted, self.made_of = wanted, None
+        self.wanted, self.look, self.made_of = wanted, "annotate", None
         self.round += 1
 
     def follow(self, moves: deque[Go | Turned]) -> None:

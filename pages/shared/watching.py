@@ -32,7 +32,7 @@ from maskrcnn_core.projects.team.presence import (
     visit,
 )
 
-__all__ = ["Screens", "Shows", "TeamWatch", "near_claims"]
+__all__ = ["Screens", "Shows", "TeamWatch", "names_of", "near_claims"]
 
 _LOOK_SECONDS = 1.0
 """Between two looks: with a redraw, others' decisions are seen within two seconds."""
@@ -69,6 +69,7 @@ class Shows:
         claims: which of these others have open, as it shows that.
         known: the project's last decisions that it contains.
         activity: changes with whatever the person does there.
+        people: names of the others, as it shows them.
     """
 
     project_id: int
@@ -78,6 +79,7 @@ class Shows:
     claims: Mapping[int, str]
     known: frozenset[int]
     activity: object
+    people: frozenset[str] = frozenset()
 
     @property
     def place(self) -> tuple[object, ...]:
@@ -259,7 +261,9 @@ class TeamWatch:
             others = others_of(self._visitors.get(one.shows.project_id, ()), one.visitor, one.shows.who)
             is_old = one.has_news and now - one.drawn_at >= _ELSEWHERE_SECONDS
             claims = near_claims(others, one.shows.near)
-            parts = [one.part] if one.is_stale or is_old or claims != one.shows.claims else []
+            have_come_or_gone = names_of(others) != one.shows.people and now - one.drawn_at >= _LIST_SECONDS
+            is_due = one.is_stale or is_old or have_come_or_gone or claims != one.shows.claims
+            parts = [one.part] if is_due else []
             # Who has gone on from an image where others are, or to one, is told so at once.
             moved = {one.listed_for, one.shows.image_id} if one.listed_for != one.shows.image_id else set()
             has_met = any(other.image_id in moved for other in others if other.image_id is not None)
@@ -276,3 +280,8 @@ _NO_DECISIONS = 2**62
 def near_claims(others: Collection[Visitor], near: Collection[int]) -> dict[int, str]:
     """Return which of some images others have open, each with a name."""
     return {image: who for image, who in claimed_images(others).items() if image in near}
+
+
+def names_of(others: Collection[Visitor]) -> frozenset[str]:
+    """Return what others are called."""
+    return frozenset(one.name for one in others)

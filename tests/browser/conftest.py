@@ -16,6 +16,7 @@ from maskrcnn_core.projects.db.location import StorePlace
 from maskrcnn_core.projects.store import Store
 from tests.browser.chromium import find_chromium
 from tests.browser.forking import Forker
+from tests.browser.review_page import ReviewPage
 from tests.needs import lacks
 
 ROOT = Path(__file__).parents[2]
@@ -212,3 +213,22 @@ def page(profile):
     yield page
     profile.forget()
     assert errors == []
+
+
+@pytest.fixture
+def people(browser):
+    """``people(link, name)`` opens the Review page in a browser of its own."""
+    contexts = []
+
+    def come(link, name):
+        contexts.append(browser.new_context(viewport={"width": 1400, "height": 900}))
+        page = contexts[-1].new_page()
+        page.goto(link.split("/review")[0] + "/models")
+        page.evaluate("name => localStorage.setItem('maskdesk-who', name)", name)
+        review = ReviewPage(page, link)
+        review.context = contexts[-1]
+        return review
+
+    yield come
+    for context in contexts:
+        context.close()

@@ -6,7 +6,7 @@ from playwright.sync_api import expect
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.projects.team.comments import comments_of
 from maskrcnn_core.synthetic.scenes import draw_scene
-from tests.browser.review_page import ReviewPage, link_of, make_project, open_sidebar
+from tests.browser.review_page import link_of, make_project, open_sidebar
 
 pytestmark = pytest.mark.browser
 
@@ -16,25 +16,6 @@ SCENES = [(f"scene{n}.png", encode_png(draw_scene(210_000 + n).pixels)) for n in
 @pytest.fixture
 def project(store, request):
     return make_project(store, request.node.name, SCENES)
-
-
-@pytest.fixture
-def people(browser):
-    """``people(link, name)`` opens the Review page in a browser of its own."""
-    contexts = []
-
-    def come(link, name):
-        contexts.append(browser.new_context(viewport={"width": 1400, "height": 900}))
-        page = contexts[-1].new_page()
-        page.goto(link.split("/review")[0] + "/models")
-        page.evaluate("name => localStorage.setItem('maskdesk-who', name)", name)
-        review = ReviewPage(page, link)
-        review.context = contexts[-1]
-        return review
-
-    yield come
-    for context in contexts:
-        context.close()
 
 
 def sidebar(review):
@@ -52,6 +33,7 @@ def test_what_one_decides_the_other_sees_without_a_reload(address, store, projec
     ann.wait(here="Bob", image_id=first)
     bob.wait(here="Ann", image_id=first)
     expect(sidebar(ann).get_by_text("Bob is here", exact=True)).to_be_visible()
+    expect(ann.page.get_by_role("listitem", name="Bob is here, on this image")).to_have_text("B")
     ann.press("a", "d")
     bob.wait(status_counts="2,1,1", saved="true")
     ann.wait(status_counts="2,1,1", saved="true")
@@ -92,6 +74,7 @@ def test_a_closed_browser_gives_back_its_image(address, store, project, people):
     ann.context.close()
     bob.wait(here="")
     expect(sidebar(bob).get_by_text("Ann is here", exact=True)).to_have_count(0)
+    expect(bob.page.get_by_role("list", name="Others in this project")).to_be_empty()
     bob.page.get_by_role("link", name="Models").click()
     eve = people(link_of(address, project, image=first), "Eve")
     eve.wait(here="")

@@ -67,7 +67,7 @@ test("all other keys are left alone", () => {
     "Ctrl+1",
     "Alt+a",
     "ArrowDown",
-    "Shift+Enter",
+    "Ctrl+Enter",
     " ",
     "Escape",
     "Tab",

@@ -31,6 +31,12 @@ function messageWith(values, changes = {}) {
   return data;
 }
 
+/** Show a place without an operation, in a project where images are approved. @param {ReviewState} state @param {number} at */
+function secondLookAt(state, at) {
+  state.at = state.shownAt = at;
+  state.frame.second_look = { stage: "to-approve", told: "" };
+}
+
 /** @param {ReviewState} state @param {number} id */
 const stateOf = (state, id) => state.frame.states.get(id);
 
@@ -63,8 +69,13 @@ test("decisions on the sample message give the sample report", () => {
   state.comment({ image_id: 80, x: 3.5, y: 1.25 }, "is this one?");
   assert.equal(state.cutOut([0, 0, 4, 0, 4, 3.5], jack), true);
   assert.equal(state.propagate([7, own], 81), true);
-  assert.deepEqual(state.report(), read("report.json"));
+  assert.deepEqual(state.setAttribute([7, 3], "occluded", true), [3], "of 7 it is said already");
+  state.comment({ image_id: 80, x: 1, y: 1, instance: own }, "of a piece");
   const waiting = [...state.waitingBoxes];
+  secondLookAt(state, 2);
+  assert.equal(state.approve(), "approved");
+  state.returnImage({ image_id: 70, x: 3, y: 2, instance: 7 }, "two cells");
+  assert.deepEqual(state.report(), read("report.json"));
   assert.deepEqual(
     waiting.filter(([seq]) => Number(seq) > 18),
     [
@@ -453,4 +464,51 @@ test("a decision is of whom the tab had as a name when it was made; what is nobo
       .slice(0, 2),
     ["Ann", "Ann"],
   );
+});
+
+test("what is said of several instances is one operation on those of which it was not said, and can be undone", () => {
+  const state = begin();
+  assert.deepEqual(state.setAttribute([7, 3], "stage", "late"), [3]);
+  assert.deepEqual([stateOf(state, 3).attributes, stateOf(state, 3).version], [{ stage: "late" }, 2]);
+  assert.deepEqual(state.setAttribute([7, 3], "stage", null), [7, 3]);
+  assert.deepEqual([stateOf(state, 7).attributes, stateOf(state, 3).attributes], [{ occluded: true }, {}]);
+  state.undo();
+  assert.deepEqual(stateOf(state, 7).attributes, { stage: "late", occluded: true });
+  state.undo();
+  assert.deepEqual(stateOf(state, 3).attributes, {});
+  assert.deepEqual(state.setAttribute([7], "occluded", true), []);
+  // A message that knows nothing of it yet takes nothing back.
+  state.setAttribute([12], "constructor", "odd");
+  state.accept(message({ refused: [] }));
+  assert.deepEqual(stateOf(state, 12).attributes, { constructor: "odd" });
+});
+
+test("only a finished image is approved, and what is changed after that is to be approved again", () => {
+  const state = begin();
+  assert.equal(state.approve(), "off");
+  secondLookAt(state, 2);
+  assert.equal(state.approve(), "not finished");
+  state.finish("reviewed");
+  const version = state.frame.image_version;
+  assert.equal(state.approve(), "approved");
+  assert.equal(state.approve(), "approved before");
+  assert.deepEqual([state.frame.second_look.stage, state.frame.image_version], ["approved", version + 1]);
+  state.setStatus([40], "rejected");
+  assert.equal(state.frame.second_look.stage, "approved", "it was so already");
+  state.setStatus([7], "accepted");
+  assert.equal(state.frame.second_look.stage, "lapsed");
+  assert.equal(state.approve(), "approved");
+  state.finish("opened");
+  assert.equal(state.frame.second_look.stage, "lapsed");
+});
+
+test("a returned image is open again", () => {
+  const state = begin();
+  secondLookAt(state, 2);
+  state.finish("reviewed");
+  const version = state.frame.image_version;
+  state.returnImage({ image_id: 70, x: 1, y: 1 }, "no");
+  const { image_status, image_version, second_look } = state.frame;
+  assert.deepEqual([image_status, image_version, second_look.stage], ["opened", version + 1, "returned"]);
+  assert.ok(state.canUndo, "Python can take it back");
 });

@@ -145,6 +145,7 @@ class _Merge:
         self.category_ids: dict[int, int | Ref] = {}
         self.image_ids: dict[int, int | Ref] = {}
         self.new_images: list[int] = []
+        self.taken_numbers = {row.coco_id for row in target.instances}
 
     def plan(self) -> MergePlan:
         """Plan all of it."""
@@ -220,6 +221,8 @@ class _Merge:
             name = names.take(row.file_name)
             renamed += name != row.file_name
             extra = self._without_taken_id(row, text_ids)
+            if comments := comments_of(row):
+                extra = comments_extra(extra, list(map(self._renumbered, comments)))
             self._add(copied_image(row, key, file_name=name, extra=extra))
             self.new_images.append(row.id)
         for id_, rows in joins.items():
@@ -255,12 +258,17 @@ class _Merge:
         for one in others:
             if any(replace(one, id=known.id) == known for known in there):
                 continue
+            one = self._renumbered(one)
             if len(there) >= MOST_COMMENTS:
                 self.conflicts["comments"] += 1
                 continue
             number = max((known.id for known in there), default=0) + 1
             there = (*there, replace(one, id=number))
         return there
+
+    def _renumbered(self, one: Comment) -> Comment:
+        """Return a comment that is about its place alone, where its instance gets another number."""
+        return replace(one, instance=None) if one.instance in self.taken_numbers else one
 
     def _without_taken_id(self, row: CategoryRow | ImageRow, taken: set[str]) -> dict[str, Any]:
         """Return what is kept beside a row, without a text id that another row of the target has."""

@@ -18,6 +18,13 @@ from maskrcnn_core.projects.people.work import PersonWork, deeds_of, work_by_per
 from maskrcnn_core.projects.records import STATUSES, Fact
 from maskrcnn_core.projects.review.statistics import counts_by
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.projects.team.approvals import (
+    APPROVE,
+    RETURN,
+    standing_approvals,
+    told_verdict,
+    verdict_of,
+)
 
 __all__ = [
     "Cell",
@@ -83,6 +90,8 @@ def _images_table(store: Store, project_id: int, facts: Iterable[Fact]) -> Stats
     counts: dict[int, Counter[str]] = defaultdict(Counter)
     for fact in facts:
         counts[fact.image_id][fact.status] += 1
+    images = store.images(project_id)
+    approved = standing_approvals(store, project_id, [row.id for row in images if verdict_of(row)])
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             row.file_name,
@@ -90,11 +99,13 @@ def _images_table(store: Store, project_id: int, facts: Iterable[Fact]) -> Stats
             row.height,
             row.status,
             *(counts[row.id][status] for status in STATUSES),
+            told_verdict(row, stands=row.id in approved),
             ", ".join(tags_of(row)),
         )
-        for row in store.images(project_id)
+        for row in images
     )
-    return StatsTable("images", ("image", "width", "height", "status", *STATUSES, "tags"), rows)
+    columns = ("image", "width", "height", "status", *STATUSES, "second_look", "tags")
+    return StatsTable("images", columns, rows)
 
 
 def people_table(work: Iterable[PersonWork]) -> StatsTable:
@@ -108,6 +119,8 @@ def people_table(work: Iterable[PersonWork]) -> StatsTable:
         "relabels",
         "images",
         "finished",
+        "approvals",
+        "returns",
         "minutes",
         "seconds_per_decision",
         "first_utc",
@@ -123,6 +136,8 @@ def people_table(work: Iterable[PersonWork]) -> StatsTable:
             one.kinds["relabel"],
             one.images,
             one.finished,
+            one.kinds[APPROVE],
+            one.kinds[RETURN],
             round(one.seconds / 60, 1),
             None if one.seconds_per_decision is None else round(one.seconds_per_decision, 1),
             f"{one.first:%Y-%m-%d %H:%M:%S}",

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from maskrcnn_core.projects.db.tables import JOURNAL
 from maskrcnn_core.projects.standing import STANDING_KINDS
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.projects.team.approvals import FINISH_IMAGE
 from maskrcnn_core.projects.undo.piles import PROPOSE
 
 __all__ = ["LONGEST_PAUSE", "Deed", "PersonWork", "deeds_of", "work_by_person"]
@@ -102,7 +103,7 @@ def _work(who: str, deeds: list[Deed]) -> PersonWork:
         sum(deed.kind == "undo" for deed in deeds),
         kinds,
         len({deed.image_id for deed in decisions} - {None}),
-        kinds["finish image"],
+        kinds[FINISH_IMAGE],
         times[0],
         times[-1],
         sum(pause.total_seconds() for pause in pauses if pause <= LONGEST_PAUSE),

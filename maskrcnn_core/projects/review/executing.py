@@ -30,6 +30,7 @@ from maskrcnn_core.projects.review.operations import (
     REVIEW_KINDS,
     SOURCES,
     AddComment,
+    Approve,
     CutOut,
     DrawBox,
     Edit,
@@ -40,6 +41,7 @@ from maskrcnn_core.projects.review.operations import (
     Ref,
     Relabel,
     Reshape,
+    ReturnImage,
     ReviewOperation,
     SetAttributes,
     SetCrowd,
@@ -48,6 +50,7 @@ from maskrcnn_core.projects.review.operations import (
     Versions,
 )
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.projects.team.approvals import approve_image, return_image
 from maskrcnn_core.projects.team.comments import add_comment
 
 __all__ = ["ReviewExecutor", "is_refusal", "subject_of"]
@@ -115,9 +118,17 @@ class ReviewExecutor:
                 return self._decide(operation, who, [Change("image", image_id, version, {"status": status})])
             case DrawBox(image_id=image_id, box=box, category_id=category):
                 return self._draw(image_id, box, who, category, name)
-            case AddComment(image_id=image_id, text=text):
-                place = operation.x, operation.y
-                return add_comment(store, image_id, who, text, place, operation=name)
+            case AddComment(image_id=image_id, text=text, x=x, y=y):
+                about = self._about(image_id, operation.instance)
+                return add_comment(store, image_id, who, text, (x, y), instance_id=about, operation=name)
+            case ReturnImage(image_id=image_id, text=text, x=x, y=y):
+                about = self._about(image_id, operation.instance)
+                return return_image(
+                    store, image_id, who, text, place=(x, y), instance_id=about, operation=name
+                )
+            case Approve(image_id=image_id, instances=rows):
+                seen = dict(self._known(image_id, rows))
+                return approve_image(store, image_id, who, seen, operation=name)
             case NewCategory(image_id=image_id):
                 project_id = self._project_of(image_id)
                 return make_category(
@@ -209,6 +220,15 @@ class ReviewExecutor:
     def _known(self, image_id: int, rows: Versions) -> list[tuple[int, int]]:
         """Return ids for what the author could only name by the operation that made it."""
         return [(self._id_of(image_id, ref), version) for ref, version in rows]
+
+    def _about(self, image_id: int, ref: Ref | None) -> int | None:
+        """Return the id of what a comment is about; no text is lost for an instance that never was."""
+        try:
+            return None if ref is None else self._id_of(image_id, ref)
+        except StoreError as error:
+            if not is_refusal(error):
+                raise
+            return None
 
     def _id_of(self, image_id: int, ref: Ref) -> int:
         if isinstance(ref, int):

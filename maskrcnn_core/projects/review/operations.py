@@ -30,6 +30,7 @@ from maskrcnn_core.projects.mask_edits import Coordinate, MadeMask, MendedMask, 
 from maskrcnn_core.projects.proposals.network_edits import DRAW_BOX, RESHAPE, ReshapeWay
 from maskrcnn_core.projects.proposals.propagating import PROPAGATE
 from maskrcnn_core.projects.records import PASTED, RECTANGLE, Status
+from maskrcnn_core.projects.team.approvals import APPROVAL_KINDS, APPROVE, FINISH_IMAGE, RETURN
 from maskrcnn_core.projects.team.comments import COMMENT_KINDS, CommentText
 
 __all__ = [
@@ -38,6 +39,7 @@ __all__ = [
     "REVIEW_KINDS",
     "SOURCES",
     "AddComment",
+    "Approve",
     "CutOut",
     "DrawBox",
     "Edit",
@@ -51,6 +53,7 @@ __all__ = [
     "Ref",
     "Relabel",
     "Reshape",
+    "ReturnImage",
     "ReviewOperation",
     "Seq",
     "SetAttributes",
@@ -108,7 +111,7 @@ Versions: TypeAlias = Annotated[tuple[tuple[Ref, Version], ...], Meta(min_length
 _STATUS_KINDS: dict[Status, str] = {"accepted": "accept", "rejected": "reject", "proposed": "reopen"}
 _CROWD_KINDS = {True: "mark as crowd", False: "mark as one object"}
 _RELABEL = "relabel"
-_FINISH_KINDS: dict[FinishStatus, str] = {"reviewed": "finish image", "opened": "reopen image"}
+_FINISH_KINDS: dict[FinishStatus, str] = {"reviewed": FINISH_IMAGE, "opened": "reopen image"}
 ACCEPT_ALL = "accept all"
 """The journal's kind of a decision on all that a queue means."""
 
@@ -233,11 +236,12 @@ class SetAttributes(_OfInstances):
 
 @dataclass(frozen=True)
 class AddComment:
-    """A comment, pinned to a place of the image.
+    """A comment, pinned to a place of the image, and to an instance.
 
     Args:
         text: never markup.
         x, y: in pixels of the image.
+        instance: which instance it is about; ``None`` for the place alone.
     """
 
     kind: ClassVar[str] = "comment"
@@ -246,10 +250,49 @@ class AddComment:
     text: CommentText
     x: Coordinate
     y: Coordinate
+    instance: Ref | None = None
 
     @property
     def title(self) -> str:
         return self.kind
+
+
+@dataclass(frozen=True)
+class Approve:
+    """An image is good as it is.
+
+    Args:
+        instances: all that the person saw on it, each with its version.
+    """
+
+    kind: ClassVar[str] = "approve"
+    seq: Seq
+    image_id: Id
+    instances: Annotated[tuple[tuple[Ref, Version], ...], Meta(max_length=MAX_INSTANCES)]
+
+    def __post_init__(self) -> None:
+        check_once("instances", [ref for ref, _ in self.instances])
+
+    @property
+    def title(self) -> str:
+        return APPROVE
+
+
+@dataclass(frozen=True)
+class ReturnImage:
+    """An image goes back to whoever annotated it, with a comment; the fields are :class:`AddComment`'s."""
+
+    kind: ClassVar[str] = "return"
+    seq: Seq
+    image_id: Id
+    text: CommentText
+    x: Coordinate
+    y: Coordinate
+    instance: Ref | None = None
+
+    @property
+    def title(self) -> str:
+        return f"{RETURN}, {one_line(self.text)!r}"  # so that no text is lost where it is refused
 
 
 @dataclass(frozen=True)
@@ -425,6 +468,8 @@ ReviewOperation: TypeAlias = (
     | SetAttributes
     | NewCategory
     | AddComment
+    | Approve
+    | ReturnImage
     | DrawBox
     | CutOut
     | Propagate
@@ -443,6 +488,7 @@ REVIEW_KINDS: frozenset[str] = frozenset(
         *RESHAPE.values(),
         *get_args(EditName),
         *COMMENT_KINDS,
+        *APPROVAL_KINDS,
         ACCEPT_ALL,
         DRAW_BOX,
         NEW_CATEGORY,

@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 from maskrcnn_core.common.bounds import name_problem
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import InputError
-from maskrcnn_core.formats.coco_fields import OURS, ours_of
+from maskrcnn_core.formats.coco_fields import ours_of, with_ours
 from maskrcnn_core.projects.journal import Change
 from maskrcnn_core.projects.records import Entry, Extra, ImageRow
 from maskrcnn_core.projects.review.review_queue import QueueItem
@@ -25,6 +25,7 @@ __all__ = [
     "Whose",
     "assign_evenly",
     "assign_images",
+    "assignee_extra",
     "assignee_of",
     "left_to_share",
     "own_queue",
@@ -142,16 +143,13 @@ def _assign(
         if name and (problem := name_problem(name)):
             raise InputError(f"person: {problem}")
     changes = [
-        Change("image", row.id, row.version, {"extra": _extra_with(row.extra, names[row.id])})
+        Change("image", row.id, row.version, {"extra": assignee_extra(row.extra, names[row.id])})
         for row in rows
         if names[row.id] != assignee_of(row)
     ]
     return store.decide(project_id, who, "assign images", changes) if changes else None
 
 
-def _extra_with(extra: Extra, name: str) -> dict[str, Any]:
-    ours = {key: value for key, value in ours_of(extra).items() if key != _ASSIGNEE}
-    if name:
-        ours[_ASSIGNEE] = name
-    kept = {key: value for key, value in extra.items() if key != OURS}
-    return kept | ({OURS: ours} if ours else {})
+def assignee_extra(extra: Extra, name: str) -> dict[str, Any]:
+    """Return what is kept beside an image's row that is somebody else's; an empty name is nobody's."""
+    return with_ours(extra, _ASSIGNEE, name or None)

@@ -14,15 +14,15 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from msgspec import Meta
+from sqlalchemy import Connection, select
 
 from maskrcnn_core.common.one_line import one_line
-from maskrcnn_core.errors import ConflictError, InputError, StoreError
-from maskrcnn_core.formats.coco_fields import OURS, is_storable, ours_of
-from maskrcnn_core.projects import journal
-from maskrcnn_core.projects.db.patience import again
-from maskrcnn_core.projects.journal import Change
+from maskrcnn_core.errors import InputError, StoreError
+from maskrcnn_core.formats.coco_fields import is_storable, ours_of, with_ours
+from maskrcnn_core.projects.db.tables import INSTANCE
 from maskrcnn_core.projects.records import Entry, Extra, ImageRow
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.projects.team.amending import amend_image
 
 __all__ = [
     "COMMENTS",
@@ -35,8 +35,12 @@ __all__ = [
     "add_answer",
     "add_comment",
     "are_comments",
+    "checked_text",
+    "commented",
     "comments_extra",
     "comments_of",
+    "instance_number",
+    "now",
     "open_comments",
     "resolve_comment",
 ]
@@ -81,6 +85,8 @@ class Comment:
         who, at, text: as for :class:`Answer`.
         is_resolved: somebody has said that it is dealt with.
         answers: the oldest first.
+        instance: the number in files of the instance that it is about, which may be gone since; the place
+            is where that was.
     """
 
     id: Annotated[int, Meta(ge=1)]
@@ -91,6 +97,7 @@ class Comment:
     text: CommentText
     is_resolved: bool = False
     answers: Annotated[tuple[Answer, ...], Meta(max_length=MOST_COMMENTS)] = ()
+    instance: Annotated[int, Meta(ge=0)] | None = None
 
 
 _Comments: TypeAlias = Annotated[tuple[Comment, ...], Meta(max_length=MOST_COMMENTS)]
@@ -124,40 +131,70 @@ def add_comment(
     text: str,
     place: tuple[float, float],
     *,
+    instance_id: int | None = None,
     operation: str | None = None,
 ) -> Entry | None:
-    """Pin a comment to a place of an image.
+    """Pin a comment to a place of an image, and to an instance.
 
     Args:
         store, image_id, who: where, and for the journal.
         text: of the comment; blanks around it do not count.
         place: x and y in pixels of the image.
+        instance_id: of the image, the store's; the comment is about the place alone if it is not there.
         operation: a name for it; asked for again under the same name it is not done twice.
 
     Raises:
         InputError: if the text is empty or too long, or there are too many.
         StoreError: if there is no such image, or the store cannot be written.
     """
-    text = _checked(text)
+    text = checked_text(text)
 
-    def pinned(comments: tuple[Comment, ...]) -> Sequence[Comment]:
-        if len(comments) >= MOST_COMMENTS:
-            raise InputError(f"comments: expected at most {MOST_COMMENTS} on an image; resolve some")
-        number = max((one.id for one in comments), default=0) + 1
-        x, y = place
-        return [*comments, Comment(number, round(x, 2), round(y, 2), who, _now(), text)]
+    def values(connection: Connection, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        instance = instance_number(connection, image_id, instance_id)
+        return {"extra": commented(row["extra"], who, text, place, instance)}
 
-    return _amend(store, image_id, who, COMMENT_KIND, pinned, operation)
+    return amend_image(store, image_id, who, COMMENT_KIND, values, operation=operation)
+
+
+def instance_number(connection: Connection, image_id: int, instance_id: int | None) -> int | None:
+    """Return the number in files of an instance of an image; ``None`` if the image has no such instance."""
+    if instance_id is None:
+        return None
+    c = INSTANCE.c
+    query = select(c.coco_id).where(c.id == instance_id, c.image_id == image_id, ~c.gone)
+    return connection.execute(query).scalar_one_or_none()
+
+
+def commented(
+    extra: Extra, who: str, text: str, place: tuple[float, float], instance: int | None
+) -> dict[str, Any]:
+    """Return what is kept beside an image's row, with one more comment.
+
+    Args:
+        extra: as it is.
+        who, text, place: of the comment.
+        instance: its number in files.
+
+    Raises:
+        InputError: if there are too many.
+    """
+    comments = _read(extra)
+    if len(comments) >= MOST_COMMENTS:
+        raise InputError(f"comments: expected at most {MOST_COMMENTS} on an image; resolve some")
+    number = max((one.id for one in comments), default=0) + 1
+    x, y = place
+    made = Comment(number, round(x, 2), round(y, 2), who, now(), text, instance=instance)
+    return comments_extra(extra, [*comments, made])
 
 
 def add_answer(store: Store, image_id: int, who: str, comment_id: int, text: str) -> Entry | None:
     """Answer a comment; the arguments and errors are those of :func:`add_comment`."""
-    text = _checked(text)
+    text = checked_text(text)
 
     def answered(one: Comment) -> Comment:
         if len(one.answers) >= MOST_COMMENTS:
             raise InputError(f"answers: expected at most {MOST_COMMENTS} to a comment")
-        return replace(one, answers=(*one.answers, Answer(who, _now(), text)))
+        return replace(one, answers=(*one.answers, Answer(who, now(), text)))
 
     return _amend(store, image_id, who, ANSWER_KIND, lambda all_: _changed(all_, comment_id, answered))
 
@@ -185,7 +222,12 @@ def _changed(
     return [change(one) if one.id == comment_id else one for one in comments]
 
 
-def _checked(text: str) -> str:
+def checked_text(text: str) -> str:
+    """Return a comment's text without blanks around it.
+
+    Raises:
+        InputError: if nothing is left, or it is too long or none that a database keeps.
+    """
     text = text.strip()
     if not 0 < len(text) <= MOST_OF_A_COMMENT or not is_storable(text):
         raise InputError(
@@ -195,11 +237,11 @@ def _checked(text: str) -> str:
     return text
 
 
-def _now() -> str:
+def now() -> str:
+    """Return the time as comments have it, in UTC."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-@again()
 def _amend(
     store: Store,
     image_id: int,
@@ -208,23 +250,10 @@ def _amend(
     change: Callable[[tuple[Comment, ...]], Sequence[Comment]],
     operation: str | None = None,
 ) -> Entry | None:
-    project_id = store.project_of(image_id)
-    if project_id is None:
-        raise StoreError(f"image {image_id}: there is no such image")
-    with store.writing() as connection:
-        before = journal.entry_of(connection, project_id, operation) if operation else None
-        if before is not None:
-            if before.is_refused:
-                raise ConflictError("this was refused before; the journal has it")
-            return before
-        row = journal.held_rows(connection, project_id, {"image": [image_id]})["image", image_id]
-        if row["gone"]:
-            raise StoreError(f"image {one_line(row['file_name'])}: somebody has removed it")
-        extra = comments_extra(row["extra"], change(_read(row["extra"])))
-        changes = [Change("image", image_id, row["version"], {"extra": extra})]
-        return journal.decide(
-            connection, project_id, who, kind, changes, image_id=image_id, operation=operation
-        )
+    def values(_: Connection, row: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {"extra": comments_extra(row["extra"], change(_read(row["extra"])))}
+
+    return amend_image(store, image_id, who, kind, values, operation=operation)
 
 
 def _read(extra: Extra) -> tuple[Comment, ...]:
@@ -234,8 +263,5 @@ def _read(extra: Extra) -> tuple[Comment, ...]:
 
 def comments_extra(extra: Mapping[str, Any], comments: Sequence[Comment]) -> dict[str, Any]:
     """Return what is kept beside an image's row, with other comments."""
-    ours = {key: value for key, value in ours_of(extra).items() if key != COMMENTS}
-    if comments:
-        ours[COMMENTS] = msgspec.json.decode(msgspec.json.encode(comments))  # lists, as they come back
-    kept = {key: value for key, value in extra.items() if key != OURS}
-    return kept | ({OURS: ours} if ours else {})
+    # Decoded again: lists, as they come back from a database.
+    return with_ours(extra, COMMENTS, msgspec.json.decode(msgspec.json.encode(comments)) or None)

@@ -13,7 +13,7 @@ from pages.components.mounting import WEB, component_html
 
 README = Path(__file__).parents[3] / "README.md"
 NAMES = [action.name for action in ACTIONS if action.name]
-ONLY_KEYS = {"first", "last", "save"}
+ONLY_KEYS = {"attributes", "first", "last", "save"}
 """Actions without a button."""
 
 

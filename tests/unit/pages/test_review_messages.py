@@ -10,9 +10,11 @@ from streamlit.testing.v1 import AppTest
 
 from maskrcnn_core.common.bounds import MAX_INSTANCES, MAX_MASK_CORNERS, MAX_NAME
 from maskrcnn_core.drawing.style import Style
+from maskrcnn_core.projects.attributes import BUILT_IN, Attribute
 from maskrcnn_core.projects.mask_edits import MadeMask, MendedMask
 from maskrcnn_core.projects.review.operations import (
     AddComment,
+    Approve,
     CutOut,
     DrawBox,
     Edit,
@@ -22,6 +24,8 @@ from maskrcnn_core.projects.review.operations import (
     Redo,
     Relabel,
     Reshape,
+    ReturnImage,
+    SetAttributes,
     SetCrowd,
     SetStatus,
     Undo,
@@ -30,6 +34,7 @@ from pages.components.mounting import component_html
 from pages.components.review import (
     Go,
     InstanceState,
+    Person,
     Pin,
     QueueFacts,
     Refusal,
@@ -37,6 +42,7 @@ from pages.components.review import (
     ReviewFrame,
     ReviewMessage,
     ReviewReport,
+    SecondLook,
     Unreadable,
     _newest_view,
     _with_view,
@@ -48,6 +54,9 @@ from pages.components.viewer import ViewerImage, ViewerInstance, ViewerMessage
 
 ROOT = Path(__file__).parents[3]
 DATA = ROOT / "tests" / "data" / "review"
+
+SCHEMA = (*BUILT_IN, Attribute("stage", "choice", ("early", "late")))
+SAID = {"occluded": True, "stage": "late"}
 
 OPERATIONS = (
     SetStatus(5, 70, "accepted", ((7, 2), (3, 1))),
@@ -71,6 +80,10 @@ OPERATIONS = (
     AddComment(23, 80, "is this one?", 3.5, 1.25),
     CutOut(24, 80, "pallet jack", (0.0, 0.0, 4.0, 0.0, 4.0, 3.5)),
     Propagate(25, 80, 81, (7, (13, 0))),
+    SetAttributes(26, 80, {"occluded": True}, ((3, 1),)),
+    AddComment(27, 80, "of a piece", 1.0, 1.0, (13, 0)),
+    Approve(28, 70, ((3, 2), (7, 4), (12, 2), (40, 3))),
+    ReturnImage(29, 70, "two cells", 3.0, 2.0, 7),
 )
 
 
@@ -91,7 +104,9 @@ def make_frame(at, image_id, **changes):
         "image_version": 4,
         "image_status": "opened",
         "states": {
-            7: InstanceState("proposed", 2, 1, "runner-up: bus 0.41; soft edge", source="starter"),
+            7: InstanceState(
+                "proposed", 2, 1, "runner-up: bus 0.41; soft edge", source="starter", attributes=SAID
+            ),
             3: InstanceState("proposed", 1, 1, has_score=False),
             12: InstanceState("proposed", 1, 44),
             40: InstanceState("rejected", 3, 44),
@@ -106,10 +121,19 @@ def make_message(**changes):
         "frames": (
             make_frame(1, 60),
             make_frame(2, 70),
-            make_frame(3, 80, focus=12, pins=(Pin(2, 3.5, 1.25, "Ann: is <b>this</b> one?"),)),
+            make_frame(
+                3,
+                80,
+                focus=12,
+                pins=(Pin(2, 3.5, 1.25, "Ann: is <b>this</b> one?", 12),),
+                second_look=SecondLook("returned", "returned by Bob to <b>Ann</b>"),
+            ),
         ),
         "queue": QueueFacts("queue-1", 120, 2),
-        "categories": (ReviewCategory(1, "person", "#4363d8"), ReviewCategory(44, "<b>odd</b>", "#f58231")),
+        "categories": (
+            ReviewCategory(1, "person", "#4363d8", SCHEMA),
+            ReviewCategory(44, "<b>odd</b>", "#f58231"),
+        ),
         "ack_client": "0123456789abcdef01234567",
         "ack_seq": 4,
         "project_id": 5,
@@ -119,6 +143,7 @@ def make_message(**changes):
         "can_undo": True,
         "taken": {3: "Ann", 4: "<b>Bob</b>"},
         "here": ("Ann",),
+        "people": (Person("Ann", True), Person("<b>Bob</b>", False)),
     }
     return ReviewMessage(**{**values, **changes})
 
@@ -144,7 +169,7 @@ def test_places_that_others_have_are_places_of_the_queue():
 def test_report_sample_is_read_into_operations():
     report = read_operations(sample("report.json"))
     assert report == ReviewReport(
-        "0123456789abcdef01234567", OPERATIONS, names=dict.fromkeys(range(5, 26), "Ann")
+        "0123456789abcdef01234567", OPERATIONS, names=dict.fromkeys(range(5, 30), "Ann")
     )
     assert [operation.kind for operation in report.operations] == [
         op["kind"] for op in sample("report.json")["ops"]
@@ -158,7 +183,7 @@ def test_whose_an_operation_is_is_cleaned_and_what_is_no_name_makes_it_unreadabl
         entry["who"] = name
     del sent["ops"][2]["who"]
     report = read_operations(sent, keeps_unreadable=True)
-    assert report.names == {5: "Bob \\n", 9: "x" * 80} | dict.fromkeys(range(10, 26), "Ann")
+    assert report.names == {5: "Bob \\n", 9: "x" * 80} | dict.fromkeys(range(10, 30), "Ann")
     assert report.operations[3] == Unreadable(8, "ops[3].who: expected a text, got 7")
 
 
@@ -458,7 +483,7 @@ def test_a_page_has_the_operations_before_it_draws(caplog):
     assert not app.exception
     assert app.text[0].value == "None None"
     app.session_state["r"] = {"ops": sample("report.json")}
-    assert app.run().text[0].value.startswith("21 (Propagate(seq=25, image_id=80, to_image_id=81")
+    assert app.run().text[0].value.startswith("25 (ReturnImage(seq=29, image_id=70")
     bad = copy.deepcopy(sample("report.json"))
     bad["ops"][0]["seq"] = "five"
     app.session_state["r"] = {"ops": bad}

@@ -1,7 +1,17 @@
-// Comments: pins at their places in the picture, and the form for a new one. Texts are only ever set as text.
+// Comments: pins at their places or instances in the picture, and the form for a new one. Texts are only ever set as text.
 
 /** @typedef {import("./reviewer.js").Reviewer} Reviewer */
-/** @typedef {{id: number, x: number, y: number, text: string}} Pin a comment at its place, in pixels of the image */
+/**
+ * A comment at its place, in pixels of the image, and at the instance that it is about as long as that is there.
+ * @typedef {{id: number, x: number, y: number, text: string, instance?: number | null}} Pin
+ */
+
+/** What a form is for: the words on it, and what becomes of what was written. */
+const PURPOSES = {
+  comment: { label: "Comment", asks: "What should others look at?", send: "Pin it", told: "comment pinned" },
+  return: { label: "What is to be done", asks: "What is to be done?", send: "Return it", told: "returned" },
+};
+/** @typedef {keyof typeof PURPOSES} Purpose */
 
 /** As in Python. */
 const MOST_OF_A_COMMENT = 2000;
@@ -19,8 +29,10 @@ export class Comments {
     this.stage.append(this.layer);
     /** @type {HTMLFormElement | null} */
     this.form = null;
-    /** @type {{x: number, y: number, image_id: number} | null} what the form is about */
+    /** @type {import("./review_state.js").About | null} what the form is about */
     this.about = null;
+    /** @type {Purpose} */
+    this.purpose = "comment";
     this.shown = "";
   }
 
@@ -28,7 +40,7 @@ export class Comments {
   pins() {
     const { frame, pending } = this.reviewer.state;
     if (frame === null) return [];
-    const own = pending.filter(({ op }) => op.kind === "comment" && op.image_id === frame.image_id);
+    const own = pending.filter(({ op }) => Object.hasOwn(PURPOSES, op.kind) && op.image_id === frame.image_id);
     const waiting = own.map(({ op }) => ({
       id: -op.seq,
       x: Number(op.x),
@@ -71,17 +83,24 @@ export class Comments {
     const pins = this.pins();
     [...this.layer.children].forEach((element, n) => {
       if (element instanceof HTMLElement && n < pins.length) {
-        element.style.transform = `translate(${x + pins[n].x * scale}px, ${y + pins[n].y * scale}px)`;
+        const place = this.middleOf(pins[n].instance) ?? pins[n];
+        element.style.transform = `translate(${x + place.x * scale}px, ${y + place.y * scale}px)`;
       }
     });
   }
 
-  /** Where a new comment belongs: to the selected instance, or else to the middle of what is seen. */
+  /** The middle of an instance, as it is now. @param {number | null} [id] @returns {{x: number, y: number} | null} */
+  middleOf(id) {
+    const box = id === undefined || id === null ? undefined : this.reviewer.viewer.model?.byId.get(id)?.box;
+    return box === undefined ? null : { x: (box[0] + box[2]) / 2, y: (box[1] + box[3]) / 2 };
+  }
+
+  /** What a new comment is about: the selected instance, or else the middle of what is seen. */
   place() {
     const { viewer } = this.reviewer;
-    const [id] = this.reviewer.selectedIds();
-    const box = id === undefined ? undefined : viewer.model?.byId.get(id)?.box;
-    if (box !== undefined) return { x: (box[0] + box[2]) / 2, y: (box[1] + box[3]) / 2 };
+    const [instance] = this.reviewer.selectedIds();
+    const middle = this.middleOf(instance);
+    if (middle !== null) return { ...middle, instance };
     const { scale, x, y } = viewer.view;
     const image = viewer.model?.image ?? { width: 0, height: 0 };
     const within = (/** @type {number} */ value, /** @type {number} */ most) => Math.min(Math.max(value, 0), most);
@@ -91,11 +110,13 @@ export class Comments {
     };
   }
 
-  /** Open the form for a new comment. */
-  open() {
+  /** Open the form for a new comment. @param {Purpose} purpose */
+  open(purpose) {
     const { frame, loading } = this.reviewer.state;
     if (frame === null || loading) return;
     this.close();
+    const words = PURPOSES[purpose];
+    this.purpose = purpose;
     this.about = { ...this.place(), image_id: frame.image_id };
     const form = document.createElement("form");
     form.className = "comment-form";
@@ -103,9 +124,9 @@ export class Comments {
     const text = document.createElement("textarea");
     text.maxLength = MOST_OF_A_COMMENT;
     text.rows = 3;
-    text.setAttribute("aria-label", "Comment");
-    text.placeholder = "What should others look at?";
-    form.append(text, button("submit", "Pin it", "Ctrl+Enter"), button("button", "Cancel", "Esc"));
+    text.setAttribute("aria-label", words.label);
+    text.placeholder = words.asks;
+    form.append(text, button("submit", words.send, "Ctrl+Enter"), button("button", "Cancel", "Esc"));
     for (const kind of GESTURES) form.addEventListener(kind, (event) => event.stopPropagation());
     form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -129,10 +150,12 @@ export class Comments {
       this.reviewer.bar.say("write something first");
       return;
     }
+    const { purpose, reviewer } = this;
     this.close();
-    this.reviewer.state.comment(about, text);
-    this.reviewer.changed(true);
-    this.reviewer.bar.say("comment pinned");
+    if (purpose === "return") reviewer.state.returnImage(about, text);
+    else reviewer.state.comment(about, text);
+    reviewer.changed(true);
+    reviewer.bar.say(PURPOSES[purpose].told);
   }
 
   close() {

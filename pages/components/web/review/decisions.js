@@ -3,6 +3,7 @@
 import { revealInstances } from "../viewer/marking.js";
 import { isHidden } from "../viewer/marks.js";
 import { nextUndecided } from "./review_frames.js";
+import { approve, askToReturn } from "./second_look.js";
 import { nextFree, tellPassed } from "./taken.js";
 
 /** @typedef {import("./reviewer.js").Reviewer} Reviewer */
@@ -25,7 +26,10 @@ export const DECISIONS = {
   previous: (reviewer) => step(reviewer, -1),
   first: (reviewer) => go(reviewer, 0),
   last: (reviewer) => go(reviewer, reviewer.state.length - 1),
-  comment: ({ comments }) => comments.open(),
+  comment: ({ comments }) => comments.open("comment"),
+  attributes: ({ attributes }) => attributes.focus(),
+  approve: (reviewer) => approve(reviewer, () => step(reviewer, 1)),
+  return: (reviewer) => askToReturn(reviewer),
   done: (reviewer) => finish(reviewer),
   reopen: (reviewer) => reviewer.changed(reviewer.state.finish("opened")),
   undo: (reviewer) => reviewer.categories.undo() || turnBack(reviewer, reviewer.state.undo(), "nothing to undo"),

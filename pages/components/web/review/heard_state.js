@@ -10,7 +10,9 @@ import { applyPatch, ownId, readFrame } from "./review_frames.js";
 /** @typedef {import("./review_frames.js").Frame} Frame */
 /** @typedef {import("./review_frames.js").Patch} Patch */
 /** @typedef {{token: string, length: number, at: number, unit: "image" | "instance"}} Queue */
-/** @typedef {{id: number, name: string, color: string}} Category */
+/** What can be said of instances. @typedef {{name: string, kind: "yes-no" | "choice" | "number" | "text", options?: string[]}} Attribute */
+/** @typedef {{id: number, name: string, color: string, attributes?: Attribute[]}} Category */
+/** Somebody else in the project. @typedef {{name: string, is_here: boolean}} Person */
 
 /**
  * @typedef {object} ReviewMessage
@@ -29,6 +31,7 @@ import { applyPatch, ownId, readFrame } from "./review_frames.js";
  * @property {boolean} can_redo
  * @property {Record<string, string>} [taken] who else has a place's image open, by place
  * @property {string[]} [here] who else has the present place's image open
+ * @property {Person[]} [people] all others in the project, those at the present place's image first
  * @property {boolean} [is_away] the database does not answer: nothing can be saved now
  */
 

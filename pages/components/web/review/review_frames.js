@@ -15,6 +15,14 @@
  * @property {boolean} is_crowd a region of many objects
  * @property {string} [source] a model's key, `person` or `file`
  * @property {number[][] | null} polygons as a person drew them, where they fill the very pixels of the mask
+ * @property {Said} [attributes] what is said of it
+ */
+
+/** Values by the attributes' names; null takes a value away. @typedef {Record<string, boolean | number | string | null>} Said */
+
+/**
+ * What somebody has said of an image after it was annotated; an empty stage is that of an image nobody has finished.
+ * @typedef {{stage: "" | "to-approve" | "approved" | "returned" | "lapsed", told: string}} SecondLook
  */
 
 /**
@@ -27,6 +35,7 @@
  * @property {Record<string, InstanceState>} states
  * @property {number | null} focus
  * @property {import("./comments.js").Pin[]} [pins] open comments
+ * @property {SecondLook | null} [second_look] null where nobody is to approve images
  */
 
 /** @typedef {Omit<SentFrame, "states"> & {states: Map<number, InstanceState>}} Frame */
@@ -40,6 +49,7 @@
  * @property {Status} [status]
  * @property {number} [category_id]
  * @property {boolean} [is_crowd]
+ * @property {Said} [said] of attributes
  * @property {Mask} [mask]
  * @property {number[][] | null} [polygons] with a mask
  * @property {boolean} [gone]
@@ -54,6 +64,7 @@
  * @property {{instance: Instance, state: InstanceState}[]} [added] under ids of our own, until Python has said theirs
  * @property {ImageStatus} [image_status]
  * @property {boolean} [touched] something beside the image's row changes, and its version with it
+ * @property {SecondLook} [second_look]
  */
 
 /**
@@ -109,19 +120,23 @@ export function stateOfDrawn({ category_id, polygons, is_crowd = false }) {
  */
 export function applyPatch(frame, patch) {
   const { message, states } = frame;
-  for (const { id, mask, polygons, gone, touched, ...values } of patch.instances) {
+  let hasChanged = false;
+  for (const { id, mask, polygons, gone, touched, said, ...values } of patch.instances) {
     const state = states.get(id);
     if (state === undefined) continue;
     const at = message.instances.findIndex((instance) => instance.id === id);
     if (gone) {
+      hasChanged = true;
       states.delete(id);
       message.instances.splice(at, 1);
       continue;
     }
     const instance = message.instances[at];
     const sameMask = mask === undefined || instance.rle?.counts === mask.counts;
-    if (isSo(state, values) && sameMask && !touched) continue;
+    if (isSo(state, values) && isSaid(state, said) && sameMask && !touched) continue;
+    hasChanged = true;
     Object.assign(state, values);
+    if (said !== undefined) state.attributes = withSaid(state.attributes ?? {}, said);
     state.version += 1;
     if (sameMask) continue;
     state.polygons = polygons ?? null;
@@ -130,13 +145,37 @@ export function applyPatch(frame, patch) {
   }
   for (const { instance, state } of patch.added ?? []) {
     if (states.has(instance.id)) continue;
+    hasChanged = true;
     message.instances.push(instance);
     states.set(instance.id, { ...state });
   }
   if (patch.touched) frame.image_version += 1; // something beside the row has changed
+  if (patch.second_look !== undefined) frame.second_look = patch.second_look;
+  else if (hasChanged || (patch.image_status ?? "reviewed") !== "reviewed") lapse(frame);
   if (patch.image_status === undefined || patch.image_status === frame.image_status) return;
   frame.image_status = patch.image_status;
   frame.image_version += 1;
+}
+
+/** Whoever changes what was approved is told so at once; Python says whose approval it was. @param {Frame} frame */
+function lapse(frame) {
+  if (frame.second_look?.stage !== "approved") return;
+  frame.second_look = { stage: "lapsed", told: `approval lapsed: was ${frame.second_look.told}` };
+}
+
+/** @param {InstanceState} state @param {Said} [said] */
+function isSaid({ attributes = {} }, said = {}) {
+  return Object.entries(said).every(([name, value]) => valueOf(attributes, name) === value);
+}
+
+/** What is said of an attribute; null for nothing. @param {Said} said @param {string} name */
+export function valueOf(said, name) {
+  return Object.hasOwn(said, name) ? said[name] : null;
+}
+
+/** @param {Said} before @param {Said} said */
+function withSaid(before, said) {
+  return Object.fromEntries(Object.entries({ ...before, ...said }).filter(([, value]) => value !== null));
 }
 
 /**

@@ -36,6 +36,8 @@ export function deedOf(press) {
   return action.name === "relabel" ? { name: action.name, number: Number(press.key) } : { name: action.name };
 }
 
+/** What leaves the image. */
+const LEAVING = new Set(["done", "approve"]);
 /** A second press of one key within this time was a slip of the finger (ms). */
 const SLIP = 400;
 
@@ -51,7 +53,7 @@ export class Slips {
    * @param {number} time of the press (ms)
    */
   has({ name }, time) {
-    const isSlip = name === "done" && this.name === name && time - this.time < SLIP;
+    const isSlip = LEAVING.has(name) && this.name === name && time - this.time < SLIP;
     // From the first press on, and not from the slip: who goes through images in a steady beat gets on.
     if (!isSlip) [this.name, this.time] = [name, time];
     return isSlip;

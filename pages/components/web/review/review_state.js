@@ -9,7 +9,7 @@
 import { HeardState } from "./heard_state.js";
 import { operationOf } from "./mask_operations.js";
 import { cleanName } from "./own_categories.js";
-import { ownId, refOf } from "./review_frames.js";
+import { ownId, refOf, valueOf } from "./review_frames.js";
 
 /** @typedef {import("./review_frames.js").Status} Status */
 /** @typedef {import("./review_frames.js").InstanceState} InstanceState */
@@ -24,10 +24,27 @@ import { ownId, refOf } from "./review_frames.js";
 /** @typedef {import("./operation_log.js").Saved} Saved */
 /** @typedef {import("./decided.js").Decision} Decision */
 
+/** What a comment is about. @typedef {{image_id: number, x: number, y: number, instance?: number | null}} About */
+
 /** What is drawn for Python to make masks of. */
 const OF_DRAWINGS = new Set(["draw_box", "cut_out"]);
 /** What only Python can take back. */
-const WITHOUT_A_WAY_BACK = new Set(["comment", "draw_box", "cut_out", "propagate", "edit", "new_category", "reshape"]);
+const WITHOUT_A_WAY_BACK = new Set([
+  "approve",
+  "comment",
+  "cut_out",
+  "draw_box",
+  "edit",
+  "new_category",
+  "propagate",
+  "reshape",
+  "return",
+]);
+
+/** @param {About} about */
+function sentAbout({ image_id, x, y, instance = null }) {
+  return { image_id, x, y, ...(instance === null ? {} : { instance: refOf(instance) }) };
+}
 
 /** @param {Operation} op @returns {[number, number, number, number]} */
 function boxOfDrawing({ kind, box, ring }) {
@@ -99,6 +116,22 @@ export class ReviewState extends HeardState {
     const values = /** @type {const} */ ({ is_crowd: isCrowd, status: "accepted" });
     this.decideInstances("set_crowd", { is_crowd: isCrowd }, changed, old, values);
     return { changed, isCrowd };
+  }
+
+  /**
+   * Say something of instances of the shown image.
+   * @param {number[]} ids
+   * @param {string} name of an attribute
+   * @param {boolean | number | string | null} value null takes it away
+   * @returns {number[]} those of which something else was said
+   */
+  setAttribute(ids, name, value) {
+    const saidOf = (/** @type {InstanceState} */ { attributes = {} }) => valueOf(attributes, name);
+    const changed = this.changed(ids, (state) => saidOf(state) !== value);
+    const said = { [name]: value };
+    const old = (/** @type {InstanceState} */ state) => ({ said: { [name]: saidOf(state) } });
+    this.decideInstances("set_attributes", { attributes: said }, changed, old, { said });
+    return changed;
   }
 
   /**
@@ -180,12 +213,44 @@ export class ReviewState extends HeardState {
 
   /**
    * A comment, pinned to a place of an image.
-   * @param {{image_id: number, x: number, y: number}} about
+   * @param {About} about
    * @param {string} text
    */
-  comment({ image_id, x, y }, text) {
-    this.push({ kind: "comment", image_id, text, x, y }, { image_id, instances: [], touched: true });
+  comment(about, text) {
+    const { image_id } = about;
+    this.push({ kind: "comment", text, ...sentAbout(about) }, { image_id, instances: [], touched: true });
     this.decided.forget();
+  }
+
+  /**
+   * The shown image goes back, with a comment, to whoever annotated it.
+   * @param {About} about
+   * @param {string} text
+   */
+  returnImage(about, text) {
+    const { image_id } = about;
+    const second_look = /** @type {const} */ ({ stage: "returned", told: "returned by you" });
+    const patch = { image_id, instances: [], image_status: /** @type {const} */ ("opened"), second_look };
+    this.push({ kind: "return", text, ...sentAbout(about) }, patch);
+    this.decided.forget();
+  }
+
+  /**
+   * The shown image is good as it is seen here.
+   * @returns {"approved" | "approved before" | "not finished" | "loading" | "off"} what has become of it
+   */
+  approve() {
+    const { frame } = this;
+    if (frame === null || this.loading) return "loading";
+    if (!frame.second_look) return "off";
+    if (frame.image_status !== "reviewed") return "not finished";
+    if (frame.second_look.stage === "approved") return "approved before";
+    const { image_id } = frame;
+    const instances = [...frame.states].map(([id, { version }]) => [refOf(id), version]);
+    const second_look = /** @type {const} */ ({ stage: "approved", told: "approved by you" });
+    this.push({ kind: "approve", image_id, instances }, { image_id, instances: [], touched: true, second_look });
+    this.decided.forget();
+    return "approved";
   }
 
   /**

@@ -7,6 +7,7 @@ import { renameInstances } from "../viewer/marking.js";
 import { VIEWER_ACTS, VIEWER_KEYS } from "../viewer/keys.js";
 import { pickableInstances, shownInstances } from "../viewer/state.js";
 import { Viewer } from "../viewer/viewer.js";
+import { AttributesPanel } from "./attributes_panel.js";
 import { CategoryDesk } from "./category_desk.js";
 import { hotKeyOf } from "./category_choice.js";
 import { Comments } from "./comments.js";
@@ -17,9 +18,11 @@ import { RefusalList, RefusalPanel } from "./refusals.js";
 import { ReviewBar } from "./review_bar.js";
 import { nextUndecided } from "./review_frames.js";
 import { Slips, WORKS_FROM_THE_PAGE, deedOf, hasOpenDialog, isRepeatable, isTakenBy } from "./review_keys.js";
+import { showPeople } from "./people.js";
 import { lookOf } from "./review_look.js";
 import { claimClient, heldName, holdName, loadSaved } from "./review_session.js";
 import { ReviewState } from "./review_state.js";
+import { showSecondLook } from "./second_look.js";
 import { Sending } from "./sending.js";
 import { tellHere } from "./taken.js";
 
@@ -79,6 +82,7 @@ export class Reviewer {
     this.categories = new CategoryDesk(this, this.leaving.signal);
     this.viewer.list.onRename = () => this.categories.pick();
     this.comments = new Comments(this);
+    this.attributes = new AttributesPanel(this, this.leaving.signal);
     this.listen();
     void this.claimName();
   }
@@ -249,6 +253,9 @@ export class Reviewer {
       selected: this.selectedIds(),
       late: this.sending.isLate,
     });
+    this.attributes.show();
+    showSecondLook(this);
+    showPeople(this.viewer.controls.part("people", HTMLElement), this.state.message?.people ?? []);
     this.refusals.show(this.state.message?.project_id ?? 0);
     if (this.state.loading) this.bar.say(LOADING);
     else if (this.bar.remark === LOADING) this.bar.say("");
@@ -281,6 +288,7 @@ export class Reviewer {
   /** @param {import("./review_keys.js").Deed} deed */
   act({ name, number }) {
     const { bar } = this;
+    this.attributes.keep();
     bar.say("");
     if (this.state.loading && actionNamed(name).when === "picture") {
       bar.say("this image is still loading: press again");
