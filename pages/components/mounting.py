@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import posixpath
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,7 +31,19 @@ from streamlit.components.v2.types import ComponentRenderer
 
 from pages.components.actions import fill_in
 
-__all__ = ["COMPONENTS", "VERSION", "WEB", "Component", "component_html", "full_name", "mount", "web_version"]
+__all__ = [
+    "COMPONENTS",
+    "VERSION",
+    "WEB",
+    "Component",
+    "component_html",
+    "file_of_path",
+    "full_name",
+    "module_paths",
+    "mount",
+    "read_files",
+    "web_version",
+]
 
 WEB = Path(__file__).with_name("web")
 """The folder of all scripts, styles and pages of the components."""
@@ -100,19 +114,26 @@ _BY_NAME = {component.name: component for component in COMPONENTS}
 _HASH_LENGTH = 12
 
 
-def web_version(folder: Path) -> str:
-    """Hash the names and bytes of all files in a folder: 12 hexadecimal digits."""
+def read_files(folder: Path) -> dict[str, bytes]:
+    """Read all files in a folder, by their paths in it."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return {file.relative_to(folder).as_posix(): file.read_bytes() for file in files}
+
+
+def web_version(files: Mapping[str, bytes]) -> str:
+    """Hash the names and bytes of files: 12 hexadecimal digits."""
     hashed = hashlib.sha256()
-    for file in sorted(folder.rglob("*")):
-        if file.is_file():
-            name, data = file.relative_to(folder).as_posix().encode(), file.read_bytes()
-            hashed.update(b"%d %d " % (len(name), len(data)) + name + data)
+    for name, data in files.items():
+        hashed.update(b"%d %d " % (len(name.encode()), len(data)) + name.encode() + data)
     return hashed.hexdigest()[:_HASH_LENGTH]
 
 
-VERSION = web_version(WEB)
+_FILES = read_files(WEB)
+VERSION = web_version(_FILES)
 """Of the files under `WEB`, as they are when the app starts."""
 
+_ROUTE = "_stcore/bidi-components"
+_IMPORT = re.compile(r'^(?:import|export)\b[^;"]*\bfrom "([^"]+)"', re.MULTILINE)
 _PACKAGE = f"maskdesk-{VERSION}"
 _MANIFEST = ComponentManifest(_PACKAGE, VERSION, [ComponentConfig(row.name, WEB.name) for row in COMPONENTS])
 _registering = threading.Lock()
@@ -121,6 +142,29 @@ _registering = threading.Lock()
 def full_name(name: str) -> str:
     """Return the component's name for Streamlit, which is also a part of its files' URLs."""
     return f"{_PACKAGE}.{name}"
+
+
+def file_of_path(path: str) -> bytes | None:
+    """Return the file under `WEB` that a path on the server names, as it was when the app started.
+
+    ``None`` if the path is none of this version's: only these have a hash of what they are in their address.
+    """
+    _, found, rest = path.partition(f"/{_ROUTE}/{_PACKAGE}.")
+    return _FILES.get(rest.partition("/")[2]) if found else None
+
+
+@functools.cache
+def module_paths(name: str) -> tuple[str, ...]:
+    """Return the paths on the server of a component's module and of all scripts that it imports."""
+    found: dict[str, None] = {}
+    waiting = [_BY_NAME[name].js]
+    while waiting:
+        module = waiting.pop(0)
+        if module not in found and module.endswith(".js"):
+            found[module] = None
+            imported = _IMPORT.findall(_FILES[module].decode())
+            waiting += [posixpath.normpath(f"{posixpath.dirname(module)}/{one}") for one in imported]
+    return tuple(f"{_ROUTE}/{full_name(name)}/{module}" for module in found)
 
 
 def component_html(name: str) -> str:

@@ -15,6 +15,7 @@ class PageSpec:
         title: in the menu and the browser's tab.
         icon: a Material symbol.
         shows: one sentence for the README.
+        components: whose scripts the browser is told to fetch with the page; others come as they are drawn.
     """
 
     file: str
@@ -22,6 +23,7 @@ class PageSpec:
     title: str
     icon: str
     shows: str
+    components: tuple[str, ...] = ()
 
 
 PAGES: tuple[PageSpec, ...] = (
@@ -31,6 +33,7 @@ PAGES: tuple[PageSpec, ...] = (
         "Annotate",
         ":material/select_all:",
         "Images in, instances with masks, live thresholds, exact files out.",
+        ("outbox", "uploads", "viewer"),
     ),
     PageSpec(
         "pages/project/page.py",
@@ -39,6 +42,7 @@ PAGES: tuple[PageSpec, ...] = (
         ":material/folder_open:",
         "A data set that stays: add images, run a model over all of them, see progress, edit categories, "
         "export files.",
+        ("outbox",),
     ),
     PageSpec(
         "pages/review/page.py",
@@ -46,6 +50,7 @@ PAGES: tuple[PageSpec, ...] = (
         "Review",
         ":material/rate_review:",
         "A queue that starts with the most doubtful; accept, reject, relabel and move on, each with one key.",
+        ("outbox", "review"),
     ),
     PageSpec(
         "pages/explain/page.py",
@@ -53,6 +58,7 @@ PAGES: tuple[PageSpec, ...] = (
         "How it works",
         ":material/account_tree:",
         "Mask R-CNN stage by stage on your own image, and why something was missed.",
+        ("outbox", "stage_view"),
     ),
     PageSpec(
         "pages/models/page.py",
@@ -60,5 +66,6 @@ PAGES: tuple[PageSpec, ...] = (
         "Models",
         ":material/neurology:",
         "Each model's structure, licence and accuracy; download one, or load your own.",
+        ("outbox",),
     ),
 )

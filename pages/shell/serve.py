@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
@@ -22,6 +23,8 @@ def main(options: Sequence[str]) -> None:
     threading.Thread(target=_prepare, name="preparing", daemon=True).start()
     from streamlit.web.cli import main as streamlit
 
+    # The server stops in order first, and then hands the signal on: to stop it is no failure.
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(0))
     streamlit(["run", str(_APP), *options], prog_name="streamlit")
 
 

@@ -6,7 +6,16 @@ import shutil
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from pages.components.mounting import COMPONENTS, VERSION, WEB, component_html, full_name, web_version
+from pages.components.mounting import (
+    COMPONENTS,
+    VERSION,
+    WEB,
+    component_html,
+    full_name,
+    module_paths,
+    read_files,
+    web_version,
+)
 
 _FROM = re.compile(r'^(?:import|export)\b[^;]*?\bfrom "([^"]+)"', re.MULTILINE | re.DOTALL)
 _MARKUP = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function")
@@ -48,6 +57,14 @@ def test_all_modules_belong_to_a_component_and_are_there():
     assert used == {file.resolve() for file in WEB.rglob("*") if file.suffix in (".js", ".json")}
 
 
+@pytest.mark.parametrize("row", COMPONENTS, ids=lambda row: row.name)
+def test_the_paths_of_a_components_modules_are_those_of_all_its_scripts(row):
+    paths = module_paths(row.name)
+    assert len(set(paths)) == len(paths)
+    scripts = {file.relative_to(WEB).as_posix() for file in modules_of(row.js) if file.suffix == ".js"}
+    assert set(paths) == {f"_stcore/bidi-components/{full_name(row.name)}/{script}" for script in scripts}
+
+
 def test_all_files_of_the_table_are_there():
     used = {file for row in COMPONENTS for file in (*row.css, row.html, *row.slots.values()) if file}
     assert used == {
@@ -65,7 +82,7 @@ def test_no_text_is_ever_set_as_markup(row):
 def test_every_change_below_the_folder_makes_another_version(tmp_path):
     folder = tmp_path / "web"
     shutil.copytree(WEB, folder)
-    assert web_version(folder) == VERSION
+    assert web_version(read_files(folder)) == VERSION
     seen = {VERSION}
     for change in (
         lambda: (folder / "lib" / "rle.js").write_text("export {};"),
@@ -74,7 +91,7 @@ def test_every_change_below_the_folder_makes_another_version(tmp_path):
         lambda: (folder / "lib" / "new.js").unlink() or (folder / "viewer" / "viewer.css").unlink(),
     ):
         change()
-        version = web_version(folder)
+        version = web_version(read_files(folder))
         assert version not in seen
         seen.add(version)
 

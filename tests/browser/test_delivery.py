@@ -1,0 +1,76 @@
+"""What a browser fetches until a review's first picture, on its first visit and on its next."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pages.shell.icon_font import icon_font, icons_of, streamlit_font
+from tests.browser.chromium import remember_name
+from tests.browser.line import Line
+from tests.browser.review_page import ReviewPage, link_of, make_project
+
+pytestmark = pytest.mark.browser
+
+# Bytes over the line, as they come: compressed, with their headers, and the messages of the page's socket.
+MOST_BYTES = 1_450_000
+MOST_REQUESTS = 215
+MODULE = "/_stcore/bidi-components/"
+
+
+# Also within components, which have documents of their own.
+_ICONS = """() => {
+  const found = [];
+  const look = (root) => {
+    for (const one of root.querySelectorAll("*")) {
+      if (one.shadowRoot) look(one.shadowRoot);
+      const isIcon = getComputedStyle(one).fontFamily.includes("Material Symbols");
+      if (isIcon && one.children.length === 0 && one.textContent.trim()) found.push(one.textContent.trim());
+    }
+  };
+  look(document);
+  return found;
+}"""
+
+
+def icons_on(page):
+    """The names of all icons on a page."""
+    return set(page.evaluate(_ICONS))
+
+
+def small_font(folder):
+    file = folder / "small.woff2"
+    file.write_bytes(icon_font(f"/static/media/{streamlit_font().name}"))
+    return file
+
+
+@pytest.fixture
+def link(store, address):
+    noise = np.random.default_rng(3).integers(60, 190, (90, 120, 3)).astype(np.uint8)
+    picture = io.BytesIO()
+    Image.fromarray(noise).resize((640, 480)).save(picture, "JPEG", quality=90)
+    return link_of(address, make_project(store, "Far away", [("one.jpg", picture.getvalue())]))
+
+
+def test_a_first_review_fetches_little_and_the_next_one_next_to_nothing(page, link, tmp_path):
+    remember_name(page.context)
+    line = Line(page)
+    ReviewPage(page, link)
+    assert line.bytes < MOST_BYTES and len(line.urls) < MOST_REQUESTS
+    scripts = [url for url in line.urls.values() if url.endswith((".js", ".css"))]
+    assert [url for url in scripts if line.encodings[url] != "gzip"] == []
+    named = page.evaluate(
+        "() => [...document.querySelectorAll('link[rel=modulepreload]')].map((l) => l.href)"
+    )
+    modules = [url for url in line.fetched(MODULE) if url.endswith(".js")]
+    assert modules and set(modules) <= set(named), "all of them were told of in the page"
+
+    icons = icons_of(small_font(tmp_path))
+    assert len(icons_on(page)) > 20 and icons_on(page) - set(icons) == set()
+
+    again = page.context.new_page()
+    line = Line(again)
+    ReviewPage(again, link)
+    assert line.fetched("/static/") == line.fetched(MODULE) == line.fetched("/media/") == []
+    assert line.bytes < 250_000
