@@ -33,6 +33,6 @@ export default [
       "prefer-template": "error",
     },
   },
-  { files: ["pages/**/*.js"], languageOptions: { globals: globals.browser } },
+  { files: ["pages/**/*.js", "tests/browser/**"], languageOptions: { globals: globals.browser } },
   { files: ["tests/web/**", "eslint.config.js"], languageOptions: { globals: globals.node } },
 ];

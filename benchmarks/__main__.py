@@ -35,6 +35,7 @@ from benchmarks.people import run_people
 from benchmarks.prompts import run_prompts
 from benchmarks.report import Report
 from benchmarks.review import run_review
+from benchmarks.screens import run_screens
 from benchmarks.sharing import run_sharing
 from benchmarks.team import run_team
 from benchmarks.thresholds import run_thresholds
@@ -134,6 +135,12 @@ BENCHMARKS = (
         "The first minute: from starting the server to masks on a photo",
         "Nobody waits for what can be prepared in the meantime.",
         run_first_minute,
+    ),
+    Benchmark(
+        "screens",
+        "Every page in six windows",
+        "The picture has the window on a large screen, and no part of it is below a small one.",
+        run_screens,
     ),
     Benchmark(
         "review",

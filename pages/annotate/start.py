@@ -28,10 +28,11 @@ def draw_start(state: UiState) -> None:
     left, right = st.columns([3, 2], gap="medium")
     with left, st.container(key="start-drop"):
         draw_uploader(state)
-        st.caption(
-            "Photos, microscopy or drawings as JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC, several at "
-            "once, or zip archives of them. They stay on this computer."
-        )
+        with st.container(key="start-drop-text"):
+            st.caption(
+                "Drop photos, microscopy or drawings here: JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC, "
+                "several at once, or zip archives of them. They stay on this computer."
+            )
     with right:
         draw_camera(state)
         _draw_recent()

@@ -118,12 +118,6 @@ with st.sidebar:
     chosen_model = draw_model_choice(page_state)
     draw_thresholds(page_state)
 
-# The picture is what one looks at: it begins high, and has the width.
-st.html(
-    "<style>.stMainBlockContainer { padding: 3.2rem 2rem 1rem; }"
-    '@media (max-width: 1100px) { [data-testid="stHorizontalBlock"] { flex-wrap: wrap; }'
-    '[data-testid="stColumn"] { min-width: min(250px, 100%); } }</style>'
-)
 if not page_state.workspace.images:
     st.title("How Mask R-CNN works")
     st.text("Stage by stage, on your own image and with the model you chose: the real numbers of a real run.")
@@ -135,7 +129,8 @@ if chosen_model is None:
     st.page_link("pages/models/page.py", label="Get or open one", icon=":material/add:")
     end_page()
 
-left, right = st.columns([1, 3], gap="medium")
+with st.container(key="explain-desk"):
+    left, right = st.columns([1, 3], gap="medium")
 with left:
     image_digest = draw_choice(page_state)
     draw_report(page_state)

@@ -60,7 +60,14 @@ def draw_made_of(state: UiState, specs: list[ModelSpec], ready: set[str]) -> Non
         draw_summary(model, key="summary")
 
 
+def draw_contents() -> None:
+    """Draw what is on the page, which is long, as links in the sidebar, which has nothing else here."""
+    parts = (("Models", "models"), ("Inside a model", "inside-a-model"), ("Open your own weights", OWN_MODEL))
+    st.sidebar.markdown("\n".join(f"- [{title}](#{anchor})" for title, anchor in parts))
+
+
 page_state = get_state()
+draw_contents()
 models = all_models()
 ready_keys = {spec.key for spec in ready_models()}
 st.title("Models")

@@ -57,8 +57,10 @@ def category_chart(counts: Counts, categories: Sequence[CategoryRow]) -> go.Figu
     shown = rows[:_MOST_CATEGORIES]
     bars = _stacked(counts, [r.id for r in shown], [escaped(r.name) for r in shown], "category")
     left_out = len(rows) - len(shown)
-    title = "Instances per category" + (f" (the first {_MOST_CATEGORIES} of {len(rows)})" if left_out else "")
-    return _laid_out(go.Figure(bars), title)
+    figure = go.Figure(bars)
+    if left_out:  # below the chart: a title has no room for it
+        figure.update_xaxes(title=f"the {_MOST_CATEGORIES} most frequent of {len(rows)}")
+    return _laid_out(figure, "Instances per category")
 
 
 def size_chart(counts: Counts) -> go.Figure:

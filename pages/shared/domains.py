@@ -86,7 +86,8 @@ def draw_domain_choice(state: UiState) -> None:
 
 def _draw_button(state: UiState, domain: Domain) -> None:
     is_there = bool(_models_in(state, domain.key))
-    st.image(domain_picture(domain.key), width="stretch")
+    alt = f"Example: {domain.title}"
+    st.image(domain_picture(domain.key), width="stretch", alt=alt)
     st.button(
         domain.title,
         key=f"domain-{domain.key}",

@@ -79,7 +79,7 @@ def _draw_rows(state: UiState, samples: list[Sample], across: int) -> None:
         columns = st.columns(across)
         for column, sample in zip(columns, samples[start : start + across], strict=False):
             with column:
-                st.image(sample_picture(sample.key), width="stretch")
+                st.image(sample_picture(sample.key), width="stretch", alt=f"{sample.title}, a sample")
                 st.button(
                     sample.title,
                     key=f"sample-{sample.key}",

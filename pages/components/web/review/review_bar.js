@@ -172,10 +172,7 @@ export class ReviewBar {
     dot.style.setProperty("--dot", active?.color ?? "transparent");
     chip.dataset.waiting = String(count);
     controls.setText("active-name", count > 0 ? `${count} waiting` : (active?.name ?? "No category"));
-    chip.setAttribute(
-      "aria-label",
-      `Active category: ${active?.name ?? "none"}${count > 0 ? `; ${count} waiting` : ""}`,
-    );
+    controls.setText("active-told", `active category${count > 0 ? `: ${active?.name ?? "none"}` : ""}`);
     this.enable("choose-category", ready);
     this.root.dataset.category = active?.name ?? "";
     this.root.dataset.waitingShapes = String(count);

@@ -148,7 +148,9 @@ export class Reviewer {
     const { state, viewer } = this;
     const { frame } = state;
     if (frame === null) {
-      viewer.controls.showNotice(state.length === 0 ? "Nothing to review in this queue." : "Loading…");
+      viewer.controls.showNotice(
+        state.length === 0 ? "Nothing to review in this queue: choose another one in the sidebar." : "Loading…",
+      );
       this.showBar();
       return;
     }

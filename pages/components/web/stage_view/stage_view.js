@@ -25,6 +25,10 @@ const ARROWS = new Map([
   ["ArrowDown", [0, 1]],
 ]);
 const FAR = 10;
+/** Between the picture and the window's edge, in CSS pixels. */
+const BELOW = 8;
+/** With less room than that, also in CSS pixels, one scrolls to the picture, which then is as large as it can be. */
+const LEAST_ROOM = 240;
 /** Pictures kept decoded. */
 const KEPT = 24;
 
@@ -49,8 +53,13 @@ class StageView {
     this.send = () => {};
     this.stop = new AbortController();
     this.leave = new Leaving(this.stop.signal);
+    /** How high the picture may be in CSS pixels, so that all of it is seen without scrolling. */
+    this.room = Infinity;
     this.resizing = new ResizeObserver(() => this.draw());
     this.resizing.observe(this.part("stage"));
+    const page = document.querySelector('[data-testid="stMain"]')?.firstElementChild ?? null;
+    if (page !== null) this.resizing.observe(page); // what comes above moves the picture
+    window.addEventListener("resize", () => this.draw(), { signal: this.stop.signal });
     this.listen();
   }
 
@@ -150,14 +159,23 @@ class StageView {
     const width = Math.max(this.part("stage").clientWidth, 1);
     if (message === null) return { view: { scale: 1, x: 0, y: 0 }, width, height: 1 };
     const [x1, y1, x2, y2] = message.region;
-    const scale = Math.min(width / (x2 - x1), message.height_px / (y2 - y1));
+    const scale = Math.min(width / (x2 - x1), Math.min(message.height_px, this.room) / (y2 - y1));
     const height = Math.ceil((y2 - y1) * scale);
     return { view: { scale, x: (width - (x2 - x1) * scale) / 2 - x1 * scale, y: -y1 * scale }, width, height };
+  }
+
+  /** From where the picture begins in a page that is not scrolled to the window's edge. */
+  measureRoom() {
+    const scrolled = document.querySelector('[data-testid="stMain"]')?.scrollTop ?? 0;
+    const top = this.canvas.getBoundingClientRect().top + scrolled;
+    const room = window.innerHeight - top - BELOW;
+    this.room = room < LEAST_ROOM ? Infinity : room;
   }
 
   paint() {
     const { message } = this.state;
     if (message === null) return;
+    this.measureRoom();
     const { view, width, height } = this.view;
     const ratio = window.devicePixelRatio || 1;
     this.canvas.style.height = `${height}px`;

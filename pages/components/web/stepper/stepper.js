@@ -167,7 +167,8 @@ class Stepper {
     for (const step of /** @type {const} */ ([-1, 1])) {
       const button = this.button(step);
       button.disabled = !this.count.can(step);
-      button.setAttribute("aria-label", step < 0 ? data.back : data.forward);
+      const told = button.querySelector('[data-part="told"]');
+      if (told !== null) told.textContent = step < 0 ? data.back : data.forward;
       button.title =
         step < 0
           ? `${data.back} (Alt+←, or Page Up in the picture)`

@@ -148,7 +148,6 @@ export class Controls {
       if (name.textContent !== row.label) name.textContent = row.label;
       if (count.textContent !== numbers) count.textContent = numbers;
       chip.setAttribute("aria-pressed", String(shown));
-      chip.setAttribute("aria-label", `${row.label}: ${row.above} of ${row.total} reach the score`);
       chip.title = `${row.label}: click to ${shown ? "hide" : "show"}, Shift+click to show only this one`;
     });
   }

@@ -22,8 +22,8 @@ import { openMenu } from "./menu_places.js";
 /** @typedef {import("./viewer.js").Viewer} Viewer */
 /** @typedef {import("./list_rows.js").Row} Row */
 
-/** In CSS pixels; as in instance_list.css. */
-export const ROW_HEIGHT = 38;
+/** In CSS pixels, for a pointer and for fingers; as in instance_list.css. */
+const HEIGHT_OF = { fine: 38, coarse: 44 };
 const STORED_ORDER = "maskdesk-list-order";
 /** While masks are being read, areas come in one after the other: so often are they shown (ms). */
 const WHILE_READING = 250;
@@ -52,6 +52,7 @@ export class InstanceList {
     this.active = null;
     /** @type {number | null} where a range begins */
     this.anchor = null;
+    this.rowHeight = HEIGHT_OF[matchMedia("(pointer: coarse)").matches ? "coarse" : "fine"];
     /** @type {import("./list_rows.js").Column[]} those that are shown */
     this.columns = [...COLUMNS];
     /** @type {number | null} the column whose head has the keys */
@@ -141,7 +142,10 @@ export class InstanceList {
     this.none.hidden = rows.length > 0;
     if (rows.length > 0) return;
     const isEmpty = all.length === 0;
-    viewer.controls.setText("list-none", isEmpty ? "Nothing reaches the score here" : "Nothing has all of these words");
+    viewer.controls.setText(
+      "list-none",
+      isEmpty ? "Nothing reaches the score: lower it" : "Nothing has all of these words: take fewer",
+    );
   }
 
   showHeads() {
@@ -176,9 +180,9 @@ export class InstanceList {
   /** Draw the rows that are in sight, and no others. */
   draw() {
     const { scroller, rows } = this;
-    this.space.style.height = `${rows.length * ROW_HEIGHT}px`;
+    this.space.style.height = `${rows.length * this.rowHeight}px`;
     this.grid.setAttribute("aria-rowcount", String(rows.length + 1));
-    const { from, to } = windowOf(scroller.scrollTop, scroller.clientHeight, ROW_HEIGHT, rows.length);
+    const { from, to } = windowOf(scroller.scrollTop, scroller.clientHeight, this.rowHeight, rows.length);
     const wanted = new Map(rows.slice(from, to).map((row, n) => [row.id, from + n]));
     // The one that keys act on is named by the grid, so it has to be there.
     const active = this.placeOf(this.active);
@@ -195,7 +199,7 @@ export class InstanceList {
         this.elements.set(id, element);
         this.space.append(element);
       }
-      showRow(element, rows[place], { place, top: place * ROW_HEIGHT, isActive: id === this.active });
+      showRow(element, rows[place], { place, top: place * this.rowHeight, isActive: id === this.active });
     }
     this.nameActive();
   }
@@ -217,10 +221,10 @@ export class InstanceList {
     const { scroller } = this;
     const place = this.placeOf(id);
     if (place < 0) return;
-    const top = scrollTo(place, scroller.scrollTop, scroller.clientHeight, ROW_HEIGHT);
+    const top = scrollTo(place, scroller.scrollTop, scroller.clientHeight, this.rowHeight);
     if (top === scroller.scrollTop) return;
     // The space has to be there before it can be scrolled to.
-    this.space.style.height = `${this.rows.length * ROW_HEIGHT}px`;
+    this.space.style.height = `${this.rows.length * this.rowHeight}px`;
     scroller.scrollTop = top;
   }
 
@@ -372,7 +376,7 @@ export class InstanceList {
       this.setHead(Math.max(0, this.columns.indexOf(this.order.column)));
       return;
     }
-    const page = Math.max(1, Math.floor(this.scroller.clientHeight / ROW_HEIGHT) - 1);
+    const page = Math.max(1, Math.floor(this.scroller.clientHeight / this.rowHeight) - 1);
     const place = placeAfter(key, at, this.rows.length, page);
     if (place === null) return;
     const { id } = this.rows[place];

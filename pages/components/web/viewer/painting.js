@@ -53,7 +53,9 @@ function showFacts(viewer, model) {
   const percent = view.scale * ratio * 100;
   controls.showZoom(place, `${percent < 10 ? percent.toFixed(1) : Math.round(percent)}%`);
   controls.showNotice(noticeText(viewer, model));
-  controls.showEmpty(model.instances.length > 0 || viewer.begun ? "" : model.message || "No instances found");
+  controls.showEmpty(
+    model.instances.length > 0 || viewer.begun ? "" : model.message || "No instances found: take another model",
+  );
   const { dataset } = viewer.root;
   dataset.zoom = String(view.scale);
   dataset.pan = `${view.x},${view.y}`;

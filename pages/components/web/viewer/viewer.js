@@ -30,6 +30,7 @@ import { Labels } from "./labels.js";
 import { Controls, areaText } from "./controls.js";
 import { Gestures } from "./gestures.js";
 import { Leaving } from "../lib/leaving.js";
+import { addSkipLink } from "../lib/skip_link.js";
 import { VIEWER_ACTS, listenToKeys } from "./keys.js";
 import { REPORT_DELAY, listenToControls } from "./listening.js";
 import { paintFrame } from "./painting.js";
@@ -95,6 +96,7 @@ export class Viewer extends ImageView {
     this.keySheet = new KeySheet(this.controls, this.leaving.signal);
     this.lookPanel = new LookPanel(this, this.leaving.signal);
     this.desk = new DeskFrame(this.controls, this.leaving.signal);
+    addSkipLink(this.controls.stage, this.leaving.signal);
     this.markStore = new MarkStore(tabStorage());
     this.list = new InstanceList(this, this.leaving.signal);
     this.menu = new ActionMenu(root, this.leaving.signal);

@@ -1,0 +1,105 @@
+"""Every page in small windows, with fingers and in both themes: nothing small, faint or without a name."""
+
+import pytest
+
+from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.synthetic.scenes import draw_scene
+from tests.browser.accessibility import findings_of_axe, nameless_controls
+from tests.browser.chromium import remember_name
+from tests.browser.desk import Desk
+from tests.browser.frames import wait_until
+from tests.browser.review_page import ReviewPage, link_of, make_project, settle
+from tests.browser.sizes import SIZES, look_at_page
+
+pytestmark = pytest.mark.browser
+
+SCENE = encode_png(draw_scene(210_000).pixels)
+SIZE = {size.name: size for size in SIZES}
+READY = {
+    "project?section=overview": ".st-key-project-section",
+    "project?section=people": ".st-key-project-section",
+    "project?section=settings": ".st-key-project-section",
+    "how_it_works": ".st-key-explain-desk [data-part=stage-view][data-ready=true]",
+    "models": "text=Inside a model",
+}
+
+
+@pytest.fixture(scope="module")
+def project(store):
+    """One picture with four proposals."""
+    return make_project(store, "Sizes", [("scene.png", SCENE)])
+
+
+@pytest.fixture
+def open_page(browser):
+    """``open_page(size, theme)``: a page that somebody who has given their name has open."""
+    contexts = []
+
+    def make(size, theme):
+        context = browser.new_context(**size.context, color_scheme=theme)
+        contexts.append(context)
+        context.set_default_timeout(60_000)
+        remember_name(context)
+        return context.new_page()
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+def walk(page, address, project):
+    """Open every page, one after the other; each time yield its name once it is drawn."""
+    desk = Desk(page, address)
+    page.get_by_text("What each page is for").wait_for()
+    settle(page)
+    yield "start"
+    desk.drop({"name": "scene.png", "mimeType": "image/png", "buffer": SCENE})
+    settle(page)
+    yield "annotate"
+    ReviewPage(page, link_of(address, project))
+    yield "review"
+    for path, ready in READY.items():
+        page.goto(f"{address}/{path}{'&' if '?' in path else '?'}project={project.id}")
+        page.locator(ready).first.wait_for()
+        settle(page)
+        yield path
+
+
+def wait_for_nothing(page, name, look):
+    """Until a look at a page finds nothing: while it is drawn parts of it are faded, and in other places."""
+    wait_until(page, lambda: not look(), lambda: f"nothing to be found on {name}, got {look()}")
+
+
+@pytest.mark.parametrize(("size", "theme"), [("tablet", "light"), ("phone", "dark")])
+def test_every_page_suits_fingers(open_page, address, project, size, theme):
+    page = open_page(SIZE[size], theme)
+    for name in walk(page, address, project):
+        wait_for_nothing(page, name, lambda: look_at_page(page)["small"])
+        wait_for_nothing(page, name, lambda: look_at_page(page)["overflow"])
+        if name in ("annotate", "review"):
+            wait_for_nothing(page, name, lambda: look_at_page(page)["under_fold"])
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_can_be_read_and_heard(open_page, address, project, theme):
+    page = open_page(SIZE["low"], theme)
+    for name in walk(page, address, project):
+        wait_for_nothing(page, name, lambda: findings_of_axe(page))
+        wait_for_nothing(page, name, lambda: nameless_controls(page))
+        wait_for_nothing(page, name, lambda: look_at_page(page)["overflow"])
+        wait_for_nothing(page, name, lambda: look_at_page(page)["under_fold"])
+
+
+def test_tab_leads_to_the_picture_first(open_page, address, project):
+    page = open_page(SIZE["low"], "light")
+    ReviewPage(page, link_of(address, project))
+    page.evaluate("() => document.activeElement.blur()")
+    page.keyboard.press("Tab")
+    link = page.get_by_role("link", name="To the picture")
+    assert link.evaluate("one => one === document.activeElement")
+    page.keyboard.press("Enter")
+    wait_until(page, lambda: focused_part(page) == "stage", "the picture to have the focus")
+
+
+def focused_part(page):
+    return page.evaluate("() => document.activeElement?.shadowRoot?.activeElement?.dataset.part")
