@@ -157,7 +157,7 @@ class ViewerMessage:
     hidden_categories: tuple[int, ...] = ()
     display: Style = field(default_factory=Style)
     ack: int = 0
-    message: str = "No instances found"
+    message: str = "No instances found: take another model"
     source: str = ""
     title: str = ""
 

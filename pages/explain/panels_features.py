@@ -188,7 +188,10 @@ def draw_proposals(look: Look) -> None:
     else:
         rows = proposals.kept[:_MOST_PROPOSALS]
     if not len(rows):
-        st.info("No proposals: nothing in this image looks like an object to this model.")
+        st.info(
+            "No proposals: nothing in this image looks like an object to this model. "
+            "Take another image or model."
+        )
         return
     scores = proposals.scores[rows]
     most = len(rows)
@@ -287,7 +290,10 @@ def draw_roi_align(look: Look) -> None:
     """Draw one region on its feature map: bins, sampling points, and the crop."""
     regions = look.trace.regions
     if not len(regions.boxes):
-        st.info("There is no region to crop: nothing in this image looks like an object to this model.")
+        st.info(
+            "There is no region to crop: nothing in this image looks like an object to this model. "
+            "Take another image or model."
+        )
         return
     index = choose_row(
         look.ui, "roi-region", "Region", min(len(regions.boxes), 100), lambda n: _region(look, n)

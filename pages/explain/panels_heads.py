@@ -39,7 +39,10 @@ def draw_box_head(look: Look) -> None:
     """Draw one region: its class probabilities as bars, and where each class moves the box."""
     regions = look.trace.regions
     if not len(regions.boxes):
-        st.info("There is no region to score: nothing in this image looks like an object to this model.")
+        st.info(
+            "There is no region to score: nothing in this image looks like an object to this model. "
+            "Take another image or model."
+        )
         return
     order = np.argsort(-regions.scores[:, 1:].max(axis=1), kind="stable")[:100]
     index = int(

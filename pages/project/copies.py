@@ -48,7 +48,7 @@ def _draw_merge(project: OpenProject, ui: PageUi) -> None:
     st.subheader("Take another project in")
     others = {row.id: row for row in project.store.sound_projects()[0] if row.id != project.row.id}
     if not others:
-        st.caption("There is no other project.")
+        st.caption("There is no other project: create one in the sidebar, and come back.")
         return
     id_ = st.selectbox(
         "Which project",

@@ -128,7 +128,7 @@ def _draw_charts(project: OpenProject, ui: PageUi) -> None:
         if by_score := counts_by(facts, "score"):
             _chart(ui, "scores", score_chart(by_score), names)
         else:
-            st.caption("No instance has a score: nothing here comes from a model.")
+            st.caption("No instance has a score: run a model under Pre-annotate.")
     by_category = accept_rates(facts, "category")
     if not by_category:
         st.caption("Agreement between model and reviewers appears here once somebody has decided something.")

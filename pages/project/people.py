@@ -82,7 +82,7 @@ def _draw_agreement(project: OpenProject) -> None:
         if found:
             _draw_table(agreement_table(found), "How far each two agree")
         else:
-            st.text("No two of them have worked on the same image.")
+            st.text("No two of them have worked on the same image: have two people decide on some.")
 
 
 def _draw_table(table: StatsTable, alt: str) -> None:

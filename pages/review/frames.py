@@ -235,7 +235,7 @@ def _frame(
             hidden_categories=review.hidden_categories,
             display=review.display,
             ack=review.ack,
-            message="No proposals here",
+            message="No proposals here: draw what you see, or press Done & next",
         ),
         image_id=image.id,
         image_version=image.version,

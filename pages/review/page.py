@@ -119,7 +119,9 @@ def draw_end(project: OpenProject, review: ReviewUi) -> None:
         return
     statuses = Counter(image.status for image in project.images if image.digest)
     if set(statuses) != {"reviewed"} or "reviewed" in review.wanted.image_statuses:
-        st.info("Nothing matches. Choose something else under Queue.", icon=":material/inbox:")
+        st.info(
+            "Nothing matches. Choose something else in the sidebar, under Queue.", icon=":material/inbox:"
+        )
         return
     st.success(f"All reviewed: {counted(statuses.total(), 'image')}.", icon=":material/task_alt:")
     st.page_link(

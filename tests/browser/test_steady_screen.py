@@ -72,7 +72,7 @@ def test_nothing_moves_the_picture_while_one_draws(page, address, store, request
     settle(page)
     place = Place(page)
     empty = page.locator("[data-part=empty]")
-    expect(empty).to_have_text("No proposals here")
+    expect(empty).to_have_text("No proposals here: draw what you see, or press Done & next")
     assert page.locator("[data-part=notice]").is_hidden(), "nothing lies over the picture"
     crowd = page.locator("[data-act=crowd]").bounding_box()
     line = page.locator(".status-line").bounding_box()
