@@ -276,7 +276,11 @@ def serve(script: Path, environment: Mapping[str, str] | None = None) -> Iterato
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()
-            server.wait(20)
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:  # a busy machine: nothing of it is kept
+                server.kill()
+                server.wait()
 
 
 def _wait_for(url: str, server: subprocess.Popen[bytes]) -> None:
