@@ -7,6 +7,8 @@ class Line:
     def __init__(self, page):
         self.urls, self.encodings, self.kept, self.bytes = {}, {}, set(), 0
         session = page.context.new_cdp_session(page)
+        self._in_memory = set()
+        session.on("Network.requestServedFromCache", lambda event: self._in_memory.add(event["requestId"]))
         session.on("Network.responseReceived", self._see)
         session.on("Network.loadingFinished", self._count)
         session.on("Network.webSocketFrameReceived", self._count_message)
@@ -17,7 +19,7 @@ class Line:
         self.urls[event["requestId"]] = answer["url"]
         headers = {name.lower(): value for name, value in answer["headers"].items()}
         self.encodings[answer["url"]] = headers.get("content-encoding", "")
-        if answer.get("fromDiskCache"):
+        if answer.get("fromDiskCache") or event["requestId"] in self._in_memory:
             self.kept.add(answer["url"])
 
     def _count(self, event):
