@@ -24,7 +24,7 @@ class Desk:
         self.page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
 
     def open_sample(self, title):
-        button = self.page.get_by_role("button", name=title)
+        button = self.page.get_by_role("button", name=title, exact=True)
         first = next(row.is_first for row in SAMPLES if row.title == title)
         if not first:
             self.page.get_by_text("More samples").click()

@@ -343,7 +343,7 @@ def test_one_finger_draws_and_two_move_the_picture(review, rows):
 def test_what_is_seen_on_the_annotate_page_is_mended_in_a_project_of_its_own(page, address, store):
     known = {row.id for row in store.projects()}
     desk = Desk(page, address)
-    page.get_by_role("button", name=SAMPLES[0].title).click()
+    page.get_by_role("button", name=SAMPLES[0].title, exact=True).click()
     page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
     desk.settle()
     count = desk.shown

@@ -104,7 +104,7 @@ def test_a_browser_without_a_name_keeps_its_decisions_until_it_was_asked(page, a
 def test_who_mends_the_first_time_is_asked_for_their_name(page, address, store):
     known = {row.id for row in store.projects()}
     desk = Desk(page, address)
-    page.get_by_role("button", name=SAMPLES[0].title).click()
+    page.get_by_role("button", name=SAMPLES[0].title, exact=True).click()
     page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
     desk.settle()
     page.get_by_role("button", name="Correct masks").click()
