@@ -7,6 +7,7 @@ from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.projects.exchange.intake import import_files
 from maskrcnn_core.synthetic.scenes import draw_scene
 from tests.browser.chromium import remember_name
+from tests.browser.frames import wait_until
 from tests.browser.review_page import CATEGORIES, ReviewPage, link_of, make_project
 
 pytestmark = pytest.mark.browser
@@ -107,6 +108,29 @@ def test_choosing_a_category_gives_it_to_what_is_selected_and_makes_it_active(re
     review.press("Enter")
     review.wait(saved="true", status_counts="4,1,0")
     assert named()[max(named())] == "circle"
+
+
+def test_between_two_shapes_a_category_is_that_of_the_next_one(review, named):
+    review.press("Escape", "3")
+    review.wait(category="square")
+    draw(review)
+    review.wait(saved="true", status_counts="4,1,0")
+    (first,) = review.selected
+    review.wait(tool="draw-outline")  # as it stays on
+    review.press("4")
+    review.wait(category="triangle")
+    assert "choose it again to relabel" in review.said
+    for x, y in RING:
+        review.click(x + 200, y)
+    review.press("Enter")
+    review.wait(saved="true", status_counts="4,2,0")
+    assert (named()[first], named()[max(named())]) == ("square", "triangle")
+    review.press("3")
+    review.wait(category="square")
+    review.press("3")  # meant
+    review.wait(saved="true")
+    wait_until(review.page, lambda: named()[max(named())] == "square", "the last one to be a square")
+    assert named()[first] == "square"
 
 
 def test_a_new_category_is_made_in_place_and_undone(review, store, project, named):

@@ -88,19 +88,25 @@ export class CategoryDesk {
   }
 
   /**
-   * Make a category the active one, and give it to what waits or else to what is selected.
+   * Make a category the active one, and give it to what waits or else to what is selected. Where shapes are drawn one
+   * after another, another category than the active one is that of the next shape: the one that was drawn last is
+   * selected, and has its own.
    * @param {number} id
    */
   choose(id) {
     const { reviewer } = this;
     const category = this.all.find((one) => one.id === id);
     if (category === undefined || reviewer.state.loading) return;
+    const isOfTheNext = reviewer.editor.isDrawing && this.active !== null && this.active.id !== id;
     this.choice.choose(category.name);
     const { frame } = reviewer.state;
     const shapes = frame === null ? [] : this.waiting.take(frame.image_id);
     const ids = reviewer.selectedIds();
     if (shapes.length > 0) this.finish(shapes, category);
-    else if (ids.length > 0) {
+    else if (isOfTheNext && ids.length > 0) {
+      reviewer.changed(true);
+      reviewer.bar.say(`active category: ${category.name}; choose it again to relabel what is selected`);
+    } else if (ids.length > 0) {
       reviewer.state.relabel(ids, id);
       reviewer.changed(true);
     } else {

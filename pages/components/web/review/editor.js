@@ -45,6 +45,8 @@ const [DRAW_OUTLINE] = editsOf("draw-outline");
 const [BRUSH] = editsOf("brush");
 const [DRAW_RECTANGLE] = editsOf("draw-box");
 const [CUT] = editsOf("cut");
+/** The tools that make new instances, by their actions. */
+const DRAWING = ["draw-box", "draw-outline", "scissors"];
 
 export class Editor {
   /**
@@ -91,6 +93,11 @@ export class Editor {
 
   get tool() {
     return this.stage.active;
+  }
+
+  /** Whether a tool is on that makes new instances. */
+  get isDrawing() {
+    return this.tool !== null && DRAWING.some((name) => this.tools[name] === this.tool);
   }
 
   // ---- what is there ----
