@@ -127,7 +127,7 @@ def _measure(folder: str, repeats: int) -> dict[str, Any] | None:
             page.set_default_timeout(120_000)
             page.goto(f"{address}/how_it_works")
             page.get_by_role("heading", name="How Mask R-CNN works").wait_for()
-            page.get_by_test_id("stSidebar").get_by_role("button", name="Drawings").click()
+            page.get_by_test_id("stSidebar").get_by_role("button", name="Drawings", exact=True).click()
             page.get_by_text("Knows nuclei and drawn shapes").wait_for()
             picture = Path(folder) / f"{_SAMPLE}.png"
             picture.write_bytes(sample_png(_SAMPLE))

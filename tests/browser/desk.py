@@ -76,6 +76,7 @@ class Desk:
             formats.wait_for()
 
     def download(self, title, every=False):
+        self.settle()  # what was done before is drawn
         self.open_downloads()
         self.page.get_by_role("radiogroup", name="Format").get_by_text(title, exact=True).click()
         if every:

@@ -28,7 +28,7 @@ def address(serve_app, tmp_path_factory):
 @pytest.fixture
 def desk(page, address):
     desk = Desk(page, address)
-    page.get_by_test_id("stSidebar").get_by_role("button", name="Drawings").click()
+    page.get_by_test_id("stSidebar").get_by_role("button", name="Drawings", exact=True).click()
     page.get_by_test_id("stSidebar").get_by_text("For photos take another model").wait_for()
     desk.settle()
     return desk
@@ -69,6 +69,9 @@ def test_a_photo_among_drawings_is_told_and_one_click_switches(desk, tmp_path):
     photo.write_bytes(sample_png("astronaut"))
     page.set_input_files("input[type=file]", photo)
     page.get_by_text("This looks like a photo").wait_for(timeout=60_000)
+    # The list of images beside the button grows with what is found: where it stands then, it stays.
+    page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
+    desk.settle()
     page.get_by_role("button", name="Switch to Photos").click()
     page.get_by_text("This looks like a photo").wait_for(state="detached")
     page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)

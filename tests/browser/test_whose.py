@@ -24,7 +24,7 @@ def project(store, request):
 
 def is_called(page, name):
     """Waits until the sidebar has a name."""
-    field = page.get_by_test_id("stSidebar").get_by_role("textbox", name=NAME)
+    field = page.get_by_test_id("stSidebar").get_by_role("textbox", name=NAME, include_hidden=True)
     expect(field).to_have_value(name, timeout=60_000)  # it may be drawn anew while one waits
 
 

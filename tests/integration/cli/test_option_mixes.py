@@ -31,6 +31,7 @@ VALUES = {
         "--simplify": "1",
         "--device": "cpu",
         "--stretch": "off",
+        "--engine": "folded",
         "--resume": None,
         "--download": None,
         "--quiet": None,
