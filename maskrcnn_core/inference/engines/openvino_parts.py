@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import sys
 import tempfile
 import threading
 import warnings
@@ -15,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import openvino as ov
 import torch
 from filelock import FileLock
 from torch import Tensor, nn
@@ -25,6 +25,10 @@ from maskrcnn_core.common.arrays import Pixels
 from maskrcnn_core.errors import InferenceError
 from maskrcnn_core.inference.engines.dense import PARTS, DensePart, dense_parts, level_names, with_parts
 from maskrcnn_core.inference.engines.spec import OnStep
+
+# Its converter reports each use to its maker, from a fork of this process, unless that package is missing.
+sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+import openvino as ov  # noqa: E402
 
 __all__ = ["through_openvino"]
 

@@ -1,0 +1,111 @@
+"""The engine that needs the extra ``openvino``: what it finds, and what it keeps.
+
+``test_openvino_engine.py`` runs these in a process of their own.
+"""
+
+import sys
+
+import pytest
+import torch
+
+from maskrcnn_core.common.extras import missing_extra
+from maskrcnn_core.detection.candidates import Thresholds
+from maskrcnn_core.inference.engines.choosing import choose_engine
+from maskrcnn_core.inference.engines.dense import PARTS, dense_parts
+from maskrcnn_core.inference.engines.kept import place_of
+from maskrcnn_core.inference.engines.table import engine_by_key
+from maskrcnn_core.inference.predictor import Predictor
+from maskrcnn_core.models.catalog import STARTER_FILE
+from maskrcnn_core.models.loading import load_trained_model
+from maskrcnn_core.synthetic.samples import draw_sample
+from tests.needs import lacks
+
+OPENVINO = engine_by_key("openvino")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory):
+    if lack := missing_extra("openvino", "the engine"):
+        lacks(lack)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def starter():
+    return load_trained_model(STARTER_FILE)
+
+
+@pytest.fixture(scope="module")
+def nuclei():
+    return draw_sample("fluorescence")[:160, :200]
+
+
+@pytest.fixture(scope="module")
+def steps():
+    return []
+
+
+@pytest.fixture(scope="module")
+def made(starter, nuclei, steps):
+    return choose_engine(starter, "cpu", "openvino", images=lambda: [nuclei], count=1, on_step=steps.append)
+
+
+def test_nothing_is_reported_to_its_maker(made):
+    from openvino.tools.ovc import telemetry_utils
+
+    assert telemetry_utils.tm.__name__.endswith("telemetry_stub")
+    assert sys.modules["openvino_telemetry"] is None
+
+
+def test_it_finds_what_the_exact_one_finds(made):
+    assert made.spec is OPENVINO and not made.notes
+    assert made.equality.detections > 10 and not made.equality.shortfall(OPENVINO.bound)
+
+
+def test_it_says_which_part_it_converts(made, steps):
+    assert [step for step in steps if "converting" in step] == [
+        f"converting part {number} of 4, the {name}" for number, name in enumerate(PARTS, 1)
+    ]
+
+
+def test_parts_take_other_sizes_and_no_regions(made, starter, nuclei):
+    parts = {name: part.module for name, part in dense_parts(starter.network, nuclei).items()}
+    with torch.inference_mode():
+        images = torch.rand(1, 3, 160, 288)
+        for own, others in zip(
+            starter.network.backbone(images).values(), made.network.backbone(images).values(), strict=True
+        ):
+            assert (own - others).abs().max() < 1e-4 * own.abs().max()
+        own = parts["box head"](torch.rand(3, *_pooled(starter, nuclei)))
+        none = made.network.roi_heads.box_head(torch.rand(0, *_pooled(starter, nuclei)))
+    assert [tuple(one.shape) for one in none] == [(0, *one.shape[1:]) for one in own]
+
+
+def test_what_was_converted_is_kept_whole_or_made_again(made, starter, nuclei):
+    place = place_of("openvino", starter.digest, OPENVINO.version())
+    assert len(list(place.glob("*.xml"))) == len(list(place.glob("*.bin"))) == len(PARTS)
+    assert not list(place.parent.glob(".*"))  # nothing half made
+    for told, prepare in ((False, lambda: None), (True, (place / "mask-head.xml").unlink)):
+        prepare()
+        steps: list[str] = []
+        engine = choose_engine(
+            starter, "cpu", "openvino", images=lambda: [nuclei], count=1, on_step=steps.append
+        )
+        assert any("converting" in step for step in steps) == told
+        assert engine.spec is OPENVINO
+
+
+def test_boxes_that_people_draw_go_through_it(made, starter, nuclei):
+    answers = []
+    for engine in (None, made):
+        predictor = Predictor(starter, "cpu", engine=engine)
+        (run,) = predictor.run([nuclei], Thresholds(0.9))
+        answers.append(predictor.prompt(run, [[20, 20, 60, 60]], nuclei))
+    exact, other = answers
+    assert abs(exact.mask_probs - other.mask_probs).max() < 1e-3
+
+
+def _pooled(starter, nuclei):
+    return dense_parts(starter.network, nuclei)["box head"].example[0].shape[1:]
