@@ -21,6 +21,7 @@ import torchvision
 from benchmarks.after_network import run_after_network
 from benchmarks.by_hand import run_by_hand
 from benchmarks.clicks import run_clicks
+from benchmarks.daily import run_daily
 from benchmarks.editor import run_editor
 from benchmarks.end_to_end import run_end_to_end
 from benchmarks.engines import run_engines
@@ -37,6 +38,7 @@ from benchmarks.report import Report
 from benchmarks.review import run_review
 from benchmarks.screens import run_screens
 from benchmarks.sharing import run_sharing
+from benchmarks.slow_line import run_slow_line
 from benchmarks.team import run_team
 from benchmarks.thresholds import run_thresholds
 from maskrcnn_core.models.fetching import FETCH_VARIABLE
@@ -149,6 +151,12 @@ BENCHMARKS = (
         run_review,
     ),
     Benchmark(
+        "slow_line",
+        "A first review on a line of 1.5 Mbit/s",
+        "What a browser must fetch comes compressed and once.",
+        run_slow_line,
+    ),
+    Benchmark(
         "editor",
         "The editor on 12 MP with outlines of 200 corners",
         "The image follows the hand; a corner is on the screen within a frame, an edit is stored at once.",
@@ -159,6 +167,12 @@ BENCHMARKS = (
         "A crowded photo to a clean annotation: keys, clicks and drags",
         "The network's proposals are accepted at once; each missed object costs one drag.",
         run_by_hand,
+    ),
+    Benchmark(
+        "daily",
+        "A crowded photo, twice: from nothing with categories of one's own, and with a model",
+        "Each object costs one drag without a model, too; with one, most cost nothing.",
+        run_daily,
     ),
     Benchmark(
         "explained",

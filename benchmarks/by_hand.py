@@ -23,9 +23,9 @@ from maskrcnn_core.projects.store import Store
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-__all__ = ["run_by_hand"]
+__all__ = ["PHOTO", "Person", "Point", "correct_proposals", "run_by_hand"]
 
-_PHOTO = ("data", "photos", "33823288584_1d21cf0a26_k.jpg")
+PHOTO = ("data", "photos", "33823288584_1d21cf0a26_k.jpg")
 _TOLERANCE = 1.5  # pixels between a mask and the outline that somebody would click around it
 
 Point = tuple[int, int]
@@ -58,7 +58,7 @@ _MISSING = (
 def run_by_hand(quick: bool) -> Report:
     """Walks through where all that it needs is there; ``quick`` leaves the outlines out."""
     columns = ("with", "keys", "clicks", "drags", "waiting for answers")
-    photo = shared_file(*_PHOTO)
+    photo = shared_file(*PHOTO)
     found = None
     if photo is not None and mobile() is not None:
         weights = os.environ.get("MASKDESK_WEIGHTS") or str(shared_file("weights") or "")
@@ -98,7 +98,7 @@ def run_by_hand(quick: bool) -> Report:
 # -- in the browser ---------------------------------------------------------------------------------
 
 
-class _Person:
+class Person:
     """Somebody at the editor, whose keys, clicks and drags are counted."""
 
     def __init__(self, page: Page) -> None:
@@ -127,9 +127,9 @@ class _Person:
         self.page.mouse.up()
         self._wait()
 
-    def category(self, name: str) -> None:
-        """By its name: E unless it is asked for already, three letters, Enter."""
-        letters = name[:3]
+    def category(self, name: str, letters: str = "") -> None:
+        """By its name: E unless it is asked for already, three letters unless others are given, Enter."""
+        letters = letters or name[:3]
         if not self.page.locator("[data-part=category-picker]").is_visible():
             letters = f"e{letters}"
         self.did["keys"] += len(letters) + 1
@@ -159,17 +159,17 @@ def _measure(folder: str, photo: str, quick: bool) -> dict[str, Any] | None:
             context = browser.new_context(viewport={"width": 1700, "height": 1150})
             remember_name(context)
             page = context.new_page()
-            return {"version": browser.version, **_by_hand(page, address, folder, photo, quick)}
+            return {"version": browser.version, **correct_proposals(page, address, folder, photo, quick)}
 
 
-def _by_hand(page: Page, address: str, folder: str, photo: str, quick: bool) -> dict[str, Any]:
+def correct_proposals(page: Page, address: str, folder: str, photo: str, quick: bool) -> dict[str, Any]:
     page.goto(address)
     page.set_input_files("input[type=file]", photo, timeout=60_000)
     page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
     page.get_by_role("button", name="Correct masks").click()
     page.locator(".viewer[data-part=root][data-ready=true][data-status-counts]").wait_for(timeout=60_000)
     page.wait_for_timeout(1500)  # a person looks at it first
-    person = _Person(page)
+    person = Person(page)
     proposed = int((person.root.get_attribute("data-status-counts") or "0").split(",")[0])
     person.did["clicks"] += 1  # "Correct masks"
     person.key("Shift+k", "d", "Shift+a", "r")
@@ -187,7 +187,7 @@ def _by_hand(page: Page, address: str, folder: str, photo: str, quick: bool) -> 
     wanted = (person.root.get_attribute("data-status-counts") or "").split(",")
     store = Store(StorePlace.in_folder(Path(folder)))
     try:
-        (project,) = store.projects()
+        project = max(store.projects(), key=lambda one: one.id)
         accepted = [row.mask for row in store.instances(project.id) if row.status == "accepted"]
     finally:
         store.close()
