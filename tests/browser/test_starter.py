@@ -72,7 +72,12 @@ def test_a_photo_among_drawings_is_told_and_one_click_switches(desk, tmp_path):
     # The list of images beside the button grows with what is found: where it stands then, it stays.
     page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
     desk.settle()
-    page.get_by_role("button", name="Switch to Photos").click()
+    # The pointer rests where "Drawings" was chosen: on another button now, whose tip covers this one.
+    page.mouse.move(700, 500)
+    page.get_by_role("tooltip").wait_for(state="detached")
+    switch = page.get_by_role("button", name="Switch to Photos")
+    switch.scroll_into_view_if_needed()
+    switch.click()
     page.get_by_text("This looks like a photo").wait_for(state="detached")
     page.locator("[data-ready=true]:not([data-shown-count='0'])").wait_for(timeout=120_000)
 
