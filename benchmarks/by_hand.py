@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -14,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.browser import ROOT, chromium, remember_name, serve
+from benchmarks.processes import measure_apart
 from benchmarks.report import Claim, Report, seconds
-from benchmarks.scenes import mobile, shared_file
+from benchmarks.scenes import mobile, shared_file, weights_variable
 from maskrcnn_core.geometry.polygons import mask_to_polygons, simplify_polygons
 from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
 from maskrcnn_core.projects.store import Store
@@ -61,18 +60,10 @@ def run_by_hand(quick: bool) -> Report:
     photo = shared_file(*PHOTO)
     found = None
     if photo is not None and mobile() is not None:
-        weights = os.environ.get("MASKDESK_WEIGHTS") or str(shared_file("weights") or "")
         with tempfile.TemporaryDirectory(prefix="maskdesk-") as folder:
-            job = json.dumps({"folder": folder, "photo": str(photo), "quick": quick})
-            done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.by_hand", job],
-                cwd=ROOT,
-                env={**os.environ, "MASKDESK_WEIGHTS": weights} if weights else None,
-                check=True,
-                stdout=subprocess.PIPE,
-                text=True,
+            found = measure_apart(
+                "benchmarks.by_hand", weights_variable(), folder=folder, photo=str(photo), quick=quick
             )
-        found = json.loads(done.stdout.splitlines()[-1])
     if found is None:
         return Report(columns, (), (), (_MISSING,))
     did = found["did"]

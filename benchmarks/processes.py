@@ -9,10 +9,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.report import megabytes, seconds
 
-__all__ = ["Spent", "run_process"]
+__all__ = ["Spent", "measure_apart", "run_process"]
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -63,3 +64,22 @@ def run_process(command: Sequence[str], environment: Mapping[str, str] | None = 
     if code:
         raise RuntimeError(f"{' '.join(command)}: exit code {code}")
     return Spent(wall, cpu, peak * (1 if sys.platform == "darwin" else 1024))
+
+
+def measure_apart(module: str, environment: Mapping[str, str] | None = None, **job: object) -> Any:
+    """What a module of the benchmarks finds in a process of its own, which it prints last, as JSON.
+
+    Args:
+        module: run as ``python -m`` does, with the job as JSON.
+        environment: variables beside those of this process.
+        job: what it is told.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", module, json.dumps(job)],
+        cwd=_ROOT,
+        env={**os.environ, **(environment or {})},
+        check=True,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return json.loads(done.stdout.splitlines()[-1])

@@ -24,7 +24,16 @@ from maskrcnn_core.images.reading import read_image
 from maskrcnn_core.models.loading import get_model
 from maskrcnn_core.models.spec import LoadedModel
 
-__all__ = ["boxes_of", "candidates_of", "mask_probs_of", "mobile", "photo", "random_resnet50", "shared_file"]
+__all__ = [
+    "boxes_of",
+    "candidates_of",
+    "mask_probs_of",
+    "mobile",
+    "photo",
+    "random_resnet50",
+    "shared_file",
+    "weights_variable",
+]
 
 Floats = npt.NDArray[np.float32]
 Pixels = npt.NDArray[np.uint8]
@@ -76,6 +85,12 @@ def candidates_of(rows: int, seed: int = 0, input_size: tuple[int, int] = (800, 
 
 
 # --- photos -----------------------------------------------------------------------------------------
+
+
+def weights_variable() -> dict[str, str]:
+    """The variable by which an app finds `mobile`: as it is set, else of the shared folder, or none."""
+    weights = os.environ.get("MASKDESK_WEIGHTS") or str(shared_file("weights") or "")
+    return {"MASKDESK_WEIGHTS": weights} if weights else {}
 
 
 def shared_file(*parts: str) -> Path | None:

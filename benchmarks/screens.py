@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.browser import ROOT, chromium, remember_name, serve
+from benchmarks.processes import measure_apart
 from benchmarks.report import NOT_MEASURED, Claim, Report
-from benchmarks.scenes import mobile, shared_file
+from benchmarks.scenes import mobile, shared_file, weights_variable
 from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE
 from tests.browser.sizes import SIZES, Size, look_at_page
 
@@ -61,18 +61,14 @@ def run_screens(quick: bool) -> Report:
     found = None
     photos = [shared_file("data", "photos", name) for name in _PHOTOS]
     if None not in photos and mobile() is not None:
-        weights = os.environ.get("MASKDESK_WEIGHTS") or str(shared_file("weights") or "")
         with tempfile.TemporaryDirectory(prefix="maskdesk-") as folder:
-            job = json.dumps({"folder": folder, "photos": [str(photo) for photo in photos], "quick": quick})
-            done = subprocess.run(
-                [sys.executable, "-m", "benchmarks.screens", job],
-                cwd=ROOT,
-                env={**os.environ, "MASKDESK_WEIGHTS": weights} if weights else None,
-                check=True,
-                stdout=subprocess.PIPE,
-                text=True,
+            found = measure_apart(
+                "benchmarks.screens",
+                weights_variable(),
+                folder=folder,
+                photos=[str(photo) for photo in photos],
+                quick=quick,
             )
-        found = json.loads(done.stdout.splitlines()[-1])
     sizes = _sizes(quick)
     columns = ("page", *(f"{size.name}, {size.width} x {size.height}" for size in sizes))
     if found is None:

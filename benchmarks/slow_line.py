@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.browser import ROOT, chromium, remember_name, serve
+from benchmarks.processes import measure_apart
 from benchmarks.report import Claim, Report, seconds
 from benchmarks.scenes import shared_file
 from maskrcnn_core.images.reading import encode_jpeg
@@ -41,15 +41,7 @@ def run_slow_line(quick: bool) -> Report:
     """Visits the page as a browser that has never been there, and again."""
     columns = ("visit", "requests", "over the line", "at least, by its bytes", "until the picture")
     with tempfile.TemporaryDirectory(prefix="maskdesk-") as folder:
-        job = json.dumps({"folder": folder, "visits": 1 if quick else 3})
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.slow_line", job],
-            cwd=ROOT,
-            check=True,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-    found = json.loads(done.stdout.splitlines()[-1])
+        found = measure_apart("benchmarks.slow_line", folder=folder, visits=1 if quick else 3)
     if found is None:
         return Report(columns, (), (), (_NO_BROWSER,))
     rows = tuple(
