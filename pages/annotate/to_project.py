@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_mend"]
 
+_KEY = "mend"
+
 
 def draw_mend(state: UiState, predictor: Predictor | None) -> None:
     """Draw the button that leads to the editor, enabled once the current image has its run.
@@ -32,14 +34,15 @@ def draw_mend(state: UiState, predictor: Predictor | None) -> None:
     )
     asked = pressed(
         "Correct masks, add missed objects",
-        key="mend",
+        key=_KEY,
+        is_kept=True,
         disabled=not is_done,
         icon=":material/edit:",
         help="Puts the open images and the instances shown into a project, and opens the current one in the "
         "editor on the Review page. Every edit is kept there.",
     )
     if asked and predictor is not None:
-        with_name(state.project, partial(_mend, state, predictor))
+        with_name(state.project, _KEY, partial(_mend, state, predictor))
 
 
 def _mend(state: UiState, predictor: Predictor) -> None:

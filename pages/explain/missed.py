@@ -23,6 +23,7 @@ from pages.shared.texts import plain, show_core_errors
 
 __all__ = ["draw_missed"]
 
+_TAKE = "explain-take"
 _ANCHOR, _PROPOSAL, _MEANT, _WINNER = "#17becf", "#ff7f0e", "#2ca02c", "#ff4b4b"
 
 
@@ -128,7 +129,8 @@ def _draw_taking(look: Look, box: Box) -> None:
     key = (look.name, box)
     asked = pressed(
         "Add it as an instance anyway",
-        key="explain-take",
+        key=_TAKE,
+        is_kept=True,
         about=key,
         icon=":material/add_box:",
         help="The network makes a mask from your box. A project keeps it, and you can correct it there.",
@@ -140,7 +142,7 @@ def _draw_taking(look: Look, box: Box) -> None:
             with show_core_errors():
                 look.ui.taken[key] = _take(look, box)
 
-        with_name(look.state.project, take)
+        with_name(look.state.project, _TAKE, take)
     taken = look.ui.taken.get(key)
     if taken is None:
         return

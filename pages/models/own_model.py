@@ -23,7 +23,7 @@ from maskrcnn_core.models.loading import load_custom_model, load_trained_model
 from maskrcnn_core.models.spec import LoadedModel
 from pages.components.uploads import say_why_uploads_fail
 from pages.shared.notice import Notice
-from pages.shared.pressing import pressed
+from pages.shared.pressing import carrying_out, drop_press, pressed
 from pages.shared.session import UiState
 from pages.shared.texts import show_core_errors
 
@@ -32,6 +32,7 @@ __all__ = ["OWN_MODEL", "LookAt", "draw_own_model"]
 OWN_MODEL = "your-own-model"
 """The place of the form in the page's address."""
 
+_LOAD = "load-custom"
 _MOST_TYPED = 1 << 20
 _TYPED_CONFIG = "settings.config.txt"
 
@@ -88,9 +89,10 @@ def draw_own_model(state: UiState) -> None:
     say_why_uploads_fail("uploads")
     notice = state.of(Notice)
     notice.draw((*given.mark, state.model_key))
-    if not pressed("Load", key="load-custom", disabled=given.weights is None) or given.weights is None:
+    is_asked = pressed("Load", key=_LOAD, is_kept=True, disabled=given.weights is None)
+    if not is_asked or given.weights is None:
         return
-    with show_core_errors(), st.spinner("Loading ..."):
+    with carrying_out(_LOAD), show_core_errors(), st.spinner("Loading ..."):
         try:
             model = _load(given.weights, given)
         except NamesMissing as error:
@@ -105,6 +107,7 @@ def draw_own_model(state: UiState) -> None:
         state.of(LookAt).key = model.key
         categories = counted(len(model.label_map), "category", "categories")
         notice.say(f"Loaded {model.title}: {categories}. The Annotate page uses it now.")
+        drop_press(_LOAD)
         st.rerun()
 
 

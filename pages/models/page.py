@@ -8,9 +8,8 @@ from maskrcnn_core.models.spec import ModelSpec
 from pages.models.own_model import OWN_MODEL, LookAt, draw_own_model
 from pages.shared.cached import predictor_of
 from pages.shared.fetching import draw_fetch_setting
-from pages.shared.model_choice import download_model, shown_title
+from pages.shared.model_choice import draw_download, shown_title
 from pages.shared.model_summary import draw_summary
-from pages.shared.pressing import pressed
 from pages.shared.session import UiState, get_state
 from pages.shared.texts import harmless, plain, show_core_errors
 
@@ -37,12 +36,8 @@ def _draw_model(spec: ModelSpec, *, is_ready: bool) -> None:
         st.caption(plain(spec.pinning))
     if is_ready:
         st.caption(":material/check: Ready to use.")
-    elif spec.url and pressed(
-        f"Download ({spec.size_bytes / 1e6:.0f} MB)", key=f"get-{spec.key}", icon=":material/download:"
-    ):
-        with show_core_errors():
-            download_model(spec.key)
-            st.rerun()
+    elif spec.url:
+        draw_download(spec.key, f"Download ({spec.size_bytes / 1e6:.0f} MB)")
 
 
 def draw_made_of(state: UiState, specs: list[ModelSpec], ready: set[str]) -> None:

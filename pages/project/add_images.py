@@ -21,13 +21,14 @@ from pages.project.state import PageUi
 from pages.shared.cached import box_drawer
 from pages.shared.model_choice import shown_title
 from pages.shared.open_project import OpenProject
-from pages.shared.pressing import pressed
+from pages.shared.pressing import carrying_out, pressed
 from pages.shared.session import get_state
 from pages.shared.texts import plain, show_core_errors
 from pages.shared.whole import Whole
 
 __all__ = ["draw_images_in"]
 
+_FILL = "fill-boxes"
 _SHOWN = 20
 
 
@@ -156,12 +157,19 @@ def _draw_boxes(project: OpenProject, ui: PageUi, report: ImportReport) -> None:
         key=f"fill-model-{project.row.id}-{ui.upload_round}",
     )
     if not pressed(
-        "Turn them into proposals", draw=right.button, key="fill-boxes", type="primary", width="stretch"
+        "Turn them into proposals",
+        draw=right.button,
+        key=_FILL,
+        is_kept=True,
+        type="primary",
+        width="stretch",
     ):
         return
     with show_core_errors():
-        predictor = box_drawer(key).predictor
-        with get_state().of(Whole).work("Filling boxes ...") as show:
+        whole = get_state().of(Whole)
+        with carrying_out(_FILL):
+            predictor = box_drawer(key).predictor
+        with whole.work("Filling boxes ...") as show:
             filled = fill_boxes(
                 project.store,
                 project.row.id,

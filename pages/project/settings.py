@@ -104,6 +104,7 @@ def _draw_archive(project: OpenProject, ui: PageUi) -> None:
 
 
 def _draw_delete(project: OpenProject) -> None:
+    state = get_state()
     st.subheader("Delete")
     with st.popover("Delete this project", icon=":material/delete:", key=f"delete-{project.row.id}"):
         st.text(
@@ -115,7 +116,6 @@ def _draw_delete(project: OpenProject) -> None:
     if asked:
         with show_core_errors():
             delete_project(project.store, project.who, project.row)
-            state = get_state()
             state.project.open(None)
             st.query_params.clear()
             name = one_line(project.row.name)

@@ -105,17 +105,6 @@ def _draw_comparison(project: OpenProject, ui: PageUi, rows: list[SnapshotRow]) 
             key="snapshot-to",
         )
     left, right, last, _ = st.columns([1, 1, 1, 2])
-    is_asked = pressed(
-        "Compare", draw=left.button, icon=":material/difference:", key="compare-snapshots", width="stretch"
-    )
-    is_wanted = not project.row.is_archived and pressed(
-        "Go back to it",
-        draw=right.button,
-        icon=":material/restore:",
-        help="Brings images, categories and instances back to what is chosen under From.",
-        key="restore-snapshot",
-        width="stretch",
-    )
     last.download_button(
         "Export it",
         lambda: exported(project.store, by_id[first]),
@@ -125,6 +114,17 @@ def _draw_comparison(project: OpenProject, ui: PageUi, rows: list[SnapshotRow]) 
         help="What is chosen under From, as COCO JSON with the status of each instance.",
         on_click="ignore",
         key="export-snapshot",
+        width="stretch",
+    )
+    is_asked = pressed(
+        "Compare", draw=left.button, icon=":material/difference:", key="compare-snapshots", width="stretch"
+    )
+    is_wanted = not project.row.is_archived and pressed(
+        "Go back to it",
+        draw=right.button,
+        icon=":material/restore:",
+        help="Brings images, categories and instances back to what is chosen under From.",
+        key="restore-snapshot",
         width="stretch",
     )
     if is_wanted:

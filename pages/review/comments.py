@@ -17,7 +17,7 @@ from maskrcnn_core.projects.team.comments import (
 from pages.review.state import review_of
 from pages.shared.naming import with_name
 from pages.shared.open_project import OpenProject
-from pages.shared.pressing import pressed
+from pages.shared.pressing import drop_press, pressed
 from pages.shared.session import ProjectUi
 from pages.shared.texts import show_core_errors
 
@@ -64,19 +64,23 @@ def _draw_comment(project: OpenProject, ui: ProjectUi, image_id: int, one: Comme
         text = st.text_input(
             "Answer", max_chars=MOST_OF_A_COMMENT, key=f"answer-text-{key}-{len(one.answers)}"
         )
-        is_sent = pressed("Send the answer", key=f"send-answer-{key}", draw=st.form_submit_button)
-    if is_sent and text.strip():
-        _do(ui, lambda: add_answer(project.store, image_id, ui.who, one.id, text))
+        send = f"send-answer-{key}"
+        is_sent = pressed("Send the answer", key=send, draw=st.form_submit_button, is_kept=True)
+    if is_sent and not text.strip():
+        drop_press(send)
+    elif is_sent:
+        _do(ui, send, lambda: add_answer(project.store, image_id, ui.who, one.id, text))
     label = "Open it again" if one.is_resolved else "Resolve"
-    if pressed(label, draw=right.button, key=f"resolve-{key}-{one.is_resolved}", width="stretch"):
+    resolve = f"resolve-{key}-{one.is_resolved}"
+    if pressed(label, draw=right.button, key=resolve, is_kept=True, width="stretch"):
         wanted = not one.is_resolved
-        _do(ui, lambda: resolve_comment(project.store, image_id, ui.who, one.id, is_resolved=wanted))
+        _do(ui, resolve, lambda: resolve_comment(project.store, image_id, ui.who, one.id, is_resolved=wanted))
 
 
-def _do(ui: ProjectUi, act: Callable[[], object]) -> None:
+def _do(ui: ProjectUi, key: str, act: Callable[[], object]) -> None:
     def act_and_draw() -> None:
         act()
         st.rerun()
 
     with show_core_errors():
-        with_name(ui, act_and_draw)
+        with_name(ui, key, act_and_draw)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 
 import streamlit as st
 
@@ -27,11 +28,12 @@ from maskrcnn_core.projects.team.approvals import has_second_stage, verdict_of
 from maskrcnn_core.projects.team.assignments import WHOSE, assignee_of, own_queue
 from pages.review.state import LOOKS, Look, ReviewUi
 from pages.shared.open_project import OpenProject
-from pages.shared.pressing import pressed
+from pages.shared.pressing import drop_press, pressed
 from pages.shared.texts import harmless, show_core_errors
 
 __all__ = ["draw_accept_all", "draw_queue_choice", "keep_queue", "look_at"]
 
+_ACCEPT_ABOVE = "accept-above"
 _LOOKS: dict[Look, str] = {
     "annotate": "As filtered",
     "approve": "To approve",
@@ -233,12 +235,13 @@ def look_at(project: OpenProject, review: ReviewUi, image_id: int | None, instan
 
 def draw_accept_all(project: OpenProject, review: ReviewUi) -> None:
     """Offer to accept all proposals of the queue above a score, in one decision that can be undone."""
-    if pressed("Accept all above a score", icon=":material/done_all:", width="stretch", key="accept-above"):
-        _choose_accept_all(project, review)
+    title, icon = "Accept all above a score", ":material/done_all:"
+    if pressed(title, icon=icon, width="stretch", key=_ACCEPT_ABOVE, is_kept=True):
+        # A dialog: what it counts are all instances of the project, and that only when somebody asks.
+        put_away = partial(drop_press, _ACCEPT_ABOVE)
+        st.dialog(title, icon=icon, on_dismiss=put_away)(_choose_accept_all)(project, review)
 
 
-# A dialog: what it counts are all instances of the project, and that only when somebody asks.
-@st.dialog("Accept all above a score", icon=":material/done_all:")
 def _choose_accept_all(project: OpenProject, review: ReviewUi) -> None:
     least = st.slider("Scores from", 0.05, 1.0, 0.9, 0.01, key="accept-all-score")
     meant = proposals_from(project.store.facts(project.row.id), review.queue, review.wanted, least)
@@ -253,4 +256,5 @@ def _choose_accept_all(project: OpenProject, review: ReviewUi) -> None:
         with show_core_errors():
             changes = [Change("instance", f.id, f.version, {"status": "accepted"}) for f in meant]
             project.store.decide(project.row.id, project.who, ACCEPT_ALL, changes)
+            drop_press(_ACCEPT_ABOVE)
             st.rerun()

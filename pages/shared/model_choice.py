@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -14,14 +14,14 @@ from maskrcnn_core.models.loading import get_model
 from maskrcnn_core.models.spec import LoadedModel, ModelSpec
 from pages.shared.cached import predictor_of
 from pages.shared.domains import draw_domain_choice, fit_domain
-from pages.shared.pressing import pressed
+from pages.shared.pressing import carrying_out, drop_press, pressed
 from pages.shared.session import UiState
 from pages.shared.texts import harmless, plain, show_core_errors
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
-__all__ = ["download_model", "draw_model_choice", "draw_thresholds", "facts_of", "shown_title"]
+__all__ = ["draw_download", "draw_model_choice", "draw_thresholds", "facts_of", "shown_title"]
 
 _MOST_DETECTIONS = 2000
 
@@ -86,19 +86,30 @@ def shown_title(spec: ModelSpec) -> str:
 def _offer_download(key: str) -> None:
     spec = model_by_key(key)
     st.info(f"**{shown_title(spec)}**: {spec.knows} {spec.size_bytes / 1e6:.0f} MB, {spec.licence}.")
-    if pressed("Download", key=f"download-{key}", icon=":material/download:", width="stretch"):
-        with show_core_errors():
-            download_model(key)
+    draw_download(key, "Download", width="stretch")
+
+
+def draw_download(key: str, label: str, *, width: Literal["stretch", "content"] = "content") -> None:
+    """Offer to fetch a model's weights; once they are here, the page is drawn anew."""
+    press = f"download-{key}"
+    if pressed(label, key=press, is_kept=True, icon=":material/download:", width=width):
+        with carrying_out(press), show_core_errors():
+            _download(key, press)
+            drop_press(press)
             st.rerun()
 
 
-def download_model(key: str) -> None:
+def _download(key: str, press: str) -> None:
     """Fetch a model's weights with a progress bar; pressing Cancel keeps what is there for later."""
     place = st.empty()
     with place.container():
         bar = st.progress(0.0, text="Connecting ...")
         st.button(
-            "Cancel", key=f"cancel-download-{key}", help="The part already downloaded is kept and resumed."
+            "Cancel",
+            key=f"cancel-download-{key}",
+            help="The part already downloaded is kept and resumed.",
+            on_click=drop_press,
+            args=(press,),
         )
 
     def show(done: int, total: int | None) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import streamlit as st
 
 from maskrcnn_core.common.one_line import counted
 from pages.components.review_messages import MOST_OF_A_NAME, clean_name
-from pages.shared.pressing import pressed
+from pages.shared.pressing import drop_press, pressed
 from pages.shared.session import ProjectUi
 
 __all__ = ["draw_whose", "login_name", "with_name"]
@@ -24,16 +25,25 @@ def login_name() -> str:
     return ""
 
 
-def with_name(ui: ProjectUi, act: Callable[[], object]) -> None:
-    """Do what is written into a journal; first ask for the person's name, if nobody has given it."""
+def with_name(ui: ProjectUi, key: str, act: Callable[[], object]) -> None:
+    """Do what is written into a journal; first ask for the person's name, if nobody has given it.
+
+    To be called in every run until the name is there or the question was put away: a run that does not draw
+    it takes it off the screen. So the button keeps its press (``pressed(..., is_kept=True)``).
+
+    Args:
+        key: of the button; its press is forgotten with the answer.
+        act: draws nothing before it has done its work.
+    """
     if ui.who:
+        drop_press(key)
         act()
-    else:
-        _ask_first(ui, act)
+        return
+    put_away = partial(drop_press, key)
+    st.dialog("Whose decision is it?", icon=":material/badge:", on_dismiss=put_away)(_ask_first)(ui, key, act)
 
 
-@st.dialog("Whose decision is it?", icon=":material/badge:")
-def _ask_first(ui: ProjectUi, act: Callable[[], object]) -> None:
+def _ask_first(ui: ProjectUi, key: str, act: Callable[[], object]) -> None:
     with st.form("name-first", border=False):
         name = st.text_input(
             "Your name, for the journal",
@@ -49,6 +59,7 @@ def _ask_first(ui: ProjectUi, act: Callable[[], object]) -> None:
         )
     if is_said and clean_name(name):
         ui.call(clean_name(name))
+        drop_press(key)
         act()
         st.rerun()
 

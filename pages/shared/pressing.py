@@ -36,6 +36,7 @@ class Presses:
 
     _page: str = ""
     _held: dict[str, object] = field(default_factory=dict)
+    _reached: set[str] = field(default_factory=set)
 
     def begin_page(self, page: str) -> None:
         """Forget the presses on another page: nothing happens when somebody comes back to it."""
@@ -45,7 +46,9 @@ class Presses:
 
     def end_page(self) -> None:
         """Forget what a run that was drawn to its end did not ask for: its button is there no more."""
-        self._held.clear()
+        for key in self._held.keys() - self._reached:
+            self.let_go(key)
+        self._reached.clear()
 
     def hold(self, key: str, about: object) -> None:
         """Note a press, and what it is about."""
@@ -53,6 +56,7 @@ class Presses:
 
     def is_held(self, key: str, about: object) -> bool:
         """Whether a button was pressed about this; a press about anything else is forgotten."""
+        self._reached.add(key)
         if self._held.get(key, about) != about:
             self.let_go(key)
         return key in self._held
@@ -80,8 +84,8 @@ def pressed(
         label: as Streamlit's.
         key: unique in the app.
         draw: ``st.form_submit_button``, or the button of a column.
-        is_kept: the press holds until it was carried out (`carrying_out`): work that another run breaks off
-            begins again in that one.
+        is_kept: the press holds until it was carried out (`carrying_out`) or called off (`drop_press`): work
+            that another run breaks off begins again in that one, and a question that was asked stays.
         about: what the button acts on beside the open project, where that may change under a press.
         options: as Streamlit's.
     """
@@ -109,5 +113,5 @@ def carrying_out(key: str) -> Iterator[None]:
 
 
 def drop_press(key: str) -> None:
-    """Forget a press whose work somebody cancels."""
+    """Forget a press whose work somebody cancels, or whose question is answered."""
     get_state().of(Presses).let_go(key)

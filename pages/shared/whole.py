@@ -11,11 +11,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
+from typing import TypeVar
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import add_script_run_ctx
 
 __all__ = ["Whole"]
+
+_T = TypeVar("_T")
 
 _LOOK_SECONDS = 0.2
 
@@ -53,14 +57,23 @@ class Whole:
         Yields:
             A function that redraws it: the share that is done, in [0, 1], and a text.
         """
-        bar = st.progress(0.0, text=text)
+        # Not drawn by this thread either: a press that asked for the work is forgotten by now.
+        bar = _drawn_aside(lambda: st.progress(0.0, text=text))
 
         def show(share: float, text: str) -> None:
             self._shown = (share, text)
-            thread = threading.Thread(target=bar.progress, args=self._shown, name="progress")
-            add_script_run_ctx(thread).start()
-            thread.join()
+            _drawn_aside(lambda: bar.progress(share, text))
 
         with self._lock:
             self._shown = (0.0, text)
             yield show
+
+
+def _drawn_aside(draw: Callable[[], _T]) -> _T:
+    """Draw by a thread of its own, where the script's own place is, so that the script's run does not end."""
+    context = copy_context()
+    drawn: list[_T] = []
+    thread = threading.Thread(target=lambda: drawn.append(context.run(draw)), name="progress")
+    add_script_run_ctx(thread).start()
+    thread.join()
+    return drawn[0]

@@ -54,6 +54,12 @@ class ExplainPage:
         if details.get_attribute("open") is None:
             details.locator("summary").click()
 
+    def stand_still(self, *pictures):
+        """Waits until a stage is drawn with its pictures: as they arrive, what is below them moves."""
+        self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=60_000)
+        for scene in pictures:
+            self.picture(scene)
+
     def title(self, key):
         return self.page.get_by_role("heading", name=f"{NUMBERS[key]}. {STAGES[NUMBERS[key] - 1].title}")
 

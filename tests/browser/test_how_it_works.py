@@ -337,6 +337,7 @@ def test_what_is_opened_while_the_next_stage_is_drawn_stays_open(scene):
 
 def test_the_walk_is_taken_home_as_a_report_and_as_a_notebook(scene):
     page = scene.page
+    scene.stand_still("input")
     scene.unfold("Take it home")  # an earlier test on the same page may have
     for form, name in (("HTML report", "scene-1_walk.html"), ("Jupyter notebook", "scene-1_walk.ipynb")):
         choose(page, form)

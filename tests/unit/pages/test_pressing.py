@@ -154,3 +154,58 @@ def test_cancelled_work_does_not_begin_again():
     app.session_state["cancelled"] = True
     app.button(key="make").click().run()
     assert app.session_state["started"] == [1]
+
+
+def test_a_kept_press_waits_for_its_answer_and_goes_with_its_button():
+    def page():
+        import streamlit as st
+
+        from pages.shared.pressing import Presses, pressed
+        from pages.shared.session import get_state
+
+        is_there = st.session_state.get("is_there", True)
+        st.session_state["asked"] = is_there and pressed("Ask", key="ask", is_kept=True)
+        get_state().of(Presses).end_page()
+
+    app = AppTest.from_function(page).run()
+    assert not app.session_state["asked"]
+    app.button(key="ask").click().run()
+    app.run()
+    assert app.session_state["asked"]
+    app.session_state["is_there"] = False
+    app.run()
+    app.session_state["is_there"] = True
+    app.run()
+    assert not app.session_state["asked"]
+
+
+def asks_for_a_name():
+    import streamlit as st
+
+    from pages.shared.naming import with_name
+    from pages.shared.pressing import Presses, pressed
+    from pages.shared.session import get_state
+
+    state = get_state()
+    if pressed("Keep", key="keep", is_kept=True):
+        with_name(
+            state.project,
+            "keep",
+            lambda: st.session_state.setdefault("kept_by", []).append(state.project.who),
+        )
+    state.of(Presses).end_page()
+
+
+def test_a_question_stays_while_the_page_is_drawn_again():
+    app = AppTest.from_function(asks_for_a_name).run()
+    app.button(key="keep").click().run()
+    for _ in range(2):
+        assert [field.label for field in app.text_input] == ["Your name, for the journal"]
+        app.run()
+    app.text_input[0].set_value("Ann")
+    app.button(key="name-said").click().run()
+    assert app.session_state["kept_by"] == ["Ann"]
+    app.run()
+    assert not app.text_input and app.session_state["kept_by"] == ["Ann"]
+    app.button(key="keep").click().run()
+    assert not app.text_input and app.session_state["kept_by"] == ["Ann", "Ann"]

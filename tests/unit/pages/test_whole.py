@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from pages.shared.whole import Whole
 
@@ -53,3 +54,26 @@ def test_work_that_fails_lets_the_next_begin():
     whole.wait()
     with whole.work():
         pass
+
+
+def test_a_page_that_is_asked_for_again_does_not_keep_the_work_from_beginning():
+    def page():
+        import streamlit as st
+        from streamlit.runtime.scriptrunner import get_script_run_ctx
+        from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+
+        from pages.shared.pressing import pressed
+        from pages.shared.whole import Whole
+
+        done = st.session_state.setdefault("done", [])
+        if pressed("Take it", key="take"):
+            get_script_run_ctx().script_requests.request_rerun(RerunData())
+            with Whole().work("Taking it ..."):
+                done.append("taken")
+            st.text("Taken")
+            done.append("drawn")
+
+    app = AppTest.from_function(page).run()
+    app.button(key="take").click().run()
+    assert not app.exception
+    assert app.session_state["done"] == ["taken"], "the run ends with the next thing that it draws"
