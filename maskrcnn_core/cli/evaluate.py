@@ -13,9 +13,10 @@ from typing import Annotated, Any
 import typer
 
 from maskrcnn_core.cli.console import load_named_model
+from maskrcnn_core.cli.engines import chosen_engine
 from maskrcnn_core.cli.evaluate_files import EvaluateFiles, pixels_in
 from maskrcnn_core.cli.evaluate_report import Compared, print_report, report_as_json
-from maskrcnn_core.cli.options import MODEL_KEYS, DeviceOption, QuietOption, StretchOption
+from maskrcnn_core.cli.options import MODEL_KEYS, DeviceOption, EngineOption, QuietOption, StretchOption
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.common.refusals import Refusal
 from maskrcnn_core.common.terminal import bar_of, errors_told, tell, tell_refusals
@@ -31,6 +32,7 @@ from maskrcnn_core.formats.coco_file import boxes_refused
 from maskrcnn_core.formats.coco_reader import CocoReader
 from maskrcnn_core.formats.coco_results import read_results_file, result_lines
 from maskrcnn_core.images.reading import Stretch, read_image
+from maskrcnn_core.inference.engines.table import EXACT
 
 __all__ = ["evaluate"]
 
@@ -106,6 +108,7 @@ def evaluate(
         typer.Option(help="Write precision against recall of all images to this file, .png or .csv."),
     ] = None,
     device: DeviceOption = "auto",
+    engine: EngineOption = EXACT.key,
     stretch: StretchOption = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers and notes as JSON.")] = False,
     quiet: QuietOption = False,
@@ -135,7 +138,7 @@ def evaluate(
             compared = _compare_model(
                 truth=ground_truth,
                 images=images,
-                model=(model, names, device),
+                model=(model, names, device, engine),
                 pairs=map_ or [],
                 crowds=crowds,
                 save=save,
@@ -194,7 +197,7 @@ def _compare_model(
     *,
     truth: Path,
     images: Path,
-    model: tuple[str | None, Path | None, str],
+    model: tuple[str | None, Path | None, str, str],
     pairs: Sequence[str],
     crowds: Crowds,
     save: Path | None,
@@ -210,7 +213,7 @@ def _compare_model(
 
     read = read_with_bar(truth, images, _reading(crowds, stretch), quiet=quiet)
     tell_refusals(truth, read.refusals, read.notes)
-    name, names, device = model
+    name, names, device, engine = model
     loaded = load_named_model(name, names, download=False, quiet=quiet)
     limit = loaded.max_detections if limit is None else limit
     known = [category.name for category in loaded.label_map.categories]
@@ -220,7 +223,8 @@ def _compare_model(
             f"categories: none of the ground truth's ({listed(list(joined.unknown))}) is one of the model's "
             f"({listed(known)}); --map pedestrian=person says which are the same"
         )
-    found, predictor, limits = [], Predictor(loaded, device), LimitTally()
+    made = chosen_engine(loaded, device, engine, count=len(read.dataset.images), quiet=quiet)
+    found, predictor, limits = [], Predictor(loaded, device, engine=made), LimitTally()
     with bar_of(total=len(read.dataset.images), unit="image", quiet=quiet) as bar:
         for instances in find_on(predictor, read, joined.ids, max_detections=limit, limits=limits):
             found += instances
@@ -228,7 +232,7 @@ def _compare_model(
     columns = Columns.of(found)
     evaluation = compare(joined.truth, columns, max_detections=limit)
     notes = [*joined.notes, *_undecided_notes(read.unlearned, read.rejected)]
-    notes += filter(None, [unknown_note(joined, known, "the model's")])
+    notes += filter(None, [unknown_note(joined, known, "the model's"), made.description])
     notes += [*notes_on(joined.truth, columns, evaluation, limit), *limits.sentences()]
     _save(save, columns, joined.truth)
     return Compared(

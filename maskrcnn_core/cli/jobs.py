@@ -15,6 +15,7 @@ from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.common.terminal import errors_told, table, tell
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.errors import InputError
+from maskrcnn_core.inference.engines.table import AUTO
 from maskrcnn_core.models.catalog import model_by_key
 from maskrcnn_core.models.choice import best_of, check_domain
 from maskrcnn_core.models.domains import OWN, offered_names
@@ -132,11 +133,12 @@ def add_background_job(
     who: str,
     max_detections: int | None = None,
     domain: str | None = None,
+    engine: str = AUTO,
 ) -> None:
     """Queue a run of a model from the menu, by default the one that fits the project best, and report it.
 
     Raises:
-        InputError: if the model, the threshold or the categories cannot be used.
+        InputError: if the model, the threshold, the categories or the engine cannot be used.
         StoreError: if a job of this model is open in the project.
     """
     fit = Fit(store, project.id, domain)
@@ -150,6 +152,7 @@ def add_background_job(
             Thresholds().mask_threshold,
             spec.max_detections if max_detections is None else max_detections,
             mapping,
+            engine,
         )
     except ValueError as error:
         raise InputError(str(error)) from error
@@ -204,6 +207,8 @@ def show_jobs(name: ProjectArgument) -> None:
         for line in table(rows, right=(0, 4, 5, 6, 7, 8)):
             typer.echo(line)
         for job in found:
+            if job.engine:
+                typer.echo(f"job {job.id}: {job.engine}")
             if job.message:
                 typer.echo(f"job {job.id}: {job.message}")
             for sentence in job.failures[:_SHOWN] if job is found[0] else ():

@@ -13,6 +13,7 @@ from maskrcnn_core.cli.comments import list_comments
 from maskrcnn_core.cli.console import load_named_model
 from maskrcnn_core.cli.copies import duplicate, merge
 from maskrcnn_core.cli.damage import verify_projects
+from maskrcnn_core.cli.engines import chosen_engine
 from maskrcnn_core.cli.exchange import add_images, export_project, import_ground_truth
 from maskrcnn_core.cli.jobs import add_background_job, named_for, offered_for, open_store, project_named
 from maskrcnn_core.cli.jobs import app as job_app
@@ -20,6 +21,7 @@ from maskrcnn_core.cli.labelling import attributes, set_values, tag
 from maskrcnn_core.cli.options import (
     DeviceOption,
     DomainOption,
+    EngineOption,
     ProjectArgument,
     QuietOption,
     WhoOption,
@@ -37,6 +39,7 @@ from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.detection.limits import LimitTally
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.images.reading import Stretch
+from maskrcnn_core.inference.engines.table import AUTO, EXACT
 from maskrcnn_core.projects.db.damage import refuse_damage
 from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE
 from maskrcnn_core.projects.image_edits import images_named, remove_images
@@ -45,7 +48,7 @@ from maskrcnn_core.projects.proposals.category_matching import category_mapping
 from maskrcnn_core.projects.proposals.fit import Fit
 from maskrcnn_core.projects.proposals.proposing import offered_before, propose, told_counts
 from maskrcnn_core.projects.records import Entry
-from maskrcnn_core.projects.seeing import set_stretch
+from maskrcnn_core.projects.seeing import seen_as, set_stretch, stretch_of
 from maskrcnn_core.projects.store import Store
 from maskrcnn_core.projects.undo_report import NOTHING, kinds_of, tell_turn
 
@@ -190,6 +193,7 @@ def annotate_project(
         ),
     ] = None,
     device: DeviceOption = "auto",
+    engine: EngineOption = AUTO,
     background: Annotated[
         bool,
         typer.Option("--background", help="Only queue the job; the app or 'project work' runs it."),
@@ -208,14 +212,24 @@ def annotate_project(
             tell(f"dim images of the project are {_SEEN[stretch]} from now on; 'project undo' reverts this")
         if background:
             add_background_job(
-                store, project, model, score_threshold, given, name_for_journal(who), max_detections, domain
+                store,
+                project,
+                model,
+                score_threshold,
+                given,
+                name_for_journal(who),
+                max_detections,
+                domain,
+                engine,
             )
             return
         from maskrcnn_core.inference.predictor import Predictor
 
         fit = Fit(store, project.id, domain)
         loaded = load_named_model(model or named_for(fit), None, download=False, quiet=quiet)
-        predictor = Predictor(loaded, device)
+        count = store.images_to_run(project.id, seen_as(loaded.digest, stretch_of(store.project(project.id))))
+        made = chosen_engine(loaded, device, engine, count=count, quiet=quiet)
+        predictor, exact_only = Predictor(loaded, device, engine=made), engine == EXACT.key
         only = offered_for(store, project, fit, loaded, given, name_for_journal(who))
         mapping = category_mapping(store, project.id, predictor, given, only)
         try:
@@ -227,7 +241,9 @@ def annotate_project(
         except ValueError as error:
             raise InputError(str(error)) from error
         limits = LimitTally()
-        there, decided = offered_before(store, project.id, predictor, thresholds, mapping)
+        there, decided = offered_before(
+            store, project.id, predictor, thresholds, mapping, exact_only=exact_only
+        )
         with bar_of(total=None, unit="image", quiet=quiet) as bar:
 
             def show(done: int, total: int, _: str) -> None:
@@ -236,7 +252,14 @@ def annotate_project(
 
             try:
                 report = propose(
-                    store, project.id, predictor, thresholds, mapping, on_image=show, limits=limits
+                    store,
+                    project.id,
+                    predictor,
+                    thresholds,
+                    mapping,
+                    on_image=show,
+                    limits=limits,
+                    exact_only=exact_only,
                 )
             except KeyboardInterrupt:
                 bar.close()

@@ -171,6 +171,10 @@ class Predictor:
         self._complete_masks(run, rows, image)
         return run.detections(rows)
 
+    def engine_of(self, run: Run) -> str:
+        """Return what an export says of the engine that made a run; empty for the exact one."""
+        return self.engine.description if run.device == self.device.type else ""  # else it fell back
+
     def open(self, image: Pixels) -> Run:
         """Return a run without candidates, only with the image's feature maps, for boxes that people draw.
 

@@ -115,7 +115,14 @@ class Store(StoredRows):
 
     @again(twice_is_once=True)
     def save_run(
-        self, image_id: int, model_key: str, model_digest: str, *, candidates: str = "", failure: str = ""
+        self,
+        image_id: int,
+        model_key: str,
+        model_digest: str,
+        *,
+        candidates: str = "",
+        failure: str = "",
+        engine: str = "",
     ) -> None:
         """Keep what a model said of an image, in place of what it said before.
 
@@ -123,12 +130,14 @@ class Store(StoredRows):
             image_id, model_key, model_digest: of what, and by whom.
             candidates: digest of the packed run, or empty.
             failure: why there is no run, or empty.
+            engine: what ran the network, as an export says it; empty for the exact engine.
         """
         values = {
             "model_key": model_key,
             "candidates": candidates,
             "failure": failure,
             "offered": "",
+            "engine": engine,
             "made_at": datetime.now(UTC),
         }
         with self.writing() as connection:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, Table, Text, cast, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, Text, cast, exists, func, select
 from sqlalchemy.exc import IntegrityError
 
 from maskrcnn_core.common.one_line import one_line
@@ -319,17 +319,30 @@ class StoredRows:
             return {row.digest: row.jpeg for row in connection.execute(query)}
 
     @again(twice_is_once=True)
-    def kept_run(self, image_id: int, model_digest: str) -> str | None:
-        """Return the digest of a model's packed run for an image; ``None`` if it has none."""
+    def kept_run(self, image_id: int, model_digest: str, *, exact_only: bool = False) -> str | None:
+        """Return the digest of a model's packed run for an image; ``None`` if it has none.
+
+        Args:
+            image_id, model_digest: of what, and by whom.
+            exact_only: whether a run of any but the exact engine counts as none.
+        """
         query = select(ANSWER.c.candidates).where(
-            ANSWER.c.image_id == image_id, ANSWER.c.model_digest == model_digest, ANSWER.c.candidates != ""
+            ANSWER.c.image_id == image_id,
+            ANSWER.c.model_digest == model_digest,
+            ANSWER.c.candidates != "",
+            *_ran_exactly(exact_only),
         )
         with self.reading() as connection:
             return connection.execute(query).scalar_one_or_none()
 
     @again(twice_is_once=True)
-    def offered_images(self, project_id: int, model_digest: str, asked: str) -> set[int]:
-        """Return ids of the images in which a model's proposals were last offered just as ``asked``."""
+    def offered_images(
+        self, project_id: int, model_digest: str, asked: str, *, exact_only: bool = False
+    ) -> set[int]:
+        """Return ids of the images in which a model's proposals were last offered just as ``asked``.
+
+        ``exact_only`` leaves out those that any but the exact engine ran.
+        """
         query = (
             select(ANSWER.c.image_id)
             .join(IMAGE, IMAGE.c.id == ANSWER.c.image_id)
@@ -337,10 +350,35 @@ class StoredRows:
                 IMAGE.c.project_id == project_id,
                 ANSWER.c.model_digest == model_digest,
                 ANSWER.c.offered == asked,
+                *_ran_exactly(exact_only),
             )
         )
         with self.reading() as connection:
             return set(connection.execute(query).scalars())
+
+    @again(twice_is_once=True)
+    def images_to_run(self, project_id: int, model_digest: str) -> int:
+        """Return how many images of a project, of those whose files are there, have no run of a model."""
+        has_run = exists().where(
+            ANSWER.c.image_id == IMAGE.c.id, ANSWER.c.model_digest == model_digest, ANSWER.c.candidates != ""
+        )
+        query = select(func.count()).where(
+            IMAGE.c.project_id == project_id, ~IMAGE.c.gone, IMAGE.c.digest != "", ~has_run
+        )
+        with self.reading() as connection:
+            return connection.execute(query).scalar_one()
+
+    @again(twice_is_once=True)
+    def engines_of(self, project_id: int) -> set[tuple[int, str]]:
+        """Return what ran the networks other than the exact engine, each with the image's id."""
+        query = (
+            select(ANSWER.c.image_id, ANSWER.c.engine)
+            .join(IMAGE, IMAGE.c.id == ANSWER.c.image_id)
+            .where(IMAGE.c.project_id == project_id, ~IMAGE.c.gone, ANSWER.c.engine != "")
+            .distinct()
+        )
+        with self.reading() as connection:
+            return {(row.image_id, row.engine) for row in connection.execute(query)}
 
     @again(twice_is_once=True)
     def undoable(
@@ -409,6 +447,10 @@ class StoredRows:
             if isinstance(error.__cause__, IntegrityError):
                 raise StoreError(_taken(error.__cause__)) from error.__cause__
             raise
+
+
+def _ran_exactly(only: bool) -> tuple[ColumnElement[bool], ...]:
+    return (ANSWER.c.engine == "",) if only else ()
 
 
 def _used_at() -> ColumnElement[datetime]:

@@ -5,6 +5,7 @@ import streamlit as st
 from maskrcnn_core.models.catalog import all_models, ready_models
 from maskrcnn_core.models.domains import domain_by_key
 from maskrcnn_core.models.spec import ModelSpec
+from pages.models.engines import draw_engines
 from pages.models.own_model import OWN_MODEL, LookAt, draw_own_model
 from pages.shared.cached import predictor_of
 from pages.shared.fetching import draw_fetch_setting
@@ -51,13 +52,20 @@ def draw_made_of(state: UiState, specs: list[ModelSpec], ready: set[str]) -> Non
         st.session_state[_CHOICE], asked.key = next(wanted, keys[0]), ""
     key = st.selectbox("Model", keys, format_func=titles.__getitem__, key=_CHOICE)
     with show_core_errors():
-        model = predictor_of(state, key).model
-        draw_summary(model, key="summary")
+        predictor = predictor_of(state, key)
+        draw_summary(predictor.model, key="summary")
+        st.subheader("Engines", anchor="engines")
+        draw_engines(predictor)
 
 
 def draw_contents() -> None:
     """Draw what is on the page, which is long, as links in the sidebar, which has nothing else here."""
-    parts = (("Models", "models"), ("Inside a model", "inside-a-model"), ("Open your own weights", OWN_MODEL))
+    parts = (
+        ("Models", "models"),
+        ("Inside a model", "inside-a-model"),
+        ("Engines", "engines"),
+        ("Open your own weights", OWN_MODEL),
+    )
     st.sidebar.markdown("\n".join(f"- [{title}](#{anchor})" for title, anchor in parts))
 
 

@@ -12,6 +12,7 @@ from streamlit.delta_generator import DeltaGenerator
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.dataset.categories import LabelMap
 from maskrcnn_core.detection.candidates import SCORE_FLOOR
+from maskrcnn_core.inference.engines.table import AUTO, AUTO_TITLE, ENGINES
 from maskrcnn_core.models.catalog import MODELS, ready_models
 from maskrcnn_core.projects.category_edits import add_categories
 from maskrcnn_core.projects.proposals.fit import Fit
@@ -107,6 +108,7 @@ def _draw_new(project: OpenProject, ui: PageUi) -> None:
         10,
         key=f"job-limit-{key}",
     )
+    engine = _draw_engine(predictor.device.type)
     mapping = _draw_mapping(project, ui, predictor, fit)
     if not pressed(
         f"Run on all {counted(len(project.images), 'image')}",
@@ -122,11 +124,27 @@ def _draw_new(project: OpenProject, ui: PageUi) -> None:
             project.store,
             project.row.id,
             key,
-            JobSettings(threshold, model.nms_threshold, 0.5, int(limit), mapping),
+            JobSettings(threshold, model.nms_threshold, 0.5, int(limit), mapping, engine),
             project.who,
         )
         ensure_worker(project.store, anew=True)
         st.rerun()
+
+
+def _draw_engine(device: str) -> str:
+    """Draw the choice of an engine, of those that can run on a type of device, and return its key."""
+    specs = {spec.key: spec for spec in ENGINES if not spec.lack(device)}
+    key = st.selectbox(
+        "Engine",
+        [AUTO, *specs],
+        format_func=lambda k: specs[k].title if k in specs else AUTO_TITLE,
+        key="job-engine",
+        help="How the network is run. Automatic takes the fastest that many images are worth and that finds "
+        "the same; the Models page shows what was measured.",
+    )
+    if key in specs:
+        st.caption(plain(f"{specs[key].how} Speed: {specs[key].speed}."))
+    return key
 
 
 def _draw_mapping(project: OpenProject, ui: PageUi, predictor: Predictor, fit: Fit) -> dict[str, int]:
@@ -271,6 +289,8 @@ def _draw_job(project: OpenProject, job: JobRow, title: str) -> None:
         f"{job.done:,} of {counted(job.total, 'image')}, "
         + harmless(told_counts(job.proposed, job.replaced, job.there, job.decided))
     )
+    if job.engine:
+        st.caption(plain(f"{job.engine[:1].upper()}{job.engine[1:]}."))
     if job.message:
         st.text(job.message)
     if job.failed:

@@ -82,3 +82,8 @@ class Engine:
     def description(self) -> str:
         """What an export says of it; empty for the exact one."""
         return "" if self.equality is None else f"engine {self.spec.key} ({self.equality.text})"
+
+    @property
+    def told(self) -> str:
+        """What is said where its job is shown: which one runs, what was measured, and what is not used."""
+        return "; ".join((self.description or f"engine {self.spec.key}", *self.notes))

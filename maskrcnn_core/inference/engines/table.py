@@ -21,10 +21,13 @@ if TYPE_CHECKING:
 
     from maskrcnn_core.models.spec import LoadedModel
 
-__all__ = ["AUTO", "ENGINES", "EXACT", "engine_by_key"]
+__all__ = ["AUTO", "AUTO_TITLE", "ENGINES", "EXACT", "check_engine", "engine_by_key"]
 
 AUTO = "auto"
 """The fastest engine that a job is worth and whose bound holds; else the exact one."""
+
+AUTO_TITLE = "Automatic"
+"""Of :data:`AUTO`, as menus show it."""
 
 ROUNDING = Bound(box_pixels=0.05, score=0.003, mask_iou=0.98)
 """Of engines that add up the same numbers in another order."""
@@ -126,3 +129,13 @@ def engine_by_key(key: str) -> EngineSpec:
     close = get_close_matches(key.casefold(), keys, n=1)
     help_ = f"did you mean {close[0]}?" if close else f"choose one of {', '.join((AUTO, *keys))}"
     raise InputError(f"engine {key!r}: there is no such engine; {help_}")
+
+
+def check_engine(key: str) -> None:
+    """Check what a job asks for: ``auto``, or the key of a row.
+
+    Raises:
+        InputError: with the keys that there are.
+    """
+    if key != AUTO:
+        engine_by_key(key)

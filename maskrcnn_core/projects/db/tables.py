@@ -202,11 +202,12 @@ ANSWER = Table(
     Column("candidates", Text, nullable=False),
     Column("failure", Text, nullable=False),
     Column("offered", Text, nullable=False, server_default=text("''")),
+    Column("engine", Text, nullable=False, server_default=text("''")),
     Column("made_at", UtcTime, nullable=False),
     UniqueConstraint("image_id", "model_digest"),
 )
-"""A run of an image: the digest of its candidates' file, or why there is none; and how what it
-found has last been offered as instances; empty where it has not."""
+"""A run of an image: the digest of its candidates' file, or why there is none; how what it found has last
+been offered as instances, empty where it has not; and what ran it, empty for the exact engine."""
 
 JOURNAL = Table(
     "journal",
@@ -246,6 +247,7 @@ JOB = Table(
     Column("failed", Integer, nullable=False),
     Column("failures", JSON, nullable=False),
     Column("message", Text, nullable=False),
+    Column("engine", Text, nullable=False, server_default=text("''")),
     Column("worker", Text, nullable=False),
     Column("lost", Integer, nullable=False),
     Column("ran", Integer, nullable=False),
@@ -258,8 +260,9 @@ JOB = Table(
     Index("ix_job_state", "state"),
     CheckConstraint("state IN ('waiting', 'running', 'paused', 'cancelled', 'done', 'failed')", name="state"),
 )
-"""Runs of a model over a project, in the background; ``beat_at`` is the last sign of life of its worker,
-``lost`` counts workers that were lost since an image was last done."""
+"""Runs of a model over a project, in the background; ``engine`` says what runs the network, and is empty
+until that is known; ``beat_at`` is the last sign of life of its worker, ``lost`` counts workers that were
+lost since an image was last done."""
 
 SNAPSHOT = Table(
     "snapshot",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from maskrcnn_core.common.json_rows import parse_json
@@ -58,6 +58,8 @@ def export_coco(
     )
     document = {key: value for key, value in project.extra.items() if key != OURS}
     document.setdefault("info", {"description": project.name, "version": "1.0"})
+    engines = {engine for image_id, engine in store.engines_of(project_id) if image_id in coco_ids}
+    document["info"] = _with_engines(document["info"], sorted(engines))
     document.setdefault("licenses", [])
     members: dict[str, Iterable[bytes]] = {name: [dump_json(value)] for name, value in document.items()}
     members["images"] = dump_rows(_image_json(row) for row in images)
@@ -65,6 +67,14 @@ def export_coco(
     members["categories"] = dump_rows(_category_json(row) for row in categories)
     members[OURS] = [dump_json({"project": project_mark(project)})]
     return join_members(members)
+
+
+def _with_engines(info: object, engines: Sequence[str]) -> object:
+    """Add to a file's description what ran networks over its images, unless it stands there already."""
+    if not isinstance(info, Mapping) or not isinstance(said := info.get("description", ""), str):
+        return info  # an imported file's own form of it
+    parts = [said, *(engine for engine in engines if engine not in said)]
+    return info if len(parts) == 1 else {**info, "description": "; ".join(filter(None, parts))}
 
 
 def _image_json(row: ImageRow) -> dict[str, Any]:

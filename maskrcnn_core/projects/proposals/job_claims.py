@@ -32,6 +32,7 @@ __all__ = [
     "free_jobs",
     "go_on",
     "leave_job",
+    "write_engine",
     "write_progress",
 ]
 
@@ -148,6 +149,12 @@ def write_progress(store: Store, before: JobRow, worker: str, progress: Progress
         counts["lost"] = 0
     with store.writing() as connection:
         return set_columns(connection, before.id, worker, beat_at=utc_now(connection), **counts)
+
+
+def write_engine(store: Store, job_id: int, worker: str, engine: str) -> bool:
+    """Note what runs a worker's job; return ``False`` if the job is no longer this worker's."""
+    with store.writing() as connection:
+        return set_columns(connection, job_id, worker, engine=engine)
 
 
 def leave_job(store: Store, job_id: int, worker: str) -> None:

@@ -24,6 +24,7 @@ from sqlalchemy import (
 
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.errors import StoreError
+from maskrcnn_core.inference.engines.table import AUTO, EXACT
 from maskrcnn_core.projects.db.engine import APPLICATION_ID
 from maskrcnn_core.projects.db.tables import JOB
 from maskrcnn_core.projects.store import Store
@@ -67,6 +68,7 @@ class JobSettings:
         score_threshold, nms_threshold, mask_threshold, max_detections: as in
             :class:`~maskrcnn_core.detection.candidates.Thresholds`.
         mapping: the store's category id by the model's name of each category that is on.
+        engine: how the network is to be run: a key of the table of engines, or ``auto``.
 
     Raises:
         ValueError: naming the value that is out of range.
@@ -77,6 +79,7 @@ class JobSettings:
     mask_threshold: float
     max_detections: int
     mapping: Mapping[str, int]
+    engine: str = AUTO
 
     def __post_init__(self) -> None:
         _ = self.thresholds  # which checks the four
@@ -100,6 +103,7 @@ class JobSettings:
             "mask_threshold": self.mask_threshold,
             "max_detections": self.max_detections,
             "mapping": dict(self.mapping),
+            "engine": self.engine,
         }
 
     @classmethod
@@ -120,8 +124,11 @@ class JobSettings:
             for name, id_ in mapping.items()
         ):
             raise StoreError("job settings.mapping: expected category ids by name, got something else")
+        engine = value.get("engine", EXACT.key)  # the only one when older jobs were made
+        if not isinstance(engine, str):
+            raise StoreError(f"job settings.engine: expected a text, got {engine!r}")
         try:
-            return cls(numbers[0], numbers[1], numbers[2], limit, mapping)
+            return cls(numbers[0], numbers[1], numbers[2], limit, mapping, engine)
         except ValueError as error:
             raise StoreError(f"job settings: {error}") from error
 
@@ -175,6 +182,7 @@ class JobRow:
         failed: images without a run.
         failures: a sentence for each, up to :data:`FAILURES_KEPT`.
         message: for people: why it failed, or what the limits cut.
+        engine: for people: what runs the network, and why not another; empty until that is known.
         worker: who does it or did it last; empty if nobody has it in hand.
         made_at, made_by: when, in UTC, and by whom.
         started_at: its present or last go.
@@ -197,6 +205,7 @@ class JobRow:
     failed: int
     failures: tuple[str, ...]
     message: str
+    engine: str
     worker: str
     made_at: datetime
     made_by: str
@@ -323,6 +332,7 @@ def _job_row(row: Row[Any]) -> JobRow:
         failed=row.failed,
         failures=tuple(map(str, row.failures)),
         message=row.message,
+        engine=row.engine,
         worker=row.worker,
         made_at=row.made_at,
         made_by=row.made_by,

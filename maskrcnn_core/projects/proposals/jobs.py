@@ -25,6 +25,7 @@ from sqlalchemy import (
 
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import StoreError
+from maskrcnn_core.inference.engines.table import check_engine
 from maskrcnn_core.projects.db.tables import IMAGE, JOB
 from maskrcnn_core.projects.journal import check_who
 from maskrcnn_core.projects.proposals.job_rows import (
@@ -83,9 +84,10 @@ def add_job(store: Store, project_id: int, model_key: str, settings: JobSettings
 
     Raises:
         StoreError: if there is no such project, it is archived, or it has an open job of this model.
-        InputError: if ``who`` is nobody.
+        InputError: if ``who`` is nobody, or there is no such engine.
     """
     check_who(who)
+    check_engine(settings.engine)
     store.project(project_id)
     store.refuse_closed(project_id)
     with alone_with_jobs(store) as connection:
@@ -106,6 +108,7 @@ def add_job(store: Store, project_id: int, model_key: str, settings: JobSettings
             "settings": settings.to_json(),
             "state": "waiting",
             "message": "",
+            "engine": "",
             "worker": "",
             "lost": 0,
             "made_at": utc_now(connection),

@@ -83,19 +83,25 @@ def told_counts(proposed: int, replaced: int, there: Mapping[str, int], decided:
 
 
 def offered_before(
-    store: Store, project_id: int, predictor: Predictor, thresholds: Thresholds, mapping: Mapping[int, int]
+    store: Store,
+    project_id: int,
+    predictor: Predictor,
+    thresholds: Thresholds,
+    mapping: Mapping[int, int],
+    *,
+    exact_only: bool = False,
 ) -> tuple[int, int]:
     """Return what the images hold that :func:`propose` would pass over, as just so has been offered there.
 
     Args:
-        store, project_id, predictor, thresholds, mapping: as in :func:`propose`.
+        store, project_id, predictor, thresholds, mapping, exact_only: as in :func:`propose`.
 
     Returns:
         How many of this model's instances of these categories are open proposals, and how many people have
         decided on or changed since.
     """
     key = seen_as(predictor.model.digest, stretch_of(store.project(project_id)))
-    finished = store.offered_images(project_id, key, _asked_for(thresholds, mapping))
+    finished = store.offered_images(project_id, key, _asked_for(thresholds, mapping), exact_only=exact_only)
     categories = set(mapping.values())
     own = [
         fact
@@ -117,6 +123,7 @@ def propose(
     on_report: Callable[[ProposeReport], object] | None = None,
     cancelled: Callable[[], bool] = lambda: False,
     limits: LimitTally | None = None,
+    exact_only: bool = False,
 ) -> ProposeReport:
     """Ask a model about every image of a project, and offer what it finds.
 
@@ -135,6 +142,7 @@ def propose(
         on_report: called with the report so far, before the first of them and after each.
         cancelled: asked before each image; what was done stays.
         limits: takes note of what the limits left out.
+        exact_only: whether images that another engine ran are run again.
 
     Raises:
         StoreError: if the store cannot be written.
@@ -144,7 +152,7 @@ def propose(
     store.refuse_closed(project_id)
     stretch = stretch_of(store.project(project_id))
     asked, seen = _asked_for(thresholds, mapping), seen_as(model.digest, stretch)
-    finished = store.offered_images(project_id, seen, asked)
+    finished = store.offered_images(project_id, seen, asked, exact_only=exact_only)
     open_ = [image for image in images if image.id not in finished]
     offered = ran = 0
     counts = OfferCounts()
@@ -171,7 +179,7 @@ def propose(
         if cancelled():
             return report(was_cancelled=True)
         try:
-            outcome, is_new = _run_of(store, image, predictor, thresholds, stretch)
+            outcome, is_new = _run_of(store, image, predictor, thresholds, stretch, exact_only=exact_only)
             if isinstance(outcome, Failure):
                 failed.append(f"{one_line(image.file_name)}: {outcome.reason}")
             else:
@@ -204,12 +212,18 @@ def _asked_for(thresholds: Thresholds, mapping: Mapping[int, int]) -> str:
 
 
 def _run_of(
-    store: Store, image: ImageRow, predictor: Predictor, thresholds: Thresholds, stretch: Stretch
+    store: Store,
+    image: ImageRow,
+    predictor: Predictor,
+    thresholds: Thresholds,
+    stretch: Stretch,
+    *,
+    exact_only: bool,
 ) -> tuple[Run | Failure, bool]:
     """Return the network's run, an earlier one if there is one; and whether it ran now."""
     model = predictor.model
     key = seen_as(model.digest, stretch)
-    kept = store.kept_run(image.id, key)
+    kept = store.kept_run(image.id, key, exact_only=exact_only)
     if kept is not None:
         return unpack_run(store.blobs.get(kept)), False
     try:
@@ -226,6 +240,7 @@ def _run_of(
         key,
         candidates=store.blobs.put(pack_run(outcome)) if isinstance(outcome, Run) else "",
         failure=outcome.reason if isinstance(outcome, Failure) else "",
+        engine=predictor.engine_of(outcome) if isinstance(outcome, Run) else "",
     )
     return outcome, True
 

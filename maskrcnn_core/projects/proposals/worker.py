@@ -29,6 +29,7 @@ from sqlalchemy.exc import DBAPIError
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.detection.limits import LimitTally
 from maskrcnn_core.errors import CoreError, InputError, StoreError
+from maskrcnn_core.inference.engines.table import EXACT
 from maskrcnn_core.models.catalog import model_by_key
 from maskrcnn_core.models.loading import load_model
 from maskrcnn_core.models.pins import is_current
@@ -36,10 +37,13 @@ from maskrcnn_core.projects.db.location import StorePlace
 from maskrcnn_core.projects.proposals import job_claims, jobs
 from maskrcnn_core.projects.proposals.job_rows import JobRow, JobSettings, Progress
 from maskrcnn_core.projects.proposals.proposing import ProposeReport, propose, told_counts
+from maskrcnn_core.projects.seeing import seen_as, stretch_of
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.synthetic.samples import pixels_for
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
+    from maskrcnn_core.models.spec import LoadedModel
 
 __all__ = [
     "StopAsked",
@@ -87,13 +91,13 @@ def work_off(
         StoreError: if the store cannot be asked for jobs.
     """
     name = f"{worker_prefix(os.getpid())}{uuid.uuid4().hex[:8]}"
-    predictors = _Predictors()
+    models = _Models()
     count, idle_since = 0, time.monotonic()
     while not stop():
         job = job_claims.claim_job(store, name)
         if job is not None:
             count += 1
-            _Go(store, job, name, on_event, stop).do(predictors)
+            _Go(store, job, name, on_event, stop).do(models)
             idle_since = time.monotonic()
         elif idle_seconds is not None and time.monotonic() - idle_since >= idle_seconds:
             break
@@ -107,21 +111,19 @@ def worker_prefix(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}:"
 
 
-class _Predictors:
-    """The predictor of the last model: jobs of one model load it once, and no two models share memory."""
+class _Models:
+    """The last model: its jobs load it once, and no two models share memory."""
 
     def __init__(self) -> None:
-        self._last: Predictor | None = None
+        self._last: LoadedModel | None = None
 
-    def get(self, key: str) -> Predictor:
+    def get(self, key: str) -> LoadedModel:
         spec = model_by_key(key)
         last = self._last
         # A file that was trained again has another SHA-256, and is another model under the same key.
-        if last is None or last.model.key != key or not is_current(spec, last.model.digest):
-            from maskrcnn_core.inference.predictor import Predictor
-
+        if last is None or last.key != key or not is_current(spec, last.digest):
             self._last = last = None  # before the next one comes
-            self._last = last = Predictor(load_model(spec))
+            self._last = last = load_model(spec)
         return last
 
 
@@ -139,13 +141,13 @@ class _Go:
         self._ran = 0
         self._limits = LimitTally()
 
-    def do(self, predictors: _Predictors) -> None:
+    def do(self, models: _Models) -> None:
         """Do a job: whatever happens, its row says so, and nothing but an interrupt comes out of here."""
         self._tell("begins")
         try:
             with self._signs_of_life():
                 try:
-                    self._end(self._run_again(predictors))
+                    self._end(self._run_again(models))
                 except CoreError as error:
                     self._fail(str(error))
                 except Exception as error:
@@ -183,14 +185,14 @@ class _Go:
         job_claims.end_job(self._store, self._job.id, self._worker, "failed", message)
         self._tell(f"failed: {message}")
 
-    def _run_again(self, predictors: _Predictors) -> ProposeReport:
+    def _run_again(self, models: _Models) -> ProposeReport:
         """Run until nothing is left. A database that is locked or gone for a moment ends no long job."""
         tries = 0
         while True:
             before = self._ran
             try:
                 self._job = jobs.job(self._store, self._job.id)  # with the counts of earlier goes
-                return self._run(predictors)
+                return self._run(models)
             except StoreError as error:
                 tries = 1 if self._ran > before else tries + 1
                 if tries >= TRIES or self._stop() or not isinstance(error.__cause__, DBAPIError):
@@ -198,10 +200,10 @@ class _Go:
                 self._tell(f"retrying: {error}")
                 time.sleep(2.0**tries)
 
-    def _run(self, predictors: _Predictors) -> ProposeReport:
+    def _run(self, models: _Models) -> ProposeReport:
         settings = self._job.settings
         _check_categories(self._store, self._job.project_id, settings)
-        predictor = predictors.get(self._job.model_key)
+        predictor = self._predictor(models.get(self._job.model_key), settings.engine)
         mapping = _labels(predictor, settings)
         save = self._saver()
 
@@ -220,7 +222,24 @@ class _Go:
             on_report=save,
             cancelled=must_end,
             limits=self._limits,
+            exact_only=settings.engine == EXACT.key,
         )
+
+    def _predictor(self, model: LoadedModel, engine: str) -> Predictor:
+        """Return the model with the engine for as many images as are still to be run, and note which."""
+        from maskrcnn_core.inference.engines.choosing import choose_engine  # with torch
+        from maskrcnn_core.inference.predictor import Predictor
+
+        stretch = stretch_of(self._store.project(self._job.project_id))
+        made = choose_engine(
+            model,
+            key=engine,
+            images=lambda: pixels_for(model.domains),
+            count=self._store.images_to_run(self._job.project_id, seen_as(model.digest, stretch)),
+            on_step=lambda step: self._tell(f"engine: {step} ..."),
+        )
+        job_claims.write_engine(self._store, self._job.id, self._worker, made.told)
+        return Predictor(model, engine=made)
 
     def _saver(self) -> Callable[[ProposeReport], None]:
         """Write reports into the job's row. The first one comes before the first image."""

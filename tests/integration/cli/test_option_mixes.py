@@ -42,6 +42,7 @@ VALUES = {
         "--model": LEFT_OUT,
         "--names": LEFT_OUT,
         "--device": LEFT_OUT,
+        "--engine": LEFT_OUT,
         "--stretch": LEFT_OUT,
         "--save": LEFT_OUT,
         "--max-detections": "5",

@@ -58,9 +58,16 @@ def in_state(store, project, state):
 
 
 def test_settings_come_back_as_they_were():
-    settings = JobSettings(0.25, 0.3, 0.4, 7, {"Zelle 細胞": 3, "b": 9})
+    settings = JobSettings(0.25, 0.3, 0.4, 7, {"Zelle 細胞": 3, "b": 9}, "folded")
     assert JobSettings.from_json(settings.to_json()) == settings
     assert settings.thresholds.max_detections == 7 and settings.thresholds.mask_threshold == 0.4
+
+
+def test_jobs_from_before_there_were_engines_run_exactly():
+    older = {key: value for key, value in SETTINGS.to_json().items() if key != "engine"}
+    assert JobSettings.from_json(older).engine == "exact" and SETTINGS.engine == "auto"
+    with pytest.raises(StoreError, match=r"job settings\.engine: expected a text, got 3"):
+        JobSettings.from_json(older | {"engine": 3})
 
 
 def test_settings_do_not_change_with_what_they_were_made_of():
@@ -157,6 +164,7 @@ def row(**values):
         "id": 1,
         "project_id": 1,
         "model_key": "m",
+        "engine": "engine exact",
         "state": "running",
         "there": {},
         "failures": (),

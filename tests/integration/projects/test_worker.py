@@ -1,5 +1,6 @@
 """Workers: real processes over real projects, stopped in every way there is; nothing is lost or doubled."""
 
+import json
 import os
 import signal
 import subprocess
@@ -13,10 +14,11 @@ import pytest
 from sqlalchemy import make_url, select
 from sqlalchemy.exc import OperationalError
 
-from maskrcnn_core.errors import StoreError
+from maskrcnn_core.errors import InputError, StoreError
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace, find_place
 from maskrcnn_core.projects.db.tables import ANSWER
+from maskrcnn_core.projects.exchange.coco_out import export_coco
 from maskrcnn_core.projects.exchange.images_in import import_images
 from maskrcnn_core.projects.proposals import job_claims, jobs, supervising, worker
 from maskrcnn_core.projects.proposals.job_rows import JobSettings
@@ -310,6 +312,74 @@ def test_images_that_fail_are_named_and_the_others_are_done(store):
     assert (done.state, done.done, done.total, done.failed) == ("done", 3, 3, 1)
     assert done.failures[0].startswith("1.png: ") and "damaged" in done.failures[0]
     assert len(kept_runs(store)) == 2
+
+
+@ON_SQLITE
+def test_what_ran_is_kept_with_the_job_and_the_runs_and_said_by_the_export(store, monkeypatch):
+    nuclei = draw_scene(300_000, "fluorescence").pixels[:200, :240]
+    monkeypatch.setattr(worker, "pixels_for", lambda _: [nuclei])
+    project = make_project(store, images=2)
+
+    def run(engine, **changed):
+        job = add(store, project, engine=engine, **changed)
+        assert job.engine == ""
+        work_off(store)
+        done = jobs.job(store, job.id)
+        assert done.state == "done", done.message
+        return done.engine
+
+    assert run("auto") == "engine exact"  # two images are not worth another
+    exact = kept_runs(store)
+    assert "engine" not in said_by_export(store, project)
+    assert run("folded", score_threshold=0.6).startswith("engine folded (of ")
+    assert kept_runs(store) == exact, "the exact runs are as good"
+    import_images(store, project, "ann", list(PICTURES.items())[2:4])
+    told = run("folded")
+    by_image = dict(store.engines_of(project))
+    assert set(by_image.values()) == {told} and not set(by_image) & set(exact)
+    assert said_by_export(store, project) == f"Shapes; {told}"
+    folded = kept_runs(store)
+    assert run("auto", score_threshold=0.7) == "engine exact" and kept_runs(store) == folded
+    run("exact")
+    assert not store.engines_of(project)
+    assert {id_: kept_runs(store)[id_] for id_ in exact} == exact, "what ran exactly does not run again"
+    assert said_by_export(store, project) == "Shapes"
+
+
+def said_by_export(store, project):
+    return json.loads(export_coco(store, project))["info"]["description"]
+
+
+def test_a_file_that_came_with_a_description_keeps_it_and_says_each_engine_once(store):
+    info = {"description": "Theirs; engine folded (a)", "year": 2017}
+    project = store.create_project("P", "ann", extra={"info": info}).id
+    import_images(store, project, "ann", list(PICTURES.items())[:2])
+    for image, engine in zip(store.images(project), ("engine folded (a)", "engine other (b)"), strict=True):
+        store.save_run(image.id, "starter", "d" * 64, candidates=store.blobs.put(b"run"), engine=engine)
+    assert json.loads(export_coco(store, project))["info"] == {
+        "description": "Theirs; engine folded (a); engine other (b)",
+        "year": 2017,
+    }
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"), [("fold", "did you mean folded"), ("x", "one of auto, exact")]
+)
+@ON_SQLITE
+def test_an_unknown_engine_is_refused_when_the_job_is_made(store, engine, message):
+    project = make_project(store, images=1)
+    with pytest.raises(InputError, match=message):
+        add(store, project, engine=engine)
+    assert not jobs.jobs_of(store, project)
+
+
+@ON_SQLITE
+def test_an_engine_that_cannot_run_here_fails_its_job_and_says_why(store):
+    project = make_project(store, images=1)
+    job = add(store, project, engine="cuda")
+    work_off(store)
+    failed = jobs.job(store, job.id)
+    assert failed.state == "failed" and "engine cuda runs on cuda" in failed.message
 
 
 @pytest.mark.parametrize(

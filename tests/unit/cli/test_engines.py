@@ -1,8 +1,11 @@
 import json
 
+import pytest
+
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.inference.engines.table import ENGINES
 from maskrcnn_core.synthetic.samples import draw_sample
+from maskrcnn_core.synthetic.scenes import write_scenes
 from tests.builders.cli import invoke
 
 
@@ -36,3 +39,18 @@ def test_the_export_says_what_ran(tmp_path, monkeypatch):
     assert invoke(*asked, "--engine", "folded").exit_code == 0
     said = json.loads(out.read_bytes())["info"]["description"]
     assert "; engine folded (of " in said and "boxes within" in said
+
+
+def test_evaluate_runs_exactly_unless_asked_and_says_what_ran(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(
+        "maskrcnn_core.cli.engines.pixels_for", lambda _: [draw_sample("fluorescence")[:160, :200]]
+    )
+    write_scenes(tmp_path, [1])
+    given = ("--ground-truth", tmp_path / "instances.json", "--images", tmp_path / "images")
+    asked = ("evaluate", *given, "--model", "starter", "--json", "-q")
+    exact, folded = (json.loads(invoke(*asked, *more).stdout) for more in ((), ("--engine", "folded")))
+    assert not any("engine" in note for note in exact["notes"])
+    assert any(note.startswith("engine folded (of ") for note in folded["notes"])
+    assert folded["mask"]["AP"] == pytest.approx(exact["mask"]["AP"], abs=0.01)
+    assert exact["mask"]["AP"] > 0.2

@@ -15,6 +15,7 @@ from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.synthetic.samples import draw_sample
 from maskrcnn_core.synthetic.scenes import draw_scene, write_scenes
 
 
@@ -156,6 +157,36 @@ def test_wrong_usage_is_told_in_one_line_and_makes_nothing(arguments, message):
     assert result.exit_code == 2
     assert message in result.stderr and len(result.stderr.strip().splitlines()) == 1
     assert [line.split()[0] for line in told("list").splitlines()[1:]] == ["Mine"]
+
+
+def test_an_engine_is_taken_and_what_ran_stands_in_the_export(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        "maskrcnn_core.cli.engines.pixels_for", lambda _: [draw_sample("fluorescence")[:160, :200]]
+    )
+    (tmp_path / "a.png").write_bytes(encode_png(draw_scene(200_000).pixels[:200, :240]))
+    told("new", "Shapes", "--categories", "circle,square,triangle")
+    told("add", "Shapes", tmp_path / "a.png", "--quiet")
+    annotate = ("annotate", "Shapes", "--model", "starter", "--quiet", "--engine")
+    assert "1 image done, 1 of them new" in told(*annotate, "folded")
+    assert "0 of them new" in told(*annotate, "auto"), "what is there is good enough"
+    out = tmp_path / "out.json"
+    told("export", "Shapes", "--out", out)
+    assert json.loads(out.read_text())["info"]["description"].startswith("Shapes; engine folded (of ")
+    assert "1 of them new" in told(*annotate, "exact"), "the very bits are asked for"
+    told("export", "Shapes", "--out", out)
+    assert json.loads(out.read_text())["info"]["description"] == "Shapes"
+    assert "did you mean folded" in invoke(*annotate, "fold").stderr
+
+
+def test_a_job_takes_its_engine_with_it(tmp_path):
+    (tmp_path / "a.png").write_bytes(encode_png(draw_scene(200_000).pixels[:200, :240]))
+    told("new", "Shapes", "--categories", "circle")
+    told("add", "Shapes", tmp_path / "a.png", "--quiet")
+    job = ("annotate", "Shapes", "--model", "starter", "--background", "--engine")
+    assert invoke(*job, "fold").exit_code == 2
+    told(*job, "exact")
+    told("work", "--once")
+    assert told("jobs", "Shapes").splitlines()[-1].endswith(": engine exact")
 
 
 @pytest.mark.parametrize("map_", [(), ("--map", "circle=vehicle")])

@@ -17,8 +17,9 @@ from maskrcnn_core.inference.engines.dense import PARTS, dense_parts, level_name
 from maskrcnn_core.inference.engines.equality import Bound, compare_detections
 from maskrcnn_core.inference.engines.folded import folded
 from maskrcnn_core.inference.engines.half import in_half
-from maskrcnn_core.inference.engines.kept import place_of
+from maskrcnn_core.inference.engines.kept import keep_equality, place_of
 from maskrcnn_core.inference.engines.spec import Engine
+from maskrcnn_core.inference.engines.standing import standings
 from maskrcnn_core.inference.engines.table import ENGINES, EXACT, engine_by_key
 from maskrcnn_core.inference.predictor import Predictor
 from maskrcnn_core.models.catalog import STARTER_FILE
@@ -140,6 +141,21 @@ def _wrong():
         return network
 
     return replace(FOLDED, key="wrong", build=build, worth_from=1)
+
+
+def test_each_engine_stands_as_it_was_measured(starter, made):
+    def word(key):
+        return next(one for one in standings(starter.digest, "cpu") if one.spec.key == key)
+
+    assert [one.spec for one in standings(starter.digest, "cpu")] == list(ENGINES)
+    assert word("exact").word == "defines the result"
+    assert word("cuda").word == "cannot run here" and "the device is cpu" in word("cuda").reason
+    assert word("folded").word == "not compared yet"
+    place = place_of("folded", starter.digest, FOLDED.version())
+    keep_equality(place, made.equality)
+    assert word("folded").word == "finds the same" and word("folded").equality == made.equality
+    keep_equality(place, replace(made.equality, score=0.5))
+    assert word("folded").word == "not used" and "a score changed by 0.5" in word("folded").reason
 
 
 # -- what runs --------------------------------------------------------------------------------------

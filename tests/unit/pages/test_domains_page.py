@@ -7,11 +7,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.inference.engines.spec import EngineSpec
+from maskrcnn_core.inference.engines.table import ENGINES
 from maskrcnn_core.models.catalog import MODELS, model_by_key
 from maskrcnn_core.models.domains import DOMAINS, OWN
 from maskrcnn_core.synthetic.samples import SAMPLES, sample_png
 from maskrcnn_core.synthetic.scenes import draw_scene
 from maskrcnn_core.training.domain_rule.sources import in_grey
+from pages.models import engines
 
 ROOT = Path(__file__).parents[3]
 UNSEEN = 300_000
@@ -218,6 +221,30 @@ def test_a_camera_is_beside_the_drop_zone_and_off_until_it_is_asked_for(app):
     app.toggle(key="camera-on").set_value(True).run()
     assert_fine(app)
     assert len(app.get("camera_input")) == 1
+
+
+def test_engines_stand_with_what_was_measured_and_are_compared_when_asked(app, monkeypatch):
+    nuclei = draw_scene(UNSEEN, "fluorescence").pixels[:200, :240]
+    monkeypatch.setattr(engines, "pixels_for", lambda _: [nuclei])
+    # The others take their time, and have tests of their own.
+    monkeypatch.setattr(EngineSpec, "lack", lambda self, _: "" if self in ENGINES[:2] else "not here")
+    app.switch_page("pages/models/page.py").run()
+    app.selectbox(key="summary-choice").set_value("starter").run()
+    assert_fine(app)
+
+    def stands():
+        table = next(frame.value for frame in app.dataframe if "beside exact" in frame.value)
+        return table.set_index("engine")
+
+    assert stands().loc["Folded", "beside exact"] == "not compared yet"
+    assert any("cannot run here: not here" in row.value.replace("\\", "") for row in app.caption)
+    app.button(key="compare-engines").click().run()
+    assert_fine(app)
+    row = stands().loc["Folded"]
+    assert row["beside exact"] == "finds the same" and row["same"] == 1
+    assert row["box moved (px)"] <= 0.05 and row["score changed"] <= 0.003 and row["mask IoU"] >= 0.98
+    app.run()
+    assert "compare-engines" not in [button.key for button in app.button], "nothing is left to compare"
 
 
 def test_no_figure_of_a_model_stands_without_its_images(app):

@@ -4,11 +4,13 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.inference.engines.table import AUTO
 from maskrcnn_core.inference.predictor import Predictor
 from maskrcnn_core.models.loading import get_model
 from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
 from maskrcnn_core.projects.exchange.images_in import import_images
 from maskrcnn_core.projects.proposals.jobs import jobs_of
+from maskrcnn_core.projects.proposals.worker import work_off
 from maskrcnn_core.projects.store import Store
 from maskrcnn_core.synthetic.scenes import draw_scene
 from pages.annotate import to_project
@@ -77,6 +79,21 @@ def test_a_new_project_of_nuclei_is_offered_the_model_for_nuclei_and_its_categor
     assert not app.exception and not app.error
     (job,) = jobs_of(store, project)
     assert (job.model_key, set(job.settings.mapping)) == ("starter", {"nucleus"})
+
+
+def test_a_run_takes_the_chosen_engine_with_it_and_says_what_ran(store):
+    project = open_project(store, "nucleus")
+    app = open_panel()
+    choice = app.selectbox(key="job-engine")
+    assert choice.value == AUTO and choice.options[:3] == ["Automatic", "Exact", "Folded"]
+    assert "CUDA, half precision" not in choice.options, "it cannot run here"
+    choice.select("exact").run()
+    app.button(key="start-job").click().run()
+    (job,) = jobs_of(store, project)
+    assert job.settings.engine == "exact"
+    work_off(store)
+    app.run()
+    assert "Engine exact." in [caption.value.replace("\\", "") for caption in app.caption]
 
 
 def test_shapes_are_off_at_first_among_nuclei_and_it_is_said(store):
