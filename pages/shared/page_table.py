@@ -16,6 +16,7 @@ class PageSpec:
         icon: a Material symbol.
         shows: one sentence for the README.
         components: whose scripts the browser is told to fetch with the page; others come as they are drawn.
+        elements: of Streamlit, by the names of their scripts, of which the browser is told in the same way.
     """
 
     file: str
@@ -24,6 +25,7 @@ class PageSpec:
     icon: str
     shows: str
     components: tuple[str, ...] = ()
+    elements: tuple[str, ...] = ()
 
 
 PAGES: tuple[PageSpec, ...] = (
@@ -51,6 +53,18 @@ PAGES: tuple[PageSpec, ...] = (
         ":material/rate_review:",
         "A queue that starts with the most doubtful; accept, reject, relabel and move on, each with one key.",
         ("outbox", "review"),
+        (
+            "BidiComponent",
+            "Selectbox",
+            "TextInput",
+            "ButtonGroup",
+            "Slider",
+            "Html",
+            "Multiselect",
+            "Checkbox",
+            "Button",
+            "Progress",
+        ),
     ),
     PageSpec(
         "pages/explain/page.py",

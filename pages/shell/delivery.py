@@ -7,6 +7,7 @@ anew for every request. Here each is compressed once in a server's life.
 from __future__ import annotations
 
 import asyncio
+import functools
 import gzip
 import mimetypes
 import re
@@ -19,6 +20,7 @@ from starlette.middleware import Middleware
 from pages.components.mounting import file_of_path, module_paths
 from pages.shared.page_table import PAGES
 from pages.shell.icon_font import icon_font
+from pages.shell.streamlit_scripts import element_scripts
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -31,7 +33,7 @@ _SCRIPT = re.compile(r"/static/(js|css)/[^/]+$")
 _TEXT = re.compile(r"(text|application)/(javascript|css)\b")
 _HASHED_WHOLE = 1 << 20  # bytes: of larger media files Streamlit's names tell only samples
 _HEAD_END = b"</head>"
-_COMPONENTS = {page.address: page.components for page in PAGES} | {"": PAGES[0].components}
+_PAGES = {page.address: page for page in PAGES} | {"": PAGES[0]}
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,8 @@ class Delivery:
     - The components' files, whose address has a hash of them: as they were when the server started, whatever
       has happened to them on the disk since; compressed, and the browser need not ask again.
     - Streamlit's scripts and styles: compressed. Of its icons, those that can appear.
-    - The page of HTML: compressed, with links to the modules that the page of this address will ask for. So
-      they come while Streamlit starts, and together, not one level of imports after another.
+    - The page of HTML: compressed, with links to the scripts and modules that the page of this address will
+      ask for. So they come while Streamlit starts, and together, not one level of imports after another.
     - Pictures that are named after all of their bytes: the browser may keep them for a day.
 
     Everything else goes through as it is, as does a request for a range, with a method other than GET, or
@@ -173,9 +175,12 @@ def _with_leave_to_keep(message: Message, path: str) -> Message:
 def _page_of(path: str) -> str | None:
     """Return the address in the page table that a path asks for; ``None`` if it is no page's."""
     address = path.rpartition("/")[2]
-    return address if address in _COMPONENTS else None
+    return address if address in _PAGES else None
 
 
-def _links(page: str) -> bytes:
-    modules = (module for component in _COMPONENTS.get(page, ()) for module in module_paths(component))
-    return "".join(f'<link rel="modulepreload" href="./{module}">' for module in modules).encode()
+@functools.cache
+def _links(address: str) -> bytes:
+    page = _PAGES[address]
+    modules = [module for component in page.components for module in module_paths(component)]
+    scripts = (*element_scripts(page.elements), *modules)
+    return "".join(f'<link rel="modulepreload" href="./{script}">' for script in scripts).encode()

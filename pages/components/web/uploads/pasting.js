@@ -1,5 +1,7 @@
 // Images from the clipboard go where dropped files go: into the uploader that stands before this component.
 
+import { give } from "./handing_in.js";
+
 const INPUT = '[data-testid="stFileUploader"] input[type=file]';
 const EDITED = "input, textarea, select, [contenteditable]";
 
@@ -39,12 +41,8 @@ export function listenForPastes(signal) {
     if (files.length === 0 || !(input instanceof HTMLInputElement)) return;
     event.preventDefault();
     const now = new Date();
-    const carried = new DataTransfer();
-    files.forEach((file, number) => {
-      carried.items.add(new File([file], nameOf(file.name, now, number), { type: file.type }));
-    });
-    input.files = carried.files;
-    input.dispatchEvent(new Event("change", { bubbles: true }));
+    const named = files.map((file, number) => new File([file], nameOf(file.name, now, number), { type: file.type }));
+    give(input, named);
   };
   document.addEventListener("paste", take, { signal });
 }

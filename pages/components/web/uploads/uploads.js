@@ -5,6 +5,7 @@
 // Streamlit sends that cookie's value with each file; without it the server answers 403.
 
 import { mountScreen } from "../lib/mount.js";
+import { listenForFiles, noteUpload } from "./handing_in.js";
 import { listenForPastes } from "./pasting.js";
 
 const COOKIE = "_streamlit_xsrf";
@@ -29,15 +30,15 @@ export function reasonOf({ isProtected, cookies, isFramed, status }) {
 }
 
 /**
- * The status of the newest upload among what the browser has loaded; 0 if there was none.
- * @param {{name: string, startTime: number, responseStatus?: number}[]} entries
+ * The newest upload among what the browser has loaded, if there was one.
+ * @template {{name: string, startTime: number}} Entry
+ * @param {Entry[]} entries
  * @param {number} since uploads that began before it are not meant
+ * @returns {Entry | undefined}
  */
-export function statusOf(entries, since) {
-  const isMeant = (/** @type {{name: string, startTime: number}} */ { name, startTime }) =>
-    startTime >= since && name.includes(UPLOADS);
-  const uploads = entries.filter(isMeant).sort((a, b) => a.startTime - b.startTime);
-  return uploads.at(-1)?.responseStatus ?? 0;
+export function newestUpload(entries, since) {
+  const uploads = entries.filter(({ name, startTime }) => startTime >= since && name.includes(UPLOADS));
+  return uploads.sort((a, b) => a.startTime - b.startTime).at(-1);
 }
 
 /** When a page with an uploader was left last: what was uploaded before has been told there. */
@@ -51,14 +52,17 @@ class Uploads {
     this.status = 0;
     const since = left;
     this.observer = new PerformanceObserver((list) => {
-      const status = statusOf(/** @type {PerformanceResourceTiming[]} */ (list.getEntries()), since);
-      if (status === 0) return;
-      this.status = status;
+      const newest = newestUpload(/** @type {PerformanceResourceTiming[]} */ (list.getEntries()), since);
+      if (newest === undefined) return;
+      noteUpload(newest.startTime);
+      if (!newest.responseStatus) return; // an old browser, which does not tell it
+      this.status = newest.responseStatus;
       this.show();
     });
     this.observer.observe({ type: "resource", buffered: true }); // a file may have come before this script
     this.leaving = new AbortController();
     listenForPastes(this.leaving.signal);
+    listenForFiles(this.leaving.signal);
     root.dataset.listening = "true"; // a paste before this is the page's own
   }
 

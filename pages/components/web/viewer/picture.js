@@ -116,7 +116,10 @@ export class Picture {
     this.file = known === undefined || known.status === "failed" ? new PictureFile(url) : known;
     if (this.ahead.has(url)) this.ahead.set(url, this.file);
     if (before !== null && this.ahead.get(before.url) !== before) before.close();
-    void this.file.load(this.onChange);
+    void this.file.load(() => {
+      this.onChange();
+      this.readAhead();
+    });
   }
 
   /**
@@ -136,7 +139,9 @@ export class Picture {
     this.readAhead();
   }
 
+  /** One after another, but none as long as the one to be shown is still on its way: it has the line to itself. */
   readAhead() {
+    if (this.status === "loading") return;
     for (const file of this.ahead.values()) {
       if (this.reading >= READ_AT_ONCE) return;
       if (file.status !== "waiting") continue;

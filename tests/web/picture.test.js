@@ -1,0 +1,83 @@
+// Pictures that may be shown soon are read ahead, but never beside the one that somebody waits for.
+
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { Picture } from "../../pages/components/web/viewer/picture.js";
+
+/** Images that the "browser" was asked for, in order. @type {FakeImage[]} */
+let asked;
+
+class FakeImage {
+  naturalWidth = 4;
+  naturalHeight = 4;
+  #src = "";
+
+  set src(url) {
+    this.#src = url;
+    asked.push(this);
+  }
+
+  get src() {
+    return this.#src;
+  }
+
+  decode() {
+    return new Promise((resolve, reject) => {
+      this.arrive = () => settled(resolve);
+      this.fail = () => settled(reject);
+    });
+  }
+}
+
+/** @param {(value?: unknown) => void} settle */
+async function settled(settle) {
+  settle();
+  await new Promise(setImmediate);
+}
+
+/** @param {string} name */
+const at = (name) => `https://pictures.example/${name}`;
+const names = () => asked.map((image) => image.src.split("/").at(-1));
+const SIZE = { width: 4, height: 4 };
+
+beforeEach(() => {
+  asked = [];
+  globalThis.Image = /** @type {any} */ (FakeImage);
+});
+
+test("what is shown has the line to itself until it is there", async () => {
+  const picture = new Picture(() => {});
+  picture.load(at("now.jpg"), SIZE);
+  picture.prefetch([at("now.jpg"), at("next.jpg"), at("later.jpg"), at("last.jpg")]);
+  assert.deepEqual(names(), ["now.jpg"]);
+  await asked[0].arrive();
+  assert.equal(picture.status, "ready");
+  assert.deepEqual(names(), ["now.jpg", "next.jpg", "later.jpg"]);
+  await asked[1].arrive();
+  assert.deepEqual(names().at(-1), "last.jpg");
+});
+
+test("one that cannot be read does not keep the others from being read ahead", async () => {
+  const picture = new Picture(() => {});
+  picture.load(at("broken.jpg"), SIZE);
+  picture.prefetch([at("broken.jpg"), at("next.jpg")]);
+  await asked[0].fail();
+  assert.equal(picture.status, "failed");
+  assert.deepEqual(names(), ["broken.jpg", "next.jpg"]);
+});
+
+test("who moves on to one that is on its way gets it before others are begun", async () => {
+  const picture = new Picture(() => {});
+  picture.load(at("first.jpg"), SIZE);
+  picture.prefetch([at("first.jpg"), at("second.jpg"), at("third.jpg"), at("fourth.jpg")]);
+  await asked[0].arrive();
+  picture.load(at("third.jpg"), SIZE);
+  picture.prefetch([at("third.jpg"), at("fourth.jpg"), at("second.jpg"), at("fifth.jpg")]);
+  assert.equal(picture.status, "loading");
+  assert.deepEqual(names(), ["first.jpg", "second.jpg", "third.jpg"]);
+  await asked[1].arrive();
+  assert.deepEqual(names().length, 3, "the third is still waited for");
+  await asked[2].arrive();
+  assert.equal(picture.status, "ready");
+  assert.deepEqual(names().slice(3), ["fourth.jpg", "fifth.jpg"]);
+});
