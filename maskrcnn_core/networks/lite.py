@@ -74,7 +74,10 @@ class SameConv2d(nn.Conv2d):
         sides = []
         for size, kernel, stride in ((width, 1, 1), (height, 0, 0)):
             step, side = self.stride[stride], self.kernel_size[kernel]
-            total = max((math.ceil(size / step) - 1) * step + side - size, 0)
+            # By whole numbers alone: what follows a network to convert it would take `math.ceil` of one size
+            # for that of all.
+            cells = (size + step - 1) // step
+            total = max((cells - 1) * step + side - size, 0)
             sides += [total // 2, total - total // 2]
         return sides[0], sides[1], sides[2], sides[3]
 

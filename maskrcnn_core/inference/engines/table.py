@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from maskrcnn_core.models.spec import LoadedModel
 
-__all__ = ["AUTO", "AUTO_TITLE", "ENGINES", "EXACT", "check_engine", "engine_by_key"]
+__all__ = ["AUTO", "AUTO_TITLE", "ENGINES", "EXACT", "ROUNDING", "check_engine", "engine_by_key"]
 
 AUTO = "auto"
 """The fastest engine that a job is worth and whose bound holds; else the exact one."""
@@ -64,8 +64,11 @@ def _torch() -> str:
     return f"torch {version('torch')}, torchvision {version('torchvision')}"
 
 
+_CONVERSION = 2  # rises when other parts come out of the same model: what is kept is then made anew
+
+
 def _openvino() -> str:
-    return f"{_torch()}, openvino {version('openvino')}"
+    return f"{_torch()}, openvino {version('openvino')}, conversion {_CONVERSION}"
 
 
 ENGINES: tuple[EngineSpec, ...] = (

@@ -1,6 +1,7 @@
 """The network of the photo model: its shapes, its padding, and one box and mask for all categories."""
 
 import copy
+import warnings
 
 import numpy as np
 import pytest
@@ -64,6 +65,16 @@ def test_padding_is_tensorflows(kernel, stride, size):
                         wanted[y, x] += weight[i, j] * float(image[r, c])
     got = layer(image[None, None])[0, 0].detach().numpy()
     np.testing.assert_allclose(got, wanted + bias, atol=1e-12)
+
+
+def test_what_is_traced_at_one_size_runs_at_others(network):
+    """Converters follow a network once: what it computes of the size must not become a number on the way."""
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch calls tracing old, and warns of the branch for the padding
+        traced = torch.jit.trace(network.backbone.body.stem, torch.randn(1, 3, 64, 64))
+        for size in ((64, 64), (96, 160), (160, 32)):
+            image = torch.randn(1, 3, *size)
+            assert torch.equal(traced(image), network.backbone.body.stem(image))
 
 
 def test_all_categories_share_one_box_and_one_mask(network):
