@@ -9,9 +9,10 @@ from maskrcnn_core.common.arrays import Pixels
 from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import InferenceError, InputError
 from maskrcnn_core.inference.engines.equality import Equality, compare_detections
-from maskrcnn_core.inference.engines.kept import keep_equality, kept_equality, place_of
+from maskrcnn_core.inference.engines.kept import keep_equality, kept_equality, mark_used, place_of
 from maskrcnn_core.inference.engines.spec import Engine, EngineSpec, OnStep
 from maskrcnn_core.inference.engines.table import AUTO, ENGINES, EXACT, engine_by_key
+from maskrcnn_core.inference.engines.tidying import tidy
 from maskrcnn_core.inference.predictor import Predictor, pick_device
 from maskrcnn_core.models.spec import LoadedModel
 
@@ -83,6 +84,8 @@ def _made(
             on_step("comparing with the exact engine")
             equality = measure_equality(model, device, engine, seen)
             keep_equality(place, equality)
+            tidy(keep=[place])
+        mark_used(place)
     except InferenceError as error:
         return None, f"engine {spec.key} cannot run {model.key}: {error}"
     if short := equality.shortfall(spec.bound):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.detection.candidates import Detections
 from maskrcnn_core.geometry.boxes import box_ious
 from maskrcnn_core.geometry.rle import mask_iou
@@ -62,7 +63,8 @@ class Equality:
     def text(self) -> str:
         """All of it, in a clause."""
         return (
-            f"of {self.detections} detections in {self.images} images {self.matched:.1%} the same as exact, "
+            f"of {counted(self.detections, 'detection')} in {counted(self.images, 'image')} "
+            f"{self.matched:.1%} the same as exact, "
             f"boxes within {self.box_pixels:.2g} px, scores within {self.score:.2g}, "
             f"mask IoU at least {self.mask_iou:.3f}"
         )

@@ -11,13 +11,16 @@ import hashlib
 import json
 import os
 import platform
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.inference.engines.equality import Equality
 
-__all__ = ["keep_equality", "kept_equality", "place_of", "processor"]
+__all__ = ["alone_with", "keep_equality", "kept_equality", "mark_used", "place_of", "processor", "root"]
 
 _EQUALITY = "equality.json"
 
@@ -32,6 +35,12 @@ def processor() -> str:
     return platform.processor() or platform.machine()
 
 
+def root() -> Path:
+    """Return the folder of all that is kept for engines; it need not be there."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "maskdesk" / "engines"
+
+
 def place_of(engine: str, digest: str, version: str) -> Path:
     """Return the folder of an engine made for a model; it need not be there.
 
@@ -40,9 +49,8 @@ def place_of(engine: str, digest: str, version: str) -> Path:
         digest: SHA-256 of the model's weights.
         version: of all else that its result depends on.
     """
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     made_by = hashlib.sha256(f"{version} {processor()}".encode()).hexdigest()[:12]
-    return cache / "maskdesk" / "engines" / engine / f"{digest[:16]}-{made_by}"
+    return root() / engine / f"{digest[:16]}-{made_by}"
 
 
 def kept_equality(place: Path) -> Equality | None:
@@ -58,3 +66,30 @@ def keep_equality(place: Path, equality: Equality) -> None:
     with contextlib.suppress(OSError):
         place.mkdir(parents=True, exist_ok=True)
         replace_file(place / _EQUALITY, json.dumps(asdict(equality)).encode())
+
+
+def mark_used(place: Path) -> None:
+    """Note that a folder is of use now: of those that are too many, the one least lately used goes first."""
+    with contextlib.suppress(OSError):
+        os.utime(place)
+
+
+@contextlib.contextmanager
+def alone_with(place: Path, timeout: float = -1) -> Iterator[bool]:
+    """Hold others off while a folder is read, made or removed; give whether that could be done.
+
+    Args:
+        place: the folder; the lock lies beside it.
+        timeout: seconds to wait for others; negative for as long as it takes.
+    """
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(place.with_name(f"{place.name}.lock"))
+        lock.acquire(timeout=timeout)
+    except (OSError, Timeout):
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()

@@ -12,18 +12,17 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor, nn
 from torchvision.models.detection import MaskRCNN
 
 from maskrcnn_core.common.arrays import Pixels
 from maskrcnn_core.errors import InferenceError
 from maskrcnn_core.inference.engines.dense import PARTS, DensePart, dense_parts, level_names, with_parts
+from maskrcnn_core.inference.engines.kept import alone_with
 from maskrcnn_core.inference.engines.spec import OnStep
 
 # Its converter reports each use to its maker, from a fork of this process, unless that package is missing.
@@ -70,7 +69,7 @@ def through_openvino(network: MaskRCNN, image: Pixels, place: Path, on_step: OnS
         InferenceError: if a part cannot be converted.
     """
     core = ov.Core()
-    with _alone_with(place) as can_keep:
+    with alone_with(place) as can_keep:
         models = _kept(core, place)
         if models is None:
             models = _converted(dense_parts(network, image), on_step)
@@ -120,22 +119,6 @@ def _keep(models: dict[str, ov.Model], place: Path) -> None:
             made.rename(place)
         finally:
             shutil.rmtree(made, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _alone_with(place: Path) -> Iterator[bool]:
-    """Hold others off while parts are read or made; give whether they can be kept."""
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(place.with_name(f"{place.name}.lock"))
-        lock.acquire()
-    except OSError:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
 
 
 def _first_line(error: Exception) -> str:

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.inference.engines.kept import place_of
 from maskrcnn_core.inference.engines.table import ENGINES
 from maskrcnn_core.synthetic.samples import draw_sample
 from maskrcnn_core.synthetic.scenes import write_scenes
@@ -54,3 +55,13 @@ def test_evaluate_runs_exactly_unless_asked_and_says_what_ran(tmp_path, monkeypa
     assert any(note.startswith("engine folded (of ") for note in folded["notes"])
     assert folded["mask"]["AP"] == pytest.approx(exact["mask"]["AP"], abs=0.01)
     assert exact["mask"]["AP"] > 0.2
+
+
+def test_what_is_kept_is_said_and_can_be_removed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    place = place_of("openvino", "1" * 64, "1")
+    place.mkdir(parents=True)
+    (place / "backbone.bin").write_bytes(bytes(2_500_000))
+    assert "1 model, 2.5 MB of at most 2,000 MB; --clean removes them" in invoke("engines").stdout
+    assert invoke("engines", "--clean").stdout == "removed 1 model, 2.5 MB\n"
+    assert not place.exists() and "0 models, 0.0 MB of" in invoke("engines").stdout
