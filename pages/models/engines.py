@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
+from maskrcnn_core.inference.engines.equality import Equality
 from maskrcnn_core.inference.engines.standing import Standing, standings
 from maskrcnn_core.synthetic.samples import pixels_for
 from pages.shared.pressing import carrying_out, pressed
@@ -18,7 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["draw_engines"]
 
 _COMPARE = "compare-engines"
-_DIGITS = "%.2g"
+_FIGURES: dict[str, Callable[[Equality], str]] = {
+    "same": lambda measured: f"{measured.matched:.1%}",
+    "box moved (px)": lambda measured: f"{measured.box_pixels:.2g}",
+    "score changed": lambda measured: f"{measured.score:.2g}",
+    "mask IoU": lambda measured: f"{measured.mask_iou:.3f}",
+}
 
 
 def draw_engines(predictor: Predictor) -> None:
@@ -46,12 +53,7 @@ def draw_engines(predictor: Predictor) -> None:
             pd.DataFrame([_row(one) for one in found]),
             hide_index=True,
             key="engines",
-            column_config={
-                "same": st.column_config.NumberColumn(format="percent"),
-                "box moved (px)": st.column_config.NumberColumn(format=_DIGITS),
-                "score changed": st.column_config.NumberColumn(format=_DIGITS),
-                "mask IoU": st.column_config.NumberColumn(format="%.3f"),
-            },
+            column_config={name: st.column_config.TextColumn(alignment="right") for name in _FIGURES},
             alt="Engines, and what was measured of each for this model",
         )
         for one in found:
@@ -59,17 +61,14 @@ def draw_engines(predictor: Predictor) -> None:
                 st.caption(plain(f"{one.spec.title}, {one.word}: {one.reason}."))
 
 
-def _row(one: Standing) -> dict[str, object]:
+def _row(one: Standing) -> dict[str, str]:
     """Return one line of the table; the figures are the worst of all detections."""
     equality = one.equality
     return {
         "engine": one.spec.title,
         "beside exact": one.word,
-        "same": None if equality is None else equality.matched,
-        "box moved (px)": None if equality is None else equality.box_pixels,
-        "score changed": None if equality is None else equality.score,
-        "mask IoU": None if equality is None else equality.mask_iou,
-        "speed": one.spec.speed,
+        **{name: "" if equality is None else told(equality) for name, told in _FIGURES.items()},
+        "speed": one.spec.speed.replace("`", ""),
     }
 
 
