@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import itertools
 import json
+import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.memory import has_memory_for
-from benchmarks.processes import measure_apart
+from benchmarks.processes import Turns
 from benchmarks.report import NOT_MEASURED, Claim, Report, seconds, times
 from benchmarks.scenes import mobile, photo, random_resnet50
 from benchmarks.stock import find_with_stock, paste_bytes
@@ -36,6 +39,7 @@ Pixels = npt.NDArray[np.uint8]
 _STOCK = "stock"
 _THRESHOLDS = Thresholds(SCORE_FLOOR)  # torchvision's defaults: score 0.05, NMS 0.5, 100 detections
 _LARGE = 12
+_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -66,9 +70,9 @@ _WANTED = {"openvino": 1.8}
 
 _WHAT = (
     "Stock: the model's forward, `masks > 0.5`, `pycocotools` encode, area and box of each. The engines: "
-    "MaskDesk's way to the same. Each way runs in a process of its own, one after the other, and the least "
-    "time counts, as other work on the machine only adds to it. Of random weights what is found means "
-    "nothing, only what it costs."
+    "MaskDesk's way to the same. Each way runs in a process of its own; they take turns, and the least "
+    "time of three counts, as other work on the machine only adds to it. Of random weights what is found "
+    "means nothing, only what it costs."
 )
 
 
@@ -77,18 +81,15 @@ def run_engines(quick: bool) -> Report:
     rows, claims = list[tuple[str, ...]](), list[Claim]()
     notes = [_WHAT, *(f"`{spec.key}` is left out: {lack}." for spec in ENGINES if (lack := spec.lack("cpu")))]
     for name, case in (_QUICK if quick else _CASES).items():
-        if case.make() is None:
-            notes.append(f"The model `{name}` is left out: its weights are not on this machine.")
-            continue
-        found = _ways(name, quick)
+        found = _ways(name, len(case.megapixels), quick)
         for index, megapixels in enumerate(case.megapixels):
-            taken = {way: one["seconds"][index] for way, one in found.items() if one["seconds"]}
+            taken = {way: one["seconds"][index] for way, one in found.items() if not one["failure"]}
             image = f"{name}, {megapixels:g} MP ({photo(megapixels)[1]})"
             rows += [_row(image, way, taken, str(found[way]["equality"])) for way in taken]
             if name == _RESNET50 and megapixels == _CLAIMED:
                 claims += _cost_claims(name, taken)
         notes += [
-            f"`{way}` cannot run {name}: {one['failure']}." for way, one in found.items() if one["failure"]
+            f"{name}, `{way}`: left out, {one['failure']}." for way, one in found.items() if one["failure"]
         ]
         claims += [
             Claim(f"{name}: {way} finds what exact finds", not one["shortfall"], "equality")
@@ -99,24 +100,36 @@ def run_engines(quick: bool) -> Report:
     return Report(columns, tuple(rows), tuple(claims), tuple(notes))
 
 
-def _ways(name: str, quick: bool) -> dict[str, dict[str, Any]]:
-    """Return what each way found, by its name."""
-    found = {}
-    keys = [spec.key for spec in ENGINES if not spec.lack("cpu")]
-    with tempfile.TemporaryDirectory(prefix="maskdesk-") as folder:
-        for way in (_STOCK, *keys):
-            print(f"engines: {name}, {way} ...", file=sys.stderr, flush=True)
-            environment = {"XDG_CACHE_HOME": folder}  # what is made of random weights is nobody's to keep
-            found[way] = measure_apart("benchmarks.engines", environment, name=name, way=way, quick=quick)
+def _ways(name: str, sizes: int, quick: bool) -> dict[str, dict[str, Any]]:
+    """Return what each way found, by its name: all of them wait in processes, and take turns."""
+    found: dict[str, dict[str, Any]] = {}
+    with tempfile.TemporaryDirectory(prefix="maskdesk-") as folder, contextlib.ExitStack() as stack:
+        environment = {"XDG_CACHE_HOME": folder}  # what is made of random weights is nobody's to keep
+        turns = {}
+        for way in (_STOCK, *(spec.key for spec in ENGINES if not spec.lack("cpu"))):
+            _tell(f"{name}, {way}: getting ready")
+            turns[way] = Turns("benchmarks.engines", environment, name=name, way=way, quick=quick)
+            stack.callback(turns[way].close)
+            found[way] = {**turns[way].ready, "seconds": [float("inf")] * sizes}
+        for size, rounds in itertools.product(range(sizes), range(_ROUNDS)):
+            for way, one in found.items():
+                if not one["failure"]:
+                    _tell(f"{name}, {way}: image {size + 1} of {sizes}, round {rounds + 1} of {_ROUNDS}")
+                    one["seconds"][size] = min(one["seconds"][size], turns[way].take(size))
     return found
+
+
+def _tell(text: str) -> None:
+    print(f"engines: {text} ...", file=sys.stderr, flush=True)
 
 
 def _row(image: str, way: str, taken: dict[str, float], equality: str) -> tuple[str, ...]:
     spent = taken[way]
-    ratios = (
-        times(taken[one], spent) if taken.get(one) and spent else NOT_MEASURED for one in (_STOCK, EXACT.key)
-    )
-    return image, way, seconds(spent) if spent else NOT_MEASURED, *ratios, equality or NOT_MEASURED
+    if math.isinf(spent):
+        return image, way, *[NOT_MEASURED] * 4
+    beside = (taken[_STOCK], taken[EXACT.key])
+    ratios = (NOT_MEASURED if math.isinf(one) else times(one, spent) for one in beside)
+    return image, way, seconds(spent), *ratios, equality or NOT_MEASURED
 
 
 def _cost_claims(name: str, taken: dict[str, float]) -> list[Claim]:
@@ -134,55 +147,57 @@ def _cost_claims(name: str, taken: dict[str, float]) -> list[Claim]:
 # -- in a process of its own ------------------------------------------------------------------------
 
 
-def _measure(name: str, way: str, quick: bool) -> dict[str, Any]:
-    """Return one way's least seconds for each size, and how it compares with the exact one.
-
-    Seconds are ``None`` where memory does not suffice.
-    """
+def _serve(name: str, way: str, quick: bool) -> None:
+    """Make one way ready, and answer each number of an image with the seconds that it took."""
     case = (_QUICK if quick else _CASES)[name]
     model = case.make()
-    assert model is not None  # whoever asked has looked
+    if model is None:
+        _answer(_ready(failure="as its weights are not on this machine"))
+        return
     images = [photo(megapixels)[0] for megapixels in case.megapixels]
-    if way == _STOCK:
-        return _found([_stock_seconds(model, image) for image in images])
-    engine = Engine(EXACT)
-    equality = None
-    if way != EXACT.key:
-        spec = engine_by_key(way)
-        samples = pixels_for(model.domains, 1)
-        try:
-            engine = Engine(spec, spec.build(model, samples, "cpu", lambda _: None))
-            equality = measure_equality(model, "cpu", engine, samples) if case.is_trained else None
-        except InferenceError as error:
-            return _found([], failure=str(error))
+    engine, ready = _engine(model, way, is_compared=case.is_trained)
+    _answer(ready)
     predictor = Predictor(model, "cpu", engine=engine)
-    taken = [_least_seconds(lambda image=image: _detect(predictor, image), image) for image in images]  # type: ignore[misc]
-    if equality is None or engine.spec.bound is None:
-        return _found(taken)
-    return _found(taken, equality.text, equality.shortfall(engine.spec.bound))
+    for line in sys.stdin:
+        _answer(_seconds(way, predictor, images[json.loads(line)]))
 
 
-def _found(
-    taken: Sequence[float | None], equality: str = "", shortfall: str = "", failure: str = ""
-) -> dict[str, Any]:
-    return {"seconds": taken, "equality": equality, "shortfall": shortfall, "failure": failure}
+def _answer(value: object) -> None:
+    print(json.dumps(value), flush=True)
 
 
-def _stock_seconds(model: LoadedModel, image: Pixels) -> float | None:
-    if not has_memory_for(paste_bytes(_THRESHOLDS.max_detections, (image.shape[0], image.shape[1]))):
-        return None
-    return _least_seconds(lambda: find_with_stock(model.network, image, _THRESHOLDS), image)
+def _engine(model: LoadedModel, way: str, *, is_compared: bool) -> tuple[Engine, dict[str, str]]:
+    """Return the engine, and how it compares with the exact one: its equality, shortfall and failure."""
+    if way in (_STOCK, EXACT.key):
+        return Engine(EXACT), _ready()
+    spec = engine_by_key(way)
+    samples = pixels_for(model.domains, 1)
+    try:
+        engine = Engine(spec, spec.build(model, samples, "cpu", lambda _: None))
+        if not is_compared or spec.bound is None:
+            return engine, _ready()
+        equality = measure_equality(model, "cpu", engine, samples)
+    except InferenceError as error:
+        return Engine(EXACT), _ready(failure=f"as it fails: {error}")
+    return engine, _ready(equality.text, equality.shortfall(spec.bound))
 
 
-def _least_seconds(call: Callable[[], object], image: Pixels) -> float:
-    """Return the least of a few calls: the first is slow, as shapes are new to the libraries."""
-    least = float("inf")
-    for _ in range(2 if image.size > 20e6 or image.size < 1e6 else 4):
-        gc.collect()
-        start = time.perf_counter()
-        call()
-        least = min(least, time.perf_counter() - start)
-    return least
+def _ready(equality: str = "", shortfall: str = "", failure: str = "") -> dict[str, str]:
+    return {"equality": equality, "shortfall": shortfall, "failure": failure}
+
+
+def _seconds(way: str, predictor: Predictor, image: Pixels) -> float:
+    """Return what one call takes; infinity where stock has not the memory."""
+    size = image.shape[0], image.shape[1]
+    if way == _STOCK and not has_memory_for(paste_bytes(_THRESHOLDS.max_detections, size)):
+        return math.inf
+    gc.collect()
+    start = time.perf_counter()
+    if way == _STOCK:
+        find_with_stock(predictor.model.network, image, _THRESHOLDS)
+    else:
+        _detect(predictor, image)
+    return time.perf_counter() - start
 
 
 def _detect(predictor: Predictor, image: Pixels) -> list[tuple[str, int, tuple[int, ...]]]:
@@ -192,4 +207,4 @@ def _detect(predictor: Predictor, image: Pixels) -> list[tuple[str, int, tuple[i
 
 
 if __name__ == "__main__":
-    print(json.dumps(_measure(**json.loads(sys.argv[1]))))
+    _serve(**json.loads(sys.argv[1]))

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.report import megabytes, seconds
 
-__all__ = ["Spent", "measure_apart", "run_process"]
+__all__ = ["Spent", "Turns", "measure_apart", "run_process"]
 
 _ROOT = Path(__file__).resolve().parents[1]
 
@@ -83,3 +83,49 @@ def measure_apart(module: str, environment: Mapping[str, str] | None = None, **j
         text=True,
     )
     return json.loads(done.stdout.splitlines()[-1])
+
+
+class Turns:
+    """A module of the benchmarks in a process of its own that waits for its turns: it answers each with JSON.
+
+    Several of these take turns, so that other work on the machine falls on all of them alike.
+
+    Args:
+        module: run as ``python -m`` does, with the job as JSON; it prints an answer once it is ready, and one
+            for each line that it reads.
+        environment: variables beside those of this process.
+        job: what it is told.
+    """
+
+    def __init__(self, module: str, environment: Mapping[str, str], **job: object) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module, json.dumps(job)],
+            cwd=_ROOT,
+            env={**os.environ, **environment},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.ready = self._answer()
+
+    def take(self, turn: object) -> Any:
+        """Return what the module answers to a turn.
+
+        Raises:
+            RuntimeError: if the process has ended.
+        """
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(turn) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+    def _answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self._process.args}: exit code {self._process.wait()}")
+        return json.loads(line)
