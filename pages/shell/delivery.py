@@ -19,7 +19,7 @@ from starlette.middleware import Middleware
 
 from pages.components.mounting import file_of_path, module_paths
 from pages.shared.page_table import PAGES
-from pages.shell.icon_font import icon_font
+from pages.shell.fonts.small import small_font
 from pages.shell.streamlit_scripts import element_scripts
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Delivery:
 
     - The components' files, whose address has a hash of them: as they were when the server started, whatever
       has happened to them on the disk since; compressed, and the browser need not ask again.
-    - Streamlit's scripts and styles: compressed. Of its icons, those that can appear.
+    - Streamlit's scripts and styles: compressed. Of its fonts, the icons and letters that can appear.
     - The page of HTML: compressed, with links to the scripts and modules that the page of this address will
       ask for. So they come while Streamlit starts, and together, not one level of imports after another.
     - Pictures that are named after all of their bytes: the browser may keep them for a day.
@@ -76,7 +76,7 @@ class Delivery:
             await self._app(scope, receive, send)
         elif (kept := self._kept.get(path)) is not None:
             await kept.send(send)
-        elif (font := icon_font(path)) is not None:
+        elif (font := small_font(path)) is not None:
             kept = _Answer(_headers(path, font), font)
             await kept.send(send)
         elif (file := file_of_path(path)) is not None:

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from maskrcnn_core.synthetic.samples import SAMPLES
-from tests.browser.frames import next_frame, wait_until
+from tests.browser.frames import at_rest, next_frame, wait_until
 
 ALL_DRAWN = """() => [...document.querySelectorAll('[data-testid="stImage"] img')]
     .every((one) => one.complete && one.naturalWidth > 0)"""
@@ -17,6 +17,7 @@ class Desk:
         self.page = page
         page.goto(address)
         page.get_by_text("Drop in an image").wait_for(timeout=60_000)
+        at_rest(page)
 
     def drop(self, *files):
         self.page.set_input_files("input[type=file]", list(files))

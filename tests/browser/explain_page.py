@@ -5,7 +5,7 @@ import json
 from playwright.sync_api import expect
 
 from maskrcnn_core.explain.stages import STAGES
-from tests.browser.frames import next_frame, wait_until
+from tests.browser.frames import at_rest, next_frame, wait_until
 
 NUMBERS = {stage.key: number for number, stage in enumerate(STAGES, 1)}
 
@@ -29,6 +29,7 @@ class ExplainPage:
         self.page = page
         page.goto(f"{address}/how_it_works")
         page.get_by_role("heading", name="How Mask R-CNN works").wait_for(timeout=120_000)
+        at_rest(page)
 
     @classmethod
     def on(cls, page):

@@ -10,6 +10,12 @@ def next_frame(page):
     page.evaluate("() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
+def at_rest(page):
+    """Until a page that was opened has told the server whose browser it is: by then all has its place."""
+    page.locator("html[data-told=true]").wait_for(state="attached", timeout=120_000)
+    page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=120_000)
+
+
 def wait_until(page, check, what, seconds=60):
     """Until a check of the page or the store holds; ``what`` is said if it does not, or called to say it."""
     end = time.monotonic() + seconds

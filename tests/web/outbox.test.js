@@ -209,3 +209,27 @@ test("it need not wait any longer once the script runs with a press, nor for wha
   assert.deepEqual(said, ["ops"]);
   delete globalThis.sessionStorage;
 });
+
+test("it speaks when the browser has nothing else to do, and not after a press that came meanwhile", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const said = [];
+  const waiting = [];
+  globalThis.requestIdleCallback = (act) => waiting.push(act);
+  const idle = (left, didTimeout = false) => waiting.pop()?.({ didTimeout, timeRemaining: () => left });
+  globalThis.sessionStorage = storageWith([undo(7)]);
+  setScript("notRunning");
+  mountOutbox({ data: nothing, setStateValue: (name) => said.push(name) });
+  pass(context, 1000);
+  assert.deepEqual([said, waiting.length], [[], 1]);
+  idle(1);
+  assert.deepEqual([said, waiting.length], [[], 1], "there is something to draw at once");
+  globalThis.document.dispatchEvent(eventOf("click", new Part()));
+  idle(20);
+  assert.deepEqual([said, waiting.length], [[], 0]);
+  pass(context, 5000); // of the press nothing came
+  assert.deepEqual([said, waiting.length], [[], 1]);
+  idle(20);
+  assert.deepEqual(said, ["ops"]);
+  delete globalThis.requestIdleCallback;
+  delete globalThis.sessionStorage;
+});

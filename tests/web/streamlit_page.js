@@ -48,6 +48,7 @@ export function setScript(next) {
 
 export function makeDocument() {
   const document = new EventTarget();
+  document.documentElement = { dataset: {} };
   document.querySelectorAll = () => [];
   document.querySelector = () => ({ getAttribute: () => state });
   return document;

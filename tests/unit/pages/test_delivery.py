@@ -13,7 +13,7 @@ from starlette.routing import Route
 from pages.components.mounting import WEB, full_name, module_paths
 from pages.shared.page_table import PAGES
 from pages.shell.delivery import Delivery
-from pages.shell.icon_font import streamlit_font
+from pages.shell.fonts.icons import streamlit_icons
 
 SCRIPT = b"export const one = 1;\n" * 400
 PAGE = "<html><head><title>Desk</title></head><body></body></html>"
@@ -148,9 +148,9 @@ def test_files_of_another_version_are_left_to_streamlit(server):
 
 
 def test_the_icon_font_is_the_small_one(server):
-    answer = server.get(f"/x/static/media/{streamlit_font().name}", accept_encoding="gzip")
+    answer = server.get(f"/x/static/media/{streamlit_icons().name}", accept_encoding="gzip")
     assert answer.headers["content-type"] == "font/woff2" and "immutable" in answer.headers["cache-control"]
-    assert 20_000 < len(answer.body) < streamlit_font().stat().st_size / 4 and server.asked == []
+    assert 20_000 < len(answer.body) < streamlit_icons().stat().st_size / 4 and server.asked == []
 
 
 def test_another_font_is_left_to_streamlit(server):

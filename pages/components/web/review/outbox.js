@@ -116,6 +116,8 @@ const GUARD = Symbol.for("maskdesk.guard");
 /** How long Streamlit must be at rest before anything is sent, and how often that is checked (ms). */
 const CALM = 200;
 const LOOK = 50;
+/** How long the browser must have nothing else to do then (ms). */
+const IDLE = 5;
 /** However long Streamlit draws, what is to be said is said then (ms). */
 const PATIENCE = 10_000;
 
@@ -132,9 +134,31 @@ let presses;
  */
 function whenCalm(act, calm = 0, waited = 0) {
   clearTimeout(timer);
-  const isBusy = isDrawing() || (presses !== undefined && presses.rest > 0);
-  if (calm >= CALM || waited >= PATIENCE) act();
-  else timer = setTimeout(() => whenCalm(act, isBusy ? 0 : calm + LOOK, waited + LOOK), LOOK);
+  if (calm >= CALM || waited >= PATIENCE) whenIdle(act, waited);
+  else timer = setTimeout(() => whenCalm(act, isBusy() ? 0 : calm + LOOK, waited + LOOK), LOOK);
+}
+
+function isBusy() {
+  return isDrawing() || (presses !== undefined && presses.rest > 0);
+}
+
+/**
+ * Acts when the browser has nothing to do. Streamlit sends what is said a moment later, by a timer: a press that
+ * comes in between, as it may while the browser is busy, would go first, and be lost with the run that it began.
+ * @param {() => void} act
+ * @param {number} waited since this was asked for (ms)
+ */
+function whenIdle(act, waited) {
+  const rest = PATIENCE - waited;
+  if (typeof requestIdleCallback !== "function" || rest <= 0) return act();
+  requestIdleCallback(
+    (deadline) => {
+      if (!deadline.didTimeout && isBusy()) whenCalm(act, 0, waited);
+      else if (!deadline.didTimeout && deadline.timeRemaining() < IDLE) whenCalm(act, CALM, waited + LOOK);
+      else act();
+    },
+    { timeout: rest },
+  );
 }
 
 /** What the browser has of open images, once it was looked for and until it was said. @type {KeptImages | null} */
@@ -154,9 +178,11 @@ function speak(data, setStateValue) {
   if (who !== "") setStateValue("who", who);
   if (data.images.token === "" && kept !== null) setStateValue("images", kept);
   kept = null;
-  if (!data.is_open) return; // the reviewer itself is there
-  const report = stillToSend(data, sessionStorage);
-  if (report.ops.length > 0) setStateValue("ops", report);
+  if (data.is_open) {
+    const report = stillToSend(data, sessionStorage);
+    if (report.ops.length > 0) setStateValue("ops", report);
+  } // else the reviewer itself is there
+  document.documentElement.dataset.told = "true"; // all that there was to say at the beginning
 }
 
 /** @param {Omit<import("../lib/mount.js").Component<OutboxMessage>, "parentElement">} component */

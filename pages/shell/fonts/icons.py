@@ -1,28 +1,22 @@
-"""The icon font with those icons that can appear, in place of Streamlit's with all 4,000: a seventh of it.
-
-``python -m pages.shell.icon_font`` makes it anew from Streamlit's own file (Material Symbols Rounded, Google,
-Apache-2.0), under that file's name. Streamlit's names have a hash of what is in them: of another release, the
-font is another name, and goes to browsers as it is until this has been run.
-"""
+"""The icon font with those icons that can appear, in place of Streamlit's with all 4,000: a seventh of it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import streamlit
 
 from pages.components.mounting import WEB
+from pages.shell.fonts.small import FILES, keep_only, original
 
-__all__ = ["icon_font", "icons_named", "icons_of", "streamlit_font"]
+__all__ = ["icons_named", "icons_of", "make_icon_font", "streamlit_icons"]
 
-_FOLDER = Path(__file__).with_name("icons")
-_PAGES = Path(__file__).parents[1]
+_NAME = "MaterialSymbols-Rounded"
+_PAGES = Path(__file__).parents[2]
 _STREAMLIT = Path(streamlit.__file__).parent
-_MEDIA = "/static/media/"
 # Scripts name icons in many ways: each string that is an icon's name counts, whatever it is there.
 _STRING = re.compile(r"""["'`](?::material/)?([a-z][a-z0-9_]+):?["'`]""")
 _ICON = re.compile(r":material/(\w+):")
@@ -31,21 +25,9 @@ _OWN_KINDS = ("*.js", "*.json", "*.html", "*.css")
 _LISTS_ALL = "material_icon_names.py"
 
 
-def icon_font(path: str) -> bytes | None:
-    """Return the font for a path on the server; ``None`` if it is not that of this font's original."""
-    _, found, name = path.rpartition(_MEDIA)
-    return _fonts().get(name) if found else None
-
-
-@cache
-def _fonts() -> dict[str, bytes]:
-    return {file.name: file.read_bytes() for file in _FOLDER.glob("*.woff2")}
-
-
-def streamlit_font() -> Path:
+def streamlit_icons() -> Path:
     """Return Streamlit's own file."""
-    (file,) = (_STREAMLIT / "static" / "static" / "media").glob("MaterialSymbols-Rounded.*.woff2")
-    return file
+    return original(_NAME)
 
 
 def icons_named() -> set[str]:
@@ -93,12 +75,12 @@ def _tables(substitutions: Any) -> Iterator[Any]:
                 yield table
 
 
-def _make() -> Path:
+def make_icon_font() -> Path:
     """Write the font, and remove those of other releases."""
     from fontTools import subset
     from fontTools.ttLib import TTFont
 
-    source = streamlit_font()
+    source = streamlit_icons()
     glyphs, named, font = icons_of(source), icons_named(), TTFont(source)
     letters = [glyph for code, glyph in font.getBestCmap().items() if code < 128]
     # No closure: else the letters would bring every icon whose name they spell.
@@ -106,14 +88,8 @@ def _make() -> Path:
     subsetter = subset.Subsetter(options)
     subsetter.populate(glyphs=[*letters, *(glyph for name, glyph in glyphs.items() if name in named)])
     subsetter.subset(font)
-    for old in _FOLDER.glob("*.woff2"):
-        old.unlink()
-    made = _FOLDER / source.name
+    made = FILES / source.name
     font.flavor = "woff2"
     font.save(made)
+    keep_only(made, _NAME)
     return made
-
-
-if __name__ == "__main__":
-    file = _make()
-    print(f"{file.name}: {len(icons_of(file))} of {len(icons_of(streamlit_font()))} icons")
