@@ -240,7 +240,41 @@ def test_one_reviews_with_fingers(browser, address, store, project, size):
     review.wait(saved="true", status_counts="2,1,1")
     page.locator("[data-act=brush]").tap()
     review.wait(tool="brush")
+    known = {row.id for row in store.instances(project.id)}
+    stroke = [(150 + 12 * n, 40) for n in range(5)]
+    touch(page, "touchStart", review.at(*stroke[0]))
+    for point in stroke[1:]:
+        touch(page, "touchMove", review.at(*point))
+    touch(page, "touchEnd")
+    review.wait(waiting_shapes="1")
+    page.get_by_role("option", name="square").tap()
+    review.saved()
+    (new,) = (row for row in store.instances(project.id) if row.id not in known)
+    assert new.mask.to_mask()[40, 152:196].all()
+    page.locator("[data-act=undo]").tap()
+    review.saved()
+    assert {row.id for row in store.instances(project.id)} == known
     context.close()
+
+
+def touch(page, kind, *points):
+    session = page.context.new_cdp_session(page)
+    fingers = [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(points)]
+    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
+    session.detach()
+
+
+def test_all_tools_are_there_at_once_on_a_tablet(browser, address, project):
+    context = touch_page(browser, TABLET)
+    remember_name(context)
+    page = context.new_page()
+    ReviewPage(page, link_of(address, project))
+    strip = page.locator(".palette")
+    wait_until(page, lambda: strip.evaluate(HIDDEN_PIXELS) == 0, "a strip without anything to scroll to")
+    context.close()
+
+
+HIDDEN_PIXELS = "one => one.scrollHeight - one.clientHeight"
 
 
 TOO_SMALL = """(root) => [...root.querySelectorAll("button")]

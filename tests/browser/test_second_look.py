@@ -121,10 +121,13 @@ def test_a_comment_goes_with_its_instance_and_stays_when_that_is_gone(address, s
     ann = people(link_of(address, project, image=first), "Ann")
     instance = store.instances(project.id, image_id=first)[0]
     ann.click(*middle(instance))
-    ann.press("Shift+T")
-    ann.page.get_by_role("textbox", name="Comment").fill("odd")
-    ann.page.keyboard.press("Control+Enter")
+    ann.press("q", "Shift+T")
+    ann.wait(tool="brush")
+    ann.page.get_by_role("textbox", name="Comment").click()
+    ann.page.keyboard.type("odd")
+    ann.page.get_by_role("button", name="Pin it").click()  # the brush does not paint through the form
     ann.wait(saved="true", comments="1")
+    assert store.instances(project.id, ids=[instance.id])[0].version == instance.version
     pin = ann.page.locator(".pin")
     expect(pin).to_have_text("1")
     place = pin.get_attribute("style")

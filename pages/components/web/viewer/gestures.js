@@ -14,6 +14,14 @@ const PINCH_ZOOM = 0.01;
 const PINCH_AT_MOST = 40;
 const WHEEL_AT_MOST = 240;
 
+/** What lies on the stage and has the pointer for itself. */
+const OVER_PICTURE = ".float, .sheet, form";
+
+/** Whether an event on the stage belongs to something that lies on the picture. @param {Event} event */
+export function isOverPicture({ target }) {
+  return target instanceof Element && target.closest(OVER_PICTURE) !== null;
+}
+
 /**
  * By how much a turn of the wheel zooms: with Ctrl, which elsewhere zooms the page, as much as without.
  * @param {{deltaY: number, deltaMode: number, ctrlKey: boolean}} turn deltaMode 1 counts lines, 0 pixels
@@ -52,14 +60,9 @@ export class Gestures {
 
   /** @param {MouseEvent} event */
   onDoubleClick(event) {
-    if (this.onPanel(event)) return;
+    if (isOverPicture(event)) return;
     const [x, y] = this.place(event);
     this.viewer.zoomTo(this.viewer.view.scale * (event.shiftKey ? 0.5 : 2), x, y);
-  }
-
-  /** Whether an event on the stage belongs to a panel that lies on it. @param {Event} event */
-  onPanel(event) {
-    return event.target instanceof Element && event.target.closest(".float, .sheet") !== null;
   }
 
   /** @param {MouseEvent} event @returns {[number, number]} */
@@ -69,7 +72,7 @@ export class Gestures {
 
   /** @param {MouseEvent} event */
   onContextMenu(event) {
-    if (this.onPanel(event)) return;
+    if (isOverPicture(event)) return;
     event.preventDefault();
     // A finger that was held: a mouse's button opens the menu when it comes up, and only if it has not dragged.
     const isFinger = event instanceof PointerEvent && event.pointerType === "touch";
@@ -83,16 +86,16 @@ export class Gestures {
 
   /** @param {WheelEvent} event */
   onWheel(event) {
-    const isOnPanel = this.onPanel(event);
-    if (!isOnPanel || event.ctrlKey) event.preventDefault(); // the browser would scroll or zoom the page
-    if (isOnPanel) return;
+    const isOver = isOverPicture(event);
+    if (!isOver || event.ctrlKey) event.preventDefault(); // the browser would scroll or zoom the page
+    if (isOver) return;
     const [x, y] = this.place(event);
     this.viewer.zoomTo(this.viewer.view.scale * wheelZoom(event), x, y);
   }
 
   /** @param {PointerEvent} event */
   onPointerDown(event) {
-    if (this.onPanel(event) || event.button > 2) return;
+    if (isOverPicture(event) || event.button > 2) return;
     if (event.button === 1) event.preventDefault(); // no autoscroll
     const [x, y] = this.place(event);
     // A second finger and the hand select nothing: they never click.
@@ -106,7 +109,7 @@ export class Gestures {
     const [x, y] = this.place(event);
     const last = this.pressed.get(event.pointerId);
     if (last === undefined) {
-      this.viewer.pointAt(event.pointerType === "touch" || this.onPanel(event) ? null : [x, y]);
+      this.viewer.pointAt(event.pointerType === "touch" || isOverPicture(event) ? null : [x, y]);
       return;
     }
     this.travelled = Math.max(this.travelled, Math.hypot(x - last.x, y - last.y));

@@ -2,6 +2,7 @@
 // and right buttons, the hand (Space), and the panels that lie on the picture.
 
 import { screenToImage } from "../../lib/geometry.js";
+import { isOverPicture } from "../../viewer/gestures.js";
 
 /** @typedef {import("../../viewer/viewer.js").Viewer} Viewer */
 /** @typedef {[number, number]} Point */
@@ -86,6 +87,11 @@ export class Tool {
   close() {}
 }
 
+/** Pins move with the picture, and the wheel zooms over them, too; a press is theirs. @param {Event} event */
+function isOnPin({ target }) {
+  return target instanceof Element && target.closest(".pin") !== null;
+}
+
 export class StageTools {
   /**
    * @param {Viewer} viewer
@@ -108,8 +114,8 @@ export class StageTools {
     on("pointercancel", (event) => this.onUp(event, false));
     on("pointerleave", () => this.active?.hover(null));
     on("wheel", (event) => this.onWheel(event));
-    on("dblclick", (event) => this.onPanel(event) || event.stopImmediatePropagation());
-    on("contextmenu", (event) => this.onPanel(event) || event.preventDefault());
+    on("dblclick", (event) => isOverPicture(event) || event.stopImmediatePropagation());
+    on("contextmenu", (event) => isOverPicture(event) || event.preventDefault());
   }
 
   /** @param {Tool | null} tool */
@@ -127,14 +133,9 @@ export class StageTools {
 
   /** @param {WheelEvent} event */
   onWheel(event) {
-    if (this.onPanel(event) || !this.active?.wheel(event)) return;
+    if (isOverPicture(event) || !this.active?.wheel(event)) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-  }
-
-  /** @param {Event} event */
-  onPanel(event) {
-    return event.target instanceof Element && event.target.closest(".float, .sheet") !== null;
   }
 
   /** @param {PointerEvent} event @returns {Place} */
@@ -158,7 +159,7 @@ export class StageTools {
 
   /** @param {PointerEvent} event */
   onDown(event) {
-    if (this.onPanel(event) || this.movesPicture(event)) return;
+    if (isOverPicture(event) || isOnPin(event) || this.movesPicture(event)) return;
     if (this.drag !== null) {
       this.handOver(event);
       return;
@@ -201,7 +202,7 @@ export class StageTools {
   /** @param {PointerEvent} event */
   onMove(event) {
     if (this.drag === null) {
-      if (event.pointerType !== "touch") this.active?.hover(this.onPanel(event) ? null : this.placeOf(event));
+      if (event.pointerType !== "touch") this.active?.hover(isOverPicture(event) ? null : this.placeOf(event));
       if (event.buttons === 0) event.stopImmediatePropagation(); // nothing is pointed at while a tool is on
       return;
     }
