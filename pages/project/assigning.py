@@ -66,7 +66,11 @@ def _draw_by_hand(
 def _draw_evenly(project: OpenProject, ui: PageUi, people: Sequence[str], seen: str) -> None:
     rest = left_to_share(project.images)
     st.divider()
-    st.text(f"{counted(len(rest), 'image is', 'images are')} nobody's and not reviewed yet.")
+    st.text(
+        f"{counted(len(rest), 'image is', 'images are')} nobody's and not reviewed yet."
+        if rest
+        else "Every image is somebody's or reviewed: there is nothing to share out."
+    )
     chosen = st.multiselect(
         "Share them out among",
         people,

@@ -128,10 +128,12 @@ def cut_chart(points: Sequence[CutPoint]) -> go.Figure:
             line_dash="dash",
             line_color="#888888",
             annotation_text=f"best at {best.score_threshold:.2f}",
+            annotation_position="bottom right",
         )
     figure.update_xaxes(title="score threshold", range=[0, 1])
     figure.update_yaxes(range=[0, 1.02], tickformat=".0%")
-    return _laid_out(figure, "Where to set the threshold")
+    # Room for a legend of two lines, which a narrow window makes of it.
+    return _laid_out(figure, "Where to set the threshold").update_layout(margin_t=70)
 
 
 def _laid_out(figure: go.Figure, title: str) -> go.Figure:

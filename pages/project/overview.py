@@ -234,12 +234,9 @@ def _draw_gallery(project: OpenProject, ui: PageUi) -> None:
     part = shown[ui.gallery_page * _PER_PAGE : (ui.gallery_page + 1) * _PER_PAGE]
     _draw_table(project, part, of_image)
     if part and not project.row.is_archived:
-        left, middle, right = st.columns([1, 1, 4])
-        with left:
+        with st.container(horizontal=True):
             _draw_removal(project, ui, part, of_image)
-        with middle:
             draw_tagging(project, ui, part)
-        with right:
             draw_assigning(project, ui, part)
 
 

@@ -87,14 +87,12 @@ def _draw_agreement(project: OpenProject) -> None:
 
 def _draw_table(table: StatsTable, alt: str) -> None:
     columns = {
-        title.replace("_", " "): [
+        _told(title): [
             cell(value) if isinstance(value, str) else value for value in (row[n] for row in table.rows)
         ]
         for n, title in enumerate(table.columns)
     }
-    shares = [
-        title.replace("_", " ") for title in table.columns if title.startswith(("mean", "same", "kappa"))
-    ]
+    shares = [_told(title) for title in table.columns if title.startswith(("mean", "same", "kappa"))]
     st.dataframe(
         pd.DataFrame(columns),
         hide_index=True,
@@ -103,6 +101,11 @@ def _draw_table(table: StatsTable, alt: str) -> None:
         placeholder="–",
         alt=alt,
     )
+
+
+def _told(title: str) -> str:
+    """Return a column's title, which is a name in files, in words."""
+    return title.replace("_", " ").replace("iou", "IoU")
 
 
 def _zipped(tables: Sequence[StatsTable]) -> bytes:

@@ -240,41 +240,56 @@ def test_one_reviews_with_fingers(browser, address, store, project, size):
     review.wait(saved="true", status_counts="2,1,1")
     page.locator("[data-act=brush]").tap()
     review.wait(tool="brush")
-    known = {row.id for row in store.instances(project.id)}
-    stroke = [(150 + 12 * n, 40) for n in range(5)]
-    touch(page, "touchStart", review.at(*stroke[0]))
-    for point in stroke[1:]:
-        touch(page, "touchMove", review.at(*point))
-    touch(page, "touchEnd")
-    review.wait(waiting_shapes="1")
-    page.get_by_role("option", name="square").tap()
-    review.saved()
-    (new,) = (row for row in store.instances(project.id) if row.id not in known)
-    assert new.mask.to_mask()[40, 152:196].all()
-    page.locator("[data-act=undo]").tap()
-    review.saved()
-    assert {row.id for row in store.instances(project.id)} == known
     context.close()
 
 
-def touch(page, kind, *points):
-    session = page.context.new_cdp_session(page)
-    fingers = [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(points)]
-    session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": fingers})
-    session.detach()
+class Finger:
+    """A finger on the screen of a page."""
+
+    def __init__(self, page):
+        self.session = page.context.new_cdp_session(page)
+
+    def put(self, x, y):
+        self._send("touchStart", {"x": x, "y": y})
+
+    def move(self, x, y):
+        self._send("touchMove", {"x": x, "y": y})
+
+    def lift(self):
+        self._send("touchEnd")
+
+    def _send(self, kind, *points):
+        self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": list(points)})
 
 
-def test_all_tools_are_there_at_once_on_a_tablet(browser, address, project):
+def wait_for_all_tools(page):
+    strip = page.locator(".palette")
+    hidden = lambda: strip.evaluate("one => one.scrollHeight - one.clientHeight")  # noqa: E731
+    wait_until(page, lambda: hidden() == 0, lambda: f"all tools to be seen, got {hidden()} pixels more")
+
+
+def test_all_tools_are_there_at_once_and_a_held_finger_opens_the_menu_on_a_tablet(browser, address, project):
     context = touch_page(browser, TABLET)
     remember_name(context)
     page = context.new_page()
-    ReviewPage(page, link_of(address, project))
-    strip = page.locator(".palette")
-    wait_until(page, lambda: strip.evaluate(HIDDEN_PIXELS) == 0, "a strip without anything to scroll to")
+    review = ReviewPage(page, link_of(address, project))
+    wait_for_all_tools(page)
+    menu = page.get_by_role("menu", name="What can be done to the selected")
+    finger = Finger(page)
+    finger.put(*review.at(80, 60))
+    menu.wait_for()
+    finger.lift()
+    assert len(review.selected) == 1
+    menu.get_by_role("menuitem", name="Reject").tap()
+    review.wait(saved="true", status_counts="3,0,1")
     context.close()
 
 
-HIDDEN_PIXELS = "one => one.scrollHeight - one.clientHeight"
+@pytest.mark.parametrize("name", ["laptop", "low"])
+def test_all_tools_are_there_at_once_in_a_low_window(page, address, project, name):
+    resize(page, SIZES[name])
+    ReviewPage(page, link_of(address, project))
+    wait_for_all_tools(page)
 
 
 TOO_SMALL = """(root) => [...root.querySelectorAll("button")]

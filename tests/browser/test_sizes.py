@@ -101,5 +101,36 @@ def test_tab_leads_to_the_picture_first(open_page, address, project):
     wait_until(page, lambda: focused_part(page) == "stage", "the picture to have the focus")
 
 
+def test_tab_stops_only_at_what_is_seen_and_shows_where(open_page, address, project):
+    page = open_page(SIZE["low"], "light")
+    ReviewPage(page, link_of(address, project))
+    settle(page)
+    page.evaluate("() => document.activeElement.blur()")
+    stops = []
+    while not stops or stops[-1]["part"] != "panel-edge":
+        page.keyboard.press("Tab")
+        stops.append(page.evaluate(STOP))
+        assert len(stops) < 60, stops
+    assert {"stage", "active-category", "full-screen"} <= {stop["part"] for stop in stops}
+    assert [stop for stop in stops if not stop["isSeen"]] == []
+    assert [stop for stop in stops if not stop["isShown"]] == []
+
+
+# What has the focus: whether it is in the window, and anything shows that. The whole page shows nothing.
+STOP = """() => {
+    let one = document.activeElement;
+    while (one.shadowRoot?.activeElement) one = one.shadowRoot.activeElement;
+    const box = one.getBoundingClientRect();
+    const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+    const style = getComputedStyle(one);
+    return {
+        part: one.dataset.part ?? "",
+        name: one.getAttribute("aria-label") ?? one.innerText.slice(0, 40),
+        isSeen: x > 0 && y > 0 && x < innerWidth && y < innerHeight,
+        isShown: style.outlineStyle !== "none" || style.boxShadow !== "none" || one.tagName === "MAIN",
+    };
+}"""
+
+
 def focused_part(page):
     return page.evaluate("() => document.activeElement?.shadowRoot?.activeElement?.dataset.part")

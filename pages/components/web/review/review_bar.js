@@ -2,6 +2,7 @@
 
 import { connection } from "./review_session.js";
 import { countCrowds, countStatuses } from "./review_frames.js";
+import { SeenStops } from "./seen_stops.js";
 
 /** @typedef {import("./review_state.js").ReviewState} ReviewState */
 /** @typedef {import("./review_state.js").Category} Category */
@@ -27,6 +28,7 @@ export class ReviewBar {
     this.kept = "saved";
     this.remarkTimer = 0;
     this.categoriesShown = "";
+    this.stops = new SeenStops(controls.part("relabel", HTMLElement));
   }
 
   /** @param {string} act @returns {HTMLButtonElement} */
@@ -159,6 +161,7 @@ export class ReviewBar {
       this.categoriesShown = wanted;
       const template = controls.part("category-template", HTMLTemplateElement);
       holder.replaceChildren(...keyed.map(([key, one]) => makeButton(template, one, key)));
+      this.stops.watch(holder.children);
     }
     const { active } = desk;
     const pressed = current.size > 0 ? current : new Set([active?.id]);

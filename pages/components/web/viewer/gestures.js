@@ -1,6 +1,7 @@
 // Wheel, mouse and fingers on the stage: zoom, drag, pinch, click, hover.
 
 import { Hand } from "./hand.js";
+import { Holding } from "./holding.js";
 import { openMenuAt } from "./menu_places.js";
 
 /** @typedef {import("./viewer.js").Viewer} Viewer */
@@ -41,12 +42,15 @@ export class Gestures {
     this.pressed = new Map();
     this.travelled = 0;
     this.hand = new Hand(this.stage);
+    /** @type {Holding | null} once it listens */
+    this.holding = null;
   }
 
   /** @param {AbortSignal} signal */
   listen(signal) {
     const { stage } = this;
     this.hand.listen(signal);
+    this.holding = new Holding(stage, signal);
     // Where it comes with the press and not after it, nobody knows yet whether the right button will drag.
     stage.addEventListener("contextmenu", (event) => this.onContextMenu(event), { signal });
     stage.addEventListener("wheel", (event) => this.onWheel(event), { signal, passive: false });
@@ -76,7 +80,14 @@ export class Gestures {
     event.preventDefault();
     // A finger that was held: a mouse's button opens the menu when it comes up, and only if it has not dragged.
     const isFinger = event instanceof PointerEvent && event.pointerType === "touch";
-    if (isFinger && !this.isToolInUse && this.travelled < CLICK_SLACK) openMenuAt(this.viewer, ...this.place(event));
+    if (isFinger) this.onHeld(this.place(event));
+  }
+
+  /** A finger was held where it came. @param {[number, number]} place */
+  onHeld(place) {
+    if (this.isToolInUse || this.travelled >= CLICK_SLACK) return;
+    this.travelled = CLICK_SLACK; // what goes now has not clicked, and is not held again
+    openMenuAt(this.viewer, ...place);
   }
 
   /** Whether a tool makes something of the right button itself. */
@@ -102,6 +113,7 @@ export class Gestures {
     this.travelled = this.pressed.size > 0 || this.hand.isOut ? CLICK_SLACK : 0;
     this.pressed.set(event.pointerId, { x, y });
     this.stage.setPointerCapture(event.pointerId);
+    if (event.pointerType === "touch") this.holding?.begin(() => this.onHeld([x, y]));
   }
 
   /** @param {PointerEvent} event */
@@ -148,6 +160,7 @@ export class Gestures {
   /** @param {PointerEvent} event */
   onPointerUp(event) {
     if (!this.pressed.delete(event.pointerId)) return;
+    this.holding?.stop();
     if (this.pressed.size > 0) return;
     this.stage.classList.remove("dragging");
     if (event.type !== "pointerup" || this.travelled >= CLICK_SLACK) return;
