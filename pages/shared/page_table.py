@@ -28,6 +28,8 @@ class PageSpec:
     elements: tuple[str, ...] = ()
 
 
+_EVERYWHERE = ("BidiComponent", "Selectbox", "Html", "Button")
+
 PAGES: tuple[PageSpec, ...] = (
     PageSpec(
         "pages/annotate/page.py",
@@ -36,6 +38,7 @@ PAGES: tuple[PageSpec, ...] = (
         ":material/select_all:",
         "Images in, instances with masks, live thresholds, exact files out.",
         ("outbox", "uploads", "viewer"),
+        (*_EVERYWHERE, "FileUploader", "ImageList", "Slider", "Multiselect", "NumberInput", "Checkbox"),
     ),
     PageSpec(
         "pages/project/page.py",
@@ -45,6 +48,7 @@ PAGES: tuple[PageSpec, ...] = (
         "A data set that stays: add images, run a model over all of them, see progress, edit categories, "
         "export files.",
         ("outbox",),
+        (*_EVERYWHERE, "TextInput"),
     ),
     PageSpec(
         "pages/review/page.py",
@@ -53,18 +57,7 @@ PAGES: tuple[PageSpec, ...] = (
         ":material/rate_review:",
         "A queue that starts with the most doubtful; accept, reject, relabel and move on, each with one key.",
         ("outbox", "review"),
-        (
-            "BidiComponent",
-            "Selectbox",
-            "TextInput",
-            "ButtonGroup",
-            "Slider",
-            "Html",
-            "Multiselect",
-            "Checkbox",
-            "Button",
-            "Progress",
-        ),
+        (*_EVERYWHERE, "TextInput", "ButtonGroup", "Slider", "Multiselect", "Checkbox", "Progress"),
     ),
     PageSpec(
         "pages/explain/page.py",
@@ -72,7 +65,8 @@ PAGES: tuple[PageSpec, ...] = (
         "How it works",
         ":material/account_tree:",
         "Mask R-CNN stage by stage on your own image, and why something was missed.",
-        ("outbox", "stage_view"),
+        ("outbox", "uploads", "stage_view"),
+        (*_EVERYWHERE, "FileUploader", "ImageList", "Slider", "Multiselect", "NumberInput"),
     ),
     PageSpec(
         "pages/models/page.py",
@@ -80,6 +74,7 @@ PAGES: tuple[PageSpec, ...] = (
         "Models",
         ":material/neurology:",
         "Each model's structure, licence and accuracy; download one, or load your own.",
-        ("outbox",),
+        ("outbox", "uploads"),
+        (*_EVERYWHERE, "FileUploader", "TextArea", "Checkbox"),
     ),
 )
