@@ -183,4 +183,4 @@ def _links(address: str) -> bytes:
     page = _PAGES[address]
     modules = [module for component in page.components for module in module_paths(component)]
     scripts = (*element_scripts(page.elements), *modules)
-    return "".join(f'<link rel="modulepreload" href="./{script}">' for script in scripts).encode()
+    return "".join(f'<link rel="modulepreload" fetchpriority="low" href="./{script}">' for script in scripts).encode()

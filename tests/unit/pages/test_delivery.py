@@ -116,7 +116,7 @@ def test_a_page_names_the_modules_that_it_will_ask_for(server, path):
     assert row.components, "the outbox is on every page"
     for component in row.components:
         for module in module_paths(component):
-            assert f'<link rel="modulepreload" href="./{module}">'.encode() in answer.text
+            assert f'<link rel="modulepreload" fetchpriority="low" href="./{module}">'.encode() in answer.text
     assert answer.headers["cache-control"] == "no-cache" and "etag" not in answer.headers
     server.get(path, accept_encoding="gzip")
     assert server.asked == [path, path], "a page is never kept: it belongs to the server's version"
