@@ -33,6 +33,7 @@ _SCRIPT = re.compile(r"/static/(js|css)/[^/]+$")
 _TEXT = re.compile(r"(text|application)/(javascript|css)\b")
 _HASHED_WHOLE = 1 << 20  # bytes: of larger media files Streamlit's names tell only samples
 _HEAD_END = b"</head>"
+_LINK = '<link rel="modulepreload" fetchpriority="low" href="./{}">'
 _PAGES = {page.address: page for page in PAGES} | {"": PAGES[0]}
 
 
@@ -183,4 +184,4 @@ def _links(address: str) -> bytes:
     page = _PAGES[address]
     modules = [module for component in page.components for module in module_paths(component)]
     scripts = (*element_scripts(page.elements), *modules)
-    return "".join(f'<link rel="modulepreload" fetchpriority="low" href="./{script}">' for script in scripts).encode()
+    return "".join(map(_LINK.format, scripts)).encode()
