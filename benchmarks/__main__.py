@@ -27,6 +27,7 @@ from benchmarks.end_to_end import run_end_to_end
 from benchmarks.engines import run_engines
 from benchmarks.evaluating import run_evaluating
 from benchmarks.explained import run_explained
+from benchmarks.felt import run_felt
 from benchmarks.first_minute import run_first_minute
 from benchmarks.large_files import run_large_files
 from benchmarks.lasso import run_lasso
@@ -149,6 +150,12 @@ BENCHMARKS = (
         "A project of 2,000 images: its pages, and a key to the next image",
         "The image appears before Python hears of the key; what the page calls saved is saved.",
         run_review,
+    ),
+    Benchmark(
+        "felt",
+        "As fast as felt: a steady pace, a large crowd, a large picture",
+        "The next picture is there when the key is pressed; what is dragged follows; 50 MP open in seconds.",
+        run_felt,
     ),
     Benchmark(
         "slow_line",

@@ -29,7 +29,7 @@ from maskrcnn_core.projects.store import Store
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
 
-__all__ = ["make_large_project", "run_review"]
+__all__ = ["PICTURE", "follow", "make_large_project", "make_project", "open_page", "run_review"]
 
 _SIZE = (480, 640)
 _CROWD_SIZE = (3000, 4000)
@@ -39,7 +39,7 @@ _DECIDED = 24  # instances of the image whose instances are accepted one by one
 
 # The gallery is drawn, and not only its place; the picture with all of its masks.
 _GALLERY = "[data-testid=stDataFrame] canvas"
-_PICTURE = ".viewer[data-part=root][data-ready=true]"
+PICTURE = ".viewer[data-part=root][data-ready=true]"
 
 _NO_BROWSER = (
     "**There is no Chromium on this machine, so nothing was measured.** `make browser` installs one; "
@@ -119,7 +119,7 @@ def run_review(quick: bool) -> Report:
             Claim("in the open app every page appears in less than 3 s", max(opened) < 3, "cost"),
             Claim(
                 "a key shows the next image in less than 150 ms",
-                statistics.median(times["Enter until the next picture"]) < 0.15,
+                statistics.median(times["Enter until the next image"]) < 0.15,
                 "cost",
             ),
         ]
@@ -140,15 +140,16 @@ def make_large_project(folder: Path, images: int, crowd: int) -> dict[str, int]:
     store = Store(StorePlace.in_folder(folder))
     try:
         return {
-            "project": _make_project(store, "Large", images, _SIZE, _EACH),
-            "crowd": _make_project(store, "Crowd", 1, _CROWD_SIZE, crowd),
-            "decided": _make_project(store, "Decided", 1, _SIZE, _DECIDED),
+            "project": make_project(store, "Large", images, _SIZE, _EACH),
+            "crowd": make_project(store, "Crowd", 1, _CROWD_SIZE, crowd),
+            "decided": make_project(store, "Decided", 1, _SIZE, _DECIDED),
         }
     finally:
         store.close()
 
 
-def _make_project(store: Store, name: str, images: int, size: tuple[int, int], each: int) -> int:
+def make_project(store: Store, name: str, images: int, size: tuple[int, int], each: int) -> int:
+    """Makes a project of drawn images with discs in rows, and gives its id; ``size`` is (height, width)."""
     categories = [Category(1, "cell"), Category(2, "nucleus")]
     project = store.create_project(name, "bench", categories=categories).id
     news = [
@@ -224,7 +225,7 @@ def _visit(
     crowd: int,
 ) -> dict[str, Any]:
     review = f"{address}/review?project={{}}".format
-    page = _open(context, f"{address}/project?project={project}", _GALLERY)[0]  # imports
+    page = open_page(context, f"{address}/project?project={project}", _GALLERY)[0]  # imports
     page.close()
     times: list[tuple[str, list[float]]] = []
 
@@ -240,27 +241,27 @@ def _visit(
         return page
 
     page = measure(
-        "the Project page, by its link", lambda: _follow(context, address, project, "Project", _GALLERY)
+        "the Project page, by its link", lambda: follow(context, address, project, "Project", _GALLERY)
     )
     # The first metric is the number of images.
     counted = int(page.get_by_test_id("stMetricValue").first.inner_text().replace(",", ""))
     page.close()
     measure(
-        "the Review page, by its link", lambda: _follow(context, address, project, "Review", _PICTURE)
+        "the Review page, by its link", lambda: follow(context, address, project, "Review", PICTURE)
     ).close()
     page = measure(
-        "the image of the crowd, by its link", lambda: _follow(context, address, crowd, "Review", _PICTURE)
+        "the image of the crowd, by its link", lambda: follow(context, address, crowd, "Review", PICTURE)
     )
     shown = int(page.locator(".viewer[data-part=root]").get_attribute("data-shown-count") or -1)
     page.close()
     for what, link, wanted in (
         ("the Models page (for comparison)", f"{address}/models", _GALLERY),
         ("the Project page", f"{address}/project?project={project}", _GALLERY),
-        ("the Review page", review(project), _PICTURE),
-        ("the image of the crowd", review(crowd), _PICTURE),
+        ("the Review page", review(project), PICTURE),
+        ("the image of the crowd", review(crowd), PICTURE),
     ):
-        measure(f"{what}, by its address", partial(_open, context, link, wanted)).close()
-    page, _ = _open(context, review(project), _PICTURE)
+        measure(f"{what}, by its address", partial(open_page, context, link, wanted)).close()
+    page, _ = open_page(context, review(project), PICTURE)
     time.sleep(1.5)  # the frames around the first one are being read ahead, as while a person looks
     steps_taken = []
     for _ in range(steps):
@@ -287,7 +288,7 @@ def _accept(
     context: BrowserContext, link: str, folder: str, project: int, count: int
 ) -> tuple[list[float], bool]:
     """CPU seconds of the server for each of some accepted instances, and whether that many are stored."""
-    page, _ = _open(context, link, _PICTURE)
+    page, _ = open_page(context, link, PICTURE)
     time.sleep(1.5)  # frames are read ahead
     server = next(one for one in psutil.Process().children() if "streamlit" in one.cmdline())
     taken = []
@@ -309,7 +310,7 @@ def _at_rest(page: Page) -> None:
     page.locator("[data-testid=stApp][data-test-script-state=notRunning]").wait_for(timeout=120_000)
 
 
-def _open(context: BrowserContext, link: str, wanted: str) -> tuple[Page, float]:
+def open_page(context: BrowserContext, link: str, wanted: str) -> tuple[Page, float]:
     """A new session, from the address until what is wanted is there; in seconds."""
     page = context.new_page()
     began = time.perf_counter()
@@ -320,12 +321,10 @@ def _open(context: BrowserContext, link: str, wanted: str) -> tuple[Page, float]
     return page, taken
 
 
-def _follow(
-    context: BrowserContext, address: str, project: int, name: str, wanted: str
-) -> tuple[Page, float]:
+def follow(context: BrowserContext, address: str, project: int, name: str, wanted: str) -> tuple[Page, float]:
     """In a session that has the project open in another page, the link to the page of this name."""
-    start, there = ("project", _GALLERY) if name == "Review" else ("review", _PICTURE)
-    page, _ = _open(context, f"{address}/{start}?project={project}", there)
+    start, there = ("project", _GALLERY) if name == "Review" else ("review", PICTURE)
+    page, _ = open_page(context, f"{address}/{start}?project={project}", there)
     time.sleep(1.5)  # a person looks at it first; what the page still does is not the link's
     began = time.perf_counter()
     page.get_by_test_id("stHeader").get_by_role("link", name=name).click()

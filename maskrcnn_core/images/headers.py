@@ -18,7 +18,15 @@ from PIL import ImageFile
 from maskrcnn_core.images.formats import EncodedImage
 from maskrcnn_core.images.tiff import TiffFile
 
-__all__ = ["exif_orientation", "jpeg_segments", "origin_notes", "png_chunks", "tiff_directories", "tiff_tags"]
+__all__ = [
+    "exif_orientation",
+    "jpeg_places",
+    "jpeg_segments",
+    "origin_notes",
+    "png_chunks",
+    "tiff_directories",
+    "tiff_tags",
+]
 
 _MAX_FRAMES_COUNTED = 10_000
 _MAX_EXIF_BYTES = 4 * 2**20  # a JPEG's fits into 64 KiB; Pillow makes numbers of all that a tag holds
@@ -81,19 +89,28 @@ def _png_exif(data: bytes) -> bytes:
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xd0-\xd7\xff])")  # not stuffing, restart or fill
 
 
-def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield ``(marker, content)`` of each segment of a JPEG's first picture; 0xDA begins a scan.
+def jpeg_places(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield ``(marker, begin, end)`` of each segment of a JPEG's first picture, its marker included.
 
-    The end of the image ends it: what follows are other pictures of an MPO, or a video.
+    0xDA begins a scan, whose coded data follow the segment. The end of the image, 0xD9, comes last: what
+    follows are other pictures of an MPO, or a video.
     """
     pos = 2
     while found := _JPEG_MARKER.search(data, pos):
         marker, pos = found[1][0], found.end()
+        alone = marker in (0x01, 0xD8, 0xD9)
+        end = pos if alone else pos + int.from_bytes(data[pos : pos + 2], "big")
+        yield marker, found.start(), end
         if marker == 0xD9:
             return
-        length = 0 if marker in (0x01, 0xD8) else int.from_bytes(data[pos : pos + 2], "big")
-        yield marker, data[pos + 2 : pos + length]
-        pos += length
+        pos = end
+
+
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield ``(marker, content)`` of each segment of a JPEG's first picture; 0xDA begins a scan."""
+    for marker, begin, end in jpeg_places(data):
+        if marker != 0xD9:
+            yield marker, data[begin + 4 : end]
 
 
 # --------------------------------------------------------------------------------------------------- GIF

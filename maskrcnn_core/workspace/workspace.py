@@ -29,11 +29,11 @@ from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
 from maskrcnn_core.detection.runs import Failure, Run
 from maskrcnn_core.errors import CoreError, ImageError, InputError
 from maskrcnn_core.images.archives import ArchiveMember, read_zip_images
+from maskrcnn_core.images.browser_pictures import browser_picture
 from maskrcnn_core.images.reading import (
     SourceImage,
     Stretch,
     decode_image,
-    encode_jpeg,
     one_line,
     thumbnail_jpeg,
 )
@@ -233,7 +233,7 @@ class Workspace:
         """Return an image as an upright JPEG for browsers, at its full size; made once."""
         file = self._files.picture(digest)
         if not file.exists():
-            replace_file(file, encode_jpeg(self.pixels(digest), quality=90))
+            replace_file(file, browser_picture(self.original(digest), lambda: self.pixels(digest)))
         return file.read_bytes()
 
     def scratch(self, name: str) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from itertools import islice
@@ -10,12 +10,12 @@ from typing import Literal
 
 from maskrcnn_core.drawing.palette import hex_color, instance_color
 from maskrcnn_core.errors import CoreError
+from maskrcnn_core.images.reading import Stretch
 from maskrcnn_core.projects.attributes import fitting_schema, values_of
 from maskrcnn_core.projects.records import CategoryRow, ImageRow, InstanceRow
 from maskrcnn_core.projects.review.doubts import reasons
 from maskrcnn_core.projects.review.operations import REVIEW_KINDS
-from maskrcnn_core.projects.review.review_queue import QueueItem
-from maskrcnn_core.projects.seeing import stretch_of
+from maskrcnn_core.projects.seeing import seen_as, stretch_of
 from maskrcnn_core.projects.team.approvals import (
     Stage,
     has_second_stage,
@@ -43,8 +43,15 @@ from pages.shared.session import ProjectUi
 
 __all__ = ["images_near", "make_shown", "message_while_away"]
 
-_BEFORE, _AFTER = 1, 3
-"""Places prepared around the present one: people go forward faster than back."""
+_BEFORE, _AFTER = 1, 8
+"""Places prepared around the present one. People go forward faster than back: some go through two images a
+second, and a server with other work may take seconds to hear of it."""
+_SOON = 3
+"""Places ahead that are prepared also where images are large, or have many instances."""
+_MOST_PIXELS = 120_000_000
+"""In the pictures of the others, and of all before them; a browser holds as many decoded."""
+_MANY_INSTANCES = 600
+"""In frames up to one of the others: all of them are made again whenever something is decided."""
 _NEAR = 1000
 """Places on either side of the present one of which it is told who has their images open."""
 _MOST_INSTANCES = 3000
@@ -76,32 +83,29 @@ def make_shown(
     ids = {review.queue[at].image_id for at in places}
     images = {row.id: row for row in store.images(project.row.id, ids=ids)}
     nearest = sorted(places, key=lambda place: (abs(place - review.at), -place))
-    made, stretch = {}, stretch_of(project.row)
-    for at in nearest:
-        image = images.get(review.queue[at].image_id)
-        if image is not None and image.digest:
-            made[image.digest] = pictures().ask(image.digest, stretch)
+    there = [
+        (at, image) for at in nearest if (image := images.get(review.queue[at].image_id)) and image.digest
+    ]
+    there = _light_enough(there, review.at + _SOON)
+    stretch = stretch_of(project.row)
+    made = {image.digest: pictures().ask(image.digest, stretch) for _, image in there}
     # Not the project's own list: others may have changed them since the page was drawn.
     categories = {row.id: row for row in store.categories(project.row.id)}
     approved = _approved(project, images.values())
     frames: list[ReviewFrame] = []
     instances = 0
-    for at in nearest:
-        item = review.queue[at]
-        image = images.get(item.image_id)
-        if image is None or not image.digest:
-            continue
+    for at, image in there:
         # The present one and the next are waited for; the others are ready when they are.
         ready = made[image.digest]
         if at not in (review.at, review.at + 1) and not ready.done():
             continue
         rows = store.instances(project.row.id, image_id=image.id)
         instances += len(rows)
-        if frames and instances > _MOST_INSTANCES:
+        if frames and instances > (_MOST_INSTANCES if at <= review.at + _SOON else _MANY_INSTANCES):
             break
         try:
             look = None if approved is None else _second_look(image, stands=image.id in approved)
-            frames.append(_frame(at, item, image, rows, categories, review, ready, look))
+            frames.append(_frame(at, image, rows, categories, review, ready, stretch, look))
         except CoreError:
             if at == review.at:
                 raise
@@ -131,7 +135,7 @@ def make_shown(
         people=_people(others, review),
     )
     shown = (frame.message.image.key for frame in frames)
-    return Shown(message, {key: made[key].result() for key in shown}, *counts)
+    return Shown(message, {key: made[key].result() for key in shown}, stretch, *counts)
 
 
 def message_while_away(shown: Shown) -> ReviewMessage:
@@ -140,7 +144,7 @@ def message_while_away(shown: Shown) -> ReviewMessage:
     Its pictures are put on their URLs again: Streamlit drops what a run does not ask for.
     """
     for key, picture in shown.pictures.items():
-        media_url(picture, "image/jpeg", f"review-{key}")
+        _url(picture, key, shown.stretch)
     return replace(shown.message, is_away=True)
 
 
@@ -156,6 +160,22 @@ def _window(review: ReviewUi, taken: Mapping[int, str]) -> list[int]:
     return [*reversed(before), review.at, *after]
 
 
+def _light_enough(places: Sequence[tuple[int, ImageRow]], soon: int) -> list[tuple[int, ImageRow]]:
+    """Return the first of these places: those up to ``soon``, and what has room beside them."""
+    pixels: dict[str, int] = {}
+    kept = []
+    for at, image in places:
+        pixels[image.digest] = image.width * image.height
+        if at > soon and sum(pixels.values()) > _MOST_PIXELS:
+            break
+        kept.append((at, image))
+    return kept
+
+
+def _url(picture: bytes, digest: str, stretch: Stretch) -> str:
+    return media_url(picture, "image/jpeg", f"review-{digest}", content=f"review-{seen_as(digest, stretch)}")
+
+
 def images_near(review: ReviewUi, taken: Mapping[int, str]) -> frozenset[int]:
     """Return the images of which the page shows, or may show next, what others do with them.
 
@@ -164,7 +184,7 @@ def images_near(review: ReviewUi, taken: Mapping[int, str]) -> frozenset[int]:
         taken: images that others have open; such a one is passed over for the next.
     """
     places = _window(review, taken)
-    return frozenset(item.image_id for item in review.queue[places[0] : places[-1] + 1 + _AFTER])
+    return frozenset(item.image_id for item in review.queue[places[0] : places[-1] + 1 + _SOON])
 
 
 def _taken_places(review: ReviewUi, taken: Mapping[int, str]) -> dict[int, str]:
@@ -206,17 +226,18 @@ def _second_look(image: ImageRow, *, stands: bool) -> SecondLook:
 
 def _frame(
     at: int,
-    item: QueueItem,
     image: ImageRow,
     rows: list[InstanceRow],
     categories: dict[int, CategoryRow],
     review: ReviewUi,
     picture: Future[bytes],
+    stretch: Stretch,
     second_look: SecondLook | None,
 ) -> ReviewFrame:
     # An instance of a category that was taken away belongs to nothing that could be shown or written.
     rows = [row for row in rows if row.category_id in categories]
     present = {row.id for row in rows}
+    focus = review.queue[at].instance_id
     numbers: dict[int | None, int] = {row.coco_id: row.id for row in rows}
     corners = sum(len(ring) for row in rows for ring in row.polygons or ())
     return ReviewFrame(
@@ -224,7 +245,7 @@ def _frame(
         message=ViewerMessage(
             image=ViewerImage(
                 image.digest,
-                media_url(picture.result(), "image/jpeg", f"review-{image.digest}"),
+                _url(picture.result(), image.digest, stretch),
                 image.width,
                 image.height,
                 image.file_name,
@@ -254,7 +275,7 @@ def _frame(
             )
             for row in rows
         },
-        focus=item.instance_id if item.instance_id in present else None,
+        focus=focus if focus in present else None,
         pins=tuple(
             Pin(one.id, one.x, one.y, f"{one.who}: {one.text}", numbers.get(one.instance))
             for one in comments_of(image)

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import streamlit as st
-from cachetools import LRUCache
 
-from maskrcnn_core.images.reading import Stretch, cut_to, decode_image, encode_jpeg
+from maskrcnn_core.images.reading import cut_to, decode_image
 from maskrcnn_core.models.catalog import default_model, model_by_key
 from maskrcnn_core.models.domains import domain_by_key
 from maskrcnn_core.models.loading import get_model
@@ -20,6 +18,7 @@ from maskrcnn_core.projects.store import Store
 from maskrcnn_core.synthetic.sample_drawings import draw_own
 from maskrcnn_core.synthetic.samples import sample_png
 from pages.shared.housekeeping import is_server, keep_house
+from pages.shared.pictures import Pictures
 from pages.shared.purging import keep_purging
 from pages.shared.session import UiState
 
@@ -35,8 +34,6 @@ __all__ = [
     "sample_bytes",
     "sample_picture",
 ]
-
-_PICTURES_KEPT = 32  # of about 4 MB for a 12 MP photo
 
 
 @st.cache_resource(max_entries=8, show_spinner="Building the model ...")
@@ -83,36 +80,6 @@ def open_store() -> Store:
     if is_server():
         threading.Thread(target=keep_purging, args=(store,), name="purge", daemon=True).start()
     return store
-
-
-class Pictures:
-    """Stored images as upright JPEGs for browsers, at their full size, made ahead by a few threads.
-
-    Shared by all sessions: what an image looks like depends on its bytes and the stretch alone.
-
-    Args:
-        store: whose images.
-    """
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._makers = ThreadPoolExecutor(2, thread_name_prefix="pictures")
-        self._made: LRUCache[tuple[str, Stretch], Future[bytes]] = LRUCache(_PICTURES_KEPT)
-        self._lock = threading.Lock()
-
-    def ask(self, digest: str, stretch: Stretch = "auto") -> Future[bytes]:
-        """Ask for an image's picture; its ``result`` raises ``CoreError`` if it cannot be read."""
-        key = (digest, stretch)
-        with self._lock:
-            made = self._made.get(key)
-            if made is None or (made.done() and made.exception() is not None):
-                made = self._made[key] = self._makers.submit(self._make, digest, stretch)
-            return made
-
-    def _make(self, digest: str, stretch: Stretch) -> bytes:
-        return encode_jpeg(
-            decode_image(self._store.blobs.get(digest), digest, stretch=stretch).pixels, quality=90
-        )
 
 
 @st.cache_resource(show_spinner=False)

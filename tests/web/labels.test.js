@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { areaOf, boxesMeet, holds, overlapOf, partsOutside } from "../../pages/components/web/lib/geometry.js";
-import { placeLabels } from "../../pages/components/web/viewer/labels.js";
+import { concernedByLabels, placeLabels } from "../../pages/components/web/viewer/labels.js";
 import { random } from "./helpers.js";
 
 const stage = { width: 640, height: 560 };
@@ -25,6 +25,26 @@ function crowd(count, seed) {
 
 test("a lone instance has its label right above its box", () => {
   assert.deepEqual(placeLabels([label([100, 100, 160, 150])], stage), [[100, 83]]);
+});
+
+test("what no label depends on is left out, and changes no place", () => {
+  for (let seed = 0; seed < 20; seed += 1) {
+    const all = crowd(120, seed).map((one, i) => ({ ...one, id: i, must: i % 40 === seed }));
+    const places = placeLabels(all, stage);
+    const few = concernedByLabels(all, stage);
+    assert.ok(few.length < all.length);
+    const [kept, found] = [new Set(few.map(({ id }) => id)), placeLabels(few, stage)];
+    few.forEach(({ id }, i) => assert.deepEqual(found[i], places[id]));
+    for (const { id } of all) assert.ok(kept.has(id) || places[id] === null);
+  }
+});
+
+test("among instances too small for labels only those that must have one count", () => {
+  const small = Array.from({ length: 50 }, (_, i) => label([10 * i, 50, 10 * i + 9, 59]));
+  const chosen = label([200, 50, 209, 59], 70, true);
+  assert.deepEqual(concernedByLabels(small, stage), []);
+  assert.deepEqual(concernedByLabels([...small, chosen], stage), [chosen]);
+  assert.deepEqual(placeLabels([chosen], stage), [[200, 33]]);
 });
 
 test("at the stage's border the label stays on the stage", () => {

@@ -66,6 +66,27 @@ class Squares {
 }
 
 /**
+ * Those in sight, as far as labels can depend on them: where none but those that must have one are large enough for
+ * a label, their neighbours do not matter. Of ten thousand that are seen at once hardly any is, and to place labels
+ * among them all would take longer than the rest of a frame.
+ * @template {{box: number[], must: boolean}} T
+ * @param {T[]} all
+ * @param {Size} stage
+ * @returns {T[]}
+ */
+export function concernedByLabels(all, stage) {
+  const ground = [0, 0, stage.width, stage.height];
+  const seen = all.filter(({ box }) => boxesMeet(box, ground));
+  const hasLarge = seen.some(({ box, must }) => !must && isLarge(box));
+  return hasLarge ? seen : seen.filter(({ must }) => must);
+}
+
+/** Whether a label would not only hide its instance. @param {readonly number[]} box */
+function isLarge([x1, y1, x2, y2]) {
+  return Math.max(x2 - x1, y2 - y1) >= LABEL_FROM;
+}
+
+/**
  * The upper left corner of each label that has room on the stage, above its box or else below it; null for
  * the others. Earlier ones go first, those that must have one before all.
  * @param {{box: number[], width: number, must: boolean}[]} wanted boxes and label widths in CSS pixels
@@ -91,7 +112,7 @@ export function placeLabels(wanted, stage) {
     if (must && inSight[i]) take(i, placeAbove(box, width, stage));
   });
   wanted.forEach(({ box, width, must }, i) => {
-    if (must || !inSight[i] || Math.max(box[2] - box[0], box[3] - box[1]) < LABEL_FROM) return;
+    if (must || !inSight[i] || !isLarge(box)) return;
     if (width * LABEL_HEIGHT > room) return;
     const above = placeAbove(box, width, stage);
     /** @type {[number, number]} */
@@ -154,18 +175,22 @@ export class Labels {
    * @param {(id: number) => boolean} always whether an instance has its label whatever it hides, above all others
    */
   draw(context, items, view, stage, ratio, always) {
-    const texts = items.map((item) => labelText(item.instance));
-    const wanted = items.map((item, i) => ({
+    const all = items.map((item) => ({
+      item,
       box: boxToScreen(view, item.instance.box),
-      width: this.width(texts[i]),
       must: always(item.instance.id),
     }));
+    const wanted = concernedByLabels(all, stage).map((one) => {
+      const text = one.must || isLarge(one.box) ? labelText(one.item.instance) : "";
+      return { ...one, text, width: text === "" ? 0 : this.width(text) };
+    });
     const places = placeLabels(wanted, stage);
     context.setTransform(1, 0, 0, 1, 0, 0);
     for (const must of [false, true]) {
       places.forEach((place, i) => {
-        if (place === null || wanted[i].must !== must) return;
-        const tag = this.tag(texts[i], items[i].color, ratio);
+        const { item, text, must: isMust } = wanted[i];
+        if (place === null || isMust !== must) return;
+        const tag = this.tag(text, item.color, ratio);
         context.drawImage(tag, Math.round(place[0] * ratio), Math.round(place[1] * ratio));
       });
     }

@@ -1,0 +1,70 @@
+"""An image as browsers show it: upright, at its full size, in the colours that everything else here sees.
+
+That is a JPEG made of its pixels, unless the file is a large JPEG which browsers show just so: then its own
+picture is taken over as it is coded, without what lies around it (ITU T.81 annex B). For 50 MP that saves a
+decoder and an encoder half a second of two cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from maskrcnn_core.common.arrays import Pixels
+from maskrcnn_core.images.formats import identify
+from maskrcnn_core.images.headers import exif_orientation, jpeg_places
+from maskrcnn_core.images.reading import encode_jpeg
+
+__all__ = ["browser_picture"]
+
+_LARGE = 4_000_000
+"""Pixels: smaller ones are made anew in a blink, and are then lighter on the line."""
+_MOST_BYTES = 0.75
+"""For a pixel, in a file that is taken over: more would take longer on the line than making it anew."""
+_QUALITY = 90
+
+_FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # frames that every browser reads: sequential and progressive
+_TABLES = frozenset({0xC4, 0xDB, 0xDD})
+_JFIF, _ADOBE = (0xE0, b"JFIF\0"), (0xEE, b"Adobe")  # what says how three components are colours
+_SCAN, _END = 0xDA, 0xD9
+_START_OF_IMAGE = b"\xff\xd8"
+
+
+def browser_picture(data: bytes, pixels: Callable[[], Pixels]) -> bytes:
+    """Return an image file's picture as a JPEG for browsers.
+
+    Args:
+        data: the file, which `decode_image` reads.
+        pixels: what that makes of it, uint8 ``[H, W, 3]``; called where they are needed.
+    """
+    return _own_picture(data) or encode_jpeg(pixels(), quality=_QUALITY)
+
+
+def _own_picture(data: bytes) -> bytes | None:
+    """Return the picture of a large, upright JPEG alone; ``None`` for every other file.
+
+    EXIF, colour profiles (which are not applied here), thumbnails and what follows the picture are left out.
+    """
+    source = identify(data, "picture")
+    if source.format != "JPEG":
+        return None
+    image = source.open()
+    width, height = image.size
+    if width * height < _LARGE or image.mode not in ("L", "RGB") or exif_orientation(image, source) != 1:
+        return None
+    parts, scans, has_frame = [_START_OF_IMAGE], None, False
+    for marker, begin, end in jpeg_places(data):
+        if marker == _END:
+            picture = b"".join([*parts, data[scans:end]]) if scans is not None and has_frame else b""
+            return picture if 0 < len(picture) <= _MOST_BYTES * width * height else None
+        if scans is not None:
+            continue
+        if marker == _SCAN:
+            scans = begin
+        elif marker in _FRAMES | _TABLES or _tells_colours(marker, data[begin + 4 : end]):
+            has_frame = has_frame or marker in _FRAMES
+            parts.append(data[begin:end])
+    return None
+
+
+def _tells_colours(marker: int, content: bytes) -> bool:
+    return any(marker == one and content.startswith(name) for one, name in (_JFIF, _ADOBE))
