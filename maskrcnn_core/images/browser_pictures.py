@@ -1,8 +1,8 @@
 """An image as browsers show it: upright, at its full size, in the colours that everything else here sees.
 
 That is a JPEG made of its pixels, unless the file is a large JPEG which browsers show just so: then its own
-picture is taken over as it is coded, without what lies around it (ITU T.81 annex B). That saves a decoder and an
-encoder.
+picture is taken over as it is coded, without what lies around it (ITU T.81 annex B). That saves a decoder
+and an encoder.
 """
 
 from __future__ import annotations
