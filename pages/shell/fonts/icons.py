@@ -20,6 +20,7 @@ _STREAMLIT = Path(streamlit.__file__).parent
 # Scripts name icons in many ways: each string that is an icon's name counts, whatever it is there.
 _STRING = re.compile(r"""["'`](?::material/)?([a-z][a-z0-9_]+):?["'`]""")
 _ICON = re.compile(r":material/(\w+):")
+_COMMENT = re.compile(r"/\*.*?\*/|<!--.*?-->|^\s*//[^\n]*|\s//\s[^\n]*", re.DOTALL | re.MULTILINE)
 _WORD = re.compile(r"\b[a-z][a-z0-9_]+\b")
 _OWN_KINDS = ("*.js", "*.json", "*.html", "*.css")
 _LISTS_ALL = "material_icon_names.py"
@@ -33,7 +34,8 @@ def streamlit_icons() -> Path:
 def icons_named() -> set[str]:
     """Return all that may be an icon's name, in Streamlit and in the app; most of it is none.
 
-    Of the app's components each word counts: icons are in the table of actions, in scripts and in pages.
+    Of the app's components each word counts that is in no comment: icons are in the table of actions, in
+    scripts and in pages.
     """
     streamlit_scripts = (_STREAMLIT / "static" / "static" / "js").glob("*.js")
     streamlit_modules = (file for file in _STREAMLIT.rglob("*.py") if file.name != _LISTS_ALL)
@@ -45,8 +47,15 @@ def icons_named() -> set[str]:
         ((file for kind in _OWN_KINDS for file in WEB.rglob(kind)), _WORD),
     )
     return {
-        name for files, names in places for file in files for name in names.findall(file.read_text("utf-8"))
+        name
+        for files, names in places
+        for file in files
+        for name in names.findall(_text_of(file) if names is _WORD else file.read_text("utf-8"))
     }
+
+
+def _text_of(file: Path) -> str:
+    return _COMMENT.sub(" ", file.read_text("utf-8"))
 
 
 def icons_of(file: Path) -> dict[str, str]:
