@@ -5,7 +5,8 @@
 
 const UPLOADER = '[data-testid="stFileUploader"]';
 const INPUT = `${UPLOADER} input[type=file]`;
-const ROW = '[data-testid="stFileUploaderFile"]';
+/** Of each file that the uploader has taken: the button that takes it away again. */
+const ROW = 'button[aria-label^="Remove "]';
 /** After this time the answer is taken for lost (ms). If it is only late, the same file comes twice, which does no harm. */
 const PATIENCE = 3000;
 const MOST_TIMES = 4;
@@ -35,7 +36,7 @@ export function listenForFiles(signal) {
   document.addEventListener("change", once(noteChange), options);
   document.addEventListener("drop", once(noteDrop), options);
   for (const input of inputs()) {
-    if (rowsOf(input) === 0 && !cared.has(input)) watch(input, [...(input.files ?? [])]); // chosen before anybody listened
+    if (rowsOf(input).length === 0 && !cared.has(input)) watch(input, [...(input.files ?? [])]); // chosen before anybody listened
   }
 }
 
@@ -63,7 +64,8 @@ function watch(input, files) {
   const [at, rows, label, next] = [performance.now(), rowsOf(input), labelOf(input), time + 1];
   setTimeout(() => {
     const now = sameInput(input, label);
-    if (now === null || uploaded >= at || rowsOf(now) !== rows) return;
+    // A file in another one's place has a row of its own, which is there while it is still on its way.
+    if (now === null || uploaded >= at || !isSame(rowsOf(now), rows)) return;
     time = next;
     give(now, files);
     time = 1;
@@ -106,5 +108,10 @@ function labelOf(input) {
 
 /** @param {Element} input */
 function rowsOf(input) {
-  return input.closest(UPLOADER)?.querySelectorAll(ROW).length ?? 0;
+  return [...(input.closest(UPLOADER)?.querySelectorAll(ROW) ?? [])];
+}
+
+/** @param {Element[]} rows @param {Element[]} others */
+function isSame(rows, others) {
+  return rows.length === others.length && rows.every((row, n) => row === others[n]);
 }
