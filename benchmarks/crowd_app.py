@@ -14,10 +14,12 @@ import streamlit as st
 from benchmarks.crowd import CrowdPredictor, crowd_jpeg
 from maskrcnn_core.detection.candidates import Thresholds
 from pages.shared.session import get_state
+from pages.shared.steady import keep_steady
 
 ROOT = Path(__file__).resolve().parents[1]
 
 st.set_page_config(page_title="A crowd", layout="wide")
+keep_steady()
 state = get_state()
 if not state.custom:
     count, width, height = (

@@ -18,7 +18,7 @@ from pages.shared.intake import draw_camera, draw_report, draw_samples, draw_upl
 from pages.shared.model_choice import draw_model_choice, draw_thresholds
 from pages.shared.offering import tell_browser
 from pages.shared.session import UiState, get_state
-from pages.shared.steady import ACTIONS, DESK
+from pages.shared.steady import ACTIONS, DESK, UNDER_ACTIONS
 from pages.shared.whole import Whole
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def draw_desk(state: UiState, predictor: Predictor | None) -> None:
     the slider and pressing Prepare at once would lose the press.
     """
     before = state.choices
-    actions, viewer = st.container(key=ACTIONS, horizontal=True), st.container()
+    actions, viewer = st.container(key=ACTIONS, horizontal=True), st.container(key=UNDER_ACTIONS)
     with viewer:
         draw_image(state, predictor)
         made = st.empty()

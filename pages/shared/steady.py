@@ -4,13 +4,15 @@ from pathlib import Path
 
 import streamlit as st
 
-__all__ = ["ACTIONS", "DESK", "NOTICES", "SAMPLES", "keep_steady"]
+__all__ = ["ACTIONS", "DESK", "NOTICES", "SAMPLES", "UNDER_ACTIONS", "keep_steady"]
 
 _STYLE = Path(__file__).with_name("screen.css")
 DESK = "desk"
 """The key of the container with the viewer or the reviewer: its page gives it all the room there is."""
 ACTIONS = "page-actions"
 """The key of a row of buttons that stands in the header where that has room, and else above the desk."""
+UNDER_ACTIONS = "under-actions"
+"""The key of what stands below that row: its place is kept until the row is drawn."""
 NOTICES = "notices"
 """The key of a container for what has to be answered: it lies over the page and moves nothing."""
 SAMPLES = "samples"

@@ -114,6 +114,25 @@ def test_dragging_moves_the_view_as_far_as_the_pointer_and_changes_nothing_else(
     assert (np.abs(desk.picture() - dragged).max(axis=2) > 8).mean() < 1e-3
 
 
+def test_the_picture_is_not_moved_by_the_row_that_is_drawn_after_it(page, address):
+    page.set_viewport_size({"width": 1152, "height": 720})  # too narrow for the row to stand in the header
+    page.add_init_script("""
+        window.tops = new Set();
+        const look = () => {
+            const place = document.querySelector(".st-key-under-actions");
+            if (place) window.tops.add(Math.round(place.getBoundingClientRect().top));
+            requestAnimationFrame(look);
+        };
+        look();
+    """)
+    desk = CrowdDesk(page, address)
+    row = page.locator(".st-key-page-actions").bounding_box()
+    place = page.locator(".st-key-under-actions").bounding_box()
+    assert row["y"] + row["height"] < place["y"]
+    assert page.evaluate("[...window.tops]") == [round(place["y"])]
+    assert desk.canvas.bounding_box()["y"] > place["y"]
+
+
 def test_labels_leave_the_picture_in_sight_and_the_chosen_one_has_its_own(desk):
     with_labels = desk.picture()
     desk.root.get_by_role("application").focus()
