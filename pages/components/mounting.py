@@ -13,7 +13,9 @@ old and new ones side by side. ``web/lib/mount.js`` takes down what the old ones
 
 from __future__ import annotations
 
+import base64
 import functools
+import gzip
 import hashlib
 import posixpath
 import re
@@ -41,6 +43,7 @@ __all__ = [
     "full_name",
     "module_paths",
     "mount",
+    "packed_page",
     "read_files",
     "web_version",
 ]
@@ -59,6 +62,8 @@ class Component:
         css: styles, which apply in this order.
         html: the page; empty for a component without a screen.
         slots: files of markup, by the comment in the page whose place they take.
+        is_packed: whether page and styles go to the browser compressed, and its module unpacks them
+            (``lib/unpack.js``): worth it from some kilobytes, as every message to the component has them.
     """
 
     name: str
@@ -66,6 +71,7 @@ class Component:
     css: tuple[str, ...] = ()
     html: str = ""
     slots: Mapping[str, str] = field(default_factory=dict)
+    is_packed: bool = False
 
 
 COMPONENTS = (
@@ -75,6 +81,7 @@ COMPONENTS = (
         ("viewer/viewer.css", "viewer/desk.css", "viewer/instance_list.css"),
         "viewer/viewer.html",
         {"<!-- instance list -->": "viewer/instance_list.html"},
+        is_packed=True,
     ),
     Component(
         "review",
@@ -100,6 +107,7 @@ COMPONENTS = (
             "<!-- below the picture -->": "review/refusals.html",
             "<!-- more keys -->": "review/keys.html",
         },
+        is_packed=True,
     ),
     Component(
         "stage_view", "stage_view/stage_view.js", ("stage_view/stage_view.css",), "stage_view/stage_view.html"
@@ -205,12 +213,16 @@ def mount(name: str, *, key: str, data: Mapping[str, Any], **callbacks: Any) -> 
 @functools.cache
 def _renderer(name: str) -> ComponentRenderer:
     row = _BY_NAME[name]
-    return st.components.v2.component(
-        full_name(name),
-        html=component_html(name) or None,
-        css="\n".join(map(_read, row.css)) or None,
-        js=row.js,
-    )
+    html, css = component_html(name), "\n".join(map(_read, row.css))
+    if row.is_packed:
+        html, css = packed_page(html, css), ""
+    return st.components.v2.component(full_name(name), html=html or None, css=css or None, js=row.js)
+
+
+def packed_page(html: str, css: str) -> str:
+    """Return a page and its styles as ``lib/unpack.js`` reads them: gzip in base64, in a hidden element."""
+    page = gzip.compress(f"{html}<style>\n{css}</style>\n".encode(), mtime=0)
+    return f"<div data-packed hidden>{base64.b64encode(page).decode()}</div>"
 
 
 def _read(name: str) -> str:

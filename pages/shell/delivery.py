@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import gzip
+import json
 import mimetypes
 import re
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from starlette.middleware import Middleware
 from pages.components.mounting import file_of_path, module_paths
 from pages.shared.page_table import PAGES
 from pages.shell.fonts.small import small_font
+from pages.shell.shrinking import without_comments
 from pages.shell.streamlit_scripts import element_scripts
 
 if TYPE_CHECKING:
@@ -33,7 +35,10 @@ _SCRIPT = re.compile(r"/static/(js|css)/[^/]+$")
 _TEXT = re.compile(r"(text|application)/(javascript|css)\b")
 _HASHED_WHOLE = 1 << 20  # bytes: of larger media files Streamlit's names tell only samples
 _HEAD_END = b"</head>"
-_LINK = '<link rel="modulepreload" fetchpriority="low" href="./{}">'
+_FONT = re.compile(rb'<link\s[^>]*?href="([^"]+\.woff2)"[^>]*>')
+_LATER = """<script type="module">
+for (const one of {}) document.head.append(Object.assign(document.createElement("link"), one));
+</script>"""
 _PAGES = {page.address: page for page in PAGES} | {"": PAGES[0]}
 
 
@@ -53,10 +58,11 @@ class Delivery:
     """A layer around the app's server.
 
     - The components' files, whose address has a hash of them: as they were when the server started, whatever
-      has happened to them on the disk since; compressed, and the browser need not ask again.
+      has happened to them on the disk since; without comments, compressed, and for good.
     - Streamlit's scripts and styles: compressed. Of its fonts, the icons and letters that can appear.
     - The page of HTML: compressed, with links to the scripts and modules that the page of this address will
-      ask for. So they come while Streamlit starts, and together, not one level of imports after another.
+      ask for. So they come together, not one level of imports after another. They, and the font of texts, are
+      added when Streamlit's own script has come, which asks the server then: until it has the line to itself.
     - Pictures that are named after all of their bytes: the browser may keep them for a day.
 
     Everything else goes through as it is, as does a request for a range, with a method other than GET, or
@@ -81,7 +87,8 @@ class Delivery:
             kept = _Answer(_headers(path, font), font)
             await kept.send(send)
         elif (file := file_of_path(path)) is not None:
-            self._kept[path] = kept = await _compressed(MutableHeaders(raw=_headers(path, file)), file)
+            body = without_comments(file) if path.endswith(".js") else file
+            self._kept[path] = kept = await _compressed(MutableHeaders(raw=_headers(path, body)), body)
             await kept.send(send)
         elif _SCRIPT.search(path) or _page_of(path) is not None:
             held = _Held(path, send)
@@ -127,7 +134,7 @@ class _Held:
             if name in headers:
                 del headers[name]
         if is_page:
-            body = body.replace(_HEAD_END, _links(_page_of(self._path) or "") + _HEAD_END, 1)
+            body = _with_links(body, _page_of(self._path) or "")
         answer = await _compressed(headers, body)
         if "immutable" in headers.get("cache-control", ""):
             self.lasting = answer
@@ -179,9 +186,23 @@ def _page_of(path: str) -> str | None:
     return address if address in _PAGES else None
 
 
+def _with_links(page: bytes, address: str) -> bytes:
+    """Return the page of HTML with links to what it will ask for, those that it has to fonts among them.
+
+    A module in the page runs after those above it, of which Streamlit's own script is one.
+    """
+    links: list[dict[str, str]] = []
+    for font in _FONT.findall(page):
+        links.append(
+            {"rel": "preload", "as": "font", "type": "font/woff2", "crossOrigin": "", "href": font.decode()}
+        )
+    links += ({"rel": "modulepreload", "fetchPriority": "low", "href": one} for one in _scripts(address))
+    later = _LATER.format(json.dumps(links)).encode()
+    return _FONT.sub(b"", page).replace(_HEAD_END, later + _HEAD_END, 1)
+
+
 @functools.cache
-def _links(address: str) -> bytes:
+def _scripts(address: str) -> tuple[str, ...]:
     page = _PAGES[address]
-    modules = [module for component in page.components for module in module_paths(component)]
-    scripts = (*element_scripts(page.elements), *modules)
-    return "".join(map(_LINK.format, scripts)).encode()
+    modules = (module for component in page.components for module in module_paths(component))
+    return tuple(f"./{path}" for path in (*element_scripts(page.elements), *modules))

@@ -15,8 +15,8 @@ from tests.browser.review_page import ReviewPage, link_of, make_project
 pytestmark = pytest.mark.browser
 
 # Bytes over the line, as they come: compressed, with their headers, and the messages of the page's socket.
-MOST_BYTES = 1_380_000
-MOST_REQUESTS = 215
+MOST_BYTES = 1_250_000
+MOST_REQUESTS = 220
 MODULE = "/_stcore/bidi-components/"
 ENTRY = "/static/js/index."
 """Streamlit's first script, which its page names."""
@@ -70,4 +70,4 @@ def test_a_first_review_fetches_little_and_the_next_one_next_to_nothing(page, li
     line = Line(again)
     ReviewPage(again, link)
     assert line.fetched("/static/") == line.fetched(MODULE) == line.fetched("/media/") == []
-    assert line.bytes < 250_000
+    assert line.bytes < 150_000

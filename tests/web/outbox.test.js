@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { heldName, holdName } from "../../pages/components/web/review/review_session.js";
+import { setAwaited } from "../../pages/components/web/lib/awaited.js";
 import mountOutbox, { askBeforeLeaving, nameToSay, stillToSend } from "../../pages/components/web/review/outbox.js";
 import { Part, eventOf, makeDocument, setScript } from "./streamlit_page.js";
 
@@ -188,6 +189,28 @@ test("it says nothing while Streamlit draws, waits to, or may be about to, and t
   pass(context, 20_000);
   assert.equal(said.length, 2, "a page that is always being drawn does not keep it");
   setScript("notRunning");
+  delete globalThis.sessionStorage;
+});
+
+test("it leaves the line to a picture that somebody waits for", (context) => {
+  context.mock.timers.enable({ apis: ["setTimeout"] });
+  const said = [];
+  const picture = {};
+  let packed = {};
+  globalThis.sessionStorage = storageWith([undo(7)]);
+  globalThis.document.querySelectorAll = () => [{ shadowRoot: { querySelector: () => packed } }];
+  setScript("notRunning");
+  mountOutbox({ data: nothing, setStateValue: (name) => said.push(name) });
+  pass(context, 3000);
+  assert.deepEqual(said, [], "the scripts that ask for it are on their way");
+  setAwaited(picture, true);
+  packed = null;
+  pass(context, 3000);
+  assert.deepEqual(said, []);
+  setAwaited(picture, false);
+  pass(context, 1000);
+  assert.deepEqual(said, ["ops"]);
+  globalThis.document.querySelectorAll = () => [];
   delete globalThis.sessionStorage;
 });
 

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { isPictureAwaited } from "../../pages/components/web/lib/awaited.js";
 import { Picture } from "../../pages/components/web/viewer/picture.js";
 
 /** Images that the "browser" was asked for, in order. @type {FakeImage[]} */
@@ -80,4 +81,30 @@ test("who moves on to one that is on its way gets it before others are begun", a
   await asked[2].arrive();
   assert.equal(picture.status, "ready");
   assert.deepEqual(names().slice(3), ["fourth.jpg", "fifth.jpg"]);
+});
+
+test("the tab knows whether somebody waits for a picture", async () => {
+  const [one, two] = [new Picture(() => {}), new Picture(() => {})];
+  assert.equal(isPictureAwaited(), false);
+  one.load(at("one.jpg"), SIZE);
+  two.load(at("two.jpg"), SIZE);
+  await asked[0].arrive();
+  assert.equal(isPictureAwaited(), true, "the other one is on its way");
+  await asked[1].fail();
+  assert.equal(isPictureAwaited(), false);
+  one.load(at("three.jpg"), SIZE);
+  assert.equal(isPictureAwaited(), true);
+  one.clear();
+  assert.equal(isPictureAwaited(), false, "its page was left");
+});
+
+test("one that was on its way before anybody waited for it is awaited until it is there", async () => {
+  const picture = new Picture(() => {});
+  picture.load(at("one.jpg"), SIZE);
+  picture.prefetch([at("one.jpg"), at("two.jpg")]);
+  await asked[0].arrive();
+  picture.load(at("two.jpg"), SIZE);
+  assert.equal(isPictureAwaited(), true);
+  await asked[1].arrive();
+  assert.equal(isPictureAwaited(), false);
 });

@@ -2,6 +2,8 @@
 
 import asyncio
 import gzip
+import json
+import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -14,9 +16,13 @@ from pages.components.mounting import WEB, full_name, module_paths
 from pages.shared.page_table import PAGES
 from pages.shell.delivery import Delivery
 from pages.shell.fonts.icons import streamlit_icons
+from pages.shell.shrinking import without_comments
 
 SCRIPT = b"export const one = 1;\n" * 400
-PAGE = "<html><head><title>Desk</title></head><body></body></html>"
+PAGE = """<html><head><link rel="shortcut icon" href="./favicon.png" />
+<link rel="preload"
+  href="./static/media/Sans.woff2" as="font" crossorigin />
+<title>Desk</title><script type="module" src="./static/js/index.js"></script></head><body></body></html>"""
 GIF = b"GIF89a" + bytes(500)
 
 
@@ -28,6 +34,11 @@ class Answer(NamedTuple):
     @property
     def text(self):
         return gzip.decompress(self.body) if self.headers.get("content-encoding") == "gzip" else self.body
+
+    @property
+    def links(self):
+        """What a page has its browser fetch once the scripts above are there."""
+        return json.loads(re.search(rb"for \(const one of (\[.*\])\)", self.text)[1])
 
 
 class Server:
@@ -116,10 +127,24 @@ def test_a_page_names_the_modules_that_it_will_ask_for(server, path):
     assert row.components, "the outbox is on every page"
     for component in row.components:
         for module in module_paths(component):
-            assert f'<link rel="modulepreload" fetchpriority="low" href="./{module}">'.encode() in answer.text
+            assert {"rel": "modulepreload", "fetchPriority": "low", "href": f"./{module}"} in answer.links
     assert answer.headers["cache-control"] == "no-cache" and "etag" not in answer.headers
     server.get(path, accept_encoding="gzip")
     assert server.asked == [path, path], "a page is never kept: it belongs to the server's version"
+
+
+def test_streamlits_own_script_has_the_line_to_itself_before_all_others(server):
+    answer = server.get("/review", accept_encoding="gzip")
+    page = answer.text.decode()
+    assert 0 < page.index("index.js") < page.index("const one of") < page.index("</head>")
+    assert page.count("<link") == 1 and "favicon.png" in page, "what is linked at once comes at once"
+    assert answer.links[0] == {
+        "rel": "preload",
+        "as": "font",
+        "type": "font/woff2",
+        "crossOrigin": "",
+        "href": "./static/media/Sans.woff2",
+    }
 
 
 def test_what_is_no_page_names_nothing(server):
@@ -129,7 +154,8 @@ def test_what_is_no_page_names_nothing(server):
 def test_the_components_files_are_sent_for_good_as_the_server_began_with_them(server):
     path = f"/x/_stcore/bidi-components/{full_name('review')}/review/editor.js"
     answer = server.get(path, accept_encoding="gzip")
-    assert answer.text == (WEB / "review" / "editor.js").read_bytes() and server.asked == []
+    file = (WEB / "review" / "editor.js").read_bytes()
+    assert answer.text == without_comments(file) != file and server.asked == []
     assert answer.headers["content-type"].startswith("text/javascript")
     assert "immutable" in answer.headers["cache-control"]
 

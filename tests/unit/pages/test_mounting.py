@@ -1,5 +1,7 @@
 """How components come onto a page: what they are made of, and where a browser gets their modules."""
 
+import base64
+import gzip
 import re
 import shutil
 
@@ -13,12 +15,14 @@ from pages.components.mounting import (
     component_html,
     full_name,
     module_paths,
+    packed_page,
     read_files,
     web_version,
 )
 
 _FROM = re.compile(r'^(?:import|export)\b[^;]*?\bfrom "([^"]+)"', re.MULTILINE | re.DOTALL)
 _MARKUP = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function")
+_MARKUP += ("createContextualFragment",)
 
 
 def modules_of(entry):
@@ -52,6 +56,16 @@ def test_a_component_is_mounted_from_its_files_in_every_runtime():
         assert one.id != two.id
 
 
+def test_a_packed_page_has_page_and_styles_and_is_a_fraction_of_them():
+    for row in COMPONENTS:
+        assert row.is_packed == ("unpacked(" in (WEB / row.js).read_text("utf-8"))
+    html, css = component_html("review"), (WEB / "review" / "review.css").read_text("utf-8")
+    packed = packed_page(html, css)
+    assert len(packed) < (len(html) + len(css)) / 3
+    inner = re.fullmatch(r"<div data-packed hidden>([A-Za-z0-9+/=]+)</div>", packed)[1]
+    assert gzip.decompress(base64.b64decode(inner)).decode() == f"{html}<style>\n{css}</style>\n"
+
+
 def test_all_modules_belong_to_a_component_and_are_there():
     used = set().union(*(modules_of(row.js) for row in COMPONENTS))
     assert used == {file.resolve() for file in WEB.rglob("*") if file.suffix in (".js", ".json")}
@@ -76,7 +90,9 @@ def test_all_files_of_the_table_are_there():
 def test_no_text_is_ever_set_as_markup(row):
     for file in modules_of(row.js):
         script = file.read_text("utf-8")
-        assert [way for way in _MARKUP if way in script] == [], file
+        # A packed page comes with the component, as one that Streamlit puts there itself.
+        allowed = ["createContextualFragment"] if file == WEB / "lib" / "unpack.js" else []
+        assert [way for way in _MARKUP if way in script] == allowed, file
 
 
 def test_every_change_below_the_folder_makes_another_version(tmp_path):

@@ -4,6 +4,7 @@
 // What a reviewer had still to send when a person turned to another page, or when the connection was lost: it
 // is in the tab's storage, and goes to Python from whatever page is open.
 
+import { isComponentAwaited, isPictureAwaited } from "../lib/awaited.js";
 import { Presses, isDrawing } from "../lib/presses.js";
 import { foundImages, hold } from "./open_images.js";
 import { ReviewState } from "./review_state.js";
@@ -139,7 +140,7 @@ function whenCalm(act, calm = 0, waited = 0) {
 }
 
 function isBusy() {
-  return isDrawing() || (presses !== undefined && presses.rest > 0);
+  return isDrawing() || isComponentAwaited() || isPictureAwaited() || (presses !== undefined && presses.rest > 0);
 }
 
 /**

@@ -1,6 +1,7 @@
 // The viewer as a component. Zoom, position and what is not yet acknowledged survive new data.
 
 import { mountScreen } from "../lib/mount.js";
+import { unpacked } from "../lib/unpack.js";
 import { Viewer } from "./viewer.js";
 
 /** @typedef {import("./state.js").Message} Message */
@@ -20,8 +21,10 @@ function makeViewer(root) {
 }
 
 /** @param {import("../lib/mount.js").Component<Message>} component */
-export default function mountViewer({ parentElement, data, setStateValue }) {
+function mountViewer({ parentElement, data, setStateValue }) {
   const { screen, leave } = mountScreen(parentElement, "root", makeViewer, ({ model }) => (left = model));
   screen.accept(data, (report) => setStateValue("view", report));
   return leave;
 }
+
+export default unpacked(mountViewer);

@@ -1,6 +1,7 @@
 // The image itself, with halved copies for zooming out: a browser that has to shrink 12 megapixels in
 // every frame does not reach 60 frames a second, and bilinear shrinking by more than two loses detail.
 
+import { setAwaited } from "../lib/awaited.js";
 import { serverUrl } from "../lib/serving.js";
 import { TonedPicture } from "./toned_picture.js";
 
@@ -117,9 +118,16 @@ export class Picture {
     if (this.ahead.has(url)) this.ahead.set(url, this.file);
     if (before !== null && this.ahead.get(before.url) !== before) before.close();
     void this.file.load(() => {
-      this.onChange();
+      this.hear();
       this.readAhead();
     });
+    setAwaited(this, this.status === "loading");
+  }
+
+  /** There is something new of the file that is shown. */
+  hear() {
+    setAwaited(this, this.status === "loading");
+    this.onChange();
   }
 
   /**
@@ -146,7 +154,7 @@ export class Picture {
       if (this.reading >= READ_AT_ONCE) return;
       if (file.status !== "waiting") continue;
       this.reading += 1;
-      const changed = () => file === this.file && this.onChange();
+      const changed = () => file === this.file && this.hear();
       void file.load(changed).then(() => {
         this.reading -= 1;
         this.readAhead();
@@ -159,6 +167,7 @@ export class Picture {
     this.ahead.clear();
     this.file?.close();
     this.file = null;
+    setAwaited(this, false);
   }
 
   /**
