@@ -3,24 +3,35 @@
 That is a JPEG made of its pixels, unless the file is a large JPEG which browsers show just so: then its own
 picture is taken over as it is coded, without what lies around it (ITU T.81 annex B). That saves a decoder
 and an encoder.
+
+A very large one takes a browser a second to decode. A small copy of it, to be seen until then, costs a tenth
+of that: a JPEG decoder scales by 2, 4 or 8 as it goes (annex A.3.3: fewer points of each block).
 """
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
+from dataclasses import dataclass
+
+from PIL import Image
 
 from maskrcnn_core.common.arrays import Pixels
 from maskrcnn_core.images.formats import identify
 from maskrcnn_core.images.headers import exif_orientation, jpeg_places
 from maskrcnn_core.images.reading import encode_jpeg
 
-__all__ = ["browser_picture"]
+__all__ = ["BrowserPicture", "browser_picture"]
 
 _LARGE = 4_000_000
 """Pixels: smaller ones are made anew in a blink, and are then lighter on the line."""
 _MOST_BYTES = 0.75
 """For a pixel, in a file that is taken over: more would take longer on the line than making it anew."""
 _QUALITY = 90
+_VERY_LARGE = 16_000_000
+"""Pixels: from here on there is a small copy."""
+_SMALL_SIDE = 1280
+"""Pixels of a small copy's longer side at least, so that a picture that fills a screen is sharp."""
 
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # frames that every browser reads: sequential and progressive
 _TABLES = frozenset({0xC4, 0xDB, 0xDD})
@@ -29,14 +40,47 @@ _SCAN, _END = 0xDA, 0xD9
 _START_OF_IMAGE = b"\xff\xd8"
 
 
-def browser_picture(data: bytes, pixels: Callable[[], Pixels]) -> bytes:
-    """Return an image file's picture as a JPEG for browsers.
+@dataclass(frozen=True)
+class BrowserPicture:
+    """An image as browsers show it, as JPEG.
+
+    Attributes:
+        whole: at its full size.
+        small: a copy to be seen until that is decoded; empty where it is not worth it.
+    """
+
+    whole: bytes
+    small: bytes = b""
+
+    @property
+    def size(self) -> int:
+        """Bytes of both."""
+        return len(self.whole) + len(self.small)
+
+
+def browser_picture(data: bytes, pixels: Callable[[], Pixels]) -> BrowserPicture:
+    """Return an image file's picture for browsers.
 
     Args:
         data: the file, which `decode_image` reads.
         pixels: what that makes of it, uint8 ``[H, W, 3]``; called where they are needed.
     """
-    return _own_picture(data) or encode_jpeg(pixels(), quality=_QUALITY)
+    whole = _own_picture(data) or encode_jpeg(pixels(), quality=_QUALITY)
+    return BrowserPicture(whole, _small_copy(whole))
+
+
+def _small_copy(whole: bytes) -> bytes:
+    """Return a copy of a very large JPEG by 2, 4 or 8 smaller, not below `_SMALL_SIDE`; else nothing."""
+    image = Image.open(io.BytesIO(whole))
+    width, height = image.size
+    if width * height < _VERY_LARGE:
+        return b""
+    scale = next((by for by in (8, 4, 2) if max(width, height) >= by * _SMALL_SIDE), 1)
+    # Pillow divides, rounds down, and takes the smaller of both for its scale.
+    image.draft(None, (width // scale, height // scale))
+    written = io.BytesIO()
+    image.save(written, "JPEG", quality=_QUALITY)
+    return written.getvalue()
 
 
 def _own_picture(data: bytes) -> bytes | None:

@@ -169,10 +169,15 @@ class ImageFiles:
         """Return where the image for browsers lies, or is to lie."""
         return self._file(f"{digest}.jpg")
 
+    def small_picture(self, digest: str) -> Path:
+        """Return where its small copy lies, if it has one."""
+        return self._file(f"{digest}-small.jpg")
+
     def forget_made(self, digest: str) -> None:
         """Remove what was made of an image's pixels."""
         with self._lock:
             self.picture(digest).unlink(missing_ok=True)
+            self.small_picture(digest).unlink(missing_ok=True)
             for file in self._folder.glob(f"{digest}-*.run"):
                 file.unlink(missing_ok=True)
 

@@ -29,7 +29,7 @@ from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
 from maskrcnn_core.detection.runs import Failure, Run
 from maskrcnn_core.errors import CoreError, ImageError, InputError
 from maskrcnn_core.images.archives import ArchiveMember, read_zip_images
-from maskrcnn_core.images.browser_pictures import browser_picture
+from maskrcnn_core.images.browser_pictures import BrowserPicture, browser_picture
 from maskrcnn_core.images.reading import (
     SourceImage,
     Stretch,
@@ -229,12 +229,15 @@ class Workspace:
         """
         return self._files.read(digest, self.images[digest].name)
 
-    def picture(self, digest: str) -> bytes:
+    def picture(self, digest: str) -> BrowserPicture:
         """Return an image as an upright JPEG for browsers, at its full size; made once."""
-        file = self._files.picture(digest)
+        file, small = self._files.picture(digest), self._files.small_picture(digest)
         if not file.exists():
-            replace_file(file, browser_picture(self.original(digest), lambda: self.pixels(digest)))
-        return file.read_bytes()
+            made = browser_picture(self.original(digest), lambda: self.pixels(digest))
+            if made.small:  # first, as it is not looked for before the other one is there
+                replace_file(small, made.small)
+            replace_file(file, made.whole)
+        return BrowserPicture(file.read_bytes(), small.read_bytes() if small.exists() else b"")
 
     def scratch(self, name: str) -> Path:
         """Return a file of that name for what is handed out; it goes when the workspace goes."""

@@ -17,7 +17,14 @@ from maskrcnn_core.drawing.instances import colors_of, cut_out_thumbnail
 from maskrcnn_core.drawing.palette import category_color, hex_color
 from maskrcnn_core.images.reading import encode_png, one_line
 from maskrcnn_core.workspace import OpenImage, Shown, data_url
-from pages.components.viewer import ViewerImage, ViewerInstance, ViewerMessage, ViewerState, media_url, viewer
+from pages.components.viewer import (
+    ViewerImage,
+    ViewerInstance,
+    ViewerMessage,
+    ViewerState,
+    picture_urls,
+    viewer,
+)
 from pages.shared.session import UiState
 from pages.shared.texts import cell, plain, show_core_errors
 
@@ -70,14 +77,9 @@ def _draw_viewer(
     instances = shown.instances if shown else ()
     names = _names(predictor)
     rows = {instance.row for instance in instances}
+    url, small_url = picture_urls(state.workspace.picture(image.digest), "current")
     message = ViewerMessage(
-        image=ViewerImage(
-            image.digest,
-            media_url(state.workspace.picture(image.digest), "image/jpeg", "current"),
-            image.width,
-            image.height,
-            image.name,
-        ),
+        image=ViewerImage(image.digest, url, image.width, image.height, image.name, small_url),
         instances=_viewer_instances(instances, names),
         score_threshold=state.thresholds.score_threshold,
         min_score=SCORE_FLOOR,

@@ -7,6 +7,8 @@ import mimetypes
 
 from streamlit.runtime import get_instance
 
+from maskrcnn_core.images.browser_pictures import BrowserPicture
+
 
 def media_url(data: bytes, mime: str, key: str, *, content: str = "") -> str:
     """Return the URL, relative to the server's root, where this session's browser finds the bytes.
@@ -26,3 +28,11 @@ def media_url(data: bytes, mime: str, key: str, *, content: str = "") -> str:
     """
     name = (content or hashlib.sha256(data).hexdigest()) + (mimetypes.guess_extension(mime) or "")
     return get_instance().media_file_mgr.add(data, mime, coordinates=f"viewer-{key}", file_name=name)
+
+
+def picture_urls(picture: BrowserPicture, key: str, *, content: str = "") -> tuple[str, str]:
+    """Return the URLs of a picture and of its small copy, empty where there is none; see `media_url`."""
+    small = picture.small and media_url(
+        picture.small, "image/jpeg", f"{key}-small", content=content and f"{content}-small"
+    )
+    return media_url(picture.whole, "image/jpeg", key, content=content), small or ""

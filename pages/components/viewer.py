@@ -17,7 +17,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from pages.components.media import media_url
+from pages.components.media import media_url, picture_urls
 from pages.components.mounting import mount
 from pages.components.viewer_messages import (
     CocoRle,
@@ -37,6 +37,7 @@ __all__ = [
     "ViewerMessage",
     "ViewerState",
     "media_url",
+    "picture_urls",
     "read_report",
     "viewer",
 ]

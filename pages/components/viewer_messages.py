@@ -48,6 +48,7 @@ class ViewerImage:
         url: where the browser finds it, upright; it may be a smaller copy.
         width, height: in pixels of the original, in which boxes and masks are given.
         name: shown as it is, never as markup.
+        small_url: where a copy is that the browser shows until it has the other one; empty for none.
     """
 
     key: str
@@ -55,6 +56,7 @@ class ViewerImage:
     width: int
     height: int
     name: str
+    small_url: str = ""
 
     def __post_init__(self) -> None:
         for name in ("width", "height"):

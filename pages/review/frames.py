@@ -10,6 +10,7 @@ from typing import Literal
 
 from maskrcnn_core.drawing.palette import hex_color, instance_color
 from maskrcnn_core.errors import CoreError
+from maskrcnn_core.images.browser_pictures import BrowserPicture
 from maskrcnn_core.images.reading import Stretch
 from maskrcnn_core.projects.attributes import fitting_schema, values_of
 from maskrcnn_core.projects.records import CategoryRow, ImageRow, InstanceRow
@@ -35,7 +36,7 @@ from pages.components.review import (
     ReviewMessage,
     SecondLook,
 )
-from pages.components.viewer import CocoRle, ViewerImage, ViewerInstance, ViewerMessage, media_url
+from pages.components.viewer import CocoRle, ViewerImage, ViewerInstance, ViewerMessage, picture_urls
 from pages.review.state import ReviewUi, Shown
 from pages.shared.cached import pictures
 from pages.shared.open_project import OpenProject, color_of
@@ -144,7 +145,7 @@ def message_while_away(shown: Shown) -> ReviewMessage:
     Its pictures are put on their URLs again: Streamlit drops what a run does not ask for.
     """
     for key, picture in shown.pictures.items():
-        _url(picture, key, shown.stretch)
+        _urls(picture, key, shown.stretch)
     return replace(shown.message, is_away=True)
 
 
@@ -172,8 +173,8 @@ def _light_enough(places: Sequence[tuple[int, ImageRow]], soon: int) -> list[tup
     return kept
 
 
-def _url(picture: bytes, digest: str, stretch: Stretch) -> str:
-    return media_url(picture, "image/jpeg", f"review-{digest}", content=f"review-{seen_as(digest, stretch)}")
+def _urls(picture: BrowserPicture, digest: str, stretch: Stretch) -> tuple[str, str]:
+    return picture_urls(picture, f"review-{digest}", content=f"review-{seen_as(digest, stretch)}")
 
 
 def images_near(review: ReviewUi, taken: Mapping[int, str]) -> frozenset[int]:
@@ -230,7 +231,7 @@ def _frame(
     rows: list[InstanceRow],
     categories: dict[int, CategoryRow],
     review: ReviewUi,
-    picture: Future[bytes],
+    picture: Future[BrowserPicture],
     stretch: Stretch,
     second_look: SecondLook | None,
 ) -> ReviewFrame:
@@ -239,17 +240,12 @@ def _frame(
     present = {row.id for row in rows}
     focus = review.queue[at].instance_id
     numbers: dict[int | None, int] = {row.coco_id: row.id for row in rows}
+    url, small_url = _urls(picture.result(), image.digest, stretch)
     corners = sum(len(ring) for row in rows for ring in row.polygons or ())
     return ReviewFrame(
         at=at,
         message=ViewerMessage(
-            image=ViewerImage(
-                image.digest,
-                _url(picture.result(), image.digest, stretch),
-                image.width,
-                image.height,
-                image.file_name,
-            ),
+            image=ViewerImage(image.digest, url, image.width, image.height, image.file_name, small_url),
             instances=tuple(_shown(n, row, categories[row.category_id]) for n, row in enumerate(rows)),
             score_threshold=review.score_threshold,
             min_score=0.0,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from maskrcnn_core.drawing.style import Style
+from maskrcnn_core.images.browser_pictures import BrowserPicture
 from maskrcnn_core.images.reading import Stretch
 from maskrcnn_core.projects.records import ImageStatus, Status
 from maskrcnn_core.projects.review.review_queue import QueueFilter, QueueItem, Unit
@@ -33,13 +34,13 @@ class Shown:
 
     Attributes:
         message: the reviewer's.
-        pictures: the picture's bytes by the key of each frame's image.
+        pictures: as browsers show them, by the key of each frame's image.
         stretch: how dim images are seen in them.
         images, instances: how many have each status.
     """
 
     message: ReviewMessage
-    pictures: Mapping[str, bytes]
+    pictures: Mapping[str, BrowserPicture]
     stretch: Stretch
     images: Counter[ImageStatus]
     instances: Counter[Status]

@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from cachetools import LRUCache
 
-from maskrcnn_core.images.browser_pictures import browser_picture
+from maskrcnn_core.images.browser_pictures import BrowserPicture, browser_picture
 from maskrcnn_core.images.reading import Stretch, decode_image
 from maskrcnn_core.projects.store import Store
 
@@ -31,16 +31,16 @@ class Pictures:
     def __init__(self, store: Store, bytes_kept: int = _BYTES_KEPT) -> None:
         self._store = store
         self._makers = ThreadPoolExecutor(2, thread_name_prefix="pictures")
-        self._making: dict[_Key, Future[bytes]] = {}
-        self._made: LRUCache[_Key, bytes] = LRUCache(bytes_kept, getsizeof=len)
+        self._making: dict[_Key, Future[BrowserPicture]] = {}
+        self._made: LRUCache[_Key, BrowserPicture] = LRUCache(bytes_kept, getsizeof=_size)
         self._lock = threading.Lock()
 
-    def ask(self, digest: str, stretch: Stretch = "auto") -> Future[bytes]:
+    def ask(self, digest: str, stretch: Stretch = "auto") -> Future[BrowserPicture]:
         """Ask for an image's picture; its ``result`` raises ``CoreError`` if it cannot be read."""
         key = (digest, stretch)
         with self._lock:
             if (picture := self._made.get(key)) is not None:
-                ready: Future[bytes] = Future()
+                ready: Future[BrowserPicture] = Future()
                 ready.set_result(picture)
                 return ready
             making = self._making.get(key)
@@ -48,16 +48,20 @@ class Pictures:
                 making = self._making[key] = self._makers.submit(self._make, key)
             return making
 
-    def _make(self, key: _Key) -> bytes:
+    def _make(self, key: _Key) -> BrowserPicture:
         """Make a picture and keep it; what could not be made is tried again when it is asked for again."""
         digest, stretch = key
-        picture = b""
+        picture = None
         try:
             data = self._store.blobs.get(digest)
             picture = browser_picture(data, lambda: decode_image(data, digest, stretch=stretch).pixels)
         finally:
             with self._lock:
                 del self._making[key]
-                if 0 < len(picture) <= self._made.maxsize:
+                if picture is not None and picture.size <= self._made.maxsize:
                     self._made[key] = picture
         return picture
+
+
+def _size(picture: BrowserPicture) -> int:
+    return picture.size

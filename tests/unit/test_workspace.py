@@ -103,7 +103,17 @@ def test_pixels_and_picture_are_upright_and_whole():
     workspace = Workspace()
     digest = workspace.add("a.png", png()).added[0]
     assert np.array_equal(workspace.pixels(digest), make_image(60, 80))
-    assert Image.open(io.BytesIO(workspace.picture(digest))).size == (80, 60)
+    assert Image.open(io.BytesIO(workspace.picture(digest).whole)).size == (80, 60)
+
+
+def test_a_very_large_picture_keeps_its_small_copy_until_its_pixels_change():
+    workspace = Workspace()
+    digest = workspace.add("a.png", png(height=3300, width=5000)).added[0]
+    picture = workspace.picture(digest)
+    assert Image.open(io.BytesIO(picture.small)).size == (2500, 1650)
+    assert workspace.picture(digest) == picture
+    workspace._files.forget_made(digest)
+    assert list(workspace._folder.glob("*.jpg")) == []
 
 
 def test_images_leave_no_file_behind():

@@ -108,3 +108,32 @@ test("one that was on its way before anybody waited for it is awaited until it i
   await asked[1].arrive();
   assert.equal(isPictureAwaited(), false);
 });
+
+test("a very large one is seen small until it is there", async () => {
+  let changes = 0;
+  const picture = new Picture(() => (changes += 1));
+  const large = { width: 8000, height: 6000 };
+  picture.load(at("large.jpg"), large, at("small.jpg"));
+  assert.deepEqual([names(), picture.isEmpty, picture.isSharp(0.1)], [["small.jpg"], true, false]);
+  asked[0].naturalWidth = asked[0].width = 2000;
+  await asked[0].arrive();
+  assert.deepEqual([names(), changes, picture.isEmpty], [["small.jpg", "large.jpg"], 1, false]);
+  assert.equal(picture.status, "loading");
+  assert.deepEqual([picture.isSharp(0.25), picture.isSharp(0.5)], [true, false], "of a screen that shows it whole");
+  assert.equal(isPictureAwaited(), true);
+  await asked[1].arrive();
+  assert.deepEqual([picture.status, picture.isSharp(4), isPictureAwaited()], ["ready", true, false]);
+});
+
+test("without its small copy, and with one that comes too late, it is shown as it comes", async () => {
+  const picture = new Picture(() => {});
+  picture.load(at("large.jpg"), SIZE, at("broken.jpg"));
+  await asked[0].fail();
+  assert.deepEqual(names(), ["broken.jpg", "large.jpg"]);
+  await asked[1].arrive();
+  assert.equal(picture.status, "ready");
+  picture.load(at("first.jpg"), SIZE, at("first-small.jpg"));
+  picture.load(at("second.jpg"), SIZE);
+  await asked[2].arrive();
+  assert.deepEqual(names().slice(2), ["first-small.jpg", "second.jpg"], "nobody waits for the first any more");
+});

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from maskrcnn_core.images.browser_pictures import browser_picture
+from maskrcnn_core.images.browser_pictures import BrowserPicture, browser_picture
 from maskrcnn_core.images.headers import jpeg_places
 from maskrcnn_core.images.reading import decode_image, encode_jpeg, encode_png
 
@@ -54,7 +54,7 @@ OWN = {
 @pytest.mark.parametrize("options", OWN.values(), ids=OWN)
 def test_a_large_upright_jpeg_is_taken_over_without_what_lies_around_its_picture(pixels, options):
     data = jpeg(pixels, **options) + SECRET  # as behind a picture with a video
-    picture = browser_picture(data, never)
+    picture = browser_picture(data, never).whole
     assert np.array_equal(decoded(picture), decoded(data))
     assert SECRET not in picture
     assert b"ICC_PROFILE" not in picture
@@ -81,11 +81,33 @@ OTHERS = {
 def test_of_every_other_file_the_pixels_are_written_anew(pixels, make):
     data = make(pixels)
     whole = decoded(data)
-    assert browser_picture(data, lambda: whole) == encode_jpeg(whole, quality=90)
+    assert browser_picture(data, lambda: whole) == BrowserPicture(encode_jpeg(whole, quality=90))
 
 
 def test_a_jpeg_that_does_not_say_where_it_ends_is_written_anew(pixels):
     data = jpeg(pixels)
     whole = decoded(data)
     cut = data[: data.rindex(b"\xff\xd9")]
-    assert browser_picture(cut, lambda: whole) == encode_jpeg(whole, quality=90)
+    assert browser_picture(cut, lambda: whole) == BrowserPicture(encode_jpeg(whole, quality=90))
+
+
+@pytest.mark.parametrize(
+    ("size", "small"),
+    [
+        ((4000, 3999), None),
+        ((5120, 3200), (1280, 800)),
+        ((5000, 3999), (2500, 2000)),
+        ((3200, 9001), (800, 2251)),
+    ],
+)
+def test_a_very_large_picture_has_a_small_copy(pixels, size, small):
+    whole = np.asarray(Image.fromarray(pixels).resize(size))
+    for data in (jpeg(whole), encode_png(whole, compress_level=1)):
+        picture = browser_picture(data, lambda: whole)
+        if small is None:
+            assert picture.small == b"" and picture.size == len(picture.whole)
+            continue
+        seen = decoded(picture.small)
+        assert seen.shape[1::-1] == small and picture.size == len(picture.whole) + len(picture.small)
+        right = np.asarray(Image.fromarray(whole).resize(small, Image.Resampling.BOX)).astype(int)
+        assert np.abs(seen - right).mean() < 2

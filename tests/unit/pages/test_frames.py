@@ -4,7 +4,9 @@ from concurrent.futures import Future
 
 import pytest
 
+from maskrcnn_core.images.browser_pictures import BrowserPicture
 from maskrcnn_core.projects.review.review_queue import QueueItem
+from pages.components import media
 from pages.review import frames
 from pages.review.state import ReviewUi
 from pages.shared.open_project import OpenProject
@@ -15,16 +17,18 @@ from tests.builders.projects import change, make_project
 class ReadyPictures:
     """Pictures that are there at once."""
 
+    large = frozenset()
+
     def ask(self, digest, stretch):
         made = Future()
-        made.set_result(digest.encode())
+        made.set_result(BrowserPicture(digest.encode(), b"small" if digest in self.large else b""))
         return made
 
 
 @pytest.fixture(autouse=True)
 def no_browser(monkeypatch):
     monkeypatch.setattr(frames, "pictures", ReadyPictures)
-    monkeypatch.setattr(frames, "media_url", lambda data, mime, key, content: f"/media/{content}")
+    monkeypatch.setattr(media, "media_url", lambda data, mime, key, content: f"/media/{content}")
 
 
 def shown_at(store, project_id, at):
@@ -65,7 +69,17 @@ def test_pictures_keep_their_urls_while_the_database_is_away(store, monkeypatch)
     shown = shown_at(store, project_id, 1)
     renewed = []
     monkeypatch.setattr(
-        frames, "media_url", lambda data, mime, key, content: renewed.append(f"/media/{content}")
+        media, "media_url", lambda data, mime, key, content: renewed.append(f"/media/{content}")
     )
     assert frames.message_while_away(shown).is_away
     assert sorted(renewed) == sorted(frame.message.image.url for frame in shown.message.frames)
+
+
+def test_a_very_large_picture_has_the_url_of_its_small_copy_too(store, monkeypatch):
+    project_id = make_project(store, images=3)
+    large = store.images(project_id)[1].digest
+    monkeypatch.setattr(ReadyPictures, "large", frozenset({large}))
+    images = [frame.message.image for frame in shown_at(store, project_id, 0).message.frames]
+    assert {image.key: image.small_url for image in images if image.small_url} == {
+        large: f"/media/review-{large}-small"
+    }

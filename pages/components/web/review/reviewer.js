@@ -267,7 +267,8 @@ export class Reviewer {
     const { viewer } = this;
     this.editor.paint();
     this.comments.paint();
-    if (this.awaited === "" || viewer.model?.image.key !== this.awaited || viewer.picture.status !== "ready") return;
+    if (this.awaited === "" || viewer.model?.image.key !== this.awaited) return;
+    if (!viewer.picture.isSharp(viewer.view.scale * viewer.ratio)) return;
     this.awaited = "";
     // The drawing reaches the screen with this frame; a task after it comes when that is done.
     const detail = { at: this.state.shownAt };

@@ -33,7 +33,7 @@ function paintInstances(viewer, model, items) {
   const { context, view, stage, ratio } = viewer;
   const { display } = model;
   // Without a picture there is nothing to be turned grey: the blend would paint a grey one.
-  if (display.splash && viewer.picture.status === "ready") {
+  if (display.splash && !viewer.picture.isEmpty) {
     viewer.splash.apply(context, view, ratio, model.image, stage);
   }
   const marked = (/** @type {number} */ id) => id === viewer.hovered || model.selected.has(id);
@@ -61,14 +61,14 @@ function showFacts(viewer, model) {
   dataset.pan = `${view.x},${view.y}`;
   const isStretched = viewer.overlay.stretched || (model.display.splash && viewer.splash.stretched);
   const still = !isStretched && viewer.shapes.waiting.length === 0;
-  const done = viewer.picture.status === "ready" || viewer.picture.status === "failed";
+  const done = viewer.picture.isSharp(view.scale * ratio) || viewer.picture.status === "failed";
   dataset.ready = String(still && done && viewer.canvas.width > 1);
 }
 
 /** @param {Viewer} viewer @param {Model} model */
-function noticeText({ picture }, model) {
+function noticeText({ picture, view, ratio }, model) {
   if (picture.status === "failed") {
     return `The image “${model.image.name}” could not be loaded. Reload the page, or open the image again.`;
   }
-  return picture.status === "loading" ? "Loading…" : "";
+  return picture.status === "loading" && !picture.isSharp(view.scale * ratio) ? "Loading…" : "";
 }

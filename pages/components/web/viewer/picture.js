@@ -15,6 +15,19 @@ const SQUARE_PIXELS_FROM = 3;
 /** Files that are read at the same time ahead of being shown. */
 const READ_AT_ONCE = 2;
 
+/** @param {string} url @returns {Promise<HTMLImageElement | null>} decoded; null if it cannot be had */
+async function fetchImage(url) {
+  const image = new Image();
+  image.decoding = "async";
+  image.src = serverUrl(url);
+  try {
+    await image.decode();
+  } catch {
+    return null;
+  }
+  return image;
+}
+
 /** The file behind one URL, decoded, with its halved copies. */
 class PictureFile {
   /** @param {string} url */
@@ -27,16 +40,24 @@ class PictureFile {
     this.closed = false;
   }
 
+  /**
+   * Fetches a small copy to be drawn until the file itself is there, unless that is sooner.
+   * @param {string} url
+   * @param {() => void} onChange called when there is something to draw
+   */
+  async loadSmall(url, onChange) {
+    const image = await fetchImage(url);
+    if (image === null || this.closed || this.levels.length > 0 || this.status === "failed") return;
+    this.levels = [image];
+    onChange();
+  }
+
   /** @param {() => void} onChange called when there is something new to draw */
   async load(onChange) {
     if (this.status !== "waiting") return;
     this.status = "loading";
-    const image = new Image();
-    image.decoding = "async";
-    image.src = serverUrl(this.url);
-    try {
-      await image.decode();
-    } catch {
+    const image = await fetchImage(this.url);
+    if (image === null) {
       this.status = "failed";
       onChange();
       return;
@@ -104,12 +125,33 @@ export class Picture {
     return this.file.status === "waiting" ? "loading" : this.file.status;
   }
 
+  /** Whether there is nothing to draw. */
+  get isEmpty() {
+    return this.file === null || this.file.levels.length === 0;
+  }
+
+  /**
+   * Whether there is a pixel for (almost) every one on the screen: then what is drawn will stay as it is.
+   * @param {number} density device pixels per image pixel
+   */
+  isSharp(density) {
+    if (this.status === "ready") return true;
+    const [level] = this.file?.levels ?? [];
+    return level !== undefined && level.width >= this.wanted(density);
+  }
+
+  /** @param {number} density device pixels per image pixel */
+  wanted(density) {
+    return density * this.size.width * 0.85;
+  }
+
   /**
    * Show another file: in the very next frame if it has been read ahead.
    * @param {string} url
    * @param {Size} size of the image in its own pixels; the file behind the URL may be a smaller copy
+   * @param {string} [smallUrl] of a copy to be drawn until the file is there; empty for none
    */
-  load(url, size) {
+  load(url, size, smallUrl = "") {
     this.size = size;
     if (url === this.file?.url && this.status !== "failed") return;
     const before = this.file;
@@ -117,10 +159,16 @@ export class Picture {
     this.file = known === undefined || known.status === "failed" ? new PictureFile(url) : known;
     if (this.ahead.has(url)) this.ahead.set(url, this.file);
     if (before !== null && this.ahead.get(before.url) !== before) before.close();
-    void this.file.load(() => {
-      this.hear();
-      this.readAhead();
-    });
+    const { file } = this;
+    const begin = () => {
+      if (file !== this.file) return; // somebody has moved on
+      void file.load(() => {
+        this.hear();
+        this.readAhead();
+      });
+    };
+    if (smallUrl === "" || file.status === "ready") begin();
+    else void file.loadSmall(smallUrl, () => file === this.file && this.hear()).then(begin);
     setAwaited(this, this.status === "loading");
   }
 
@@ -179,7 +227,7 @@ export class Picture {
    * @param {Uint8ClampedArray | null} [tones] what becomes of each value of a channel
    */
   draw(context, view, stage, ratio, tones = null) {
-    if (this.file?.status !== "ready") return;
+    if (this.isEmpty || this.file === null) return;
     if (tones === null) this.drawPlain(context, view, stage, ratio);
     else {
       this.toned.draw(context, this.file.levels, [view, stage, ratio, tones], (own) => {
@@ -195,7 +243,7 @@ export class Picture {
    * @param {number} ratio
    */
   drawPlain(context, view, stage, ratio) {
-    if (this.file?.status !== "ready") return;
+    if (this.isEmpty || this.file === null) return;
     const { width, height } = this.size;
     const x1 = Math.max(0, Math.floor(-view.x / view.scale));
     const y1 = Math.max(0, Math.floor(-view.y / view.scale));
@@ -230,7 +278,7 @@ export class Picture {
    * @param {number} density device pixels per image pixel
    */
   levelFor(levels, density) {
-    const wanted = density * this.size.width * 0.85;
+    const wanted = this.wanted(density);
     let best = levels[0];
     for (const level of levels) if (level.width >= wanted) best = level;
     return best;

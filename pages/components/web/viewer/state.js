@@ -39,7 +39,9 @@ import { isHidden, noMarks } from "./marks.js";
  * @property {boolean} splash the picture is grey outside the instances, which then have no fill
  */
 
-/** @typedef {{key: string, url: string, width: number, height: number, name: string}} ImageFacts */
+/**
+ * @typedef {{key: string, url: string, width: number, height: number, name: string, small_url: string}} ImageFacts
+ */
 
 /**
  * @typedef {object} Message

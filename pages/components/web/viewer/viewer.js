@@ -154,7 +154,7 @@ export class Viewer extends ImageView {
     }
     this.controls.showTitle(model.title);
     this.shapes.expect(model.image.key, model.instances);
-    this.picture.load(model.image.url, model.image);
+    this.picture.load(model.image.url, model.image, model.image.small_url);
     this.labels.setFont(getComputedStyle(this.root).fontFamily);
     this.resize();
     if (!newImage && before !== null) this.followSelection(before, model);
