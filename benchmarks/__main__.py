@@ -42,6 +42,7 @@ from benchmarks.sharing import run_sharing
 from benchmarks.slow_line import run_slow_line
 from benchmarks.team import run_team
 from benchmarks.thresholds import run_thresholds
+from benchmarks.turning import run_turning
 from maskrcnn_core.models.fetching import FETCH_VARIABLE
 
 __all__ = ["BENCHMARKS", "Benchmark", "main"]
@@ -156,6 +157,12 @@ BENCHMARKS = (
         "As fast as felt: a steady pace, a large crowd, a large picture",
         "The next picture is there when the key is pressed; what is dragged follows; 50 MP open in seconds.",
         run_felt,
+    ),
+    Benchmark(
+        "turning",
+        "Turning to the next image, and to another page",
+        "A turn costs the server little, and the page is there before one looks for it.",
+        run_turning,
     ),
     Benchmark(
         "slow_line",
