@@ -1,5 +1,7 @@
 """Every page in small windows, with fingers and in both themes: nothing small, faint or without a name."""
 
+import itertools
+
 import pytest
 
 from maskrcnn_core.images.reading import encode_png
@@ -112,7 +114,7 @@ def test_a_phone_has_three_rows_above_the_picture_and_the_rest_in_its_menu(open_
     seen = [one for one in boxes if one["y"] + one["height"] <= stage["y"]]  # others are cut off
     rows = sorted(one["y"] + one["height"] / 2 for one in seen)
     assert max(one["x"] + one["width"] for one in seen) <= 390
-    assert sum(after - row > 20 for row, after in zip(rows, rows[1:], strict=False)) == 2, rows
+    assert sum(after - row > 20 for row, after in itertools.pairwise(rows)) == 2, rows
     page.locator("[data-part=more]").tap()
     page.get_by_role("menuitem", name="Accept all shown").tap()
     review.wait(saved="true", status_counts="0,4,0")
