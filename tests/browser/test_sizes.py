@@ -11,7 +11,7 @@ from tests.browser.chromium import remember_name
 from tests.browser.desk import Desk
 from tests.browser.frames import wait_until
 from tests.browser.review_page import ReviewPage, link_of, make_project, settle
-from tests.browser.sizes import SIZES, look_at_page
+from tests.browser.sizes import SIZES, Size, look_at_page
 
 pytestmark = pytest.mark.browser
 
@@ -122,6 +122,21 @@ def test_a_phone_has_three_rows_above_the_picture_and_the_rest_in_its_menu(open_
     assert page.locator("[data-part=stage]").bounding_box() == stage, "what was said moved the picture"
     page.locator("[data-act=undo]").tap()
     review.wait(saved="true", status_counts="4,0,0")
+
+
+def test_nothing_overlaps_on_a_narrow_phone(open_page, address, project):
+    page = open_page(Size("narrow phone", 360, 740, is_touch=True), "light")
+    ReviewPage(page, link_of(address, project))
+    settle(page)
+    compare, zoom = (page.locator(f".float.{side}").bounding_box() for side in ("left", "right"))
+    assert compare["x"] + compare["width"] <= zoom["x"]
+    line = page.locator(".status-line").evaluate("one => one.scrollWidth - one.clientWidth")
+    assert line <= 0, "the status line is cut"
+    page.locator("[data-part=more-chips]").tap()
+    cut = page.locator(".chip-name").evaluate_all(
+        "all => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.innerText)"
+    )
+    assert cut == []
 
 
 def test_a_phone_closes_the_keys_without_scrolling(open_page, address, project):
