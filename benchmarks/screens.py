@@ -47,7 +47,7 @@ _START = _Screen("start", "", "text=What each page is for")
 _SCREENS = (
     _Screen("annotate", "", f"{_READY}:not([data-shown-count='0'])"),
     _Screen("review", "review", f"{_READY}[data-status-counts]"),
-    _Screen("project", "project", ".st-key-project-section"),
+    _Screen("project", "project", "[data-testid=stPlotlyChart] .main-svg"),
     _Screen("how it works", "how_it_works", ".st-key-explain-desk [data-part=stage-view][data-ready=true]"),
     _Screen("models", "models", "text=Inside a model"),
 )

@@ -19,6 +19,7 @@ __all__ = [
     "cut_chart",
     "days_chart",
     "escaped",
+    "legend",
     "score_chart",
     "size_chart",
 ]
@@ -52,15 +53,26 @@ def _stacked(counts: Counts, keys: Sequence[Hashable], titles: Sequence[str], wh
 
 
 def category_chart(counts: Counts, categories: Sequence[CategoryRow]) -> go.Figure:
-    """Draw instances per category by status, most frequent first."""
-    rows = sorted(categories, key=lambda row: -counts.get(row.id, Counter()).total())
+    """Draw instances per category by status, most frequent first; without those that nothing belongs to."""
+    present = [row for row in categories if counts.get(row.id, Counter()).total()]
+    rows = sorted(present, key=lambda row: -counts[row.id].total())
     shown = rows[:_MOST_CATEGORIES]
     bars = _stacked(counts, [r.id for r in shown], [escaped(r.name) for r in shown], "category")
-    left_out = len(rows) - len(shown)
     figure = go.Figure(bars)
-    if left_out:  # below the chart: a title has no room for it
+    # Below the chart: a title has no room for it.
+    if len(rows) > len(shown):
         figure.update_xaxes(title=f"the {_MOST_CATEGORIES} most frequent of {len(rows)}")
+    elif unused := len(categories) - len(rows):
+        figure.update_xaxes(title=f"{unused} more {'has' if unused == 1 else 'have'} none")
     return _laid_out(figure, "Instances per category")
+
+
+def legend() -> str:
+    """Say what the colours of the bars mean, as Markdown."""
+    return " ".join(
+        f':color[■]{{foreground="{color}"}}\N{NO-BREAK SPACE}{status}'
+        for status, color in STATUS_COLORS.items()
+    )
 
 
 def size_chart(counts: Counts) -> go.Figure:
@@ -72,8 +84,12 @@ def size_chart(counts: Counts) -> go.Figure:
 def score_chart(counts: Counts) -> go.Figure:
     """Draw instances by score."""
     bins = list(range(SCORE_BINS))
-    figure = go.Figure(_stacked(counts, bins, [f"{b / SCORE_BINS:.2f}" for b in bins], "score"))
-    figure.update_xaxes(title="score, from", type="category", nticks=11)
+    titles = [f"{b / SCORE_BINS:.2f}" for b in bins]
+    figure = go.Figure(_stacked(counts, bins, titles, "score"))
+    # So few that they have room without being turned.
+    figure.update_xaxes(
+        title="score, from", type="category", tickvals=titles[:: SCORE_BINS // 4], tickangle=0
+    )
     return _laid_out(figure, "Scores")
 
 
@@ -106,7 +122,9 @@ def days_chart(rows: Iterable[tuple[Cell, ...]]) -> go.Figure:
         [go.Bar(x=list(days), y=list(days.values()), name=escaped(who)) for who, days in of_person.items()]
     )
     figure.update_xaxes(type="category", categoryorder="category ascending")
-    return _laid_out(figure, "Decisions per day (UTC)")
+    days = {day for of_day in of_person.values() for day in of_day}
+    # One day alone is a bar, not a wall.
+    return _laid_out(figure, "Decisions per day (UTC)").update_layout(bargap=max(0.2, 1 - 0.1 * len(days)))
 
 
 def cut_chart(points: Sequence[CutPoint]) -> go.Figure:

@@ -26,7 +26,15 @@ from maskrcnn_core.projects.team.assignments import assignee_of
 from maskrcnn_core.projects.thumbnails import thumbnails_of
 from maskrcnn_core.workspace import data_url
 from pages.project.assigning import draw_assigning
-from pages.project.charts import accept_chart, category_chart, cut_chart, escaped, score_chart, size_chart
+from pages.project.charts import (
+    accept_chart,
+    category_chart,
+    cut_chart,
+    escaped,
+    legend,
+    score_chart,
+    size_chart,
+)
 from pages.project.second_look import draw_second_look, verdicts_column
 from pages.project.state import PageUi
 from pages.project.tagging import draw_tagging
@@ -115,9 +123,7 @@ def _draw_charts(project: OpenProject, ui: PageUi) -> None:
     facts = project.facts
     if not facts:
         return
-    st.caption(
-        "Click a bar to see the images behind it. :green[■] accepted :orange[■] proposed :gray[■] rejected"
-    )
+    st.caption(f"Click a bar to see the images behind it. {legend()}")
     names = {row.id: row.name for row in project.categories}
     left, middle, right = st.columns(3)
     with left:

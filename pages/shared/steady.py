@@ -20,5 +20,11 @@ SAMPLES = "samples"
 
 
 def keep_steady() -> None:
-    """Add the style; see ``screen.css``."""
+    """Add the style; see ``screen.css``.
+
+    Streamlit says which scheme its theme has within its own element only: what opens over the page, as
+    popovers and dialogs do, would take a dark page for a light one.
+    """
     st.html(_STYLE)
+    if scheme := st.context.theme.type:
+        st.html(f"<style>:root {{ color-scheme: {scheme}; }}</style>")

@@ -1,10 +1,12 @@
-"""Makes the README's pictures of the pages: ``python -m tests.browser.readme_picture [PAGE ...]``.
+"""Makes the README's pictures of pages and a report: ``python -m tests.browser.readme_picture [NAME ...]``.
 
-``PICTURES`` is the table. The sample on *Annotate* is a photo of a package, whose licence the README names;
-``MASKDESK_WEIGHTS`` decides which models are ready, and so which one answers: the best.
+``PICTURES`` is the table of pages. The sample on *Annotate* is a photo of a package, whose licence the README
+names; ``MASKDESK_WEIGHTS`` decides which models are ready, and so which one answers: the best.
 """
 
 import argparse
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,9 +65,59 @@ def to_the_iou(page: Page) -> None:
 
 PICTURES = {
     "annotate": Picture("coffee", "", 1010, stay),
+    "starter": Picture("fluorescence", "", 900, stay),
     "review": Picture("shapes", STARTER, 900, to_the_editor),
     "how-it-works": Picture("shapes", STARTER, 980, to_the_iou),
 }
+
+
+REPORT = "inspect-data"
+# Of a long page: what looks wrong, and of the first sample these pictures, side by side.
+KEEP = """() => {
+    const starts = ["Image and sample", "Mask targets", "Anchors of the step", "Regions of the step"];
+    const figures = [...document.querySelectorAll("figure")];
+    const main = document.querySelector("main");
+    const wrong = main.querySelector("section");
+    Object.assign(wrong.style, { margin: 0 });
+    Object.assign(document.body.style, { maxWidth: "none", padding: "0.5rem" });
+    document.body.replaceChildren(main);
+    const columns = [[wrong], []];
+    starts.forEach((start, n) => {
+        columns[n < 2 ? 0 : 1].push(figures.find((one) => one.innerText.startsWith(start)));
+    });
+    main.replaceChildren(...columns.map((parts) => {
+        const column = document.createElement("div");
+        column.append(...parts);
+        for (const figure of column.querySelectorAll("figure")) figure.style.margin = "0 0 1rem";
+        return column;
+    }));
+    const grid = { display: "grid", gridTemplateColumns: "1fr 1fr", gap: "0.5rem" };
+    Object.assign(main.style, { ...grid, padding: "0.5rem", fontSize: "0.85rem" });
+}"""
+
+
+def take_report(page: Page, target: Path) -> None:
+    """Draws scenes, inspects them as `train` would see them, and takes a picture of parts of the report."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        run_command("draw-scenes", "scenes", "--kind", "tissue", "--count", "24", cwd=folder)
+        files = [
+            "--ground-truth",
+            "scenes/instances.json",
+            "--images",
+            "scenes/images",
+            "--out",
+            "report.html",
+        ]
+        more = ["--from", "starter", "--crop", "320", "--samples", "1", "--over", "24"]
+        run_command("inspect-data", *files, *more, cwd=folder)
+        page.goto((folder / "report.html").as_uri())
+        page.evaluate(KEEP)
+        page.locator("main").screenshot(path=target)
+
+
+def run_command(*arguments: str, cwd: Path) -> None:
+    subprocess.run([sys.executable, "-m", "maskrcnn_core", *arguments], cwd=cwd, check=True)
 
 
 def take(page: Page, address: str, picture: Picture, target: Path) -> None:
@@ -92,7 +144,12 @@ def main(names: list[str]) -> None:
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=find_chromium(playwright), args=FLAGS)
+            if REPORT in names:
+                page = browser.new_page(viewport={"width": 1200, "height": 900})
+                take_report(page, FOLDER / f"{REPORT}.png")
             for name in names:
+                if name == REPORT:
+                    continue
                 picture = PICTURES[name]
                 context = browser.new_context(viewport={"width": 1360, "height": picture.height})
                 remember_name(context)
@@ -106,5 +163,5 @@ def main(names: list[str]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pages", nargs="*", choices=[*PICTURES, []], help="all by default")
-    main(parser.parse_args().pages or list(PICTURES))
+    parser.add_argument("pages", nargs="*", choices=[*PICTURES, REPORT, []], help="all by default")
+    main(parser.parse_args().pages or [*PICTURES, REPORT])

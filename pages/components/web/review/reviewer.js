@@ -5,6 +5,7 @@ import { Leaving } from "../lib/leaving.js";
 import { makeOneStop } from "../lib/toolbar.js";
 import { renameInstances } from "../viewer/marking.js";
 import { VIEWER_ACTS, VIEWER_KEYS } from "../viewer/keys.js";
+import { openPictureMenu } from "../viewer/menu_places.js";
 import { pickableInstances, shownInstances } from "../viewer/state.js";
 import { Viewer } from "../viewer/viewer.js";
 import { AttributesPanel } from "./attributes_panel.js";
@@ -349,6 +350,8 @@ export class Reviewer {
       },
       { signal },
     );
+    const more = this.viewer.controls.part("more", HTMLButtonElement);
+    more.addEventListener("click", () => openPictureMenu(this.viewer, more), { signal });
     // A button that was clicked does not get the focus: Enter would press it again.
     root.addEventListener(
       "mousedown",

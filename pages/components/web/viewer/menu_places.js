@@ -19,6 +19,12 @@ export function openMenuAt(viewer, x, y) {
   openMenu(viewer, left + x, top + y);
 }
 
+/** Under a button, for the picture whatever is selected. @param {Viewer} viewer @param {HTMLElement} button */
+export function openPictureMenu(viewer, button) {
+  const { left, bottom } = button.getBoundingClientRect();
+  viewer.menu.open("picture", left, bottom, button);
+}
+
 /** At the list's active row, or else at what is selected. @param {Viewer} viewer */
 export function openMenuByKey(viewer) {
   const { model, list } = viewer;
