@@ -43,18 +43,18 @@ _MISSING = (
 # Resolves once the script has run to its end with what was pressed.
 _TURN = """
 (act) => new Promise((resolve) => {
-  const app = document.querySelector('[data-testid=stApp]');
+  const state = () => document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state');
   const began = performance.now();
   let hasBegun = false;
   const observer = new MutationObserver(() => {
-    const isAtRest = app.getAttribute('data-test-script-state') === 'notRunning';
+    const isAtRest = state() === 'notRunning';
     if (hasBegun && isAtRest) {
       observer.disconnect();
       resolve((performance.now() - began) / 1000);
     }
     hasBegun ||= !isAtRest;
   });
-  observer.observe(app, { attributes: true, attributeFilter: ['data-test-script-state'] });
+  observer.observe(document, { subtree: true, childList: true, attributes: true });
   if (act.link) [...document.querySelectorAll('[data-testid=stHeader] a')]
     .find((one) => one.innerText.includes(act.link)).click();
   else document.body.dispatchEvent(new KeyboardEvent('keydown', { ...act.key, bubbles: true, composed: true,
