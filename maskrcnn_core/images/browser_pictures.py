@@ -21,7 +21,7 @@ from maskrcnn_core.images.formats import identify
 from maskrcnn_core.images.headers import exif_orientation, jpeg_places
 from maskrcnn_core.images.reading import encode_jpeg
 
-__all__ = ["BrowserPicture", "browser_picture"]
+__all__ = ["BrowserPicture", "browser_picture", "very_large_picture"]
 
 _LARGE = 4_000_000
 """Pixels: smaller ones are made anew in a blink, and are then lighter on the line."""
@@ -69,6 +69,18 @@ def browser_picture(data: bytes, pixels: Callable[[], Pixels]) -> BrowserPicture
     return BrowserPicture(whole, _small_copy(whole))
 
 
+def very_large_picture(data: bytes) -> BrowserPicture | None:
+    """Return the picture of a file that has a small copy and can be shown as it is coded; else nothing.
+
+    It needs no pixels, so it can be made beside decoding the file.
+
+    Raises:
+        ImageError: if the file cannot be read.
+    """
+    whole = _own_picture(data, _VERY_LARGE)
+    return None if whole is None else BrowserPicture(whole, _small_copy(whole))
+
+
 def _small_copy(whole: bytes) -> bytes:
     """Return a copy of a very large JPEG by 2, 4 or 8 smaller, not below `_SMALL_SIDE`; else nothing."""
     image = Image.open(io.BytesIO(whole))
@@ -83,8 +95,8 @@ def _small_copy(whole: bytes) -> bytes:
     return written.getvalue()
 
 
-def _own_picture(data: bytes) -> bytes | None:
-    """Return the picture of a large, upright JPEG alone; ``None`` for every other file.
+def _own_picture(data: bytes, least: int = _LARGE) -> bytes | None:
+    """Return the picture of an upright JPEG of so many pixels alone; ``None`` for every other file.
 
     EXIF, colour profiles (which are not applied here), thumbnails and what follows the picture are left out.
     """
@@ -93,7 +105,7 @@ def _own_picture(data: bytes) -> bytes | None:
         return None
     image = source.open()
     width, height = image.size
-    if width * height < _LARGE or image.mode not in ("L", "RGB") or exif_orientation(image, source) != 1:
+    if width * height < least or image.mode not in ("L", "RGB") or exif_orientation(image, source) != 1:
         return None
     parts, scans, has_frame = [_START_OF_IMAGE], None, False
     for marker, begin, end in jpeg_places(data):

@@ -15,6 +15,7 @@ import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -29,7 +30,7 @@ from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
 from maskrcnn_core.detection.runs import Failure, Run
 from maskrcnn_core.errors import CoreError, ImageError, InputError
 from maskrcnn_core.images.archives import ArchiveMember, read_zip_images
-from maskrcnn_core.images.browser_pictures import BrowserPicture, browser_picture
+from maskrcnn_core.images.browser_pictures import BrowserPicture, browser_picture, very_large_picture
 from maskrcnn_core.images.reading import (
     SourceImage,
     Stretch,
@@ -51,6 +52,7 @@ _V = TypeVar("_V")
 _PIXELS_KEPT = 3  # decoded images in memory: a 12 MP photo takes 36 MB
 _INSTANCES_KEPT = 16  # images whose pasted masks are in memory
 _THUMBNAIL = 72  # pixels
+_PICTURES = ThreadPoolExecutor(1, thread_name_prefix="pictures")
 
 
 class _Recent(Generic[_V]):
@@ -100,6 +102,8 @@ class Workspace:
         """Take in one file: an image, or a zip of images, told apart by content."""
         if data[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
             return self._add_zip(name, data)
+        # Of a very large file made beside decoding it: it is about to be looked at.
+        picture = _PICTURES.submit(very_large_picture, data)
         try:
             image = decode_image(data, name, stretch=self.stretch)
         except ImageError as error:
@@ -108,6 +112,8 @@ class Workspace:
             return OpeningReport(known=(name,))
         try:
             self._open(image, data)
+            if (made := picture.result()) is not None:
+                self._keep_picture(image.digest, made)
         except OSError as error:
             return OpeningReport(refused=(f"{one_line(name)}: cannot be kept here: {error.strerror}",))
         return OpeningReport(added=(image.digest,))
@@ -234,10 +240,14 @@ class Workspace:
         file, small = self._files.picture(digest), self._files.small_picture(digest)
         if not file.exists():
             made = browser_picture(self.original(digest), lambda: self.pixels(digest))
-            if made.small:  # first, as it is not looked for before the other one is there
-                replace_file(small, made.small)
-            replace_file(file, made.whole)
+            self._keep_picture(digest, made)
+            return made
         return BrowserPicture(file.read_bytes(), small.read_bytes() if small.exists() else b"")
+
+    def _keep_picture(self, digest: str, made: BrowserPicture) -> None:
+        if made.small:  # first, as it is not looked for before the other one is there
+            replace_file(self._files.small_picture(digest), made.small)
+        replace_file(self._files.picture(digest), made.whole)
 
     def scratch(self, name: str) -> Path:
         """Return a file of that name for what is handed out; it goes when the workspace goes."""

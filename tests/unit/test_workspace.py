@@ -8,7 +8,7 @@ from PIL import Image
 
 from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import ImageError
-from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.images.reading import encode_jpeg, encode_png
 from maskrcnn_core.inference.device_queue import device_queue_for
 from maskrcnn_core.inference.predictor import Failure, Predictor
 from maskrcnn_core.workspace import Workspace
@@ -114,6 +114,18 @@ def test_a_very_large_picture_keeps_its_small_copy_until_its_pixels_change():
     assert workspace.picture(digest) == picture
     workspace._files.forget_made(digest)
     assert list(workspace._folder.glob("*.jpg")) == []
+
+
+def test_the_picture_of_a_very_large_jpeg_is_made_as_it_is_opened(monkeypatch):
+    workspace = Workspace()
+    digest = workspace.add("a.jpg", encode_jpeg(make_image(3300, 5000))).added[0]
+    monkeypatch.setattr("maskrcnn_core.workspace.workspace.browser_picture", None)
+    assert Image.open(io.BytesIO(workspace.picture(digest).small)).size == (2500, 1650)
+
+
+def test_a_file_that_is_no_image_is_refused_once():
+    report = Workspace().add("a.jpg", b"no image")
+    assert report.added == () and len(report.refused) == 1
 
 
 def test_images_leave_no_file_behind():

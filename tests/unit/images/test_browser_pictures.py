@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from maskrcnn_core.images.browser_pictures import BrowserPicture, browser_picture
+from maskrcnn_core.images.browser_pictures import BrowserPicture, browser_picture, very_large_picture
 from maskrcnn_core.images.headers import jpeg_places
 from maskrcnn_core.images.reading import decode_image, encode_jpeg, encode_png
 
@@ -111,3 +111,10 @@ def test_a_very_large_picture_has_a_small_copy(pixels, size, small):
         assert seen.shape[1::-1] == small and picture.size == len(picture.whole) + len(picture.small)
         right = np.asarray(Image.fromarray(whole).resize(small, Image.Resampling.BOX)).astype(int)
         assert np.abs(seen - right).mean() < 2
+
+
+def test_the_picture_of_a_very_large_jpeg_needs_no_pixels(pixels):
+    large = np.asarray(Image.fromarray(pixels).resize((5120, 3200)))
+    assert very_large_picture(jpeg(large)) == browser_picture(jpeg(large), never)
+    for other in (jpeg(pixels), jpeg(large, orientation=3), encode_png(large, compress_level=1)):
+        assert very_large_picture(other) is None
