@@ -22,11 +22,15 @@ from maskrcnn_core.detection.pasting import have_pixels, paste_masks
 from maskrcnn_core.detection.suppression import suppress
 from maskrcnn_core.geometry.rle import Rle
 
-__all__ = ["SCORE_FLOOR", "Candidates", "Detections", "Thresholds"]
+__all__ = ["MOST_DETECTIONS", "SCORE_FLOOR", "Candidates", "Detections", "Thresholds"]
 
 
 SCORE_FLOOR = 0.05
 """Candidates at or below this score are not kept: torchvision's own ``box_score_thresh``."""
+
+
+MOST_DETECTIONS = 10_000
+"""The most that a model, or a person, may have kept in an image."""
 
 
 @dataclass(frozen=True)

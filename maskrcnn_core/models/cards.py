@@ -28,7 +28,7 @@ from maskrcnn_core.common.bounds import (
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.common.typed_json import read_as, shorten
 from maskrcnn_core.dataset.categories import Category, LabelMap
-from maskrcnn_core.detection.candidates import SCORE_FLOOR
+from maskrcnn_core.detection.candidates import MOST_DETECTIONS, SCORE_FLOOR
 from maskrcnn_core.errors import CoreError, InputError, WeightsError
 from maskrcnn_core.models.domains import check_domains, domains_of
 from maskrcnn_core.networks.families import Architecture, architecture_as_json, architecture_from_json
@@ -226,7 +226,7 @@ class _Document:
     notes: list[Any]
     architecture: Any = None
     nms_threshold: Annotated[float, Meta(ge=0, le=1)] = 0.5
-    max_detections: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    max_detections: Annotated[int, Meta(ge=1, le=MOST_DETECTIONS)] = 100
     score_threshold: Annotated[float, Meta(ge=SCORE_FLOOR, lt=1)] = 0.5
     rois_per_image: Annotated[int, Meta(ge=4, le=4096)] | None = None
     run: Json = field(default_factory=dict)

@@ -112,7 +112,7 @@ def load_custom_checkpoint(
     if sidecar.config is None and (config := config_beside(file, family)) is not None:
         sidecar = replace(sidecar, config=config)
         notes.append(f"The training's config was found next to the weights: {config.name}.")
-    facts = family.read(raw, sidecar)
+    facts = family.read(raw, sidecar).within_limits()
     if sidecar.boxes_only and not facts.boxes_only:
         raise InputError(
             f"{file.name}: expected a network without a mask head for its boxes only, got one with"

@@ -11,7 +11,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.dataset.categories import LabelMap
-from maskrcnn_core.detection.candidates import SCORE_FLOOR
+from maskrcnn_core.detection.candidates import MOST_DETECTIONS, SCORE_FLOOR
 from maskrcnn_core.inference.engines.table import AUTO, AUTO_TITLE, ENGINES
 from maskrcnn_core.models.catalog import MODELS, ready_models
 from maskrcnn_core.projects.category_edits import add_categories
@@ -103,7 +103,7 @@ def _draw_new(project: OpenProject, ui: PageUi) -> None:
     limit = st.number_input(
         "Maximum detections per image",
         1,
-        2000,
+        MOST_DETECTIONS,
         predictor.model.max_detections,
         10,
         key=f"job-limit-{key}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
+from maskrcnn_core.detection.candidates import MOST_DETECTIONS
 from maskrcnn_core.errors import CoreError
 from maskrcnn_core.models.catalog import MODELS, all_models, default_model, model_by_key, ready_models
 from maskrcnn_core.models.domains import offered_names
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
 __all__ = ["draw_download", "draw_model_choice", "draw_thresholds", "facts_of", "shown_title"]
-
-_MOST_DETECTIONS = 2000
 
 
 def draw_model_choice(state: UiState, *, is_needed: bool = True) -> Predictor | None:
@@ -155,7 +154,7 @@ def draw_thresholds(state: UiState) -> None:
     limit = st.number_input(
         "Maximum detections per image",
         1,
-        _MOST_DETECTIONS,
+        MOST_DETECTIONS,
         state.limits.get(key, model.max_detections if model else old.max_detections),
         10,
         key=f"max-detections-{key}",

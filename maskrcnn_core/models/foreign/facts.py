@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from maskrcnn_core.detection.candidates import MOST_DETECTIONS
 from maskrcnn_core.models.foreign.renaming import Renames
 from maskrcnn_core.networks.families import Architecture
 
@@ -41,3 +42,23 @@ class FamilyFacts:
     own_names: Renames = ()
     notes: tuple[str, ...] = ()
     boxes_only: bool = False
+
+    def within_limits(self) -> FamilyFacts:
+        """Return facts whose limits are ones that detections can have; what was changed is in a note.
+
+        Configs of other projects say "all", by -1 or by a number that no image reaches.
+        """
+        limit, nms, notes = self.max_detections, self.nms_threshold, list(self.notes)
+        if limit == 0:
+            limit = FamilyFacts.max_detections
+            notes.append(f"Detections per image: the config says 0, taken as {limit}.")
+        elif not 0 < limit <= MOST_DETECTIONS:
+            said = "all" if limit < 0 else f"{limit:,}"
+            limit = MOST_DETECTIONS
+            notes.append(f"Detections per image: the config says {said}, of which {limit:,} are kept.")
+        if not 0.0 <= nms <= 1.0:
+            nms = FamilyFacts.nms_threshold
+            notes.append(
+                f"NMS threshold: expected 0 to 1, the config says {self.nms_threshold:g}, taken as {nms:g}."
+            )
+        return replace(self, max_detections=limit, nms_threshold=nms, notes=tuple(notes))

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from maskrcnn_core.common.one_line import shortened
 from maskrcnn_core.dataset.categories import COCO_CATEGORIES
+from maskrcnn_core.detection.candidates import MOST_DETECTIONS
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.networks.configs import MatterportConfig
 
@@ -79,9 +80,10 @@ class MatterportSettings:
         ):
             if not 0 <= value <= 1:
                 raise InputError(f"{name}: expected a number from 0 to 1, got {value!r}")
-        if not 1 <= self.max_instances <= 10_000:
+        if not 1 <= self.max_instances <= MOST_DETECTIONS:
             raise InputError(
-                f"DETECTION_MAX_INSTANCES: expected a whole number from 1 to 10000, got {self.max_instances}"
+                f"DETECTION_MAX_INSTANCES: expected a whole number from 1 to {MOST_DETECTIONS}, "
+                f"got {self.max_instances}"
             )
 
     def architecture(self, told: Mapping[str, Any]) -> MatterportConfig:

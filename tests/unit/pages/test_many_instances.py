@@ -1,12 +1,14 @@
 """Hundreds of instances on the Annotate page, without a browser."""
 
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from benchmarks.crowd import CrowdPredictor, crowd_pixels
-from maskrcnn_core.detection.candidates import Thresholds
+from maskrcnn_core.detection.candidates import MOST_DETECTIONS, Thresholds
 from pages.annotate.image_panel import _chosen_sentence, _limit_notes
 
 ROOT = Path(__file__).parents[3]
@@ -31,6 +33,17 @@ def test_the_table_has_a_row_and_a_cut_out_for_each_and_names_the_chosen_ones():
     assert "300 rows, none selected" in captions(app)
     app.session_state["maskdesk"].selected = (2, 250)
     assert "300 rows, selected: no. 3, 251" in captions(app.run())
+
+
+def test_a_model_may_keep_as_many_as_its_card_may_say():
+    crowd = CrowdPredictor(3)
+    crowd.model = replace(crowd.model, max_detections=MOST_DETECTIONS)
+    app = AppTest.from_file(str(ROOT / "benchmarks" / "crowd_app.py"), default_timeout=120)
+    app.query_params.update({"count": "3", "height": "60", "width": "80"})
+    with patch("benchmarks.crowd.CrowdPredictor", lambda count: crowd):
+        app.run()
+    assert not app.exception
+    assert app.number_input(key=f"max-detections-{crowd.model.key}").value == MOST_DETECTIONS
 
 
 def test_cut_outs_are_made_once():
