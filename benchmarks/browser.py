@@ -45,6 +45,7 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 FLAGS += ["--disable-sync"]
 _SETTLE = 2.5  # seconds until the rest of the page is drawn
 _LATE = 0.95  # quantile
+_PATIENCE = 300_000  # ms: ten thousand instances take the page a minute
 
 # Runs before the page's own scripts: times what runs before each frame, and the viewer's coming.
 WATCH = """
@@ -218,7 +219,7 @@ def _open(browser: Browser, url: str, count: int) -> tuple[Page, float]:
     page.add_init_script(WATCH)
     began = time.perf_counter()
     page.goto(url)
-    page.wait_for_selector(f"[data-part=root][data-ready=true][data-shown-count='{count}']", timeout=120_000)
+    page.wait_for_selector(f"[data-part=root][data-ready=true][data-shown-count='{count}']", timeout=_PATIENCE)
     return page, time.perf_counter() - began
 
 

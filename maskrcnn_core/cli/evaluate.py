@@ -123,6 +123,8 @@ def evaluate(
             raise InputError(f"--max-detections: expected 1 or more, got {max_detections}")
         if (results is None) == (images is None):
             raise InputError("evaluate: expected either --results or --images, got both or neither")
+        if results is not None and engine != EXACT.key:
+            raise InputError("--engine: expected --images with it, got --results, which no network makes")
         if save is not None and os.path.lexists(save):
             raise InputError(f"{one_line(str(save))}: this file already exists; choose another --save")
         files = EvaluateFiles(per_image, differences, curve, score_threshold)

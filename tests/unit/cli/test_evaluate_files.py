@@ -130,6 +130,7 @@ def test_where_nothing_could_be_compared_nothing_is_written(files):
         (["--score-threshold", "nan"], "--score-threshold: expected a number from 0 to 1, got nan"),
         (["--differences", "new"], "--pictures DIR names their folder"),
         (["--pictures", "images"], "--pictures: expected --results and --differences with it"),
+        (["--engine", "folded"], "--engine: expected --images with it, got --results"),
         (
             ["--differences", "new", "--pictures", "absent"],
             "expected the folder of the images, got no folder",
