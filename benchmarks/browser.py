@@ -219,7 +219,8 @@ def _open(browser: Browser, url: str, count: int) -> tuple[Page, float]:
     page.add_init_script(WATCH)
     began = time.perf_counter()
     page.goto(url)
-    page.wait_for_selector(f"[data-part=root][data-ready=true][data-shown-count='{count}']", timeout=_PATIENCE)
+    shown = f"[data-part=root][data-ready=true][data-shown-count='{count}']"
+    page.wait_for_selector(shown, timeout=_PATIENCE)
     return page, time.perf_counter() - began
 
 
