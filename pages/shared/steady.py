@@ -26,5 +26,5 @@ def keep_steady() -> None:
     popovers and dialogs do, would take a dark page for a light one.
     """
     st.html(_STYLE)
-    if scheme := st.context.theme.type:
-        st.html(f"<style>:root {{ color-scheme: {scheme}; }}</style>")
+    # Whatever is known: an element more or less would have the browser rebuild all after it.
+    st.html(f"<style>:root {{ color-scheme: {st.context.theme.type or 'normal'}; }}</style>")
