@@ -9,7 +9,7 @@ cannot be seen in them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -39,7 +39,7 @@ from maskrcnn_core.models.downloads import file_sha256
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
-__all__ = ["BatchReport", "BatchSettings", "Failed", "Outcome", "annotate", "engine_of_run"]
+__all__ = ["BatchReport", "BatchSettings", "Failed", "Outcome", "annotate", "check_files", "engine_of_run"]
 
 
 @dataclass(frozen=True)
@@ -290,8 +290,23 @@ class _Turn:
 def _check_outputs(settings: BatchSettings) -> None:
     if not settings.files:
         raise InputError("files: expected one or more, got none")
-    files = [file for file in (settings.out, settings.results) if file is not None]
     inputs = {os.path.realpath(file) for file in settings.files}
+    check_files([file for file in (settings.out, settings.results) if file is not None], inputs)
+    for folder in (settings.segments, settings.overlays, settings.masks, settings.splash):
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise InputError(f"{one_line(str(folder))}: expected a folder, got a file")
+
+
+def check_files(files: Sequence[Path], inputs: Collection[str] = ()) -> None:
+    """Refuse output files that cannot be written, or should not.
+
+    Args:
+        files: one or two.
+        inputs: real paths of what is read.
+
+    Raises:
+        InputError: saying of one what is in the way.
+    """
     for file in files:
         shown = one_line(str(file))
         if file.is_dir():
@@ -306,10 +321,7 @@ def _check_outputs(settings: BatchSettings) -> None:
                 "output file"
             )
     if len({os.path.realpath(file) for file in files}) < len(files):
-        raise InputError(f"{one_line(str(settings.out))}: the two output files must differ")
-    for folder in (settings.segments, settings.overlays, settings.masks, settings.splash):
-        if folder is not None and folder.exists() and not folder.is_dir():
-            raise InputError(f"{one_line(str(folder))}: expected a folder, got a file")
+        raise InputError(f"{one_line(str(files[0]))}: the two output files must differ")
 
 
 def _told_of_earlier(settings: BatchSettings) -> tuple[str, ...]:
