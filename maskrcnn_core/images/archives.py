@@ -147,7 +147,7 @@ class ZipImages:
     an image is, is told by its suffix, as nothing is read before its turn.
 
     Args:
-        source: a seekable binary file, or a path.
+        file: seekable; it is closed with the archive.
         name: what the archive is called in messages.
         limits: what it may cost.
 
@@ -155,11 +155,12 @@ class ZipImages:
         ArchiveError: if the archive as a whole is refused.
     """
 
-    def __init__(self, source: BinaryIO | str | os.PathLike[str], name: str, limits: ZipLimits) -> None:
+    def __init__(self, file: BinaryIO, name: str, limits: ZipLimits) -> None:
         self._shown, self._limits = one_line(name), limits
         self._stack = ExitStack()
+        self._stack.callback(file.close)
         try:
-            self._archive, self._entries = _open(source, self._shown, limits, self._stack)
+            self._archive, self._entries = _open(file, self._shown, limits, self._stack)
             _check_overlaps(self._entries, self._archive.start_dir, self._shown)
             self._names = member_names(self._entries)
         except BaseException:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import codecs
 import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -22,11 +22,11 @@ class JsonStream:
 
     Args:
         file: from its beginning.
-        chunk: how many characters are read at once.
+        chunk: how many bytes are read at once.
     """
 
     def __init__(self, file: BinaryIO, chunk: int = _CHUNK) -> None:
-        self._text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        self._file, self._text = file, codecs.getincrementaldecoder("utf-8")()
         self._chunk = chunk
         self._decoder = json.JSONDecoder()
         self._held, self._at = "", 0
@@ -41,8 +41,6 @@ class JsonStream:
             yield from self._rows(member)
         except (ValueError, RecursionError) as error:
             raise ExportError(f"{member}: expected rows of JSON, got something else ({error})") from error
-        finally:
-            self._text.detach()
 
     def _rows(self, member: str) -> Iterator[Any]:
         self._expect("{")
@@ -99,6 +97,6 @@ class JsonStream:
         self._at += 1
 
     def _more(self) -> bool:
-        chunk = self._text.read(self._chunk)
-        self._held, self._at = self._held[self._at :] + chunk, 0
+        chunk = self._file.read(self._chunk)
+        self._held, self._at = self._held[self._at :] + self._text.decode(chunk, not chunk), 0
         return bool(chunk)

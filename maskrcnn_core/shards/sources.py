@@ -53,7 +53,7 @@ class Sources:
         plain: list[str] = []
         others: list[tuple[str, Callable[[str, str], Iterator[Entry | Refusal]]]] = []
         for named in self.named:
-            for match in [named] if is_address(named) else [match for match, _ in matches_of(named)]:
+            for match in [named] if is_address(named) else sorted(match for match, _ in matches_of(named)):
                 reading = self._reading_of(match)
                 if reading is None:
                     plain.append(match)
@@ -100,7 +100,7 @@ class Sources:
 
 
 def _in_zip(named: str, prefix: str) -> Iterator[Entry | Refusal]:
-    with open_input(named) as file, closing(ZipImages(file, named, LIMITS)) as archive:
+    with closing(ZipImages(open_input(named), named, LIMITS)) as archive:
         for found in archive.listed():
             if isinstance(found, Refusal):
                 yield found
@@ -110,15 +110,23 @@ def _in_zip(named: str, prefix: str) -> Iterator[Entry | Refusal]:
 
 
 def _in_tar(named: str, prefix: str) -> Iterator[Entry | Refusal]:
-    shown = one_line(named)
+    shown, last = one_line(named), ""
     with open_input(named) as file:
         try:
             with tarfile.open(fileobj=cast(BinaryIO, _Headers(file, shown)), mode="r:") as archive:
                 while (member := archive.next()) is not None:
                     vars(archive)["members"] = []  # it would keep all of them
+                    last = member.name
                     if found := _tar_member(member, named, shown, prefix):
                         yield found
         except (tarfile.TarError, EOFError, ValueError) as error:
+            if last:  # what came before is whole; its last member may not be, and then fails in its turn
+                yield Refusal(
+                    last,
+                    f"{shown}: what follows {one_line(last)} cannot be read ({one_line(str(error))}); copy "
+                    "the archive again",
+                )
+                return
             raise ArchiveError(
                 f"{shown}: expected a whole tar archive, got a damaged, cut short or other file "
                 f"({one_line(str(error))}); copy it from its source again, or repack it"
