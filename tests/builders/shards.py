@@ -1,11 +1,11 @@
 """Runs in shards without a network: what is found in an image is drawn from its digest.
 
-``python -m tests.builders.shards SOURCE FOLDER SIZE SECONDS`` is such a run in a process of its own; it says
-each image once it is done.
+``python -m tests.builders.shards SOURCE FOLDER SIZE IMAGES`` is such a run in a process of its own; it says
+each image once it is done, and waits for ever in the network after so many.
 """
 
 import sys
-import time
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +31,13 @@ SETTINGS = {"model": "simulated", "weights (SHA-256)": "0" * 64, "score threshol
 class SimulatedFinder:
     """Finds up to three boxes, one of them with a hole, and fails where the first pixel is red."""
 
-    def __init__(self, seconds=0.0):
-        self.seconds = seconds
+    def __init__(self, stops_after=None):
+        self.stops_after = stops_after
         self.seen = []
 
     def find(self, source, shown, image_id):
-        time.sleep(self.seconds)
+        if len(self.seen) == self.stops_after:
+            threading.Event().wait()
         self.seen.append(shown)
         if tuple(source.pixels[0, 0]) == (255, 0, 0):
             raise InferenceError("the network gave NaN")
@@ -100,13 +101,13 @@ def shards_in(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in sorted(folder.glob("0*")) if p.is_file()}
 
 
-def main(source, folder, size, seconds):
+def main(source, folder, size, images):
     plan = read_plan(Folder(folder)) or plan_for(source, folder=folder, size=int(size))
 
     def say(count, image):
         print("done", count, flush=True)
 
-    run(plan, SimulatedFinder(float(seconds)), on_image=say)
+    run(plan, SimulatedFinder(int(images)), on_image=say)
 
 
 if __name__ == "__main__":
