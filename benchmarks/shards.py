@@ -1,7 +1,7 @@
 """Very many images in shards, and their merge: memory that stays, and time that grows with the images alone.
 
-The network is simulated: it takes its time and returns drawn instances, so that all else is measured. Run as a
-module this is one measured process.
+The network is simulated: it takes its time and returns drawn instances, so that all else is measured. Run as
+a module this is one measured process.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def run_shards_benchmark(quick: bool = False) -> Report:
         ),
         (
             f"{_WIDTH} x {_HEIGHT} JPEGs named in a list, {_PER_IMAGE} instances each; decoding runs "
-            f"beside the network; all processors together worked {last['cpu'] / last['images'] * 1e3:.1f} ms an image.",
+            f"beside the network; processors worked {last['cpu'] / last['images'] * 1e3:.1f} ms an image.",
             f"The line drawn on to 1,000,000 images: {slope * _MILLION / 3600:.1f} h beside the network, "
             f"{megabytes(last['peak'] + growth * (_MILLION - last['images']))} at the peak.",
             f"The merged file of {many:,} images has {megabytes(merged['bytes'])}.",

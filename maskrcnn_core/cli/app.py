@@ -54,6 +54,7 @@ from maskrcnn_core.models.spec import LoadedModel, ModelSpec
 from maskrcnn_core.models.summary import summarise
 from maskrcnn_core.models.trained import add_trained_model
 from maskrcnn_core.models.weights_files import weights_file
+from maskrcnn_core.shards.stores import is_address
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.engines.spec import Engine
@@ -142,8 +143,8 @@ def annotate(
         if not 0 <= simplify <= MAX_TOLERANCE:
             raise InputError(f"--simplify: expected 0 to {MAX_TOLERANCE:g} pixels, got {simplify}")
         outputs = [folder for folder in (segments, overlays, masks, splash) if folder is not None]
+        _check_sharding(paths, shards, column, outputs)
         if shards is not None:
-            _refuse_with_shards(outputs)
             job = ShardsJob(
                 paths,
                 shards,
@@ -210,12 +211,15 @@ def annotate(
         raise typer.Exit(1)
 
 
-def _refuse_with_shards(outputs: list[Path]) -> None:
-    if outputs:
+def _check_sharding(paths: list[str], shards: str | None, column: str | None, outputs: list[Path]) -> None:
+    if shards is not None and outputs:
         raise InputError(
             f"{one_line(str(outputs[0]))}: expected no folder of pictures with --shards, which writes COCO "
             "alone; annotate without --shards for them"
         )
+    if shards is None and (column is not None or any(is_address(path) for path in paths)):
+        what = "--column" if column is not None else "an address"
+        raise InputError(f"{what}: expected a folder for shards with it, got none; name one with --shards")
 
 
 def _predictor(loaded: LoadedModel, device: str, engine: Engine) -> Predictor:

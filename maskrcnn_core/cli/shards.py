@@ -13,6 +13,7 @@ import typer
 from maskrcnn_core.batch.finding import ENGINE, Finder, description_of, settings_of
 from maskrcnn_core.batch.run import check_files
 from maskrcnn_core.cli.options import QuietOption
+from maskrcnn_core.common.atomic_files import scratch_folder
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.common.terminal import bar_of, errors_told, shown_on, tell
 from maskrcnn_core.detection.candidates import Thresholds
@@ -26,7 +27,7 @@ from maskrcnn_core.shards.plan import Plan, make_plan, read_plan
 from maskrcnn_core.shards.run import ShardsReport, run_shards
 from maskrcnn_core.shards.shard_files import ShardImage
 from maskrcnn_core.shards.sources import Sources
-from maskrcnn_core.shards.stores import Folder, is_address
+from maskrcnn_core.shards.stores import Folder, is_address, last_part, put_file
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
@@ -135,7 +136,9 @@ def annotate_in_shards(
 
 def merge_shards(
     folder: Annotated[str, typer.Argument(help="The folder or address that 'annotate --shards' wrote into.")],
-    out: Annotated[Path, typer.Option(help="The COCO JSON file to write.")] = Path("annotations.json"),
+    out: Annotated[
+        str, typer.Option(help="The COCO JSON file to write, or its address.")
+    ] = "annotations.json",
     results: Annotated[Path | None, typer.Option(help="Also write COCO results to this file.")] = None,
     simplify: Annotated[
         float,
@@ -148,13 +151,18 @@ def merge_shards(
         if not 0 <= simplify <= MAX_TOLERANCE:
             raise InputError(f"--simplify: expected 0 to {MAX_TOLERANCE:g} pixels, got {simplify}")
         place = Folder(folder)
-        _check_outputs(place, out, results)
+        file = scratch_folder() / (last_part(out) or "annotations.json") if is_address(out) else Path(out)
+        _check_outputs(place, file, results)
         plan, facts = read_plan(place), facts_of(place)
         if plan is None or facts is None:
             raise InputError(
                 f"{place.shown}: expected the shards of a run, got none; name the folder that --shards named"
             )
-        _merge(plan, facts, out, results, simplify, quiet=quiet)
+        _merge(plan, facts, file, results, simplify, quiet=quiet)
+        if is_address(out):
+            put_file(file, out)
+            file.unlink()
+            typer.echo(f"copied to {one_line(out)}")
 
 
 def _merge(
@@ -172,8 +180,7 @@ def _check_outputs(folder: Folder, out: Path, results: Path | None) -> None:
         shown = one_line(str(file))
         if ":/" in str(file):
             raise InputError(
-                f"{shown}: expected a file on this computer, got an address; the shards can be in a store, "
-                "their merged file cannot"
+                f"{shown}: expected a file on this computer, got an address; 'merge' writes shards to one"
             )
         inside = None if folder.path is None else os.path.realpath(folder.path)
         if inside is not None and os.path.dirname(os.path.realpath(file)) == inside:

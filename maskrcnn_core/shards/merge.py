@@ -100,11 +100,12 @@ class Merger:
                 stream.writelines(_joined(self._result_rows(progress)))
         return Merged(*merged, files=tuple(files))
 
-    def _shards(self, progress: _Progress) -> Iterator[list[ShardImage]]:
+    def _shards(self, progress: _Progress, *, with_instances: bool = True) -> Iterator[list[ShardImage]]:
         """Yield what succeeded of each shard."""
         for number, marker in enumerate(self._markers):
             planned = self._plan.shard(number)
-            yield [i for i in read_shard(self._plan.folder, planned, marker) if i.record is not None]
+            images = read_shard(self._plan.folder, planned, marker, with_instances=with_instances)
+            yield [image for image in images if image.record is not None]
             progress.step()
 
     def _write_document(self, stream: BinaryIO, progress: _Progress) -> None:
@@ -119,7 +120,7 @@ class Merger:
         stream.write(b"}")
 
     def _image_rows(self, progress: _Progress) -> Iterator[list[Json]]:
-        for images in self._shards(progress):
+        for images in self._shards(progress, with_instances=False):
             yield _image_rows_of([image.record for image in images if image.record is not None])
 
     def _annotation_rows(self, progress: _Progress) -> Iterator[list[Json]]:

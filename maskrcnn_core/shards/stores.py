@@ -13,7 +13,7 @@ from maskrcnn_core.common.extras import missing_extra
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import ExportError, InputError
 
-__all__ = ["Folder", "file_system", "is_address", "last_part", "open_input"]
+__all__ = ["Folder", "file_system", "is_address", "last_part", "open_input", "put_file"]
 
 _DRIVERS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 _EXTRA = "stores"
@@ -67,6 +67,20 @@ def open_input(named: str) -> BinaryIO:
         ) from error
 
 
+def put_file(file: Path, address: str) -> None:
+    """Copy a file of this computer to an address, a piece at a time.
+
+    Raises:
+        InputError: if the address cannot be used.
+        ExportError: if it cannot be written.
+    """
+    files, path = file_system(address)
+    try:
+        files.put_file(str(file), path)
+    except OSError as error:
+        raise ExportError(f"{one_line(address)}: cannot write ({_reason(error)})") from error
+
+
 class Folder:
     """Where files of a run lie: each is written as a whole or not at all.
 
@@ -80,6 +94,8 @@ class Folder:
     def __init__(self, named: str) -> None:
         self.named = named.rstrip("/") or named
         self.path = None if is_address(named) else Path(named)
+        if named.startswith("file://"):
+            self.path = Path(file_system(named)[1])
         self._files: Any = None
         self._root = ""
         if self.path is None:

@@ -91,7 +91,7 @@ def test_a_second_run_must_say_resume_and_the_same(tiny, five, tmp_path):
         (["--overlays", "o"], "expected no folder of pictures with --shards"),
         (["--shard-size", "0"], "--shard-size: expected 1 to"),
         (["--out", "{tmp}"], "expected a file to write, got a folder"),
-        (["--out", "s3://bucket/a.json"], "expected a file on this computer, got an address"),
+        (["--out", "s3://bucket/a.json"], "expected a file on this computer, got an address; 'merge'"),
         (["--out", "{tmp}/s/a.json"], "this is among the shards"),
     ],
 )
@@ -100,6 +100,12 @@ def test_what_cannot_be_is_refused_before_anything_is_done(tiny, five, tmp_path,
     result = invoke("annotate", five, "--shards", tmp_path / "s", *given)
     assert result.exit_code == 2 and told in result.stderr
     assert not list((tmp_path / "s").glob("0*"))
+
+
+@pytest.mark.parametrize("given", [["s3://bucket/photos"], ["list.csv", "--column", "file"]])
+def test_addresses_and_tables_need_a_folder_for_shards(given):
+    result = invoke("annotate", *given)
+    assert result.exit_code == 2 and "name one with --shards" in result.stderr
 
 
 def test_what_is_no_run_cannot_be_merged(tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.shards.plan import read_plan
 from maskrcnn_core.shards.stores import Folder
+from tests.builders.cli import invoke
 from tests.builders.shards import entries_of, make_folder, merge, plan_for, run, shards_in
 from tests.needs import lacks
 
@@ -59,6 +60,15 @@ def test_images_and_shards_in_a_bucket_give_what_a_folder_gives(bucket, tmp_path
     merge(here, tmp_path / "a.json")
     merge(read_plan(Folder("s3://desk/out/shards")), tmp_path / "b.json")
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+def test_shards_in_a_bucket_are_merged_into_a_file_in_a_bucket(bucket, tmp_path):
+    plan = plan_for(make_folder(tmp_path / "in", 5), folder="s3://desk/shards", size=3)
+    run(plan)
+    merge(plan, tmp_path / "a.json")
+    result = invoke("merge", "s3://desk/shards", "--out", "s3://desk/made/all.json")
+    assert result.exit_code == 0 and "copied to s3://desk/made/all.json" in result.stdout
+    assert bucket.cat_file("desk/made/all.json") == (tmp_path / "a.json").read_bytes()
 
 
 def test_a_run_in_a_bucket_is_resumed(bucket, tmp_path):
