@@ -134,7 +134,7 @@ def _masks() -> list[Rle]:
     masks = []
     for _ in range(64):
         y, x = random.uniform(40, _HEIGHT - 40), random.uniform(40, _WIDTH - 40)
-        ry, rx = random.uniform(10, 60, 2)
+        ry, rx = random.uniform(5, 30, 2)
         masks.append(Rle.from_mask(((yy - y) / ry) ** 2 + ((xx - x) / rx) ** 2 < 1))
     return masks
 

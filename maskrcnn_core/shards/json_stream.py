@@ -1,9 +1,10 @@
-"""Reads one list of objects in a large JSON file row by row: never more than some megabytes of it at once."""
+"""Reads the lists of a large JSON file row by row: never more than some megabytes of it at once."""
 
 from __future__ import annotations
 
 import codecs
 import json
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -31,32 +32,34 @@ class JsonStream:
         self._decoder = json.JSONDecoder()
         self._held, self._at = "", 0
 
-    def rows(self, member: str) -> Iterator[Any]:
-        """Yield the rows of one member of the outermost object; the file must then be whole up to its end.
+    def members(self) -> Iterator[tuple[str, Iterator[Any]]]:
+        """Yield each member of the outermost object: its name, and the rows of its list or its one value.
+
+        What is not taken of a list is passed over. The file is whole if this comes to its end.
 
         Raises:
-            ExportError: if that is not what the file holds.
+            ExportError: if the file holds something else.
         """
         try:
-            yield from self._rows(member)
+            self._expect("{")
+            while True:
+                name = self._value()
+                self._expect(":")
+                rows = self._list() if self._peek() == "[" else iter([self._value()])
+                yield str(name), self._refusing(str(name), rows)
+                deque(rows, maxlen=0)
+                if self._next() == "}":
+                    break
+            if self._peek():
+                raise ValueError("more after its end")
         except (ValueError, RecursionError) as error:
-            raise ExportError(f"{member}: expected rows of JSON, got something else ({error})") from error
+            raise ExportError(f"expected a whole file of JSON, got something else ({error})") from error
 
-    def _rows(self, member: str) -> Iterator[Any]:
-        self._expect("{")
-        while True:
-            name = self._value()
-            self._expect(":")
-            if self._peek() != "[":
-                self._value()
-            else:
-                for row in self._list():
-                    if name == member:
-                        yield row
-            if self._next() == "}":
-                break
-        if self._peek():
-            raise ValueError("more after its end")
+    def _refusing(self, name: str, rows: Iterator[Any]) -> Iterator[Any]:
+        try:
+            yield from rows
+        except (ValueError, RecursionError) as error:
+            raise ExportError(f"{name}: expected rows of JSON, got something else ({error})") from error
 
     def _list(self) -> Iterator[Any]:
         self._expect("[")

@@ -82,7 +82,7 @@ class Merger:
         """
         if not any(marker.counts.images > marker.counts.failed for marker in self._markers):
             raise InputError(f"{self._plan.folder.shown}: no image was annotated; nothing was written")
-        passes = 3 if results is None else 4
+        passes = 4 if results is None else 5
         progress = _Progress(on_shard, passes * len(self._markers))
         files = [out] if results is None else [out, results]
         with ExitStack() as stack:
@@ -121,7 +121,7 @@ class Merger:
 
     def _image_rows(self, progress: _Progress) -> Iterator[list[Json]]:
         for images in self._shards(progress, with_instances=False):
-            yield _image_rows_of([image.record for image in images if image.record is not None])
+            yield _image_rows_of(_records(images))
 
     def _annotation_rows(self, progress: _Progress) -> Iterator[list[Json]]:
         number = 0
@@ -140,39 +140,46 @@ class Merger:
 
     def _read_back(self, part: Path, progress: _Progress) -> tuple[int, int, float]:
         """Return how many images and instances the file has, and the least mask IoU, all compared."""
-        with part.open("rb") as images_file, part.open("rb") as rows_file:
-            images_read = JsonStream(images_file).rows("images")
-            rows_read = JsonStream(rows_file).rows("annotations")
-            ids: list[npt.NDArray[np.int64]] = []
-            instances, least = 0, 1.0
-            for images in self._shards(progress):
-                records = [image.record for image in images if image.record is not None]
-                rows = _image_rows_of(records)
-                if _taken(images_read, len(rows)) != rows:
-                    raise ExportError(f"images: expected those of shard {len(ids)}, got others")
-                ids.append(np.array([record.id for record in records], np.int64))
-                least = min(least, self._compare(rows_read, rows, images, instances))
-                instances += sum(len(image.instances) for image in images)
-            if next(images_read, None) is not None or next(rows_read, None) is not None:
-                raise ExportError("expected no more images and annotations than were written, got more")
-            _check_rest(rows_file, self._categories)
+        images, instances, least = 0, 0, 1.0
+        with part.open("rb") as file:
+            for name, rows in JsonStream(file).members():
+                if name == "images":
+                    images = self._compare_images(rows, progress)
+                elif name == "annotations":
+                    instances, least = self._compare_annotations(rows, progress)
+                elif name == "categories":
+                    _check_categories(list(rows), self._categories)
+        return images, instances, least
+
+    def _compare_images(self, rows: Iterator[Any], progress: _Progress) -> int:
+        ids: list[npt.NDArray[np.int64]] = []
+        for images in self._shards(progress, with_instances=False):
+            meant = _image_rows_of(_records(images))
+            if _taken(rows, len(meant)) != meant:
+                raise ExportError(f"images: expected those of shard {len(ids)}, got others")
+            ids.append(np.array([image.id for image in images], np.int64))
         every = np.concatenate(ids)
         if len(np.unique(every)) != len(every):
             raise ExportError("images: expected every id once")
-        return len(every), instances, least
+        if next(rows, None) is not None:
+            raise ExportError(f"images: expected {len(every):,}, got more")
+        return len(every)
 
-    def _compare(
-        self, rows_read: Iterator[Any], rows: list[Json], images: list[ShardImage], first: int
-    ) -> float:
-        meant = [(i.mask.counts, i.mask.size) for image in images for i in image.instances]
-        found = _taken(rows_read, len(meant))
-        if [row["id"] for row in found] != list(range(first + 1, first + 1 + len(meant))):
-            raise ExportError(
-                f"annotations: expected ids from {first + 1:,} on, one after the other, got others"
-            )
-        by_id = {row["id"]: row for row in rows}
+    def _compare_annotations(self, rows: Iterator[Any], progress: _Progress) -> tuple[int, float]:
         categories: list[Json] = [{"id": c.id, "name": c.name} for c in self._categories]
-        return read_back_batch(found, by_id, categories, meant, first, exact=self._tolerance == 0)[1]
+        count, least = 0, 1.0
+        for images in self._shards(progress):
+            meant = [(one.mask.counts, one.mask.size) for image in images for one in image.instances]
+            found = _taken(rows, len(meant))
+            if [row["id"] for row in found] != list(range(count + 1, count + 1 + len(meant))):
+                raise ExportError(f"annotations: expected ids from {count + 1:,} on, in a row, got others")
+            _check_meaning(found, images, count)
+            by_id = {i.id: row for i, row in zip(images, _image_rows_of(_records(images)), strict=True)}
+            iou = read_back_batch(found, by_id, categories, meant, count, exact=self._tolerance == 0)[1]
+            least, count = min(least, iou), count + len(meant)
+        if next(rows, None) is not None:
+            raise ExportError(f"annotations: expected {count:,}, got more")
+        return count, least
 
 
 @dataclass
@@ -225,10 +232,20 @@ def _taken(rows: Iterator[Any], count: int) -> list[Any]:
     return found
 
 
-def _check_rest(file: BinaryIO, categories: tuple[Category, ...]) -> None:
-    """Check what follows the annotations: categories and the end."""
-    file.seek(0)
-    read = list(JsonStream(file).rows("categories"))
+def _records(images: list[ShardImage]) -> list[ImageRecord]:
+    return [image.record for image in images if image.record is not None]
+
+
+def _check_meaning(rows: list[Any], images: list[ShardImage], first: int) -> None:
+    """Check that each annotation has the image, the category and the score that were found."""
+    meant = (one for image in images for one in image.instances)
+    for place, (row, one) in enumerate(zip(rows, meant, strict=True), start=first):
+        found = row["image_id"], row["category_id"], row.get("score")
+        if found != (one.image_id, one.category_id, one.score):
+            raise ExportError(f"annotations[{place}]: expected another image, category or score, got {found}")
+
+
+def _check_categories(read: list[Any], categories: tuple[Category, ...]) -> None:
     meant: list[Mapping[str, Any]] = [
         {"id": c.id, "name": c.name, "supercategory": c.supercategory} for c in categories
     ]

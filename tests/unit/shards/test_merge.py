@@ -86,9 +86,16 @@ def test_where_every_image_failed_nothing_is_written(tmp_path):
     [
         (b'"width":32', b'"width":33', "images: expected those of shard 0"),
         (b'"annotations":[{"id":1,', b'"annotations":[{"id":2,', "annotations: expected ids from 1 on"),
+        (
+            b'"annotations":[{"id":1,"image_id":',
+            b'"annotations":[{"id":1,"image_id":1',
+            "expected another image",
+        ),
         (b'"supercategory":"food"', b'"supercategory":"fool"', "categories: expected 2"),
         (b'"segmentation":[[', b'"segmentation":[[1,0,3,0,3,3],[', "expected a mask IoU of 1"),
         (b'"categories":[', b'"categories":[,', "got something else"),
+        (b'],"annotations":[', b',{}],"annotations":[', "images: expected 10, got more"),
+        (b'],"categories":[', b',{}],"categories":[', "annotations: expected .*, got more"),
     ],
 )
 def test_what_does_not_come_back_is_not_put_in_place(plan, tmp_path, monkeypatch, old, new, told):
@@ -120,13 +127,14 @@ DOCUMENT = {
 @pytest.mark.parametrize("chunk", [1, 7, 64, 4096])
 def test_rows_are_read_whatever_the_pieces(chunk):
     data = json.dumps(DOCUMENT, ensure_ascii=False, separators=(",", ":")).encode()
-    for name in ("none", "rows", "more"):
-        assert list(JsonStream(io.BytesIO(data), chunk).rows(name)) == DOCUMENT[name]
+    read = {name: list(rows) for name, rows in JsonStream(io.BytesIO(data), chunk).members()}
+    assert read == DOCUMENT | {"info": [DOCUMENT["info"]]}
+    assert [name for name, _ in JsonStream(io.BytesIO(data), chunk).members()] == list(DOCUMENT)
 
 
 @pytest.mark.parametrize(
     "data", [b"", b"{", b"[]", b'{"rows":[{}', b'{"rows":[{}]}x', b'{"rows":[{}{}]}', b"\xff{}"]
 )
 def test_what_is_not_whole_is_refused(data):
-    with pytest.raises(ExportError, match="rows: expected rows of JSON"):
-        list(JsonStream(io.BytesIO(data), 3).rows("rows"))
+    with pytest.raises(ExportError, match="got something else"):
+        [list(rows) for _, rows in JsonStream(io.BytesIO(data), 3).members()]
