@@ -38,6 +38,7 @@ from benchmarks.prompts import run_prompts
 from benchmarks.report import Report
 from benchmarks.review import run_review
 from benchmarks.screens import run_screens
+from benchmarks.shards import run_shards_benchmark
 from benchmarks.sharing import run_sharing
 from benchmarks.slow_line import run_slow_line
 from benchmarks.team import run_team
@@ -103,6 +104,12 @@ BENCHMARKS = (
         "A COCO file of 118,287 images and 800,000 polygons: into a project and out again",
         "Time and memory are proportional to the file, including checks and read-back.",
         run_large_files,
+    ),
+    Benchmark(
+        "shards",
+        "50,000 images in shards, and a million in one COCO file",
+        "Memory stays, time grows with the images, and the network has the time to itself.",
+        run_shards_benchmark,
     ),
     Benchmark(
         "prompts",

@@ -24,7 +24,18 @@ from maskrcnn_core.errors import DatasetError, ExportError, InputError
 from maskrcnn_core.geometry.rle import Rle
 from maskrcnn_core.images.reading import one_line
 
-__all__ = ["FinishedImage", "Header", "Journal", "header_of", "journal_file", "open_journal", "writing"]
+__all__ = [
+    "FinishedImage",
+    "Header",
+    "Journal",
+    "difference_of",
+    "header_of",
+    "instance_of",
+    "instance_rows",
+    "journal_file",
+    "open_journal",
+    "writing",
+]
 
 Header = Mapping[str, object]
 """What a run is: name, in words for people, to a value that JSON keeps."""
@@ -77,16 +88,7 @@ class Journal:
 
     def add_finished(self, path: str, digest: str, size: tuple[int, int], found: Sequence[Instance]) -> None:
         """Keep what was found in an image."""
-        rows = [
-            {
-                "category_id": i.category_id,
-                "counts": i.mask.counts,
-                "score": i.score,
-                "box": i.given_box,
-            }
-            for i in found
-        ]
-        self._add({"path": path, "sha256": digest, "size": size, "instances": rows})
+        self._add({"path": path, "sha256": digest, "size": size, "instances": instance_rows(found)})
 
     def add_failed(self, path: str, reason: str) -> None:
         """Keep why an image gave nothing; it will be tried again."""
@@ -109,6 +111,30 @@ class Journal:
             self._stream.write(json.dumps(row, separators=(",", ":")).encode() + b"\n")
             self._stream.flush()
             os.fsync(self._stream.fileno())
+
+
+def instance_rows(found: Sequence[Instance]) -> list[dict[str, object]]:
+    """Return what JSON keeps of instances that a network found."""
+    return [
+        {"category_id": i.category_id, "counts": i.mask.counts, "score": i.score, "box": i.given_box}
+        for i in found
+    ]
+
+
+def instance_of(row: Mapping[str, Any], size: tuple[int, int], image_id: int = 0) -> Instance:
+    """Return an instance as :func:`instance_rows` wrote it, its mask checked.
+
+    Raises:
+        DatasetError, KeyError, TypeError, ValueError: if that is no such row.
+    """
+    x1, y1, x2, y2 = map(float, row["box"])
+    return Instance(
+        image_id=image_id,
+        category_id=int(row["category_id"]),
+        mask=Rle.from_counts(str(row["counts"]), size),
+        score=float(row["score"]),
+        given_box=(x1, y1, x2, y2),
+    )
 
 
 def header_of(file: Path) -> Header | None:
@@ -202,13 +228,21 @@ def _refuse_difference(file: Path, first: bytes, header: Header) -> None:
             f"{shown}: expected a run log of version {_VERSION_NUMBER}, got another; resume with the "
             f"MaskDesk that wrote it, {start_again}"
         )
+    old.pop(_VERSION)
+    if difference := difference_of(old, header):
+        raise InputError(f"{shown}: {difference}; use the same again, {start_again}")
+
+
+def difference_of(old: Header, header: Header) -> str:
+    """Return in which setting a run that was interrupted differs from this one; empty where in none."""
     new = json.loads(json.dumps(header))  # as it would have been read back
-    for name in [*new, *(name for name in old if name != _VERSION and name not in new)]:
+    for name in [*new, *(name for name in old if name not in new)]:
         if old.get(name) != new.get(name):
-            raise InputError(
-                f"{shown}: the interrupted run had {name} {_shown(old.get(name))}, this one has "
-                f"{_shown(new.get(name))}; use the same again, {start_again}"
+            return (
+                f"the interrupted run had {name} {_shown(old.get(name))}, this one has "
+                f"{_shown(new.get(name))}"
             )
+    return ""
 
 
 def _shown(value: object) -> str:
@@ -241,16 +275,5 @@ def _finished_image(row: dict[str, Any]) -> FinishedImage:
         path=str(row["path"]),
         digest=str(row["sha256"]),
         size=(height, width),
-        instances=tuple(_instance(found, (height, width)) for found in row["instances"]),
-    )
-
-
-def _instance(row: dict[str, Any], size: tuple[int, int]) -> Instance:
-    x1, y1, x2, y2 = map(float, row["box"])
-    return Instance(
-        image_id=0,
-        category_id=int(row["category_id"]),
-        mask=Rle.from_counts(str(row["counts"]), size),
-        score=float(row["score"]),
-        given_box=(x1, y1, x2, y2),
+        instances=tuple(instance_of(found, (height, width)) for found in row["instances"]),
     )

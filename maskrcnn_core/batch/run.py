@@ -9,18 +9,18 @@ cannot be seen in them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from maskrcnn_core.batch.finding import ENGINE, Finder, description_of, settings_of
 from maskrcnn_core.batch.planning import PlannedImage, plan_images
 from maskrcnn_core.batch.resume_log import Journal, header_of, journal_file, open_journal, writing
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.dataset.annotations import AnnotatedImage, Dataset, ImageRecord, Instance
 from maskrcnn_core.detection.candidates import Thresholds
-from maskrcnn_core.detection.limits import LimitTally, NoteTally
-from maskrcnn_core.detection.runs import Failure
+from maskrcnn_core.detection.limits import NoteTally
 from maskrcnn_core.errors import ImageError, InferenceError, InputError
 from maskrcnn_core.formats.arrays import npz_members
 from maskrcnn_core.formats.base import Export, Member, stems_of, write_folder
@@ -34,18 +34,12 @@ from maskrcnn_core.formats.pictures import (
 from maskrcnn_core.images.reading import Stretch, one_line, pixel_limit, read_image
 from maskrcnn_core.inference.engines.table import EXACT
 from maskrcnn_core.models.cards import is_card
-from maskrcnn_core.models.choice import told_misfits
-from maskrcnn_core.models.domains import OWN
-from maskrcnn_core.models.domains.looks import Looks
 from maskrcnn_core.models.downloads import file_sha256
-from maskrcnn_core.models.spec import LoadedModel
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
-__all__ = ["BatchReport", "BatchSettings", "Failed", "Outcome", "annotate", "engine_of_run"]
-
-_ENGINE = "engine"
+__all__ = ["BatchReport", "BatchSettings", "Failed", "Outcome", "annotate", "check_files", "engine_of_run"]
 
 
 @dataclass(frozen=True)
@@ -173,13 +167,10 @@ def annotate(
     plan = plan_images(settings.files)
     outcomes: list[Outcome] = []
     earlier = () if settings.resume else _told_of_earlier(settings)
-    limits, decoding = LimitTally(), NoteTally()
-    # Every image fits a person's own model.
-    looks = None if OWN in predictor.model.domains else Looks()
+    finder, decoding = Finder(predictor, settings.thresholds, settings.domain), NoteTally()
 
     def told() -> tuple[str, ...]:
-        misfits = told_misfits(looks, predictor.model, settings.domain) if looks is not None else []
-        return (*notes, *earlier, *decoding.sentences(), *limits.sentences(), *misfits)
+        return (*notes, *earlier, *decoding.sentences(), *finder.sentences())
 
     images: list[tuple[ImageRecord, tuple[Instance, ...]]] = []
     with open_journal(journal_file(settings.out), _header(settings, predictor), resume=settings.resume) as (
@@ -189,7 +180,7 @@ def annotate(
         for planned in plan:
             if cancelled is not None and cancelled():
                 return _report(plan, outcomes, told())
-            turn = _Turn(settings, predictor, journal, planned, limits, looks)
+            turn = _Turn(settings, predictor, journal, planned, finder)
             outcomes.append(turn.take())
             decoding.add(one_line(planned.shown), outcomes[-1].decoding)
             if turn.record is not None:
@@ -206,7 +197,7 @@ def annotate(
 def engine_of_run(out: Path) -> str:
     """Return the key of the engine of a run that was broken off; empty where there is none."""
     header = header_of(journal_file(out))
-    return "" if header is None else str(header.get(_ENGINE, EXACT.key))
+    return "" if header is None else str(header.get(ENGINE, EXACT.key))
 
 
 class _Turn:
@@ -218,11 +209,10 @@ class _Turn:
         predictor: Predictor,
         journal: Journal,
         planned: PlannedImage,
-        limits: LimitTally,
-        looks: Looks | None,
+        finder: Finder,
     ) -> None:
         self.settings, self.predictor, self.journal, self.planned = settings, predictor, journal, planned
-        self.limits, self.looks = limits, looks
+        self.finder = finder
         self.decoding: tuple[str, ...] = ()
         self.real_path = os.path.realpath(planned.path)
         self.record: ImageRecord | None = None
@@ -256,22 +246,12 @@ class _Turn:
     def _run(self) -> tuple[str, ...]:
         source = read_image(self.planned.path, name=self.planned.shown, stretch=self.settings.stretch)
         self.decoding = source.notes
-        thresholds = self.settings.thresholds
-        (run,) = self.predictor.run([source.pixels], thresholds)
-        if isinstance(run, Failure):
-            raise InferenceError(run.reason)
-        self.limits.add(one_line(self.planned.shown), run, thresholds)
-        detections = self.predictor.detections(run, thresholds, source.pixels)
-        found = Instance.from_detections(
-            detections, self.predictor.model.label_map, self.planned.id, thresholds.mask_threshold
-        )
+        found, notes = self.finder.find(source, self.planned.shown, self.planned.id)
         record = self._keep(source.digest, source.size, found)
         written = self._write_folders(AnnotatedImage(record, self.instances, lambda: source.pixels))
         # Only now: an image that is in the journal has all its files.
         self.journal.add_finished(self.real_path, source.digest, source.size, found)
-        if self.looks is not None:
-            self.looks.look(source.pixels)
-        return (*run.notes, *written)
+        return (*notes, *written)
 
     def _keep(self, digest: str, size: tuple[int, int], found: Sequence[Instance]) -> ImageRecord:
         height, width = size
@@ -310,8 +290,23 @@ class _Turn:
 def _check_outputs(settings: BatchSettings) -> None:
     if not settings.files:
         raise InputError("files: expected one or more, got none")
-    files = [file for file in (settings.out, settings.results) if file is not None]
     inputs = {os.path.realpath(file) for file in settings.files}
+    check_files([file for file in (settings.out, settings.results) if file is not None], inputs)
+    for folder in (settings.segments, settings.overlays, settings.masks, settings.splash):
+        if folder is not None and folder.exists() and not folder.is_dir():
+            raise InputError(f"{one_line(str(folder))}: expected a folder, got a file")
+
+
+def check_files(files: Sequence[Path], inputs: Collection[str] = ()) -> None:
+    """Refuse output files that cannot be written, or should not.
+
+    Args:
+        files: one or two.
+        inputs: real paths of what is read.
+
+    Raises:
+        InputError: saying of one what is in the way.
+    """
     for file in files:
         shown = one_line(str(file))
         if file.is_dir():
@@ -326,10 +321,7 @@ def _check_outputs(settings: BatchSettings) -> None:
                 "output file"
             )
     if len({os.path.realpath(file) for file in files}) < len(files):
-        raise InputError(f"{one_line(str(settings.out))}: the two output files must differ")
-    for folder in (settings.segments, settings.overlays, settings.masks, settings.splash):
-        if folder is not None and folder.exists() and not folder.is_dir():
-            raise InputError(f"{one_line(str(folder))}: expected a folder, got a file")
+        raise InputError(f"{one_line(str(files[0]))}: the two output files must differ")
 
 
 def _told_of_earlier(settings: BatchSettings) -> tuple[str, ...]:
@@ -352,32 +344,16 @@ def _told_of_earlier(settings: BatchSettings) -> tuple[str, ...]:
 
 def _header(settings: BatchSettings, predictor: Predictor) -> dict[str, object]:
     """Return all that decides the results, but not the device and the files, which may grow meanwhile."""
-    thresholds, model = settings.thresholds, predictor.model
 
     def place(path: Path | None) -> str | None:
         return None if path is None else os.path.realpath(path)
 
-    return {
-        "model": model.key,
-        "weights (SHA-256)": model.digest,
-        "categories": [c.name for c in model.label_map],
-        "score threshold": thresholds.score_threshold,
-        "NMS threshold": thresholds.nms_threshold,
-        "mask threshold": thresholds.mask_threshold,
-        "detections per image": thresholds.max_detections,
-        "category filter": None if thresholds.labels is None else _filter_names(thresholds.labels, model),
-        "stretch": settings.stretch,
+    return settings_of(settings.thresholds, settings.stretch, predictor) | {
         "segments folder": place(settings.segments),
         "overlays folder": place(settings.overlays),
         "masks folder": place(settings.masks),
         "splash folder": place(settings.splash),
-        # Left out as it was before there were others, so that older runs can be resumed.
-        **({} if predictor.engine.spec is EXACT else {_ENGINE: predictor.engine.spec.key}),
     }
-
-
-def _filter_names(labels: frozenset[int], model: LoadedModel) -> list[str]:
-    return [model.label_map.category(label).name for label in sorted(labels)]
 
 
 def _report(plan: Sequence[PlannedImage], outcomes: Sequence[Outcome], notes: Sequence[str]) -> BatchReport:
@@ -404,7 +380,7 @@ def _write_coco(
         model.label_map.categories,
         tuple(instance for _, instances in images for instance in instances),
     )
-    description = _description(settings.thresholds, predictor)
+    description = description_of(settings.thresholds, predictor)
     data = dump_json(coco_document(dataset, description, settings.tolerance))
     iou = least_iou(data, dataset.instances, exact=settings.tolerance == 0)
     files = [(settings.out, data)]
@@ -415,13 +391,3 @@ def _write_coco(
             path.parent.mkdir(parents=True, exist_ok=True)
             replace_file(path, content)
     return replace(report, least_iou=iou, files=tuple(path for path, _ in reversed(files)))
-
-
-def _description(thresholds: Thresholds, predictor: Predictor) -> str:
-    model, engine = predictor.model, predictor.engine.description
-    only = "" if thresholds.labels is None else f", only {', '.join(_filter_names(thresholds.labels, model))}"
-    return (
-        f"Made with MaskDesk by {one_line(model.title)}: score above {thresholds.score_threshold:g}, "
-        f"NMS at IoU {thresholds.nms_threshold:g}, at most {thresholds.max_detections} per image, mask "
-        f"probability above {thresholds.mask_threshold:g}{only}{f'; {engine}' if engine else ''}"
-    )

@@ -39,6 +39,7 @@ from maskrcnn_core.cli.options import (
 )
 from maskrcnn_core.cli.scenes import draw_scenes
 from maskrcnn_core.cli.serving import PASSES_ON, serve_app
+from maskrcnn_core.cli.shards import ShardsJob, annotate_in_shards, merge_shards, planned
 from maskrcnn_core.cli.train import train
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.common.terminal import bar_of, errors_told, table, tell
@@ -53,6 +54,7 @@ from maskrcnn_core.models.spec import LoadedModel, ModelSpec
 from maskrcnn_core.models.summary import summarise
 from maskrcnn_core.models.trained import add_trained_model
 from maskrcnn_core.models.weights_files import weights_file
+from maskrcnn_core.shards.stores import is_address
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.engines.spec import Engine
@@ -78,7 +80,10 @@ app = typer.Typer(
 def annotate(
     paths: Annotated[
         list[str],
-        typer.Argument(help="Image files, folders (with subfolders) and quoted patterns ('*.jpg')."),
+        typer.Argument(
+            help="Image files, folders (with subfolders) and quoted patterns ('*.jpg'). With --shards also "
+            "zips, tars, lists (.txt, .csv, .parquet) and addresses (s3://...)."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="The COCO JSON file to write.")] = Path("annotations.json"),
     model: ModelOption = None,
@@ -115,6 +120,15 @@ def annotate(
     engine: EngineOption = AUTO,
     stretch: StretchOption = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
+    shards: Annotated[
+        str | None,
+        typer.Option(help="For very many images: write shards to this folder or address, then merge them."),
+    ] = None,
+    shard_size: Annotated[int, typer.Option(help="With --shards: images in each.")] = 1000,
+    column: Annotated[
+        str | None, typer.Option(help="With --shards: the column of a table that has the addresses.")
+    ] = None,
+    merge: Annotated[bool, typer.Option(help="With --shards: join them into --out in the end.")] = True,
     download: DownloadOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -129,6 +143,35 @@ def annotate(
         if not 0 <= simplify <= MAX_TOLERANCE:
             raise InputError(f"--simplify: expected 0 to {MAX_TOLERANCE:g} pixels, got {simplify}")
         outputs = [folder for folder in (segments, overlays, masks, splash) if folder is not None]
+        _check_sharding(paths, shards, column, outputs)
+        if shards is not None:
+            job = ShardsJob(
+                paths,
+                shards,
+                shard_size,
+                column,
+                out,
+                results,
+                merge,
+                simplify,
+                resume,
+                stretch,
+                domain,
+            )
+            plan, begun = planned(job)
+            loaded = load_named_model(model, names, download=download, quiet=quiet, domain=domain)
+            thresholds = thresholds_of(
+                loaded,
+                score_threshold,
+                nms_threshold,
+                max_detections,
+                mask_threshold,
+                _labels(loaded, categories, domain),
+            )
+            key = begun if begun and engine == AUTO else engine
+            made = chosen_engine(loaded, device, key, count=plan.images, quiet=quiet)
+            annotate_in_shards(job, plan, _predictor(loaded, device, made), thresholds, quiet=quiet)
+            return
         others = PassedOver()
         files = find_files(paths, outputs=outputs, others=others)
         if left := others.sentence("not images"):
@@ -168,10 +211,24 @@ def annotate(
         raise typer.Exit(1)
 
 
+def _check_sharding(paths: list[str], shards: str | None, column: str | None, outputs: list[Path]) -> None:
+    if shards is not None and outputs:
+        raise InputError(
+            f"{one_line(str(outputs[0]))}: expected no folder of pictures with --shards, which writes COCO "
+            "alone; annotate without --shards for them"
+        )
+    if shards is None and (column is not None or any(is_address(path) for path in paths)):
+        what = "--column" if column is not None else "an address"
+        raise InputError(f"{what}: expected a folder for shards with it, got none; name one with --shards")
+
+
 def _predictor(loaded: LoadedModel, device: str, engine: Engine) -> Predictor:
     from maskrcnn_core.inference.predictor import Predictor  # imports torch: help and refusals do without
 
     return Predictor(loaded, device, engine=engine)
+
+
+app.command("merge")(merge_shards)
 
 
 def _labels(loaded: LoadedModel, categories: str | None, domain: str | None) -> frozenset[int] | None:

@@ -21,7 +21,14 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-__all__ = ["DATA_VARIABLE", "clear_scratch", "data_folder", "replace_file", "scratch_folder"]
+__all__ = [
+    "DATA_VARIABLE",
+    "clear_scratch",
+    "data_folder",
+    "replace_file",
+    "replacing_file",
+    "scratch_folder",
+]
 
 DATA_VARIABLE = "MASKDESK_DATA"
 
@@ -54,10 +61,21 @@ def replace_file(path: Path, data: bytes) -> None:
     Raises:
         OSError: as the system says; the old file is then untouched and nothing is left beside it.
     """
+    with replacing_file(path) as (_, file):
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing_file(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
+    """Give the path and the stream of a file that takes another one's place at the end, if nothing is raised.
+
+    For what is too large to be in memory as a whole; otherwise as :func:`replace_file`. What was written
+    can be read at that path once it was flushed.
+    """
     path = Path(os.path.realpath(path))
     with _part_of(path) as (part, file):
         try:
-            file.write(data)
+            yield part, file
             file.flush()
             os.fsync(file.fileno())
             if not _MOVES_OPEN_FILES:

@@ -22,6 +22,7 @@ __all__ = [
     "ImageRecord",
     "Instance",
     "UniqueNames",
+    "id_in_name",
     "ids_from_names",
     "unique_names",
 ]
@@ -193,12 +194,14 @@ def ids_from_names(names: Sequence[str]) -> list[int] | None:
     Returns:
         The ids, where all stems are such numbers (from 1 on), all different; else ``None``.
     """
-    ids = [_number(PurePosixPath(name).stem) for name in names]
+    ids = [id_in_name(name) for name in names]
     numbers = [number for number in ids if number is not None]
     return numbers if names and len(set(numbers)) == len(names) else None
 
 
-def _number(stem: str) -> int | None:
+def id_in_name(name: str) -> int | None:
+    """Return the number that a file's name is, if it can be an id."""
+    stem = PurePosixPath(name).stem
     if not (stem.isascii() and stem.isdigit() and len(stem) <= 20):
         return None
     number = int(stem)

@@ -5,7 +5,8 @@ The file is gone through a batch at a time, as pycocotools' own reading of a mil
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from maskrcnn_core.common.bounds import MAX_EDGE
@@ -15,7 +16,7 @@ from maskrcnn_core.common.pycoco import COCO, coco_mask
 from maskrcnn_core.errors import ExportError
 from maskrcnn_core.geometry.polygons import LONG_EDGES, edge_length
 
-__all__ = ["Meant", "read_back", "read_back_note"]
+__all__ = ["Meant", "read_back", "read_back_batch", "read_back_note"]
 
 
 Meant = tuple[str, tuple[int, int]]
@@ -44,25 +45,57 @@ def read_back(data: bytes, meant: Iterable[Meant], *, exact: bool = True) -> tup
     ids: set[int] = set()
     least, index = 1.0, 0
     for batch in rows.batches():
-        coco = _as_coco(batch, images, categories)
-        ids |= coco.anns.keys()
-        for annotation in batch:
-            if (mask := next(expected, None)) is None:
-                raise ExportError(f"annotations: wrote {index}, pycocotools reads {len(rows)}")
-            outline = annotation["segmentation"]
-            if isinstance(outline, list) and edge_length(outline) > MAX_EDGE:  # an older project's
-                raise ExportError(f"annotations[{index}].segmentation: {LONG_EDGES}")
-            iou = _iou(coco.annToRLE(annotation), *mask)
-            if exact and iou < 1.0:
-                raise ExportError(
-                    f"annotations[{index}]: expected a mask IoU of 1 when read back, got "
-                    f"{iou:.6f}; the file was not handed over"
-                )
-            least, index = min(least, iou), index + 1
+        wanted = list(islice(expected, len(batch)))
+        if len(wanted) < len(batch):
+            raise ExportError(f"annotations: wrote {index + len(wanted)}, pycocotools reads {len(rows)}")
+        found, iou = read_back_batch(batch, images, categories, wanted, index, exact=exact)
+        ids |= found
+        least, index = min(least, iou), index + len(batch)
     left = sum(1 for _ in expected)
     if left or len(ids) < len(rows):
         raise ExportError(f"annotations: wrote {len(rows) + left}, pycocotools reads {len(ids)}")
     return len(rows), least
+
+
+def read_back_batch(
+    batch: list[Json],
+    images: Mapping[Json, Json],
+    categories: list[Json],
+    meant: Sequence[Meant],
+    index: int = 0,
+    *,
+    exact: bool = True,
+) -> tuple[set[Json], float]:
+    """Read some annotations with ``pycocotools`` and compare each with what was meant.
+
+    Args:
+        batch: rows of a file.
+        images: rows of at least their images, by id.
+        categories: the file's rows.
+        meant: as many masks, in their order.
+        index: the place of the first in the file.
+        exact: as in :func:`read_back`.
+
+    Returns:
+        The annotations' ids, and the least mask IoU of all; 1 where there are none.
+
+    Raises:
+        ExportError: if a mask does not come back, naming the annotation.
+    """
+    coco = _as_coco(batch, images, categories)
+    least = 1.0
+    for place, (annotation, mask) in enumerate(zip(batch, meant, strict=True), start=index):
+        outline = annotation["segmentation"]
+        if isinstance(outline, list) and edge_length(outline) > MAX_EDGE:  # an older project's
+            raise ExportError(f"annotations[{place}].segmentation: {LONG_EDGES}")
+        iou = _iou(coco.annToRLE(annotation), *mask)
+        if exact and iou < 1.0:
+            raise ExportError(
+                f"annotations[{place}]: expected a mask IoU of 1 when read back, got "
+                f"{iou:.6f}; the file was not handed over"
+            )
+        least = min(least, iou)
+    return set(coco.anns), least
 
 
 def read_back_note(count: int, iou: float) -> str:

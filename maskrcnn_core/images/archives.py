@@ -29,9 +29,9 @@ from maskrcnn_core.common.json_rows import count_values
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.errors import ArchiveError, ImageError
 from maskrcnn_core.images.archive_names import member_names
-from maskrcnn_core.images.reading import image_format, one_line
+from maskrcnn_core.images.reading import IMAGE_SUFFIXES, image_format, one_line
 
-__all__ = ["ArchiveMember", "Refusal", "ZipLimits", "read_zip_images"]
+__all__ = ["ArchiveMember", "Refusal", "ZipImages", "ZipLimits", "read_zip_images"]
 
 _CHUNK = 2**20
 _JSON = ".json"
@@ -138,6 +138,69 @@ def read_zip_images(
             yield ArchiveMember(member, data)
         if json.left_out:
             yield Refusal(json.left_out[0], f"{shown}: {json.sentence()}")
+
+
+class ZipImages:
+    """A zip of images of which each can be read by itself, in any order and more than once.
+
+    For archives that are gone through a part at a time; the guards are those of :func:`read_zip_images`. What
+    an image is, is told by its suffix, as nothing is read before its turn.
+
+    Args:
+        file: seekable; it is closed with the archive.
+        name: what the archive is called in messages.
+        limits: what it may cost.
+
+    Raises:
+        ArchiveError: if the archive as a whole is refused.
+    """
+
+    def __init__(self, file: BinaryIO, name: str, limits: ZipLimits) -> None:
+        self._shown, self._limits = one_line(name), limits
+        self._stack = ExitStack()
+        self._stack.callback(file.close)
+        try:
+            self._archive, self._entries = _open(file, self._shown, limits, self._stack)
+            _check_overlaps(self._entries, self._archive.start_dir, self._shown)
+            self._names = member_names(self._entries)
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def listed(self) -> Iterator[tuple[int, str] | Refusal]:
+        """Yield the number and the name of each image, and a refusal for each that cannot be used."""
+        seen: set[str] = set()
+        for number, (entry, member) in enumerate(zip(self._entries, self._names, strict=True)):
+            is_image = Path(member).suffix.casefold() in IMAGE_SUFFIXES
+            if entry.is_dir() or _is_litter(member) or not is_image:
+                continue
+            try:
+                _check_entry(entry, member, self._where(member), seen, self._limits)
+            except ArchiveError as error:
+                yield Refusal(member, str(error))
+                continue
+            seen.add(member)
+            yield number, member
+
+    def read(self, number: int) -> bytes:
+        """Return the bytes of an image that was listed.
+
+        Raises:
+            ArchiveError: if it is damaged, too large, or no image.
+        """
+        if not 0 <= number < len(self._entries):
+            raise ArchiveError(f"{self._shown}: expected an entry {number}, got {len(self._entries)} entries")
+        entry, member = self._entries[number], self._names[number]
+        where = self._where(member)
+        _check_entry(entry, member, where, (), self._limits)
+        return _read(self._archive, entry, where, self._limits, ())
+
+    def close(self) -> None:
+        """Close the archive's file."""
+        self._stack.close()
+
+    def _where(self, member: str) -> str:
+        return f"{self._shown}: {one_line(member)}"
 
 
 class _JsonBudget:
@@ -274,7 +337,9 @@ def _is_litter(member: str) -> bool:
     return "__MACOSX" in parts or parts[-1].casefold() in _LITTER or parts[-1].startswith("._")
 
 
-def _check_entry(entry: zipfile.ZipInfo, member: str, where: str, seen: set[str], limits: ZipLimits) -> None:
+def _check_entry(
+    entry: zipfile.ZipInfo, member: str, where: str, seen: Collection[str], limits: ZipLimits
+) -> None:
     """Refuse what the directory alone shows to be unusable."""
     parts = member.split("/")
     if ".." in parts or parts[0] == "" or parts[0][1:2] == ":" or "\0" in member:
