@@ -38,6 +38,7 @@ from maskrcnn_core.cli.options import (
     StretchOption,
 )
 from maskrcnn_core.cli.scenes import draw_scenes
+from maskrcnn_core.cli.service import serve
 from maskrcnn_core.cli.serving import PASSES_ON, serve_app
 from maskrcnn_core.cli.train import train
 from maskrcnn_core.common.one_line import counted
@@ -370,3 +371,4 @@ app.command()(draw_scenes)
 app.add_typer(project.app, name="project")
 app.command()(explain)
 app.command("app", context_settings=PASSES_ON)(serve_app)
+app.command()(serve)

@@ -12,6 +12,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "train": ("matplotlib",),
         "postgres": ("psycopg",),
         "openvino": ("openvino",),
+        "serve": ("fastapi", "uvicorn"),
     }
 )
 """Modules without which an extra's part of MaskDesk cannot work."""
