@@ -77,9 +77,14 @@ class AnnotateOptions(_Options_):
         BeforeValidator(_listed),
         Field(description="Only these, by name; separated by commas in a form."),
     ] = None
-    format: Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(_FORMAT_KEYS)})] = (
-        "coco"
-    )
+    format: Annotated[
+        str,
+        AfterValidator(_known),
+        Field(
+            json_schema_extra={"enum": list(_FORMAT_KEYS)},
+            description="coco and results come as JSON, the others in a zip.",
+        ),
+    ] = "coco"
     simplify: Annotated[
         float, Field(ge=0, le=MAX_TOLERANCE, description="Pixels that COCO polygons may deviate.")
     ] = 0.0
@@ -107,7 +112,14 @@ class AnnotateOptions(_Options_):
 class AnnotateJson(AnnotateOptions):
     """Images by their addresses, and how they are annotated."""
 
-    urls: Annotated[list[str], Field(min_length=1, max_length=Limits().images)]
+    urls: Annotated[
+        list[str],
+        Field(
+            min_length=1,
+            max_length=Limits().images,
+            description=f"1 to {Limits().images} addresses, of hosts that the server allows.",
+        ),
+    ]
 
 
 _Box = Annotated[list[float], Field(min_length=4, max_length=4)]
@@ -130,7 +142,7 @@ class BoxOptions(_Options_):
 class BoxJson(BoxOptions):
     """An image by its address, and boxes in it."""
 
-    url: str
+    url: Annotated[str, Field(description="Of a host that the server allows.")]
 
 
 class Asked:
@@ -228,8 +240,21 @@ def _of_form(form: FormData, kind: type[_Options], field: str, most: int, room: 
 def body_schema(from_form: type[BaseModel], from_json: type[BaseModel], field: str) -> dict[str, Any]:
     """Return what OpenAPI says of both ways to ask."""
     form, plain = from_form.model_json_schema(), from_json.model_json_schema()
-    file = {"type": "string", "contentMediaType": "application/octet-stream"}
-    form["properties"][field] = file if field == "image" else {"type": "array", "items": file}
+    file = {
+        "type": "string",
+        "contentMediaType": "application/octet-stream",
+        "description": "JPEG, PNG, WebP, BMP, TIFF, AVIF, HEIC or GIF.",
+    }
+    form["properties"][field] = (
+        file
+        if field == "image"
+        else {
+            "type": "array",
+            "items": file,
+            "maxItems": Limits().images,
+            "description": f"1 to {Limits().images} files: {file['description']}",
+        }
+    )
     form["required"] = [field, *form.get("required", [])]
     content = {"multipart/form-data": {"schema": form}, "application/json": {"schema": plain}}
     return {"requestBody": {"required": True, "content": content}}

@@ -7,6 +7,7 @@ import math
 import threading
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from maskrcnn_core.errors import CoreError, WeightsError
@@ -110,7 +111,8 @@ class Desk:
                 end = asyncio.Event()
 
                 def tell(end: asyncio.Event = end) -> None:
-                    loop.call_soon_threadsafe(end.set)
+                    with suppress(RuntimeError):  # the server has ended meanwhile
+                        loop.call_soon_threadsafe(end.set)
 
                 runs.append(queue.submit(client, work, kind=predictor.model.digest, on_end=tell))
                 ends.append(end)

@@ -55,7 +55,7 @@ class Limits:
     boxes: int = 200
     detections: int = 1000
     waiting: int = 128
-    open_requests: int = 256
+    open_requests: int = 128
     decoded_bytes: int = 512 * 2**20
     text_bytes: int = 2**20
     seconds: float = 120.0

@@ -145,8 +145,10 @@ def held_talk(held, limits, second):
     async def talk(client):
         first = asyncio.ensure_future(client.post("/v1/annotate", files=files(("a.png", png()))))
         await asyncio.to_thread(held.begun.wait, 60)
-        answer = await second(client)
-        held.go.set()
+        try:
+            answer = await second(client)
+        finally:
+            held.go.set()
         return answer, await first
 
     return ask(talk, lambda key: held, limits=limits)
@@ -198,19 +200,40 @@ def test_what_takes_too_long_is_given_up_and_leaves_the_queue():
 
 
 def test_who_goes_away_leaves_the_queue():
-    held = Held()
+    held, sent = Held(), []
 
     async def second(client):
-        other = asyncio.ensure_future(client.post("/v1/annotate", files=files(("b.png", png()))))
+        asked = client.build_request("POST", "/v1/annotate", files=files(("b.png", png())))
+        body = await asked.aread()
+        messages = [{"type": "http.request", "body": body, "more_body": False}]
+        gone = asyncio.Event()
+
+        async def receive():
+            if messages:
+                return messages.pop()
+            await gone.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/v1/annotate",
+            "query_string": b"",
+            "headers": [(name.lower(), value) for name, value in asked.headers.raw],
+        }
+        other = asyncio.ensure_future(client._transport.app(scope, receive, send))
         while len(device_queue_for("cpu")) < 2:
             await asyncio.sleep(0.01)
-        other.cancel()
-        while len(device_queue_for("cpu")) > 1:
-            await asyncio.sleep(0.01)
-        return True
+        gone.set()
+        await other
+        return len(device_queue_for("cpu"))
 
     left, first = held_talk(held, Limits(), second)
-    assert left and first.status_code == 200
+    assert left == 1, "only the one that runs"
+    assert first.status_code == 200 and sent[0]["status"] == 499
 
 
 def test_pixels_beyond_the_room_are_decoded_again():
