@@ -39,6 +39,7 @@ from benchmarks.report import Report
 from benchmarks.review import run_review
 from benchmarks.screens import run_screens
 from benchmarks.shards import run_shards_benchmark
+from benchmarks.service import run_service
 from benchmarks.sharing import run_sharing
 from benchmarks.slow_line import run_slow_line
 from benchmarks.team import run_team
@@ -140,6 +141,12 @@ BENCHMARKS = (
         "A server shared by twenty",
         "The last person waits for the network and little else; nobody waits for another's pile.",
         run_sharing,
+    ),
+    Benchmark(
+        "service",
+        "The service under load: fifty clients",
+        "Nobody gets an error, and everybody waits for the network alone.",
+        run_service,
     ),
     Benchmark(
         "first_minute",

@@ -38,6 +38,7 @@ from maskrcnn_core.cli.options import (
     StretchOption,
 )
 from maskrcnn_core.cli.scenes import draw_scenes
+from maskrcnn_core.cli.service import serve
 from maskrcnn_core.cli.serving import PASSES_ON, serve_app
 from maskrcnn_core.cli.shards import ShardsJob, annotate_in_shards, merge_shards, planned
 from maskrcnn_core.cli.train import train
@@ -427,3 +428,4 @@ app.command()(draw_scenes)
 app.add_typer(project.app, name="project")
 app.command()(explain)
 app.command("app", context_settings=PASSES_ON)(serve_app)
+app.command()(serve)

@@ -13,6 +13,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "postgres": ("psycopg",),
         "openvino": ("openvino",),
         "stores": ("pyarrow", "s3fs"),
+        "serve": ("fastapi", "uvicorn"),
     }
 )
 """Modules without which an extra's part of MaskDesk cannot work."""

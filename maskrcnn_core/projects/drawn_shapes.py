@@ -22,9 +22,11 @@ from maskrcnn_core.projects.store import Store
 __all__ = [
     "DRAW_OUTLINE",
     "DRAW_RECTANGLE",
+    "LEAST_FILLED",
     "SCISSORS",
     "cut_out_object",
     "keep_rectangle",
+    "rectangle_mask",
     "rectangle_of",
 ]
 
@@ -33,6 +35,25 @@ DRAW_OUTLINE = "draw outline"
 SCISSORS = "scissors"
 """The journal's kinds: what it became is what it is called."""
 
+LEAST_FILLED = 0.05
+"""Of a box: a mask that fills less of it is none of the object that the box was drawn around."""
+
+
+def rectangle_mask(box: Box, size: tuple[int, int]) -> Rle:
+    """Return the pixels of a box as it was drawn, whole ones and at least one in each direction.
+
+    Args:
+        box: x1 y1 x2 y2 in pixels of the image.
+        size: ``(height, width)`` of the image.
+
+    Raises:
+        StoreError: if it lies outside of the image.
+    """
+    height, width = size
+    x1, x2 = _whole(box[0], box[2], width)
+    y1, y2 = _whole(box[1], box[3], height)
+    return Rle.from_crop(np.ones((y2 - y1, x2 - x1), np.bool_), (y1, x1), size)
+
 
 def rectangle_of(image: ImageRow, box: Box, category_id: int) -> New:
     """Return a row for a box as it was drawn, on whole pixels and at least one in each direction.
@@ -40,11 +61,10 @@ def rectangle_of(image: ImageRow, box: Box, category_id: int) -> New:
     Raises:
         StoreError: if it lies outside of the image.
     """
-    x1, x2 = _whole(box[0], box[2], image.width)
-    y1, y2 = _whole(box[1], box[3], image.height)
+    mask = rectangle_mask(box, (image.height, image.width))
+    x1, y1, width, height = mask.box_xywh
+    x2, y2 = x1 + width, y1 + height
     ring = [float(v) for v in (x1, y1, x2, y1, x2, y2, x1, y2)]
-    crop = np.ones((y2 - y1, x2 - x1), np.bool_)
-    mask = Rle.from_crop(crop, (y1, x1), (image.height, image.width))
     return new_instance(
         image.id, category_id, None, mask, source=RECTANGLE, status="accepted", polygons=[ring], given_box=box
     )

@@ -14,7 +14,7 @@ from maskrcnn_core.detection.runs import Run
 from maskrcnn_core.errors import CategoryNeededError, StoreError
 from maskrcnn_core.geometry.boxes import box_areas
 from maskrcnn_core.projects.category_edits import CategoryRef, find_category
-from maskrcnn_core.projects.drawn_shapes import DRAW_RECTANGLE, rectangle_of
+from maskrcnn_core.projects.drawn_shapes import DRAW_RECTANGLE, LEAST_FILLED, rectangle_of
 from maskrcnn_core.projects.journal import Change
 from maskrcnn_core.projects.mask_edits import mended_values, was_asked_for
 from maskrcnn_core.projects.new_rows import new_instance
@@ -36,8 +36,6 @@ ReshapeWay = Literal["threshold", "tighten"]
 RESHAPE: dict[ReshapeWay, str] = {"threshold": "mask threshold", "tighten": "tighten"}
 """The journal's kinds of masks that the network made again."""
 
-_LEAST_FILLED = 0.05
-"""Of a box: a mask that fills less of it is none of the object that the box was drawn around."""
 _RUNS_KEPT = 64  # without feature maps, which the predictor bounds, one is some hundred bytes
 
 
@@ -119,7 +117,7 @@ class BoxDrawer:
         prompted = self.prompt(project_id, image, [box], None if label is None else [label])
         rank, category_id = _choose(prompted, mapping, categories) if wanted is None else (0, wanted)
         mask = prompted.detections(np.array([rank])).masks()[0]
-        if mask.area < _LEAST_FILLED * box_areas(prompted.boxes[:1].astype(np.float64))[0]:
+        if mask.area < LEAST_FILLED * box_areas(prompted.boxes[:1].astype(np.float64))[0]:
             made = rectangle_of(image, box, category_id)
             return self._store.decide(
                 project_id, who, DRAW_RECTANGLE, [made], image_id=image_id, operation=operation

@@ -1,0 +1,1 @@
+"""MaskDesk for programs: annotation and box to mask over HTTP, on the queue that the app uses."""
