@@ -38,8 +38,8 @@ from benchmarks.prompts import run_prompts
 from benchmarks.report import Report
 from benchmarks.review import run_review
 from benchmarks.screens import run_screens
-from benchmarks.shards import run_shards_benchmark
 from benchmarks.service import run_service
+from benchmarks.shards import run_shards_benchmark
 from benchmarks.sharing import run_sharing
 from benchmarks.slow_line import run_slow_line
 from benchmarks.team import run_team
