@@ -194,7 +194,7 @@ def test_a_store_is_gone_through_by_name(tmp_path):
 
 
 def test_a_driver_that_is_missing_is_named(monkeypatch):
-    def url_to_fs(address):
+    def url_to_fs(address, **options):
         raise ImportError("no driver")
 
     monkeypatch.setattr(sources_module.file_system.__globals__["fsspec"].core, "url_to_fs", url_to_fs)
