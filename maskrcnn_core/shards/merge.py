@@ -29,6 +29,7 @@ from maskrcnn_core.shards.shard_files import Marker, ShardImage, marker_of, read
 
 __all__ = ["Merged", "Merger"]
 
+_MEMBERS = tuple(coco_document(Dataset((), (), ())))
 OnShard = Callable[[int, int], None]
 
 
@@ -141,14 +142,18 @@ class Merger:
     def _read_back(self, part: Path, progress: _Progress) -> tuple[int, int, float]:
         """Return how many images and instances the file has, and the least mask IoU, all compared."""
         images, instances, least = 0, 0, 1.0
+        names: list[str] = []
         with part.open("rb") as file:
             for name, rows in JsonStream(file).members():
+                names.append(name)
                 if name == "images":
                     images = self._compare_images(rows, progress)
                 elif name == "annotations":
                     instances, least = self._compare_annotations(rows, progress)
                 elif name == "categories":
                     _check_categories(list(rows), self._categories)
+        if names != list(_MEMBERS):
+            raise ExportError(f"expected {', '.join(_MEMBERS)}, got {one_line(', '.join(names))[:200]}")
         return images, instances, least
 
     def _compare_images(self, rows: Iterator[Any], progress: _Progress) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import re
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -169,20 +171,21 @@ class _Headers:
 def _in_store(named: str, prefix: str) -> Iterator[Entry | Refusal]:
     """Yield the images below an address, by name; a single file is one image, whatever it is called."""
     files, root = file_system(named)
-    scheme = named.partition("://")[0]
     try:
         if files.isfile(root):
             yield Entry(prefix + last_part(named), "file", named)
             return
-        paths = sorted(files.glob(root) if any(sign in root for sign in "*?[") else files.find(root))
+        # A folder may be called "cats [1]": what is there goes before what it could match.
+        is_pattern = glob.has_magic(root) and not files.exists(root)
+        paths = sorted(files.glob(root) if is_pattern else files.find(root))
     except OSError as error:
         raise InputError(f"{one_line(named)}: cannot list this address ({one_line(str(error))})") from error
-    base = root.partition("*")[0].rpartition("/")[0] if "*" in root else root.rstrip("/")
+    base = re.split(r"[*?[]", root)[0].rpartition("/")[0] if is_pattern else root.rstrip("/")
     for path in paths:
         name = path.removeprefix(base).lstrip("/")
         hidden = any(is_litter(part) for part in name.split("/"))
         if PurePosixPath(name).suffix.casefold() in IMAGE_SUFFIXES and not hidden:
-            yield Entry(prefix + name, "file", f"{scheme}://{path.lstrip('/') if scheme != 'file' else path}")
+            yield Entry(prefix + name, "file", files.unstrip_protocol(path))
 
 
 def _whole(named: str) -> str:

@@ -37,7 +37,8 @@ def file_system(address: str) -> tuple[Any, str]:
     """
     scheme, shown = address.partition("://")[0].casefold(), one_line(address)
     try:
-        files, path = fsspec.core.url_to_fs(address)
+        # What a store said of a folder once is not true for days, and takes much memory for large ones.
+        files, path = fsspec.core.url_to_fs(address, use_listings_cache=False)
     except ImportError as error:
         if _DRIVERS.get(scheme) == "s3fs":
             raise InputError(missing_extra(_EXTRA, f"{shown}: this address")) from error

@@ -7,10 +7,14 @@ from importlib.util import find_spec
 
 import pytest
 
+from maskrcnn_core.cli import console
 from maskrcnn_core.errors import InputError
+from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.models.catalog import model_by_key
 from maskrcnn_core.shards.plan import read_plan
 from maskrcnn_core.shards.stores import Folder
 from tests.builders.cli import invoke
+from tests.builders.core import make_image, make_model
 from tests.builders.shards import entries_of, make_folder, merge, plan_for, run, shards_in
 from tests.needs import lacks
 
@@ -69,6 +73,22 @@ def test_shards_in_a_bucket_are_merged_into_a_file_in_a_bucket(bucket, tmp_path)
     result = invoke("merge", "s3://desk/shards", "--out", "s3://desk/made/all.json")
     assert result.exit_code == 0 and "copied to s3://desk/made/all.json" in result.stdout
     assert bucket.cat_file("desk/made/all.json") == (tmp_path / "a.json").read_bytes()
+
+
+def test_the_command_line_takes_addresses(bucket, tmp_path, monkeypatch):
+    loaded = make_model()
+    monkeypatch.setattr(console, "load_model", lambda spec, **options: loaded)
+    monkeypatch.setattr(console, "default_model", lambda: model_by_key("coco-v2"))
+    for n in (1, 2, 3):
+        bucket.pipe_file(f"desk/photos/x{n}.png", encode_png(make_image(seed=n)))
+    given = ["annotate", "s3://desk/photos", "--shards", "s3://desk/shards", "--shard-size", "2", "-q"]
+    begun = invoke(*given, "--no-merge")
+    assert begun.exit_code == 0, begun.stderr
+    assert "3 of 3 images annotated" in begun.stdout and "2 shards in s3://desk/shards" in begun.stdout
+    bucket.rm_file("desk/shards/000000.done.json")
+    resumed = invoke(*given, "--resume", "--out", tmp_path / "a.json")
+    assert "3 of 3 images annotated; 1 of them before the run was resumed" in resumed.stdout
+    assert "merged 3 images" in resumed.stdout and (tmp_path / "a.json").is_file()
 
 
 def test_a_run_in_a_bucket_is_resumed(bucket, tmp_path):

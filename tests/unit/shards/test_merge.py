@@ -94,6 +94,11 @@ def test_where_every_image_failed_nothing_is_written(tmp_path):
         (b'"supercategory":"food"', b'"supercategory":"fool"', "categories: expected 2"),
         (b'"segmentation":[[', b'"segmentation":[[1,0,3,0,3,3],[', "expected a mask IoU of 1"),
         (b'"categories":[', b'"categories":[,', "got something else"),
+        (
+            b'"categories":[',
+            b'"kategories":[',
+            "expected info, licenses, images, annotations, categories, got",
+        ),
         (b'],"annotations":[', b',{}],"annotations":[', "images: expected 10, got more"),
         (b'],"categories":[', b',{}],"categories":[', "annotations: expected .*, got more"),
     ],

@@ -193,8 +193,18 @@ def test_a_store_is_gone_through_by_name(tmp_path):
     assert sizes(found) == [(24, 32)] * 4
 
 
+def test_patterns_match_in_a_store_and_signs_may_be_names(tmp_path):
+    folder = make_folder(tmp_path / "cats [1]", 4)
+    assert names(entries_of(f"file://{folder}")[0])[0] == "image 1.png"
+    (folder / "image 1.png").rename(folder / "image [1].png")
+    assert names(entries_of(f"file://{folder}/image [1].png")[0]) == ["image [1].png"]
+    plain = make_folder(tmp_path / "dogs", 8)
+    assert names(entries_of(f"file://{plain}/image ?.png")[0]) == [f"image {n}.png" for n in (1, 2, 4, 5, 7)]
+    assert names(entries_of(f"file://{plain}/s*/*.png")[0]) == [f"sub/image {n}.png" for n in (0, 3, 6)]
+
+
 def test_a_driver_that_is_missing_is_named(monkeypatch):
-    def url_to_fs(address):
+    def url_to_fs(address, **options):
         raise ImportError("no driver")
 
     monkeypatch.setattr(sources_module.file_system.__globals__["fsspec"].core, "url_to_fs", url_to_fs)
