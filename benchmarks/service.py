@@ -87,7 +87,7 @@ def _report(quick: bool) -> Report:
         (
             "the network alone, in this process",
             f"{1 / alone:.2f}",
-            seconds(alone),
+            NOT_MEASURED,
             NOT_MEASURED,
             NOT_MEASURED,
         ),

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from fastapi.telemetry import TelemetryConfig
 
 from maskrcnn_core import __version__
 from maskrcnn_core.errors import CoreError
@@ -40,6 +41,13 @@ _DESCRIPTION = (
     "server has a token, requests to /v1 bring it in the header 'Authorization: Bearer ...'."
 )
 _CHUNK = 2**16
+_NOTHING_REPORTED: TelemetryConfig = {  # whatever FASTAPI_OTEL_AUTO_CONFIGURE says
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 
 
 def create_service(
@@ -81,6 +89,7 @@ class _Service:
             description=_DESCRIPTION,
             docs_url=None,
             redoc_url=None,
+            telemetry=_NOTHING_REPORTED,
             lifespan=self._lifespan,
         )
         add_handlers(self.app)

@@ -37,7 +37,8 @@ def names_in(file):
     """What a source file defines at its top level, and methods of its classes."""
     text = file.read_text("utf-8")
     if file.suffix == ".js":
-        return set(re.findall(r"^export (?:default )?(?:async )?(?:function|class|const) (\w+)", text, re.M))
+        named = r"^(?:export (?:default )?)?(?:async )?(?:function|class|const) (\w+)"
+        return set(re.findall(named, text, re.M))
     names = set()
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef):

@@ -9,6 +9,7 @@ import pytest
 
 from maskrcnn_core.errors import CoreError, InputError
 from maskrcnn_core.service.gate import Gate
+from maskrcnn_core.service.server import create_service
 from maskrcnn_core.service.settings import AllowedHosts, Limits, check_address, token_from_environment
 from tests.builders.service import ask, files, png, post, tiny
 
@@ -178,6 +179,23 @@ def test_the_page_of_what_there_is_needs_no_other_host():
             for kind, body in way.get("requestBody", {}).get("content", {}).items():
                 assert kind in page.text
                 assert all(f"<code>{name}</code>" in page.text for name in body["schema"]["properties"])
+
+
+def test_nothing_is_reported_to_anybody_whatever_the_environment_says(monkeypatch, caplog):
+    """FastAPI would look for what sends its telemetry there, and say so where that is missing."""
+    monkeypatch.setenv("FASTAPI_OTEL_AUTO_CONFIGURE", "true")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    messages, sent = ["lifespan.startup", "lifespan.shutdown"], []
+
+    async def receive():
+        return {"type": messages.pop(0)}
+
+    async def send(message):
+        sent.append(message["type"])
+
+    asyncio.run(create_service(tiny)({"type": "lifespan"}, receive, send))
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert not [record for record in caplog.records if record.name == "fastapi"]
 
 
 def test_models_say_what_they_know_and_no_path():
