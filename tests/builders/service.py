@@ -20,6 +20,7 @@ from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.inference.predictor import Predictor
 from maskrcnn_core.service.server import create_service
 from tests.builders.core import make_image, make_model
+from tests.own_loop import run_in_own_loop
 
 ROOT = Path(__file__).resolve().parents[2]
 MODEL = make_model()
@@ -64,7 +65,7 @@ def ask(talk, make=tiny, *, host="127.0.0.1", **options):
                     await asyncio.sleep(0.01)
                 return await talk(client)
 
-    return asyncio.run(run())
+    return run_in_own_loop(run())
 
 
 def post(path="/v1/annotate", make=tiny, **options):

@@ -32,6 +32,10 @@ VALUES = {
         "--device": "cpu",
         "--stretch": "off",
         "--engine": "folded",
+        "--shards": LEFT_OUT,  # refuses most others: test_annotate_shards.py
+        "--shard-size": LEFT_OUT,
+        "--column": LEFT_OUT,
+        "--merge": LEFT_OUT,
         "--resume": None,
         "--download": None,
         "--quiet": None,

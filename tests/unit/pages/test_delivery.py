@@ -1,10 +1,8 @@
 """What goes compressed and for keeps, and what goes through as it is."""
 
-import asyncio
 import gzip
 import json
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
@@ -17,6 +15,7 @@ from pages.shared.page_table import PAGES
 from pages.shell.delivery import Delivery
 from pages.shell.fonts.icons import streamlit_icons
 from pages.shell.shrinking import without_comments
+from tests.own_loop import run_in_own_loop
 
 SCRIPT = b"export const one = 1;\n" * 400
 PAGE = """<html><head><link rel="shortcut icon" href="./favicon.png" />
@@ -91,9 +90,7 @@ class Server:
         async def send(message):
             sent.append(message)
 
-        # In a thread of its own: a browser's test before this one has a loop in this one.
-        with ThreadPoolExecutor(1) as thread:
-            thread.submit(asyncio.run, self.app(scope, receive, send)).result()
+        run_in_own_loop(self.app(scope, receive, send))
         raw = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
         return Answer(sent[0]["status"], raw, b"".join(part.get("body", b"") for part in sent[1:]))
 

@@ -12,6 +12,7 @@ from maskrcnn_core.service.gate import Gate
 from maskrcnn_core.service.server import create_service
 from maskrcnn_core.service.settings import AllowedHosts, Limits, check_address, token_from_environment
 from tests.builders.service import ask, files, png, post, tiny
+from tests.own_loop import run_in_own_loop
 
 TOKEN = "a-token-of-somebody"
 
@@ -115,7 +116,7 @@ def test_tokens_are_compared_in_one_time(monkeypatch):
                 for one in tokens
             ]
 
-    assert asyncio.run(talk()) == [401, 200, 401]
+    assert run_in_own_loop(talk()) == [401, 200, 401]
     assert compared == [(32, 32)] * 3
 
 
@@ -193,7 +194,7 @@ def test_nothing_is_reported_to_anybody_whatever_the_environment_says(monkeypatc
     async def send(message):
         sent.append(message["type"])
 
-    asyncio.run(create_service(tiny)({"type": "lifespan"}, receive, send))
+    run_in_own_loop(create_service(tiny)({"type": "lifespan"}, receive, send))
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert not [record for record in caplog.records if record.name == "fastapi"]
 
