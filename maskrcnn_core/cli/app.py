@@ -44,6 +44,7 @@ from maskrcnn_core.cli.shards import ShardsJob, annotate_in_shards, merge_shards
 from maskrcnn_core.cli.train import train
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.common.terminal import bar_of, errors_told, table, tell
+from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.errors import InputError, NamesMissing
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.images.folders import PassedOver
@@ -138,6 +139,11 @@ def annotate(
     Each finished image is recorded at once in a run log next to the output file. After Ctrl-C, a crash or a
     power cut, the same command with --resume continues and produces exactly the same files.
     """
+
+    def limits_for(loaded: LoadedModel) -> Thresholds:
+        only = _labels(loaded, categories, domain)
+        return thresholds_of(loaded, score_threshold, nms_threshold, max_detections, mask_threshold, only)
+
     with errors_told():
         # Values out of range are reported before anything is read; a model's own are always in range.
         thresholds_of(None, score_threshold, nms_threshold, max_detections, mask_threshold)
@@ -161,14 +167,7 @@ def annotate(
             )
             plan, begun = planned(job)
             loaded = load_named_model(model, names, download=download, quiet=quiet, domain=domain)
-            thresholds = thresholds_of(
-                loaded,
-                score_threshold,
-                nms_threshold,
-                max_detections,
-                mask_threshold,
-                _labels(loaded, categories, domain),
-            )
+            thresholds = limits_for(loaded)
             key = begun if begun and engine == AUTO else engine
             made = chosen_engine(loaded, device, key, count=plan.images, quiet=quiet)
             annotate_in_shards(job, plan, _predictor(loaded, device, made), thresholds, quiet=quiet)
@@ -178,14 +177,7 @@ def annotate(
         if left := others.sentence("not images"):
             tell(left)
         loaded = load_named_model(model, names, download=download, quiet=quiet, domain=domain)
-        thresholds = thresholds_of(
-            loaded,
-            score_threshold,
-            nms_threshold,
-            max_detections,
-            mask_threshold,
-            _labels(loaded, categories, domain),
-        )
+        thresholds = limits_for(loaded)
         settings = BatchSettings(
             tuple(files),
             out,
