@@ -68,8 +68,8 @@ format: setup-dev node_modules/typescript.stamp ## put the source into its form
 	$(BIN)/ruff format .
 	@! [ -x node_modules/.bin/prettier ] || node_modules/.bin/prettier --write --log-level warn .
 
-bench: setup-dev ## measure against the stock library and print the README's tables
-	$(BIN)/python -m benchmarks
+bench: setup-dev ## measure, and write benchmarks/results.md with a plot each (ARGS=--slow for those of more than ten minutes)
+	$(BIN)/python -m benchmarks --keep $(ARGS)
 
 STARTER_DATA := --ground-truth $(NUCLEI)/instances_train.json --images $(NUCLEI)/train \
 	--val-ground-truth $(NUCLEI)/instances_val.json --val-images $(NUCLEI)/val --crop 320 \

@@ -1,7 +1,8 @@
 """``python -m benchmarks [NAME ...]``: runs benchmarks and prints Markdown ready for the README.
 
-A full run (all of them, not ``--quick``) also writes ``benchmarks/results.md``. To add a benchmark write
-``run(quick) -> Report`` and one row below; the tests run each row with ``--quick``.
+With ``--keep`` each one's record and plot go into ``benchmarks/results`` and ``benchmarks/results.md`` is
+written anew from all records that lie there. To add a benchmark write ``run(quick) -> Report`` and one row
+below; the tests run each row with ``--quick``.
 """
 
 from __future__ import annotations
@@ -15,9 +16,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-import torchvision
-
 from benchmarks.after_network import run_after_network
 from benchmarks.by_hand import run_by_hand
 from benchmarks.clicks import run_clicks
@@ -29,6 +27,7 @@ from benchmarks.evaluating import run_evaluating
 from benchmarks.explained import run_explained
 from benchmarks.felt import run_felt
 from benchmarks.first_minute import run_first_minute
+from benchmarks.kept import RATIOS, about_machine, keep, kept_page
 from benchmarks.large_files import run_large_files
 from benchmarks.lasso import run_lasso
 from benchmarks.many_instances import run_many_instances
@@ -49,7 +48,7 @@ from maskrcnn_core.models.fetching import FETCH_VARIABLE
 
 __all__ = ["BENCHMARKS", "Benchmark", "main"]
 
-_RESULTS = Path(__file__).with_name("results.md")
+_RESULTS = Path(__file__).with_name("results")
 
 
 @dataclass(frozen=True)
@@ -61,12 +60,14 @@ class Benchmark:
         title: heading of its table.
         shows: one sentence on what is to be seen.
         run: given whether to be quick, measures.
+        is_slow: it takes more than ten minutes, so it runs only if it is named, or with ``--slow``.
     """
 
     name: str
     title: str
     shows: str
     run: Callable[[bool], Report]
+    is_slow: bool = False
 
 
 BENCHMARKS = (
@@ -105,12 +106,14 @@ BENCHMARKS = (
         "A COCO file of 118,287 images and 800,000 polygons: into a project and out again",
         "Time and memory are proportional to the file, including checks and read-back.",
         run_large_files,
+        is_slow=True,
     ),
     Benchmark(
         "shards",
         "50,000 images in shards, and a million in one COCO file",
         "Memory stays, time grows with the images, and the network has the time to itself.",
         run_shards_benchmark,
+        is_slow=True,
     ),
     Benchmark(
         "prompts",
@@ -234,40 +237,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ[FETCH_VARIABLE] = "no"  # also for the servers that benchmarks start
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     names = [benchmark.name for benchmark in BENCHMARKS]
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}; all by default")
+    listed = f"of {', '.join(names)}; by default all that take less than ten minutes"
+    parser.add_argument("names", nargs="*", metavar="NAME", help=listed)
+    parser.add_argument("--slow", action="store_true", help="by default all others")
     parser.add_argument("--quick", action="store_true", help="tiny inputs: shows that it runs, not how fast")
     parser.add_argument("--output", type=Path, help="file for the tables")
+    parser.add_argument("--keep", action="store_true", help="keep records and plots; write results.md anew")
     options = parser.parse_args(arguments)
     if unknown := set(options.names) - set(names):
         parser.error(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(names)}")
-    chosen = [b for b in BENCHMARKS if not options.names or b.name in options.names]
+    if options.keep and options.quick:
+        parser.error("--keep: the times of a --quick run mean nothing; leave one of both out")
 
     parts, equal = [_header(options.quick)], True
-    for benchmark in chosen:
+    for benchmark in _chosen(options.names, options.slow):
         print(f"{benchmark.name} ...", file=sys.stderr, flush=True)
         start = time.perf_counter()
         report = benchmark.run(options.quick)
-        print(f"{benchmark.name}: {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
+        took = time.perf_counter() - start
+        print(f"{benchmark.name}: {took:.0f} s", file=sys.stderr, flush=True)
         parts.append(f"## {benchmark.title}\n\n{benchmark.shows}\n\n{report.markdown()}")
         equal = equal and all(claim.held for claim in report.claims if claim.kind == "equality")
+        if options.keep:
+            keep(benchmark.name, report, _RESULTS, took=took)
+            page = kept_page([(b.name, b.title, b.shows) for b in BENCHMARKS], _RESULTS)
+            _RESULTS.with_suffix(".md").write_text(page, encoding="utf-8")
     text = "\n\n".join(parts) + "\n"
     print(text)
-    output = options.output or (_RESULTS if len(chosen) == len(BENCHMARKS) and not options.quick else None)
-    if output is not None:
-        output.write_text(text, encoding="utf-8")
+    if options.output is not None:
+        options.output.write_text(text, encoding="utf-8")
     return 0 if equal else 1
 
 
+def _chosen(names: Sequence[str], is_slow: bool) -> list[Benchmark]:
+    return [b for b in BENCHMARKS if (b.name in names if names else b.is_slow == is_slow)]
+
+
 def _header(quick: bool) -> str:
-    gpu = "a GPU is present but not used" if torch.cuda.is_available() else "no GPU"
-    about = (
-        f"{os.cpu_count()} CPU cores, {gpu}; torch {torch.__version__}, torchvision "
-        f"{torchvision.__version__}. Medians of alternating calls: compare the ratios, because seconds vary "
-        "with the machine and its load."
-    )
-    return (
-        "# Benchmarks\n\n" + ("A quick run on tiny inputs: the times mean nothing. " if quick else "") + about
-    )
+    warning = "A quick run on tiny inputs: the times mean nothing. " if quick else ""
+    return f"# Benchmarks\n\n{warning}{about_machine()}. {RATIOS}"
 
 
 if __name__ == "__main__":
