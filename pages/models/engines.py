@@ -37,17 +37,23 @@ def draw_engines(predictor: Predictor) -> None:
     place = st.container()
     kind = predictor.device.type
     found = standings(predictor.model.digest, kind)
-    if any(one.word == "not compared yet" for one in found) and pressed(
-        "Compare the engines",
-        icon=":material/balance:",
-        key=_COMPARE,
-        is_kept=True,
-        about=predictor.model.digest,
-    ):
+    button = st.empty()
+    with button:
+        is_asked = _are_new(found) and pressed(
+            "Compare the engines",
+            icon=":material/balance:",
+            key=_COMPARE,
+            is_kept=True,
+            about=predictor.model.digest,
+        )
+    if is_asked:
         with carrying_out(_COMPARE), show_core_errors():
-            for note in _compare(predictor, found):
-                st.text(note)
+            failed = _compare(predictor, found)
             found = standings(predictor.model.digest, kind)
+            for note in (failed[one.spec.key] for one in found if one.word == "not compared yet"):
+                st.text(note)
+        if not _are_new(found):
+            button.empty()
     with place:
         st.dataframe(
             pd.DataFrame([_row(one) for one in found]),
@@ -61,6 +67,11 @@ def draw_engines(predictor: Predictor) -> None:
                 st.caption(plain(f"{one.spec.title}, {one.word}: {one.reason}."))
 
 
+def _are_new(found: list[Standing]) -> bool:
+    """Return whether there is an engine that was never compared."""
+    return any(one.word == "not compared yet" for one in found)
+
+
 def _row(one: Standing) -> dict[str, str]:
     """Return one line of the table; the figures are the worst of all detections."""
     equality = one.equality
@@ -72,11 +83,11 @@ def _row(one: Standing) -> dict[str, str]:
     }
 
 
-def _compare(predictor: Predictor, found: list[Standing]) -> list[str]:
-    """Make the engines that were never compared, and return what is to be said of those that fail."""
+def _compare(predictor: Predictor, found: list[Standing]) -> dict[str, str]:
+    """Make the engines that were never compared, and return what is to be said of each, by its key."""
     from maskrcnn_core.inference.engines.choosing import choose_engine  # with torch
 
-    model, notes = predictor.model, list[str]()
+    model, notes = predictor.model, dict[str, str]()
     for one in found:
         if one.word != "not compared yet":
             continue
@@ -84,5 +95,5 @@ def _compare(predictor: Predictor, found: list[Standing]) -> list[str]:
             made = choose_engine(
                 model, str(predictor.device), one.spec.key, images=lambda: pixels_for(model.domains), count=1
             )
-        notes += made.notes if made.equality is None else ()
+        notes[one.spec.key] = made.told
     return notes

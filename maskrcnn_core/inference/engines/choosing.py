@@ -9,7 +9,14 @@ from maskrcnn_core.common.arrays import Pixels
 from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
 from maskrcnn_core.errors import InferenceError, InputError
 from maskrcnn_core.inference.engines.equality import Equality, compare_detections
-from maskrcnn_core.inference.engines.kept import keep_equality, kept_equality, mark_used, place_of
+from maskrcnn_core.inference.engines.kept import (
+    keep_equality,
+    keep_refusal,
+    kept_equality,
+    kept_refusal,
+    mark_used,
+    place_of,
+)
 from maskrcnn_core.inference.engines.spec import Engine, EngineSpec, OnStep
 from maskrcnn_core.inference.engines.table import AUTO, ENGINES, EXACT, engine_by_key
 from maskrcnn_core.inference.engines.tidying import tidy
@@ -75,10 +82,16 @@ def _made(
     """Return an engine whose bound holds, or why there is none."""
     if spec.bound is None:
         return Engine(spec), ""
+    place = place_of(spec.key, model.digest, spec.version())
+    if reason := kept_refusal(place):
+        return None, _refused(spec, model, reason)
     seen = images()
     try:
         engine = Engine(spec, spec.build(model, seen, device, on_step))
-        place = place_of(spec.key, model.digest, spec.version())
+    except InferenceError as error:  # the same model and releases would fail again
+        keep_refusal(place, str(error))
+        return None, _refused(spec, model, str(error))
+    try:
         equality = kept_equality(place)
         if equality is None:
             on_step("comparing with the exact engine")
@@ -87,10 +100,14 @@ def _made(
             tidy(keep=[place])
         mark_used(place)
     except InferenceError as error:
-        return None, f"engine {spec.key} cannot run {model.key}: {error}"
+        return None, _refused(spec, model, str(error))
     if short := equality.shortfall(spec.bound):
         return None, f"engine {spec.key} is not used for {model.key}: {short}"
     return replace(engine, equality=equality), ""
+
+
+def _refused(spec: EngineSpec, model: LoadedModel, reason: str) -> str:
+    return f"engine {spec.key} cannot run {model.key}: {reason}"
 
 
 def measure_equality(model: LoadedModel, device: str, engine: Engine, images: Sequence[Pixels]) -> Equality:

@@ -15,15 +15,26 @@ import torch
 from torch import Tensor, nn
 from torchvision.ops import FrozenBatchNorm2d
 
+from maskrcnn_core.errors import InferenceError
+
 __all__ = ["fold_norms", "folded"]
 
 _Network = TypeVar("_Network", bound=nn.Module)
 
 
-def folded(network: _Network) -> _Network:
-    """Return a copy of a network, in eval mode, with folded norms and channels innermost."""
+def folded(network: _Network, *, least: int = 0) -> _Network:
+    """Return a copy of a network, in eval mode, with folded norms and channels innermost.
+
+    Args:
+        network: it is not changed.
+        least: norms without which the copy would be no faster.
+
+    Raises:
+        InferenceError: if fewer can be folded.
+    """
     made = copy.deepcopy(network).eval().requires_grad_(False)
-    fold_norms(made)
+    if fold_norms(made) < least:
+        raise InferenceError("none of its norms can be folded, so it would be no faster")
     return made.to(memory_format=torch.channels_last)
 
 

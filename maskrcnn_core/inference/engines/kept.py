@@ -20,9 +20,20 @@ from filelock import FileLock, Timeout
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.inference.engines.equality import Equality
 
-__all__ = ["alone_with", "keep_equality", "kept_equality", "mark_used", "place_of", "processor", "root"]
+__all__ = [
+    "alone_with",
+    "keep_equality",
+    "keep_refusal",
+    "kept_equality",
+    "kept_refusal",
+    "mark_used",
+    "place_of",
+    "processor",
+    "root",
+]
 
 _EQUALITY = "equality.json"
+_REFUSAL = "refused.txt"
 
 
 @functools.cache
@@ -63,9 +74,26 @@ def kept_equality(place: Path) -> Equality | None:
 
 def keep_equality(place: Path, equality: Equality) -> None:
     """Keep what was measured; where nothing can be written it is measured each time."""
+    _keep(place, _EQUALITY, json.dumps(asdict(equality)))
+
+
+def kept_refusal(place: Path) -> str:
+    """Return why an engine cannot be made for a model, if that was found out before; else nothing."""
+    try:
+        return (place / _REFUSAL).read_text("utf-8")
+    except (OSError, UnicodeError):
+        return ""
+
+
+def keep_refusal(place: Path, reason: str) -> None:
+    """Keep why an engine cannot be made; where nothing can be written it is tried each time."""
+    _keep(place, _REFUSAL, reason)
+
+
+def _keep(place: Path, name: str, text: str) -> None:
     with contextlib.suppress(OSError):
         place.mkdir(parents=True, exist_ok=True)
-        replace_file(place / _EQUALITY, json.dumps(asdict(equality)).encode())
+        replace_file(place / name, text.encode("utf-8", "replace"))
 
 
 def mark_used(place: Path) -> None:

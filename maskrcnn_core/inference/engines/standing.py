@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from maskrcnn_core.inference.engines.equality import Equality
-from maskrcnn_core.inference.engines.kept import kept_equality, place_of
+from maskrcnn_core.inference.engines.kept import kept_equality, kept_refusal, place_of
 from maskrcnn_core.inference.engines.spec import EngineSpec
 from maskrcnn_core.inference.engines.table import ENGINES
 
@@ -47,7 +47,10 @@ def _standing(spec: EngineSpec, digest: str, device_type: str) -> Standing:
         return Standing(spec, "cannot run here", reason=lack)
     if spec.bound is None:
         return Standing(spec, "defines the result")
-    equality = kept_equality(place_of(spec.key, digest, spec.version()))
+    place = place_of(spec.key, digest, spec.version())
+    if reason := kept_refusal(place):
+        return Standing(spec, "not used", reason=reason)
+    equality = kept_equality(place)
     if equality is None:
         return Standing(spec, "not compared yet")
     short = equality.shortfall(spec.bound)

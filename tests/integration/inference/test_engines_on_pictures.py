@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from maskrcnn_core.common.extras import missing_extra
 from maskrcnn_core.inference.engines.choosing import choose_engine
 from maskrcnn_core.inference.engines.table import ROUNDING, engine_by_key
@@ -19,10 +17,9 @@ def test_the_bound_is_that_of_rounding():
     assert engine_by_key("folded").bound is engine_by_key("openvino").bound is ROUNDING
 
 
-@pytest.mark.parametrize("key", PICTURES_OF)
-def test_folded_finds_what_the_exact_one_finds(key, monkeypatch, tmp_path):
+def test_folded_finds_what_the_exact_one_finds(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    model, pictures = model_and_pictures(key)
+    model, pictures = model_and_pictures("starter")  # the others have no norms to fold
     made = choose_engine(model, "cpu", "folded", images=lambda: pictures, count=1)
     assert made.spec is engine_by_key("folded"), made.notes
     assert made.equality.detections > 50 and made.equality.images == len(pictures)

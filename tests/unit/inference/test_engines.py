@@ -9,7 +9,7 @@ from torch import nn
 from torchvision.ops import FrozenBatchNorm2d
 
 from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
-from maskrcnn_core.errors import InputError
+from maskrcnn_core.errors import InferenceError, InputError
 from maskrcnn_core.explain.tracing import trace_network
 from maskrcnn_core.inference.engines import choosing
 from maskrcnn_core.inference.engines.choosing import choose_engine
@@ -22,7 +22,7 @@ from maskrcnn_core.inference.engines.spec import Engine
 from maskrcnn_core.inference.engines.standing import standings
 from maskrcnn_core.inference.engines.table import ENGINES, EXACT, engine_by_key
 from maskrcnn_core.inference.predictor import Predictor
-from maskrcnn_core.models.catalog import STARTER_FILE
+from maskrcnn_core.models.catalog import PHOTOS_FILE, STARTER_FILE
 from maskrcnn_core.models.loading import load_trained_model
 from maskrcnn_core.synthetic.samples import draw_sample
 from tests.builders.core import make_detections, make_image, make_model
@@ -131,6 +131,29 @@ def test_what_was_measured_is_kept_for_the_next_time(starter, nuclei, monkeypatc
     choose_engine(starter, "cpu", "folded", images=lambda: [nuclei], count=1, on_step=steps.append)
     assert steps.count("comparing with the exact engine") == 2
     assert place_of("folded", "1" * 64, FOLDED.version()) != file.parent
+
+
+def test_what_cannot_be_made_is_not_tried_again(starter, nuclei, monkeypatch):
+    tries = []
+
+    def build(*_):
+        tries.append(1)
+        raise InferenceError("its backbone is of wood")
+
+    row = replace(FOLDED, build=build)
+    monkeypatch.setattr(choosing, "engine_by_key", lambda _: row)
+    for _ in range(2):
+        engine = choose_engine(starter, "cpu", "folded", images=lambda: [nuclei], count=1)
+        assert engine.spec is EXACT and "its backbone is of wood; the exact engine runs" in engine.notes[0]
+    assert len(tries) == 1
+    (standing,) = (one for one in standings(starter.digest, "cpu") if one.spec is FOLDED)
+    assert (standing.word, standing.reason) == ("not used", "its backbone is of wood")
+
+
+def test_a_network_without_norms_to_fold_runs_exactly(nuclei):
+    model = load_trained_model(PHOTOS_FILE)
+    engine = choose_engine(model, "cpu", "folded", images=lambda: [nuclei], count=1)
+    assert engine.spec is EXACT and "none of its norms can be folded" in engine.notes[0]
 
 
 def _wrong():

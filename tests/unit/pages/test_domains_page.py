@@ -244,7 +244,6 @@ def test_engines_stand_with_what_was_measured_and_are_compared_when_asked(app, m
     assert row["beside exact"] == "finds the same" and row["same"] == "100.0%"
     assert float(row["box moved (px)"]) <= 0.05 and float(row["score changed"]) <= 0.003
     assert float(row["mask IoU"]) >= 0.98 and stands().loc["Exact", "mask IoU"] == ""
-    app.run()
     assert "compare-engines" not in [button.key for button in app.button], "nothing is left to compare"
 
 
