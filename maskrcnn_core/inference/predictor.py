@@ -27,6 +27,7 @@ from maskrcnn_core.detection.candidates import SCORE_FLOOR, Candidates, Detectio
 from maskrcnn_core.detection.conventions import CONVENTIONS
 from maskrcnn_core.detection.runs import Failure, Run
 from maskrcnn_core.errors import InferenceError, InputError
+from maskrcnn_core.inference.buckets import padded_size
 from maskrcnn_core.inference.engines.spec import Engine
 from maskrcnn_core.inference.engines.table import EXACT
 from maskrcnn_core.inference.features import FeatureCache, Features
@@ -82,7 +83,7 @@ class Predictor:
     Args:
         model: from the model table or a file.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        batch_size: images of one size that go through the network together.
+        batch_size: images of one :meth:`bucket` that go through the network together.
         feature_cache_bytes: bound of the feature maps kept for masks that are asked for later;
             one image of a ResNet-50-FPN takes about 75 MB.
         engine: how the network's dense parts are run, as
@@ -144,6 +145,16 @@ class Predictor:
             for index, outcome in zip(batch, found, strict=True):
                 outcomes[index] = outcome
         return [outcome for outcome in outcomes if outcome is not None]
+
+    def bucket(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the key of an image size: images with equal keys may go through the network in one batch.
+
+        Args:
+            size: ``(height, width)`` of an image.
+        """
+        if not self.engine.spec.buckets:
+            return size
+        return padded_size(self._fast, size) or size
 
     def detections(
         self, run: Run, thresholds: Thresholds, image: Pixels | Callable[[], Pixels] | None = None
@@ -269,12 +280,12 @@ class Predictor:
     # -- one run --------------------------------------------------------------------------------
 
     def _batches(self, images: Sequence[Pixels], usable: Iterable[int]) -> list[list[int]]:
-        """Group images by size: padding would make a result depend on its neighbours."""
-        by_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        """Group images by bucket: more padding would make a result depend on its neighbours."""
+        by_bucket: dict[tuple[int, int], list[int]] = defaultdict(list)
         for index in usable:
-            by_size[images[index].shape].append(index)
+            by_bucket[self.bucket(_size_of(images[index]))].append(index)
         step = self.batch_size
-        return [group[i : i + step] for group in by_size.values() for i in range(0, len(group), step)]
+        return [group[i : i + step] for group in by_bucket.values() for i in range(0, len(group), step)]
 
     def _run_with_fallbacks(self, images: list[Pixels], thresholds: Thresholds) -> list[Run | Failure]:
         """Try again with less, where memory ran out: alone, at half the size, then on the CPU."""
@@ -414,6 +425,10 @@ def _unusable(image: Pixels, network: MaskRCNN) -> Failure | None:
             is_final=True,
         )
     return None
+
+
+def _size_of(image: Pixels) -> tuple[int, int]:
+    return image.shape[0], image.shape[1]
 
 
 def _on_device(network: MaskRCNN, device: torch.device) -> MaskRCNN:
