@@ -25,9 +25,22 @@ from maskrcnn_core.inference.whole.network_pass import NetworkPass
 from maskrcnn_core.inference.whole.pooling import lay_out
 from maskrcnn_core.models.spec import LoadedModel
 
-__all__ = ["THRESHOLDS", "Sameness", "Shares", "Ways", "compare", "cuda_engine", "waits_for_nothing"]
+__all__ = [
+    "FULL",
+    "QUICK",
+    "Extent",
+    "Sameness",
+    "Shares",
+    "Ways",
+    "compare",
+    "cuda_engine",
+    "waits_for_nothing",
+]
 
 Pixels = npt.NDArray[np.uint8]
+
+
+_STOCK = Thresholds(SCORE_FLOOR)
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,7 @@ class Extent:
 
     sides: tuple[int, int] = (800, 1333)
     regions: int = 1000
-    thresholds: Thresholds = Thresholds(SCORE_FLOOR)
+    thresholds: Thresholds = _STOCK
     in_a_row: int = 4
     rounds: tuple[int, int] = (3, 9)
     seconds: float = 2.0
@@ -125,8 +138,9 @@ class Ways:
 
     def stock(self) -> None:
         """torchvision's own forward, masks pasted on the device, where they stay."""
-        lower = torch.autocast(self.device.type, self.dtype)
-        with torch.inference_mode(), lower if self.dtype != torch.float32 else contextlib.nullcontext():
+        is_half = self.dtype != torch.float32
+        lower = torch.autocast(self.device.type, self.dtype) if is_half else contextlib.nullcontext()
+        with torch.inference_mode(), lower:
             for _ in range(self.extent.in_a_row):
                 given = [torch.from_numpy(image).to(self.device) for image in self.images]
                 self._stock([one.permute(2, 0, 1).float() / 255 for one in given])

@@ -5,7 +5,7 @@ What they find means nothing; that they find it, and how much, decides what a ru
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,17 +111,18 @@ def _calibrate(network: MaskRCNN, image: Pixels, device: torch.device) -> None:
     given = [torch.from_numpy(image).to(device).permute(2, 0, 1).float() / 255]
     _settle_norms(network, given)
     heads, rpn = network.roi_heads, network.rpn.head
-    for layer, spread in ((rpn.cls_logits, 2.0), (rpn.bbox_pred, 0.3)):
-        _spread(layer, _outputs(network, layer, given), spread)
-    predictor = heads.box_predictor
-    _spread(predictor.bbox_pred, _outputs(network, predictor.bbox_pred, given), 1.0)
-    _spread(predictor.cls_score, _outputs(network, predictor.cls_score, given), 8.0)
-    _favour_background(predictor.cls_score, _outputs(network, predictor.cls_score, given))
-    logits = heads.mask_predictor.mask_fcn_logits
+    classes, boxes = heads.box_predictor.cls_score, heads.box_predictor.bbox_pred
+    logits, moves = _outputs(network, (rpn.cls_logits, rpn.bbox_pred), given)
+    _spread(rpn.cls_logits, logits, 2.0)
+    _spread(rpn.bbox_pred, moves, 0.3)
+    logits, moves = _outputs(network, (classes, boxes), given)
+    _spread(boxes, moves, 1.0)
+    _favour_background(classes, _spread(classes, logits, 8.0))
     # One value for the four pixels that a cell becomes: trained masks have no chequerboard.
     upsampling = heads.mask_predictor.conv5_mask.weight
     upsampling.copy_(upsampling.mean(dim=(2, 3), keepdim=True).expand_as(upsampling).clone())
-    _spread(logits, _outputs(network, logits, given), 3.0)
+    masks = heads.mask_predictor.mask_fcn_logits
+    _spread(masks, *_outputs(network, (masks,), given), 3.0)
 
 
 def _settle_norms(network: MaskRCNN, given: list[Tensor]) -> None:
@@ -139,20 +140,26 @@ def _settle_norms(network: MaskRCNN, given: list[Tensor]) -> None:
             module.weight.fill_(0.25)  # else each block doubles the variance
 
 
-def _outputs(network: MaskRCNN, layer: nn.Module, given: list[Tensor]) -> Tensor:
-    """Return what a layer says in a run, a row for each place."""
-    seen: list[Tensor] = []
-    hook = layer.register_forward_hook(lambda _layer, _inputs, output: seen.append(output))
+def _outputs(network: MaskRCNN, layers: Sequence[nn.Module], given: list[Tensor]) -> list[Tensor]:
+    """Return what layers say in a run, a row for each place."""
+    seen: list[list[Tensor]] = [[] for _ in layers]
+    hooks = [
+        layer.register_forward_hook(lambda _layer, _inputs, output, kept=kept: kept.append(output))
+        for layer, kept in zip(layers, seen, strict=True)
+    ]
     network(given)
-    hook.remove()
-    return torch.cat([one.movedim(1, -1).flatten(0, -2) for one in seen if one.numel()])
+    for hook in hooks:
+        hook.remove()
+    return [torch.cat([one.movedim(1, -1).flatten(0, -2) for one in kept if one.numel()]) for kept in seen]
 
 
-def _spread(layer: nn.Module, outputs: Tensor, wanted: float) -> None:
-    """Scale a layer so that its outputs have a deviation, about 0."""
-    factor = wanted / outputs.std().clamp(min=1e-12)
-    layer.bias.copy_((layer.bias - outputs.mean(0)) * factor)
+def _spread(layer: nn.Module, outputs: Tensor, wanted: float) -> Tensor:
+    """Scale a layer so that its outputs have a deviation, about 0; return what they become."""
+    centre = outputs.mean(0)
+    factor = wanted / (outputs - centre).std().clamp(min=1e-12)
+    layer.bias.copy_((layer.bias - centre) * factor)
     layer.weight.mul_(factor)
+    return (outputs - centre) * factor
 
 
 def _favour_background(layer: nn.Module, logits: Tensor) -> None:
