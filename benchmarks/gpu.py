@@ -219,6 +219,8 @@ def _add_ap(measured: Measured, device: torch.device, quick: bool) -> None:
 
     for found in ap_of(device, quick):
         measured.notes.append(found.text)
+        if device.type != "cuda":
+            continue
         held = found.exact - found.cuda <= _MOST_AP_LOSS
         text = f"{found.model}: mask AP of cuda within {_MOST_AP_LOSS:g} of exact"
         # A few images' AP moves by more than the law when a single detection changes places.

@@ -6,9 +6,11 @@ Only what the timed way needs has a stand-in. It is slower or smaller than the p
 from __future__ import annotations
 
 import sys
+import tempfile
 from collections import OrderedDict
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -37,6 +39,7 @@ def stand_in(*, absent: tuple[str, ...] = ()) -> list[str]:
         ("cachetools", _fill_cachetools),
         ("filelock", _fill_filelock),
         ("numba", _fill_numba),
+        ("platformdirs", _fill_platformdirs),
     ):
         if name in absent or (name not in sys.modules and find_spec(name) is None):
             module = ModuleType(name)
@@ -78,6 +81,10 @@ class _NoLock:
 
 def _fill_filelock(module: ModuleType) -> None:
     vars(module).update(FileLock=_NoLock, Timeout=TimeoutError)
+
+
+def _fill_platformdirs(module: ModuleType) -> None:
+    vars(module)["user_data_path"] = lambda *_, **__: Path(tempfile.gettempdir())
 
 
 class _Uncompiled:
