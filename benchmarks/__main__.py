@@ -28,6 +28,7 @@ from benchmarks.explained import run_explained
 from benchmarks.felt import run_felt
 from benchmarks.first_minute import run_first_minute
 from benchmarks.kept import RATIOS, about_machine, keep, kept_page
+from benchmarks.gpu import run_gpu
 from benchmarks.large_files import run_large_files
 from benchmarks.lasso import run_lasso
 from benchmarks.many_instances import run_many_instances
@@ -94,6 +95,12 @@ BENCHMARKS = (
         "Engines: the same network, run otherwise",
         "What each engine saves of a whole image, and how far what it finds is from the exact one's.",
         run_engines,
+    ),
+    Benchmark(
+        "gpu",
+        "On an NVIDIA GPU: the engine `cuda` beside stock",
+        "What a batch takes, where the GPU's time goes, and how far what is found is from exact.",
+        run_gpu,
     ),
     Benchmark(
         "many_instances",

@@ -23,6 +23,7 @@ from torchvision.ops import clip_boxes_to_image, remove_small_boxes
 from maskrcnn_core.common.arrays import Floats, Ints, Pixels
 from maskrcnn_core.detection.candidates import SCORE_FLOOR, Candidates
 from maskrcnn_core.detection.conventions import CONVENTIONS, Convention
+from maskrcnn_core.detection.runs import Failure
 from maskrcnn_core.errors import InferenceError
 from maskrcnn_core.inference.features import Features
 from maskrcnn_core.networks.centred_transform import CentredTransform
@@ -30,6 +31,8 @@ from maskrcnn_core.networks.matterport_parts import clip_places
 from maskrcnn_core.networks.pixel_transform import PixelTransform
 
 __all__ = [
+    "MASKS_NOT_FINITE",
+    "WHOLE_PIXELS",
     "ScoredRegions",
     "candidates_of",
     "clip_to_input",
@@ -38,9 +41,12 @@ __all__ = [
     "resize_and_normalise",
     "run_backbone",
     "score_regions",
+    "why_unusable",
 ]
 
-_AT_ONCE = 2**24
+MASKS_NOT_FINITE = "the mask head returned values that are not finite (NaN or infinity)"
+
+WHOLE_PIXELS = 2**24
 """Pixels of images that become floats as a whole: torchvision takes 0.6 GB for as many, on the way."""
 
 
@@ -79,7 +85,7 @@ def resize_and_normalise(
     transform = network.transform if scale == 1.0 else _scaled(network.transform, scale)
     if isinstance(transform, PixelTransform):
         return transform.from_pixels(images, device)
-    if max(image.shape[0] * image.shape[1] for image in images) <= _AT_ONCE:
+    if max(image.shape[0] * image.shape[1] for image in images) <= WHOLE_PIXELS:
         batch: ImageList = transform([image_to_tensor(image, device) for image in images])[0]
         return batch
     resized = [_resized_by_channel(transform, image, device) for image in images]
@@ -181,8 +187,23 @@ def make_masks(
     logits = heads.mask_predictor(heads.mask_head(pooled))
     probs: Floats = maskrcnn_inference(logits, [labels])[0][:, 0].cpu().numpy()
     if not np.isfinite(probs).all():
-        raise InferenceError("the mask head returned values that are not finite (NaN or infinity)")
+        raise InferenceError(MASKS_NOT_FINITE)
     return probs
+
+
+def why_unusable(image: Pixels, network: MaskRCNN) -> Failure | None:
+    """Return why an image cannot go through the network at all, or nothing."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise ValueError(f"image: expected uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
+    height, width = image.shape[:2]
+    transform = network.transform
+    scale = min(transform.min_size[-1] / min(height, width), transform.max_size / max(height, width))
+    if int(min(height, width) * scale) < 1:
+        return Failure(
+            f"too thin: {width} x {height} pixels would be less than one across at the network's input size",
+            is_final=True,
+        )
+    return None
 
 
 def _scaled(transform: GeneralizedRCNNTransform, scale: float) -> GeneralizedRCNNTransform:

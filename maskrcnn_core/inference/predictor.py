@@ -27,17 +27,22 @@ from maskrcnn_core.detection.candidates import SCORE_FLOOR, Candidates, Detectio
 from maskrcnn_core.detection.conventions import CONVENTIONS
 from maskrcnn_core.detection.runs import Failure, Run
 from maskrcnn_core.errors import InferenceError, InputError
+from maskrcnn_core.inference.buckets import padded_size
 from maskrcnn_core.inference.engines.spec import Engine
 from maskrcnn_core.inference.engines.table import EXACT
 from maskrcnn_core.inference.features import FeatureCache, Features
 from maskrcnn_core.inference.forward import (
+    MASKS_NOT_FINITE,
     candidates_of,
     make_masks,
     resize_and_normalise,
     run_backbone,
     score_regions,
+    why_unusable,
 )
 from maskrcnn_core.inference.prompts import Prompted, check_boxes, prompt_boxes
+from maskrcnn_core.inference.whole.answers import Answer
+from maskrcnn_core.inference.whole.batches import Sent, WholeBatches
 from maskrcnn_core.models.spec import LoadedModel
 from maskrcnn_core.networks.laws import laws_of
 
@@ -82,7 +87,7 @@ class Predictor:
     Args:
         model: from the model table or a file.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        batch_size: images of one size that go through the network together.
+        batch_size: images of one :meth:`bucket` that go through the network together.
         feature_cache_bytes: bound of the feature maps kept for masks that are asked for later;
             one image of a ResNet-50-FPN takes about 75 MB.
         engine: how the network's dense parts are run, as
@@ -107,6 +112,9 @@ class Predictor:
         self._network = _on_device(model.network, self.device)
         self._fast = self.engine.network or self._network
         self._cache = FeatureCache(feature_cache_bytes)
+        self._whole = None
+        if self.engine.spec.buckets:
+            self._whole = WholeBatches.of(self._fast, self.device, model.mask_size)
 
     def predict(self, images: Sequence[Pixels], thresholds: Thresholds | None = None) -> list[Detections]:
         """Return detections of each image, as stock torchvision with these thresholds gives them.
@@ -138,12 +146,30 @@ class Predictor:
                 for. By default for all that stock would show at the lowest score.
         """
         thresholds = thresholds or Thresholds(SCORE_FLOOR, self.model.nms_threshold)
-        outcomes: list[Run | Failure | None] = [_unusable(image, self._network) for image in images]
-        for batch in self._batches(images, [i for i, o in enumerate(outcomes) if o is None]):
-            found = self._run_with_fallbacks([images[i] for i in batch], thresholds)
-            for index, outcome in zip(batch, found, strict=True):
-                outcomes[index] = outcome
+        outcomes: list[Run | Failure | None] = [why_unusable(image, self._network) for image in images]
+        usable = [i for i, o in enumerate(outcomes) if o is None]
+        ahead: tuple[list[int], Sent] | None = None
+        for batch in self._batches(images, usable):
+            # The device has the next batch before the processor waits for the one before.
+            sent = self._send([images[i] for i in batch], thresholds)
+            if ahead is not None:
+                _put(outcomes, ahead[0], self._received(ahead[1], [images[i] for i in ahead[0]], thresholds))
+            ahead = None if sent is None else (batch, sent)
+            if sent is None:
+                _put(outcomes, batch, self._run_with_fallbacks([images[i] for i in batch], thresholds))
+        if ahead is not None:
+            _put(outcomes, ahead[0], self._received(ahead[1], [images[i] for i in ahead[0]], thresholds))
         return [outcome for outcome in outcomes if outcome is not None]
+
+    def bucket(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the key of an image size: images with equal keys may go through the network in one batch.
+
+        Args:
+            size: ``(height, width)`` of an image.
+        """
+        if not self.engine.spec.buckets:
+            return size
+        return padded_size(self._fast, size) or size
 
     def detections(
         self, run: Run, thresholds: Thresholds, image: Pixels | Callable[[], Pixels] | None = None
@@ -241,7 +267,7 @@ class Predictor:
 
     def check(self, image: Pixels) -> None:
         """Raise InferenceError, with the reason, if an image cannot go through the network at all."""
-        if failure := _unusable(image, self._network):
+        if failure := why_unusable(image, self._network):
             raise InferenceError(failure.reason)
 
     @contextmanager
@@ -269,12 +295,51 @@ class Predictor:
     # -- one run --------------------------------------------------------------------------------
 
     def _batches(self, images: Sequence[Pixels], usable: Iterable[int]) -> list[list[int]]:
-        """Group images by size: padding would make a result depend on its neighbours."""
-        by_size: dict[tuple[int, ...], list[int]] = defaultdict(list)
+        """Group images by bucket: more padding would make a result depend on its neighbours."""
+        by_bucket: dict[tuple[int, int], list[int]] = defaultdict(list)
         for index in usable:
-            by_size[images[index].shape].append(index)
+            by_bucket[self.bucket(_size_of(images[index]))].append(index)
         step = self.batch_size
-        return [group[i : i + step] for group in by_size.values() for i in range(0, len(group), step)]
+        return [group[i : i + step] for group in by_bucket.values() for i in range(0, len(group), step)]
+
+    def _send(self, images: list[Pixels], thresholds: Thresholds) -> Sent | None:
+        """Start a batch on its whole way through the network; ``None`` where it has to go step by step."""
+        if self._whole is None:
+            return None
+        try:
+            with _device_locks[str(self.device)]:
+                return self._whole.send(images, thresholds)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if is_out_of_memory(error):
+                self._free_memory()
+            return None  # step by step it comes out what is the matter
+
+    def _received(self, sent: Sent, images: Sequence[Pixels], thresholds: Thresholds) -> list[Run | Failure]:
+        """Return what became of a batch; whatever its pass could not end is done step by step."""
+        try:
+            answers = sent.answers()
+        except RuntimeError:
+            return self._run_with_fallbacks(list(images), thresholds)
+        return [self._run_of(*one, thresholds) for one in zip(answers, sent.input_sizes, images, strict=True)]
+
+    def _run_of(
+        self, answer: Answer, input_size: tuple[int, int], image: Pixels, thresholds: Thresholds
+    ) -> Run | Failure:
+        if not answer.is_finite:
+            return Failure(NOT_FINITE)
+        if not answer.is_whole:
+            return self._run_with_fallbacks([image], thresholds)[0]
+        size = _size_of(image)
+        candidates = Candidates(answer.boxes, answer.labels, answer.scores, input_size, size)
+        run = Run(candidates, self.model.mask_size, self.device.type)
+        if not np.isfinite(answer.mask_probs).all():
+            return Failure(MASKS_NOT_FINITE)
+        run.keep_masks(answer.rows, answer.mask_probs)
+        try:
+            self._complete_masks(run, candidates.select(thresholds), image)
+        except InferenceError as error:
+            return Failure(str(error))
+        return run
 
     def _run_with_fallbacks(self, images: list[Pixels], thresholds: Thresholds) -> list[Run | Failure]:
         """Try again with less, where memory ran out: alone, at half the size, then on the CPU."""
@@ -379,6 +444,8 @@ class Predictor:
 
     def _free_memory(self) -> None:
         self._cache.clear()
+        if self._whole is not None:
+            self._whole.graphs.clear()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         elif self.device.type == "mps":
@@ -401,19 +468,13 @@ def _candidates(
     return results
 
 
-def _unusable(image: Pixels, network: MaskRCNN) -> Failure | None:
-    """Return why an image cannot go through the network at all, or nothing."""
-    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise ValueError(f"image: expected uint8 [H, W, 3], got {image.dtype} {list(image.shape)}")
-    height, width = image.shape[:2]
-    transform = network.transform
-    scale = min(transform.min_size[-1] / min(height, width), transform.max_size / max(height, width))
-    if int(min(height, width) * scale) < 1:
-        return Failure(
-            f"too thin: {width} x {height} pixels would be less than one across at the network's input size",
-            is_final=True,
-        )
-    return None
+def _put(outcomes: list[Run | Failure | None], places: Sequence[int], found: Sequence[Run | Failure]) -> None:
+    for place, outcome in zip(places, found, strict=True):
+        outcomes[place] = outcome
+
+
+def _size_of(image: Pixels) -> tuple[int, int]:
+    return image.shape[0], image.shape[1]
 
 
 def _on_device(network: MaskRCNN, device: torch.device) -> MaskRCNN:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -79,7 +79,14 @@ class _Backbone(nn.Module):
         self.part, self.names = part, names
 
     def forward(self, images: Tensor) -> OrderedDict[str, Tensor]:
-        return OrderedDict(zip(self.names, self.part(images), strict=True))
+        return self._named(self.part(images))
+
+    def in_own_precision(self, images: Tensor) -> OrderedDict[str, Tensor]:
+        """Give maps in the precision in which the part computes, for those who take any."""
+        return self._named(_own_way(self.part)(images))
+
+    def _named(self, maps: Iterable[Tensor]) -> OrderedDict[str, Tensor]:
+        return OrderedDict(zip(self.names, maps, strict=True))
 
 
 class _RpnHead(nn.Module):
@@ -90,8 +97,21 @@ class _RpnHead(nn.Module):
         self.part = part
 
     def forward(self, maps: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
-        outputs = list(self.part(*maps))
-        return outputs[: len(maps)], outputs[len(maps) :]
+        return self._paired(self.part(*maps))
+
+    def in_own_precision(self, maps: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+        """Take and give maps in the precision in which the part computes."""
+        return self._paired(_own_way(self.part)(*maps))
+
+    def _paired(self, outputs: tuple[Tensor, ...]) -> tuple[list[Tensor], list[Tensor]]:
+        levels = len(outputs) // 2
+        return list(outputs[:levels]), list(outputs[levels:])
+
+
+def _own_way(part: nn.Module) -> Callable[..., tuple[Tensor, ...]]:
+    """Return what runs a part without turning its results into float32, where it has such a way."""
+    run: Callable[..., tuple[Tensor, ...]] = getattr(part, "halves", part)
+    return run
 
 
 class _MaskHead(nn.Module):

@@ -42,6 +42,7 @@ class EngineSpec:
         version: of what its result depends on besides the model.
         extra: of the distribution ``maskdesk``, without which it cannot run; empty for none.
         worth_from: images from which a job is worth its making; ``None`` keeps it from being chosen unasked.
+        buckets: images of other sizes go through it together where their padded inputs have the same size.
     """
 
     key: str
@@ -54,6 +55,7 @@ class EngineSpec:
     version: Callable[[], str]
     extra: str = ""
     worth_from: int | None = None
+    buckets: bool = False
 
     def lack(self, device_type: str) -> str:
         """Return why it cannot run here at all, in a sentence; empty if it can."""

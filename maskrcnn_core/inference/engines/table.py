@@ -108,12 +108,13 @@ ENGINES: tuple[EngineSpec, ...] = (
     EngineSpec(
         "cuda",
         "CUDA, half precision",
-        "PyTorch on an NVIDIA GPU: folded, channels innermost, dense parts in bfloat16 or float16.",
+        "PyTorch on an NVIDIA GPU: dense parts in bfloat16 or float16, a batch as one CUDA graph.",
         "not measured, so never chosen by auto",
         ("cuda",),
         Bound(matched=0.9),
         _in_half,
         _torch,
+        buckets=True,
     ),
 )
 """The table; each row's bound is checked for each model before it is used."""
