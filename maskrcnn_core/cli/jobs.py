@@ -180,6 +180,7 @@ def work(
     if with_parent:
         serve_parent(stop)
     with open_store() as store, only_worker(store.place), stop.by_signals(_tell_with_time):
+        store.blobs.check()
         try:
             count = work_off(store, on_event=_tell_with_time, stop=stop, idle_seconds=0.0 if once else idle)
         except KeyboardInterrupt:
