@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -10,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,6 +39,7 @@ def bucket_server() -> Iterator[dict[str, str]]:
         lacks("no store to test with: install requirements-dev.txt")
     from moto.server import ThreadedMotoServer
 
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -57,9 +60,16 @@ class Machine:
     Args:
         folder: for its home and its log.
         team: the variables that name the database and the bucket.
+        command: what Python is to run.
     """
 
-    def __init__(self, folder: Path, team: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        team: Mapping[str, str],
+        command: Sequence[str] = ("-m", "maskrcnn_core", "project", "work"),
+    ) -> None:
+        self.command = (sys.executable, *command)
         self.folder = folder
         self.log = folder / "worker.log"
         self.process: subprocess.Popen[bytes] | None = None
@@ -77,7 +87,7 @@ class Machine:
         """Begin to work for whatever comes."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "maskrcnn_core", "project", "work"],
+                self.command,
                 cwd=ROOT,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
@@ -111,12 +121,18 @@ def make_small_pictures(store: Store, name: str, count: int, different: int = 40
     """Make a project of so many tiny pictures, each with other bytes, and return its id."""
     project = store.create_project(name, "ann", categories=SCENE_CATEGORIES).id
     scenes = [draw_scene(210_000 + n).pixels[:SIDE, :SIDE].copy() for n in range(min(different, count))]
-    rows = []
+    files = {}
     for n in range(count):
         pixels = scenes[n % len(scenes)].copy()
         pixels[0, 0] = (n % 256, n // 256, 0)
-        digest = store.blobs.put(encode_png(pixels))
-        rows.append(new_image(n + 1, f"{n:05}.png", (SIDE, SIDE), digest))
+        data = encode_png(pixels)
+        files[hashlib.sha256(data).hexdigest()] = data
+    if store.blobs.folder is None:  # many at once: one by one takes minutes
+        store.blobs._files.pipe({store.blobs._place(digest): data for digest, data in files.items()})
+    else:
+        for data in files.values():
+            store.blobs.put(data)
+    rows = [new_image(n, f"{n:05}.png", (SIDE, SIDE), digest) for n, digest in enumerate(files, start=1)]
     store.decide(project, "ann", "add images", rows)
     return project
 

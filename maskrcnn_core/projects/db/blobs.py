@@ -167,15 +167,16 @@ class Blobs:
         """
         if self.folder is not None:
             return
-        with self._bucket():
-            is_there = self._files.protocol in _WITHOUT_BUCKETS or self._files.exists(
-                self._root.split("/", 1)[0]
-            )
-        if not is_there:
+        if self._files.protocol in _WITHOUT_BUCKETS:
+            return
+        try:
+            with self._bucket():
+                self._files.info(self._root.split("/", 1)[0])
+        except FileNotFoundError as error:
             raise FilesAwayError(
-                f"{one_line(self.address)}: there is no such bucket, or it may not be seen; check the "
-                "address in MASKDESK_DATA, and the keys and the address of its server in the environment"
-            )
+                f"{one_line(self.address)}: there is no such bucket; check the address in MASKDESK_DATA, and "
+                "the keys and the address of its server in the environment"
+            ) from error
 
     @contextmanager
     def _bucket(self) -> Iterator[None]:

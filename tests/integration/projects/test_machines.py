@@ -12,6 +12,7 @@ from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE
 from maskrcnn_core.projects.db.tables import SHARE, WORKER
 from maskrcnn_core.projects.proposals import jobs
 from maskrcnn_core.projects.proposals.job_rows import JobSettings
+from maskrcnn_core.projects.proposals.pace import look_at_workers
 from maskrcnn_core.projects.proposals.shared_models import model_of_job
 from maskrcnn_core.projects.proposals.worker import work_off
 from maskrcnn_core.projects.store import Store
@@ -45,7 +46,8 @@ def team(place, server, monkeypatch, tmp_path):
         monkeypatch.setenv(name, str(tmp_path / "no-weights"))
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "person"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "person-cache"))
-    fsspec.filesystem("s3", skip_instance_cache=True).mkdir("desk")
+    files = fsspec.filesystem("s3", skip_instance_cache=True)
+    files.mkdir("desk")
     variables = {
         DATA_VARIABLE: "s3://desk/team",
         DATABASE_VARIABLE: place.database.render_as_string(hide_password=False),
@@ -53,7 +55,9 @@ def team(place, server, monkeypatch, tmp_path):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     yield variables | server
-    fsspec.filesystem("s3", skip_instance_cache=True).rm("desk", recursive=True)
+    files.invalidate_cache()
+    files.rm("desk", recursive=True)
+    fsspec.filesystem("s3").clear_instance_cache()
 
 
 @pytest.fixture
@@ -112,9 +116,7 @@ def test_two_machines_killed_at_random_do_each_image_once(shared, machines, tmp_
     assert all(counted[name] == count for name, count in by_worker), "no worker counted what is another's"
     assert [one.stop() for one in machines] == [130, 130], "they wait for the next job, and end when asked"
     assert "Traceback" not in logs
-    with shared.reading() as connection:
-        alive = connection.execute(select(WORKER.c.name).where(WORKER.c.ended_at.is_(None))).all()
-    assert alive == [], "who ends in order signs off, and who was killed is known to be dead"
+    assert not look_at_workers(shared).living, "who ends in order signs off, and who was killed is dead"
 
 
 @ON_POSTGRESQL
