@@ -33,6 +33,7 @@ from tests.integration.postgres import PostgresServer, find_tools
 __all__ = ["run_workers"]
 
 _NETWORK = 0.02  # seconds that the simulated network takes
+_IMAGES = 5_000
 _MACHINES = 2
 _EVERY = (8.0, 20.0)  # seconds between two kills
 _PATIENCE = 480.0  # seconds
@@ -40,7 +41,7 @@ _PATIENCE = 480.0  # seconds
 
 def run_workers(quick: bool = False) -> Report:
     """Let two machines do one job while they are killed again and again."""
-    images = 60 if quick else 5_000
+    images = 60 if quick else _IMAGES
     with _team() as (folder, variables), ExitStack() as running:
         store = Store(StorePlace(make_url(variables[DATABASE_VARIABLE]), variables[DATA_VARIABLE] + "/files"))
         running.callback(store.close)
