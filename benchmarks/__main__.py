@@ -45,6 +45,7 @@ from benchmarks.slow_line import run_slow_line
 from benchmarks.team import run_team
 from benchmarks.thresholds import run_thresholds
 from benchmarks.turning import run_turning
+from benchmarks.workers import run_workers
 from maskrcnn_core.models.fetching import FETCH_VARIABLE
 
 __all__ = ["BENCHMARKS", "Benchmark", "main"]
@@ -235,6 +236,12 @@ BENCHMARKS = (
         "Several people on one project",
         "Everybody sees what others decide, from one look a second for all pages of the server.",
         run_team,
+    ),
+    Benchmark(
+        "workers",
+        "One job on several machines, killed at random",
+        "Each image is done once, however often a worker dies.",
+        run_workers,
     ),
 )
 

@@ -11,6 +11,8 @@
     +-- TrainingError         training diverged
     +-- ExportError           an export could not be written, or did not read back exactly
     +-- StoreError            a project's database or files cannot be used, or are damaged
+        +-- AwayError         the database's server does not answer
+        +-- FilesAwayError    the bucket with the files does not answer
         +-- DamageError       rows of the database are not what was written
         +-- CategoryNeededError  nobody has said which category something is of
         +-- ConflictError     somebody else changed it meanwhile; both versions are kept
@@ -28,6 +30,7 @@ __all__ = [
     "DamageError",
     "DatasetError",
     "ExportError",
+    "FilesAwayError",
     "ImageError",
     "InferenceError",
     "InputError",
@@ -95,6 +98,10 @@ class AwayError(StoreError):
         super().__init__(message)
         self.may_repeat = may_repeat
         self.is_sure = is_sure
+
+
+class FilesAwayError(StoreError):
+    """The place of a project's files cannot be reached, and may come back: it says nothing of one file."""
 
 
 class DamageError(StoreError):

@@ -26,6 +26,7 @@ from maskrcnn_core.projects.proposals import job_rows, jobs
 from maskrcnn_core.projects.proposals.category_matching import match_categories
 from maskrcnn_core.projects.proposals.fit import Fit
 from maskrcnn_core.projects.proposals.job_rows import JobRow, JobSettings, JobState
+from maskrcnn_core.projects.proposals.pace import look_at_workers
 from maskrcnn_core.projects.proposals.worker import StopAsked, only_worker, serve_parent, work_off
 from maskrcnn_core.projects.records import ProjectRow
 from maskrcnn_core.projects.store import Store
@@ -174,12 +175,15 @@ def work(
 ) -> None:
     """Run the jobs of all projects, one after another, and wait for new ones.
 
-    Ctrl-C stops it after the current image. Stopped or killed, the same command continues from there.
+    Workers on several machines share each job's images, where MASKDESK_DATABASE names the same PostgreSQL
+    database and MASKDESK_DATA the same bucket. Ctrl-C stops it after the current image. Stopped or killed,
+    the same command continues from there.
     """
     stop = StopAsked()
     if with_parent:
         serve_parent(stop)
     with open_store() as store, only_worker(store.place), stop.by_signals(_tell_with_time):
+        store.blobs.check()
         try:
             count = work_off(store, on_event=_tell_with_time, stop=stop, idle_seconds=0.0 if once else idle)
         except KeyboardInterrupt:
@@ -213,6 +217,48 @@ def show_jobs(name: ProjectArgument) -> None:
                 typer.echo(f"job {job.id}: {job.message}")
             for sentence in job.failures[:_SHOWN] if job is found[0] else ():
                 typer.echo(f"job {job.id}: {sentence}")
+
+
+@app.command("workers")
+def show_workers() -> None:
+    """Show the workers of all projects, on whatever machine: what each is at, and how fast."""
+    with open_store() as store:
+        crew = look_at_workers(store)
+        rows: list[tuple[str, ...]] = [
+            (
+                "host",
+                "process",
+                "state",
+                "job",
+                "project",
+                "device",
+                "images",
+                "per min",
+                "since (UTC)",
+                "seen",
+            )
+        ]
+        rows += [
+            (
+                one_line(one.host),
+                str(one.pid),
+                one.told,
+                "" if one.job_id is None else str(one.job_id),
+                one_line(one.project),
+                one_line(one.device),
+                f"{one.done:,}",
+                f"{one.rate:.1f}",
+                f"{one.since:%Y-%m-%d %H:%M}",
+                f"{max(0, round((crew.at - one.seen_at).total_seconds()))} s ago",
+            )
+            for one in crew.workers
+        ]
+        for line in table(rows, right=(1, 3, 6, 7)) if crew.workers else ():
+            typer.echo(line)
+        typer.echo(crew.told)
+        for one in crew.workers:
+            if one.note:
+                typer.echo(f"{one_line(one.host)}, process {one.pid}: {one.note}")
 
 
 def _row(job: JobRow) -> tuple[str, ...]:

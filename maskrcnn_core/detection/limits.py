@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.detection.candidates import Thresholds
@@ -59,7 +60,8 @@ class LimitTally:
     def __init__(self) -> None:
         self._limited = self._left_out = 0
         self._limit = 0
-        self._small: list[tuple[float, str]] = []
+        self._small = 0
+        self._smallest = (1.0, "")
 
     def add(self, name: str, run: Run, thresholds: Thresholds) -> None:
         """Take note of one image's run.
@@ -74,7 +76,41 @@ class LimitTally:
         self._left_out += left_out
         self._limit = thresholds.max_detections
         if _scale(run) <= _MUCH_SMALLER:
-            self._small.append((_scale(run), name))
+            self._small += 1
+            self._smallest = min(self._smallest, (_scale(run), name))
+
+    def merge(self, other: LimitTally) -> None:
+        """Take note of what another tally has counted, of other images with the same limit."""
+        self._limited += other._limited
+        self._left_out += other._left_out
+        self._limit = other._limit or self._limit
+        self._small += other._small
+        self._smallest = min(self._smallest, other._smallest)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts as they are stored."""
+        scale, name = self._smallest
+        return {
+            "limit": self._limit,
+            "limited": self._limited,
+            "left_out": self._left_out,
+            "small": self._small,
+            "scale": scale,
+            "name": name,
+        }
+
+    @classmethod
+    def from_json(cls, value: object) -> LimitTally:
+        """Read what :meth:`to_json` gave; what is not as it should be counts as nothing."""
+        tally = cls()
+        if isinstance(value, Mapping):
+            numbers = (value.get(key) for key in ("limit", "limited", "left_out", "small"))
+            whole = [number if type(number) is int else 0 for number in numbers]
+            tally._limit, tally._limited, tally._left_out, tally._small = whole
+            scale, name = value.get("scale"), value.get("name")
+            if isinstance(scale, float) and 0 < scale <= 1 and isinstance(name, str):
+                tally._smallest = (scale, name)
+        return tally
 
     def sentences(self, option: str = "--max-detections") -> list[str]:
         """Return what a person should know of these runs; none where no limit was met."""
@@ -87,9 +123,9 @@ class LimitTally:
                 f"{option}"
             )
         if self._small:
-            scale, name = min(self._small)
+            scale, name = self._smallest
             said.append(
-                f"the network saw {counted(len(self._small), 'image')} at a third of their size or less; "
+                f"the network saw {counted(self._small, 'image')} at a third of their size or less; "
                 f"the smallest at 1/{1 / scale:.2g} of it: {name}, where objects smaller than about "
                 f"{_SMALLEST / scale:.0f} pixels are lost; {_CUT.replace('the image', 'such images')}"
             )

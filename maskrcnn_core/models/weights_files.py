@@ -18,6 +18,7 @@ __all__ = [
     "WeightsRow",
     "download_folder",
     "download_target",
+    "fetched_models_folder",
     "own_models_folder",
     "weights_address",
     "weights_file",
@@ -41,13 +42,21 @@ class WeightsRow(Protocol):
 def weights_folders() -> list[Path]:
     """Return the folders in which weights are looked for, in this order; they need not exist."""
     folders = [Path(os.environ["MASKDESK_WEIGHTS"])] if os.environ.get("MASKDESK_WEIGHTS") else []
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return [*folders, Path(cache) / "maskdesk" / "weights", _hub_folder() / "checkpoints"]
+    return [*folders, _cache_folder() / "weights", _hub_folder() / "checkpoints"]
 
 
 def own_models_folder() -> Path:
     """Return where a person's own models lie, and training writes unless another place is named."""
     return data_folder().absolute() / "models"
+
+
+def fetched_models_folder() -> Path:
+    """Return where models of other machines are kept that a worker fetched; no menu shows them."""
+    return _cache_folder() / "fetched"
+
+
+def _cache_folder() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "maskdesk"
 
 
 def _hub_folder() -> Path:

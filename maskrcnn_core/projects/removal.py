@@ -26,6 +26,7 @@ from maskrcnn_core.projects.db.tables import (
     JOURNAL,
     PRESENCE,
     PROJECT,
+    SHARE,
     SNAPSHOT,
     THUMBNAIL,
     chunks,
@@ -271,7 +272,10 @@ def _digests(connection: Connection, project_id: int) -> set[str]:
     images = select(IMAGE.c.digest).where(IMAGE.c.project_id == project_id)
     runs = select(ANSWER.c.candidates).join(IMAGE).where(IMAGE.c.project_id == project_id)
     kept = select(SNAPSHOT.c.digest).where(SNAPSHOT.c.project_id == project_id)
-    queries = (images, runs, kept)
+    # Weights that workers are to fetch; where no card lies beside them, they are no file of the store.
+    of_models = (JOB.c.project_id == project_id, JOB.c.card != "")
+    weights, cards = (select(column).where(*of_models) for column in (JOB.c.weights, JOB.c.card))
+    queries = (images, runs, kept, weights, cards)
     named = {digest for query in queries for digest in connection.execute(query).scalars()}
     return (named | set(_of_journal(connection, JOURNAL.c.project_id == project_id))) - {""}
 
@@ -290,7 +294,11 @@ def _needed_elsewhere(connection: Connection, project_id: int, digests: Iterable
         kept = select(SNAPSHOT.c.digest).where(
             SNAPSHOT.c.digest.in_(chunk), SNAPSHOT.c.project_id != project_id
         )
-        for query in (images, runs, kept):
+        models = (
+            select(column).where(column.in_(chunk), JOB.c.card != "", JOB.c.project_id != project_id)
+            for column in (JOB.c.weights, JOB.c.card)
+        )
+        for query in (images, runs, kept, *models):
             needed |= set(connection.execute(query).scalars())
     return needed
 
@@ -312,7 +320,8 @@ def _drop_thumbnails(connection: Connection, digests: Iterable[str]) -> None:
 def _drop_rows(connection: Connection, project_id: int) -> None:
     """Delete all of a project, what refers to something else first."""
     of_images = select(IMAGE.c.id).where(IMAGE.c.project_id == project_id)
-    connection.execute(delete(ANSWER).where(ANSWER.c.image_id.in_(of_images)))
+    for table in (ANSWER, SHARE):
+        connection.execute(delete(table).where(table.c.image_id.in_(of_images)))
     for table in (PRESENCE, SNAPSHOT, JOB, JOURNAL, INSTANCE, IMAGE, CATEGORY):
         connection.execute(delete(table).where(table.c.project_id == project_id))
     connection.execute(delete(PROJECT).where(PROJECT.c.id == project_id))

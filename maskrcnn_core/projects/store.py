@@ -41,6 +41,7 @@ from maskrcnn_core.projects.undo import undoing
 __all__ = ["Store"]
 
 _Act = Callable[[Connection], Entry | None]
+_Part = Callable[[Connection], object]
 _TRIES = 5
 
 
@@ -123,6 +124,7 @@ class Store(StoredRows):
         candidates: str = "",
         failure: str = "",
         engine: str = "",
+        before: _Part | None = None,
     ) -> None:
         """Keep what a model said of an image, in place of what it said before.
 
@@ -131,6 +133,7 @@ class Store(StoredRows):
             candidates: digest of the packed run, or empty.
             failure: why there is no run, or empty.
             engine: what ran the network, as an export says it; empty for the exact engine.
+            before: carried out first, in the same transaction.
         """
         values = {
             "model_key": model_key,
@@ -141,24 +144,11 @@ class Store(StoredRows):
             "made_at": datetime.now(UTC),
         }
         with self.writing() as connection:
+            if before is not None:
+                before(connection)
             of = (ANSWER.c.image_id == image_id, ANSWER.c.model_digest == model_digest)
             connection.execute(delete(ANSWER).where(*of))
             connection.execute(insert(ANSWER), values | {"image_id": image_id, "model_digest": model_digest})
-
-    @again(twice_is_once=True)
-    def mark_offered(
-        self, image_id: int, model_digest: str, asked: str, *, has_replaced: bool = False
-    ) -> None:
-        """Note that what a model found in an image has been offered as instances, as it was ``asked`` for.
-
-        Where proposals were replaced, other models may have left out theirs for them: what they found is
-        offered again when they are asked again.
-        """
-        of = (ANSWER.c.image_id == image_id, ANSWER.c.model_digest == model_digest)
-        with self.writing() as connection:
-            if has_replaced:
-                connection.execute(update(ANSWER).where(ANSWER.c.image_id == image_id).values(offered=""))
-            connection.execute(update(ANSWER).where(*of).values(offered=asked))
 
     @again()
     def decide(
@@ -171,6 +161,7 @@ class Store(StoredRows):
         image_id: int | None = None,
         operation: str | None = None,
         kept_free: Mapping[str, int] = MappingProxyType({}),
+        along: _Part | None = None,
     ) -> Entry | None:
         """Carry out a decision, wholly or not at all; see :func:`~maskrcnn_core.projects.journal.decide`.
 
@@ -178,6 +169,7 @@ class Store(StoredRows):
             project_id, who, kind, changes, image_id, kept_free: for that function.
             operation: a name for it, unique in the project: asked for again under the same name, as after a
                 lost connection, it is not done twice, and what became of it the first time comes back.
+            along: carried out after it, in the same transaction, also where everything was so already.
 
         Raises:
             ConflictError: if somebody else changed one of the rows meanwhile; what was wanted is kept in
@@ -201,6 +193,7 @@ class Store(StoredRows):
             ),
             operation,
             image_id,
+            along,
         )
 
     @again()
@@ -268,11 +261,14 @@ class Store(StoredRows):
         act: _Act,
         operation: str | None,
         image_id: int | None = None,
+        along: _Part | None = None,
     ) -> Entry | None:
         try:
             with self.writing() as connection:
                 before = operation and journal.entry_of(connection, project_id, operation)
                 entry = before or act(connection)
+                if along is not None:
+                    along(connection)
         except Refusal as refusal:
             with self.writing() as connection:
                 journal.refuse(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
+from datetime import datetime, timedelta
 
 import plotly.graph_objects as go
 
 from maskrcnn_core.projects.people.tables import Cell
+from maskrcnn_core.projects.proposals.pace import STEP_SECONDS, Done
 from maskrcnn_core.projects.records import CategoryRow, Status
 from maskrcnn_core.projects.review.review_queue import SIZES
 from maskrcnn_core.projects.review.statistics import SCORE_BINS, CutPoint
@@ -20,6 +22,7 @@ __all__ = [
     "days_chart",
     "escaped",
     "legend",
+    "pace_chart",
     "score_chart",
     "size_chart",
 ]
@@ -125,6 +128,31 @@ def days_chart(rows: Iterable[tuple[Cell, ...]]) -> go.Figure:
     days = {day for of_day in of_person.values() for day in of_day}
     # One day alone is a bar, not a wall.
     return _laid_out(figure, "Decisions per day (UTC)").update_layout(bargap=max(0.2, 1 - 0.1 * len(days)))
+
+
+def pace_chart(done: Sequence[Done], now: datetime) -> go.Figure:
+    """Draw images a minute over the last half hour, by host."""
+    start = now - timedelta(minutes=30)
+    hosts: dict[str, list[Done]] = {}
+    for one in done:
+        hosts.setdefault(one.host, []).append(one)
+    half = timedelta(seconds=STEP_SECONDS / 2)
+    figure = go.Figure(
+        [
+            go.Bar(
+                name=escaped(host),
+                x=[(one.at + half).replace(tzinfo=None) for one in steps],
+                y=[one.images * 60 / STEP_SECONDS for one in steps],
+                width=STEP_SECONDS * 1000 * 0.9,
+                hovertemplate="%{x|%H:%M:%S}<br>%{y:.0f} images a minute<extra></extra>",
+            )
+            for host, steps in hosts.items()
+        ]
+    )
+    figure.update_xaxes(type="date", range=[start.replace(tzinfo=None), now.replace(tzinfo=None)])
+    return _laid_out(figure, "Images a minute (UTC)").update_layout(
+        barmode="stack", showlegend=len(hosts) > 1, height=260
+    )
 
 
 def cut_chart(points: Sequence[CutPoint]) -> go.Figure:

@@ -22,6 +22,7 @@ from maskrcnn_core.projects.proposals.proposing import told_counts
 from maskrcnn_core.projects.proposals.supervising import ensure_worker, is_given_up, told_of_worker
 from maskrcnn_core.projects.store import Store
 from pages.project.state import PageUi
+from pages.project.workers import draw_workers
 from pages.shared.cached import predictor_of
 from pages.shared.model_choice import shown_title
 from pages.shared.open_project import OpenProject
@@ -63,6 +64,7 @@ def draw_pre_annotate(project: OpenProject, ui: PageUi) -> None:
         jobs = jobs_of(project.store, project.row.id)
         every = _POLL_SECONDS if any(job.is_open for job in jobs) else None
         st.fragment(_draw_jobs, run_every=every)(project, [job.state for job in jobs])
+    draw_workers(project)
 
 
 def _draw_new(project: OpenProject, ui: PageUi) -> None:

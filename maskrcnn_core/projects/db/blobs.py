@@ -12,6 +12,8 @@ import os
 import re
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,14 @@ import fsspec
 
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.common.one_line import one_line
-from maskrcnn_core.errors import StoreError
+from maskrcnn_core.errors import FilesAwayError, StoreError
 
 __all__ = ["Blobs"]
 
 _MOST = 2**32
 """Bytes of a file that are read to see whether it is what was written; images have a quarter at most."""
+_WITHOUT_BUCKETS = ("memory", "file", "local", ("file", "local"))
+"""Drivers whose addresses begin with no bucket."""
 _GOING = ".going"
 """What the name of a file ends with while it is being deleted."""
 _NO_WAITING = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -70,7 +74,8 @@ class Blobs:
             if is_whole and self._renew(digest):
                 return digest
             if self.folder is None:
-                self._files.pipe_file(self._place(digest), data)
+                with self._bucket():
+                    self._files.pipe_file(self._place(digest), data)
             else:
                 file = Path(self._place(digest))
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -154,13 +159,48 @@ class Blobs:
             pass
         return True
 
+    def check(self) -> None:
+        """See whether a bucket is there and answers; what is wrong with a folder is said of its files.
+
+        Raises:
+            FilesAwayError: if not.
+        """
+        if self.folder is not None:
+            return
+        if self._files.protocol in _WITHOUT_BUCKETS:
+            return
+        try:
+            with self._bucket():
+                self._files.info(self._root.split("/", 1)[0])
+        except FileNotFoundError as error:
+            raise FilesAwayError(
+                f"{one_line(self.address)}: there is no such bucket; check the address in MASKDESK_DATA, and "
+                "the keys and the address of its server in the environment"
+            ) from error
+
+    @contextmanager
+    def _bucket(self) -> Iterator[None]:
+        """Tell a bucket that does not answer from a file that is not there."""
+        try:
+            yield
+        except (FileNotFoundError, NotImplementedError):
+            raise
+        except Exception as error:  # each driver has errors of its own
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise FilesAwayError(
+                f"{one_line(self.address)}: the bucket with the files cannot be reached "
+                f"({one_line(reason)[:300]}); check the network, and the keys and the address "
+                "of its server in the environment"
+            ) from error
+
     def __contains__(self, digest: str) -> bool:
         return self._size(digest) is not None
 
     def _read(self, digest: str) -> bytes:
         place = self._place(digest)
         if not self.folder:
-            data: bytes = self._files.cat_file(place)
+            with self._bucket():
+                data: bytes = self._files.cat_file(place)
             return data
         with open(os.open(place, os.O_RDONLY | _NO_WAITING), "rb") as file:
             facts = os.fstat(file.fileno())
@@ -174,7 +214,8 @@ class Blobs:
         try:
             if self.folder:
                 return os.stat(place).st_size
-            return int(self._files.size(place))
+            with self._bucket():
+                return int(self._files.size(place))
         except FileNotFoundError:
             return None
         except OSError as error:

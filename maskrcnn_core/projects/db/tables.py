@@ -46,8 +46,10 @@ __all__ = [
     "PRESENCE",
     "PROJECT",
     "SEAL",
+    "SHARE",
     "SNAPSHOT",
     "THUMBNAIL",
+    "WORKER",
     "UtcTime",
     "chunks",
 ]
@@ -248,21 +250,55 @@ JOB = Table(
     Column("failures", JSON, nullable=False),
     Column("message", Text, nullable=False),
     Column("engine", Text, nullable=False, server_default=text("''")),
-    Column("worker", Text, nullable=False),
+    Column("weights", Text, nullable=False, server_default=text("''")),
+    Column("card", Text, nullable=False, server_default=text("''")),
+    Column("limits", JSON, nullable=False, server_default=text("'{}'")),
     Column("lost", Integer, nullable=False),
     Column("ran", Integer, nullable=False),
     Column("ran_seconds", Float(53), nullable=False),
     Column("made_at", UtcTime, nullable=False),
     Column("made_by", Text, nullable=False),
     Column("started_at", UtcTime),
-    Column("beat_at", UtcTime),
     Column("ended_at", UtcTime),
     Index("ix_job_state", "state"),
     CheckConstraint("state IN ('waiting', 'running', 'paused', 'cancelled', 'done', 'failed')", name="state"),
 )
-"""Runs of a model over a project, in the background; ``engine`` says what runs the network, and is empty
-until that is known; ``beat_at`` is the last sign of life of its worker, ``lost`` counts workers that were
-lost since an image was last done."""
+"""Runs of a model over a project, in the background. ``engine`` says what runs the network, ``weights`` is
+the SHA-256 of its weights and ``card`` that of its card where both lie with the store's files: empty until
+that is known. ``limits`` counts what the limits cut, ``lost`` the workers that died since one was done."""
+
+_OPEN = text("done_at IS NULL")
+WORKER = Table(
+    "worker",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("release", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("engine", Text, nullable=False),
+    Column("since", UtcTime, nullable=False),
+    Column("seen_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("job_id", BigInteger, ForeignKey("job.id", ondelete="SET NULL"), index=True),
+    Column("done", Integer, nullable=False),
+    Column("unable", JSON, nullable=False),
+    Column("note", Text, nullable=False),
+)
+"""Processes that do jobs, on whatever machine, and the job that each is at; ``unable`` names jobs that it has
+to leave to others, and ``note`` says why. ``ended_at`` is when one is known to have died."""
+
+SHARE = Table(
+    "share",
+    METADATA,
+    Column("image_id", BigInteger, ForeignKey("image.id", ondelete="CASCADE"), primary_key=True),
+    Column("job_id", BigInteger, ForeignKey("job.id", ondelete="CASCADE"), primary_key=True),
+    Column("worker", Text, nullable=False),
+    Column("lost", Integer, nullable=False),
+    Column("done_at", UtcTime, index=True),
+    Index("ix_share_open", "job_id", "image_id", sqlite_where=_OPEN, postgresql_where=_OPEN),
+)
+"""The images of jobs: which worker has each in hand, or has done it and when, and how many died at it."""
 
 SNAPSHOT = Table(
     "snapshot",

@@ -1,194 +1,171 @@
-"""Jobs as a worker sees them: claiming one, saying that it is alive, writing how far it is, and ending it."""
+"""Jobs as a worker sees them: joining one, leaving it, and ending it where it cannot be done."""
 
 from __future__ import annotations
 
-from collections import Counter
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import (
-    Row,
-    update,
-)
+from sqlalchemy import Connection, Row, Select, exists, select, update
 
-from maskrcnn_core.projects.db.tables import JOB
+from maskrcnn_core.common.one_line import one_line
+from maskrcnn_core.projects.db.tables import JOB, SHARE, WORKER
 from maskrcnn_core.projects.proposals.job_rows import (
     JobRow,
-    Progress,
     alone_with_jobs,
-    claimable_jobs,
-    progress_columns,
+    is_alive,
+    joinable_jobs,
     row_of,
     set_columns,
     utc_now,
 )
 from maskrcnn_core.projects.proposals.jobs import has_work
+from maskrcnn_core.projects.proposals.workers import put_worker
 from maskrcnn_core.projects.store import Store
 
-__all__ = [
-    "LOST_ALLOWED",
-    "beat",
-    "claim_job",
-    "end_job",
-    "free_jobs",
-    "go_on",
-    "leave_job",
-    "write_engine",
-    "write_progress",
-]
+__all__ = ["LOST_ALLOWED", "claim_job", "fail_job", "give_up_job", "leave_job", "others_at", "write_engine"]
 
 LOST_ALLOWED = 3
-"""After this many workers in a row were lost before they had done one image, the job has failed: the next one
-would die of the same image."""
+"""After this many workers in a row died before they had an image in hand, the job has failed; after as many
+at one image, that image has."""
 
 
-def claim_job(store: Store, worker: str) -> JobRow | None:
-    """Give a worker the oldest job that waits, or runs without a sign of life; ``None`` if there is none.
+def claim_job(store: Store, worker: str, *, unable: frozenset[int] = frozenset()) -> JobRow | None:
+    """Bring a worker to the oldest job in which there is something to do; ``None`` if there is none.
 
-    No job is given to two, however many ask at once. A job that has cost :data:`LOST_ALLOWED` workers in a
-    row without getting one image further is not given again: it has failed.
+    Others may be at it already: they share its images. A job that has cost :data:`LOST_ALLOWED` workers in a
+    row before one of them had an image in hand is not given again: it has failed.
 
     Args:
         store: where.
         worker: a name that no other worker has.
+        unable: ids of jobs that it has to leave to others.
     """
     # Asked once a second by every worker that has nothing to do: no writer need wait for that.
     while has_work(store):
         with alone_with_jobs(store) as connection:
             now = utc_now(connection)
-            found = connection.execute(claimable_jobs(now).limit(1)).one_or_none()
+            query = joinable_jobs(now).where(JOB.c.id.not_in(unable)).limit(1)
+            found = connection.execute(query).one_or_none()
             if found is None:
                 return None
-            lost = found.lost + (found.state == "running")
-            if lost >= LOST_ALLOWED:
-                set_columns(
-                    connection, found.id, state="failed", ended_at=now, worker="", message=_lost(found)
-                )
+            if others_at(connection, found.id, worker, now):
+                set_columns(connection, found.id, state="running")
+            elif not _begin_go(connection, found, now):
                 continue
-            set_columns(
-                connection,
-                found.id,
-                state="running",
-                worker=worker,
-                started_at=now,
-                beat_at=now,
-                lost=lost,
-                ran=0,
-                ran_seconds=0.0,
-            )
+            put_worker(connection, worker, job_id=found.id)
             return row_of(connection, found.id)
     return None
 
 
+def _begin_go(connection: Connection, found: Row[Any], now: datetime) -> bool:
+    """Begin to count anew, as nobody is at a job; return ``False`` if it has failed instead."""
+    in_hand = exists().where(SHARE.c.job_id == found.id, SHARE.c.done_at.is_(None), SHARE.c.worker != "")
+    died_at_image = connection.execute(select(in_hand)).scalar_one()
+    lost = found.lost + (found.state == "running" and not died_at_image)
+    if lost >= LOST_ALLOWED:
+        set_columns(connection, found.id, state="failed", ended_at=now, message=_lost(found))
+        return False
+    set_columns(
+        connection, found.id, state="running", started_at=now, lost=lost, ran=0, ran_seconds=0.0, engine=""
+    )
+    return True
+
+
 def _lost(row: Row[Any]) -> str:
     return (
-        f"{LOST_ALLOWED} workers in a row died on the same image without a message, after {row.done} of "
-        f"{row.total}: it may need more memory than there is; use a smaller model, or 'project annotate', "
-        "which names the image"
+        f"{LOST_ALLOWED} workers in a row died without a message before they had begun an image, after "
+        f"{row.done} of {row.total}: the model may need more memory than there is; use a smaller one, or "
+        "'project annotate', which shows what happens"
     )
 
 
-def go_on(store: Store, job_id: int, worker: str) -> bool:
-    """Return whether a worker may begin its job's next image; call it before each.
+def others_at(connection: Connection, job_id: int, worker: str, now: datetime) -> list[Row[Any]]:
+    """Return the other living workers that are at a job."""
+    return list(connection.execute(_others(worker, now).where(WORKER.c.job_id == job_id)))
 
-    If not, as somebody paused or cancelled it or another worker has it, the job is out of this worker's
-    hands.
-    """
+
+def _others(worker: str, now: datetime) -> Select[Any]:
+    return select(WORKER).where(WORKER.c.name != worker, is_alive(now))
+
+
+def write_engine(store: Store, job_id: int, worker: str, engine: str, device: str) -> None:
+    """Note what runs a worker's network; the job names all that run it."""
     with alone_with_jobs(store) as connection:
-        row = row_of(connection, job_id)
-        if row.worker != worker:
-            return False
-        if row.state == "waiting":  # paused and resumed while this worker was at an image
-            set_columns(connection, job_id, state="running")
-        elif row.state != "running":
-            set_columns(connection, job_id, worker="")
-            return False
-        return True
-
-
-def beat(store: Store, job_id: int, worker: str) -> bool:
-    """Give a sign of life; return ``False`` if the job is no longer this worker's."""
-    with store.writing() as connection:
-        return set_columns(connection, job_id, worker, beat_at=utc_now(connection))
-
-
-def free_jobs(store: Store, prefix: str) -> int:
-    """Take jobs out of the hands of workers that are known to be dead, for the next one to go on at once.
-
-    That the worker was lost still counts, see :func:`claim_job`.
-
-    Args:
-        store: where.
-        prefix: what the names of these workers begin with.
-
-    Returns:
-        How many jobs they had.
-    """
-    with store.writing() as connection:
-        theirs = JOB.c.worker.startswith(prefix, autoescape=True)
-        return connection.execute(update(JOB).where(theirs).values(worker="")).rowcount
-
-
-def write_progress(store: Store, before: JobRow, worker: str, progress: Progress) -> bool:
-    """Note how far a worker is with its job.
-
-    Args:
-        store: where.
-        before: the job as it was claimed, with the counts of earlier goes.
-        worker: who has it.
-        progress: of this go.
-
-    Returns:
-        Whether the job is still this worker's; if not, nothing was written.
-    """
-    counts = progress_columns(progress)
-    counts["proposed"] += before.proposed
-    counts["decided"] += before.decided
-    counts["replaced"] += before.replaced
-    counts["there"] = dict(Counter(before.there) + Counter(counts["there"]))
-    if progress.ran:
-        counts["lost"] = 0
-    with store.writing() as connection:
-        return set_columns(connection, before.id, worker, beat_at=utc_now(connection), **counts)
-
-
-def write_engine(store: Store, job_id: int, worker: str, engine: str) -> bool:
-    """Note what runs a worker's job; return ``False`` if the job is no longer this worker's."""
-    with store.writing() as connection:
-        return set_columns(connection, job_id, worker, engine=engine)
+        put_worker(connection, worker, engine=engine, device=device)
+        said = row_of(connection, job_id).engine
+        if engine not in said.split("; "):
+            set_columns(connection, job_id, engine=f"{said}; {engine}" if said else engine)
 
 
 def leave_job(store: Store, job_id: int, worker: str) -> None:
-    """Put a job back, for the next worker to go on; what somebody made of it meanwhile stays."""
+    """Take a worker from a job; the image that it had in hand goes to the next one.
+
+    What somebody made of the job meanwhile stays; if nobody else is at it, it waits.
+    """
     with alone_with_jobs(store) as connection:
-        row = row_of(connection, job_id)
-        if row.worker == worker:
-            set_columns(
-                connection, job_id, worker="", state="waiting" if row.state == "running" else row.state
-            )
+        _leave(connection, job_id, worker)
 
 
-def end_job(
-    store: Store, job_id: int, worker: str, state: Literal["done", "failed"], message: str = ""
-) -> bool:
-    """End a worker's job, also one that was paused meanwhile; one that was cancelled stays so.
+def _leave(connection: Connection, job_id: int, worker: str) -> None:
+    held = (SHARE.c.job_id == job_id, SHARE.c.worker == worker, SHARE.c.done_at.is_(None))
+    connection.execute(update(SHARE).where(*held).values(worker=""))
+    at_it = (WORKER.c.name == worker, WORKER.c.job_id == job_id)
+    if not connection.execute(update(WORKER).where(*at_it).values(job_id=None)).rowcount:
+        return
+    now = utc_now(connection)
+    if not others_at(connection, job_id, worker, now):
+        connection.execute(
+            update(JOB).where(JOB.c.id == job_id, JOB.c.state == "running").values(state="waiting")
+        )
+
+
+def fail_job(store: Store, job_id: int, worker: str, message: str) -> bool:
+    """End a job that cannot be done, also one that was paused meanwhile; others leave it at their next image.
 
     Args:
         store: where.
         job_id: which.
-        worker: who has it; nothing happens if that is another one by now.
-        state: how it ended.
+        worker: who is at it; nothing happens if it is no longer.
         message: for people.
 
     Returns:
         Whether it ended by this.
     """
     with alone_with_jobs(store) as connection:
+        return _fail(connection, job_id, worker, message)
+
+
+def _fail(connection: Connection, job_id: int, worker: str, message: str) -> bool:
+    at_it = select(WORKER.c.job_id).where(WORKER.c.name == worker)
+    if connection.execute(at_it).scalar() != job_id:
+        return False
+    _leave(connection, job_id, worker)
+    if not row_of(connection, job_id).is_open:
+        return False
+    set_columns(connection, job_id, state="failed", message=message, ended_at=utc_now(connection))
+    return True
+
+
+def give_up_job(store: Store, job_id: int, worker: str, message: str) -> bool:
+    """Leave a job to others, as something is wrong on this machine; end it if no other worker may do it.
+
+    Args:
+        store: where.
+        job_id: which.
+        worker: who cannot do it.
+        message: why, for people.
+
+    Returns:
+        Whether the job has ended by this.
+    """
+    with alone_with_jobs(store) as connection:
+        now = utc_now(connection)
+        rows = connection.execute(_others(worker, now)).all()
+        if not any(job_id not in row.unable for row in rows):
+            return _fail(connection, job_id, worker, message)
+        _leave(connection, job_id, worker)
         row = row_of(connection, job_id)
-        if row.worker != worker:
-            return False
-        if not row.is_open:
-            set_columns(connection, job_id, worker="")
-            return False
-        return set_columns(
-            connection, job_id, worker="", state=state, message=message, ended_at=utc_now(connection)
-        )
+        before = connection.execute(select(WORKER.c.unable).where(WORKER.c.name == worker)).scalar() or []
+        text = f"left job {job_id} ({one_line(row.model_key)}) to others: {message}"
+        put_worker(connection, worker, unable=sorted({*before, job_id}), note=text)
+        return False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -16,8 +16,7 @@ from sqlalchemy import (
     Select,
     and_,
     exists,
-    false,
-    func,
+    or_,
     select,
     update,
 )
@@ -26,7 +25,7 @@ from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.errors import StoreError
 from maskrcnn_core.inference.engines.table import AUTO, EXACT
 from maskrcnn_core.projects.db.engine import APPLICATION_ID
-from maskrcnn_core.projects.db.tables import JOB
+from maskrcnn_core.projects.db.tables import JOB, SHARE, WORKER
 from maskrcnn_core.projects.store import Store
 
 __all__ = [
@@ -37,10 +36,10 @@ __all__ = [
     "JobRow",
     "JobSettings",
     "JobState",
-    "Progress",
     "alone_with_jobs",
-    "claimable_jobs",
-    "progress_columns",
+    "free_shares",
+    "is_alive",
+    "joinable_jobs",
     "read_jobs",
     "row_of",
     "set_columns",
@@ -141,31 +140,6 @@ def _number(value: Mapping[Any, Any], name: str) -> float:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a job is in its present go, from one start of a worker to its end.
-
-    Args:
-        total: images to be run.
-        done: of them with a run, of whatever go, or without one for good.
-        proposed, decided: instances that are new; detections left out as people had decided. Of this go.
-        replaced, there: proposals that made room; those that were there already, by model. Of this go.
-        failures: one sentence for each image without a run.
-        ran: images that really went through the network in this go.
-        ran_seconds: how long these took.
-    """
-
-    total: int = 0
-    done: int = 0
-    proposed: int = 0
-    decided: int = 0
-    failures: Sequence[str] = ()
-    ran: int = 0
-    ran_seconds: float = 0.0
-    replaced: int = 0
-    there: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class JobRow:
     """One job.
 
@@ -183,10 +157,10 @@ class JobRow:
         failures: a sentence for each, up to :data:`FAILURES_KEPT`.
         message: for people: why it failed, or what the limits cut.
         engine: for people: what runs the network, and why not another; empty until that is known.
-        worker: who does it or did it last; empty if nobody has it in hand.
+        weights: SHA-256 of the model's weights; empty until that is known.
+        card: digest of the model's card, where card and weights lie with the store's files; else empty.
         made_at, made_by: when, in UTC, and by whom.
-        started_at: its present or last go.
-        beat_at: the last sign of life of its worker.
+        started_at: its present or last go, from the first worker that took it up.
         ended_at: of a job that is not open.
         ran, ran_seconds: images that the network really ran on in this go, and how long these took.
         stored_settings: as they lie in the database, unchecked; see :attr:`settings`.
@@ -206,11 +180,11 @@ class JobRow:
     failures: tuple[str, ...]
     message: str
     engine: str
-    worker: str
+    weights: str
+    card: str
     made_at: datetime
     made_by: str
     started_at: datetime | None
-    beat_at: datetime | None
     ended_at: datetime | None
     ran: int
     ran_seconds: float
@@ -244,25 +218,39 @@ class JobRow:
 # -- rows -------------------------------------------------------------------------------------------
 
 
-def claimable_jobs(now: datetime) -> Select[Any]:
-    """Return jobs for whoever asks, the oldest first."""
+def joinable_jobs(now: datetime) -> Select[Any]:
+    """Return jobs in which a worker that asks would find something to do, the oldest first.
+
+    Of one project's jobs only one runs at a time. Whoever comes to a job that others are at waits until its
+    images are laid out as shares, and until one of them is free.
+    """
     other = JOB.alias("other")
-    busy = exists().where(
-        other.c.project_id == JOB.c.project_id, other.c.id != JOB.c.id, _is_in_hand(other, now)
-    )
+    busy = exists().where(other.c.project_id == JOB.c.project_id, other.c.id != JOB.c.id, _at(other, now))
+    free = exists().where(SHARE.c.job_id == JOB.c.id, free_shares(now))
     return (
         select(JOB)
-        .where(JOB.c.state.in_(("waiting", "running")), ~_is_in_hand(JOB, now), ~busy)
+        .where(JOB.c.state.in_(("waiting", "running")), ~busy, or_(~_at(JOB, now), free))
         .order_by(JOB.c.id)
     )
 
 
-def _is_in_hand(table: Any, now: datetime) -> ColumnElement[bool]:
-    """Return whether a living worker is at it; also at its last image, after it was paused or cancelled."""
+def free_shares(now: datetime) -> ColumnElement[bool]:
+    """Return whether an image is still to be done and in no living worker's hands."""
+    held = exists().where(WORKER.c.name == SHARE.c.worker, is_alive(now))
+    return and_(SHARE.c.done_at.is_(None), or_(SHARE.c.worker == "", ~held))
+
+
+def is_alive(now: datetime) -> ColumnElement[bool]:
+    """Return whether a worker gave a sign of life a moment ago."""
     span = timedelta(seconds=STALE_SECONDS)
     # A clock that was set back makes signs of life of the future: they count no longer than others.
-    alive = func.coalesce(and_(table.c.beat_at > now - span, table.c.beat_at < now + span), false())
-    return and_(table.c.worker != "", alive)
+    seen_at = WORKER.c.seen_at
+    return and_(WORKER.c.ended_at.is_(None), seen_at > now - span, seen_at < now + span)
+
+
+def _at(job: Any, now: datetime) -> ColumnElement[bool]:
+    """Return whether a living worker is at a job; also at its last image, after it was paused."""
+    return exists().where(WORKER.c.job_id == job.c.id, is_alive(now))
 
 
 @contextmanager
@@ -282,27 +270,9 @@ def utc_now(connection: Connection) -> datetime:
     return datetime.now(UTC)
 
 
-def set_columns(connection: Connection, job_id: int, held_by: str | None = None, /, **values: Any) -> bool:
-    """Change a job, only if the named worker has it; return whether it did."""
-    change = update(JOB).where(JOB.c.id == job_id).values(**values)
-    if held_by is not None:
-        change = change.where(JOB.c.worker == held_by)
-    return connection.execute(change).rowcount == 1
-
-
-def progress_columns(progress: Progress) -> dict[str, Any]:
-    return {
-        "total": progress.total,
-        "done": progress.done,
-        "proposed": progress.proposed,
-        "decided": progress.decided,
-        "replaced": progress.replaced,
-        "there": dict(progress.there),
-        "failed": len(progress.failures),
-        "failures": list(progress.failures[:FAILURES_KEPT]),
-        "ran": progress.ran,
-        "ran_seconds": progress.ran_seconds,
-    }
+def set_columns(connection: Connection, job_id: int, /, **values: Any) -> None:
+    """Change a job."""
+    connection.execute(update(JOB).where(JOB.c.id == job_id).values(**values))
 
 
 def read_jobs(store: Store, query: Select[Any]) -> list[JobRow]:
@@ -333,11 +303,11 @@ def _job_row(row: Row[Any]) -> JobRow:
         failures=tuple(map(str, row.failures)),
         message=row.message,
         engine=row.engine,
-        worker=row.worker,
+        weights=row.weights,
+        card=row.card,
         made_at=row.made_at,
         made_by=row.made_by,
         started_at=row.started_at,
-        beat_at=row.beat_at,
         ended_at=row.ended_at,
         ran=row.ran,
         ran_seconds=row.ran_seconds,

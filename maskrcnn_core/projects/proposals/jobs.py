@@ -1,16 +1,17 @@
 """Jobs: runs of a model over a whole project that go on in the background, whoever looks.
 
-A job is a row, so it outlives the page that asked for it, the worker that does it, and the machine. People
-pause, resume and cancel the row; the worker (:mod:`maskrcnn_core.projects.proposals.worker`) asks it before
-each image::
+A job is a row, so it outlives the page that asked for it, the workers that do it, and their machines. People
+pause, resume and cancel the row; workers (:mod:`maskrcnn_core.projects.proposals.worker`) ask it before each
+image::
 
     waiting --> running --> done, failed
        ^           |
        +-- paused -+        and cancelled, from any of the three
 
-A worker says every few seconds that it is alive. A running job whose worker has not for ``STALE_SECONDS``
-(:mod:`maskrcnn_core.projects.proposals.job_rows`) is taken over by whoever asks next. Of one project's jobs
-only one runs at a time, as what one offers depends on what is there.
+Any number of workers share a job's images (:mod:`maskrcnn_core.projects.proposals.shares`). A worker says
+every few seconds that it is alive; what one had in hand that has not for ``STALE_SECONDS``
+(:mod:`maskrcnn_core.projects.proposals.job_rows`) goes to whoever asks next. Of one project's jobs only one
+runs at a time, as what one offers depends on what is there.
 """
 
 from __future__ import annotations
@@ -33,15 +34,14 @@ from maskrcnn_core.projects.proposals.job_rows import (
     JobRow,
     JobSettings,
     JobState,
-    Progress,
     alone_with_jobs,
-    claimable_jobs,
-    progress_columns,
+    joinable_jobs,
     read_jobs,
     row_of,
     set_columns,
     utc_now,
 )
+from maskrcnn_core.projects.proposals.shared_models import share_model
 from maskrcnn_core.projects.store import Store
 
 __all__ = ["add_job", "cancel_job", "has_work", "job", "jobs_of", "open_jobs", "pause_job", "resume_job"]
@@ -73,7 +73,7 @@ def job(store: Store, job_id: int) -> JobRow:
 def has_work(store: Store) -> bool:
     """Return whether a worker that asked now would be given a job."""
     with store.reading() as connection:
-        return connection.execute(claimable_jobs(utc_now(connection))).first() is not None
+        return connection.execute(joinable_jobs(utc_now(connection))).first() is not None
 
 
 # -- what people do ---------------------------------------------------------------------------------
@@ -83,13 +83,16 @@ def add_job(store: Store, project_id: int, model_key: str, settings: JobSettings
     """Ask for a model to be run over a project; a worker does it.
 
     Raises:
-        StoreError: if there is no such project, it is archived, or it has an open job of this model.
+        StoreError: if there is no such project, it is archived, or it has an open job of this model; or if
+            the model's weights cannot be put where the workers of other machines find them.
+        WeightsError: if these weights cannot be read.
         InputError: if ``who`` is nobody, or there is no such engine.
     """
     check_who(who)
     check_engine(settings.engine)
     store.project(project_id)
     store.refuse_closed(project_id)
+    shared = share_model(store, model_key)
     with alone_with_jobs(store) as connection:
         same = select(JOB.c.state).where(
             JOB.c.project_id == project_id, JOB.c.model_key == model_key, JOB.c.state.in_(OPEN_STATES)
@@ -109,18 +112,23 @@ def add_job(store: Store, project_id: int, model_key: str, settings: JobSettings
             "state": "waiting",
             "message": "",
             "engine": "",
-            "worker": "",
-            "lost": 0,
+            "weights": shared.weights,
+            "card": shared.card,
+            "limits": {},
             "made_at": utc_now(connection),
             "made_by": who,
-            **progress_columns(Progress(total=connection.execute(images).scalar_one())),
+            "total": connection.execute(images).scalar_one(),
+            **dict.fromkeys(("done", "proposed", "decided", "replaced", "failed", "lost", "ran"), 0),
+            "there": {},
+            "failures": [],
+            "ran_seconds": 0.0,
         }
         id_ = connection.execute(insert(JOB).returning(JOB.c.id), values).scalar_one()
         return row_of(connection, id_)
 
 
 def pause_job(store: Store, job_id: int) -> JobRow:
-    """Let a job rest; its worker leaves it before the next image. What was proposed stays.
+    """Let a job rest; its workers leave it before the next image. What was proposed stays.
 
     Raises:
         StoreError: if there is none, or it neither waits nor runs.
@@ -138,7 +146,7 @@ def resume_job(store: Store, job_id: int) -> JobRow:
 
 
 def cancel_job(store: Store, job_id: int) -> JobRow:
-    """End a job before it is done; its worker leaves it before the next image. What was proposed stays.
+    """End a job before it is done; its workers leave it before the next image. What was proposed stays.
 
     Raises:
         StoreError: if there is none, or it is over.

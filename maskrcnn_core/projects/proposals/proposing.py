@@ -1,8 +1,9 @@
 """Runs a model over a project, image by image, and offers what it found.
 
 Each image's run and its proposals are saved before the next image begins: whoever stops, is killed or
-restarts goes on where it was. What people have decided, drawn or changed is never touched, and nothing is
-offered on top of it, nor where they removed something.
+restarts goes on where it was. Workers that share a job (:mod:`maskrcnn_core.projects.proposals.shares`)
+save an image's proposals and that it is done as one. What people have decided, drawn or changed is never
+touched, and nothing is offered on top of it, nor where they removed something.
 
 Proposals belong to the model that made them. A run makes room only among those of the same model, of the
 categories that it was asked for, that nobody has touched; what it finds again just so stays as it is. What
@@ -14,10 +15,14 @@ mapping, offers again from the kept runs: the network does not run again.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
+from sqlalchemy import Connection, update
+
+from maskrcnn_core import __version__
 from maskrcnn_core.common.arrays import Pixels
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.dataset.annotations import Instance
@@ -25,9 +30,11 @@ from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
 from maskrcnn_core.detection.limits import LimitTally
 from maskrcnn_core.detection.packed_runs import pack_run, unpack_run
 from maskrcnn_core.detection.runs import Failure, Run
-from maskrcnn_core.errors import ConflictError, CoreError, ImageError, InferenceError
+from maskrcnn_core.errors import ConflictError, CoreError, FilesAwayError, ImageError, InferenceError
 from maskrcnn_core.images.reading import Stretch
+from maskrcnn_core.projects.db.tables import ANSWER
 from maskrcnn_core.projects.proposals.offering import Offer, OfferCounts, changes_of, is_untouched
+from maskrcnn_core.projects.proposals.shares import Asked, ImageOutcome, Share
 from maskrcnn_core.projects.records import ImageRow
 from maskrcnn_core.projects.review.doubts import doubts_of_run
 from maskrcnn_core.projects.seeing import pixels_of, seen_as, stretch_of
@@ -37,7 +44,7 @@ from maskrcnn_core.projects.undo.piles import PROPOSE
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
-__all__ = ["ProposeReport", "offered_before", "propose", "told_counts"]
+__all__ = ["ProposeReport", "Proposer", "mark_offered", "offered_before", "propose", "told_counts"]
 
 _TRIES = 5
 
@@ -148,11 +155,10 @@ def propose(
         StoreError: if the store cannot be written.
     """
     images = [row for row in store.images(project_id) if row.digest]
-    model = predictor.model
     store.refuse_closed(project_id)
-    stretch = stretch_of(store.project(project_id))
-    asked, seen = _asked_for(thresholds, mapping), seen_as(model.digest, stretch)
-    finished = store.offered_images(project_id, seen, asked, exact_only=exact_only)
+    proposer = Proposer(store, project_id, predictor, thresholds, mapping, exact_only=exact_only)
+    asked = proposer.asked
+    finished = store.offered_images(project_id, asked.seen, asked.how, exact_only=exact_only)
     open_ = [image for image in images if image.id not in finished]
     offered = ran = 0
     counts = OfferCounts()
@@ -178,19 +184,14 @@ def propose(
     for image in open_:
         if cancelled():
             return report(was_cancelled=True)
-        try:
-            outcome, is_new = _run_of(store, image, predictor, thresholds, stretch, exact_only=exact_only)
-            if isinstance(outcome, Failure):
-                failed.append(f"{one_line(image.file_name)}: {outcome.reason}")
-            else:
-                if limits is not None:
-                    limits.add(one_line(image.file_name), outcome, thresholds)
-                offer = _offer(store, project_id, image, predictor, outcome, thresholds, mapping, stretch)
-                store.mark_offered(image.id, seen, asked, has_replaced=offer.replaced > 0)
-                counts.add(offer)
-                offered, ran = offered + 1, ran + is_new
-        except (ImageError, InferenceError, ConflictError) as error:
-            failed.append(_about(image, error))
+        outcome = proposer.offer(image)
+        if outcome.failure:
+            failed.append(outcome.failure)
+        else:
+            counts.add(OfferCounts(outcome.new, outcome.replaced, outcome.decided, Counter(outcome.there)))
+            offered, ran = offered + 1, ran + outcome.ran
+        if limits is not None:
+            limits.merge(outcome.limits)
         done += 1
         if on_image:
             on_image(done, len(images), image.file_name)
@@ -211,69 +212,148 @@ def _asked_for(thresholds: Thresholds, mapping: Mapping[int, int]) -> str:
     return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
 
-def _run_of(
-    store: Store,
-    image: ImageRow,
-    predictor: Predictor,
-    thresholds: Thresholds,
-    stretch: Stretch,
-    *,
-    exact_only: bool,
-) -> tuple[Run | Failure, bool]:
-    """Return the network's run, an earlier one if there is one; and whether it ran now."""
-    model = predictor.model
-    key = seen_as(model.digest, stretch)
-    kept = store.kept_run(image.id, key, exact_only=exact_only)
-    if kept is not None:
-        return unpack_run(store.blobs.get(kept)), False
-    try:
-        pixels = pixels_of(store, image, stretch)
-    except CoreError as error:
-        return Failure(str(error)), False
-    floor = Thresholds(
-        SCORE_FLOOR, thresholds.nms_threshold, thresholds.max_detections, thresholds.mask_threshold
-    )
-    outcome = predictor.run([pixels], floor)[0]
-    store.save_run(
-        image.id,
-        model.key,
-        key,
-        candidates=store.blobs.put(pack_run(outcome)) if isinstance(outcome, Run) else "",
-        failure=outcome.reason if isinstance(outcome, Failure) else "",
-        engine=predictor.engine_of(outcome) if isinstance(outcome, Run) else "",
-    )
-    return outcome, True
+class Proposer:
+    """Runs a model on images of a project and offers what it finds, one image after another.
 
+    Args:
+        store, project_id, predictor, thresholds, mapping, exact_only: as in :func:`propose`.
+    """
 
-def _offer(
-    store: Store,
-    project_id: int,
-    image: ImageRow,
-    predictor: Predictor,
-    run: Run,
-    thresholds: Thresholds,
-    mapping: Mapping[int, int],
-    stretch: Stretch,
-) -> OfferCounts:
-    """Save proposals as one decision of the model's."""
-    model = predictor.model
+    def __init__(
+        self,
+        store: Store,
+        project_id: int,
+        predictor: Predictor,
+        thresholds: Thresholds,
+        mapping: Mapping[int, int],
+        *,
+        exact_only: bool = False,
+    ) -> None:
+        self._store = store
+        self._project_id = project_id
+        self._predictor = predictor
+        self._thresholds = thresholds
+        self._mapping = dict(mapping)
+        self._stretch: Stretch = stretch_of(store.project(project_id))
+        weights = predictor.model.digest
+        self.asked = Asked(
+            weights,
+            seen_as(weights, self._stretch),
+            _asked_for(thresholds, mapping),
+            exact_only,
+            __version__,
+        )
 
-    def pixels() -> Pixels:
-        return pixels_of(store, image, stretch)
+    def offer(self, image: ImageRow, share: Share | None = None) -> ImageOutcome:
+        """Run the model on an image, unless its run was kept, and save what is offered of it.
 
-    detections = predictor.detections(run, thresholds, pixels)
-    found = Instance.from_detections(detections, model.label_map, image.coco_id, thresholds.mask_threshold)
-    of_label = {model.label_map.category(label).id: category for label, category in mapping.items()}
-    found = tuple(instance for instance in found if instance.category_id in of_label)
-    doubts = doubts_of_run(run, found, model.label_map)
-    wanted = [Offer(i, of_label[i.category_id], d) for i, d in zip(found, doubts, strict=True)]
-    for attempt in range(_TRIES):
-        changes, counts = changes_of(store, project_id, image, model.key, wanted, set(mapping.values()))
+        Args:
+            image: which.
+            share: of a job, to be finished in the same transaction.
+
+        Returns:
+            What became of it; an image without a run is no error.
+
+        Raises:
+            ShareLostError: if another worker has the image by now; nothing was saved.
+            StoreError: if the store cannot be read or written.
+        """
         try:
-            store.decide(project_id, f"model {model.key}", PROPOSE, changes, image_id=image.id)
-            return counts
-        except ConflictError:
-            # Somebody is reviewing this very image: look again at what they have decided.
-            if attempt == _TRIES - 1:
-                raise
-    raise AssertionError("unreachable: the last attempt returns or raises")
+            run, ran = self._run_of(image, share)
+            if isinstance(run, Run):
+                limits = LimitTally()
+                limits.add(one_line(image.file_name), run, self._thresholds)
+                return self._offer(image, run, share, ran, limits)
+            failed = ImageOutcome(failure=f"{one_line(image.file_name)}: {run.reason}")
+        except (ImageError, InferenceError, ConflictError) as error:
+            failed = ImageOutcome(failure=_about(image, error))
+        if share is not None:
+            with self._store.writing() as connection:
+                share.finish(connection, failed)
+        return failed
+
+    def _run_of(self, image: ImageRow, share: Share | None) -> tuple[Run | Failure, bool]:
+        """Return the network's run, an earlier one if there is one; and whether it ran now."""
+        store, predictor, thresholds = self._store, self._predictor, self._thresholds
+        kept = store.kept_run(image.id, self.asked.seen, exact_only=self.asked.exact_only)
+        if kept is not None:
+            return unpack_run(store.blobs.get(kept)), False
+        try:
+            pixels = pixels_of(store, image, self._stretch)
+        except FilesAwayError:
+            raise  # of the place, not of the image
+        except CoreError as error:
+            return Failure(str(error)), False
+        floor = Thresholds(
+            SCORE_FLOOR, thresholds.nms_threshold, thresholds.max_detections, thresholds.mask_threshold
+        )
+        outcome = predictor.run([pixels], floor)[0]
+        store.save_run(
+            image.id,
+            predictor.model.key,
+            self.asked.seen,
+            candidates=store.blobs.put(pack_run(outcome)) if isinstance(outcome, Run) else "",
+            failure=outcome.reason if isinstance(outcome, Failure) else "",
+            engine=predictor.engine_of(outcome) if isinstance(outcome, Run) else "",
+            before=None if share is None else share.check,
+        )
+        return outcome, True
+
+    def _offer(
+        self, image: ImageRow, run: Run, share: Share | None, ran: bool, limits: LimitTally
+    ) -> ImageOutcome:
+        """Save proposals as one decision of the model's."""
+        model, wanted = self._predictor.model, self._wanted(image, run)
+        for attempt in range(_TRIES):
+            changes, counts = changes_of(
+                self._store, self._project_id, image, model.key, wanted, set(self._mapping.values())
+            )
+            outcome = ImageOutcome(
+                counts.new, counts.replaced, counts.decided, dict(counts.there), ran, limits=limits
+            )
+
+            def finish(connection: Connection, outcome: ImageOutcome = outcome) -> None:
+                has_replaced = outcome.replaced > 0
+                mark_offered(connection, image.id, self.asked.seen, self.asked.how, has_replaced=has_replaced)
+                if share is not None:
+                    share.finish(connection, outcome)
+
+            try:
+                self._store.decide(
+                    self._project_id, f"model {model.key}", PROPOSE, changes, image_id=image.id, along=finish
+                )
+                return outcome
+            except ConflictError:
+                # Somebody is reviewing this very image: look again at what they have decided.
+                if attempt == _TRIES - 1:
+                    raise
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _wanted(self, image: ImageRow, run: Run) -> list[Offer]:
+        label_map = self._predictor.model.label_map
+
+        def pixels() -> Pixels:
+            return pixels_of(self._store, image, self._stretch)
+
+        detections = self._predictor.detections(run, self._thresholds, pixels)
+        found = Instance.from_detections(
+            detections, label_map, image.coco_id, self._thresholds.mask_threshold
+        )
+        of_label = {label_map.category(label).id: category for label, category in self._mapping.items()}
+        found = tuple(instance for instance in found if instance.category_id in of_label)
+        doubts = doubts_of_run(run, found, label_map)
+        return [Offer(i, of_label[i.category_id], d) for i, d in zip(found, doubts, strict=True)]
+
+
+def mark_offered(
+    connection: Connection, image_id: int, model_digest: str, asked: str, *, has_replaced: bool = False
+) -> None:
+    """Note that what a model found in an image has been offered as instances, as it was ``asked`` for.
+
+    Where proposals were replaced, other models may have left out theirs for them: what they found is offered
+    again when they are asked again.
+    """
+    of = (ANSWER.c.image_id == image_id, ANSWER.c.model_digest == model_digest)
+    if has_replaced:
+        connection.execute(update(ANSWER).where(ANSWER.c.image_id == image_id).values(offered=""))
+    connection.execute(update(ANSWER).where(*of).values(offered=asked))

@@ -20,8 +20,9 @@ from pathlib import Path
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import StoreError
 from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace
-from maskrcnn_core.projects.proposals import job_claims, jobs
-from maskrcnn_core.projects.proposals.worker import cut_log, is_at_work, log_file, worker_prefix
+from maskrcnn_core.projects.proposals import jobs, workers
+from maskrcnn_core.projects.proposals.worker import cut_log, is_at_work, log_file
+from maskrcnn_core.projects.proposals.workers import worker_prefix
 from maskrcnn_core.projects.store import Store
 
 __all__ = ["Supervisor", "ensure_worker", "is_given_up", "start_worker", "told_of_worker"]
@@ -62,7 +63,7 @@ class Supervisor:
         self._one_at_a_time = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._began = 0.0
-        self._ended: list[int] = []  # processes whose jobs are still in their name
+        self._ended: list[int] = []  # processes whose images are still in their name
         self._falls = 0
         self._reason = ""
         self._again_at = -math.inf
@@ -104,7 +105,7 @@ class Supervisor:
             self._see_end(now)
             if anew:
                 self._falls, self._again_at = 0, -math.inf
-            self._free_jobs()
+            self._bury()
             if self._process is not None or self.is_given_up or now < self._again_at:
                 return False
             place = self.store.place
@@ -169,10 +170,10 @@ class Supervisor:
         self._reason = reason
         self._again_at = now + min(FIRST_PAUSE * 2 ** (self._falls - 1), MOST_PAUSE)
 
-    def _free_jobs(self) -> None:
+    def _bury(self) -> None:
         """Free what a dead process holds at once, not only when its signs of life have grown old."""
         while self._ended:
-            job_claims.free_jobs(self.store, worker_prefix(self._ended[0]))
+            workers.bury(self.store, worker_prefix(self._ended[0]))
             del self._ended[0]
 
 

@@ -1,10 +1,11 @@
 """Works off the jobs of a store, in a process of its own: a long run then needs no open page.
 
 One worker for each computer and store, held apart by a lock on a file: two would only take each other's
-memory and time. The app starts one when there is something to do, and again where it ended before that was
-done (:mod:`maskrcnn_core.projects.proposals.supervising`). It ends when the app does, after the image that it
-is at; its job then waits, and the next worker goes on with it. A worker that is killed leaves nothing half:
-each image's run and proposals are one commit or not there.
+memory and time. Workers of several computers share a store's jobs, image by image
+(:mod:`maskrcnn_core.projects.proposals.shares`). The app starts one when there is something to do, and again
+where it ended before that was done (:mod:`maskrcnn_core.projects.proposals.supervising`). It ends when the
+app does, after the image that it is at; the job then waits for the next worker, unless others are at it. A
+worker that is killed leaves nothing half: what it had in hand goes to another.
 """
 
 from __future__ import annotations
@@ -12,13 +13,12 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
-import socket
 import threading
 import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,23 +27,29 @@ from platformdirs import user_data_path
 from sqlalchemy.exc import DBAPIError
 
 from maskrcnn_core.common.one_line import counted, one_line
-from maskrcnn_core.detection.limits import LimitTally
-from maskrcnn_core.errors import CoreError, InputError, StoreError
+from maskrcnn_core.errors import (
+    CoreError,
+    FilesAwayError,
+    InferenceError,
+    InputError,
+    StoreError,
+    WeightsError,
+)
 from maskrcnn_core.inference.engines.table import EXACT
-from maskrcnn_core.models.catalog import model_by_key
 from maskrcnn_core.models.loading import load_model
 from maskrcnn_core.models.pins import is_current
 from maskrcnn_core.projects.db.location import StorePlace
-from maskrcnn_core.projects.proposals import job_claims, jobs
-from maskrcnn_core.projects.proposals.job_rows import JobRow, JobSettings, Progress
-from maskrcnn_core.projects.proposals.proposing import ProposeReport, propose, told_counts
+from maskrcnn_core.projects.proposals import job_claims, jobs, shares, workers
+from maskrcnn_core.projects.proposals.job_rows import JobRow, JobSettings
+from maskrcnn_core.projects.proposals.proposing import Proposer, told_counts
+from maskrcnn_core.projects.proposals.shared_models import model_of_job
 from maskrcnn_core.projects.seeing import seen_as, stretch_of
 from maskrcnn_core.projects.store import Store
 from maskrcnn_core.synthetic.samples import pixels_for
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
-    from maskrcnn_core.models.spec import LoadedModel
+    from maskrcnn_core.models.spec import LoadedModel, ModelSpec
 
 __all__ = [
     "StopAsked",
@@ -53,13 +59,14 @@ __all__ = [
     "only_worker",
     "serve_parent",
     "work_off",
-    "worker_prefix",
 ]
 
 BEAT_SECONDS = 5.0
 POLL_SECONDS = 1.0
 TRIES = 5
 """How often in a row a job that the database has refused is begun again, each time after a longer pause."""
+UNABLE_SECONDS = 60.0
+"""After this time a worker tries a job again that it had to leave to others."""
 LOG_BYTES = 500_000
 """The log is cut to its newer half when it is longer."""
 
@@ -81,34 +88,40 @@ def work_off(
     Args:
         store: whose jobs.
         on_event: told in a sentence what begins, ends and goes wrong.
-        stop: asked before each image and while waiting; the job in hand is then put back.
+        stop: asked before each image and while waiting; what is in hand is then put back.
         idle_seconds: wait this long for a new job before the end; ``None`` for ever.
 
     Returns:
-        How many jobs it had in hand.
+        How many jobs it was at.
 
     Raises:
         StoreError: if the store cannot be asked for jobs.
     """
-    name = f"{worker_prefix(os.getpid())}{uuid.uuid4().hex[:8]}"
-    models = _Models()
+    name = f"{workers.worker_prefix(os.getpid())}{uuid.uuid4().hex[:8]}"
+    models, unable = _Models(), _Unable()
     count, idle_since = 0, time.monotonic()
-    while not stop():
-        job = job_claims.claim_job(store, name)
-        if job is not None:
-            count += 1
-            _Go(store, job, name, on_event, stop).do(models)
-            idle_since = time.monotonic()
-        elif idle_seconds is not None and time.monotonic() - idle_since >= idle_seconds:
-            break
-        else:
-            time.sleep(POLL_SECONDS if idle_seconds is None else min(POLL_SECONDS, idle_seconds))
+    workers.sign_on(store, name)
+    try:
+        with _signs_of_life(store, name, on_event):
+            while not stop():
+                job = job_claims.claim_job(store, name, unable=unable.now())
+                if job is not None:
+                    count += 1
+                    go = _Go(store, job, name, on_event, stop)
+                    go.do(models)
+                    if go.is_unable:
+                        unable.add(job.id)
+                    idle_since = time.monotonic()
+                elif idle_seconds is not None and time.monotonic() - idle_since >= idle_seconds:
+                    break
+                else:
+                    time.sleep(POLL_SECONDS if idle_seconds is None else min(POLL_SECONDS, idle_seconds))
+                if unable.has_passed():
+                    workers.note(store, name, unable=[], note="")
+    finally:
+        with suppress(StoreError):  # it ages, and goes like that of a worker that died
+            workers.sign_off(store, name)
     return count
-
-
-def worker_prefix(pid: int) -> str:
-    """Return what the names of a process's workers begin with, if it is one of this computer."""
-    return f"{socket.gethostname()}:{pid}:"
 
 
 class _Models:
@@ -117,18 +130,45 @@ class _Models:
     def __init__(self) -> None:
         self._last: LoadedModel | None = None
 
-    def get(self, key: str) -> LoadedModel:
-        spec = model_by_key(key)
+    def get(self, spec: ModelSpec) -> LoadedModel:
         last = self._last
         # A file that was trained again has another SHA-256, and is another model under the same key.
-        if last is None or last.key != key or not is_current(spec, last.digest):
+        if last is None or last.key != spec.key or not is_current(spec, last.digest):
             self._last = last = None  # before the next one comes
             self._last = last = load_model(spec)
         return last
 
 
+class _Unable:
+    """Jobs that this worker leaves to others, for a while: what is missing may have come by then."""
+
+    def __init__(self) -> None:
+        self._until: dict[int, float] = {}
+        self._has_passed = False
+
+    def add(self, job_id: int) -> None:
+        self._until[job_id] = time.monotonic() + UNABLE_SECONDS
+
+    def now(self) -> frozenset[int]:
+        at = time.monotonic()
+        over = [id_ for id_, until in self._until.items() if until <= at]
+        for id_ in over:
+            del self._until[id_]
+        self._has_passed |= bool(over) and not self._until
+        return frozenset(self._until)
+
+    def has_passed(self) -> bool:
+        """Return, once, whether there are no such jobs any longer."""
+        passed, self._has_passed = self._has_passed, False
+        return passed
+
+
+class _MachineError(CoreError):
+    """What keeps this machine from a job, and perhaps not another."""
+
+
 class _Go:
-    """One job in the hands of a worker, from its claim until it is done, left or failed."""
+    """One worker at a job, from when it comes until it leaves."""
 
     def __init__(
         self, store: Store, job: JobRow, worker: str, on_event: Event, stop: Callable[[], bool]
@@ -138,27 +178,34 @@ class _Go:
         self._worker = worker
         self._stop = stop
         self._on_event = on_event
+        self._done = 0
         self._ran = 0
-        self._limits = LimitTally()
+        self.is_unable = False
 
     def do(self, models: _Models) -> None:
         """Do a job: whatever happens, its row says so, and nothing but an interrupt comes out of here."""
         self._tell("begins")
         try:
-            with self._signs_of_life():
-                try:
-                    self._end(self._run_again(models))
-                except CoreError as error:
+            try:
+                self._run_again(models)
+                self._leave()
+            except _MachineError as error:
+                self._give_up(str(error))
+            except CoreError as error:
+                if isinstance(error, FilesAwayError) or isinstance(error.__cause__, DBAPIError):
+                    self._give_up(str(error))
+                else:
                     self._fail(str(error))
-                except Exception as error:
-                    self._tell(traceback.format_exc())
-                    self._fail(
-                        f"stopped by an error in the program ({type(error).__name__}: "
-                        f"{one_line(str(error))[:300]}); the worker's log says more"
-                    )
+            except Exception as error:
+                self._tell(traceback.format_exc())
+                self._give_up(
+                    f"stopped by an error in the program ({type(error).__name__}: "
+                    f"{one_line(str(error))[:300]}); the worker's log says more"
+                )
         except StoreError as error:
-            # The row cannot be written: without signs of life the job is resumed when it can.
+            # The row cannot be written: what is in hand goes to others when this process has ended.
             self._tell(str(error))
+            raise
         except KeyboardInterrupt:
             job_claims.leave_job(self._store, self._job.id, self._worker)
             raise
@@ -166,70 +213,90 @@ class _Go:
     def _tell(self, sentence: str) -> None:
         self._on_event(f"job {self._job.id} ({one_line(self._job.model_key)}): {sentence}")
 
-    def _end(self, report: ProposeReport) -> None:
-        if report.was_cancelled:
-            job_claims.leave_job(self._store, self._job.id, self._worker)
-            self._tell(f"left after {report.images + len(report.failed)} of {counted(report.total, 'image')}")
+    def _leave(self) -> None:
+        job_claims.leave_job(self._store, self._job.id, self._worker)
+        job = jobs.job(self._store, self._job.id)
+        if job.state != "done":
+            self._tell(f"left after {job.done} of {counted(job.total, 'image')}")
             return
-        cut = "; ".join(self._limits.sentences("'project annotate --max-detections'"))
-        if job_claims.end_job(self._store, self._job.id, self._worker, "done", cut):
-            self._tell(
-                f"done: {counted(report.ran, 'image')} newly run, "
-                f"{told_counts(report.proposed, report.replaced, report.there, report.decided)}, "
-                f"{counted(len(report.failed), 'image')} failed"
-            )
-            if cut:
-                self._tell(cut)
+        self._tell(
+            f"done: {counted(self._ran, 'image')} newly run, "
+            f"{told_counts(job.proposed, job.replaced, job.there, job.decided)}, "
+            f"{counted(job.failed, 'image')} failed"
+        )
+        if job.message:
+            self._tell(job.message)
 
     def _fail(self, message: str) -> None:
-        job_claims.end_job(self._store, self._job.id, self._worker, "failed", message)
+        job_claims.fail_job(self._store, self._job.id, self._worker, message)
         self._tell(f"failed: {message}")
 
-    def _run_again(self, models: _Models) -> ProposeReport:
-        """Run until nothing is left. A database that is locked or gone for a moment ends no long job."""
+    def _give_up(self, message: str) -> None:
+        has_ended = job_claims.give_up_job(self._store, self._job.id, self._worker, message)
+        self.is_unable = True
+        self._tell(f"failed: {message}" if has_ended else f"left to other workers: {message}")
+
+    def _run_again(self, models: _Models) -> None:
+        """Run until nothing is left. What is locked or gone for a moment ends no long job."""
         tries = 0
         while True:
-            before = self._ran
+            before = self._done
             try:
-                self._job = jobs.job(self._store, self._job.id)  # with the counts of earlier goes
                 return self._run(models)
             except StoreError as error:
-                tries = 1 if self._ran > before else tries + 1
-                if tries >= TRIES or self._stop() or not isinstance(error.__cause__, DBAPIError):
+                tries = 1 if self._done > before else tries + 1
+                may_pass = isinstance(error, FilesAwayError) or isinstance(error.__cause__, DBAPIError)
+                if tries >= TRIES or self._stop() or not may_pass:
                     raise
                 self._tell(f"retrying: {error}")
                 time.sleep(2.0**tries)
 
-    def _run(self, models: _Models) -> ProposeReport:
+    def _run(self, models: _Models) -> None:
         settings = self._job.settings
         _check_categories(self._store, self._job.project_id, settings)
-        predictor = self._predictor(models.get(self._job.model_key), settings.engine)
-        mapping = _labels(predictor, settings)
-        save = self._saver()
-
-        def must_end() -> bool:
-            if self._stop() or not job_claims.go_on(self._store, self._job.id, self._worker):
-                return True
-            _check_categories(self._store, self._job.project_id, settings)
-            return False
-
-        return propose(
+        try:
+            predictor = self._predictor(models, settings.engine)
+        except (WeightsError, InputError, InferenceError) as error:
+            raise _MachineError(str(error)) from error
+        proposer = Proposer(
             self._store,
             self._job.project_id,
             predictor,
             settings.thresholds,
-            mapping,
-            on_report=save,
-            cancelled=must_end,
-            limits=self._limits,
+            _labels(predictor, settings),
             exact_only=settings.engine == EXACT.key,
         )
+        try:
+            may_begin = shares.lay_out(self._store, self._job.id, self._worker, proposer.asked)
+        except shares.NotTogetherError as error:
+            raise _MachineError(str(error)) from error
+        if may_begin:
+            self._do_shares(proposer, settings)
 
-    def _predictor(self, model: LoadedModel, engine: str) -> Predictor:
+    def _do_shares(self, proposer: Proposer, settings: JobSettings) -> None:
+        project_id = self._job.project_id
+        while not self._stop():
+            _check_categories(self._store, project_id, settings)
+            share = shares.next_share(self._store, self._job.id, self._worker)
+            if not isinstance(share, shares.Share):
+                return
+            (image,) = self._store.images(project_id, ids=[share.image_id])
+            try:
+                outcome = proposer.offer(image, share)
+            except shares.ShareLostError:
+                self._tell(f"{one_line(image.file_name)}: another worker did it meanwhile")
+                continue
+            self._done += 1
+            self._ran += outcome.ran
+            if outcome.failure:
+                self._tell(outcome.failure)
+
+    def _predictor(self, models: _Models, engine: str) -> Predictor:
         """Return the model with the engine for as many images as are still to be run, and note which."""
         from maskrcnn_core.inference.engines.choosing import choose_engine  # with torch
         from maskrcnn_core.inference.predictor import Predictor
 
+        model = models.get(model_of_job(self._store, self._job))
         stretch = stretch_of(self._store.project(self._job.project_id))
         made = choose_engine(
             model,
@@ -238,57 +305,30 @@ class _Go:
             count=self._store.images_to_run(self._job.project_id, seen_as(model.digest, stretch)),
             on_step=lambda step: self._tell(f"engine: {step} ..."),
         )
-        job_claims.write_engine(self._store, self._job.id, self._worker, made.told)
-        return Predictor(model, engine=made)
+        predictor = Predictor(model, engine=made)
+        job_claims.write_engine(self._store, self._job.id, self._worker, made.told, str(predictor.device))
+        return predictor
 
-    def _saver(self) -> Callable[[ProposeReport], None]:
-        """Write reports into the job's row. The first one comes before the first image."""
-        began, told = 0.0, 0
-        earlier: int | None = None
 
-        def save(report: ProposeReport) -> None:
-            nonlocal began, told, earlier
-            done = report.images + len(report.failed)
-            if earlier is None:  # what loading took is no part of the rate
-                began, earlier = time.monotonic(), done
-            progress = Progress(
-                total=report.total,
-                done=done,
-                proposed=report.proposed,
-                decided=report.decided,
-                replaced=report.replaced,
-                there=report.there,
-                failures=report.failed,
-                ran=done - earlier,
-                ran_seconds=time.monotonic() - began,
-            )
-            job_claims.write_progress(self._store, self._job, self._worker, progress)
-            self._ran += done > earlier
-            for sentence in report.failed[told:]:
-                self._tell(sentence)
-            told = len(report.failed)
+@contextmanager
+def _signs_of_life(store: Store, name: str, on_event: Event) -> Iterator[None]:
+    """Beat from a separate thread, as one image may take longer than a worker may be silent."""
+    ended = threading.Event()
 
-        return save
+    def beats() -> None:
+        while not ended.wait(BEAT_SECONDS):
+            try:
+                workers.beat(store, name)
+            except StoreError as error:
+                on_event(f"a heartbeat could not be written: {error}")
 
-    @contextmanager
-    def _signs_of_life(self) -> Iterator[None]:
-        """Beat from a separate thread, as one image may take longer than a worker may be silent."""
-        ended = threading.Event()
-
-        def beats() -> None:
-            while not ended.wait(BEAT_SECONDS):
-                try:
-                    job_claims.beat(self._store, self._job.id, self._worker)
-                except StoreError as error:
-                    self._tell(f"a heartbeat could not be written: {error}")
-
-        thread = threading.Thread(target=beats, name=f"beats of job {self._job.id}", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
+    thread = threading.Thread(target=beats, name="beats of the worker", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
 
 
 def _check_categories(store: Store, project_id: int, settings: JobSettings) -> None:

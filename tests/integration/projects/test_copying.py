@@ -14,6 +14,7 @@ from maskrcnn_core.projects.exchange.coco_out import export_coco
 from maskrcnn_core.projects.image_tags import tag_images, tags_of
 from maskrcnn_core.projects.journal import WantedId
 from maskrcnn_core.projects.new_rows import new_image, new_instance
+from maskrcnn_core.projects.proposals.proposing import mark_offered
 from maskrcnn_core.projects.records import STATUSES, Doubts
 from maskrcnn_core.projects.removal import archive_project, delete_project
 from maskrcnn_core.projects.team.comments import add_comment, comments_of
@@ -59,7 +60,8 @@ def test_a_copy_holds_all_that_the_original_does_and_is_independent(store):
     )
     store.decide(project, "ann", "add", [doubtful])
     store.save_run(first.id, "starter", "d" * 64, candidates=store.blobs.put(b"a run"))
-    store.mark_offered(first.id, "d" * 64, "so")
+    with store.writing() as connection:
+        mark_offered(connection, first.id, "d" * 64, "so")
     copy = duplicate_project(store, project, "bob", "Copy")
     document = everything(store, project)
     assert everything(store, copy.id) == document

@@ -6,12 +6,14 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, update
 
+from maskrcnn_core import __version__
 from maskrcnn_core.errors import StoreError
-from maskrcnn_core.projects.db.tables import JOB
-from maskrcnn_core.projects.proposals import job_claims, job_rows, jobs
-from maskrcnn_core.projects.proposals.job_rows import JobRow, JobSettings, Progress
+from maskrcnn_core.projects.db.tables import JOB, SHARE, WORKER
+from maskrcnn_core.projects.proposals import job_claims, job_rows, jobs, shares, workers
+from maskrcnn_core.projects.proposals.job_rows import JobRow, JobSettings
+from maskrcnn_core.projects.proposals.shares import Asked, ImageOutcome
 from maskrcnn_core.projects.store import Store
 from tests.builders.projects import make_project
 
@@ -36,8 +38,41 @@ def force(store, job, **values):
         connection.execute(update(JOB).where(JOB.c.id == job.id).values(**values))
 
 
-def age(store, job, seconds=job_rows.STALE_SECONDS + 5):
-    force(store, job, beat_at=datetime.now(UTC) - timedelta(seconds=seconds))
+def age(store, worker, seconds=job_rows.STALE_SECONDS + 5):
+    """Let it be a while since a worker's last sign of life."""
+    at = datetime.now(UTC) - timedelta(seconds=seconds)
+    with store.writing() as connection:
+        connection.execute(update(WORKER).where(WORKER.c.name == worker).values(seen_at=at))
+
+
+ASKED = Asked("a" * 64, "a" * 64, "so", exact_only=False, release=__version__)
+
+
+def begin(store, job, worker):
+    """Bring a worker to a job, as far as its first image, and return that."""
+    assert job_claims.claim_job(store, worker).id == job.id
+    assert shares.lay_out(store, job.id, worker, ASKED)
+    return shares.next_share(store, job.id, worker)
+
+
+def finish(store, share, **outcome):
+    with store.writing() as connection:
+        share.finish(connection, ImageOutcome(**outcome))
+
+
+def next_image(store, job, worker):
+    found = shares.next_share(store, job.id, worker)
+    return found if isinstance(found, str) else found.image_id
+
+
+def end(store, job, worker, state):
+    if state == "failed":
+        assert job_claims.fail_job(store, job.id, worker, "why")
+        return
+    shares.lay_out(store, job.id, worker, ASKED)
+    while not isinstance(share := shares.next_share(store, job.id, worker), str):
+        finish(store, share)
+    job_claims.leave_job(store, job.id, worker)
 
 
 def in_state(store, project, state):
@@ -46,7 +81,7 @@ def in_state(store, project, state):
     if state in ("running", "done", "failed"):
         assert job_claims.claim_job(store, "w").id == job.id
     if state in ("done", "failed"):
-        assert job_claims.end_job(store, job.id, "w", state, "why")
+        end(store, job, "w", state)
     if state in ("paused", "cancelled"):
         FUNCTIONS[state.removesuffix("led").removesuffix("d")](store, job.id)
     found = jobs.job(store, job.id)
@@ -129,7 +164,7 @@ def test_a_job_whose_settings_are_damaged_is_still_listed(store, project):
 def test_a_new_job_waits_and_knows_its_images(store, project):
     job = add(store, project)
     assert (job.state, job.total, job.done, job.proposed, job.failed) == ("waiting", 2, 0, 0, 0)
-    assert (job.made_by, job.worker, job.message, job.failures) == ("ann", "", "", ())
+    assert (job.made_by, job.message, job.failures) == ("ann", "", ())
     assert job.settings == SETTINGS and job.is_open
     assert job.rate is None and job.remaining_seconds is None
     assert jobs.has_work(store)
@@ -157,7 +192,7 @@ def test_what_is_not_there_is_told(store):
 def row(**values):
     now = datetime.now(UTC)
     facts = dict.fromkeys(("total", "done", "proposed", "replaced", "decided", "failed", "ran"), 0)
-    words = dict.fromkeys(("message", "worker", "made_by"), "")
+    words = dict.fromkeys(("message", "weights", "card", "made_by"), "")
     whole = {
         **facts,
         **words,
@@ -170,7 +205,6 @@ def row(**values):
         "failures": (),
         "made_at": now,
         "started_at": now,
-        "beat_at": now,
         "ended_at": None,
         "ran_seconds": 0.0,
     }
@@ -247,10 +281,11 @@ def test_a_worker_gets_the_oldest_that_waits(store, project):
     first = add(store, project)
     second = add(store, make_project(store, name="Other"))
     job = job_claims.claim_job(store, "w")
-    assert (job.id, job.state, job.worker) == (first.id, "running", "w")
-    assert job.started_at is not None and job.beat_at is not None
-    assert job_claims.claim_job(store, "w").id == second.id
-    assert job_claims.claim_job(store, "w") is None and not jobs.has_work(store)
+    assert (job.id, job.state) == (first.id, "running") and job.started_at is not None
+    assert job_claims.claim_job(store, "v").id == second.id
+    assert job_claims.claim_job(store, "u") is None and not jobs.has_work(store), "nothing is laid out yet"
+    assert shares.lay_out(store, first.id, "w", ASKED)
+    assert job_claims.claim_job(store, "u").id == first.id, "others may help"
 
 
 @pytest.mark.parametrize("state", ["paused", "cancelled", "done", "failed"])
@@ -265,50 +300,110 @@ def test_of_one_projects_jobs_only_one_runs(store, project):
     assert job_claims.claim_job(store, "b") is None
     jobs.cancel_job(store, first.id)
     assert job_claims.claim_job(store, "b") is None, "the first worker may be at its last image"
-    assert not job_claims.go_on(store, first.id, "a")
+    assert shares.next_share(store, first.id, "a") == "left"
+    job_claims.leave_job(store, first.id, "a")
     assert job_claims.claim_job(store, "b").id == second.id
 
 
-def test_many_workers_never_take_one_job_twice(place):
+def test_many_workers_share_one_jobs_images_and_each_is_given_once(place):
     store = Store(place)
-    wanted = {add(store, make_project(store, images=1, instances=1, name=f"P{n}")).id for n in range(12)}
+    job = add(store, make_project(store, images=40, instances=1))
+    start = begin(store, job, "first")
     barrier = threading.Barrier(4)
 
     def work(name):
         own, taken = Store(place), []
+        assert job_claims.claim_job(own, name).id == job.id and shares.lay_out(own, job.id, name, ASKED)
         barrier.wait()
-        while (job := job_claims.claim_job(own, name)) is not None:
-            taken.append(job.id)
+        while not isinstance(share := shares.next_share(own, job.id, name), str):
+            taken.append(share.image_id)
+            finish(own, share, new=2, ran=True)
         own.close()
         return taken
 
     with ThreadPoolExecutor(4) as pool:
         taken = [id_ for ids in pool.map(work, "abcd") for id_ in ids]
-    assert sorted(taken) == sorted(wanted)
+    assert len(taken) == len(set(taken)) == 39 and start.image_id not in taken
+    assert jobs.job(store, job.id).state == "running", "one is still in hand"
+    finish(store, start, new=2, ran=True)
+    done = jobs.job(store, job.id)
+    assert (done.state, done.done, done.proposed, done.ran) == ("done", 40, 80, 40)
+    with store.reading() as connection:
+        counts = dict(connection.execute(select(WORKER.c.name, WORKER.c.done)).all())
+        by_share = dict(
+            connection.execute(select(SHARE.c.worker, func.count()).group_by(SHARE.c.worker)).all()
+        )
+    assert {name: count for name, count in counts.items() if count} == by_share
     store.close()
 
 
-def test_a_job_without_signs_of_life_is_taken_over_and_the_first_worker_is_out(store, project):
+def test_the_last_two_images_done_at_once_end_the_job_once(place):
+    store = Store(place)
+    for n in range(8):
+        job = add(store, make_project(store, name=f"P{n}"))
+        first = begin(store, job, "a")
+        assert job_claims.claim_job(store, "b").id == job.id
+        second = shares.next_share(store, job.id, "b")
+        barrier = threading.Barrier(2)
+
+        def end_at_once(share, barrier=barrier):
+            own = Store(place)
+            barrier.wait()
+            finish(own, share)
+            own.close()
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(end_at_once, (first, second)))
+        done = jobs.job(store, job.id)
+        assert (done.state, done.done) == ("done", 2)
+        for name in "ab":
+            job_claims.leave_job(store, job.id, name)
+    store.close()
+
+
+def test_who_comes_when_all_images_are_in_others_hands_has_nothing_to_do(store):
+    job = add(store, make_project(store, images=1, instances=1))
+    begin(store, job, "a")
+    assert job_claims.claim_job(store, "b") is None and not jobs.has_work(store)
+    age(store, "a")
+    assert jobs.has_work(store) and job_claims.claim_job(store, "b").id == job.id
+
+
+def test_what_a_silent_worker_had_in_hand_goes_to_another_and_counts_once(store, project):
     job = add(store, project)
-    job_claims.claim_job(store, "a")
-    age(store, job, job_rows.STALE_SECONDS / 2)
-    assert job_claims.claim_job(store, "b") is None
-    assert job_claims.beat(store, job.id, "a")
-    age(store, job)
-    assert jobs.has_work(store)
-    taken = job_claims.claim_job(store, "b")
-    assert taken.id == job.id and taken.worker == "b"
-    assert not job_claims.beat(store, job.id, "a") and not job_claims.go_on(store, job.id, "a")
-    assert not job_claims.write_progress(store, job, "a", Progress(total=2, done=2))
-    assert not job_claims.end_job(store, job.id, "a", "done")
-    job_claims.leave_job(store, job.id, "a")
-    assert jobs.job(store, job.id) == taken
+    share = begin(store, job, "a")
+    age(store, "a", job_rows.STALE_SECONDS / 2)
+    assert job_claims.claim_job(store, "b").id == job.id
+    assert next_image(store, job, "b") != share.image_id
+    age(store, "a")
+    taken = shares.next_share(store, job.id, "b")
+    assert taken.image_id == share.image_id, "the first again"
+    with pytest.raises(shares.ShareLostError):
+        finish(store, share, new=5)
+    workers.beat(store, "a")
+    with pytest.raises(shares.ShareLostError):
+        finish(store, share, new=5)
+    finish(store, taken, new=3)
+    with pytest.raises(shares.ShareLostError):
+        finish(store, taken, new=3)
+    found = jobs.job(store, job.id)
+    assert (found.done, found.proposed) == (1, 3)
+
+
+def test_a_worker_that_was_only_silent_goes_on_with_what_nobody_took(store, project):
+    job = add(store, project)
+    share = begin(store, job, "a")
+    age(store, "a")
+    workers.beat(store, "a")
+    assert next_image(store, job, "a") == share.image_id, "it is still in hand"
+    finish(store, share)
+    assert jobs.job(store, job.id).done == 1
 
 
 def test_a_clock_that_was_set_back_keeps_no_job_from_going_on(store, project):
     job = add(store, project)
-    job_claims.claim_job(store, "a")
-    age(store, job, -3600)
+    begin(store, job, "a")
+    age(store, "a", -3600)
     assert job_claims.claim_job(store, "b").id == job.id
 
 
@@ -316,57 +411,78 @@ def test_a_job_that_costs_one_worker_after_another_fails(store, project):
     job = add(store, project)
     for n in range(job_claims.LOST_ALLOWED):
         assert job_claims.claim_job(store, f"w{n}").id == job.id
-        age(store, job)
+        age(store, f"w{n}")
     assert job_claims.claim_job(store, "last") is None
     failed = jobs.job(store, job.id)
     assert failed.state == "failed" and failed.ended_at is not None
-    assert "3 workers in a row died on the same image without a message, after 0 of 2" in failed.message
+    assert "3 workers in a row died without a message before they had begun an image" in failed.message
 
 
-def test_workers_that_got_further_before_they_were_lost_do_not_count(store, project):
+def test_an_image_that_costs_one_worker_after_another_fails_and_the_others_are_done(store, project):
     job = add(store, project)
+    first = begin(store, job, "w0").image_id
+    for n in range(1, job_claims.LOST_ALLOWED):
+        age(store, f"w{n - 1}")
+        assert begin(store, job, f"w{n}").image_id == first
+    age(store, f"w{n}")
+    last = begin(store, job, "last")
+    assert last.image_id != first
+    finish(store, last)
+    done = jobs.job(store, job.id)
+    assert (done.state, done.done, done.failed) == ("done", 2, 1)
+    assert done.failures[0].startswith(f"{store.image_name(first)}: 3 workers in a row died at this image")
+
+
+def test_workers_that_got_further_before_they_were_lost_do_not_count(store):
+    job = add(store, make_project(store, images=8, instances=1))
     for n in range(2 * job_claims.LOST_ALLOWED):
-        claimed = job_claims.claim_job(store, f"w{n}")
-        assert claimed.id == job.id
-        assert job_claims.write_progress(
-            store, claimed, f"w{n}", Progress(total=2, done=1, ran=1, ran_seconds=1.0)
-        )
-        age(store, job)
+        share = begin(store, job, f"w{n}")
+        finish(store, share)
+        shares.next_share(store, job.id, f"w{n}")
+        age(store, f"w{n}")
+    assert jobs.job(store, job.id).done == 2 * job_claims.LOST_ALLOWED
 
 
-def test_a_paused_job_is_out_of_its_workers_hands(store, project):
-    job = add(store, project)
-    job_claims.claim_job(store, "w")
-    assert job_claims.go_on(store, job.id, "w")
+def test_a_paused_job_is_out_of_all_its_workers_hands(store):
+    job = add(store, make_project(store, images=4, instances=1))
+    begin(store, job, "a")
+    job_claims.claim_job(store, "b")
+    shares.next_share(store, job.id, "b")
     jobs.pause_job(store, job.id)
-    assert not job_claims.go_on(store, job.id, "w")
-    found = jobs.job(store, job.id)
-    assert found.state == "paused" and found.worker == ""
+    assert [next_image(store, job, name) for name in "ab"] == ["left", "left"]
+    for name in "ab":
+        job_claims.leave_job(store, job.id, name)
+    assert jobs.job(store, job.id).state == "paused" and not jobs.has_work(store)
+    jobs.resume_job(store, job.id)
+    assert begin(store, job, "c") is not None, "nothing is still in hand"
 
 
-def test_a_job_paused_and_resumed_during_one_image_stays_with_its_worker(store, project):
-    job = add(store, project)
-    job_claims.claim_job(store, "a")
+def test_a_job_paused_and_resumed_during_one_image_stays_with_its_worker(store):
+    job = add(store, make_project(store, images=1, instances=1))
+    share = begin(store, job, "a")
     jobs.pause_job(store, job.id)
     jobs.resume_job(store, job.id)
     assert job_claims.claim_job(store, "b") is None, "two would be at the same image"
-    assert job_claims.go_on(store, job.id, "a")
+    assert next_image(store, job, "a") == share.image_id
     assert jobs.job(store, job.id).state == "running"
 
 
-def test_a_job_that_was_left_waits_with_what_was_done(store, project):
-    job = add(store, project)
-    claimed = job_claims.claim_job(store, "a")
-    job_claims.write_progress(store, claimed, "a", Progress(2, 1, 5, 1, ("x.png: broken",), 1, 0.5))
+def test_a_job_that_was_left_waits_with_what_was_done(store):
+    job = add(store, make_project(store, images=3, instances=1))
+    share = begin(store, job, "a")
+    finish(store, share, new=5, decided=1, there={"m": 2}, ran=True)
+    finish(store, shares.next_share(store, job.id, "a"), failure="x.png: broken")
+    last = shares.next_share(store, job.id, "a")
     job_claims.leave_job(store, job.id, "a")
     left = jobs.job(store, job.id)
-    assert (left.state, left.worker, left.done, left.proposed) == ("waiting", "", 1, 5)
-    again = job_claims.claim_job(store, "b")
-    assert again.id == job.id and (again.ran, again.rate) == (0, None)
-    job_claims.write_progress(store, again, "b", Progress(2, 2, 4, 2, (), 1, 0.25))
+    assert (left.state, left.done, left.proposed, left.failed) == ("waiting", 2, 5, 1)
+    again = begin(store, job, "b")
+    assert again.image_id == last.image_id and (found := jobs.job(store, job.id)).ran == 0
+    assert found.rate is None and found.done == 2
+    finish(store, again, new=4, decided=2, there={"m": 1}, ran=True)
     both = jobs.job(store, job.id)
-    assert (both.done, both.proposed, both.decided, both.failed, both.failures) == (2, 9, 3, 0, ())
-    assert both.rate == 4.0
+    assert (both.state, both.done, both.proposed, both.decided) == ("done", 3, 9, 3)
+    assert both.failures == ("x.png: broken",) and both.there == {"m": 3} and both.ran == 1
 
 
 @pytest.mark.parametrize("state", ["paused", "cancelled"])
@@ -378,26 +494,73 @@ def test_a_job_that_somebody_stopped_is_not_put_back_by_its_worker(store, projec
     assert jobs.job(store, job.id).state == state
 
 
-def test_a_job_paused_during_its_last_image_is_done_and_a_cancelled_one_is_not(store, project):
+def test_a_job_that_one_leaves_goes_on_with_the_other(store, project):
     job = add(store, project)
-    job_claims.claim_job(store, "a")
-    jobs.pause_job(store, job.id)
-    assert job_claims.end_job(store, job.id, "a", "done")
-    assert jobs.job(store, job.id).state == "done"
-    job = add(store, project)
-    job_claims.claim_job(store, "a")
-    jobs.cancel_job(store, job.id)
-    assert not job_claims.end_job(store, job.id, "a", "done")
-    assert jobs.job(store, job.id).state == "cancelled"
+    begin(store, job, "a")
+    job_claims.claim_job(store, "b")
+    job_claims.leave_job(store, job.id, "a")
+    assert jobs.job(store, job.id).state == "running" and next_image(store, job, "b") is not None
 
 
-def test_some_hundred_failures_are_kept_and_all_are_counted(store, project):
-    job = add(store, project)
-    claimed = job_claims.claim_job(store, "a")
-    failures = tuple(f"{n}.png: broken" for n in range(1000))
-    job_claims.write_progress(store, claimed, "a", Progress(total=1000, done=1000, failures=failures))
+def test_a_job_paused_during_its_last_image_is_done_and_a_cancelled_one_is_not(store):
+    for stop, state in ((jobs.pause_job, "done"), (jobs.cancel_job, "cancelled")):
+        job = add(store, make_project(store, images=1, instances=1, name=state))
+        share = begin(store, job, "a")
+        stop(store, job.id)
+        finish(store, share, new=1)
+        found = jobs.job(store, job.id)
+        assert (found.state, found.done, found.proposed) == (state, 1, 1)
+        job_claims.leave_job(store, job.id, "a")
+
+
+def test_some_hundred_failures_are_kept_and_all_are_counted(store):
+    count = job_rows.FAILURES_KEPT + 3
+    job = add(store, make_project(store, images=count, instances=1))
+    share = begin(store, job, "a")
+    while not isinstance(share, str):
+        finish(store, share, failure=f"{share.image_id}: broken")
+        share = shares.next_share(store, job.id, "a")
     found = jobs.job(store, job.id)
-    assert found.failed == 1000 and found.failures == failures[: job_rows.FAILURES_KEPT]
+    assert found.failed == count and len(found.failures) == job_rows.FAILURES_KEPT
+
+
+def test_what_a_machine_cannot_do_is_left_to_others_and_fails_if_nobody_can(store, project):
+    job = add(store, project)
+    with store.writing() as connection:
+        workers.put_worker(connection, "b")
+    job_claims.claim_job(store, "a")
+    assert not job_claims.give_up_job(store, job.id, "a", "no weights")
+    assert jobs.job(store, job.id).state == "waiting"
+    assert job_claims.claim_job(store, "a", unable=frozenset({job.id})) is None
+    assert job_claims.claim_job(store, "b").id == job.id
+    assert job_claims.give_up_job(store, job.id, "b", "no weights either")
+    failed = jobs.job(store, job.id)
+    assert (failed.state, failed.message) == ("failed", "no weights either")
+
+
+def test_weights_and_programs_that_differ_do_not_go_together(store, project):
+    job = add(store, project)
+    begin(store, job, "a")
+    job_claims.claim_job(store, "b")
+    with pytest.raises(shares.NotTogetherError, match=r"SHA-256 bbbbbbbb.*other workers have .aaaaaaaa"):
+        shares.lay_out(store, job.id, "b", replace(ASKED, weights="b" * 64))
+    with pytest.raises(shares.NotTogetherError, match=r"this is MaskDesk 2, and other workers run "):
+        shares.lay_out(store, job.id, "b", replace(ASKED, release="2"))
+    job_claims.leave_job(store, job.id, "a")
+    assert shares.lay_out(store, job.id, "b", replace(ASKED, weights="b" * 64)), "nobody else is at it"
+    assert jobs.job(store, job.id).weights == "b" * 64
+
+
+def test_workers_that_died_go_from_the_list_after_a_while(store):
+    for name in ("here", "gone"):
+        workers.sign_on(store, f"host:1:{name}")
+    assert workers.bury(store, "host:1:gone") == 1
+    with store.writing() as connection:
+        long_ago = datetime.now(UTC) - timedelta(seconds=workers.SHOWN_SECONDS + 60)
+        connection.execute(update(WORKER).where(WORKER.c.ended_at.is_not(None)).values(ended_at=long_ago))
+    workers.beat(store, "host:1:here")
+    with store.reading() as connection:
+        assert connection.execute(select(WORKER.c.name)).scalars().all() == ["host:1:here"]
 
 
 def test_jobs_outlive_the_store_that_asked_for_them(place):

@@ -13,7 +13,7 @@ from maskrcnn_core.projects.db.tables import CHANGEABLE, JOB, JOURNAL, METADATA,
 from maskrcnn_core.projects.exchange.coco_out import export_coco
 from maskrcnn_core.projects.new_rows import new_image
 from maskrcnn_core.projects.project_edits import rename_project
-from maskrcnn_core.projects.proposals import job_claims, jobs
+from maskrcnn_core.projects.proposals import job_claims, jobs, shares
 from maskrcnn_core.projects.proposals.worker import work_off
 from maskrcnn_core.projects.removal import (
     archive_project,
@@ -119,7 +119,8 @@ def test_jobs_of_a_deleted_project_end_and_its_worker_takes_up_others(store):
     running = job_claims.claim_job(store, "w")
     assert running.id == waiting.id
     delete(store, project)
-    assert not job_claims.go_on(store, running.id, "w"), "its worker leaves it before the next image"
+    assert shares.next_share(store, running.id, "w") == "left", "its worker leaves it before the next image"
+    job_claims.leave_job(store, running.id, "w")
     found = jobs.job(store, running.id)
     assert (found.state, found.message) == ("cancelled", "the project was deleted")
     assert job_claims.claim_job(store, "w") is None

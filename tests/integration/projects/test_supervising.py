@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from maskrcnn_core.errors import StoreError
-from maskrcnn_core.projects.proposals import job_claims, jobs
+from maskrcnn_core.projects.proposals import job_claims, jobs, workers
 from maskrcnn_core.projects.proposals.supervising import (
     FIRST_PAUSE,
     MOST_PAUSE,
@@ -18,7 +18,8 @@ from maskrcnn_core.projects.proposals.supervising import (
     TRIES,
     Supervisor,
 )
-from maskrcnn_core.projects.proposals.worker import log_file, only_worker, worker_prefix
+from maskrcnn_core.projects.proposals.worker import log_file, only_worker
+from maskrcnn_core.projects.proposals.workers import worker_prefix
 from tests.integration.projects.test_worker import (
     ON_SQLITE,
     PARENT,
@@ -27,6 +28,7 @@ from tests.integration.projects.test_worker import (
     facts,
     make_project,
     no_other_weights,
+    pid_of_worker,
     undisturbed,
     until,
     until_in_the_middle,
@@ -158,18 +160,18 @@ def test_the_job_of_a_dead_worker_is_free_at_once_and_that_it_was_lost_counts(st
     for n in range(job_claims.LOST_ALLOWED):
         assert stage.look_after(MOST_PAUSE, anew=True)
         name = worker_prefix(stage.started[-1].pid) + f"{n}"
-        assert job_claims.claim_job(store, name).worker == name
+        assert job_claims.claim_job(store, name).id == job.id
         assert not jobs.has_work(store)
         stage.fall()
         assert jobs.has_work(store)
     assert job_claims.claim_job(store, "another") is None
-    assert "workers in a row died on the same image without a message" in jobs.job(store, job.id).message
+    assert "workers in a row died without a message" in jobs.job(store, job.id).message
 
 
-def test_only_the_jobs_of_that_very_process_are_freed(store, job):
+def test_only_the_workers_of_that_very_process_are_buried(store, job):
     job_claims.claim_job(store, worker_prefix(12) + "a")
-    assert job_claims.free_jobs(store, worker_prefix(1)) == 0
-    assert job_claims.free_jobs(store, worker_prefix(12)) == 1
+    assert workers.bury(store, worker_prefix(1)) == 0
+    assert workers.bury(store, worker_prefix(12)) == 1
     assert jobs.job(store, job.id).state == "running" and jobs.has_work(store)
 
 
@@ -177,15 +179,15 @@ def test_only_the_jobs_of_that_very_process_are_freed(store, job):
 def test_while_the_database_is_away_nothing_is_forgotten(store, stage, job, monkeypatch):
     stage.look_after(0)
     job_claims.claim_job(store, worker_prefix(stage.started[-1].pid) + "a")
-    real = job_claims.free_jobs
+    real = workers.bury
 
     def refuse(*_):
         raise StoreError("away") from OperationalError("", {}, Exception("away"))
 
-    monkeypatch.setattr(job_claims, "free_jobs", refuse)
+    monkeypatch.setattr(workers, "bury", refuse)
     with pytest.raises(StoreError, match="away"):
         stage.fall()
-    monkeypatch.setattr(job_claims, "free_jobs", real)
+    monkeypatch.setattr(workers, "bury", real)
     assert stage.look_after(FIRST_PAUSE)
 
 
@@ -218,7 +220,7 @@ def test_a_killed_worker_comes_back_although_nobody_looks(place, store, undistur
         try:
             assert app.stdout.readline() == "True False\n"
             until_in_the_middle(store, job)
-            os.kill(int(jobs.job(store, job.id).worker.split(":")[1]), signal.SIGKILL)
+            os.kill(pid_of_worker(store, job), signal.SIGKILL)
             until(lambda: jobs.job(store, job.id).state == "done", "the job to be done")
         finally:
             app.kill()

@@ -8,19 +8,20 @@ import sys
 import time
 from collections import Counter
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path, PureWindowsPath
 
 import pytest
-from sqlalchemy import make_url, select
+from sqlalchemy import make_url, select, update
 from sqlalchemy.exc import OperationalError
 
 from maskrcnn_core.errors import InputError, StoreError
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace, find_place
-from maskrcnn_core.projects.db.tables import ANSWER
+from maskrcnn_core.projects.db.tables import ANSWER, WORKER
 from maskrcnn_core.projects.exchange.coco_out import export_coco
 from maskrcnn_core.projects.exchange.images_in import import_images
-from maskrcnn_core.projects.proposals import job_claims, jobs, supervising, worker
+from maskrcnn_core.projects.proposals import jobs, shares, supervising, worker
 from maskrcnn_core.projects.proposals.job_rows import JobSettings
 from maskrcnn_core.projects.proposals.supervising import ensure_worker
 from maskrcnn_core.projects.proposals.worker import StopAsked, log_file, only_worker, work_off
@@ -139,6 +140,17 @@ def working(place, tmp_path):
         one._stream.close()
 
 
+def workers_of(store):
+    """The workers that are written down, with the job that each is at."""
+    with store.reading() as connection:
+        return {row.name: row.job_id for row in connection.execute(select(WORKER))}
+
+
+def pid_of_worker(store, job):
+    (pid,) = (int(name.split(":")[1]) for name, job_id in workers_of(store).items() if job_id == job.id)
+    return pid
+
+
 def until(condition, what):
     deadline = time.monotonic() + WAIT_SECONDS
     while not condition():
@@ -165,7 +177,7 @@ def test_paused_in_the_middle_and_resumed_each_image_runs_once(place, store, tmp
         jobs.pause_job(store, job.id)
         assert first.end() == 0
     paused, before = jobs.job(store, job.id), kept_runs(store)
-    assert paused.state == "paused" and paused.worker == "" and 2 <= paused.done < 8
+    assert paused.state == "paused" and not workers_of(store) and 2 <= paused.done < 8
     assert paused.rate is not None and paused.remaining_seconds is not None
     assert len(before) == paused.done and paused.proposed == len(store.instances(project))
     jobs.resume_job(store, job.id)
@@ -189,10 +201,7 @@ def test_after_a_kill_another_worker_goes_on_and_nothing_is_doubled(place, store
         first.process.send_signal(signal.SIGKILL)
         assert first.process.wait(WAIT_SECONDS) == -signal.SIGKILL
     left, before = jobs.job(store, job.id), kept_runs(store)
-    assert left.state == "running" and left.worker != ""
-    assert not jobs.has_work(store), "nobody knows yet"
-    with store.writing() as connection:
-        connection.exec_driver_sql("UPDATE job SET beat_at = '2001-01-01 00:00:00'")
+    assert left.state == "running" and len(workers_of(store)) == 1, "it could not say goodbye"
     with working(place, tmp_path) as second:
         assert second.end() == 0
     done = jobs.job(store, job.id)
@@ -210,7 +219,7 @@ def test_a_worker_that_is_told_to_stop_puts_its_job_back(place, store, tmp_path,
         one.process.send_signal(signal.SIGINT)
         assert one.end() == 130
     left = jobs.job(store, job.id)
-    assert left.state == "waiting" and left.worker == "" and 2 <= left.done < 8
+    assert left.state == "waiting" and not workers_of(store) and 2 <= left.done < 8
     assert facts(store, project) < undisturbed
 
 
@@ -230,7 +239,7 @@ def test_the_apps_worker_ends_with_the_app_and_the_next_one_goes_on(place, store
     until(lambda: jobs.job(store, job.id).state == "waiting", "the job to be put back")
     with only_worker(place):  # which the worker was until it ended
         left = jobs.job(store, job.id)
-        assert left.worker == "" and 2 <= left.done < 8
+        assert not workers_of(store) and 2 <= left.done < 8
         said = log_file(place).read_text()
         assert "Traceback" not in said and "left after" in said
         assert work_off(store) == 1
@@ -285,17 +294,18 @@ def test_a_job_over_images_with_runs_runs_none_and_knows_no_rate(store):
 def test_a_cancelled_job_is_left_before_the_next_image_and_its_proposals_stay(store, monkeypatch):
     project = make_project(store, images=3)
     job = add(store, project)
-    write = job_claims.write_progress
+    real = shares.next_share
 
-    def cancel_after_the_first(store, before, name, progress):
-        if progress.done == 1:
-            jobs.cancel_job(store, job.id)
-        return write(store, before, name, progress)
+    def cancel_after_the_first(store, job_id, name):
+        if jobs.job(store, job_id).done == 1:
+            jobs.cancel_job(store, job_id)
+        return real(store, job_id, name)
 
-    monkeypatch.setattr(job_claims, "write_progress", cancel_after_the_first)
+    monkeypatch.setattr(shares, "next_share", cancel_after_the_first)
     work_off(store)
     found = jobs.job(store, job.id)
-    assert (found.state, found.worker, found.done) == ("cancelled", "", 1) and found.ended_at is not None
+    assert (found.state, found.done) == ("cancelled", 1) and found.ended_at is not None
+    assert not workers_of(store)
     assert found.proposed == len(store.instances(project)) > 0
     assert len(kept_runs(store)) == 1
 
@@ -431,14 +441,14 @@ def test_a_job_of_damaged_settings_fails_with_what_is_wrong(store):
 def test_an_error_in_the_program_ends_the_job_and_not_the_worker(store, monkeypatch):
     project = make_project(store, images=1)
     first, second = add(store, project), add(store, make_project(store, images=1, name="Two"))
-    real = worker.propose
+    real = worker.Proposer
 
     def fail_once(store, project_id, *rest, **options):
         if project_id == project:
             raise ZeroDivisionError("by accident")
         return real(store, project_id, *rest, **options)
 
-    monkeypatch.setattr(worker, "propose", fail_once)
+    monkeypatch.setattr(worker, "Proposer", fail_once)
     said = []
     assert work_off(store, on_event=said.append) == 2
     failed = jobs.job(store, first.id)
@@ -450,14 +460,14 @@ def test_an_error_in_the_program_ends_the_job_and_not_the_worker(store, monkeypa
 @pytest.mark.parametrize(("times", "state"), [(worker.TRIES - 1, "done"), (worker.TRIES, "failed")])
 def test_a_database_that_refuses_for_a_moment_ends_no_job(store, monkeypatch, times, state):
     job = add(store, make_project(store, images=1))
-    real, refusals = worker.propose, iter(range(times))
+    real, refusals = worker.Proposer, iter(range(times))
 
     def refuse(*arguments, **options):
         if next(refusals, None) is not None:
             raise StoreError("another program is writing") from OperationalError("", {}, Exception("locked"))
         return real(*arguments, **options)
 
-    monkeypatch.setattr(worker, "propose", refuse)
+    monkeypatch.setattr(worker, "Proposer", refuse)
     monkeypatch.setattr(worker.time, "sleep", lambda _: None)
     work_off(store)
     assert jobs.job(store, job.id).state == state
@@ -476,15 +486,20 @@ def test_a_worker_that_is_to_stop_begins_nothing(store):
 def test_a_slow_image_is_not_taken_for_a_dead_worker(store, monkeypatch):
     job = add(store, make_project(store, images=1))
     monkeypatch.setattr(worker, "BEAT_SECONDS", 0.01)
-    real = worker.propose
+    real = shares.next_share
 
-    def slow(*arguments, **options):
+    def last_seen():
+        with store.reading() as connection:
+            return connection.execute(select(WORKER.c.seen_at)).scalar_one()
+
+    def slow(*arguments):
+        share = real(*arguments)
         with store.writing() as connection:
-            connection.exec_driver_sql("UPDATE job SET beat_at = '2001-01-01 00:00:00'")
-        until(lambda: jobs.job(store, job.id).beat_at.year > 2001, "a sign of life")
-        return real(*arguments, **options)
+            connection.execute(update(WORKER).values(seen_at=datetime(2001, 1, 1, tzinfo=UTC)))
+        until(lambda: last_seen().year > 2001, "a sign of life")
+        return share
 
-    monkeypatch.setattr(worker, "propose", slow)
+    monkeypatch.setattr(shares, "next_share", slow)
     work_off(store)
     assert jobs.job(store, job.id).state == "done"
 

@@ -3,7 +3,6 @@
 import io
 import tarfile
 import zipfile
-from importlib.util import find_spec
 
 import pytest
 
@@ -15,22 +14,15 @@ from maskrcnn_core.shards.plan import read_plan
 from maskrcnn_core.shards.stores import Folder
 from tests.builders.cli import invoke
 from tests.builders.core import make_image, make_model
+from tests.builders.machines import bucket_server
 from tests.builders.shards import entries_of, make_folder, merge, plan_for, run, shards_in
-from tests.needs import lacks
 
 
 @pytest.fixture(scope="module")
 def server():
-    """The address of a store that holds nothing."""
-    if not (find_spec("moto") and find_spec("s3fs")):
-        lacks("no store to test with: install requirements-dev.txt")
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    """The variables by which a store is found that holds nothing."""
+    with bucket_server() as variables:
+        yield variables
 
 
 @pytest.fixture
@@ -38,12 +30,7 @@ def bucket(server, monkeypatch):
     """A bucket as fsspec sees it, found by the variables that a person sets."""
     import fsspec
 
-    for name, value in {
-        "AWS_ENDPOINT_URL": server,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }.items():
+    for name, value in server.items():
         monkeypatch.setenv(name, value)
     files = fsspec.filesystem("s3", skip_instance_cache=True)
     files.mkdir("desk")
