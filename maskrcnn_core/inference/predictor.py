@@ -384,6 +384,10 @@ class Predictor:
         elif self.device.type == "mps":
             torch.mps.empty_cache()
 
+    def bucket(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the key of an image of this (height, width): equal keys may share a batch."""
+        return size
+
 
 def _candidates(
     network: MaskRCNN, batch: ImageList, maps: OrderedDict[str, Tensor], images: Sequence[Pixels]
