@@ -86,12 +86,12 @@ def test_a_run_that_is_asked_to_end_tells_how_to_go_on(number, pictures, model, 
 def test_other_settings_are_refused_when_resuming(tiny, drawn, tmp_path):
     out = tmp_path / "a.json"
 
-    def interrupt(settings, predictor, on_progress):
+    def interrupt(runner, settings, run, on_progress):
         def stop(done, total, outcome):
             on_progress(done, total, outcome)
             raise KeyboardInterrupt
 
-        return run_batch(settings, predictor, stop)
+        return run_batch(runner, settings, run, stop)
 
     run_batch = cli.run_batch
     with pytest.MonkeyPatch.context() as patch:
