@@ -34,6 +34,7 @@ from benchmarks.lasso import run_lasso
 from benchmarks.many_instances import run_many_instances
 from benchmarks.opening import run_opening
 from benchmarks.people import run_people
+from benchmarks.pipeline import run_pipeline
 from benchmarks.prompts import run_prompts
 from benchmarks.report import Report
 from benchmarks.review import run_review
@@ -102,6 +103,12 @@ BENCHMARKS = (
         "On an NVIDIA GPU: the engine `cuda` beside stock",
         "What a batch takes, where the GPU's time goes, and how far what is found is from exact.",
         run_gpu,
+    ),
+    Benchmark(
+        "pipeline",
+        "Whole runs of `annotate`: images a second, and cores that are busy",
+        "Reading, network and writing go on at once, on all cores, and the files are the same.",
+        run_pipeline,
     ),
     Benchmark(
         "many_instances",

@@ -21,10 +21,13 @@ import numpy as np
 
 from benchmarks.processes import measure_apart
 from benchmarks.report import Claim, Report, megabytes, seconds
+from maskrcnn_core.batch.finding import Finding
+from maskrcnn_core.batch.running import Here
 from maskrcnn_core.dataset.annotations import ImageRecord, Instance
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.geometry.rle import Rle
 from maskrcnn_core.images.reading import SourceImage, encode_jpeg
+from maskrcnn_core.shards.entries import Reader
 from maskrcnn_core.shards.facts import RunFacts, facts_of, keep_facts
 from maskrcnn_core.shards.merge import Merger
 from maskrcnn_core.shards.plan import make_plan, read_plan
@@ -54,17 +57,17 @@ class _Simulated:
         self._random = np.random.default_rng(0)
         self.spent = 0.0
 
-    def find(
-        self, _source: SourceImage, _shown: str, image_id: int
-    ) -> tuple[tuple[Instance, ...], tuple[str, ...]]:
-        started = time.perf_counter()
-        time.sleep(self._per_image)
-        found = _instances(image_id, self._masks, self._random)
-        self.spent += time.perf_counter() - started
-        return found, ()
+    def bucket(self, size: tuple[int, int]) -> tuple[int, int]:
+        return size
 
-    def sentences(self) -> tuple[str, ...]:
-        return ()
+    def look(self, images: Sequence[SourceImage]) -> list[float]:
+        started = time.perf_counter()
+        time.sleep(self._per_image * len(images))
+        self.spent += time.perf_counter() - started
+        return [self._per_image] * len(images)
+
+    def finish(self, _source: SourceImage, _looked: float, image_id: int) -> Finding:
+        return Finding(_instances(image_id, self._masks, self._random))
 
 
 def run_shards_benchmark(quick: bool = False) -> Report:
@@ -186,7 +189,7 @@ def _run(folder: str, shard_size: int, source: str, counts: Sequence[int]) -> li
             cpu = time.process_time() - busy
             measured.append({"images": done, "seconds": spent, "cpu": cpu, "peak": _peak()})
 
-    report = run_shards(plan, finder, _SETTINGS, on_image=on_image)
+    report = run_shards(plan, Here(finder, Reader().bytes_of), _SETTINGS, on_image=on_image)
     if report.succeeded != counts[-1]:
         raise RuntimeError(f"expected {counts[-1]} images, got {report.succeeded}: {report.failed[:3]}")
     return measured
@@ -196,7 +199,7 @@ def _resume(folder: str) -> dict[str, float]:
     started = time.perf_counter()
     plan = read_plan(Folder(folder))
     assert plan is not None
-    report = run_shards(plan, _Simulated(_NETWORK), _SETTINGS)
+    report = run_shards(plan, Here(_Simulated(_NETWORK), Reader().bytes_of), _SETTINGS)
     if report.reused != plan.images:
         raise RuntimeError(f"expected {plan.images} images that are done, got {report.reused}")
     return {"images": plan.images, "seconds": time.perf_counter() - started, "peak": _peak()}

@@ -1,82 +1,161 @@
-"""What every run over many files does with one decoded image, and what it says of its settings."""
+"""What every run over many files does with decoded images, and what it says of its settings."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.dataset.annotations import Instance
-from maskrcnn_core.detection.candidates import Thresholds
-from maskrcnn_core.detection.limits import LimitTally
-from maskrcnn_core.detection.runs import Failure
+from maskrcnn_core.detection.candidates import Detections, Thresholds
+from maskrcnn_core.detection.limits import Limits, LimitTally, limits_of
+from maskrcnn_core.detection.runs import Failure, Run
 from maskrcnn_core.errors import InferenceError
 from maskrcnn_core.images.reading import SourceImage, Stretch
+from maskrcnn_core.inference.engines.spec import Engine
 from maskrcnn_core.inference.engines.table import EXACT
 from maskrcnn_core.models.choice import told_misfits
 from maskrcnn_core.models.domains import OWN
 from maskrcnn_core.models.domains.looks import Looks
+from maskrcnn_core.models.domains.rule import Guess, guess_domain
 from maskrcnn_core.models.spec import LoadedModel
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
-__all__ = ["ENGINE", "Finder", "description_of", "settings_of"]
+__all__ = [
+    "ENGINE",
+    "Finder",
+    "Finding",
+    "FindsInstances",
+    "HasModel",
+    "Tally",
+    "description_of",
+    "settings_of",
+]
 
 ENGINE = "engine"
 """The name under which a run's settings have the key of its engine."""
 
+_Looked = TypeVar("_Looked")
+
+
+class HasModel(Protocol):
+    """A model and the engine that runs it, as a predictor has them."""
+
+    @property
+    def model(self) -> LoadedModel:
+        """The model."""
+
+    @property
+    def engine(self) -> Engine:
+        """How its network is run."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found in one image.
+
+    Args:
+        instances: by descending score.
+        notes: on how they were found.
+        limits: what the limits did to it; ``None`` where nobody knows.
+        guess: what the image seems to be; ``None`` where nobody asked.
+    """
+
+    instances: tuple[Instance, ...]
+    notes: tuple[str, ...] = ()
+    limits: Limits | None = None
+    guess: Guess | None = None
+
+
+class FindsInstances(Protocol[_Looked]):
+    """What finds instances in images, in two steps that run in different threads."""
+
+    def bucket(self, size: tuple[int, int]) -> object:
+        """Return the key of an image's ``(height, width)``: images of equal keys may share a batch."""
+
+    def look(self, images: Sequence[SourceImage]) -> Sequence[_Looked | InferenceError]:
+        """Run the network over images of one bucket."""
+
+    def finish(self, source: SourceImage, looked: _Looked, image_id: int) -> Finding:
+        """Make of what the network gave what is kept."""
+
 
 class Finder:
-    """A model with its settings, and what there is to say of all images that it has looked at.
+    """A model with its settings.
 
     Args:
         predictor: the model on its device.
         thresholds: what is kept of its detections.
+    """
+
+    def __init__(self, predictor: Predictor, thresholds: Thresholds) -> None:
+        self._predictor, self._thresholds = predictor, thresholds
+        # Every image fits a person's own model.
+        self._is_guessing = OWN not in predictor.model.domains
+
+    def bucket(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the key of an image's size, as the predictor has it."""
+        return self._predictor.bucket(size)
+
+    def look(self, images: Sequence[SourceImage]) -> list[tuple[Run, Detections] | InferenceError]:
+        """Run the network over decoded images; one that fails does not touch the others."""
+        runs = self._predictor.run([image.pixels for image in images], self._thresholds)
+        return [self._looked(run, image) for run, image in zip(runs, images, strict=True)]
+
+    def _looked(self, run: Run | Failure, image: SourceImage) -> tuple[Run, Detections] | InferenceError:
+        if isinstance(run, Failure):
+            return InferenceError(run.reason)
+        try:
+            return run, self._predictor.detections(run, self._thresholds, image.pixels)
+        except InferenceError as error:
+            return error
+
+    def finish(self, source: SourceImage, looked: tuple[Run, Detections], image_id: int) -> Finding:
+        """Paste masks and make run lengths of them; say how the image fits the model and its limits."""
+        run, detections = looked
+        found = Instance.from_detections(
+            detections, self._predictor.model.label_map, image_id, self._thresholds.mask_threshold
+        )
+        guess = guess_domain(source.pixels) if self._is_guessing else None
+        return Finding(found, run.notes, limits_of(run, self._thresholds), guess)
+
+
+class Tally:
+    """What there is to say of all images of a run together.
+
+    Args:
+        model: that runs over them.
+        thresholds: what is kept of its detections.
         domain: key of the domain that was asked for; ``None`` for those that the model is for.
     """
 
-    def __init__(self, predictor: Predictor, thresholds: Thresholds, domain: str | None = None) -> None:
-        self._predictor, self._thresholds, self._domain = predictor, thresholds, domain
-        self._limits = LimitTally()
-        # Every image fits a person's own model.
-        self._looks = None if OWN in predictor.model.domains else Looks()
+    def __init__(self, model: LoadedModel, thresholds: Thresholds, domain: str | None = None) -> None:
+        self._model, self._thresholds, self._domain = model, thresholds, domain
+        self._limits, self._looks = LimitTally(), Looks()
 
-    def find(
-        self, source: SourceImage, shown: str, image_id: int
-    ) -> tuple[tuple[Instance, ...], tuple[str, ...]]:
-        """Return the instances of one image by descending score, and notes on how they were found.
+    def add(self, shown: str, limits: Limits | None, guess: Guess | None) -> None:
+        """Take note of one image; in the order of the plan.
 
         Args:
-            source: the decoded image.
             shown: what messages call it.
-            image_id: the instances'.
-
-        Raises:
-            InferenceError: if the network gives nothing usable.
+            limits, guess: of its :class:`Finding`.
         """
-        thresholds = self._thresholds
-        (run,) = self._predictor.run([source.pixels], thresholds)
-        if isinstance(run, Failure):
-            raise InferenceError(run.reason)
-        self._limits.add(one_line(shown), run, thresholds)
-        detections = self._predictor.detections(run, thresholds, source.pixels)
-        found = Instance.from_detections(
-            detections, self._predictor.model.label_map, image_id, thresholds.mask_threshold
-        )
-        if self._looks is not None:
-            self._looks.look(source.pixels)
-        return found, run.notes
+        if limits is not None:
+            self._limits.take(one_line(shown), limits, self._thresholds)
+        if guess is not None:
+            self._looks.add(guess)
 
     def sentences(self) -> tuple[str, ...]:
-        """Return what a person should know of all these images together."""
-        looks, model = self._looks, self._predictor.model
-        misfits = [] if looks is None else told_misfits(looks, model, self._domain)
-        return (*self._limits.sentences(), *misfits)
+        """Return what a person should know of these images."""
+        return (*self._limits.sentences(), *told_misfits(self._looks, self._model, self._domain))
 
 
-def settings_of(thresholds: Thresholds, stretch: Stretch, predictor: Predictor) -> dict[str, object]:
+def settings_of(thresholds: Thresholds, stretch: Stretch, run: HasModel) -> dict[str, object]:
     """Return all that decides what is found in an image, by names for people, but not the device."""
-    model = predictor.model
+    model = run.model
     return {
         "model": model.key,
         "weights (SHA-256)": model.digest,
@@ -88,13 +167,13 @@ def settings_of(thresholds: Thresholds, stretch: Stretch, predictor: Predictor) 
         "category filter": None if thresholds.labels is None else _filter_names(thresholds.labels, model),
         "stretch": stretch,
         # Left out as it was before there were others, so that older runs can be resumed.
-        **({} if predictor.engine.spec is EXACT else {ENGINE: predictor.engine.spec.key}),
+        **({} if run.engine.spec is EXACT else {ENGINE: run.engine.spec.key}),
     }
 
 
-def description_of(thresholds: Thresholds, predictor: Predictor) -> str:
+def description_of(thresholds: Thresholds, run: HasModel) -> str:
     """Return one line on where a file came from."""
-    model, engine = predictor.model, predictor.engine.description
+    model, engine = run.model, run.engine.description
     only = "" if thresholds.labels is None else f", only {', '.join(_filter_names(thresholds.labels, model))}"
     return (
         f"Made with MaskDesk by {one_line(model.title)}: score above {thresholds.score_threshold:g}, "

@@ -1,7 +1,8 @@
-"""The run over many files: one image in memory at a time, its result on the disk before the next begins.
+"""The run over many files: what was found in an image is on the disk before the next one counts.
 
 What was found goes into the journal (:mod:`maskrcnn_core.batch.resume_log`) and, as files of their own,
-into the folders that were asked for. The COCO files are written at the very end, each at once, so that
+into the folders that were asked for, in the plan's order, whoever runs the network meanwhile
+(:mod:`maskrcnn_core.batch.running`). The COCO files are written at the very end, each at once, so that
 one that is there is whole; then the journal goes. Whether a run was broken off and resumed on the way
 cannot be seen in them.
 """
@@ -9,29 +10,31 @@ cannot be seen in them.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from maskrcnn_core.batch.finding import ENGINE, Finder, description_of, settings_of
+from maskrcnn_core.batch.finding import ENGINE, Finder, HasModel, Tally, description_of, settings_of
+from maskrcnn_core.batch.image_folders import ImageFolders
 from maskrcnn_core.batch.planning import PlannedImage, plan_images
-from maskrcnn_core.batch.resume_log import Journal, header_of, journal_file, open_journal, writing
+from maskrcnn_core.batch.resume_log import (
+    FinishedImage,
+    Journal,
+    header_of,
+    journal_file,
+    open_journal,
+    writing,
+)
+from maskrcnn_core.batch.running import Here, Result, Runner, Task, bounds_for
 from maskrcnn_core.common.atomic_files import replace_file
-from maskrcnn_core.dataset.annotations import AnnotatedImage, Dataset, ImageRecord, Instance
+from maskrcnn_core.dataset.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.detection.limits import NoteTally
-from maskrcnn_core.errors import ImageError, InferenceError, InputError
-from maskrcnn_core.formats.arrays import npz_members
-from maskrcnn_core.formats.base import Export, Member, stems_of, write_folder
+from maskrcnn_core.errors import InputError
 from maskrcnn_core.formats.coco import coco_document, dump_json, least_iou, result_rows
-from maskrcnn_core.formats.pictures import (
-    label_map_members,
-    overlay_members,
-    segment_members,
-    splash_members,
-)
-from maskrcnn_core.images.reading import Stretch, one_line, pixel_limit, read_image
+from maskrcnn_core.images.reading import SourceImage, Stretch, one_line, pixel_limit, read_file
 from maskrcnn_core.inference.engines.table import EXACT
 from maskrcnn_core.models.cards import is_card
 from maskrcnn_core.models.downloads import file_sha256
@@ -39,7 +42,18 @@ from maskrcnn_core.models.downloads import file_sha256
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
-__all__ = ["BatchReport", "BatchSettings", "Failed", "Outcome", "annotate", "check_files", "engine_of_run"]
+__all__ = [
+    "BatchReport",
+    "BatchSettings",
+    "Failed",
+    "Outcome",
+    "annotate",
+    "annotate_by",
+    "bytes_of",
+    "check_files",
+    "engine_of_run",
+    "run_here",
+]
 
 
 @dataclass(frozen=True)
@@ -73,6 +87,11 @@ class BatchSettings:
     tolerance: float = 0.0
     stretch: Stretch = "auto"
     domain: str | None = None
+
+    @property
+    def folders(self) -> ImageFolders:
+        """The folders for files of each image."""
+        return ImageFolders(self.segments, self.overlays, self.masks, self.splash)
 
 
 @dataclass(frozen=True)
@@ -140,6 +159,7 @@ class BatchReport:
 
 
 OnProgress = Callable[[int, int, Outcome], None]
+_Image = tuple[ImageRecord, tuple[Instance, ...]]
 
 
 def annotate(
@@ -162,34 +182,81 @@ def annotate(
         ExportError: if something cannot be written; the run can be resumed then, as after any other
             exception.
     """
+    return annotate_by(run_here(settings, predictor), settings, predictor, on_progress, cancelled=cancelled)
+
+
+def run_here(settings: BatchSettings, predictor: Predictor) -> Runner:
+    """Return who runs a model over a run's images in this process."""
+    categories = tuple(predictor.model.label_map.categories)
+
+    def write(result: Result, source: SourceImage) -> Sequence[str]:
+        return settings.folders.write(result, source, categories)
+
+    return Here(
+        Finder(predictor, settings.thresholds),
+        bytes_of,
+        Tally(predictor.model, settings.thresholds, settings.domain),
+        stretch=settings.stretch,
+        bounds=bounds_for(predictor.batch_size),
+        write=write,
+    )
+
+
+def bytes_of(task: Task) -> bytes:
+    """Return the bytes of an image whose place is a file.
+
+    Raises:
+        ImageError: if it cannot be read.
+    """
+    return read_file(str(task.place[0]), task.shown)
+
+
+def annotate_by(
+    runner: Runner,
+    settings: BatchSettings,
+    run: HasModel,
+    on_progress: OnProgress | None = None,
+    *,
+    cancelled: Callable[[], bool] | None = None,
+) -> BatchReport:
+    """Have someone run a model over files, and write what was found.
+
+    Args:
+        runner: also writes the files of each image.
+        settings: what is to be done.
+        run: the model and its engine.
+        on_progress, cancelled: as for :func:`annotate`.
+
+    Raises:
+        InputError, ExportError: as :func:`annotate`.
+    """
     _check_outputs(settings)
     pixel_limit()  # a setting that makes no sense is told once, not with every image
     plan = plan_images(settings.files)
-    outcomes: list[Outcome] = []
     earlier = () if settings.resume else _told_of_earlier(settings)
-    finder, decoding = Finder(predictor, settings.thresholds, settings.domain), NoteTally()
-
-    def told() -> tuple[str, ...]:
-        return (*notes, *earlier, *decoding.sentences(), *finder.sentences())
-
-    images: list[tuple[ImageRecord, tuple[Instance, ...]]] = []
-    with open_journal(journal_file(settings.out), _header(settings, predictor), resume=settings.resume) as (
+    outcomes, decoding = list[Outcome](), NoteTally()
+    images: list[_Image] = []
+    with open_journal(journal_file(settings.out), _header(settings, run), resume=settings.resume) as (
         journal,
         notes,
     ):
-        for planned in plan:
-            if cancelled is not None and cancelled():
-                return _report(plan, outcomes, told())
-            turn = _Turn(settings, predictor, journal, planned, finder)
-            outcomes.append(turn.take())
-            decoding.add(one_line(planned.shown), outcomes[-1].decoding)
-            if turn.record is not None:
-                images.append((turn.record, turn.instances))
-            if on_progress is not None:
-                on_progress(len(outcomes), len(plan), outcomes[-1])
+
+        def told() -> tuple[str, ...]:
+            return (*notes, *earlier, *decoding.sentences(), *runner.sentences())
+
+        with closing(_turns(plan, journal, runner)) as turns:
+            while len(outcomes) < len(plan):
+                if cancelled is not None and cancelled():
+                    return _report(plan, outcomes, told())
+                outcome, image = next(turns)
+                outcomes.append(outcome)
+                decoding.add(one_line(outcome.file_name), outcome.decoding)
+                images += [] if image is None else [image]
+                if on_progress is not None:
+                    on_progress(len(outcomes), len(plan), outcome)
         report = _report(plan, outcomes, told())
         if images:
-            report = _write_coco(settings, predictor, images, report)
+            report = _write_coco(settings, run, images, report)
         journal.remove()
     return report
 
@@ -200,91 +267,63 @@ def engine_of_run(out: Path) -> str:
     return "" if header is None else str(header.get(ENGINE, EXACT.key))
 
 
-class _Turn:
-    """One image's turn; ``record`` stays ``None`` if it fails."""
+def _turns(
+    plan: Sequence[PlannedImage], journal: Journal, runner: Runner
+) -> Generator[tuple[Outcome, _Image | None], None, None]:
+    """Yield what became of each image, in the plan's order; what is yielded is in the journal."""
+    known = {one.id: finished for one in plan if (finished := _still(one, journal.finished)) is not None}
+    tasks = (
+        Task(one.id, one.file_name, one.shown, (str(one.path),), one.stem)
+        for one in plan
+        if one.id not in known
+    )
+    with closing(runner.results(tasks)) as results:
+        for planned in plan:
+            finished = known.get(planned.id)
+            if finished is not None:
+                task = Task(planned.id, planned.file_name, planned.shown, ())
+                found = tuple(replace(one, image_id=planned.id) for one in finished.instances)
+                result = Result(task, finished.digest, finished.size, found)
+            else:
+                result = next(results)
+                _keep(journal, planned, result)
+            yield (
+                _outcome(result, is_reused=finished is not None),
+                None if result.failed else (result.record, result.instances),
+            )
 
-    def __init__(
-        self,
-        settings: BatchSettings,
-        predictor: Predictor,
-        journal: Journal,
-        planned: PlannedImage,
-        finder: Finder,
-    ) -> None:
-        self.settings, self.predictor, self.journal, self.planned = settings, predictor, journal, planned
-        self.finder = finder
-        self.decoding: tuple[str, ...] = ()
-        self.real_path = os.path.realpath(planned.path)
-        self.record: ImageRecord | None = None
-        self.instances: tuple[Instance, ...] = ()
 
-    def take(self) -> Outcome:
-        """Take the result from the run's log if it is there, else run the network."""
-        if self._reuse():
-            return self._outcome(is_reused=True)
-        try:
-            notes = self._run()
-        except (ImageError, InferenceError) as error:
-            # Messages begin with the file's own name; people tell files apart by the name with folders.
-            reason = str(error).removeprefix(f"{one_line(self.planned.shown)}: ")
-            self.journal.add_failed(self.real_path, reason)
-            return Outcome(self.planned.shown, "failed", reason=reason)
-        return self._outcome(notes=notes)
+def _still(planned: PlannedImage, finished: Mapping[str, FinishedImage]) -> FinishedImage | None:
+    """Return what the journal has of an image, if its file is the same."""
+    found = finished.get(os.path.realpath(planned.path))
+    try:
+        return found if found is not None and file_sha256(planned.path) == found.digest else None
+    except OSError:
+        return None  # its turn will say why
 
-    def _reuse(self) -> bool:
-        finished = self.journal.finished.get(self.real_path)
-        if finished is None:
-            return False
-        try:
-            if file_sha256(self.planned.path) != finished.digest:
-                return False  # the file was changed since
-        except OSError:
-            return False  # its turn will say why
-        self._keep(finished.digest, finished.size, finished.instances)
-        return True
 
-    def _run(self) -> tuple[str, ...]:
-        source = read_image(self.planned.path, name=self.planned.shown, stretch=self.settings.stretch)
-        self.decoding = source.notes
-        found, notes = self.finder.find(source, self.planned.shown, self.planned.id)
-        record = self._keep(source.digest, source.size, found)
-        written = self._write_folders(AnnotatedImage(record, self.instances, lambda: source.pixels))
+def _keep(journal: Journal, planned: PlannedImage, result: Result) -> None:
+    path = os.path.realpath(planned.path)
+    if result.failed:
+        journal.add_failed(path, result.failed)
+    else:
         # Only now: an image that is in the journal has all its files.
-        self.journal.add_finished(self.real_path, source.digest, source.size, found)
-        return (*notes, *written)
+        journal.add_finished(path, result.digest, result.size, result.instances)
 
-    def _keep(self, digest: str, size: tuple[int, int], found: Sequence[Instance]) -> ImageRecord:
-        height, width = size
-        record = ImageRecord(self.planned.id, self.planned.file_name, width, height, digest)
-        self.record = record
-        self.instances = tuple(replace(i, image_id=record.id) for i in found)
-        return record
 
-    def _write_folders(self, image: AnnotatedImage) -> list[str]:
-        """Write an image's files, and give the formats' notes on them."""
-        notes: list[str] = []
-        export = Export((image,), self.predictor.model.label_map.categories)
-        settings = self.settings
-        for folder, formats in (
-            (settings.segments, (segment_members,)),
-            (settings.overlays, (overlay_members,)),
-            (settings.masks, (npz_members, label_map_members)),
-            (settings.splash, (splash_members,)),
-        ):
-            for members in formats if folder is not None else ():
-                with writing(Path(folder or "")):
-                    notes += write_folder(self._renamed(export, members(export)), Path(folder or ""))
-        return notes
-
-    def _renamed(self, export: Export, members: Iterator[Member]) -> Iterator[Member]:
-        """Rename a member whose name another folder's image has: a format sees only one image."""
-        (own,) = stems_of(export.images)
-        for member in members:
-            yield replace(member, name=self.planned.stem + member.name.removeprefix(own))
-
-    def _outcome(self, *, notes: tuple[str, ...] = (), is_reused: bool = False) -> Outcome:
-        status: Literal["annotated", "empty"] = "annotated" if self.instances else "empty"
-        return Outcome(self.planned.shown, status, len(self.instances), "", notes, is_reused, self.decoding)
+def _outcome(result: Result, *, is_reused: bool) -> Outcome:
+    if result.failed:
+        return Outcome(result.task.shown, "failed", reason=result.failed)
+    status: Literal["annotated", "empty"] = "annotated" if result.instances else "empty"
+    return Outcome(
+        result.task.shown,
+        status,
+        len(result.instances),
+        "",
+        result.notes,
+        is_reused,
+        result.decoding,
+    )
 
 
 def _check_outputs(settings: BatchSettings) -> None:
@@ -342,13 +381,13 @@ def _told_of_earlier(settings: BatchSettings) -> tuple[str, ...]:
     )
 
 
-def _header(settings: BatchSettings, predictor: Predictor) -> dict[str, object]:
+def _header(settings: BatchSettings, run: HasModel) -> dict[str, object]:
     """Return all that decides the results, but not the device and the files, which may grow meanwhile."""
 
     def place(path: Path | None) -> str | None:
         return None if path is None else os.path.realpath(path)
 
-    return settings_of(settings.thresholds, settings.stretch, predictor) | {
+    return settings_of(settings.thresholds, settings.stretch, run) | {
         "segments folder": place(settings.segments),
         "overlays folder": place(settings.overlays),
         "masks folder": place(settings.masks),
@@ -370,17 +409,17 @@ def _report(plan: Sequence[PlannedImage], outcomes: Sequence[Outcome], notes: Se
 
 def _write_coco(
     settings: BatchSettings,
-    predictor: Predictor,
-    images: Sequence[tuple[ImageRecord, tuple[Instance, ...]]],
+    run: HasModel,
+    images: Sequence[_Image],
     report: BatchReport,
 ) -> BatchReport:
-    model = predictor.model
+    model = run.model
     dataset = Dataset(
         tuple(record for record, _ in images),
         model.label_map.categories,
         tuple(instance for _, instances in images for instance in instances),
     )
-    description = description_of(settings.thresholds, predictor)
+    description = description_of(settings.thresholds, run)
     data = dump_json(coco_document(dataset, description, settings.tolerance))
     iou = least_iou(data, dataset.instances, exact=settings.tolerance == 0)
     files = [(settings.out, data)]

@@ -9,21 +9,26 @@ they could contain a terminal's control characters.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import Annotated, TypeVar
 
 import typer
 
 from maskrcnn_core.batch import BatchReport, BatchSettings, Outcome, find_files, journal_file
-from maskrcnn_core.batch import annotate as run_batch
-from maskrcnn_core.batch.run import engine_of_run
+from maskrcnn_core.batch.finding import HasModel
+from maskrcnn_core.batch.run import annotate_by as run_batch
+from maskrcnn_core.batch.run import bytes_of, engine_of_run
+from maskrcnn_core.batch.running import Runner
+from maskrcnn_core.batch.sharing import check_sharing
+from maskrcnn_core.batch.workers import MODULE
 from maskrcnn_core.cli import project
 from maskrcnn_core.cli.console import load_named_model, load_row, thresholds_of
-from maskrcnn_core.cli.engines import chosen_engine, list_engines
+from maskrcnn_core.cli.engines import list_engines
 from maskrcnn_core.cli.evaluate import evaluate
 from maskrcnn_core.cli.explain import explain
 from maskrcnn_core.cli.inspect_data import inspect_data
 from maskrcnn_core.cli.options import (
     MODEL_KEYS,
+    BatchSizeOption,
     CustomNamesOption,
     DeviceOption,
     DomainOption,
@@ -36,7 +41,9 @@ from maskrcnn_core.cli.options import (
     QuietOption,
     ScoreThresholdOption,
     StretchOption,
+    WorkersOption,
 )
+from maskrcnn_core.cli.running import How, What, at_work
 from maskrcnn_core.cli.scenes import draw_scenes
 from maskrcnn_core.cli.service import serve
 from maskrcnn_core.cli.serving import PASSES_ON, serve_app
@@ -57,10 +64,6 @@ from maskrcnn_core.models.summary import summarise
 from maskrcnn_core.models.trained import add_trained_model
 from maskrcnn_core.models.weights_files import weights_file
 from maskrcnn_core.shards.stores import is_address
-
-if TYPE_CHECKING:
-    from maskrcnn_core.inference.engines.spec import Engine
-    from maskrcnn_core.inference.predictor import Predictor
 
 __all__ = ["app"]
 
@@ -120,6 +123,8 @@ def annotate(
     ] = 0.0,
     device: DeviceOption = "auto",
     engine: EngineOption = AUTO,
+    workers: WorkersOption = AUTO,
+    batch_size: BatchSizeOption = None,
     stretch: StretchOption = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
     shards: Annotated[
@@ -151,6 +156,7 @@ def annotate(
             raise InputError(f"--simplify: expected 0 to {MAX_TOLERANCE:g} pixels, got {simplify}")
         outputs = [folder for folder in (segments, overlays, masks, splash) if folder is not None]
         _check_sharding(paths, shards, column, outputs)
+        check_sharing(workers, batch_size)
         if shards is not None:
             job = ShardsJob(
                 paths,
@@ -169,8 +175,8 @@ def annotate(
             loaded = load_named_model(model, names, download=download, quiet=quiet, domain=domain)
             thresholds = limits_for(loaded)
             key = begun if begun and engine == AUTO else engine
-            made = chosen_engine(loaded, device, key, count=plan.images, quiet=quiet)
-            annotate_in_shards(job, plan, _predictor(loaded, device, made), thresholds, quiet=quiet)
+            how = How(model, names, device, key, workers, batch_size, quiet)
+            annotate_in_shards(job, plan, loaded, thresholds, how)
             return
         others = PassedOver()
         files = find_files(paths, outputs=outputs, others=others)
@@ -194,8 +200,10 @@ def annotate(
         )
         if resume and engine == AUTO:  # what was begun goes on as it was
             engine = engine_of_run(out) or engine
-        made = chosen_engine(loaded, device, engine, count=len(files), quiet=quiet)
-        report = _annotate_with_bar(settings, _predictor(loaded, device, made), quiet=quiet)
+        how = How(model, names, device, engine, workers, batch_size, quiet)
+        what = What(len(files), thresholds, bytes_of, MODULE, stretch, domain, settings.folders)
+        with at_work(loaded, how, what) as (runner, run):
+            report = _annotate_with_bar(runner, settings, run, quiet=quiet)
     for note in report.notes:
         tell(note)
     typer.echo(_summary_line(report))
@@ -213,12 +221,6 @@ def _check_sharding(paths: list[str], shards: str | None, column: str | None, ou
     if shards is None and (column is not None or any(is_address(path) for path in paths)):
         what = "--column" if column is not None else "an address"
         raise InputError(f"{what}: expected a folder for shards with it, got none; name one with --shards")
-
-
-def _predictor(loaded: LoadedModel, device: str, engine: Engine) -> Predictor:
-    from maskrcnn_core.inference.predictor import Predictor  # imports torch: help and refusals do without
-
-    return Predictor(loaded, device, engine=engine)
 
 
 app.command("merge")(merge_shards)
@@ -240,7 +242,7 @@ def _listed(categories: str) -> list[str]:
     return listed
 
 
-def _annotate_with_bar(settings: BatchSettings, predictor: Predictor, *, quiet: bool) -> BatchReport:
+def _annotate_with_bar(runner: Runner, settings: BatchSettings, run: HasModel, *, quiet: bool) -> BatchReport:
     with bar_of(total=len(settings.files), unit="image", quiet=quiet) as bar:
 
         def on_progress(_done: int, _total: int, outcome: Outcome) -> None:
@@ -253,7 +255,7 @@ def _annotate_with_bar(settings: BatchSettings, predictor: Predictor, *, quiet: 
                 tell(f"{one_line(outcome.file_name)}: {outcome.reason}")
 
         try:
-            return run_batch(settings, predictor, on_progress)
+            return run_batch(runner, settings, run, on_progress)
         except KeyboardInterrupt:
             bar.close()
             if journal_file(settings.out).exists():

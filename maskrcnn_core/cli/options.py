@@ -21,6 +21,7 @@ from maskrcnn_core.models.domains import DOMAINS
 
 __all__ = [
     "MODEL_KEYS",
+    "BatchSizeOption",
     "CustomNamesOption",
     "DeviceOption",
     "DomainOption",
@@ -35,6 +36,7 @@ __all__ = [
     "ScoreThresholdOption",
     "StretchOption",
     "WhoOption",
+    "WorkersOption",
     "grouped",
     "name_for_journal",
     "parts_of",
@@ -87,6 +89,20 @@ EngineOption = Annotated[
     typer.Option(
         help=f"How the network is run: {', '.join(spec.key for spec in ENGINES)}, or {AUTO}, the fastest "
         "that many images are worth and that finds the same; 'engines' lists them."
+    ),
+]
+WorkersOption = Annotated[
+    str,
+    typer.Option(
+        help="Processes that run the network: auto (one for each GPU; on the CPU one for each core, if there "
+        "are images enough), or a number. The files are the same."
+    ),
+]
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        help="On a GPU: how many images of like size go through the network together. [default: 8, 1 on the "
+        "CPU]"
     ),
 ]
 StretchOption = Annotated[

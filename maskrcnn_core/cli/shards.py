@@ -6,13 +6,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from maskrcnn_core.batch.finding import ENGINE, Finder, description_of, settings_of
+from maskrcnn_core.batch.finding import ENGINE, description_of, settings_of
 from maskrcnn_core.batch.run import check_files
+from maskrcnn_core.batch.running import Runner
 from maskrcnn_core.cli.options import QuietOption
+from maskrcnn_core.cli.running import How, What, at_work
 from maskrcnn_core.common.atomic_files import scratch_folder
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.common.terminal import bar_of, errors_told, shown_on, tell
@@ -21,6 +23,8 @@ from maskrcnn_core.errors import InputError
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.images.reading import Stretch, one_line
 from maskrcnn_core.inference.engines.table import EXACT
+from maskrcnn_core.models.spec import LoadedModel
+from maskrcnn_core.shards.entries import Reader
 from maskrcnn_core.shards.facts import RunFacts, facts_of, keep_facts
 from maskrcnn_core.shards.merge import Merged, Merger
 from maskrcnn_core.shards.plan import Plan, make_plan, read_plan
@@ -29,10 +33,10 @@ from maskrcnn_core.shards.shard_files import ShardImage
 from maskrcnn_core.shards.sources import Sources
 from maskrcnn_core.shards.stores import Folder, is_address, last_part, put_file
 
-if TYPE_CHECKING:
-    from maskrcnn_core.inference.predictor import Predictor
-
 __all__ = ["ShardsJob", "annotate_in_shards", "merge_shards", "planned"]
+
+MODULE = "maskrcnn_core.shards.worker"
+"""Of processes that read images by their entries."""
 
 
 @dataclass(frozen=True)
@@ -107,23 +111,26 @@ def planned(job: ShardsJob) -> tuple[Plan, str]:
 def annotate_in_shards(
     job: ShardsJob,
     plan: Plan,
-    predictor: Predictor,
+    loaded: LoadedModel,
     thresholds: Thresholds,
-    *,
-    quiet: bool,
+    how: How,
 ) -> None:
     """Annotate what is left of a plan, and join the shards."""
-    model = predictor.model
-    facts = RunFacts(
-        settings_of(thresholds, job.stretch, predictor),
-        tuple(model.label_map.categories),
-        description_of(thresholds, predictor),
-    )
-    facts = keep_facts(plan.folder, facts)
     for reason in plan.reasons:
         tell(f"refused: {reason}")
-    finder = Finder(predictor, thresholds, job.domain)
-    report = _run_with_bar(job, plan, finder, facts, quiet=quiet)
+    reader = Reader()
+    try:
+        what = What(plan.images, thresholds, reader.bytes_of, MODULE, job.stretch, job.domain)
+        with at_work(loaded, how, what) as (runner, run):
+            facts = RunFacts(
+                settings_of(thresholds, job.stretch, run),
+                tuple(loaded.label_map.categories),
+                description_of(thresholds, run),
+            )
+            facts = keep_facts(plan.folder, facts)
+            report = _run_with_bar(plan, runner, facts, quiet=how.quiet)
+    finally:
+        reader.close()
     for note in report.notes:
         tell(note)
     typer.echo(_run_line(plan, report))
@@ -131,7 +138,7 @@ def annotate_in_shards(
         tell("no image was annotated; nothing was merged")
         raise typer.Exit(1)
     if job.is_merged:
-        _merge(plan, facts, job.out, job.results, job.tolerance, quiet=quiet)
+        _merge(plan, facts, job.out, job.results, job.tolerance, quiet=how.quiet)
 
 
 def merge_shards(
@@ -188,9 +195,7 @@ def _check_outputs(folder: Folder, out: Path, results: Path | None) -> None:
     check_files(files)
 
 
-def _run_with_bar(
-    job: ShardsJob, plan: Plan, finder: Finder, facts: RunFacts, *, quiet: bool
-) -> ShardsReport:
+def _run_with_bar(plan: Plan, runner: Runner, facts: RunFacts, *, quiet: bool) -> ShardsReport:
     with bar_of(total=plan.images, unit="image", quiet=quiet) as bar:
 
         def on_image(count: int, image: ShardImage | None) -> None:
@@ -205,7 +210,7 @@ def _run_with_bar(
                 tell(f"{one_line(image.file_name)}: {image.failed}")
 
         try:
-            return run_shards(plan, finder, facts.settings, stretch=job.stretch, on_image=on_image)
+            return run_shards(plan, runner, facts.settings, on_image=on_image)
         except KeyboardInterrupt:
             bar.close()
             tell(

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.detection.runs import Run
 
-__all__ = ["LimitTally", "NoteTally", "limit_note", "resolution_note"]
+__all__ = ["LimitTally", "Limits", "NoteTally", "limit_note", "limits_of", "resolution_note"]
 
 _SMALLEST = 8
 """Pixels of the network's input that an object needs: two cells of the finest feature map, of stride 4."""
@@ -54,6 +54,23 @@ def _scale(run: Run) -> float:
     return max(height / full_height, width / full_width)
 
 
+class Limits(NamedTuple):
+    """What the limits did to one image.
+
+    Args:
+        left_out: detections that pass the thresholds and exceed their limit.
+        scale: at which the network saw the image.
+    """
+
+    left_out: int
+    scale: float
+
+
+def limits_of(run: Run, thresholds: Thresholds) -> Limits:
+    """Return what the limits did to an image."""
+    return Limits(run.candidates.beyond_limit(thresholds), _scale(run))
+
+
 class LimitTally:
     """A count of what the limits did to many images, with a sentence for each limit."""
 
@@ -71,13 +88,16 @@ class LimitTally:
             run: what the network left behind.
             thresholds: what was kept of it.
         """
-        left_out = run.candidates.beyond_limit(thresholds)
-        self._limited += left_out > 0
-        self._left_out += left_out
+        self.take(name, limits_of(run, thresholds), thresholds)
+
+    def take(self, name: str, limits: Limits, thresholds: Thresholds) -> None:
+        """Take note of what :func:`limits_of` said of an image."""
+        self._limited += limits.left_out > 0
+        self._left_out += limits.left_out
         self._limit = thresholds.max_detections
-        if _scale(run) <= _MUCH_SMALLER:
+        if limits.scale <= _MUCH_SMALLER:
             self._small += 1
-            self._smallest = min(self._smallest, (_scale(run), name))
+            self._smallest = min(self._smallest, (limits.scale, name))
 
     def merge(self, other: LimitTally) -> None:
         """Take note of what another tally has counted, of other images with the same limit."""

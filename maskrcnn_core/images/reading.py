@@ -53,6 +53,7 @@ __all__ = [
     "image_size",
     "one_line",
     "pixel_limit",
+    "read_file",
     "read_image",
     "thumbnail_jpeg",
 ]
@@ -155,8 +156,20 @@ def read_image(
         ImageError: if there is no such file, it cannot be read, it is larger than
             :data:`MAX_FILE_BYTES`, or :func:`decode_image` refuses its content.
     """
-    path = Path(path)
-    name = path.name if name is None else name
+    name = Path(path).name if name is None else name
+    return decode_image(read_file(path, name), name, max_pixels=max_pixels, stretch=stretch)
+
+
+def read_file(path: str | Path, name: str) -> bytes:
+    """Return the bytes of an image file on disk, as long as :func:`read_image` takes.
+
+    Args:
+        path: the file.
+        name: what messages call it.
+
+    Raises:
+        ImageError: if there is no such file, it cannot be read, or is larger than :data:`MAX_FILE_BYTES`.
+    """
     shown = one_line(name)
     try:
         with open(path, "rb", opener=_open_at_once) as file:
@@ -168,7 +181,7 @@ def read_image(
                     f"{shown}: expected a file of at most {MAX_FILE_BYTES / 2**30:g} GiB, "
                     f"got {facts.st_size / 2**30:.1f} GiB; save it smaller or compressed"
                 )
-            data = file.read(facts.st_size + 1)  # it asks for all of that memory before it reads
+            return file.read(facts.st_size + 1)  # it asks for all of that memory before it reads
     except IsADirectoryError as error:
         raise ImageError(f"{shown}: expected an image file, got a folder; name the files in it") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
@@ -176,7 +189,6 @@ def read_image(
         raise ImageError(
             f"{shown}: cannot read this file ({one_line(reason)}); check that it exists and may be read"
         ) from error
-    return decode_image(data, name, max_pixels=max_pixels, stretch=stretch)
 
 
 def _open_at_once(path: str, flags: int) -> int:

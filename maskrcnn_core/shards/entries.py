@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal
 
+from maskrcnn_core.batch.running import Task
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import ArchiveError, ImageError, InputError
 from maskrcnn_core.images.archives import ZipImages, ZipLimits
-from maskrcnn_core.images.reading import MAX_FILE_BYTES, SourceImage, Stretch, decode_image, read_image
+from maskrcnn_core.images.reading import MAX_FILE_BYTES, read_file
 from maskrcnn_core.shards.stores import file_system, is_address, open_input
 
 __all__ = ["LIMITS", "Entry", "Kind", "Reader"]
@@ -70,26 +71,25 @@ class Entry:
 
 
 class Reader:
-    """Reads images by their entries, from several threads; a few archives stay open meanwhile.
+    """Reads images' files by their entries, from several threads; a few archives stay open meanwhile."""
 
-    Args:
-        stretch: whether deep images that use little of their range are stretched.
-    """
-
-    def __init__(self, stretch: Stretch = "auto") -> None:
-        self._stretch: Stretch = stretch
+    def __init__(self) -> None:
         self._guard = threading.Lock()
         self._open: OrderedDict[str, ZipImages | BinaryIO] = OrderedDict()
 
-    def read(self, entry: Entry) -> SourceImage:
-        """Return an image decoded.
+    def data_of(self, entry: Entry) -> bytes:
+        """Return the bytes of an image's file.
 
         Raises:
-            ImageError: if it cannot be read, or is refused.
+            ImageError: if it cannot be read.
         """
         if entry.kind == "file" and not is_address(entry.place):
-            return read_image(Path(entry.place), name=entry.shown, stretch=self._stretch)
-        return decode_image(self._bytes(entry), entry.shown, stretch=self._stretch)
+            return read_file(Path(entry.place), entry.shown)
+        return self._bytes(entry)
+
+    def bytes_of(self, task: Task) -> bytes:
+        """Return the bytes of a task whose place is an entry's row; otherwise as :meth:`data_of`."""
+        return self.data_of(Entry.of_row(list(task.place)))
 
     def close(self) -> None:
         """Close what is open."""

@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from filelock import FileLock, Timeout
 
 from maskrcnn_core.batch.resume_log import Header, writing
+from maskrcnn_core.batch.running import Runner, Task
 from maskrcnn_core.common.one_line import one_line
-from maskrcnn_core.dataset.annotations import ImageRecord, Instance
 from maskrcnn_core.detection.limits import NoteTally
-from maskrcnn_core.errors import ImageError, InferenceError, InputError
-from maskrcnn_core.images.reading import SourceImage, Stretch, pixel_limit
-from maskrcnn_core.shards.ahead import ahead
-from maskrcnn_core.shards.entries import Entry, Reader
+from maskrcnn_core.errors import InputError
+from maskrcnn_core.images.reading import pixel_limit
 from maskrcnn_core.shards.plan import Plan, PlannedShard
 from maskrcnn_core.shards.shard_files import Counts, ShardImage, ShardWriter, marker_of
 
-__all__ = ["FindsInstances", "ShardsReport", "run_shards"]
+__all__ = ["ShardsReport", "run_shards"]
 
 _TOLD = 20
-
-
-class FindsInstances(Protocol):
-    """What finds instances in images: :class:`~maskrcnn_core.batch.finding.Finder`."""
-
-    def find(
-        self, source: SourceImage, shown: str, image_id: int
-    ) -> tuple[tuple[Instance, ...], tuple[str, ...]]:
-        """Return instances, and notes on how they were found."""
-
-    def sentences(self) -> tuple[str, ...]:
-        """Return what there is to say of all images together."""
 
 
 @dataclass
@@ -68,10 +53,9 @@ OnImage = Callable[[int, ShardImage | None], None]
 
 def run_shards(
     plan: Plan,
-    finder: FindsInstances,
+    runner: Runner,
     settings: Header,
     *,
-    stretch: Stretch = "auto",
     on_image: OnImage | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> ShardsReport:
@@ -82,9 +66,9 @@ def run_shards(
 
     Args:
         plan: what there is to do.
-        finder: a model with its settings.
+        runner: runs a model over images whose places are rows of entries, and finds files by
+            :class:`~maskrcnn_core.shards.entries.Reader`.
         settings: all that decides the results; shards with others are refused.
-        stretch: whether deep images that use little of their range are stretched.
         on_image: called after each image with 1 and what became of it, or with the size of a shard that was
             whole and ``None``.
         cancelled: asked before each image; True ends the run, which can be resumed then.
@@ -95,7 +79,6 @@ def run_shards(
     """
     pixel_limit()  # a setting that makes no sense is told once, not with every image
     report, decoding = ShardsReport(plan.images), NoteTally()
-    reader = Reader(stretch)
     try:
         with _alone(plan):
             for number in range(len(plan)):
@@ -107,43 +90,35 @@ def run_shards(
                         on_image(marker.counts.images, None)
                 else:
                     writer = ShardWriter(plan.folder, planned, settings)
-                    for image in _images(planned, reader, finder, decoding):
-                        if cancelled is not None and cancelled():
-                            return report
-                        writer.add(image)
-                        _tell(report, image, on_image)
+                    with closing(_images(planned, runner, decoding)) as images:
+                        for image in images:
+                            if cancelled is not None and cancelled():
+                                return report
+                            writer.add(image)
+                            _tell(report, image, on_image)
                     marker = writer.write()
                 report.counts += marker.counts
             report.is_whole = True
     finally:
-        reader.close()
-        report.notes = (*decoding.sentences(), *finder.sentences())
+        report.notes = (*decoding.sentences(), *runner.sentences())
     return report
 
 
-def _images(
-    planned: PlannedShard, reader: Reader, finder: FindsInstances, decoding: NoteTally
-) -> Iterator[ShardImage]:
-    def load(one: tuple[int, Entry]) -> SourceImage:
-        return reader.read(one[1])
-
-    for (id_, entry), source in ahead(planned.images, load):
-        yield _image(id_, entry, source, finder, decoding)
-
-
-def _image(
-    id_: int, entry: Entry, source: Callable[[], SourceImage], finder: FindsInstances, decoding: NoteTally
-) -> ShardImage:
-    try:
-        image = source()
-        found, notes = finder.find(image, entry.shown, id_)
-    except (ImageError, InferenceError) as error:
-        reason = str(error).removeprefix(f"{one_line(entry.shown)}: ")
-        return ShardImage(id_, entry.file_name, failed=reason)
-    decoding.add(one_line(entry.shown), image.notes)
-    height, width = image.size
-    record = ImageRecord(id_, entry.file_name, width, height, image.digest)
-    return ShardImage(id_, entry.file_name, record, found, notes=notes)
+def _images(planned: PlannedShard, runner: Runner, decoding: NoteTally) -> Generator[ShardImage, None, None]:
+    tasks = (Task(id_, entry.file_name, entry.shown, tuple(entry.row())) for id_, entry in planned.images)
+    with closing(runner.results(tasks)) as results:
+        for result in results:
+            decoding.add(one_line(result.task.shown), result.decoding)
+            if result.failed:
+                yield ShardImage(result.task.id, result.task.file_name, failed=result.failed)
+            else:
+                yield ShardImage(
+                    result.task.id,
+                    result.task.file_name,
+                    result.record,
+                    result.instances,
+                    notes=result.notes,
+                )
 
 
 def _tell(report: ShardsReport, image: ShardImage, on_image: OnImage | None) -> None:

@@ -34,6 +34,8 @@ def draw_engines(predictor: Predictor) -> None:
         "An engine is a way to run the network. Pages run it exactly as torchvision does; a run over a "
         "project may take a faster engine, if that finds the same in samples of what the model is for."
     )
+    device = "the CPU" if predictor.device.type == "cpu" else f"the GPU {predictor.device}"
+    st.caption(f"Pages run networks on {device}. Everybody who has them open shares it, and runs take turns.")
     place = st.container()
     kind = predictor.device.type
     found = standings(predictor.model.digest, kind)

@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from maskrcnn_core.batch.finding import Finding
+from maskrcnn_core.batch.running import Here
 from maskrcnn_core.dataset.annotations import Instance
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.errors import InferenceError
 from maskrcnn_core.geometry.rle import Rle
 from maskrcnn_core.images.archives import Refusal
 from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.shards.entries import Reader
 from maskrcnn_core.shards.facts import RunFacts, keep_facts
 from maskrcnn_core.shards.merge import Merger
 from maskrcnn_core.shards.plan import make_plan, read_plan
@@ -35,12 +38,21 @@ class SimulatedFinder:
         self.stops_after = stops_after
         self.seen = []
 
-    def find(self, source, shown, image_id):
+    def bucket(self, size):
+        return size
+
+    def look(self, images):
+        return [self._looked(image) for image in images]
+
+    def _looked(self, source):
         if len(self.seen) == self.stops_after:
             threading.Event().wait()
-        self.seen.append(shown)
+        self.seen.append(source.name)
         if tuple(source.pixels[0, 0]) == (255, 0, 0):
-            raise InferenceError("the network gave NaN")
+            return InferenceError("the network gave NaN")
+        return source.digest
+
+    def finish(self, source, looked, image_id):
         generator = np.random.default_rng(int(source.digest[:8], 16))
         found = []
         for number in range(generator.integers(0, 4)):
@@ -52,10 +64,7 @@ class SimulatedFinder:
             box = (x + 0.25, float(y), x + 9.0, y + 8.125)
             category = CATEGORIES[int(generator.integers(0, 2))].id
             found.append(Instance(image_id, category, Rle.from_mask(mask), 0.9 - number / 7, box))
-        return tuple(found), ()
-
-    def sentences(self):
-        return ()
+        return Finding(tuple(found))
 
 
 def png(seed=0, height=24, width=32, *, is_red=False):
@@ -89,7 +98,11 @@ def entries_of(*named, column=None):
 
 def run(plan, finder=None, settings=SETTINGS, **options):
     keep_facts(plan.folder, RunFacts(settings, CATEGORIES, "drawn"))
-    return run_shards(plan, finder or SimulatedFinder(), settings, **options)
+    reader = Reader()
+    try:
+        return run_shards(plan, Here(finder or SimulatedFinder(), reader.bytes_of), settings, **options)
+    finally:
+        reader.close()
 
 
 def merge(plan, out: Path, results=None, **options):

@@ -5,6 +5,7 @@ import re
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 
 from maskrcnn_core.batch import journal_file
@@ -43,7 +44,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.parametrize("more", [[], ["--quiet"]], ids=["with a bar", "quiet"])
+@pytest.mark.parametrize(
+    "more", [[], ["--quiet"], ["--workers", "2"]], ids=["with a bar", "quiet", "two workers"]
+)
 def test_a_killed_run_resumed_ends_byte_for_byte_as_an_undisturbed_one(
     pictures, model, undisturbed, tmp_path, more
 ):
@@ -52,9 +55,12 @@ def test_a_killed_run_resumed_ends_byte_for_byte_as_an_undisturbed_one(
     journal = journal_file(tmp_path / "a.json")
     process = start(*arguments)
     wait_for_images(process, journal, 2)
+    workers = psutil.Process(process.pid).children()
+    assert len(workers) == (2 if "--workers" in more else 0)
     process.kill()
     process.communicate()
     assert process.returncode == -signal.SIGKILL
+    assert not psutil.wait_procs(workers, timeout=60)[1], "they end with the one that started them"
     assert not (tmp_path / "a.json").exists() and not (tmp_path / "r.json").exists()
     with journal.open("ab") as file:  # and once more in the middle of a line
         file.write(b'{"path":"')
@@ -66,9 +72,13 @@ def test_a_killed_run_resumed_ends_byte_for_byte_as_an_undisturbed_one(
     assert set(left) - set(undisturbed) <= {".a.json.journal.lock"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_run_that_is_asked_to_end_tells_how_to_go_on(number, pictures, model, undisturbed, tmp_path):
-    arguments = ["annotate", pictures, *outputs(tmp_path), *model]
+@pytest.mark.parametrize(
+    ("number", "more"),
+    [(signal.SIGINT, []), (signal.SIGTERM, []), (signal.SIGINT, ["--workers", "2"])],
+    ids=["SIGINT", "SIGTERM", "SIGINT to two workers"],
+)
+def test_a_run_that_is_asked_to_end_tells_how_to_go_on(number, more, pictures, model, undisturbed, tmp_path):
+    arguments = ["annotate", pictures, *outputs(tmp_path), *model, *more]
     # Tests that a shell has put into the background ignore SIGINT, and hand that down.
     process = start(*arguments, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     wait_for_images(process, journal_file(tmp_path / "a.json"), 1)
@@ -86,12 +96,12 @@ def test_a_run_that_is_asked_to_end_tells_how_to_go_on(number, pictures, model, 
 def test_other_settings_are_refused_when_resuming(tiny, drawn, tmp_path):
     out = tmp_path / "a.json"
 
-    def interrupt(settings, predictor, on_progress):
+    def interrupt(runner, settings, run, on_progress):
         def stop(done, total, outcome):
             on_progress(done, total, outcome)
             raise KeyboardInterrupt
 
-        return run_batch(settings, predictor, stop)
+        return run_batch(runner, settings, run, stop)
 
     run_batch = cli.run_batch
     with pytest.MonkeyPatch.context() as patch:

@@ -32,6 +32,8 @@ VALUES = {
         "--device": "cpu",
         "--stretch": "off",
         "--engine": "folded",
+        "--workers": "1",
+        "--batch-size": "1",
         "--shards": LEFT_OUT,  # refuses most others: test_annotate_shards.py
         "--shard-size": LEFT_OUT,
         "--column": LEFT_OUT,

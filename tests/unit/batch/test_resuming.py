@@ -37,7 +37,7 @@ def test_a_disk_that_is_full_stops_the_run_and_it_can_be_resumed(folder, tmp_pat
     def full(members, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("maskrcnn_core.batch.run.write_folder", full)
+    monkeypatch.setattr("maskrcnn_core.batch.image_folders.write_folder", full)
     with pytest.raises(ExportError, match=r"o: cannot write \(No space left on device\)"):
         annotate(settings, predictor)
     monkeypatch.undo()

@@ -237,7 +237,9 @@ def test_engines_stand_with_what_was_measured_and_are_compared_when_asked(app, m
         return table.set_index("engine")
 
     assert stands().loc["Folded", "beside exact"] == "not compared yet"
-    assert any("cannot run here: not here" in row.value.replace("\\", "") for row in app.caption)
+    captions = [row.value.replace("\\", "") for row in app.caption]
+    assert any("cannot run here: not here" in caption for caption in captions)
+    assert any(caption.startswith("Pages run networks on the CPU.") for caption in captions)
     app.button(key="compare-engines").click().run()
     assert_fine(app)
     row = stands().loc["Folded"]
