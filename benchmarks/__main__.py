@@ -27,8 +27,8 @@ from benchmarks.evaluating import run_evaluating
 from benchmarks.explained import run_explained
 from benchmarks.felt import run_felt
 from benchmarks.first_minute import run_first_minute
-from benchmarks.kept import RATIOS, about_machine, keep, kept_page
 from benchmarks.gpu import run_gpu
+from benchmarks.kept import RATIOS, about_machine, keep, kept_page
 from benchmarks.large_files import run_large_files
 from benchmarks.lasso import run_lasso
 from benchmarks.many_instances import run_many_instances

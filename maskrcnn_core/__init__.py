@@ -9,6 +9,8 @@ the table `MODELS` (`get_model`) go into a `Predictor`, its `Run` keeps every ca
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from maskrcnn_core.common.release import __version__ as __version__
+
 if TYPE_CHECKING:
     from maskrcnn_core.detection.candidates import Candidates, Detections, Thresholds
     from maskrcnn_core.detection.runs import Run
@@ -36,8 +38,6 @@ __all__ = [
     "read_coco",
     "read_image",
 ]
-
-__version__ = "0.1.dev0"
 
 _HOMES = {
     "MODELS": "models.catalog",

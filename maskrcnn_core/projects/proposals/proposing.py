@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, update
 
-from maskrcnn_core import __version__
 from maskrcnn_core.common.arrays import Pixels
 from maskrcnn_core.common.one_line import counted, one_line
+from maskrcnn_core.common.release import __version__
 from maskrcnn_core.dataset.annotations import Instance
 from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
 from maskrcnn_core.detection.limits import LimitTally

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
-from maskrcnn_core import __version__
+from maskrcnn_core.common.release import __version__
 from maskrcnn_core.projects.db.tables import WORKER
 from maskrcnn_core.projects.proposals.job_rows import is_alive, utc_now
 from maskrcnn_core.projects.store import Store
