@@ -20,10 +20,13 @@ from maskrcnn_core.models.spec import LoadedModel
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
-__all__ = ["ENGINE", "Finder", "description_of", "settings_of"]
+__all__ = ["ENGINE", "Finder", "Tallies", "description_of", "settings_of"]
 
 ENGINE = "engine"
 """The name under which a run's settings have the key of its engine."""
+
+Tallies = tuple[LimitTally, Looks | None]
+"""What a finder counts of all its images: they travel between computers."""
 
 
 class Finder:
@@ -66,6 +69,18 @@ class Finder:
         if self._looks is not None:
             self._looks.look(source.pixels)
         return found, run.notes
+
+    @property
+    def tallies(self) -> Tallies:
+        """What was counted so far, for :meth:`take` of another finder."""
+        return self._limits, self._looks
+
+    def take(self, tallies: Tallies) -> None:
+        """Take what another finder of the same model counted, on another computer."""
+        limits, looks = tallies
+        self._limits.join(limits)
+        if self._looks is not None and looks is not None:
+            self._looks.join(looks)
 
     def sentences(self) -> tuple[str, ...]:
         """Return what a person should know of all these images together."""

@@ -17,6 +17,13 @@ from maskrcnn_core.batch import BatchReport, BatchSettings, Outcome, find_files,
 from maskrcnn_core.batch import annotate as run_batch
 from maskrcnn_core.batch.run import engine_of_run
 from maskrcnn_core.cli import project
+from maskrcnn_core.cli.cluster import (
+    ClusterOption,
+    WorkersOption,
+    annotate_on_cluster,
+    check_cluster,
+    places_of,
+)
 from maskrcnn_core.cli.console import load_named_model, load_row, thresholds_of
 from maskrcnn_core.cli.engines import chosen_engine, list_engines
 from maskrcnn_core.cli.evaluate import evaluate
@@ -87,7 +94,9 @@ def annotate(
             "zips, tars, lists (.txt, .csv, .parquet) and addresses (s3://...)."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The COCO JSON file to write.")] = Path("annotations.json"),
+    out: Annotated[
+        str, typer.Option(help="The COCO JSON file to write; with --shards or --cluster also its address.")
+    ] = "annotations.json",
     model: ModelOption = None,
     names: CustomNamesOption = None,
     domain: DomainOption = None,
@@ -131,6 +140,8 @@ def annotate(
         str | None, typer.Option(help="With --shards: the column of a table that has the addresses.")
     ] = None,
     merge: Annotated[bool, typer.Option(help="With --shards: join them into --out in the end.")] = True,
+    cluster: ClusterOption = None,
+    workers: WorkersOption = None,
     download: DownloadOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -150,7 +161,10 @@ def annotate(
         if not 0 <= simplify <= MAX_TOLERANCE:
             raise InputError(f"--simplify: expected 0 to {MAX_TOLERANCE:g} pixels, got {simplify}")
         outputs = [folder for folder in (segments, overlays, masks, splash) if folder is not None]
-        _check_sharding(paths, shards, column, outputs)
+        check_cluster(cluster, workers)
+        if cluster is not None:
+            out, shards = places_of(out, shards)
+        _check_sharding(paths, shards, column, outputs, out)
         if shards is not None:
             job = ShardsJob(
                 paths,
@@ -169,6 +183,9 @@ def annotate(
             loaded = load_named_model(model, names, download=download, quiet=quiet, domain=domain)
             thresholds = limits_for(loaded)
             key = begun if begun and engine == AUTO else engine
+            if cluster is not None:
+                annotate_on_cluster(job, plan, loaded, thresholds, device, key, cluster, workers, quiet=quiet)
+                return
             made = chosen_engine(loaded, device, key, count=plan.images, quiet=quiet)
             annotate_in_shards(job, plan, _predictor(loaded, device, made), thresholds, quiet=quiet)
             return
@@ -180,7 +197,7 @@ def annotate(
         thresholds = limits_for(loaded)
         settings = BatchSettings(
             tuple(files),
-            out,
+            Path(out),
             thresholds,
             results,
             segments,
@@ -193,7 +210,7 @@ def annotate(
             domain,
         )
         if resume and engine == AUTO:  # what was begun goes on as it was
-            engine = engine_of_run(out) or engine
+            engine = engine_of_run(Path(out)) or engine
         made = chosen_engine(loaded, device, engine, count=len(files), quiet=quiet)
         report = _annotate_with_bar(settings, _predictor(loaded, device, made), quiet=quiet)
     for note in report.notes:
@@ -204,13 +221,15 @@ def annotate(
         raise typer.Exit(1)
 
 
-def _check_sharding(paths: list[str], shards: str | None, column: str | None, outputs: list[Path]) -> None:
+def _check_sharding(
+    paths: list[str], shards: str | None, column: str | None, outputs: list[Path], out: str
+) -> None:
     if shards is not None and outputs:
         raise InputError(
             f"{one_line(str(outputs[0]))}: expected no folder of pictures with --shards, which writes COCO "
             "alone; annotate without --shards for them"
         )
-    if shards is None and (column is not None or any(is_address(path) for path in paths)):
+    if shards is None and (column is not None or any(is_address(path) for path in (*paths, out))):
         what = "--column" if column is not None else "an address"
         raise InputError(f"{what}: expected a folder for shards with it, got none; name one with --shards")
 

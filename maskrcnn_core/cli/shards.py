@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
 from maskrcnn_core.batch.finding import ENGINE, Finder, description_of, settings_of
+from maskrcnn_core.batch.resume_log import Header
 from maskrcnn_core.batch.run import check_files
 from maskrcnn_core.cli.options import QuietOption
 from maskrcnn_core.common.atomic_files import scratch_folder
@@ -24,7 +26,7 @@ from maskrcnn_core.inference.engines.table import EXACT
 from maskrcnn_core.shards.facts import RunFacts, facts_of, keep_facts
 from maskrcnn_core.shards.merge import Merged, Merger
 from maskrcnn_core.shards.plan import Plan, make_plan, read_plan
-from maskrcnn_core.shards.run import ShardsReport, run_shards
+from maskrcnn_core.shards.run import OnImage, ShardsReport, run_shards
 from maskrcnn_core.shards.shard_files import ShardImage
 from maskrcnn_core.shards.sources import Sources
 from maskrcnn_core.shards.stores import Folder, is_address, last_part, put_file
@@ -32,7 +34,14 @@ from maskrcnn_core.shards.stores import Folder, is_address, last_part, put_file
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
-__all__ = ["ShardsJob", "annotate_in_shards", "merge_shards", "planned"]
+__all__ = ["RunsShards", "ShardsJob", "annotate_in_shards", "merge_shards", "planned"]
+
+
+class RunsShards(Protocol):
+    """What annotates the shards of a plan."""
+
+    def __call__(self, plan: Plan, finder: Finder, settings: Header, *, on_image: OnImage) -> ShardsReport:
+        """Annotate what is left, as :func:`~maskrcnn_core.shards.run.run_shards` does."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class ShardsJob:
         folder: for the shards.
         shard_size: images in each.
         column: of tables, that has the addresses.
-        out, results: what the shards become in the end.
+        out, results: what the shards become in the end; the first may be an address.
         is_merged: whether they do.
         tolerance: in pixels, by which polygons may be simplified.
         resume: go on with a run that was broken off.
@@ -56,7 +65,7 @@ class ShardsJob:
     folder: str
     shard_size: int
     column: str | None
-    out: Path
+    out: str
     results: Path | None
     is_merged: bool
     tolerance: float
@@ -73,7 +82,7 @@ def planned(job: ShardsJob) -> tuple[Plan, str]:
     """
     folder = Folder(job.folder)
     if job.is_merged:  # not only after days
-        _check_outputs(folder, job.out, job.results)
+        _check_outputs(folder, _file_for(job.out), job.results)
     sources: dict[str, object] = {
         "named": [name if is_address(name) else os.path.abspath(name) for name in job.named],
         "column": job.column,
@@ -111,8 +120,16 @@ def annotate_in_shards(
     thresholds: Thresholds,
     *,
     quiet: bool,
+    run: RunsShards | None = None,
 ) -> None:
-    """Annotate what is left of a plan, and join the shards."""
+    """Annotate what is left of a plan, and join the shards.
+
+    Args:
+        job, plan: what there is to do.
+        predictor, thresholds: of this computer.
+        quiet: no bar.
+        run: what annotates shards elsewhere; ``None`` for this process.
+    """
     model = predictor.model
     facts = RunFacts(
         settings_of(thresholds, job.stretch, predictor),
@@ -123,7 +140,7 @@ def annotate_in_shards(
     for reason in plan.reasons:
         tell(f"refused: {reason}")
     finder = Finder(predictor, thresholds, job.domain)
-    report = _run_with_bar(job, plan, finder, facts, quiet=quiet)
+    report = _run_with_bar(plan, finder, facts, run or partial(run_shards, stretch=job.stretch), quiet=quiet)
     for note in report.notes:
         tell(note)
     typer.echo(_run_line(plan, report))
@@ -131,7 +148,7 @@ def annotate_in_shards(
         tell("no image was annotated; nothing was merged")
         raise typer.Exit(1)
     if job.is_merged:
-        _merge(plan, facts, job.out, job.results, job.tolerance, quiet=quiet)
+        _merge_to(plan, facts, job.out, job.results, job.tolerance, quiet=quiet)
 
 
 def merge_shards(
@@ -151,27 +168,32 @@ def merge_shards(
         if not 0 <= simplify <= MAX_TOLERANCE:
             raise InputError(f"--simplify: expected 0 to {MAX_TOLERANCE:g} pixels, got {simplify}")
         place = Folder(folder)
-        file = scratch_folder() / (last_part(out) or "annotations.json") if is_address(out) else Path(out)
-        _check_outputs(place, file, results)
+        _check_outputs(place, _file_for(out), results)
         plan, facts = read_plan(place), facts_of(place)
         if plan is None or facts is None:
             raise InputError(
                 f"{place.shown}: expected the shards of a run, got none; name the folder that --shards named"
             )
-        _merge(plan, facts, file, results, simplify, quiet=quiet)
-        if is_address(out):
-            put_file(file, out)
-            file.unlink()
-            typer.echo(f"copied to {one_line(out)}")
+        _merge_to(plan, facts, out, results, simplify, quiet=quiet)
 
 
-def _merge(
-    plan: Plan, facts: RunFacts, out: Path, results: Path | None, tolerance: float, *, quiet: bool
+def _file_for(out: str) -> Path:
+    """Return where a file is written that may have to be copied to an address."""
+    return scratch_folder() / (last_part(out) or "annotations.json") if is_address(out) else Path(out)
+
+
+def _merge_to(
+    plan: Plan, facts: RunFacts, out: str, results: Path | None, tolerance: float, *, quiet: bool
 ) -> None:
+    file = _file_for(out)
     merger = Merger(plan, facts.categories, facts.description, tolerance)
     with bar_of(total=None, unit="shard", quiet=quiet) as bar:
-        merged = merger.write(out, results, shown_on(bar))
+        merged = merger.write(file, results, shown_on(bar))
     typer.echo(_merged_line(merged))
+    if is_address(out):
+        put_file(file, out)
+        file.unlink()
+        typer.echo(f"copied to {one_line(out)}")
 
 
 def _check_outputs(folder: Folder, out: Path, results: Path | None) -> None:
@@ -189,7 +211,7 @@ def _check_outputs(folder: Folder, out: Path, results: Path | None) -> None:
 
 
 def _run_with_bar(
-    job: ShardsJob, plan: Plan, finder: Finder, facts: RunFacts, *, quiet: bool
+    plan: Plan, finder: Finder, facts: RunFacts, run: RunsShards, *, quiet: bool
 ) -> ShardsReport:
     with bar_of(total=plan.images, unit="image", quiet=quiet) as bar:
 
@@ -205,7 +227,7 @@ def _run_with_bar(
                 tell(f"{one_line(image.file_name)}: {image.failed}")
 
         try:
-            return run_shards(plan, finder, facts.settings, stretch=job.stretch, on_image=on_image)
+            return run(plan, finder, facts.settings, on_image=on_image)
         except KeyboardInterrupt:
             bar.close()
             tell(

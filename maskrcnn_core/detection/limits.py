@@ -76,6 +76,13 @@ class LimitTally:
         if _scale(run) <= _MUCH_SMALLER:
             self._small.append((_scale(run), name))
 
+    def join(self, other: LimitTally) -> None:
+        """Take what another tally counted of other images."""
+        self._limited += other._limited
+        self._left_out += other._left_out
+        self._limit = other._limit or self._limit
+        self._small += other._small
+
     def sentences(self, option: str = "--max-detections") -> list[str]:
         """Return what a person should know of these runs; none where no limit was met."""
         said = []
@@ -109,6 +116,11 @@ class NoteTally:
             kind = re.sub(r"-?\d+(?:\.\d+)?(?:e[-+]?\d+)?", "#", note)
             self._counts[kind] += 1
             self._first.setdefault(kind, (name, note))
+
+    def join(self, other: NoteTally) -> None:
+        """Take what another tally counted of other images."""
+        self._counts += other._counts
+        self._first = other._first | self._first
 
     def sentences(self) -> list[str]:
         """Return ``a.tif: ...``, or ``12 images: ... (a.tif and 11 like it)`` with the first of them."""

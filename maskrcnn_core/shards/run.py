@@ -18,9 +18,10 @@ from maskrcnn_core.images.reading import SourceImage, Stretch, pixel_limit
 from maskrcnn_core.shards.ahead import ahead
 from maskrcnn_core.shards.entries import Entry, Reader
 from maskrcnn_core.shards.plan import Plan, PlannedShard
-from maskrcnn_core.shards.shard_files import Counts, ShardImage, ShardWriter, marker_of
+from maskrcnn_core.shards.shard_files import Counts, Marker, ShardImage, ShardWriter, marker_of
+from maskrcnn_core.shards.stores import Folder
 
-__all__ = ["FindsInstances", "ShardsReport", "run_shards"]
+__all__ = ["FindsInstances", "OnImage", "ShardsReport", "alone", "annotate_shard", "run_shards"]
 
 _TOLD = 20
 
@@ -62,6 +63,11 @@ class ShardsReport:
         """The number of images with a run, empty ones included."""
         return self.counts.annotated + self.counts.empty
 
+    def tell(self, image: ShardImage) -> None:
+        """Take note of an image that failed."""
+        if image.failed and len(self.failed) < _TOLD:
+            self.failed.append((image.file_name, image.failed))
+
 
 OnImage = Callable[[int, ShardImage | None], None]
 
@@ -96,8 +102,14 @@ def run_shards(
     pixel_limit()  # a setting that makes no sense is told once, not with every image
     report, decoding = ShardsReport(plan.images), NoteTally()
     reader = Reader(stretch)
+
+    def told(image: ShardImage) -> None:
+        report.tell(image)
+        if on_image is not None:
+            on_image(1, image)
+
     try:
-        with _alone(plan):
+        with alone(plan):
             for number in range(len(plan)):
                 planned = plan.shard(number)
                 marker = marker_of(plan.folder, planned, settings)
@@ -106,19 +118,52 @@ def run_shards(
                     if on_image is not None:
                         on_image(marker.counts.images, None)
                 else:
-                    writer = ShardWriter(plan.folder, planned, settings)
-                    for image in _images(planned, reader, finder, decoding):
-                        if cancelled is not None and cancelled():
-                            return report
-                        writer.add(image)
-                        _tell(report, image, on_image)
-                    marker = writer.write()
+                    marker = annotate_shard(
+                        plan.folder, planned, finder, settings, reader, decoding, told, cancelled
+                    )
+                    if marker is None:
+                        return report
                 report.counts += marker.counts
             report.is_whole = True
     finally:
         reader.close()
         report.notes = (*decoding.sentences(), *finder.sentences())
     return report
+
+
+def annotate_shard(
+    folder: Folder,
+    planned: PlannedShard,
+    finder: FindsInstances,
+    settings: Header,
+    reader: Reader,
+    decoding: NoteTally,
+    on_image: Callable[[ShardImage], object],
+    cancelled: Callable[[], bool] | None = None,
+) -> Marker | None:
+    """Annotate the images of one shard, on whatever computer, and write it and then its marker.
+
+    Args:
+        folder: of the run.
+        planned: the shard.
+        finder, settings, cancelled: as in :func:`run_shards`.
+        reader: of the images.
+        decoding: takes note of what there is to say of how images were decoded.
+        on_image: called with what became of each image.
+
+    Returns:
+        The marker; ``None`` if the run was cancelled, and nothing was written.
+
+    Raises:
+        ExportError: if it cannot be written.
+    """
+    writer = ShardWriter(folder, planned, settings)
+    for image in _images(planned, reader, finder, decoding):
+        if cancelled is not None and cancelled():
+            return None
+        writer.add(image)
+        on_image(image)
+    return writer.write()
 
 
 def _images(
@@ -146,15 +191,8 @@ def _image(
     return ShardImage(id_, entry.file_name, record, found, notes=notes)
 
 
-def _tell(report: ShardsReport, image: ShardImage, on_image: OnImage | None) -> None:
-    if image.failed and len(report.failed) < _TOLD:
-        report.failed.append((image.file_name, image.failed))
-    if on_image is not None:
-        on_image(1, image)
-
-
 @contextmanager
-def _alone(plan: Plan) -> Iterator[None]:
+def alone(plan: Plan) -> Iterator[None]:
     """Let no other process of this computer work in the same folder."""
     if plan.folder.path is None:
         yield
