@@ -30,7 +30,7 @@ class Pool:
     Args:
         worker: a class whose objects take a batch of rows and give others.
         given: what its objects are made with.
-        least, most: workers.
+        first, most: workers, at the beginning and ever.
         device: ``cpu`` or ``cuda``: each worker has one processor, or a GPU to itself.
         at_once: rows of one piece of work, which is done again as a whole.
         reader: a function that is called first, with each batch, on this computer; ``None`` for none.
@@ -38,7 +38,7 @@ class Pool:
 
     worker: type
     given: tuple[Any, ...]
-    least: int
+    first: int
     most: int
     device: str
     at_once: int = 1
@@ -139,6 +139,7 @@ def _stream(pool: Pool, rows: Sequence[Row]) -> Generator[dict[str, Any]]:
         data = data.map_batches(
             pool.reader,
             batch_size=pool.at_once,
+            compute=ray.data.TaskPoolStrategy(size=2),
             num_cpus=0,
             label_selector={"ray.io/node-id": here},
         )
@@ -147,7 +148,12 @@ def _stream(pool: Pool, rows: Sequence[Row]) -> Generator[dict[str, Any]]:
         batch_size=pool.at_once,
         fn_constructor_args=pool.given,
         compute=ray.data.ActorPoolStrategy(
-            min_size=pool.least, max_size=pool.most, max_tasks_in_flight_per_actor=1
+            # Not as many at least as there are nodes now: where one is lost for good, what it was at has to
+            # find room, and an idle worker gives it.
+            min_size=1,
+            initial_size=pool.first,
+            max_size=pool.most,
+            max_tasks_in_flight_per_actor=1,
         ),
         num_cpus=1,
         num_gpus=1 if pool.device == "cuda" else 0,

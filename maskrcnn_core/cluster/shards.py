@@ -20,7 +20,7 @@ from maskrcnn_core.batch.finding import Finder, Tallies
 from maskrcnn_core.batch.resume_log import Header
 from maskrcnn_core.cluster.joining import Joined
 from maskrcnn_core.cluster.pool import MOST_TRIES, attempt, pool_on, rows_of
-from maskrcnn_core.cluster.shipping import Task
+from maskrcnn_core.cluster.shipping import Task, array_of
 from maskrcnn_core.cluster.workers import predictor_of
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.detection.limits import NoteTally
@@ -172,6 +172,7 @@ def run_shards_on(
     *,
     workers: int | None = None,
     worker: type = ShardWorker,
+    extra: tuple[Any, ...] = (),
     on_image: OnImage | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> ShardsReport:
@@ -184,7 +185,7 @@ def run_shards_on(
         packed: the model.
         finder: of this computer, which joins what workers count.
         workers: at most so many at once; ``None`` for as many as there is room for.
-        worker: what annotates a shard.
+        worker: what annotates a shard; ``extra`` is what it is made with besides.
         on_image, cancelled: as in :func:`~maskrcnn_core.shards.run.run_shards`; shards come in any order,
             and the run is cancelled between two of them.
 
@@ -209,7 +210,7 @@ def run_shards_on(
         if not left:
             report.is_whole = True
             return report
-        given = (job, ray.put(_array_of(packed)))
+        given = (*extra, job, ray.put(array_of(packed)))
         pool = pool_on(cluster, worker, given, device=job.task.device, pieces=len(left), workers=workers)
         said: dict[int, _Said] = {}
         given_up: dict[int, InferenceError] = {}
@@ -280,9 +281,3 @@ def _witnesses(plan: Plan) -> Iterator[tuple[str, int]]:
 
 def _digest_of_plan(folder: Folder) -> str:
     return hashlib.sha256(folder.read(_PLAN) or b"").hexdigest()
-
-
-def _array_of(packed: bytes) -> npt.NDArray[np.uint8]:
-    import numpy as np
-
-    return np.frombuffer(packed, np.uint8)

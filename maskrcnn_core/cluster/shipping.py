@@ -27,7 +27,7 @@ from maskrcnn_core.images.reading import MAX_MEGAPIXELS_SETTING, Stretch
 if TYPE_CHECKING:
     from maskrcnn_core.models.spec import LoadedModel
 
-__all__ = ["Task", "packed_model", "task_of", "unpacked_model", "versions"]
+__all__ = ["Task", "array_of", "packed_model", "task_of", "unpacked_model", "versions"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,11 @@ def packed_model(model: LoadedModel) -> bytes:
     stream = io.BytesIO()
     torch.save(model, stream)
     return stream.getvalue()
+
+
+def array_of(packed: bytes) -> npt.NDArray[np.uint8]:
+    """Return bytes as what Ray gives to all processes of a node without copies."""
+    return np.frombuffer(packed, np.uint8)
 
 
 def unpacked_model(packed: npt.NDArray[np.uint8], task: Task) -> LoadedModel:

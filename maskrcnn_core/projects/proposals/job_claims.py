@@ -10,6 +10,7 @@ from sqlalchemy import (
     update,
 )
 
+from maskrcnn_core.errors import StoreError
 from maskrcnn_core.projects.db.tables import JOB
 from maskrcnn_core.projects.proposals.job_rows import (
     JobRow,
@@ -32,6 +33,7 @@ __all__ = [
     "free_jobs",
     "go_on",
     "leave_job",
+    "take_job",
     "write_engine",
     "write_progress",
 ]
@@ -77,6 +79,42 @@ def claim_job(store: Store, worker: str) -> JobRow | None:
             )
             return row_of(connection, found.id)
     return None
+
+
+def take_job(store: Store, job_id: int, worker: str) -> JobRow:
+    """Give a worker the job that it asks for, also one that is paused: somebody wants it done by this one.
+
+    Args:
+        store: where.
+        job_id: which.
+        worker: a name that no other worker has.
+
+    Raises:
+        StoreError: if there is none, it is over, or a living worker is at it or at another of its project.
+    """
+    with alone_with_jobs(store) as connection:
+        row, now = row_of(connection, job_id), utc_now(connection)
+        if not row.is_open:
+            raise StoreError(f"job {job_id}: it is {row.state}; start a new one")
+        if row.state == "paused":  # by whoever is to go on with it
+            set_columns(connection, job_id, state="waiting")
+        if connection.execute(claimable_jobs(now).where(JOB.c.id == job_id)).one_or_none() is None:
+            raise StoreError(
+                f"job {job_id}: a worker is at it, or at another job of its project; wait until that "
+                "ends, or pause it first ('project pause')"
+            )
+        set_columns(
+            connection,
+            job_id,
+            state="running",
+            worker=worker,
+            started_at=now,
+            beat_at=now,
+            lost=0,
+            ran=0,
+            ran_seconds=0.0,
+        )
+        return row_of(connection, job_id)
 
 
 def _lost(row: Row[Any]) -> str:

@@ -14,8 +14,10 @@ mapping, offers again from the kept runs: the network does not run again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import astuple, dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from maskrcnn_core.common.arrays import Pixels
@@ -37,11 +39,31 @@ from maskrcnn_core.projects.undo.piles import PROPOSE
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
-__all__ = ["ProposeReport", "offered_before", "propose", "told_counts"]
+__all__ = ["ProposeReport", "Ran", "RunsElsewhere", "offered_before", "propose", "told_counts"]
 
 _TRIES = 5
 
 OnImage = Callable[[int, int, str], object]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a network said of an image, wherever it ran.
+
+    Args:
+        outcome: its run, or why there is none.
+        engine: what ran it, as an export says it; empty for the exact engine.
+        is_kept: whether a failure is the network's and stays; one to read the image is none.
+    """
+
+    outcome: Run | Failure
+    engine: str = ""
+    is_kept: bool = True
+
+
+RunsElsewhere = Callable[[Sequence[ImageRow], Stretch, Thresholds], Generator[tuple[ImageRow, Ran]]]
+"""Runs a network over images in other processes: given images, how dim ones are seen, and what masks are
+made for, it yields each image once, in any order, as soon as it was run."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +146,7 @@ def propose(
     cancelled: Callable[[], bool] = lambda: False,
     limits: LimitTally | None = None,
     exact_only: bool = False,
+    elsewhere: RunsElsewhere | None = None,
 ) -> ProposeReport:
     """Ask a model about every image of a project, and offer what it finds.
 
@@ -143,6 +166,7 @@ def propose(
         cancelled: asked before each image; what was done stays.
         limits: takes note of what the limits left out.
         exact_only: whether images that another engine ran are run again.
+        elsewhere: runs the network; ``None`` for this process. All else is done here.
 
     Raises:
         StoreError: if the store cannot be written.
@@ -175,27 +199,29 @@ def propose(
 
     if on_report:
         on_report(report())
-    for image in open_:
-        if cancelled():
-            return report(was_cancelled=True)
-        try:
-            outcome, is_new = _run_of(store, image, predictor, thresholds, stretch, exact_only=exact_only)
-            if isinstance(outcome, Failure):
-                failed.append(f"{one_line(image.file_name)}: {outcome.reason}")
-            else:
-                if limits is not None:
-                    limits.add(one_line(image.file_name), outcome, thresholds)
-                offer = _offer(store, project_id, image, predictor, outcome, thresholds, mapping, stretch)
-                store.mark_offered(image.id, seen, asked, has_replaced=offer.replaced > 0)
-                counts.add(offer)
-                offered, ran = offered + 1, ran + is_new
-        except (ImageError, InferenceError, ConflictError) as error:
-            failed.append(_about(image, error))
-        done += 1
-        if on_image:
-            on_image(done, len(images), image.file_name)
-        if on_report:
-            on_report(report())
+    ways = _in_turn(store, open_, predictor, thresholds, stretch, elsewhere, exact_only=exact_only)
+    with closing(ways):
+        for image, run in ways:
+            if cancelled():
+                return report(was_cancelled=True)
+            try:
+                outcome, is_new = run()
+                if isinstance(outcome, Failure):
+                    failed.append(f"{one_line(image.file_name)}: {outcome.reason}")
+                else:
+                    if limits is not None:
+                        limits.add(one_line(image.file_name), outcome, thresholds)
+                    offer = _offer(store, project_id, image, predictor, outcome, thresholds, mapping, stretch)
+                    store.mark_offered(image.id, seen, asked, has_replaced=offer.replaced > 0)
+                    counts.add(offer)
+                    offered, ran = offered + 1, ran + is_new
+            except (ImageError, InferenceError, ConflictError) as error:
+                failed.append(_about(image, error))
+            done += 1
+            if on_image:
+                on_image(done, len(images), image.file_name)
+            if on_report:
+                on_report(report())
     return report()
 
 
@@ -221,28 +247,67 @@ def _run_of(
     exact_only: bool,
 ) -> tuple[Run | Failure, bool]:
     """Return the network's run, an earlier one if there is one; and whether it ran now."""
-    model = predictor.model
-    key = seen_as(model.digest, stretch)
-    kept = store.kept_run(image.id, key, exact_only=exact_only)
+    kept = store.kept_run(image.id, seen_as(predictor.model.digest, stretch), exact_only=exact_only)
     if kept is not None:
         return unpack_run(store.blobs.get(kept)), False
     try:
         pixels = pixels_of(store, image, stretch)
     except CoreError as error:
         return Failure(str(error)), False
-    floor = Thresholds(
+    outcome = predictor.run([pixels], _floor(thresholds))[0]
+    ran = Ran(outcome, predictor.engine_of(outcome) if isinstance(outcome, Run) else "")
+    return _keep(store, image, predictor, stretch, ran)
+
+
+def _floor(thresholds: Thresholds) -> Thresholds:
+    """Return what masks are made for: all that a lower score threshold could ask for later."""
+    return Thresholds(
         SCORE_FLOOR, thresholds.nms_threshold, thresholds.max_detections, thresholds.mask_threshold
     )
-    outcome = predictor.run([pixels], floor)[0]
+
+
+def _keep(
+    store: Store, image: ImageRow, predictor: Predictor, stretch: Stretch, ran: Ran
+) -> tuple[Run | Failure, bool]:
+    """Save what a network said, and return it, and that it ran now."""
+    outcome, model = ran.outcome, predictor.model
+    if not ran.is_kept:
+        return outcome, False
     store.save_run(
         image.id,
         model.key,
-        key,
+        seen_as(model.digest, stretch),
         candidates=store.blobs.put(pack_run(outcome)) if isinstance(outcome, Run) else "",
         failure=outcome.reason if isinstance(outcome, Failure) else "",
-        engine=predictor.engine_of(outcome) if isinstance(outcome, Run) else "",
+        engine=ran.engine,
     )
     return outcome, True
+
+
+def _in_turn(
+    store: Store,
+    images: Sequence[ImageRow],
+    predictor: Predictor,
+    thresholds: Thresholds,
+    stretch: Stretch,
+    elsewhere: RunsElsewhere | None,
+    *,
+    exact_only: bool,
+) -> Generator[tuple[ImageRow, Callable[[], tuple[Run | Failure, bool]]]]:
+    """Yield each image with what gives its run; those that run elsewhere come last."""
+    key, far = seen_as(predictor.model.digest, stretch), []
+    for image in images:
+        if elsewhere is not None and store.kept_run(image.id, key, exact_only=exact_only) is None:
+            far.append(image)
+        else:
+            yield (
+                image,
+                partial(_run_of, store, image, predictor, thresholds, stretch, exact_only=exact_only),
+            )
+    if elsewhere is not None and far:
+        with closing(elsewhere(far, stretch, _floor(thresholds))) as coming:
+            for image, ran in coming:
+                yield image, partial(_keep, store, image, predictor, stretch, ran)
 
 
 def _offer(

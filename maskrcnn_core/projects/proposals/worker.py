@@ -44,8 +44,11 @@ from maskrcnn_core.synthetic.samples import pixels_for
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
     from maskrcnn_core.models.spec import LoadedModel
+    from maskrcnn_core.projects.proposals.working_elsewhere import Elsewhere
 
 __all__ = [
+    "Go",
+    "Models",
     "StopAsked",
     "cut_log",
     "is_at_work",
@@ -91,13 +94,13 @@ def work_off(
         StoreError: if the store cannot be asked for jobs.
     """
     name = f"{worker_prefix(os.getpid())}{uuid.uuid4().hex[:8]}"
-    models = _Models()
+    models = Models()
     count, idle_since = 0, time.monotonic()
     while not stop():
         job = job_claims.claim_job(store, name)
         if job is not None:
             count += 1
-            _Go(store, job, name, on_event, stop).do(models)
+            Go(store, job, name, on_event, stop).do(models)
             idle_since = time.monotonic()
         elif idle_seconds is not None and time.monotonic() - idle_since >= idle_seconds:
             break
@@ -111,13 +114,14 @@ def worker_prefix(pid: int) -> str:
     return f"{socket.gethostname()}:{pid}:"
 
 
-class _Models:
+class Models:
     """The last model: its jobs load it once, and no two models share memory."""
 
     def __init__(self) -> None:
         self._last: LoadedModel | None = None
 
     def get(self, key: str) -> LoadedModel:
+        """Return a model from the menu."""
         spec = model_by_key(key)
         last = self._last
         # A file that was trained again has another SHA-256, and is another model under the same key.
@@ -127,21 +131,30 @@ class _Models:
         return last
 
 
-class _Go:
+class Go:
     """One job in the hands of a worker, from its claim until it is done, left or failed."""
 
     def __init__(
-        self, store: Store, job: JobRow, worker: str, on_event: Event, stop: Callable[[], bool]
+        self,
+        store: Store,
+        job: JobRow,
+        worker: str,
+        on_event: Event,
+        stop: Callable[[], bool],
+        elsewhere: Elsewhere | None = None,
+        on_report: Callable[[ProposeReport], object] = lambda _: None,
     ) -> None:
         self._store = store
         self._job = job
         self._worker = worker
         self._stop = stop
         self._on_event = on_event
+        self._elsewhere = elsewhere
+        self._on_report = on_report
         self._ran = 0
         self._limits = LimitTally()
 
-    def do(self, models: _Models) -> None:
+    def do(self, models: Models) -> None:
         """Do a job: whatever happens, its row says so, and nothing but an interrupt comes out of here."""
         self._tell("begins")
         try:
@@ -185,7 +198,7 @@ class _Go:
         job_claims.end_job(self._store, self._job.id, self._worker, "failed", message)
         self._tell(f"failed: {message}")
 
-    def _run_again(self, models: _Models) -> ProposeReport:
+    def _run_again(self, models: Models) -> ProposeReport:
         """Run until nothing is left. A database that is locked or gone for a moment ends no long job."""
         tries = 0
         while True:
@@ -200,10 +213,13 @@ class _Go:
                 self._tell(f"retrying: {error}")
                 time.sleep(2.0**tries)
 
-    def _run(self, models: _Models) -> ProposeReport:
+    def _run(self, models: Models) -> ProposeReport:
         settings = self._job.settings
         _check_categories(self._store, self._job.project_id, settings)
-        predictor = self._predictor(models.get(self._job.model_key), settings.engine)
+        model, elsewhere = models.get(self._job.model_key), self._elsewhere
+        stretch = stretch_of(self._store.project(self._job.project_id))
+        count = self._store.images_to_run(self._job.project_id, seen_as(model.digest, stretch))
+        predictor = self._predictor(model, settings.engine, count)
         mapping = _labels(predictor, settings)
         save = self._saver()
 
@@ -223,19 +239,23 @@ class _Go:
             cancelled=must_end,
             limits=self._limits,
             exact_only=settings.engine == EXACT.key,
+            elsewhere=None if elsewhere is None else elsewhere.runs(predictor, count),
         )
 
-    def _predictor(self, model: LoadedModel, engine: str) -> Predictor:
+    def _predictor(self, model: LoadedModel, engine: str, count: int) -> Predictor:
         """Return the model with the engine for as many images as are still to be run, and note which."""
         from maskrcnn_core.inference.engines.choosing import choose_engine  # with torch
         from maskrcnn_core.inference.predictor import Predictor
 
-        stretch = stretch_of(self._store.project(self._job.project_id))
+        if self._elsewhere is not None:
+            predictor = self._elsewhere.predictor(model, engine, count)
+            job_claims.write_engine(self._store, self._job.id, self._worker, predictor.engine.told)
+            return predictor
         made = choose_engine(
             model,
             key=engine,
             images=lambda: pixels_for(model.domains),
-            count=self._store.images_to_run(self._job.project_id, seen_as(model.digest, stretch)),
+            count=count,
             on_step=lambda step: self._tell(f"engine: {step} ..."),
         )
         job_claims.write_engine(self._store, self._job.id, self._worker, made.told)
@@ -264,6 +284,7 @@ class _Go:
             )
             job_claims.write_progress(self._store, self._job, self._worker, progress)
             self._ran += done > earlier
+            self._on_report(report)
             for sentence in report.failed[told:]:
                 self._tell(sentence)
             told = len(report.failed)
