@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
     from maskrcnn_core.models.spec import LoadedModel, ModelSpec
 
-__all__ = ["work_on_cluster"]
+__all__ = ["OnCluster", "work_on_cluster"]
 
 
 @dataclass
-class _OnCluster:
+class OnCluster:
     """A job's network on a cluster."""
 
     store: Store
@@ -74,7 +74,7 @@ def work_on_cluster(
             done = work_on(
                 store,
                 job.id,
-                _OnCluster(store, cluster, device, workers),
+                OnCluster(store, cluster, device, workers),
                 on_event=tell_with_time,
                 on_report=show,
                 stop=stop,

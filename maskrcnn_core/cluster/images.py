@@ -15,7 +15,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from maskrcnn_core.cluster.joining import Joined
-from maskrcnn_core.cluster.pool import MOST_TRIES, attempt, pool_on, rows_of
+from maskrcnn_core.cluster.pool import MOST_TRIES, count_tries, pool_on, rows_of, tries_before
 from maskrcnn_core.cluster.shipping import Task, array_of, packed_model, task_of
 from maskrcnn_core.cluster.workers import predictor_of
 from maskrcnn_core.detection.candidates import Thresholds
@@ -57,16 +57,18 @@ class ImagesWorker:
     Args:
         task: what all have in common.
         packed: the model, as an object that Ray keeps.
+        tries: who counts how often images were begun.
         address: of the bucket with the images; empty where their bytes come along.
     """
 
-    def __init__(self, task: Task, packed: Any, address: str) -> None:
-        self._task, self._packed, self._address = task, packed, address
+    def __init__(self, task: Task, packed: Any, tries: Any, address: str) -> None:
+        self._task, self._packed, self._tries, self._address = task, packed, tries, address
 
     def __call__(self, batch: dict[str, Any]) -> Iterator[dict[str, list[Any]]]:
         """Yield what the network says of each image of a batch."""
-        tries = attempt()
-        for place, id_ in enumerate(batch["image"].tolist()):
+        ids = batch["image"].tolist()
+        tries = tries_before(self._tries, ids[0])
+        for place, id_ in enumerate(ids):
             said: object
             try:
                 row = {name: batch[name][place] for name in batch}
@@ -152,7 +154,7 @@ def runs_on(
         pool = pool_on(
             cluster,
             ImagesWorker,
-            (task, ray.put(array_of(packed)), "" if is_here else blobs.address),
+            (task, ray.put(array_of(packed)), count_tries(), "" if is_here else blobs.address),
             device=device,
             pieces=-(-len(images) // _AT_ONCE),
             workers=workers,

@@ -7,6 +7,7 @@ says so instead of dying of it again.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from maskrcnn_core.cluster.joining import Joined
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import InferenceError, InputError
 
-__all__ = ["MOST_TRIES", "Pool", "attempt", "device_on", "pool_on", "rows_of"]
+__all__ = ["MOST_TRIES", "Pool", "Tries", "count_tries", "device_on", "pool_on", "rows_of", "tries_before"]
 
 MOST_TRIES = 4
 """After so many dead workers a piece of work is given up."""
@@ -161,10 +162,31 @@ def _stream(pool: Pool, rows: Sequence[Row]) -> Generator[dict[str, Any]]:
     yield from made.iter_rows()
 
 
-def attempt() -> int:
-    """Return how often this process's piece of work was begun before, as its worker died each time."""
-    from ray._private.worker import global_worker
+class Tries:
+    """How often each piece of work was begun: an actor that all workers of a run ask.
 
-    # Of what is public, nothing says it, and nothing bounds how often a pool tries again.
-    asked = getattr(getattr(global_worker, "core_worker", None), "get_current_task_attempt_number", None)
-    return int(asked()) if asked is not None else 0
+    Ray tries again for ever where a worker dies, and says to none of them how often it has.
+    """
+
+    def __init__(self) -> None:
+        self._begun: Counter[int] = Counter()
+
+    def begin(self, piece: int) -> int:
+        """Return how often a piece was begun before."""
+        self._begun[piece] += 1
+        return self._begun[piece] - 1
+
+
+def count_tries() -> Any:
+    """Return a :class:`Tries` on the cluster."""
+    import ray
+
+    counting: Any = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Tries)
+    return counting.remote()
+
+
+def tries_before(tries: Any, piece: int) -> int:
+    """Return how often a piece of work was begun before, and note that it is begun now."""
+    import ray
+
+    return int(ray.get(tries.begin.remote(piece)))

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from maskrcnn_core.batch.finding import Finder, Tallies
 from maskrcnn_core.batch.resume_log import Header
 from maskrcnn_core.cluster.joining import Joined
-from maskrcnn_core.cluster.pool import MOST_TRIES, attempt, pool_on, rows_of
+from maskrcnn_core.cluster.pool import MOST_TRIES, count_tries, pool_on, rows_of, tries_before
 from maskrcnn_core.cluster.shipping import Task, array_of
 from maskrcnn_core.cluster.workers import predictor_of
 from maskrcnn_core.common.one_line import counted, one_line
@@ -100,15 +100,24 @@ class ShardWorker:
     Args:
         job: what all have in common.
         packed: the model, as an object that Ray keeps.
+        tries: who counts how often a shard was begun.
     """
 
-    def __init__(self, job: ShardsTask, packed: Any) -> None:
-        self._job, self._packed = job, packed
+    most_tries = MOST_TRIES
+
+    def __init__(self, job: ShardsTask, packed: Any, tries: Any) -> None:
+        self._job, self._packed, self._tries = job, packed, tries
 
     def __call__(self, batch: dict[str, npt.NDArray[np.int64]]) -> dict[str, list[Any]]:
         """Annotate the one shard of a batch, and say what became of it."""
         number = int(batch["shard"][0])
         try:
+            if tries_before(self._tries, number) >= self.most_tries:
+                raise InferenceError(
+                    f"shard {number:06}: {self.most_tries} workers in a row died of it; one of its images may "
+                    "need more memory than there is: use a smaller model or fewer --workers, or leave that "
+                    "image out"
+                )
             said: object = self.annotate(number)
         except CoreError as error:
             said = error
@@ -120,11 +129,6 @@ class ShardWorker:
         Raises:
             CoreError: if it cannot be done here, for a reason that people can mend.
         """
-        if attempt() >= MOST_TRIES:
-            raise InferenceError(
-                f"shard {number:06}: {MOST_TRIES} workers in a row died of it; one of its images may need "
-                "more memory than there is: use a smaller model or fewer --workers, or leave that image out"
-            )
         job, (plan, predictor) = self._job, self._ready
         planned = plan.shard(number)
         marker = marker_of(plan.folder, planned, job.settings)
@@ -210,7 +214,7 @@ def run_shards_on(
         if not left:
             report.is_whole = True
             return report
-        given = (*extra, job, ray.put(array_of(packed)))
+        given = (*extra, job, ray.put(array_of(packed)), count_tries())
         pool = pool_on(cluster, worker, given, device=job.task.device, pieces=len(left), workers=workers)
         said: dict[int, _Said] = {}
         given_up: dict[int, InferenceError] = {}

@@ -13,7 +13,6 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-import maskrcnn_core.cluster.shards as on_cluster
 from maskrcnn_core.batch.finding import Finder, description_of, settings_of
 from maskrcnn_core.cluster.joining import joined
 from maskrcnn_core.cluster.shards import ShardWorker, run_shards_on, shards_task
@@ -82,8 +81,10 @@ class _Stopping:
 class DyingWorker(ShardWorker):
     """Dies of shard 1, as of an image that needs more memory than there is."""
 
+    most_tries = 2
+
     def annotate(self, number):
-        if number == 1 and on_cluster.attempt() < on_cluster.MOST_TRIES:
+        if number == 1:
             os._exit(1)
         return super().annotate(number)
 
@@ -152,7 +153,7 @@ def two_nodes(folder, client_port):
 def run_watched(address, named, control, worker):
     """Annotate what is left of a plan with the starter, as the command line does."""
     plan = read_plan(Folder(named))
-    model, thresholds = load_model("starter"), Thresholds()
+    model, thresholds = load_model("starter"), Thresholds(max_detections=500)
     predictor = Predictor(model, "cpu")
     settings = settings_of(thresholds, "auto", predictor)
     keep_facts(

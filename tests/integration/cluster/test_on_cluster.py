@@ -1,4 +1,4 @@
-"""``annotate --cluster`` on a real Ray of two nodes, with images and shards on a real S3 server."""
+"""``--cluster`` on a real Ray of two nodes, with images, shards and a project's files on a real S3 server."""
 
 import os
 import shutil
@@ -8,15 +8,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from importlib.util import find_spec
 
 import pytest
 
 from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.projects.exchange.images_in import import_images
+from maskrcnn_core.projects.proposals import jobs
+from maskrcnn_core.projects.proposals.worker import work_off
+from maskrcnn_core.projects.store import Store
 from maskrcnn_core.shards.plan import make_plan
 from maskrcnn_core.shards.sources import Sources
 from maskrcnn_core.shards.stores import Folder
-from maskrcnn_core.synthetic.scenes import draw_scene
+from maskrcnn_core.synthetic.scenes import SCENE_CATEGORIES, draw_scene
 from tests.builders.cli import invoke
 from tests.builders.cluster import put_text, two_nodes
 from tests.needs import lacks
@@ -33,6 +38,10 @@ def free_port():
 
 
 CLIENT_PORT = free_port()
+
+
+def picture(seed):
+    return encode_png(draw_scene(200_000 + seed).pixels[:96, :128].copy())
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +67,7 @@ def desk():
         files = fsspec.filesystem("s3", skip_instance_cache=True)
         files.mkdir("desk")
         for seed in range(IMAGES - 1):
-            files.pipe_file(f"desk/photos/x{seed}.png", encode_png(draw_scene(seed).pixels[:96, :128].copy()))
+            files.pipe_file(f"desk/photos/x{seed}.png", picture(seed))
         files.pipe_file("desk/photos/broken.png", b"no image")
         with two_nodes(folder, CLIENT_PORT) as cluster:
             yield cluster, files
@@ -154,7 +163,7 @@ def test_from_outside_of_the_cluster_too(desk, expected):
     address = f"ray://127.0.0.1:{CLIENT_PORT}"
     result = command(*given("s3://desk/client.json"), "--cluster", address, "--workers", 2)
     assert result.returncode == 0, result.stderr
-    assert "broken.png: expected an image" in result.stderr, "one image's failure ends nothing"
+    assert "broken.png: expected a JPEG" in result.stderr, "one image's failure ends nothing"
     assert "joined a cluster of 2 nodes with 2 CPUs" in result.stderr
     assert f"14 of {IMAGES} images annotated" in result.stdout and "1 failed" in result.stdout
     assert files.cat_file("desk/client.json") == expected
@@ -165,7 +174,87 @@ def test_a_shard_that_kills_its_workers_is_given_up_and_the_others_are_done(desk
     cluster, files = desk
     plan_in("s3://desk/dying")
     running = driver(cluster, "s3://desk/dying", tmp_path, "DyingWorker")
-    said, _ = running.communicate(timeout=SECONDS)
-    assert "1 shard was given up: shard 000001: 4 workers in a row died of it" in said
+    try:
+        said, _ = running.communicate(timeout=SECONDS)
+    finally:
+        running.kill()
+        running.communicate()
+    assert "1 shard was given up: shard 000001: 2 workers in a row died of it" in said
     done = [name for name in files.ls("desk/dying", detail=False) if name.endswith(".done.json")]
     assert len(done) == SHARDS - 1
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """Return a function that makes a project with the images, whose files lie where it is told."""
+
+    def make(data, name):
+        monkeypatch.setenv("MASKDESK_DATA", str(data))
+        monkeypatch.setenv("MASKDESK_DATABASE", f"sqlite:///{tmp_path / f'{name}.db'}")
+        store = Store()
+        project = store.create_project("Shapes", "ann", categories=SCENE_CATEGORIES).id
+        pictures = [(f"{seed}.png", picture(seed)) for seed in range(20)]
+        import_images(store, project, "ann", pictures)
+        return store, project
+
+    return make
+
+
+def proposed(store, project):
+    """What is proposed, without the ids of the store and the order in which it came."""
+    files = {row.id: row.file_name for row in store.images(project)}
+    return Counter(
+        (files[row.image_id], row.category_id, row.counts, row.score, row.status, str(row.doubts))
+        for row in store.instances(project)
+    )
+
+
+def on_cluster(cluster):
+    run = ["project", "annotate", "Shapes", "--model", "starter", "--quiet", "--who", "ann"]
+    return command(*run, "--cluster", cluster.address)
+
+
+@pytest.fixture
+def alone(place, tmp_path):
+    """What a worker of this computer proposes."""
+    store, project = place(tmp_path / "alone", "alone")
+    assert invoke("project", "annotate", "Shapes", "--model", "starter", "--background").exit_code == 0
+    assert work_off(store) == 1
+    found = proposed(store, project)
+    store.close()
+    assert sum(found.values()) > 20 and set(found.values()) == {1}
+    return found
+
+
+def test_a_job_whose_driver_dies_goes_on_and_proposes_what_one_computer_does(desk, place, alone):
+    cluster, _ = desk
+    store, project = place("s3://desk/data", "bucket")
+    assert invoke("project", "annotate", "Shapes", "--model", "starter", "--background").exit_code == 0
+    arguments = [sys.executable, "-m", "tests.builders.cluster_project", cluster.address, "Shapes"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout.readline() == "three\n"
+        running.kill()
+    (job,) = jobs.jobs_of(store, project)
+    assert (job.state, job.done) == ("running", 3)
+    result = on_cluster(cluster)
+    assert result.returncode == 0, result.stderr
+    assert "going on with job 1" in result.stderr and "17 images newly run" in result.stderr
+    assert "job 1 is done: 20 of 20 images done" in result.stdout
+    assert proposed(store, project) == alone
+    again = on_cluster(cluster)
+    assert again.returncode == 0 and "0 images newly run" in again.stderr
+    assert proposed(store, project) == alone
+    store.close()
+
+
+def test_images_in_a_folder_are_sent_and_one_that_is_gone_fails_alone(desk, place, alone, tmp_path):
+    cluster, _ = desk
+    store, project = place(tmp_path / "data", "folder")
+    gone = next(row for row in store.images(project) if row.file_name == "7.png")
+    (tmp_path / "data" / "files" / gone.digest[:2] / gone.digest).unlink()
+    result = on_cluster(cluster)
+    assert result.returncode == 0, result.stderr
+    assert "20 of 20 images done" in result.stdout and "1 failed" in result.stdout
+    assert "7.png" in result.stderr and "this file of the project is gone" in result.stderr
+    assert proposed(store, project) == Counter({fact: 1 for fact in alone if fact[0] != "7.png"})
+    store.close()
