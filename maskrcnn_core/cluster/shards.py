@@ -114,9 +114,9 @@ class ShardWorker:
         try:
             if tries_before(self._tries, number) >= self.most_tries:
                 raise InferenceError(
-                    f"shard {number:06}: {self.most_tries} workers in a row died of it; one of its images may "
-                    "need more memory than there is: use a smaller model or fewer --workers, or leave that "
-                    "image out"
+                    f"shard {number:06}: {self.most_tries} workers in a row died of it; one of its images "
+                    "may need more memory than there is: use a smaller model or fewer --workers, or leave "
+                    "that image out"
                 )
             said: object = self.annotate(number)
         except CoreError as error:
@@ -224,11 +224,12 @@ def run_shards_on(
                 if number in said:  # Ray may make again what it lost
                     continue
                 try:
-                    said[number] = _read(row["said"])
+                    one = _read(row["said"])
                 except InferenceError as error:  # the others can be done all the same
                     given_up[number] = error
                     continue
-                _tell(report, said[number], on_image)
+                _tell(report, one, on_image)
+                said[number] = replace(one, images=())  # of a million images they are many
                 if cancelled():
                     break
         if given_up:

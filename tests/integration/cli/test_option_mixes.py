@@ -36,6 +36,8 @@ VALUES = {
         "--shard-size": LEFT_OUT,
         "--column": LEFT_OUT,
         "--merge": LEFT_OUT,
+        "--cluster": LEFT_OUT,  # needs one: tests/integration/cluster
+        "--workers": LEFT_OUT,
         "--resume": None,
         "--download": None,
         "--quiet": None,
