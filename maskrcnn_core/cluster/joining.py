@@ -107,6 +107,7 @@ def joined(address: str) -> Iterator[Joined]:
     """
     meant = check_address(address)
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing leaves this computer unasked
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # what matters comes as an error, in a sentence
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray's of itself
         import ray

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import os
 import socket
-import time
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
-from maskrcnn_core.errors import StoreError
 from maskrcnn_core.projects.proposals import job_claims, jobs
-from maskrcnn_core.projects.proposals.job_rows import STALE_SECONDS, JobRow
+from maskrcnn_core.projects.proposals.job_rows import JobRow
 from maskrcnn_core.projects.proposals.proposing import ProposeReport, RunsElsewhere
 from maskrcnn_core.projects.proposals.worker import Go, Models, worker_prefix
 from maskrcnn_core.projects.store import Store
@@ -50,7 +48,8 @@ def work_on(
 ) -> JobRow:
     """Do one job, whose network runs elsewhere; what is found is taken into the store here.
 
-    A job whose last worker has died a moment ago is waited for until that is sure.
+    It is taken from a worker of this computer that has died, as soon as it has; from one of another computer
+    once it has given no sign of life for half a minute.
 
     Args:
         store: whose job.
@@ -66,16 +65,10 @@ def work_on(
         StoreError: if it is over, or somebody else is at it or at another one of its project.
     """
     name = f"{worker_prefix(os.getpid())}{uuid.uuid4().hex[:8]}"
-    end = time.monotonic() + STALE_SECONDS
-    while True:
-        try:
-            job = job_claims.take_job(store, job_id, name)
-            break
-        except StoreError:
-            row = jobs.job(store, job_id)
-            if not (row.is_open and _has_died(row.worker)) or time.monotonic() > end:
-                raise
-            job_claims.free_jobs(store, row.worker)
+    held = jobs.job(store, job_id).worker
+    if _has_died(held):
+        job_claims.free_jobs(store, held)
+    job = job_claims.take_job(store, job_id, name)
     Go(store, job, name, on_event, stop, elsewhere, on_report).do(Models())
     return jobs.job(store, job_id)
 
