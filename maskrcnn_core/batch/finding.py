@@ -30,6 +30,7 @@ __all__ = [
     "Finding",
     "FindsInstances",
     "HasModel",
+    "Tallies",
     "Tally",
     "description_of",
     "settings_of",
@@ -37,6 +38,9 @@ __all__ = [
 
 ENGINE = "engine"
 """The name under which a run's settings have the key of its engine."""
+
+Tallies = tuple[LimitTally, Looks]
+"""What is counted of all images of a run: they travel between computers."""
 
 _Looked = TypeVar("_Looked")
 
@@ -147,6 +151,17 @@ class Tally:
             self._limits.take(one_line(shown), limits, self._thresholds)
         if guess is not None:
             self._looks.add(guess)
+
+    @property
+    def tallies(self) -> Tallies:
+        """What was counted so far, for :meth:`take` of another tally."""
+        return self._limits, self._looks
+
+    def take(self, tallies: Tallies) -> None:
+        """Take what was counted of the same model on another computer."""
+        limits, looks = tallies
+        self._limits.merge(limits)
+        self._looks.join(looks)
 
     def sentences(self) -> tuple[str, ...]:
         """Return what a person should know of these images."""

@@ -8,6 +8,7 @@ they could contain a terminal's control characters.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -21,6 +22,13 @@ from maskrcnn_core.batch.running import Runner
 from maskrcnn_core.batch.sharing import check_sharing
 from maskrcnn_core.batch.workers import MODULE
 from maskrcnn_core.cli import project
+from maskrcnn_core.cli.cluster import (
+    ClusterOption,
+    check_cluster,
+    number_of,
+    on_cluster,
+    places_of,
+)
 from maskrcnn_core.cli.console import load_named_model, load_row, thresholds_of
 from maskrcnn_core.cli.engines import list_engines
 from maskrcnn_core.cli.evaluate import evaluate
@@ -47,7 +55,7 @@ from maskrcnn_core.cli.running import How, What, at_work
 from maskrcnn_core.cli.scenes import draw_scenes
 from maskrcnn_core.cli.service import serve
 from maskrcnn_core.cli.serving import PASSES_ON, serve_app
-from maskrcnn_core.cli.shards import ShardsJob, annotate_in_shards, merge_shards, planned
+from maskrcnn_core.cli.shards import ShardsJob, annotate_in_shards, here, merge_shards, planned
 from maskrcnn_core.cli.train import train
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.common.terminal import bar_of, errors_told, table, tell
@@ -90,7 +98,9 @@ def annotate(
             "zips, tars, lists (.txt, .csv, .parquet) and addresses (s3://...)."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="The COCO JSON file to write.")] = Path("annotations.json"),
+    out: Annotated[
+        str, typer.Option(help="The COCO JSON file to write; with --shards or --cluster also its address.")
+    ] = "annotations.json",
     model: ModelOption = None,
     names: CustomNamesOption = None,
     domain: DomainOption = None,
@@ -136,6 +146,7 @@ def annotate(
         str | None, typer.Option(help="With --shards: the column of a table that has the addresses.")
     ] = None,
     merge: Annotated[bool, typer.Option(help="With --shards: join them into --out in the end.")] = True,
+    cluster: ClusterOption = None,
     download: DownloadOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -155,8 +166,13 @@ def annotate(
         if not 0 <= simplify <= MAX_TOLERANCE:
             raise InputError(f"--simplify: expected 0 to {MAX_TOLERANCE:g} pixels, got {simplify}")
         outputs = [folder for folder in (segments, overlays, masks, splash) if folder is not None]
-        _check_sharding(paths, shards, column, outputs)
         check_sharing(workers, batch_size)
+        if cluster is not None:
+            check_cluster(cluster, number_of(workers))
+            if batch_size is not None:
+                raise InputError("--batch-size: expected none with --cluster: each node takes what suits it")
+            out, shards = places_of(out, shards)
+        _check_sharding(paths, shards, column, outputs, out)
         if shards is not None:
             job = ShardsJob(
                 paths,
@@ -176,7 +192,9 @@ def annotate(
             thresholds = limits_for(loaded)
             key = begun if begun and engine == AUTO else engine
             how = How(model, names, device, key, workers, batch_size, quiet)
-            annotate_in_shards(job, plan, loaded, thresholds, how)
+            at = here if cluster is None else partial(on_cluster, cluster)
+            at_shards = at(job, plan, loaded, thresholds, how)
+            annotate_in_shards(job, plan, loaded, thresholds, at_shards, quiet=quiet)
             return
         others = PassedOver()
         files = find_files(paths, outputs=outputs, others=others)
@@ -186,7 +204,7 @@ def annotate(
         thresholds = limits_for(loaded)
         settings = BatchSettings(
             tuple(files),
-            out,
+            Path(out),
             thresholds,
             results,
             segments,
@@ -199,7 +217,7 @@ def annotate(
             domain,
         )
         if resume and engine == AUTO:  # what was begun goes on as it was
-            engine = engine_of_run(out) or engine
+            engine = engine_of_run(Path(out)) or engine
         how = How(model, names, device, engine, workers, batch_size, quiet)
         what = What(len(files), thresholds, bytes_of, MODULE, stretch, domain, settings.folders)
         with at_work(loaded, how, what) as (runner, run):
@@ -212,13 +230,15 @@ def annotate(
         raise typer.Exit(1)
 
 
-def _check_sharding(paths: list[str], shards: str | None, column: str | None, outputs: list[Path]) -> None:
+def _check_sharding(
+    paths: list[str], shards: str | None, column: str | None, outputs: list[Path], out: str
+) -> None:
     if shards is not None and outputs:
         raise InputError(
             f"{one_line(str(outputs[0]))}: expected no folder of pictures with --shards, which writes COCO "
             "alone; annotate without --shards for them"
         )
-    if shards is None and (column is not None or any(is_address(path) for path in paths)):
+    if shards is None and (column is not None or any(is_address(path) for path in (*paths, out))):
         what = "--column" if column is not None else "an address"
         raise InputError(f"{what}: expected a folder for shards with it, got none; name one with --shards")
 

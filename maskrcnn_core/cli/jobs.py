@@ -31,7 +31,16 @@ from maskrcnn_core.projects.proposals.worker import StopAsked, only_worker, serv
 from maskrcnn_core.projects.records import ProjectRow
 from maskrcnn_core.projects.store import Store
 
-__all__ = ["add_background_job", "app", "named_for", "offered_for", "open_store", "project_named"]
+__all__ = [
+    "add_background_job",
+    "app",
+    "job_asked_for",
+    "named_for",
+    "offered_for",
+    "open_store",
+    "project_named",
+    "tell_with_time",
+]
 
 _SHOWN = 20
 _NAMES = 5
@@ -142,6 +151,32 @@ def add_background_job(
         InputError: if the model, the threshold, the categories or the engine cannot be used.
         StoreError: if a job of this model is open in the project.
     """
+    spec, settings = job_asked_for(
+        store, project, model, score_threshold, given, who, max_detections, domain, engine
+    )
+    job = jobs.add_job(store, project.id, spec.key, settings, who)
+    typer.echo(
+        f"job {job.id}: {spec.key} over {counted(job.total, 'image')} of {one_line(project.name)}; it "
+        "starts when the app opens, or with 'project work'"
+    )
+
+
+def job_asked_for(
+    store: Store,
+    project: ProjectRow,
+    model: str | None,
+    score_threshold: float | None,
+    given: Mapping[str, str] | None,
+    who: str,
+    max_detections: int | None,
+    domain: str | None,
+    engine: str,
+) -> tuple[ModelSpec, JobSettings]:
+    """Return the model from the menu and the settings of a job that the options ask for.
+
+    Raises:
+        InputError: if the model, the threshold or the categories cannot be used.
+    """
     fit = Fit(store, project.id, domain)
     spec = model_by_key(model or named_for(fit))
     only = offered_for(store, project, fit, spec, given, who)
@@ -157,11 +192,7 @@ def add_background_job(
         )
     except ValueError as error:
         raise InputError(str(error)) from error
-    job = jobs.add_job(store, project.id, spec.key, settings, who)
-    typer.echo(
-        f"job {job.id}: {spec.key} over {counted(job.total, 'image')} of {one_line(project.name)}; it "
-        "starts when the app opens, or with 'project work'"
-    )
+    return spec, settings
 
 
 @app.command("work")
@@ -182,10 +213,10 @@ def work(
     stop = StopAsked()
     if with_parent:
         serve_parent(stop)
-    with open_store() as store, only_worker(store.place), stop.by_signals(_tell_with_time):
+    with open_store() as store, only_worker(store.place), stop.by_signals(tell_with_time):
         store.blobs.check()
         try:
-            count = work_off(store, on_event=_tell_with_time, stop=stop, idle_seconds=0.0 if once else idle)
+            count = work_off(store, on_event=tell_with_time, stop=stop, idle_seconds=0.0 if once else idle)
         except KeyboardInterrupt:
             raise typer.Exit(130) from None
         typer.echo(f"{counted(count, 'job was', 'jobs were')} at work")
@@ -193,7 +224,8 @@ def work(
             raise typer.Exit(130)
 
 
-def _tell_with_time(text: str) -> None:
+def tell_with_time(text: str) -> None:
+    """Tell what a worker tells, each line with the time."""
     for line in text.splitlines():
         tell(f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} {line}")
     sys.stderr.flush()

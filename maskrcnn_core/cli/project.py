@@ -9,13 +9,22 @@ import typer
 
 from maskrcnn_core.cli.approving import approve, return_, second_stage
 from maskrcnn_core.cli.assigning import assign
+from maskrcnn_core.cli.cluster import ClusterOption, WorkersOption, check_cluster
+from maskrcnn_core.cli.cluster_jobs import work_on_cluster
 from maskrcnn_core.cli.comments import list_comments
 from maskrcnn_core.cli.console import load_named_model
 from maskrcnn_core.cli.copies import duplicate, merge
 from maskrcnn_core.cli.damage import verify_projects
 from maskrcnn_core.cli.engines import chosen_engine
 from maskrcnn_core.cli.exchange import add_images, export_project, import_ground_truth
-from maskrcnn_core.cli.jobs import add_background_job, named_for, offered_for, open_store, project_named
+from maskrcnn_core.cli.jobs import (
+    add_background_job,
+    job_asked_for,
+    named_for,
+    offered_for,
+    open_store,
+    project_named,
+)
 from maskrcnn_core.cli.jobs import app as job_app
 from maskrcnn_core.cli.labelling import attributes, set_values, tag
 from maskrcnn_core.cli.options import (
@@ -198,6 +207,8 @@ def annotate_project(
         bool,
         typer.Option("--background", help="Only queue the job; the app or 'project work' runs it."),
     ] = False,
+    cluster: ClusterOption = None,
+    workers: WorkersOption = None,
     who: WhoOption = None,
     quiet: QuietOption = False,
 ) -> None:
@@ -210,6 +221,27 @@ def annotate_project(
         given = dict(_pair(part) for part in map_.split(",") if part.strip()) or None
         if stretch is not None and set_stretch(store, project.id, name_for_journal(who), stretch):
             tell(f"dim images of the project are {_SEEN[stretch]} from now on; 'project undo' reverts this")
+        check_cluster(cluster, workers)
+        if background and cluster is not None:
+            raise InputError(
+                "--background: expected it or --cluster, got both; the job runs with the command"
+            )
+        if cluster is not None:
+            asked = job_asked_for(
+                store,
+                project,
+                model,
+                score_threshold,
+                given,
+                name_for_journal(who),
+                max_detections,
+                domain,
+                engine,
+            )
+            work_on_cluster(
+                store, project, *asked, name_for_journal(who), cluster, workers, device, quiet=quiet
+            )
+            return
         if background:
             add_background_job(
                 store,

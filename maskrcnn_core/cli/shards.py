@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Protocol, TypeAlias
 
 import typer
 
-from maskrcnn_core.batch.finding import ENGINE, description_of, settings_of
+from maskrcnn_core.batch.finding import ENGINE, HasModel, description_of, settings_of
+from maskrcnn_core.batch.resume_log import Header
 from maskrcnn_core.batch.run import check_files
-from maskrcnn_core.batch.running import Runner
 from maskrcnn_core.cli.options import QuietOption
 from maskrcnn_core.cli.running import How, What, at_work
 from maskrcnn_core.common.atomic_files import scratch_folder
@@ -28,12 +29,23 @@ from maskrcnn_core.shards.entries import Reader
 from maskrcnn_core.shards.facts import RunFacts, facts_of, keep_facts
 from maskrcnn_core.shards.merge import Merged, Merger
 from maskrcnn_core.shards.plan import Plan, make_plan, read_plan
-from maskrcnn_core.shards.run import ShardsReport, run_shards
+from maskrcnn_core.shards.run import OnImage, ShardsReport, run_shards
 from maskrcnn_core.shards.shard_files import ShardImage
 from maskrcnn_core.shards.sources import Sources
 from maskrcnn_core.shards.stores import Folder, is_address, last_part, put_file
 
-__all__ = ["ShardsJob", "annotate_in_shards", "merge_shards", "planned"]
+__all__ = ["AtShards", "RunsShards", "ShardsJob", "annotate_in_shards", "here", "merge_shards", "planned"]
+
+
+class RunsShards(Protocol):
+    """What annotates the shards of a plan."""
+
+    def __call__(self, plan: Plan, settings: Header, *, on_image: OnImage) -> ShardsReport:
+        """Annotate what is left, as :func:`~maskrcnn_core.shards.run.run_shards` does."""
+
+
+AtShards: TypeAlias = AbstractContextManager[tuple[HasModel, RunsShards]]
+"""Gives what there is to say of a model, and what runs it over shards, here or elsewhere."""
 
 MODULE = "maskrcnn_core.shards.worker"
 """Of processes that read images by their entries."""
@@ -48,7 +60,7 @@ class ShardsJob:
         folder: for the shards.
         shard_size: images in each.
         column: of tables, that has the addresses.
-        out, results: what the shards become in the end.
+        out, results: what the shards become in the end; the first may be an address.
         is_merged: whether they do.
         tolerance: in pixels, by which polygons may be simplified.
         resume: go on with a run that was broken off.
@@ -60,7 +72,7 @@ class ShardsJob:
     folder: str
     shard_size: int
     column: str | None
-    out: Path
+    out: str
     results: Path | None
     is_merged: bool
     tolerance: float
@@ -77,7 +89,7 @@ def planned(job: ShardsJob) -> tuple[Plan, str]:
     """
     folder = Folder(job.folder)
     if job.is_merged:  # not only after days
-        _check_outputs(folder, job.out, job.results)
+        _check_outputs(folder, _file_for(job.out), job.results)
     sources: dict[str, object] = {
         "named": [name if is_address(name) else os.path.abspath(name) for name in job.named],
         "column": job.column,
@@ -108,29 +120,51 @@ def planned(job: ShardsJob) -> tuple[Plan, str]:
     return plan, ""
 
 
+@contextmanager
+def here(
+    job: ShardsJob, plan: Plan, loaded: LoadedModel, thresholds: Thresholds, how: How
+) -> Iterator[tuple[HasModel, RunsShards]]:
+    """Give who runs a model over shards on this computer; see :func:`annotate_in_shards`."""
+    reader = Reader()
+    try:
+        what = What(plan.images, thresholds, reader.bytes_of, MODULE, job.stretch, job.domain)
+        with at_work(loaded, how, what) as (runner, made):
+
+            def run(plan: Plan, settings: Header, *, on_image: OnImage) -> ShardsReport:
+                return run_shards(plan, runner, settings, on_image=on_image)
+
+            yield made, run
+    finally:
+        reader.close()
+
+
 def annotate_in_shards(
     job: ShardsJob,
     plan: Plan,
     loaded: LoadedModel,
     thresholds: Thresholds,
-    how: How,
+    at: AtShards,
+    *,
+    quiet: bool,
 ) -> None:
-    """Annotate what is left of a plan, and join the shards."""
+    """Annotate what is left of a plan, and join the shards.
+
+    Args:
+        job, plan: what there is to do.
+        loaded, thresholds: the model and what is kept of its detections.
+        at: who does it.
+        quiet: no bar.
+    """
     for reason in plan.reasons:
         tell(f"refused: {reason}")
-    reader = Reader()
-    try:
-        what = What(plan.images, thresholds, reader.bytes_of, MODULE, job.stretch, job.domain)
-        with at_work(loaded, how, what) as (runner, run):
-            facts = RunFacts(
-                settings_of(thresholds, job.stretch, run),
-                tuple(loaded.label_map.categories),
-                description_of(thresholds, run),
-            )
-            facts = keep_facts(plan.folder, facts)
-            report = _run_with_bar(plan, runner, facts, quiet=how.quiet)
-    finally:
-        reader.close()
+    with at as (made, run):
+        facts = RunFacts(
+            settings_of(thresholds, job.stretch, made),
+            tuple(loaded.label_map.categories),
+            description_of(thresholds, made),
+        )
+        facts = keep_facts(plan.folder, facts)
+        report = _run_with_bar(plan, facts, run, quiet=quiet)
     for note in report.notes:
         tell(note)
     typer.echo(_run_line(plan, report))
@@ -138,7 +172,7 @@ def annotate_in_shards(
         tell("no image was annotated; nothing was merged")
         raise typer.Exit(1)
     if job.is_merged:
-        _merge(plan, facts, job.out, job.results, job.tolerance, quiet=how.quiet)
+        _merge_to(plan, facts, job.out, job.results, job.tolerance, quiet=quiet)
 
 
 def merge_shards(
@@ -158,27 +192,32 @@ def merge_shards(
         if not 0 <= simplify <= MAX_TOLERANCE:
             raise InputError(f"--simplify: expected 0 to {MAX_TOLERANCE:g} pixels, got {simplify}")
         place = Folder(folder)
-        file = scratch_folder() / (last_part(out) or "annotations.json") if is_address(out) else Path(out)
-        _check_outputs(place, file, results)
+        _check_outputs(place, _file_for(out), results)
         plan, facts = read_plan(place), facts_of(place)
         if plan is None or facts is None:
             raise InputError(
                 f"{place.shown}: expected the shards of a run, got none; name the folder that --shards named"
             )
-        _merge(plan, facts, file, results, simplify, quiet=quiet)
-        if is_address(out):
-            put_file(file, out)
-            file.unlink()
-            typer.echo(f"copied to {one_line(out)}")
+        _merge_to(plan, facts, out, results, simplify, quiet=quiet)
 
 
-def _merge(
-    plan: Plan, facts: RunFacts, out: Path, results: Path | None, tolerance: float, *, quiet: bool
+def _file_for(out: str) -> Path:
+    """Return where a file is written that may have to be copied to an address."""
+    return scratch_folder() / (last_part(out) or "annotations.json") if is_address(out) else Path(out)
+
+
+def _merge_to(
+    plan: Plan, facts: RunFacts, out: str, results: Path | None, tolerance: float, *, quiet: bool
 ) -> None:
+    file = _file_for(out)
     merger = Merger(plan, facts.categories, facts.description, tolerance)
     with bar_of(total=None, unit="shard", quiet=quiet) as bar:
-        merged = merger.write(out, results, shown_on(bar))
+        merged = merger.write(file, results, shown_on(bar))
     typer.echo(_merged_line(merged))
+    if is_address(out):
+        put_file(file, out)
+        file.unlink()
+        typer.echo(f"copied to {one_line(out)}")
 
 
 def _check_outputs(folder: Folder, out: Path, results: Path | None) -> None:
@@ -195,7 +234,7 @@ def _check_outputs(folder: Folder, out: Path, results: Path | None) -> None:
     check_files(files)
 
 
-def _run_with_bar(plan: Plan, runner: Runner, facts: RunFacts, *, quiet: bool) -> ShardsReport:
+def _run_with_bar(plan: Plan, facts: RunFacts, run: RunsShards, *, quiet: bool) -> ShardsReport:
     with bar_of(total=plan.images, unit="image", quiet=quiet) as bar:
 
         def on_image(count: int, image: ShardImage | None) -> None:
@@ -210,7 +249,7 @@ def _run_with_bar(plan: Plan, runner: Runner, facts: RunFacts, *, quiet: bool) -
                 tell(f"{one_line(image.file_name)}: {image.failed}")
 
         try:
-            return run_shards(plan, runner, facts.settings, on_image=on_image)
+            return run(plan, facts.settings, on_image=on_image)
         except KeyboardInterrupt:
             bar.close()
             tell(

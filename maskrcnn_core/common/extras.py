@@ -13,6 +13,7 @@ EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "postgres": ("psycopg",),
         "openvino": ("openvino",),
         "stores": ("pyarrow", "s3fs"),
+        "ray": ("ray", "pandas", "pyarrow"),
         "serve": ("fastapi", "uvicorn"),
     }
 )

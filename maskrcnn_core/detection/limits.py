@@ -166,6 +166,11 @@ class NoteTally:
             self._counts[kind] += 1
             self._first.setdefault(kind, (name, note))
 
+    def join(self, other: NoteTally) -> None:
+        """Take what another tally counted of other images."""
+        self._counts += other._counts
+        self._first = other._first | self._first
+
     def sentences(self) -> list[str]:
         """Return ``a.tif: ...``, or ``12 images: ... (a.tif and 11 like it)`` with the first of them."""
         said = []

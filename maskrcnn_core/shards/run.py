@@ -15,9 +15,10 @@ from maskrcnn_core.detection.limits import NoteTally
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.images.reading import pixel_limit
 from maskrcnn_core.shards.plan import Plan, PlannedShard
-from maskrcnn_core.shards.shard_files import Counts, ShardImage, ShardWriter, marker_of
+from maskrcnn_core.shards.shard_files import Counts, Marker, ShardImage, ShardWriter, marker_of
+from maskrcnn_core.shards.stores import Folder
 
-__all__ = ["ShardsReport", "run_shards"]
+__all__ = ["OnImage", "ShardsReport", "alone", "annotate_shard", "run_shards"]
 
 _TOLD = 20
 
@@ -46,6 +47,11 @@ class ShardsReport:
     def succeeded(self) -> int:
         """The number of images with a run, empty ones included."""
         return self.counts.annotated + self.counts.empty
+
+    def tell(self, image: ShardImage) -> None:
+        """Take note of an image that failed."""
+        if image.failed and len(self.failed) < _TOLD:
+            self.failed.append((image.file_name, image.failed))
 
 
 OnImage = Callable[[int, ShardImage | None], None]
@@ -79,8 +85,14 @@ def run_shards(
     """
     pixel_limit()  # a setting that makes no sense is told once, not with every image
     report, decoding = ShardsReport(plan.images), NoteTally()
+
+    def told(image: ShardImage) -> None:
+        report.tell(image)
+        if on_image is not None:
+            on_image(1, image)
+
     try:
-        with _alone(plan):
+        with alone(plan):
             for number in range(len(plan)):
                 planned = plan.shard(number)
                 marker = marker_of(plan.folder, planned, settings)
@@ -89,19 +101,48 @@ def run_shards(
                     if on_image is not None:
                         on_image(marker.counts.images, None)
                 else:
-                    writer = ShardWriter(plan.folder, planned, settings)
-                    with closing(_images(planned, runner, decoding)) as images:
-                        for image in images:
-                            if cancelled is not None and cancelled():
-                                return report
-                            writer.add(image)
-                            _tell(report, image, on_image)
-                    marker = writer.write()
+                    marker = annotate_shard(plan.folder, planned, runner, settings, decoding, told, cancelled)
+                    if marker is None:
+                        return report
                 report.counts += marker.counts
             report.is_whole = True
     finally:
         report.notes = (*decoding.sentences(), *runner.sentences())
     return report
+
+
+def annotate_shard(
+    folder: Folder,
+    planned: PlannedShard,
+    runner: Runner,
+    settings: Header,
+    decoding: NoteTally,
+    on_image: Callable[[ShardImage], object],
+    cancelled: Callable[[], bool] | None = None,
+) -> Marker | None:
+    """Annotate the images of one shard, on whatever computer, and write it and then its marker.
+
+    Args:
+        folder: of the run.
+        planned: the shard.
+        runner, settings, cancelled: as in :func:`run_shards`.
+        decoding: takes note of what there is to say of how images were decoded.
+        on_image: called with what became of each image.
+
+    Returns:
+        The marker; ``None`` if the run was cancelled, and nothing was written.
+
+    Raises:
+        ExportError: if it cannot be written.
+    """
+    writer = ShardWriter(folder, planned, settings)
+    with closing(_images(planned, runner, decoding)) as images:
+        for image in images:
+            if cancelled is not None and cancelled():
+                return None
+            writer.add(image)
+            on_image(image)
+    return writer.write()
 
 
 def _images(planned: PlannedShard, runner: Runner, decoding: NoteTally) -> Generator[ShardImage, None, None]:
@@ -121,15 +162,8 @@ def _images(planned: PlannedShard, runner: Runner, decoding: NoteTally) -> Gener
                 )
 
 
-def _tell(report: ShardsReport, image: ShardImage, on_image: OnImage | None) -> None:
-    if image.failed and len(report.failed) < _TOLD:
-        report.failed.append((image.file_name, image.failed))
-    if on_image is not None:
-        on_image(1, image)
-
-
 @contextmanager
-def _alone(plan: Plan) -> Iterator[None]:
+def alone(plan: Plan) -> Iterator[None]:
     """Let no other process of this computer work in the same folder."""
     if plan.folder.path is None:
         yield

@@ -41,6 +41,11 @@ class Looks:
         if guess.is_sure:
             self.sure[guess.domain] += 1
 
+    def join(self, other: Looks) -> None:
+        """Take what was counted of other images."""
+        self.seen += other.seen
+        self.sure += other.sure
+
     @property
     def domain(self) -> str:
         """Key of the domain that most are surely of; empty where none is."""

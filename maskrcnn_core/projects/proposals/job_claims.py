@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, exists, select, update
 
 from maskrcnn_core.common.one_line import one_line
+from maskrcnn_core.errors import StoreError
 from maskrcnn_core.projects.db.tables import JOB, SHARE, WORKER
 from maskrcnn_core.projects.proposals.job_rows import (
     JobRow,
@@ -22,7 +23,16 @@ from maskrcnn_core.projects.proposals.jobs import has_work
 from maskrcnn_core.projects.proposals.workers import put_worker
 from maskrcnn_core.projects.store import Store
 
-__all__ = ["LOST_ALLOWED", "claim_job", "fail_job", "give_up_job", "leave_job", "others_at", "write_engine"]
+__all__ = [
+    "LOST_ALLOWED",
+    "claim_job",
+    "fail_job",
+    "give_up_job",
+    "join_job",
+    "leave_job",
+    "others_at",
+    "write_engine",
+]
 
 LOST_ALLOWED = 3
 """After this many workers in a row died before they had an image in hand, the job has failed; after as many
@@ -55,6 +65,40 @@ def claim_job(store: Store, worker: str, *, unable: frozenset[int] = frozenset()
             put_worker(connection, worker, job_id=found.id)
             return row_of(connection, found.id)
     return None
+
+
+def join_job(store: Store, job_id: int, worker: str) -> JobRow:
+    """Bring a worker to the job that it asks for, also to a paused one: somebody wants it done by this one.
+
+    Args:
+        store: where.
+        job_id: which.
+        worker: a name that no other worker has.
+
+    Raises:
+        StoreError: if there is none, it is over, all its images are in others' hands, or another job of its
+            project runs.
+    """
+    with alone_with_jobs(store) as connection:
+        row, now = row_of(connection, job_id), utc_now(connection)
+        if not row.is_open:
+            raise StoreError(f"job {job_id}: it is {row.state}; start a new one")
+        if row.state == "paused":
+            set_columns(connection, job_id, state="waiting")
+        if connection.execute(joinable_jobs(now).where(JOB.c.id == job_id)).one_or_none() is None:
+            raise StoreError(
+                f"job {job_id}: others have all of its images in hand, or are at another job of its project; "
+                "wait until that ends, or pause it first ('project pause')"
+            )
+        if others_at(connection, job_id, worker, now):
+            set_columns(connection, job_id, state="running")
+        else:
+            # Whoever asks for it by name knows how often it has died.
+            set_columns(
+                connection, job_id, state="running", started_at=now, lost=0, ran=0, ran_seconds=0.0, engine=""
+            )
+        put_worker(connection, worker, job_id=job_id)
+        return row_of(connection, job_id)
 
 
 def _begin_go(connection: Connection, found: Row[Any], now: datetime) -> bool:

@@ -17,6 +17,7 @@ runs at a time, as what one offers depends on what is there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Literal
 
 from sqlalchemy import (
     func,
@@ -79,8 +80,16 @@ def has_work(store: Store) -> bool:
 # -- what people do ---------------------------------------------------------------------------------
 
 
-def add_job(store: Store, project_id: int, model_key: str, settings: JobSettings, who: str) -> JobRow:
-    """Ask for a model to be run over a project; a worker does it.
+def add_job(
+    store: Store,
+    project_id: int,
+    model_key: str,
+    settings: JobSettings,
+    who: str,
+    *,
+    state: Literal["waiting", "paused"] = "waiting",
+) -> JobRow:
+    """Ask for a model to be run over a project; a worker does it, at once unless it is to be paused.
 
     Raises:
         StoreError: if there is no such project, it is archived, or it has an open job of this model; or if
@@ -97,19 +106,19 @@ def add_job(store: Store, project_id: int, model_key: str, settings: JobSettings
         same = select(JOB.c.state).where(
             JOB.c.project_id == project_id, JOB.c.model_key == model_key, JOB.c.state.in_(OPEN_STATES)
         )
-        if (state := connection.execute(same).scalar()) is not None:
-            help_ = "resume or cancel it" if state == "paused" else "wait until it ends, or cancel it"
+        if (open_ := connection.execute(same).scalar()) is not None:
+            help_ = "resume or cancel it" if open_ == "paused" else "wait until it ends, or cancel it"
             raise StoreError(
-                f"model {one_line(model_key)}: this project already has a {state} job of it; {help_}"
+                f"model {one_line(model_key)}: this project already has a {open_} job of it; {help_}"
             )
         images = select(func.count()).where(
             IMAGE.c.project_id == project_id, ~IMAGE.c.gone, IMAGE.c.digest != ""
         )
-        values = {
+        values: dict[str, Any] = {
             "project_id": project_id,
             "model_key": model_key,
             "settings": settings.to_json(),
-            "state": "waiting",
+            "state": state,
             "message": "",
             "engine": "",
             "weights": shared.weights,

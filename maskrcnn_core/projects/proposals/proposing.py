@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
@@ -44,11 +44,40 @@ from maskrcnn_core.projects.undo.piles import PROPOSE
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
-__all__ = ["ProposeReport", "Proposer", "mark_offered", "offered_before", "propose", "told_counts"]
+__all__ = [
+    "ProposeReport",
+    "Proposer",
+    "Ran",
+    "RunsElsewhere",
+    "mark_offered",
+    "offered_before",
+    "propose",
+    "told_counts",
+]
 
 _TRIES = 5
 
 OnImage = Callable[[int, int, str], object]
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a network said of an image, wherever it ran.
+
+    Args:
+        outcome: its run, or why there is none.
+        engine: what ran it, as an export says it; empty for the exact engine.
+        is_kept: whether a failure is the network's and stays; one to read the image is none.
+    """
+
+    outcome: Run | Failure
+    engine: str = ""
+    is_kept: bool = True
+
+
+RunsElsewhere = Callable[[Sequence[ImageRow], Stretch, Thresholds], Generator[tuple[ImageRow, Ran]]]
+"""Runs a network over images in other processes: given images, how dim ones are seen, and what masks are
+made for, it yields each image once, in any order, as soon as it was run."""
 
 
 @dataclass(frozen=True)
@@ -244,12 +273,24 @@ class Proposer:
             __version__,
         )
 
-    def offer(self, image: ImageRow, share: Share | None = None) -> ImageOutcome:
+    def is_run(self, image: ImageRow) -> bool:
+        """Return whether an image's run was kept, so that the network need not run."""
+        kept = self._store.kept_run(image.id, self.asked.seen, exact_only=self.asked.exact_only)
+        return kept is not None
+
+    def run_elsewhere(
+        self, runs: RunsElsewhere, images: Sequence[ImageRow]
+    ) -> Generator[tuple[ImageRow, Ran]]:
+        """Yield what the network says of images where it runs elsewhere, for :meth:`offer`."""
+        return runs(images, self._stretch, self._floor)
+
+    def offer(self, image: ImageRow, share: Share | None = None, ran: Ran | None = None) -> ImageOutcome:
         """Run the model on an image, unless its run was kept, and save what is offered of it.
 
         Args:
             image: which.
             share: of a job, to be finished in the same transaction.
+            ran: what the network has said of it elsewhere; ``None`` where it is to run here.
 
         Returns:
             What became of it; an image without a run is no error.
@@ -259,11 +300,11 @@ class Proposer:
             StoreError: if the store cannot be read or written.
         """
         try:
-            run, ran = self._run_of(image, share)
+            run, is_new = self._run_of(image, share, ran)
             if isinstance(run, Run):
                 limits = LimitTally()
                 limits.add(one_line(image.file_name), run, self._thresholds)
-                return self._offer(image, run, share, ran, limits)
+                return self._offer(image, run, share, is_new, limits)
             failed = ImageOutcome(failure=f"{one_line(image.file_name)}: {run.reason}")
         except (ImageError, InferenceError, ConflictError) as error:
             failed = ImageOutcome(failure=_about(image, error))
@@ -272,32 +313,43 @@ class Proposer:
                 share.finish(connection, failed)
         return failed
 
-    def _run_of(self, image: ImageRow, share: Share | None) -> tuple[Run | Failure, bool]:
+    @property
+    def _floor(self) -> Thresholds:
+        """What masks are made for: all that a lower score threshold could ask for later."""
+        asked = self._thresholds
+        return Thresholds(SCORE_FLOOR, asked.nms_threshold, asked.max_detections, asked.mask_threshold)
+
+    def _run_of(self, image: ImageRow, share: Share | None, ran: Ran | None) -> tuple[Run | Failure, bool]:
         """Return the network's run, an earlier one if there is one; and whether it ran now."""
-        store, predictor, thresholds = self._store, self._predictor, self._thresholds
+        store, predictor = self._store, self._predictor
         kept = store.kept_run(image.id, self.asked.seen, exact_only=self.asked.exact_only)
         if kept is not None:
             return unpack_run(store.blobs.get(kept)), False
-        try:
-            pixels = pixels_of(store, image, self._stretch)
-        except FilesAwayError:
-            raise  # of the place, not of the image
-        except CoreError as error:
-            return Failure(str(error)), False
-        floor = Thresholds(
-            SCORE_FLOOR, thresholds.nms_threshold, thresholds.max_detections, thresholds.mask_threshold
-        )
-        outcome = predictor.run([pixels], floor)[0]
+        if ran is None:
+            ran = self._run_here(image)
+        outcome = ran.outcome
+        if not ran.is_kept:
+            return outcome, False
         store.save_run(
             image.id,
             predictor.model.key,
             self.asked.seen,
             candidates=store.blobs.put(pack_run(outcome)) if isinstance(outcome, Run) else "",
             failure=outcome.reason if isinstance(outcome, Failure) else "",
-            engine=predictor.engine_of(outcome) if isinstance(outcome, Run) else "",
+            engine=ran.engine,
             before=None if share is None else share.check,
         )
         return outcome, True
+
+    def _run_here(self, image: ImageRow) -> Ran:
+        try:
+            pixels = pixels_of(self._store, image, self._stretch)
+        except FilesAwayError:
+            raise  # of the place, not of the image
+        except CoreError as error:
+            return Ran(Failure(str(error)), is_kept=False)
+        (outcome,) = self._predictor.run([pixels], self._floor)
+        return Ran(outcome, self._predictor.engine_of(outcome) if isinstance(outcome, Run) else "")
 
     def _offer(
         self, image: ImageRow, run: Run, share: Share | None, ran: bool, limits: LimitTally

@@ -36,7 +36,16 @@ from maskrcnn_core.projects.proposals.job_rows import (
 )
 from maskrcnn_core.projects.store import Store
 
-__all__ = ["Asked", "ImageOutcome", "NotTogetherError", "Share", "ShareLostError", "lay_out", "next_share"]
+__all__ = [
+    "Asked",
+    "ImageOutcome",
+    "NotTogetherError",
+    "Share",
+    "ShareLostError",
+    "free_images",
+    "lay_out",
+    "next_share",
+]
 
 KEPT_DAYS = 7
 """For so long it is kept who did which image of a job that has ended."""
@@ -200,8 +209,17 @@ def _forget_old(connection: Connection, project_id: int, now: datetime) -> None:
     connection.execute(delete(SHARE).where(SHARE.c.job_id.in_(old)))
 
 
-def next_share(store: Store, job_id: int, worker: str) -> Share | Literal["none free", "left"]:
-    """Give a worker the next image of its job.
+def free_images(store: Store, job_id: int) -> list[int]:
+    """Return the ids of a job's images that are to be done and in nobody's hands, in order."""
+    with store.reading() as connection:
+        query = _left(job_id).where(free_shares(utc_now(connection))).order_by(SHARE.c.image_id)
+        return list(connection.execute(query).scalars())
+
+
+def next_share(
+    store: Store, job_id: int, worker: str, image_id: int | None = None
+) -> Share | Literal["none free", "left"]:
+    """Give a worker the next image of its job, or the one that it asks for.
 
     An image at which :data:`~maskrcnn_core.projects.proposals.job_claims.LOST_ALLOWED` workers have died is
     not given again: it has failed, and the others are done.
@@ -220,7 +238,7 @@ def next_share(store: Store, job_id: int, worker: str) -> Share | Literal["none 
             if state == "waiting":  # paused and resumed while this worker was at an image
                 again = update(JOB).where(JOB.c.id == job_id, JOB.c.state == "waiting")
                 connection.execute(again.values(state="running"))
-            query = _free(job_id, worker, now).with_for_update(of=SHARE, skip_locked=True)
+            query = _free(job_id, worker, now, image_id).with_for_update(of=SHARE, skip_locked=True)
             row = connection.execute(query).one_or_none()
             if row is None:
                 return "none free"
@@ -238,12 +256,13 @@ def next_share(store: Store, job_id: int, worker: str) -> Share | Literal["none 
             _end_if_done(connection, job_id, now)
 
 
-def _free(job_id: int, worker: str, now: datetime) -> Select[Any]:
+def _free(job_id: int, worker: str, now: datetime, image_id: int | None) -> Select[Any]:
     own = (SHARE.c.worker == worker) & SHARE.c.done_at.is_(None)
+    that_one = () if image_id is None else (SHARE.c.image_id == image_id,)
     return (
         select(SHARE.c.image_id, SHARE.c.worker, SHARE.c.lost, IMAGE.c.gone, IMAGE.c.file_name)
         .join(IMAGE, IMAGE.c.id == SHARE.c.image_id)
-        .where(SHARE.c.job_id == job_id, or_(free_shares(now), own))
+        .where(SHARE.c.job_id == job_id, or_(free_shares(now), own), *that_one)
         .order_by(SHARE.c.image_id)
         .limit(1)
     )

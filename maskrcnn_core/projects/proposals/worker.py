@@ -17,8 +17,9 @@ import threading
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,8 +42,9 @@ from maskrcnn_core.models.pins import is_current
 from maskrcnn_core.projects.db.location import StorePlace
 from maskrcnn_core.projects.proposals import job_claims, jobs, shares, workers
 from maskrcnn_core.projects.proposals.job_rows import JobRow, JobSettings
-from maskrcnn_core.projects.proposals.proposing import Proposer, told_counts
+from maskrcnn_core.projects.proposals.proposing import Proposer, Ran, RunsElsewhere, told_counts
 from maskrcnn_core.projects.proposals.shared_models import model_of_job
+from maskrcnn_core.projects.records import ImageRow
 from maskrcnn_core.projects.seeing import seen_as, stretch_of
 from maskrcnn_core.projects.store import Store
 from maskrcnn_core.synthetic.samples import pixels_for
@@ -50,14 +52,18 @@ from maskrcnn_core.synthetic.samples import pixels_for
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
     from maskrcnn_core.models.spec import LoadedModel, ModelSpec
+    from maskrcnn_core.projects.proposals.working_elsewhere import Elsewhere
 
 __all__ = [
+    "Go",
+    "Models",
     "StopAsked",
     "cut_log",
     "is_at_work",
     "log_file",
     "only_worker",
     "serve_parent",
+    "signs_of_life",
     "work_off",
 ]
 
@@ -98,16 +104,16 @@ def work_off(
         StoreError: if the store cannot be asked for jobs.
     """
     name = f"{workers.worker_prefix(os.getpid())}{uuid.uuid4().hex[:8]}"
-    models, unable = _Models(), _Unable()
+    models, unable = Models(), _Unable()
     count, idle_since = 0, time.monotonic()
     workers.sign_on(store, name)
     try:
-        with _signs_of_life(store, name, on_event):
+        with signs_of_life(store, name, on_event):
             while not stop():
                 job = job_claims.claim_job(store, name, unable=unable.now())
                 if job is not None:
                     count += 1
-                    go = _Go(store, job, name, on_event, stop)
+                    go = Go(store, job, name, on_event, stop)
                     go.do(models)
                     if go.is_unable:
                         unable.add(job.id)
@@ -124,13 +130,14 @@ def work_off(
     return count
 
 
-class _Models:
+class Models:
     """The last model: its jobs load it once, and no two models share memory."""
 
     def __init__(self) -> None:
         self._last: LoadedModel | None = None
 
     def get(self, spec: ModelSpec) -> LoadedModel:
+        """Return a model of the menu."""
         last = self._last
         # A file that was trained again has another SHA-256, and is another model under the same key.
         if last is None or last.key != spec.key or not is_current(spec, last.digest):
@@ -167,22 +174,31 @@ class _MachineError(CoreError):
     """What keeps this machine from a job, and perhaps not another."""
 
 
-class _Go:
+class Go:
     """One worker at a job, from when it comes until it leaves."""
 
     def __init__(
-        self, store: Store, job: JobRow, worker: str, on_event: Event, stop: Callable[[], bool]
+        self,
+        store: Store,
+        job: JobRow,
+        worker: str,
+        on_event: Event,
+        stop: Callable[[], bool],
+        elsewhere: Elsewhere | None = None,
+        on_image: Callable[[], object] = lambda: None,
     ) -> None:
         self._store = store
         self._job = job
         self._worker = worker
         self._stop = stop
         self._on_event = on_event
+        self._elsewhere = elsewhere
+        self._on_image = on_image
         self._done = 0
         self._ran = 0
         self.is_unable = False
 
-    def do(self, models: _Models) -> None:
+    def do(self, models: Models) -> None:
         """Do a job: whatever happens, its row says so, and nothing but an interrupt comes out of here."""
         self._tell("begins")
         try:
@@ -236,7 +252,7 @@ class _Go:
         self.is_unable = True
         self._tell(f"failed: {message}" if has_ended else f"left to other workers: {message}")
 
-    def _run_again(self, models: _Models) -> None:
+    def _run_again(self, models: Models) -> None:
         """Run until nothing is left. What is locked or gone for a moment ends no long job."""
         tries = 0
         while True:
@@ -251,7 +267,7 @@ class _Go:
                 self._tell(f"retrying: {error}")
                 time.sleep(2.0**tries)
 
-    def _run(self, models: _Models) -> None:
+    def _run(self, models: Models) -> None:
         settings = self._job.settings
         _check_categories(self._store, self._job.project_id, settings)
         try:
@@ -270,8 +286,10 @@ class _Go:
             may_begin = shares.lay_out(self._store, self._job.id, self._worker, proposer.asked)
         except shares.NotTogetherError as error:
             raise _MachineError(str(error)) from error
-        if may_begin:
+        if may_begin and self._elsewhere is None:
             self._do_shares(proposer, settings)
+        elif may_begin and self._elsewhere is not None:
+            self._do_elsewhere(proposer, settings, self._elsewhere.runs(predictor))
 
     def _do_shares(self, proposer: Proposer, settings: JobSettings) -> None:
         project_id = self._job.project_id
@@ -281,37 +299,73 @@ class _Go:
             if not isinstance(share, shares.Share):
                 return
             (image,) = self._store.images(project_id, ids=[share.image_id])
-            try:
-                outcome = proposer.offer(image, share)
-            except shares.ShareLostError:
-                self._tell(f"{one_line(image.file_name)}: another worker did it meanwhile")
-                continue
-            self._done += 1
-            self._ran += outcome.ran
-            if outcome.failure:
-                self._tell(outcome.failure)
+            self._do_share(proposer, share, image)
 
-    def _predictor(self, models: _Models, engine: str) -> Predictor:
+    def _do_elsewhere(self, proposer: Proposer, settings: JobSettings, runs: RunsElsewhere) -> None:
+        """Take in what a network says elsewhere. An image is in hand only while that is written."""
+        free = shares.free_images(self._store, self._job.id)
+        far, near = list[ImageRow](), list[tuple[ImageRow, Ran | None]]()
+        for image in self._store.images(self._job.project_id, ids=free):
+            if proposer.is_run(image):
+                near.append((image, None))
+            else:
+                far.append(image)
+        with closing(proposer.run_elsewhere(runs, far) if far else _none()) as coming:
+            for image, ran in chain(near, coming):
+                if self._stop():
+                    return
+                _check_categories(self._store, self._job.project_id, settings)
+                share = shares.next_share(self._store, self._job.id, self._worker, image.id)
+                if share == "left":
+                    return
+                if isinstance(share, shares.Share):  # else another worker has or had it
+                    self._do_share(proposer, share, image, ran)
+
+    def _do_share(
+        self, proposer: Proposer, share: shares.Share, image: ImageRow, ran: Ran | None = None
+    ) -> None:
+        try:
+            outcome = proposer.offer(image, share, ran)
+        except shares.ShareLostError:
+            self._tell(f"{one_line(image.file_name)}: another worker did it meanwhile")
+            return
+        self._done += 1
+        self._ran += outcome.ran
+        if outcome.failure:
+            self._tell(outcome.failure)
+        self._on_image()
+
+    def _predictor(self, models: Models, engine: str) -> Predictor:
         """Return the model with the engine for as many images as are still to be run, and note which."""
         from maskrcnn_core.inference.engines.choosing import choose_engine  # with torch
         from maskrcnn_core.inference.predictor import Predictor
 
         model = models.get(model_of_job(self._store, self._job))
         stretch = stretch_of(self._store.project(self._job.project_id))
-        made = choose_engine(
-            model,
-            key=engine,
-            images=lambda: pixels_for(model.domains),
-            count=self._store.images_to_run(self._job.project_id, seen_as(model.digest, stretch)),
-            on_step=lambda step: self._tell(f"engine: {step} ..."),
-        )
-        predictor = Predictor(model, engine=made)
-        job_claims.write_engine(self._store, self._job.id, self._worker, made.told, str(predictor.device))
+        count = self._store.images_to_run(self._job.project_id, seen_as(model.digest, stretch))
+        if self._elsewhere is not None:
+            predictor, device = self._elsewhere.predictor(model, engine, count)
+        else:
+            made = choose_engine(
+                model,
+                key=engine,
+                images=lambda: pixels_for(model.domains),
+                count=count,
+                on_step=lambda step: self._tell(f"engine: {step} ..."),
+            )
+            predictor = Predictor(model, engine=made)
+            device = str(predictor.device)
+        told = predictor.engine.told
+        job_claims.write_engine(self._store, self._job.id, self._worker, told, device)
         return predictor
 
 
+def _none() -> Generator[tuple[ImageRow, Ran]]:
+    yield from ()
+
+
 @contextmanager
-def _signs_of_life(store: Store, name: str, on_event: Event) -> Iterator[None]:
+def signs_of_life(store: Store, name: str, on_event: Event) -> Iterator[None]:
     """Beat from a separate thread, as one image may take longer than a worker may be silent."""
     ended = threading.Event()
 

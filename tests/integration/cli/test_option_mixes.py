@@ -38,6 +38,7 @@ VALUES = {
         "--shard-size": LEFT_OUT,
         "--column": LEFT_OUT,
         "--merge": LEFT_OUT,
+        "--cluster": LEFT_OUT,  # needs one: tests/integration/cluster
         "--resume": None,
         "--download": None,
         "--quiet": None,

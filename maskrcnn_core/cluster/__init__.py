@@ -1,0 +1,1 @@
+"""Runs models on the computers of a Ray cluster: over the shards of a large run, or a project's images."""

@@ -1,0 +1,30 @@
+"""``python -m tests.builders.cluster_project ADDRESS PROJECT`` does a job on a cluster, and stops for ever
+after three images, for somebody to kill it.
+"""
+
+import sys
+import threading
+
+from maskrcnn_core.cli.cluster_jobs import OnCluster
+from maskrcnn_core.cluster.joining import joined
+from maskrcnn_core.projects.proposals import jobs
+from maskrcnn_core.projects.proposals.working_elsewhere import work_on
+from maskrcnn_core.projects.store import Store
+
+
+def stop(report):
+    if report.offered == 3:
+        print("three", flush=True)
+        threading.Event().wait()
+
+
+def main(address, name):
+    store = Store()
+    (project,) = (row for row in store.projects() if row.name == name)
+    (job,) = jobs.jobs_of(store, project.id)
+    with joined(address) as cluster:
+        work_on(store, job.id, OnCluster(store, cluster, "cpu", None), on_report=stop)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
