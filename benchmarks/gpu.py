@@ -169,8 +169,9 @@ def _row(ways: Any, name: str, precision: str, batch: int) -> Row:
     cuda = ways.milliseconds(ways.run_cuda)
     peak = torch.cuda.max_memory_allocated() if ways.device.type == "cuda" else 0
     same, shares = ways.sameness(), ways.shares()
-    busy = None if shares is None else min(1e3 * shares.whole / batch / cuda, 1.0)
-    after = None if shares is None else shares.after
+    is_known = shares is not None and ways.device.type == "cuda"
+    busy = min(1e3 * shares.whole / batch / cuda, 1.0) if is_known else None
+    after = shares.after if is_known else None
     if (whole := ways.cuda._whole) is not None and ways.device.type == "cuda" and whole.graphs.failure:
         _tell(f"no CUDA graph: {whole.graphs.failure}")
     is_graph = shares is not None and shares.is_graph

@@ -331,7 +331,8 @@ class Predictor:
             return self._run_with_fallbacks([image], thresholds)[0]
         size = _size_of(image)
         candidates = Candidates(answer.boxes, answer.labels, answer.scores, input_size, size)
-        run = Run(candidates, self.model.mask_size, self.device.type)
+        note = self._whole.graphs.take_note() if self._whole else ""
+        run = Run(candidates, self.model.mask_size, self.device.type, notes=(note,) if note else ())
         if not np.isfinite(answer.mask_probs).all():
             return Failure(MASKS_NOT_FINITE)
         run.keep_masks(answer.rows, answer.mask_probs)

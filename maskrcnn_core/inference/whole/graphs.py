@@ -45,6 +45,7 @@ class Graphs:
 
     def __init__(self, device: torch.device, most: int = MOST_GRAPHS) -> None:
         self.failure = "" if device.type == "cuda" else f"there are none on {device.type}"
+        self._is_told = device.type != "cuda"
         self._kept: LRUCache[Hashable, _Captured] = LRUCache(most)
         self._seen: LRUCache[Hashable, bool] = LRUCache(8 * most)
         self._pool: Any = None
@@ -53,6 +54,13 @@ class Graphs:
     def captured(self) -> int:
         """How many graphs are kept."""
         return len(self._kept)
+
+    def take_note(self) -> str:
+        """Return, once, that all runs without graphs, and why; empty where there is nothing to say."""
+        if self._is_told or not self.failure:
+            return ""
+        self._is_told = True
+        return f"runs without CUDA graphs: {self.failure}"
 
     def run(self, key: Hashable, work: Work, inputs: tuple[Tensor, ...]) -> Tensor:
         """Return what work gives; the next run with the same key writes over it.

@@ -41,11 +41,11 @@ def test_what_images_find_in_a_padded_batch_is_what_they_find_alone(key, monkeyp
     backbone = model.network.backbone
     hook = backbone.register_forward_hook(lambda _module, inputs, _outputs: seen.append(len(inputs[0])))
     try:
-        thresholds = Thresholds(SCORE_FLOOR, model.nms_threshold, 1000)
+        thresholds = Thresholds(SCORE_FLOOR, model.nms_threshold, 40)
         exact, other = (way.predict(images, thresholds) for way in (alone, together))
     finally:
         hook.remove()
-    assert seen == [1, 1, 1, 3]
+    assert seen == [1, 1, 1, 4], "three go as four, the last of them empty"
     same = compare_detections(exact, other, threshold=SCORE_FLOOR, slack=ROUNDING.score)
     assert same.detections > 10
     assert not same.shortfall(ROUNDING)

@@ -37,7 +37,7 @@ def tiny():
 
 @pytest.fixture
 def images():
-    return [make_image(90, 120), make_image(91, 120, 1), make_image(90, 119, 2)]
+    return [make_image(90, 120), make_image(91, 120, 1)]
 
 
 def whole(model, batch_size=4, engine=BUCKETED):
@@ -81,10 +81,10 @@ def test_masks_that_were_not_asked_for_come_later(tiny, images):
 
 
 def test_inputs_are_what_the_transform_makes(tiny, images):
-    batch, sizes = Inputs(tiny.network.transform, torch.device("cpu")).batch(images, (96, 128), 4)
+    batch, sizes = Inputs(tiny.network.transform, torch.device("cpu")).batch(images, (96, 128), 3)
     wanted = resize_and_normalise(tiny.network, images, torch.device("cpu"))
-    assert torch.equal(batch[:3], wanted.tensors) and sizes == wanted.image_sizes
-    assert not batch[3].any()
+    assert torch.equal(batch[:2], wanted.tensors) and sizes == wanted.image_sizes
+    assert not batch[2].any()
 
 
 # -- what goes wrong --------------------------------------------------------------------------------
@@ -104,7 +104,7 @@ def test_nan_is_the_same_failure(tiny, images, part, reason):
     predictor, _ = whole(replace(tiny, network=network))
     found = predictor.run(images, FEW)
     assert found == Predictor(replace(tiny, network=network), "cpu").run(images, FEW)
-    assert found == [Failure(reason)] * 3
+    assert found == [Failure(reason)] * 2
 
 
 def test_an_image_with_too_many_candidates_goes_step_by_step(tiny, images, monkeypatch):
@@ -119,7 +119,7 @@ def test_an_image_whose_suppression_does_not_settle_goes_step_by_step(tiny, imag
     monkeypatch.setattr("maskrcnn_core.inference.whole.suppressing.survivors.__defaults__", (None, 1))
     predictor, by_steps = whole(tiny)
     assert all(isinstance(run, Run) for run in predictor.run(images, FEW))
-    assert by_steps == [1, 1, 1]
+    assert by_steps == [1, 1]
 
 
 def test_a_batch_that_memory_does_not_suffice_for_goes_step_by_step(tiny, images, monkeypatch):
@@ -129,7 +129,7 @@ def test_a_batch_that_memory_does_not_suffice_for_goes_step_by_step(tiny, images
     predictor, by_steps = whole(tiny)
     monkeypatch.setattr(predictor._whole, "send", fail)
     assert all(isinstance(run, Run) for run in predictor.run(images, FEW))
-    assert by_steps == [3]
+    assert by_steps == [2]
 
 
 def test_a_network_of_other_laws_goes_step_by_step():
@@ -156,7 +156,7 @@ def test_the_next_batch_is_sent_before_the_last_one_is_read(tiny, images, monkey
 
     monkeypatch.setattr(predictor._whole, "send", spied)
     predictor.run(images, Thresholds(0.3, 0.5, 1))
-    assert log == ["sent", "sent", "read", "sent", "read", "read"]
+    assert log == ["sent", "sent", "read", "read"]
 
 
 # -- half precision ---------------------------------------------------------------------------------
@@ -241,6 +241,14 @@ def test_a_capture_without_memory_is_told_to_who_can_free_some(graphs):
     with pytest.raises(torch.OutOfMemoryError):
         graphs.run("a", greedy, (torch.ones(1),))
     assert not graphs.failure
+
+
+def test_that_no_graph_could_be_captured_is_said_once(tiny, images):
+    predictor, _ = whole(tiny, 1)
+    predictor._whole.graphs = Graphs(torch.device("cuda"))
+    predictor._whole.graphs.failure = "not permitted"
+    first, second = predictor.run(images, Thresholds(0.3, 0.5, 1))
+    assert "without CUDA graphs: not permitted" in first.notes[0] and not second.notes
 
 
 def test_elsewhere_there_are_no_graphs():
