@@ -19,7 +19,6 @@ SCENE = encode_png(draw_scene(210_000).pixels)
 SIZE = {size.name: size for size in SIZES}
 READY = {
     "project?section=overview": ".st-key-project-section",
-    "project?section=model": ".st-key-project-section",
     "project?section=people": ".st-key-project-section",
     "project?section=settings": ".st-key-project-section",
     "how_it_works": ".st-key-explain-desk [data-part=stage-view][data-ready=true]",

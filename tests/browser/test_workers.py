@@ -97,7 +97,7 @@ def test_workers_are_seen_with_what_they_do_and_their_rate_without_a_reload(addr
     expect(there).to_contain_text("12 images done;")
     expect(there).to_contain_text("cuda:0, engine exact.")
     expect(page.get_by_text("23 images left, until about")).to_be_visible()
-    expect(page.get_by_text("Images a minute (UTC)")).to_be_visible()
+    expect(page.get_by_text("Images a minute (UTC)").first).to_be_visible()
     crew.do(THERE, 3)
     expect(there).to_contain_text("15 images done;")
     crew.alive.discard(HERE)
@@ -108,13 +108,12 @@ def test_workers_are_seen_with_what_they_do_and_their_rate_without_a_reload(addr
     expect(there).to_contain_text("Left job 9 (mine) to others: its weights are not here.")
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_it_fits_a_phone(address, browser, crew, theme):
+def test_it_fits_a_phone(address, browser, crew):
     crew.do(HERE, 5)
     crew.do(THERE, 12)
     crew.hold_the_rest()
     context = browser.new_context(
-        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, color_scheme=theme
+        viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True, color_scheme="dark"
     )
     remember_name(context)
     page = context.new_page()

@@ -208,10 +208,13 @@ class Go:
             except _MachineError as error:
                 self._give_up(str(error))
             except CoreError as error:
-                if isinstance(error, FilesAwayError) or isinstance(error.__cause__, DBAPIError):
-                    self._give_up(str(error))
-                else:
+                if not _may_pass(error):
                     self._fail(str(error))
+                elif self._stop():  # it had no time to try again
+                    self._tell(str(error))
+                    self._leave()
+                else:
+                    self._give_up(str(error))
             except Exception as error:
                 self._tell(traceback.format_exc())
                 self._give_up(
@@ -261,8 +264,7 @@ class Go:
                 return self._run(models)
             except StoreError as error:
                 tries = 1 if self._done > before else tries + 1
-                may_pass = isinstance(error, FilesAwayError) or isinstance(error.__cause__, DBAPIError)
-                if tries >= TRIES or self._stop() or not may_pass:
+                if tries >= TRIES or self._stop() or not _may_pass(error):
                     raise
                 self._tell(f"retrying: {error}")
                 time.sleep(2.0**tries)
@@ -383,6 +385,11 @@ def signs_of_life(store: Store, name: str, on_event: Event) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
+
+
+def _may_pass(error: CoreError) -> bool:
+    """Return whether it is the database or the bucket that does not answer."""
+    return isinstance(error, FilesAwayError) or isinstance(error.__cause__, DBAPIError)
 
 
 def _check_categories(store: Store, project_id: int, settings: JobSettings) -> None:

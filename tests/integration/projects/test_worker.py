@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import make_url, select, update
 from sqlalchemy.exc import OperationalError
 
-from maskrcnn_core.errors import InputError, StoreError
+from maskrcnn_core.errors import FilesAwayError, InputError, StoreError
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.projects.db.location import DATA_VARIABLE, DATABASE_VARIABLE, StorePlace, find_place
 from maskrcnn_core.projects.db.tables import ANSWER, WORKER
@@ -471,6 +471,19 @@ def test_a_database_that_refuses_for_a_moment_ends_no_job(store, monkeypatch, ti
     monkeypatch.setattr(worker.time, "sleep", lambda _: None)
     work_off(store)
     assert jobs.job(store, job.id).state == state
+
+
+@ON_SQLITE
+def test_a_worker_that_is_to_stop_while_the_bucket_is_away_puts_its_job_back(store, monkeypatch):
+    job, stop = add(store, make_project(store, images=1)), StopAsked()
+
+    def refuse(*_, **__):
+        stop.is_asked = True
+        raise FilesAwayError("the bucket does not answer")
+
+    monkeypatch.setattr(worker, "Proposer", refuse)
+    assert work_off(store, stop=stop) == 1
+    assert jobs.job(store, job.id).state == "waiting"
 
 
 @ON_SQLITE
