@@ -29,7 +29,7 @@ THREADS = 1
 
 BATCH_ON_GPU = 8
 _MOST = 256
-_WORTH = 24
+_WORTH = 8
 """Images for each worker: it takes some seconds until it has loaded torch and the model."""
 
 _MEMORY = 1_500_000_000

@@ -11,6 +11,7 @@ import os
 import pickle
 import platform
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -26,7 +27,6 @@ from maskrcnn_core.cluster.workers import predictor_of
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.detection.limits import NoteTally
 from maskrcnn_core.errors import CoreError, InferenceError, InputError
-from maskrcnn_core.shards.ahead import ahead
 from maskrcnn_core.shards.entries import Reader
 from maskrcnn_core.shards.plan import Plan, PlannedShard, read_plan
 from maskrcnn_core.shards.run import OnImage, ShardsReport, alone, annotate_shard
@@ -279,8 +279,8 @@ def _markers(plan: Plan, settings: Header) -> Iterator[tuple[int, Marker | None]
     def look(number: int) -> Marker | None:
         return marker_of(plan.folder, plan.shard(number), settings)
 
-    for number, marker in ahead(range(len(plan)), look, threads=8, depth=16):
-        yield number, marker()
+    with ThreadPoolExecutor(8, "markers") as pool:
+        yield from enumerate(pool.map(look, range(len(plan))))
 
 
 def _witnesses(plan: Plan) -> Iterator[tuple[str, int]]:

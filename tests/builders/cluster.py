@@ -13,7 +13,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
-from maskrcnn_core.batch.finding import Finder, description_of, settings_of
+from maskrcnn_core.batch.finding import Tally, description_of, settings_of
 from maskrcnn_core.cluster.joining import joined
 from maskrcnn_core.cluster.shards import ShardWorker, run_shards_on, shards_task
 from maskrcnn_core.cluster.shipping import packed_model, task_of
@@ -165,7 +165,7 @@ def run_watched(address, named, control, worker):
     given = (control,) if worker.__name__ == "WatchedWorker" else ()
     with joined(address) as cluster:
         return run_shards_on(
-            cluster, plan, told, packed, Finder(predictor, thresholds), worker=worker, extra=given
+            cluster, plan, told, packed, Tally(model, thresholds), worker=worker, extra=given
         )
 
 

@@ -12,10 +12,17 @@ from maskrcnn_core.projects.proposals.working_elsewhere import work_on
 from maskrcnn_core.projects.store import Store
 
 
-def stop(report):
-    if report.offered == 3:
-        print("three", flush=True)
-        threading.Event().wait()
+class StopsAfter:
+    """Stops for ever after so many images."""
+
+    def __init__(self, count):
+        self.left = count
+
+    def __call__(self):
+        self.left -= 1
+        if not self.left:
+            print("three", flush=True)
+            threading.Event().wait()
 
 
 def main(address, name):
@@ -23,7 +30,7 @@ def main(address, name):
     (project,) = (row for row in store.projects() if row.name == name)
     (job,) = jobs.jobs_of(store, project.id)
     with joined(address) as cluster:
-        work_on(store, job.id, OnCluster(store, cluster, "cpu", None), on_report=stop)
+        work_on(store, job.id, OnCluster(store, cluster, "cpu", None), on_image=StopsAfter(3))
 
 
 if __name__ == "__main__":

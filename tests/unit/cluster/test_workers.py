@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from maskrcnn_core.batch.finding import Finder
+from maskrcnn_core.batch.finding import Finder, Tally
 from maskrcnn_core.cluster import shards, shipping
 from maskrcnn_core.cluster.images import ImagesWorker
 from maskrcnn_core.cluster.pool import MOST_TRIES, Tries
@@ -15,7 +15,7 @@ from maskrcnn_core.cluster.shipping import array_of, packed_model, task_of, unpa
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.detection.limits import LimitTally, NoteTally
 from maskrcnn_core.errors import InferenceError, InputError, WeightsError
-from maskrcnn_core.images.reading import encode_png
+from maskrcnn_core.images.reading import decode_image, encode_png
 from maskrcnn_core.inference.predictor import Predictor
 from maskrcnn_core.models.domains.looks import Looks
 from maskrcnn_core.models.loading import load_model
@@ -133,17 +133,15 @@ def test_images_come_from_a_store_or_along_and_one_fails_alone(predictor, tmp_pa
 
 
 def test_what_workers_count_is_what_one_process_counts(predictor):
-    images = [make_image(seed=n) for n in range(3)]
-
-    class Source:
-        def __init__(self, pixels):
-            self.pixels = pixels
-
-    together, joined = (Finder(predictor, Thresholds(0.05, max_detections=1)) for _ in range(2))
-    for n, pixels in enumerate(images):
-        part = Finder(predictor, Thresholds(0.05, max_detections=1))
-        together.find(Source(pixels), f"{n}.png", n)
-        part.find(Source(pixels), f"{n}.png", n)
+    thresholds = Thresholds(0.05, max_detections=1)
+    together, joined = (Tally(predictor.model, thresholds) for _ in range(2))
+    for n in range(3):
+        image = decode_image(encode_png(make_image(seed=n)), f"{n}.png")
+        finder, part = Finder(predictor, thresholds), Tally(predictor.model, thresholds)
+        (looked,) = finder.look([image])
+        found = finder.finish(image, looked, n)
+        for tally in (together, part):
+            tally.add(f"{n}.png", found.limits, found.guess)
         joined.take(pickle.loads(pickle.dumps(part.tallies)))
     assert together.sentences() == joined.sentences() != ()
 
@@ -156,5 +154,5 @@ def test_tallies_are_joined():
     assert notes.sentences() == ["2 images: stretched from 3 (a.tif and 1 like it)", "b.tif: cut"]
     looks.join(Looks())
     limits = LimitTally()
-    limits.join(LimitTally())
+    limits.merge(LimitTally())
     assert looks.seen == 0 and limits.sentences() == []
