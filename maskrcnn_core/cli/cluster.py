@@ -111,15 +111,14 @@ def annotate_on_cluster(
 ) -> None:
     """Annotate what is left of a plan on all nodes of a cluster, and join the shards here."""
     from maskrcnn_core.cluster.shards import run_shards_on, shards_task
-    from maskrcnn_core.cluster.shipping import packed_model, task_of
+    from maskrcnn_core.cluster.shipping import task_of
 
     with joined(address) as cluster:
         predictor, kind = predictor_for(cluster, loaded, device, key, count=plan.images, quiet=quiet)
-        packed = packed_model(loaded)
-        task = task_of(packed, thresholds, job.stretch, kind, predictor.engine.spec.key, plan.images)
+        task = task_of(loaded, thresholds, job.stretch, kind, predictor.engine.spec.key, plan.images)
 
         def run(plan: Plan, finder: Finder, settings: Header, *, on_image: OnImage) -> ShardsReport:
             told = shards_task(plan, task, settings, job.domain)
-            return run_shards_on(cluster, plan, told, packed, finder, workers=workers, on_image=on_image)
+            return run_shards_on(cluster, plan, told, loaded, finder, workers=workers, on_image=on_image)
 
         annotate_in_shards(job, plan, predictor, thresholds, quiet=quiet, run=run)
