@@ -95,7 +95,7 @@ def annotate(
         ),
     ],
     out: Annotated[
-        str, typer.Option(help="The COCO JSON file to write; with --shards or --cluster also its address.")
+        str, typer.Option(help="The COCO JSON file to write; with --cluster also its address.")
     ] = "annotations.json",
     model: ModelOption = None,
     names: CustomNamesOption = None,
@@ -164,6 +164,10 @@ def annotate(
         check_cluster(cluster, workers)
         if cluster is not None:
             out, shards = places_of(out, shards)
+        elif shards is not None and is_address(out):
+            raise InputError(
+                f"{one_line(out)}: expected a file on this computer, got an address; 'merge' writes shards to one"
+            )
         _check_sharding(paths, shards, column, outputs, out)
         if shards is not None:
             job = ShardsJob(
