@@ -166,7 +166,8 @@ def annotate(
             out, shards = places_of(out, shards)
         elif shards is not None and is_address(out):
             raise InputError(
-                f"{one_line(out)}: expected a file on this computer, got an address; 'merge' writes shards to one"
+                f"{one_line(out)}: expected a file on this computer, got an address; "
+                "'merge' writes shards to one"
             )
         _check_sharding(paths, shards, column, outputs, out)
         if shards is not None:
