@@ -99,7 +99,7 @@ def annotate(
         ),
     ],
     out: Annotated[
-        str, typer.Option(help="The COCO JSON file to write; with --shards or --cluster also its address.")
+        str, typer.Option(help="The COCO JSON file to write; with --cluster also its address.")
     ] = "annotations.json",
     model: ModelOption = None,
     names: CustomNamesOption = None,
@@ -172,6 +172,11 @@ def annotate(
             if batch_size is not None:
                 raise InputError("--batch-size: expected none with --cluster: each node takes what suits it")
             out, shards = places_of(out, shards)
+        elif shards is not None and is_address(out):
+            raise InputError(
+                f"{one_line(out)}: expected a file on this computer, got an address; "
+                "'merge' writes shards to one"
+            )
         _check_sharding(paths, shards, column, outputs, out)
         if shards is not None:
             job = ShardsJob(

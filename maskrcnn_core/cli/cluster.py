@@ -114,18 +114,17 @@ def on_cluster(
 ) -> Iterator[tuple[HasModel, RunsShards]]:
     """Give what runs a model over shards on all nodes of a cluster."""
     from maskrcnn_core.cluster.shards import run_shards_on, shards_task
-    from maskrcnn_core.cluster.shipping import packed_model, task_of
+    from maskrcnn_core.cluster.shipping import task_of
 
     with joined(address) as cluster:
         predictor, kind = predictor_for(
             cluster, loaded, how.device, how.engine, count=plan.images, quiet=how.quiet
         )
-        packed, tally = packed_model(loaded), Tally(loaded, thresholds, job.domain)
-        task = task_of(packed, thresholds, job.stretch, kind, predictor.engine.spec.key, plan.images)
+        task = task_of(loaded, thresholds, job.stretch, kind, predictor.engine.spec.key, plan.images)
+        tally, workers = Tally(loaded, thresholds, job.domain), number_of(how.workers)
 
         def run(plan: Plan, settings: Header, *, on_image: OnImage) -> ShardsReport:
             told = shards_task(plan, task, settings, job.domain)
-            workers = number_of(how.workers)
-            return run_shards_on(cluster, plan, told, packed, tally, workers=workers, on_image=on_image)
+            return run_shards_on(cluster, plan, told, loaded, tally, workers=workers, on_image=on_image)
 
         yield predictor, run

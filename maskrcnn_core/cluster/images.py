@@ -6,7 +6,6 @@ that began. None of them reaches the database.
 
 from __future__ import annotations
 
-import pickle
 import platform
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
@@ -16,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from maskrcnn_core.cluster.joining import Joined
 from maskrcnn_core.cluster.pool import MOST_TRIES, count_tries, pool_on, rows_of, tries_before
-from maskrcnn_core.cluster.shipping import Task, array_of, packed_model, task_of
-from maskrcnn_core.cluster.workers import predictor_of
+from maskrcnn_core.cluster.shipping import Task, task_of
+from maskrcnn_core.cluster.workers import in_cell, predictor_of
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.detection.packed_runs import pack_run, unpack_run
 from maskrcnn_core.detection.runs import Failure, Run
@@ -56,15 +55,15 @@ class ImagesWorker:
 
     Args:
         task: what all have in common.
-        packed: the model, as an object that Ray keeps.
+        sent: the model, as an object that Ray keeps.
         tries: who counts how often images were begun.
         address: of the bucket with the images; empty where their bytes come along.
     """
 
-    def __init__(self, task: Task, packed: Any, tries: Any, address: str) -> None:
-        self._task, self._packed, self._tries, self._address = task, packed, tries, address
+    def __init__(self, task: Task, sent: Any, tries: Any, address: str) -> None:
+        self._task, self._sent, self._tries, self._address = task, sent, tries, address
 
-    def __call__(self, batch: dict[str, Any]) -> Iterator[dict[str, list[Any]]]:
+    def __call__(self, batch: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield what the network says of each image of a batch."""
         ids = batch["image"].tolist()
         tries = tries_before(self._tries, ids[0])
@@ -75,7 +74,7 @@ class ImagesWorker:
                 said = _given_up() if tries >= MOST_TRIES else self._said(row)
             except CoreError as error:  # this node cannot take part
                 said = error
-            yield {"image": [id_], "said": [pickle.dumps(said)]}
+            yield {"image": [id_], "said": in_cell(said)}
 
     def _said(self, row: dict[str, Any]) -> _Said:
         predictor = self._predictor
@@ -93,7 +92,7 @@ class ImagesWorker:
 
     @cached_property
     def _predictor(self) -> Predictor:
-        return predictor_of(self._task, self._packed)
+        return predictor_of(self._task, self._sent)
 
     @cached_property
     def _blobs(self) -> Blobs:
@@ -148,13 +147,13 @@ def runs_on(
     ) -> Generator[tuple[ImageRow, Ran]]:
         import ray
 
-        packed = packed_model(predictor.model)
-        task = task_of(packed, thresholds, stretch, device, predictor.engine.spec.key, count)
+        model = predictor.model
+        task = task_of(model, thresholds, stretch, device, predictor.engine.spec.key, count)
         is_here = blobs.folder is not None
         pool = pool_on(
             cluster,
             ImagesWorker,
-            (task, ray.put(array_of(packed)), count_tries(), "" if is_here else blobs.address),
+            (task, ray.put(model), count_tries(), "" if is_here else blobs.address),
             device=device,
             pieces=-(-len(images) // _AT_ONCE),
             workers=workers,
@@ -168,7 +167,7 @@ def runs_on(
                 image = open_.pop(int(row["image"]), None)
                 if image is None:  # Ray may make again what it lost
                     continue
-                said = pickle.loads(row["said"])
+                said = row["said"]
                 if isinstance(said, CoreError):
                     raise said
                 yield image, said.ran()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import pickle
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +21,8 @@ from maskrcnn_core.batch.resume_log import Header
 from maskrcnn_core.batch.running import Here, bounds_for
 from maskrcnn_core.cluster.joining import Joined
 from maskrcnn_core.cluster.pool import MOST_TRIES, count_tries, pool_on, rows_of, tries_before
-from maskrcnn_core.cluster.shipping import Task, array_of
-from maskrcnn_core.cluster.workers import predictor_of
+from maskrcnn_core.cluster.shipping import Task
+from maskrcnn_core.cluster.workers import in_cell, predictor_of
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.detection.limits import NoteTally
 from maskrcnn_core.errors import CoreError, InferenceError, InputError
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from maskrcnn_core.inference.predictor import Predictor
+    from maskrcnn_core.models.spec import LoadedModel
 
 __all__ = ["ShardWorker", "ShardsTask", "run_shards_on", "shards_task"]
 
@@ -100,16 +100,16 @@ class ShardWorker:
 
     Args:
         job: what all have in common.
-        packed: the model, as an object that Ray keeps.
+        sent: the model, as an object that Ray keeps.
         tries: who counts how often a shard was begun.
     """
 
     most_tries = MOST_TRIES
 
-    def __init__(self, job: ShardsTask, packed: Any, tries: Any) -> None:
-        self._job, self._packed, self._tries = job, packed, tries
+    def __init__(self, job: ShardsTask, sent: Any, tries: Any) -> None:
+        self._job, self._sent, self._tries = job, sent, tries
 
-    def __call__(self, batch: dict[str, npt.NDArray[np.int64]]) -> dict[str, list[Any]]:
+    def __call__(self, batch: dict[str, npt.NDArray[np.int64]]) -> dict[str, Any]:
         """Annotate the one shard of a batch, and say what became of it."""
         number = int(batch["shard"][0])
         try:
@@ -122,7 +122,7 @@ class ShardWorker:
             said: object = self.annotate(number)
         except CoreError as error:
             said = error
-        return {"shard": [number], "said": [pickle.dumps(said)]}
+        return {"shard": [number], "said": in_cell(said)}
 
     def annotate(self, number: int) -> _Said:
         """Annotate a shard, unless it is whole already, and write it and its marker.
@@ -171,14 +171,14 @@ class ShardWorker:
                 )
         plan = read_plan(folder)
         assert plan is not None  # as it has that digest
-        return plan, predictor_of(job.task, self._packed)
+        return plan, predictor_of(job.task, self._sent)
 
 
 def run_shards_on(
     cluster: Joined,
     plan: Plan,
     job: ShardsTask,
-    packed: bytes,
+    model: LoadedModel,
     tally: Tally,
     *,
     workers: int | None = None,
@@ -193,7 +193,7 @@ def run_shards_on(
         cluster: where.
         plan: what there is to do.
         job: what workers are told.
-        packed: the model.
+        model: it is sent to each node.
         tally: takes what workers count.
         workers: at most so many at once; ``None`` for as many as there is room for.
         worker: what annotates a shard; ``extra`` is what it is made with besides.
@@ -221,7 +221,7 @@ def run_shards_on(
         if not left:
             report.is_whole = True
             return report
-        given = (*extra, job, ray.put(array_of(packed)), count_tries())
+        given = (*extra, job, ray.put(model), count_tries())
         pool = pool_on(cluster, worker, given, device=job.task.device, pieces=len(left), workers=workers)
         said: dict[int, _Said] = {}
         given_up: dict[int, InferenceError] = {}
@@ -267,8 +267,7 @@ def _notes(tally: Tally, said: Sequence[_Said]) -> tuple[str, ...]:
     return (*decoding.sentences(), *tally.sentences())
 
 
-def _read(said: bytes) -> _Said:
-    one = pickle.loads(said)
+def _read(one: object) -> _Said:
     if isinstance(one, CoreError):
         raise one
     assert isinstance(one, _Said)

@@ -1,22 +1,18 @@
 """A model on its way to other computers: as it was loaded here, whatever file it came from.
 
 What is sent is the network itself with all that belongs to it, not its file: a checkpoint of another project
-has a config and names beside it, and would be read again by each. The bytes have their SHA-256, and
+has a config and names beside it, and would be read again by each. Its numbers have their SHA-256, and
 MaskDesk and PyTorch have to be the same at both ends, as the same bytes have to be found everywhere.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 import platform
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import TYPE_CHECKING
-
-import numpy as np
-import numpy.typing as npt
 
 import maskrcnn_core
 from maskrcnn_core.detection.candidates import Thresholds
@@ -27,7 +23,7 @@ from maskrcnn_core.images.reading import MAX_MEGAPIXELS_SETTING, Stretch
 if TYPE_CHECKING:
     from maskrcnn_core.models.spec import LoadedModel
 
-__all__ = ["Task", "array_of", "packed_model", "task_of", "unpacked_model", "versions"]
+__all__ = ["Task", "checked_model", "digest_of", "task_of", "versions"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +36,7 @@ class Task:
         device: ``cpu`` or ``cuda``.
         engine: the key of the one that runs here.
         count: images of the run.
-        model: SHA-256 of the packed model.
+        model: SHA-256 of the model's numbers.
         versions: of what has to be the same.
         megapixels: the setting of how many an image may have.
     """
@@ -56,7 +52,7 @@ class Task:
 
 
 def task_of(
-    packed: bytes, thresholds: Thresholds, stretch: Stretch, device: str, engine: str, count: int
+    model: LoadedModel, thresholds: Thresholds, stretch: Stretch, device: str, engine: str, count: int
 ) -> Task:
     """Return what workers are told of a run that begins here.
 
@@ -70,7 +66,7 @@ def task_of(
         device,
         engine,
         count,
-        hashlib.sha256(packed).hexdigest(),
+        digest_of(model),
         versions(),
         os.environ.get(MAX_MEGAPIXELS_SETTING, ""),
     )
@@ -84,29 +80,24 @@ def versions() -> dict[str, str]:
     }
 
 
-def packed_model(model: LoadedModel) -> bytes:
-    """Return a model as bytes."""
+def digest_of(model: LoadedModel) -> str:
+    """Return a SHA-256 of all numbers of a network, with their names, kinds and shapes."""
     import torch
 
-    stream = io.BytesIO()
-    torch.save(model, stream)
-    return stream.getvalue()
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.network.state_dict().items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
-def array_of(packed: bytes) -> npt.NDArray[np.uint8]:
-    """Return bytes as what Ray gives to all processes of a node without copies."""
-    return np.frombuffer(packed, np.uint8)
-
-
-def unpacked_model(packed: npt.NDArray[np.uint8], task: Task) -> LoadedModel:
-    """Return the model that :func:`packed_model` packed elsewhere; this computer does as it was done there.
+def checked_model(model: LoadedModel, task: Task) -> LoadedModel:
+    """Return a model that came from elsewhere; this computer does as it was done there from now on.
 
     Raises:
         InputError: if other versions are installed here.
-        WeightsError: if the bytes are not those that were sent.
+        WeightsError: if its numbers are not those that were sent.
     """
-    import torch
-
     for name, wanted in task.versions.items():
         if (found := versions()[name]) != wanted:
             raise InputError(
@@ -114,8 +105,8 @@ def unpacked_model(packed: npt.NDArray[np.uint8], task: Task) -> LoadedModel:
                 "install the same on every node"
             )
     os.environ[MAX_MEGAPIXELS_SETTING] = task.megapixels
-    data = packed.tobytes()
-    if hashlib.sha256(data).hexdigest() != task.model:
-        raise WeightsError(f"{platform.node()}: the model came with other bytes than were sent; begin again")
-    loaded: LoadedModel = torch.load(io.BytesIO(data), weights_only=False)
-    return loaded
+    if digest_of(model) != task.model:
+        raise WeightsError(
+            f"{platform.node()}: the model came with other numbers than were sent; begin again"
+        )
+    return model

@@ -16,7 +16,7 @@ from pathlib import Path
 from maskrcnn_core.batch.finding import Tally, description_of, settings_of
 from maskrcnn_core.cluster.joining import joined
 from maskrcnn_core.cluster.shards import ShardWorker, run_shards_on, shards_task
-from maskrcnn_core.cluster.shipping import packed_model, task_of
+from maskrcnn_core.cluster.shipping import task_of
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.errors import CoreError
 from maskrcnn_core.inference.predictor import Predictor
@@ -160,13 +160,10 @@ def run_watched(address, named, control, worker):
         plan.folder,
         RunFacts(settings, tuple(model.label_map.categories), description_of(thresholds, predictor)),
     )
-    packed = packed_model(model)
-    told = shards_task(plan, task_of(packed, thresholds, "auto", "cpu", "exact", plan.images), settings, None)
+    told = shards_task(plan, task_of(model, thresholds, "auto", "cpu", "exact", plan.images), settings, None)
     given = (control,) if worker.__name__ == "WatchedWorker" else ()
     with joined(address) as cluster:
-        return run_shards_on(
-            cluster, plan, told, packed, Tally(model, thresholds), worker=worker, extra=given
-        )
+        return run_shards_on(cluster, plan, told, model, Tally(model, thresholds), worker=worker, extra=given)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ import pytest
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.projects.exchange.images_in import import_images
 from maskrcnn_core.projects.proposals import jobs
-from maskrcnn_core.projects.proposals.worker import work_off
 from maskrcnn_core.projects.store import Store
 from maskrcnn_core.shards.plan import make_plan
 from maskrcnn_core.shards.sources import Sources
@@ -82,8 +81,8 @@ def desk():
 def expected(desk, tmp_path_factory):
     """The file that one computer makes of the images."""
     folder = tmp_path_factory.mktemp("one")
-    result = invoke(*given(folder / "a.json"), "--shards", folder / "shards")
-    assert result.exit_code == 0, result.stderr
+    result = command(*given(folder / "a.json"), "--shards", folder / "shards")  # with one thread, as workers
+    assert result.returncode == 0, result.stderr
     return (folder / "a.json").read_bytes()
 
 
@@ -215,11 +214,11 @@ def on_cluster(cluster):
 
 
 @pytest.fixture
-def alone(place, tmp_path):
+def alone(desk, place, tmp_path):
     """What a worker of this computer proposes."""
     store, project = place(tmp_path / "alone", "alone")
     assert invoke("project", "annotate", "Shapes", "--model", "starter", "--background").exit_code == 0
-    assert work_off(store) == 1
+    assert command("project", "work", "--once").returncode == 0
     found = proposed(store, project)
     store.close()
     assert sum(found.values()) > 20 and set(found.values()) == {1}

@@ -68,7 +68,6 @@ def test_a_cluster_that_was_killed_is_not_waited_for(silent, monkeypatch, tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["project", "annotate", "x", "--workers", "2"], "--workers: expected a cluster with it"),
         (["annotate", "x", "--cluster", "auto", "--workers", "0"], "--workers 0: expected auto, or 1 to 256"),
         (["annotate", "x", "--cluster", "auto", "--batch-size", "2"], "--batch-size: expected none with"),
         (["annotate", "x", "--out", "s3://desk/a.json"], "an address: expected a folder for shards"),

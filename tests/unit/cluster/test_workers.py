@@ -11,7 +11,7 @@ from maskrcnn_core.cluster import shards, shipping
 from maskrcnn_core.cluster.images import ImagesWorker
 from maskrcnn_core.cluster.pool import MOST_TRIES, Tries
 from maskrcnn_core.cluster.shards import ShardWorker, shards_task
-from maskrcnn_core.cluster.shipping import array_of, packed_model, task_of, unpacked_model
+from maskrcnn_core.cluster.shipping import checked_model, digest_of, task_of
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.detection.limits import LimitTally, NoteTally
 from maskrcnn_core.errors import InferenceError, InputError, WeightsError
@@ -24,8 +24,8 @@ from tests.builders.core import make_image, make_model
 from tests.builders.shards import make_folder, plan_for, shards_in
 
 
-def task(packed=b"", **changed):
-    return replace(task_of(packed, Thresholds(0.05), "auto", "cpu", "exact", 4), **changed)
+def task(model=None, **changed):
+    return replace(task_of(model or make_model(), Thresholds(0.05), "auto", "cpu", "exact", 4), **changed)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def job(tmp_path):
 def said(worker, number=0):
     row = worker({"shard": np.array([number])})
     assert row["shard"] == [number]
-    return pickle.loads(row["said"][0])
+    return row["said"][0]
 
 
 def test_a_shard_is_made_once_and_then_passed_over(job, predictor, tmp_path, monkeypatch):
@@ -87,7 +87,7 @@ def test_what_has_killed_too_often_is_given_up(job, predictor):
     assert isinstance(said(ShardWorker(job, None, MOST_TRIES)), InferenceError)
     rows = {"image": np.array([4]), "digest": np.array(["0" * 64]), "name": np.array(["a"])}
     (row,) = ImagesWorker(task(), None, MOST_TRIES, "")(rows)
-    ran = pickle.loads(row["said"][0]).ran()
+    ran = row["said"][0].ran()
     assert "4 workers in a row died of it" in ran.outcome.reason and not ran.is_kept
 
 
@@ -99,8 +99,7 @@ def test_tries_are_counted_for_each_piece():
 @pytest.mark.parametrize("key", ["starter", "photos"])
 def test_a_model_finds_the_same_bits_after_its_way(key):
     model = load_model(key)
-    packed = packed_model(model)
-    came = unpacked_model(array_of(packed), task(packed))
+    came = checked_model(pickle.loads(pickle.dumps(model)), task(model))
     assert (came.key, came.digest, came.label_map) == (model.key, model.digest, model.label_map)
     image = make_image(120, 160, seed=3)
     here, there = (Predictor(one, "cpu").run([image])[0].candidates for one in (model, came))
@@ -109,26 +108,24 @@ def test_a_model_finds_the_same_bits_after_its_way(key):
 
 
 def test_a_model_that_came_damaged_or_to_other_versions_is_refused(monkeypatch):
-    packed = packed_model(make_model())
-    with pytest.raises(WeightsError, match="other bytes than were sent"):
-        unpacked_model(array_of(packed[:-1] + b"!"), task(packed))
-    asked = task(packed)
+    model = make_model()
+    asked = task(model)
+    with pytest.raises(WeightsError, match="other numbers than were sent"):
+        checked_model(model, replace(asked, model=digest_of(load_model("starter"))))
     monkeypatch.setattr(shipping, "versions", lambda: asked.versions | {"torch": "1.0"})
     with pytest.raises(InputError, match=r"expected torch .*, as where the run was begun, got 1\.0"):
-        unpacked_model(array_of(packed), asked)
+        checked_model(model, asked)
 
 
 def test_images_come_from_a_store_or_along_and_one_fails_alone(predictor, tmp_path):
     blobs = Blobs(str(tmp_path))
     digest, none = blobs.put(encode_png(make_image(seed=1))), "0" * 64
     rows = {"image": np.array([4, 5]), "digest": np.array([digest, none]), "name": np.array(["a", "b"])}
-    read, gone = (
-        pickle.loads(row["said"][0]).ran() for row in ImagesWorker(task(), None, 0, str(tmp_path))(rows)
-    )
+    read, gone = (row["said"][0].ran() for row in ImagesWorker(task(), None, 0, str(tmp_path))(rows))
     assert read.is_kept and len(read.outcome.candidates)
     assert not gone.is_kept and "this file of the project is gone" in gone.outcome.reason
     along = rows | {"data": np.array([blobs.get(digest), b""], object), "why": np.array(["", "it is gone"])}
-    read, gone = (pickle.loads(row["said"][0]).ran() for row in ImagesWorker(task(), None, 0, "")(along))
+    read, gone = (row["said"][0].ran() for row in ImagesWorker(task(), None, 0, "")(along))
     assert len(read.outcome.candidates) and gone.outcome.reason == "it is gone"
 
 
