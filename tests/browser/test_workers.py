@@ -80,7 +80,7 @@ def open_section(page, address, crew):
 def worker(page, host):
     return (
         page.get_by_test_id("stMain")
-        .get_by_text(host)
+        .get_by_text(f"{host}, process")  # the chart names it, too
         .locator("xpath=ancestor::*[@data-testid='stVerticalBlock'][1]")
     )
 
