@@ -143,7 +143,7 @@ def test_a_large_image_looks_to_the_network_as_torchvision_makes_it(monkeypatch)
     network = make_network().eval()
     images = [make_image(300, 401), make_image(300, 401, 2)]
     whole = resize_and_normalise(network, images, torch.device("cpu"))
-    monkeypatch.setattr("maskrcnn_core.inference.forward._AT_ONCE", 1000)
+    monkeypatch.setattr("maskrcnn_core.inference.forward.WHOLE_PIXELS", 1000)
     parts = resize_and_normalise(network, images, torch.device("cpu"))
     assert parts.image_sizes == whole.image_sizes
     assert torch.allclose(parts.tensors, whole.tensors, rtol=0, atol=1e-6)

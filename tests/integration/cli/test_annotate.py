@@ -149,7 +149,9 @@ def test_categories_are_chosen_by_name(tiny, drawn, tmp_path):
 def test_the_models_own_nms_threshold_is_the_default(tiny, drawn, tmp_path, monkeypatch):
     seen = []
     run_batch = cli.run_batch
-    monkeypatch.setattr(cli, "run_batch", lambda s, p, f: (seen.append(s.thresholds), run_batch(s, p, f))[1])
+    monkeypatch.setattr(
+        cli, "run_batch", lambda r, s, *rest: (seen.append(s.thresholds), run_batch(r, s, *rest))[1]
+    )
     for options in ([], ["--nms-threshold", "0.25"]):
         invoke("annotate", drawn, "--out", tmp_path / "a.json", *options)
     assert [t.nms_threshold for t in seen] == [make_model().nms_threshold, 0.25]

@@ -166,8 +166,12 @@ def test_what_was_there_before_there_were_seals_gets_them(store, project):
             connection.exec_driver_sql(f"ALTER TABLE {name} DROP COLUMN seal")
         connection.exec_driver_sql("ALTER TABLE project DROP COLUMN archived")
         connection.exec_driver_sql("DROP INDEX ix_journal_project_id_id")
-        for name in ("presence", "snapshot"):
+        for name in ("presence", "snapshot", "share", "worker"):
             connection.exec_driver_sql(f"DROP TABLE {name}")
+        for name in ("engine", "weights", "card", "limits"):
+            connection.exec_driver_sql(f"ALTER TABLE job DROP COLUMN {name}")
+        connection.exec_driver_sql("ALTER TABLE job ADD COLUMN worker TEXT DEFAULT '' NOT NULL")
+        connection.exec_driver_sql("ALTER TABLE job ADD COLUMN beat_at TIMESTAMP")
     again = Store(store.place)
     assert again.damaged_rows(project) == [] and len(again.instances(project)) == len(
         store.instances(project)

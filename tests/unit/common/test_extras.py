@@ -37,8 +37,8 @@ def test_each_module_belongs_to_its_extra_and_to_no_plain_install(extra):
 
 def test_the_pins_are_of_the_same_packages():
     optional = PROJECT["optional-dependencies"]
-    # Engines and stores are for those who ask for them: `make run` does without their packages.
-    asked_for = set(EXTRAS) - {engine.extra for engine in ENGINES} - {"stores"}
+    # Engines, stores and clusters are for those who ask for them: `make run` does without their packages.
+    asked_for = set(EXTRAS) - {engine.extra for engine in ENGINES} - {"ray", "stores"}
     run = names(PROJECT["dependencies"]).union(*(names(optional[extra]) for extra in asked_for))
     assert pinned("requirements.txt") == run | {"hatchling"}
     assert pinned("requirements-dev.txt") == names(optional["dev"]) - {"maskdesk"}
