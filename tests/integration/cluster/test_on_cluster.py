@@ -25,6 +25,9 @@ from tests.builders.cli import invoke
 from tests.builders.cluster import put_text, two_nodes
 from tests.needs import lacks
 
+# Ray gives its own processes half a minute to begin, which they do not have beside other tests on two cores.
+pytestmark = pytest.mark.only_all
+
 IMAGES, SIZE = 15, 2
 SHARDS = 8
 PHOTOS = "s3://desk/photos"
