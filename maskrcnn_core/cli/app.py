@@ -57,7 +57,7 @@ from maskrcnn_core.cli.service import serve
 from maskrcnn_core.cli.serving import PASSES_ON, serve_app
 from maskrcnn_core.cli.shards import ShardsJob, annotate_in_shards, here, merge_shards, planned
 from maskrcnn_core.cli.train import train
-from maskrcnn_core.common.one_line import counted
+from maskrcnn_core.common.one_line import NO_MEMORY, counted
 from maskrcnn_core.common.terminal import bar_of, errors_told, table, tell
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.errors import InputError, NamesMissing
@@ -231,7 +231,8 @@ def annotate(
         tell(note)
     typer.echo(_summary_line(report))
     if not report.succeeded:
-        tell("no image was annotated; nothing was written")
+        is_memory = bool(report.failed) and all("out of memory" in one.reason for one in report.failed)
+        tell(f"no image was annotated; nothing was written{f': {NO_MEMORY}' if is_memory else ''}")
         raise typer.Exit(1)
 
 

@@ -26,12 +26,8 @@ def test_a_command_without_memory_says_so_in_one_sentence(tmp_path, photo, megab
     args = ("-m", "maskrcnn_core", "annotate", str(photo), "--model", "starter", "--out", str(out), "--quiet")
     done = run_within(megabytes, *args)
     assert "Traceback" not in done.stderr + done.stdout
-    if megabytes == 1500:
+    if megabytes == 1500 or done.returncode:  # what torch maps differs from machine to machine
         assert done.returncode == 1 and NO_MEMORY in done.stderr.splitlines()[-1]
-    elif done.returncode:  # what torch maps differs from machine to machine
-        of_image = "photo.png: out of memory, even at half the input size; use a smaller image"
-        assert done.returncode == 1
-        assert NO_MEMORY in done.stderr.splitlines()[-1] or of_image in done.stderr
     else:
         assert out.exists()
 
