@@ -22,6 +22,7 @@ from benchmarks.clicks import run_clicks
 from benchmarks.daily import run_daily
 from benchmarks.editor import run_editor
 from benchmarks.end_to_end import run_end_to_end
+from benchmarks.engine_ap import run_engines_ap
 from benchmarks.engines import run_engines
 from benchmarks.evaluating import run_evaluating
 from benchmarks.explained import run_explained
@@ -97,6 +98,12 @@ BENCHMARKS = (
         "Engines: the same network, run otherwise",
         "What each engine saves of a whole image, and how far what it finds is from the exact one's.",
         run_engines,
+    ),
+    Benchmark(
+        "engines_ap",
+        "Engines in half precision: AP",
+        "What is found with fewer digits is worth as much, measured on ground truth.",
+        run_engines_ap,
     ),
     Benchmark(
         "gpu",

@@ -1,18 +1,20 @@
-"""The engine ``openvino``: dense parts converted for Intel's OpenVINO, which fuses and lays them out anew.
+"""The engines of OpenVINO: dense parts converted for it, which it fuses and lays out anew.
 
 Conversion follows each part once, which takes half a minute for a ResNet-50; what comes of it is kept in the
-person's cache and opens in seconds.
+person's cache and opens in seconds, in either precision.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 import sys
 import tempfile
 import threading
 import warnings
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -29,20 +31,33 @@ from maskrcnn_core.inference.engines.spec import OnStep
 sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
 import openvino as ov  # noqa: E402
 
-__all__ = ["through_openvino"]
+__all__ = ["Precision", "through_openvino"]
+
+Precision = Literal["f32", "bf16"]
+"""What OpenVINO computes in; tensors between the parts are float32 in any case."""
+
+
+@functools.cache
+def _core() -> ov.Core:
+    """Return the one core of this process, which is never let go.
+
+    On processors with AMX each core gives the thread that makes it a stack for signals, and frees that stack
+    at its own end even if the thread still has it: the next signal that Python handles would end the process.
+    """
+    return ov.Core()
 
 
 class _Compiled(nn.Module):
     """A part that OpenVINO runs on the CPU: the same tensors in and out."""
 
-    def __init__(self, model: ov.Model) -> None:
+    def __init__(self, model: ov.Model, precision: Precision) -> None:
         super().__init__()
         settings = {
-            "INFERENCE_PRECISION_HINT": "f32",  # else bfloat16 where the processor has it
+            "INFERENCE_PRECISION_HINT": precision,  # left out, it depends on the processor
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
         }
-        self._compiled = ov.Core().compile_model(model, "CPU", settings)
+        self._compiled = _core().compile_model(model, "CPU", settings)
         self._lock = threading.Lock()  # masks of one image may be wanted while another one runs
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
@@ -56,7 +71,9 @@ class _Compiled(nn.Module):
         return tuple(one if rows else one[:0] for one in tensors)
 
 
-def through_openvino(network: MaskRCNN, image: Pixels, place: Path, on_step: OnStep) -> MaskRCNN:
+def through_openvino(
+    network: MaskRCNN, image: Pixels, place: Path, on_step: OnStep, precision: Precision = "f32"
+) -> MaskRCNN:
     """Return a copy of a network whose dense parts run in OpenVINO.
 
     Args:
@@ -64,11 +81,14 @@ def through_openvino(network: MaskRCNN, image: Pixels, place: Path, on_step: OnS
         image: any, uint8 ``[H, W, 3]``.
         place: the folder in which its converted parts are kept.
         on_step: told of each part.
+        precision: what it computes in.
 
     Raises:
-        InferenceError: if a part cannot be converted.
+        InferenceError: if a part cannot be converted, or this processor cannot compute in the precision.
     """
-    core = ov.Core()
+    core = _core()
+    if not _has_instructions(core, precision):  # float32 would run under another name
+        raise InferenceError(f"this processor has no instructions for {precision}")
     with alone_with(place) as can_keep:
         models = _kept(core, place)
         if models is None:
@@ -76,8 +96,13 @@ def through_openvino(network: MaskRCNN, image: Pixels, place: Path, on_step: OnS
             if can_keep:
                 _keep(models, place)
     on_step("opening")
-    parts = {name: _Compiled(model) for name, model in models.items()}
+    parts = {name: _Compiled(model, precision) for name, model in models.items()}
     return with_parts(network, parts, level_names(network, image))
+
+
+def _has_instructions(core: ov.Core, precision: Precision) -> bool:
+    capabilities = {"f32": "FP32", "bf16": "BF16"}
+    return capabilities[precision] in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _converted(parts: dict[str, DensePart], on_step: OnStep) -> dict[str, ov.Model]:

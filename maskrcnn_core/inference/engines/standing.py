@@ -12,7 +12,14 @@ from maskrcnn_core.inference.engines.table import ENGINES
 
 __all__ = ["Standing", "standings"]
 
-Word = Literal["defines the result", "finds the same", "not used", "not compared yet", "cannot run here"]
+Word = Literal[
+    "defines the result",
+    "finds the same",
+    "finds nearly the same",
+    "not used",
+    "not compared yet",
+    "cannot run here",
+]
 
 
 @dataclass(frozen=True)
@@ -53,5 +60,6 @@ def _standing(spec: EngineSpec, digest: str, device_type: str) -> Standing:
     equality = kept_equality(place)
     if equality is None:
         return Standing(spec, "not compared yet")
-    short = equality.shortfall(spec.bound)
-    return Standing(spec, "not used" if short else "finds the same", equality, short)
+    if short := equality.shortfall(spec.bound):
+        return Standing(spec, "not used", equality, short)
+    return Standing(spec, "finds the same" if spec.bound.box_pixels else "finds nearly the same", equality)

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from maskrcnn_core.common.arrays import Pixels
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.inference.engines.equality import Bound
-from maskrcnn_core.inference.engines.kept import place_of
+from maskrcnn_core.inference.engines.kept import mark_used, place_of
 from maskrcnn_core.inference.engines.spec import EngineSpec, OnStep
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from maskrcnn_core.models.spec import LoadedModel
 
-__all__ = ["AUTO", "AUTO_TITLE", "ENGINES", "EXACT", "ROUNDING", "check_engine", "engine_by_key"]
+__all__ = ["AUTO", "AUTO_TITLE", "ENGINES", "EXACT", "NEARLY", "ROUNDING", "check_engine", "engine_by_key"]
 
 AUTO = "auto"
 """The fastest engine that a job is worth and whose bound holds; else the exact one."""
@@ -31,6 +32,9 @@ AUTO_TITLE = "Automatic"
 
 ROUNDING = Bound(box_pixels=0.05, score=0.003, mask_iou=0.98)
 """Of engines that add up the same numbers in another order."""
+
+NEARLY = Bound(matched=0.9)
+"""Of engines that compute in half precision: what lies near the score threshold comes and goes."""
 
 
 def _own(model: LoadedModel, _images: Sequence[Pixels], _device: str, _told: OnStep) -> MaskRCNN:
@@ -47,8 +51,20 @@ def _folded(model: LoadedModel, _images: Sequence[Pixels], _device: str, told: O
 def _through_openvino(model: LoadedModel, images: Sequence[Pixels], _device: str, told: OnStep) -> MaskRCNN:
     from maskrcnn_core.inference.engines.openvino_parts import through_openvino
 
-    place = place_of("openvino", model.digest, _openvino())
-    return through_openvino(model.network, images[0], place, told)
+    return through_openvino(model.network, images[0], _parts_of(model), told)
+
+
+def _in_bfloat16(model: LoadedModel, images: Sequence[Pixels], _device: str, told: OnStep) -> MaskRCNN:
+    from maskrcnn_core.inference.engines.openvino_parts import through_openvino
+
+    made = through_openvino(model.network, images[0], _parts_of(model), told, "bf16")
+    mark_used(_parts_of(model))
+    return made
+
+
+def _parts_of(model: LoadedModel) -> Path:
+    """Return where a model's converted parts are kept: either precision runs the same ones."""
+    return place_of("openvino", model.digest, _openvino())
 
 
 def _in_half(model: LoadedModel, images: Sequence[Pixels], device: str, told: OnStep) -> MaskRCNN:
@@ -106,12 +122,23 @@ ENGINES: tuple[EngineSpec, ...] = (
         worth_from=200,  # converting and comparing take a minute for a ResNet-50
     ),
     EngineSpec(
+        "openvino-bf16",
+        "OpenVINO, half precision",
+        "OpenVINO in bfloat16, on processors with instructions for it; it runs the same converted parts.",
+        "SPEED",
+        ("cpu",),
+        NEARLY,
+        _in_bfloat16,
+        _openvino,
+        extra="openvino",
+    ),
+    EngineSpec(
         "cuda",
         "CUDA, half precision",
         "PyTorch on an NVIDIA GPU: dense parts in bfloat16 or float16, a batch as one CUDA graph.",
         "not measured, so never chosen by auto",
         ("cuda",),
-        Bound(matched=0.9),
+        NEARLY,
         _in_half,
         _torch,
         buckets=True,

@@ -3,6 +3,8 @@
 ``test_openvino_engine.py`` runs these in a process of their own.
 """
 
+import gc
+import signal
 import sys
 
 import pytest
@@ -10,10 +12,11 @@ import torch
 
 from maskrcnn_core.common.extras import missing_extra
 from maskrcnn_core.detection.candidates import Thresholds
+from maskrcnn_core.inference.engines import openvino_parts
 from maskrcnn_core.inference.engines.choosing import choose_engine
 from maskrcnn_core.inference.engines.dense import PARTS, dense_parts
 from maskrcnn_core.inference.engines.kept import place_of
-from maskrcnn_core.inference.engines.table import engine_by_key
+from maskrcnn_core.inference.engines.table import EXACT, engine_by_key
 from maskrcnn_core.inference.predictor import Predictor
 from maskrcnn_core.models.catalog import STARTER_FILE
 from maskrcnn_core.models.loading import load_trained_model
@@ -105,6 +108,44 @@ def test_boxes_that_people_draw_go_through_it(made, starter, nuclei):
         answers.append(predictor.prompt(run, [[20, 20, 60, 60]], nuclei))
     exact, other = answers
     assert abs(exact.mask_probs - other.mask_probs).max() < 1e-3
+
+
+def test_half_precision_runs_the_same_parts_where_the_processor_can(made, starter, nuclei):
+    steps: list[str] = []
+    engine = choose_engine(
+        starter, "cpu", "openvino-bf16", images=lambda: [nuclei], count=1, on_step=steps.append
+    )
+    assert made.spec is OPENVINO and not any("converting" in step for step in steps)
+    if "BF16" in openvino_parts.ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        assert engine.spec.key == "openvino-bf16" and not engine.notes
+        # It is another precision indeed, and no other network.
+        assert 0.0005 < engine.equality.score < 0.2 and engine.equality.matched >= 0.9
+    else:
+        assert engine.spec is EXACT and "no instructions for bf16" in engine.notes[0]
+
+
+def test_half_precision_is_refused_where_it_would_be_another_name_for_full(starter, nuclei, monkeypatch):
+    monkeypatch.setattr(openvino_parts, "_has_instructions", lambda _, precision: precision == "f32")
+    monkeypatch.setattr("maskrcnn_core.inference.engines.kept.processor", lambda: "an older one")
+    for _ in range(2):  # the second time from what is kept
+        engine = choose_engine(starter, "cpu", "openvino-bf16", images=lambda: [nuclei], count=1)
+        assert engine.spec is EXACT and engine.notes == (
+            f"engine openvino-bf16 cannot run {starter.key}: this processor has no instructions for bf16; "
+            "the exact engine runs instead",
+        )
+
+
+def test_a_signal_is_survived_after_engines_are_gone(made, starter, nuclei):
+    for _ in range(2):
+        choose_engine(starter, "cpu", "openvino", images=lambda: [nuclei], count=1)
+        gc.collect()
+    heard = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
+    try:
+        signal.raise_signal(signal.SIGUSR1)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert heard == [signal.SIGUSR1] and made.spec is OPENVINO
 
 
 def _pooled(starter, nuclei):

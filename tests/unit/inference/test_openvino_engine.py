@@ -10,4 +10,4 @@ from tests.needs import lacks
 def test_the_engine_holds_its_checks():
     if lack := missing_extra("openvino", "the engine"):
         lacks(lack)
-    assert_passes_apart(Path(__file__).with_name("openvino_checks.py"), 6)
+    assert_passes_apart(Path(__file__).with_name("openvino_checks.py"), 9)
