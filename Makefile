@@ -12,7 +12,8 @@ TORCH_INDEX ?=
 # share a server; see tests/conftest.py for their order.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 WORKERS ?= $(shell echo $$(( $(CORES) + 1 )))
-TOGETHER := --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# A process that crashes ends the run: xdist would replace it, and then wait for the rest of its file for ever.
+TOGETHER := --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 PYTEST_FLAGS ?= -n $(WORKERS) $(TOGETHER)
 # Bytecode is kept, whatever the environment says: else each of the tests' processes compiles all of it anew.
 check check-unit test test-all coverage: export PYTHONDONTWRITEBYTECODE :=

@@ -65,8 +65,13 @@ _CASES = {
 }
 _QUICK = {"starter": _Case(lambda: get_model("starter"), (0.03,))}
 
-_CLAIMED = 2
-_WANTED = {"openvino": 1.8}
+_WANTED = {
+    ("openvino", 2): 1.8,
+    ("openvino", _LARGE): 4.0,
+    ("openvino-bf16", 2): 4.0,
+    ("openvino-bf16", _LARGE): 8.0,
+}
+"""Times as fast as stock, by engine and megapixels, of a ResNet-50."""
 
 _WHAT = (
     "Stock: the model's forward, `masks > 0.5`, `pycocotools` encode, area and box of each. The engines: "
@@ -86,8 +91,8 @@ def run_engines(quick: bool) -> Report:
             taken = {way: one["seconds"][index] for way, one in found.items() if not one["failure"]}
             image = f"{name}, {megapixels:g} MP ({photo(megapixels)[1]})"
             rows += [_row(image, way, taken, str(found[way]["equality"])) for way in taken]
-            if name == _RESNET50 and megapixels == _CLAIMED:
-                claims += _cost_claims(name, taken)
+            if name == _RESNET50:
+                claims += _cost_claims(name, megapixels, taken)
         notes += [
             f"{name}, `{way}`: left out, {one['failure']}." for way, one in found.items() if one["failure"]
         ]
@@ -132,15 +137,15 @@ def _row(image: str, way: str, taken: dict[str, float], equality: str) -> tuple[
     return image, way, seconds(spent), *ratios, equality or NOT_MEASURED
 
 
-def _cost_claims(name: str, taken: dict[str, float]) -> list[Claim]:
+def _cost_claims(name: str, megapixels: float, taken: dict[str, float]) -> list[Claim]:
     return [
         Claim(
-            f"{name}, {_CLAIMED} MP: {way} at least {wanted} times as fast as stock",
-            taken[_STOCK] >= wanted * taken[way],
+            f"{name}, {megapixels:g} MP: {way} at least {wanted:g} times as fast as stock",
+            wanted * taken[way] <= taken[_STOCK] < math.inf,
             "cost",
         )
-        for way, wanted in _WANTED.items()
-        if way in taken
+        for (way, size), wanted in _WANTED.items()
+        if size == megapixels and way in taken
     ]
 
 

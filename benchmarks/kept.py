@@ -34,7 +34,18 @@ class _Record:
 def about_machine() -> str:
     """Return what ran the benchmarks: processors, GPU, and the releases of what does the work."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
-    return ", ".join((f"{os.cpu_count()} cores of {processor()}", gpu, *map(_release, _PACKAGES)))
+    cores = f"{os.cpu_count()} cores of {processor()}"
+    return ", ".join((cores, *_instructions(), gpu, *map(_release, _PACKAGES)))
+
+
+def _instructions() -> list[str]:
+    """Return the best of a processor's instructions for networks: its name often says nothing of them."""
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text("utf-8").split())
+    except OSError:
+        return []
+    kinds = (("amx_bf16", "amx_int8"), ("avx512_bf16", "avx512_vnni", "avx512f", "avx2"))
+    return [found for kind in kinds if (found := next((one for one in kind if one in flags), ""))]
 
 
 def _release(package: str) -> str:
