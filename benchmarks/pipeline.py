@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.processes import Spent, run_process
 from benchmarks.report import Claim, Report, megabytes, seconds
-from benchmarks.scenes import shared_file
+from benchmarks.scenes import shared_file, weights_variable
 from maskrcnn_core.batch.finding import Finder
 from maskrcnn_core.batch.resume_log import open_journal
 from maskrcnn_core.detection.candidates import Thresholds
@@ -64,6 +64,7 @@ class _Ran:
 
 def run_pipeline(quick: bool) -> Report:
     """Times whole runs one by one, in a pipeline, and in a worker for each core."""
+    os.environ.update(weights_variable())  # this process and those it starts find `mobile`
     cores = len(os.sched_getaffinity(0))
     counts = _QUICK_COUNTS if quick else _COUNTS
     rows, claims, notes = list[tuple[str, ...]](), list[Claim](), list[str]()
