@@ -56,6 +56,7 @@ class _Compiled(nn.Module):
             "INFERENCE_PRECISION_HINT": precision,  # left out, it depends on the processor
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "ENABLE_CPU_PINNING": False,  # else the threads of all processes share the first cores
         }
         self._compiled = _core().compile_model(model, "CPU", settings)
         self._lock = threading.Lock()  # masks of one image may be wanted while another one runs
