@@ -22,8 +22,8 @@ from benchmarks.clicks import run_clicks
 from benchmarks.daily import run_daily
 from benchmarks.editor import run_editor
 from benchmarks.end_to_end import run_end_to_end
-from benchmarks.engine_ap import run_engines_ap
 from benchmarks.engines import run_engines
+from benchmarks.engines_ap import run_engines_ap
 from benchmarks.evaluating import run_evaluating
 from benchmarks.explained import run_explained
 from benchmarks.felt import run_felt

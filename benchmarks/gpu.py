@@ -220,7 +220,7 @@ def _add_ap(measured: Measured, device: torch.device, quick: bool) -> None:
     if missing := lacking():
         measured.notes.append(f"AP: left out, as {', '.join(missing)} are missing.")
         return
-    from benchmarks.engine_ap import ap_of
+    from benchmarks.engines_ap import ap_of
     from benchmarks.gpu_measuring import cuda_engine
     from maskrcnn_core.inference.engines.half import half_dtype
     from maskrcnn_core.synthetic.samples import pixels_for
