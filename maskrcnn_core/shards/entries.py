@@ -13,7 +13,7 @@ from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import ArchiveError, ImageError, InputError
 from maskrcnn_core.images.archives import ZipImages, ZipLimits
 from maskrcnn_core.images.reading import MAX_FILE_BYTES, read_file
-from maskrcnn_core.shards.stores import file_system, is_address, open_input
+from maskrcnn_core.shards.stores import file_system, is_address, of_one_kind, open_input
 
 __all__ = ["LIMITS", "Entry", "Kind", "Reader"]
 
@@ -102,8 +102,9 @@ class Reader:
         shown = one_line(entry.shown)
         try:
             if entry.kind == "file":
-                return _fetched(entry.place, shown)
-            with self._guard:  # both kinds of archive have one position
+                with of_one_kind(entry.place):
+                    return _fetched(entry.place, shown)
+            with self._guard, of_one_kind(entry.place):  # both kinds of archive have one position
                 archive = self._archive(entry)
                 if isinstance(archive, ZipImages):
                     return archive.read(entry.at)

@@ -20,7 +20,7 @@ from maskrcnn_core.images.folders import PassedOver, is_litter
 from maskrcnn_core.images.reading import IMAGE_SUFFIXES
 from maskrcnn_core.shards.entries import LIMITS, Entry
 from maskrcnn_core.shards.lists import TABLE_SUFFIXES, addresses_in
-from maskrcnn_core.shards.stores import file_system, is_address, last_part, open_input
+from maskrcnn_core.shards.stores import file_system, is_address, last_part, of_one_kind, open_input
 
 __all__ = ["Sources"]
 
@@ -172,14 +172,15 @@ def _in_store(named: str, prefix: str) -> Iterator[Entry | Refusal]:
     """Yield the images below an address, by name; a single file is one image, whatever it is called."""
     files, root = file_system(named)
     try:
-        if files.isfile(root):
-            yield Entry(prefix + last_part(named), "file", named)
-            return
-        # A folder may be called "cats [1]": what is there goes before what it could match.
-        is_pattern = glob.has_magic(root) and not files.exists(root)
-        paths = sorted(files.glob(root) if is_pattern else files.find(root))
+        with of_one_kind(named):
+            # A folder may be called "cats [1]": what is there goes before what it could match.
+            is_file, is_pattern = files.isfile(root), glob.has_magic(root) and not files.exists(root)
+            paths = [] if is_file else sorted(files.glob(root) if is_pattern else files.find(root))
     except OSError as error:
         raise InputError(f"{one_line(named)}: cannot list this address ({one_line(str(error))})") from error
+    if is_file:
+        yield Entry(prefix + last_part(named), "file", named)
+        return
     base = re.split(r"[*?[]", root)[0].rpartition("/")[0] if is_pattern else root.rstrip("/")
     for path in paths:
         name = path.removeprefix(base).lstrip("/")

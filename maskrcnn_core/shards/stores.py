@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -11,9 +13,17 @@ import fsspec
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.common.extras import missing_extra
 from maskrcnn_core.common.one_line import one_line
-from maskrcnn_core.errors import ExportError, InputError
+from maskrcnn_core.errors import CoreError, ExportError, InputError
 
-__all__ = ["Folder", "file_system", "is_address", "last_part", "open_input", "put_file"]
+__all__ = [
+    "Folder",
+    "file_system",
+    "is_address",
+    "last_part",
+    "of_one_kind",
+    "open_input",
+    "put_file",
+]
 
 _DRIVERS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
 _EXTRA = "stores"
@@ -27,6 +37,31 @@ def is_address(named: str) -> bool:
 def last_part(named: str) -> str:
     """Return the last part of a path or of an address."""
     return named.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+@contextmanager
+def of_one_kind(named: str) -> Iterator[None]:
+    """Turn the errors of a store's driver into one that files have, too.
+
+    Each driver has errors of its own for what happens to everybody: no keys, no network, no such host.
+
+    Args:
+        named: the address that is used; nothing is done about a path.
+
+    Raises:
+        OSError: in place of the driver's.
+    """
+    try:
+        yield
+    except (OSError, CoreError):
+        raise
+    except Exception as error:
+        if not is_address(named) or type(error).__module__ == "builtins":  # a mistake in a program
+            raise
+        raise OSError(
+            f"{error or type(error).__name__}; check the network, and the keys and the address of its server "
+            "in the environment"
+        ) from error
 
 
 def file_system(address: str) -> tuple[Any, str]:
@@ -60,7 +95,8 @@ def open_input(named: str) -> BinaryIO:
     try:
         if is_address(named):
             files, path = file_system(named)
-            return cast(BinaryIO, files.open(path, "rb"))
+            with of_one_kind(named):
+                return cast(BinaryIO, files.open(path, "rb"))
         return Path(named).open("rb")
     except OSError as error:
         raise InputError(
@@ -77,7 +113,8 @@ def put_file(file: Path, address: str) -> None:
     """
     files, path = file_system(address)
     try:
-        files.put_file(str(file), path)
+        with of_one_kind(address):
+            files.put_file(str(file), path)
     except OSError as error:
         raise ExportError(f"{one_line(address)}: cannot write ({_reason(error)})") from error
 
@@ -116,7 +153,8 @@ class Folder:
         try:
             if self.path is not None:
                 return (self.path / name).read_bytes()
-            return bytes(self._files.cat_file(self._place(name)))
+            with of_one_kind(self.named):
+                return bytes(self._files.cat_file(self._place(name)))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -134,7 +172,8 @@ class Folder:
                 file.parent.mkdir(parents=True, exist_ok=True)
                 replace_file(file, data)
             else:
-                self._files.pipe_file(self._place(name), data)
+                with of_one_kind(self.named):
+                    self._files.pipe_file(self._place(name), data)
         except OSError as error:
             raise ExportError(
                 f"{self.shown}/{one_line(name)}: cannot write ({_reason(error)}); free some space, check the "
