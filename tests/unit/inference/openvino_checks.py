@@ -116,7 +116,7 @@ def test_half_precision_runs_the_same_parts_where_the_processor_can(made, starte
         starter, "cpu", "openvino-bf16", images=lambda: [nuclei], count=1, on_step=steps.append
     )
     assert made.spec is OPENVINO and not any("converting" in step for step in steps)
-    if "BF16" in openvino_parts.ov.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+    if "BF16" in openvino_parts._core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
         assert engine.spec.key == "openvino-bf16" and not engine.notes
         # It is another precision indeed, and no other network.
         assert 0.0005 < engine.equality.score < 0.2 and engine.equality.matched >= 0.9
