@@ -18,9 +18,10 @@ from maskrcnn_core.dataset.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.dataset.columns import Columns
 from maskrcnn_core.evaluation.coco_metrics import METRICS, evaluate
-from maskrcnn_core.formats.coco import coco_document, dump_json
+from maskrcnn_core.formats.coco import coco_document
 from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.formats.coco_results import read_results_file, result_lines
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.geometry.rle import Rle
 
 __all__ = ["run_evaluating"]

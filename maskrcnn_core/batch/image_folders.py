@@ -12,8 +12,8 @@ from maskrcnn_core.dataset.annotations import AnnotatedImage
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.formats.arrays import npz_members
 from maskrcnn_core.formats.base import Export, Member, stems_of, write_folder
+from maskrcnn_core.formats.label_maps import LABEL_MAPS
 from maskrcnn_core.formats.pictures import (
-    label_map_members,
     overlay_members,
     segment_members,
     splash_members,
@@ -56,7 +56,7 @@ class ImageFolders:
         for folder, formats in (
             (self.segments, (segment_members,)),
             (self.overlays, (overlay_members,)),
-            (self.masks, (npz_members, label_map_members)),
+            (self.masks, (npz_members, LABEL_MAPS.members)),
             (self.splash, (splash_members,)),
         ):
             if folder is None:
@@ -72,6 +72,6 @@ NO_FOLDERS = ImageFolders()
 
 def _renamed(stem: str, export: Export, members: Iterator[Member]) -> Iterator[Member]:
     """Rename a member whose name another folder's image has: a format sees only one image."""
-    (own,) = stems_of(export.images)
+    (own,) = stems_of(export)
     for member in members:
         yield replace(member, name=stem + member.name.removeprefix(own))

@@ -33,7 +33,8 @@ from maskrcnn_core.dataset.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.detection.limits import NoteTally
 from maskrcnn_core.errors import InputError
-from maskrcnn_core.formats.coco import coco_document, dump_json, least_iou, result_rows
+from maskrcnn_core.formats.coco import coco_document, least_iou, result_rows
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.images.reading import SourceImage, Stretch, one_line, pixel_limit, read_file
 from maskrcnn_core.inference.engines.table import EXACT
 from maskrcnn_core.models.cards import is_card

@@ -129,11 +129,13 @@ class AnnotatedImage:
         record: its facts.
         instances: by descending score.
         load_pixels: gives uint8 ``[H, W, 3]`` RGB, upright; called only by those who draw.
+        load_file: gives the bytes of its file, where there is one.
     """
 
     record: ImageRecord
     instances: tuple[Instance, ...]
     load_pixels: Callable[[], Pixels]
+    load_file: Callable[[], bytes] | None = None
 
     def __post_init__(self) -> None:
         for instance in self.instances:

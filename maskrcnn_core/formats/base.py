@@ -6,22 +6,28 @@ import re
 import unicodedata
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, Literal
 
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.dataset.annotations import AnnotatedImage, ImageRecord, unique_names
 from maskrcnn_core.dataset.categories import Category
+from maskrcnn_core.drawing.palette import category_color, hex_color
 from maskrcnn_core.drawing.style import Style
+from maskrcnn_core.formats.reader import Reader
 
 __all__ = [
     "Export",
     "Format",
+    "Kept",
     "Member",
+    "StreamedImages",
     "file_name",
     "file_stem",
+    "named_images",
     "stems_of",
     "stems_of_records",
     "write_folder",
@@ -32,28 +38,74 @@ _STORED_SUFFIXES = (".png", ".jpg", ".npz", ".zip")  # compressed already
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold: the same input, the same bytes
 
 
+Kept = Literal["mask", "overlap", "score", "category name", "category id", "image id", "order"]
+"""What of an instance comes back out of a format: its pixels, also where another one lies on them, its score,
+its category's name and id, its image's id, and its place among the others."""
+
+
+class StreamedImages(Sequence[AnnotatedImage]):
+    """Images whose instances are fetched when they are written, and not kept.
+
+    Args:
+        records: the facts of all images.
+        load: gives an image with its instances, by its place.
+    """
+
+    def __init__(self, records: Sequence[ImageRecord], load: Callable[[int], AnnotatedImage]) -> None:
+        self.records, self._load = tuple(records), load
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self._load(n) for n in range(*index.indices(len(self)))]
+        return self._load(range(len(self))[index])
+
+
 @dataclass(frozen=True)
 class Export:
     """What is exported: exactly what is shown.
 
     Args:
-        images: in the file's order, those without instances, too.
+        images: in the file's order, those without instances, too; gone through once or twice, one by one.
         categories: all that the data set knows, used or not.
         style: how overlays are drawn.
         description: one line on where it came from, for formats that have room for it.
         tolerance: in pixels, by which polygons may be simplified; 0 keeps every pixel.
+        parts: which part (``train``, ``val``, ``test``) an image is in, by its id; ``train`` unless told.
+        colors: ``#rrggbb`` of categories by id, where somebody chose one.
+        has_images: whether formats that lie beside their images bring these along.
     """
 
-    images: tuple[AnnotatedImage, ...]
+    images: Sequence[AnnotatedImage]
     categories: tuple[Category, ...]
     style: Style = field(default_factory=Style)
     description: str = ""
     tolerance: float = 0.0
+    parts: Mapping[int, str] = field(default_factory=dict)
+    colors: Mapping[int, str] = field(default_factory=dict)
+    has_images: bool = False
 
-    @property
+    @cached_property
     def names(self) -> dict[int, str]:
         """Category id to name."""
         return {category.id: category.name for category in self.categories}
+
+    @cached_property
+    def records(self) -> tuple[ImageRecord, ...]:
+        """The facts of all images."""
+        if isinstance(self.images, StreamedImages):
+            return self.images.records
+        return tuple(image.record for image in self.images)
+
+    def color(self, category_id: int) -> str:
+        """Return a category's color as ``#rrggbb``."""
+        return self.colors.get(category_id) or hex_color(category_color(category_id))
+
+    def part(self, image_id: int) -> str:
+        """Return the part that an image is in."""
+        return self.parts.get(image_id, "train")
 
 
 @dataclass(frozen=True)
@@ -84,6 +136,11 @@ class Format:
         loses: one sentence on what is not; empty if nothing is lost.
         members: makes the files one by one, so that no more than one is in memory.
         count: how many files ``members`` makes, for progress.
+        kept: what comes back when it is read again.
+        reader: how it is read; ``None`` for formats that are only written.
+        used_by: programs that read it.
+        judge: the program that the tests hold it against; empty where that is our own reading.
+        draws: whether it needs the images' pixels.
     """
 
     key: str
@@ -94,6 +151,11 @@ class Format:
     loses: str
     members: Callable[[Export], Iterator[Member]]
     count: Callable[[Export], int]
+    kept: frozenset[Kept] = frozenset()
+    reader: Reader | None = None
+    used_by: str = ""
+    judge: str = ""
+    draws: bool = False
 
 
 def file_stem(name: str, *, longest: int = 100) -> str:
@@ -117,9 +179,9 @@ def file_name(name: str) -> str:
     return file_stem(name.removesuffix(suffix[0])) + suffix[0] if suffix else file_stem(name)
 
 
-def stems_of(images: Sequence[AnnotatedImage]) -> list[str]:
+def stems_of(export: Export) -> list[str]:
     """Return one file stem for each image, all different, also where a file system ignores case."""
-    return stems_of_records([image.record for image in images])
+    return stems_of_records(export.records)
 
 
 def stems_of_records(records: Sequence[ImageRecord]) -> list[str]:
@@ -133,6 +195,13 @@ def stems_of_records(records: Sequence[ImageRecord]) -> list[str]:
             for stem, fold, record in zip(stems, folded, records, strict=True)
         ]
     )
+
+
+def named_images(export: Export) -> Iterator[tuple[str, str, AnnotatedImage]]:
+    """Yield each image with its file stem, and its file's name with what keeps it apart from others."""
+    records = export.records
+    names = unique_names([record.file_name for record in records])
+    yield from zip(stems_of_records(records), names, export.images, strict=True)
 
 
 def write_folder(members: Iterable[Member], folder: Path) -> list[str]:

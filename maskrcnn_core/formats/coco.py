@@ -1,37 +1,40 @@
 """Writes COCO JSON (https://cocodataset.org/#format-data): the data set form and the results form.
 
-The writer's *exact* profile gives back every pixel: corner polygons where they rasterise to the very
-mask in COCO's own library, compressed run lengths where they do not, as for masks with holes (readers
-fill a hole that is written as a polygon). ``iscrowd`` stays 0 for those: evaluators skip crowds.
+There are three profiles. *exact* gives back every pixel: corner polygons with a cut from ring to hole where
+they rasterise to the very mask in COCO's own library, compressed run lengths where they do not. *polygons* is
+for readers that know nothing else, *run lengths* for those that want no polygons. ``iscrowd`` stays 0 for run
+lengths, too: evaluators skip crowds. A hole is never a polygon of its own, as most readers fill it.
 """
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
-
-import orjson
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Literal, get_args
 
 from maskrcnn_core.common.bounds import MAX_EDGE
-from maskrcnn_core.common.json_rows import Json, parse_json
+from maskrcnn_core.common.json_rows import Json
 from maskrcnn_core.dataset.annotations import Dataset, Instance
-from maskrcnn_core.formats.base import Export, Member
-from maskrcnn_core.formats.coco_fields import clean
+from maskrcnn_core.formats.base import Export, Format, Kept, Member
+from maskrcnn_core.formats.coco_reading import COCO_READER
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.formats.read_back import read_back, read_back_note
+from maskrcnn_core.geometry.cuts import cut_holes
 from maskrcnn_core.geometry.polygons import edge_length, mask_to_polygons, polygons_to_rle, simplify_polygons
 from maskrcnn_core.geometry.rle import Rle
 
 __all__ = [
+    "COCO",
+    "COCO_POLYGONS",
+    "COCO_RUN_LENGTHS",
     "MAX_TOLERANCE",
-    "Written",
+    "PROFILES",
+    "RESULTS",
+    "Profile",
     "annotation_row",
     "coco_document",
     "coco_members",
-    "dump_json",
-    "dump_rows",
-    "join_members",
+    "coco_members_as",
     "least_iou",
     "result_rows",
     "results_members",
@@ -41,13 +44,24 @@ __all__ = [
 MAX_TOLERANCE = 20.0
 """Pixels; with more a polygon has little to do with its mask."""
 
+Profile = Literal["exact", "polygons", "run lengths"]
+"""How masks are written; see the module."""
 
-def coco_members(export: Export) -> Iterator[Member]:
+PROFILES: tuple[Profile, ...] = get_args(Profile)
+
+
+def coco_members(export: Export, profile: Profile = "exact") -> Iterator[Member]:
     """Yield the data set as one JSON file, read back with ``pycocotools`` before it is handed over."""
     dataset = Dataset.of_images(export.images, export.categories)
-    data = dump_json(coco_document(dataset, export.description, export.tolerance))
-    iou = least_iou(data, dataset.instances, exact=export.tolerance == 0)
+    data = dump_json(coco_document(dataset, export.description, export.tolerance, profile))
+    exact = profile == "run lengths" or (profile == "exact" and export.tolerance == 0)
+    iou = least_iou(data, dataset.instances, exact=exact)
     yield Member("annotations.json", data, read_back_note(len(dataset.instances), iou))
+
+
+def coco_members_as(profile: Profile) -> Callable[[Export], Iterator[Member]]:
+    """Return the writer of a profile."""
+    return partial(coco_members, profile=profile)
 
 
 def results_members(export: Export) -> Iterator[Member]:
@@ -56,8 +70,10 @@ def results_members(export: Export) -> Iterator[Member]:
     yield Member("results.json", dump_json(rows))
 
 
-def coco_document(dataset: Dataset, description: str = "", tolerance: float = 0.0) -> dict[str, Json]:
-    """Return the data set form as JSON values, in the exact profile.
+def coco_document(
+    dataset: Dataset, description: str = "", tolerance: float = 0.0, profile: Profile = "exact"
+) -> dict[str, Json]:
+    """Return the data set form as JSON values.
 
     Annotation ids count from 1 (``COCOeval`` takes id 0 for "no match"), ``area`` and ``bbox`` are the
     mask's own, ``iscrowd`` is always there. Scores of model proposals stay beside their annotation.
@@ -67,6 +83,7 @@ def coco_document(dataset: Dataset, description: str = "", tolerance: float = 0.
         description: for the file's ``info``.
         tolerance: polygons may leave out points that lie so near to the line without them, in pixels;
             ``area`` and ``bbox`` are then those of the polygons. 0 keeps every pixel.
+        profile: how masks are written.
     """
     return {
         "info": {"description": description or "Made with MaskDesk", "version": "1.0"},
@@ -76,7 +93,9 @@ def coco_document(dataset: Dataset, description: str = "", tolerance: float = 0.
             | ({"sha256": i.digest} if i.digest else {})
             for i in dataset.images
         ],
-        "annotations": [annotation_row(n, i, tolerance) for n, i in enumerate(dataset.instances, start=1)],
+        "annotations": [
+            annotation_row(n, i, tolerance, profile) for n, i in enumerate(dataset.instances, start=1)
+        ],
         "categories": [
             {"id": c.id, "name": c.name, "supercategory": c.supercategory} for c in dataset.categories
         ],
@@ -103,69 +122,6 @@ def result_rows(instances: Iterable[Instance]) -> list[dict[str, Json]]:
     return rows
 
 
-class Written:
-    """A value that is JSON already; no dataclass, as orjson would write its fields.
-
-    Args:
-        text: as :func:`dump_json` would write it.
-    """
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-
-def dump_json(document: Json) -> bytes:
-    """Return JSON as bytes: one line, names of every script as they are, never NaN."""
-    try:
-        return orjson.dumps(document, default=_piece)
-    except TypeError:  # whole numbers of more than 64 bits, and names that are not UTF-8
-        text = _with_json(document, is_ascii=False)
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return _with_json(document, is_ascii=True).encode()
-
-
-def _with_json(document: Json, *, is_ascii: bool) -> str:
-    # An older project can hold NaN among the keys that came with a file.
-    document = clean(document, lambda _reason, _got: None, depth=-8)  # rows lie some levels below the top
-    return json.dumps(document, ensure_ascii=is_ascii, allow_nan=False, separators=(",", ":"), default=_value)
-
-
-def _piece(value: object) -> orjson.Fragment:
-    if not isinstance(value, Written):
-        raise TypeError(f"expected a JSON value, got {type(value).__name__}")
-    return orjson.Fragment(value.text)
-
-
-def _value(value: object) -> Json:
-    if not isinstance(value, Written):
-        raise TypeError(f"expected a JSON value, got {type(value).__name__}")
-    return parse_json(value.text)
-
-
-def dump_rows(rows: Iterable[Json]) -> Iterator[bytes]:
-    """Yield a list as JSON, some thousand rows at a time: never all of them at once as Python has them."""
-    remaining, between = iter(rows), b"["
-    while batch := list(islice(remaining, 2000)):
-        yield between + dump_json(batch)[1:-1]
-        between = b","
-    yield b"[]" if between == b"[" else b"]"
-
-
-def join_members(members: Mapping[str, Iterable[bytes]]) -> bytes:
-    """Return an object as JSON, of its members' values in pieces."""
-    out, between = io.BytesIO(), b"{"
-    for name, pieces in members.items():
-        out.write(between + dump_json(name) + b":")
-        out.writelines(pieces)
-        between = b","
-    out.write(b"}")
-    return out.getvalue()
-
-
 def least_iou(data: bytes, instances: Iterable[Instance], *, exact: bool = True) -> float:
     """Return the least mask IoU of a data set file, read with ``pycocotools``, with what was meant.
 
@@ -181,9 +137,11 @@ def least_iou(data: bytes, instances: Iterable[Instance], *, exact: bool = True)
     return read_back(data, meant, exact=exact)[1]
 
 
-def annotation_row(number: int, instance: Instance, tolerance: float = 0.0) -> dict[str, Json]:
-    """Return one row of ``annotations``, in the exact profile; ``number`` becomes its id."""
-    segmentation, mask = _segmentation(instance, tolerance)
+def annotation_row(
+    number: int, instance: Instance, tolerance: float = 0.0, profile: Profile = "exact"
+) -> dict[str, Json]:
+    """Return one row of ``annotations``; ``number`` becomes its id."""
+    segmentation, mask = _segmentation(instance, tolerance, profile)
     return {
         "id": number,
         "image_id": instance.image_id,
@@ -195,22 +153,94 @@ def annotation_row(number: int, instance: Instance, tolerance: float = 0.0) -> d
     } | ({} if instance.score is None else {"score": instance.score})
 
 
-def _segmentation(instance: Instance, tolerance: float) -> tuple[Json, Rle]:
+def _segmentation(instance: Instance, tolerance: float, profile: Profile) -> tuple[Json, Rle]:
     """Return the segmentation's JSON, and the mask that readers make of it."""
     mask = instance.mask
+    # Crowds are run lengths by definition of the format.
+    if profile == "run lengths" or (instance.is_crowd and profile == "exact"):
+        return _rle_json(mask), mask
     polygons = mask_to_polygons(mask)
-    # Crowds are run lengths by definition of the format; a hole would be filled as a polygon; and one with
-    # longer edges nobody would read again.
-    if polygons.holes or not polygons.parts or instance.is_crowd or edge_length(polygons.parts) > MAX_EDGE:
+    # Nobody would read a polygon with longer edges again.
+    if not polygons.parts or edge_length([*polygons.parts, *polygons.holes]) > MAX_EDGE:
         return _rle_json(mask), mask
     if tolerance:
         polygons, _ = simplify_polygons(polygons, tolerance, mask)
-    read = polygons_to_rle(polygons.parts, mask.size)
-    # A part can shrink to nothing between pixel centres; and exactly means exactly.
-    if not read.area or (tolerance == 0 and read != mask):
+    rings = cut_holes(polygons)
+    if rings is None or (polygons.holes and edge_length(rings) > MAX_EDGE):
         return _rle_json(mask), mask
-    return [ring.reshape(-1).tolist() for ring in polygons.parts], read
+    read = polygons_to_rle(rings, mask.size)
+    # A part can shrink to nothing between pixel centres; and exactly means exactly.
+    if not read.area or (tolerance == 0 and profile == "exact" and read != mask):
+        return _rle_json(mask), mask
+    return [ring.reshape(-1).tolist() for ring in rings], read
 
 
 def _rle_json(mask: Rle) -> dict[str, Json]:
     return {"size": list(mask.size), "counts": mask.counts}
+
+
+_ALL: frozenset[Kept] = frozenset(
+    {"mask", "overlap", "score", "category name", "category id", "image id", "order"}
+)
+
+COCO = Format(
+    key="coco",
+    title="COCO JSON",
+    suffix=".json",
+    mime="application/json",
+    holds="Images, categories and instances; corner polygons with a cut to each hole, run lengths only where "
+    "a polygon would not be exact; read back with pycocotools before you get it.",
+    loses="",
+    members=coco_members,
+    count=lambda _export: 1,
+    kept=_ALL,
+    reader=COCO_READER,
+    used_by="CVAT, FiftyOne, Detectron2, torchvision, transformers, nearly all",
+    judge="pycocotools, faster-coco-eval, torchvision, transformers, fiftyone, supervision, kwcoco, sahi",
+)
+
+
+COCO_POLYGONS = Format(
+    key="coco-polygons",
+    title="COCO JSON, polygons only",
+    suffix=".json",
+    mime="application/json",
+    holds="The same with polygons for every mask, crowds among them, for readers that know no run lengths.",
+    loses="Pixels where a polygon is not exact: the least mask IoU is told.",
+    members=coco_members_as("polygons"),
+    count=lambda _export: 1,
+    kept=_ALL,
+    reader=COCO_READER,
+    used_by="Label Studio, sahi, Detectron2, YOLO's converters",
+    judge="pycocotools, label-studio-sdk, sahi, ultralytics",
+)
+
+
+COCO_RUN_LENGTHS = Format(
+    key="coco-rle",
+    title="COCO JSON, run lengths only",
+    suffix=".json",
+    mime="application/json",
+    holds="The same with compressed run lengths for every mask: exact, and small for ragged ones.",
+    loses="",
+    members=coco_members_as("run lengths"),
+    count=lambda _export: 1,
+    kept=_ALL,
+    reader=COCO_READER,
+    used_by="COCOeval, faster-coco-eval, supervision",
+    judge="pycocotools, faster-coco-eval, supervision",
+)
+
+
+RESULTS = Format(
+    key="results",
+    title="COCO results",
+    suffix=".json",
+    mime="application/json",
+    holds="The bare list of detections that COCO evaluators read.",
+    loses="Image names and sizes, categories' names.",
+    members=results_members,
+    count=lambda _export: 1,
+    used_by="COCOeval, faster-coco-eval",
+    judge="pycocotools",
+)

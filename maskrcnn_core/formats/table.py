@@ -7,9 +7,9 @@ import io
 from collections.abc import Iterator
 
 from maskrcnn_core.common.one_line import quote_cell
-from maskrcnn_core.formats.base import Export, Member
+from maskrcnn_core.formats.base import Export, Format, Member
 
-__all__ = ["TABLE_COLUMNS", "table_members"]
+__all__ = ["TABLE", "TABLE_COLUMNS", "table_members"]
 
 TABLE_COLUMNS = (
     "image", "number", "category", "category_id", "score", "area_px", "area_percent", "x", "y", "width",
@@ -40,3 +40,17 @@ def table_members(export: Export) -> Iterator[Member]:
             )
     # With its byte order mark spreadsheets read it as UTF-8; surrogates of odd file names become "?".
     yield Member("detections.csv", buffer.getvalue().encode("utf-8-sig", "replace"))
+
+
+TABLE = Format(
+    key="table",
+    title="Table",
+    suffix=".csv",
+    mime="text/csv",
+    holds="One row per instance: category, score, area, box.",
+    loses="Masks.",
+    members=table_members,
+    count=lambda _export: 1,
+    used_by="spreadsheets, pandas",
+    judge="pandas",
+)

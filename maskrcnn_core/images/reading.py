@@ -51,6 +51,7 @@ __all__ = [
     "encode_png",
     "image_format",
     "image_size",
+    "is_upright",
     "one_line",
     "pixel_limit",
     "read_file",
@@ -217,6 +218,16 @@ def image_size(data: bytes, name: str) -> tuple[int, int]:
     image = _open(source)
     width, height = image.size
     return (width, height) if exif_orientation(image, source) in (5, 6, 7, 8) else (height, width)
+
+
+def is_upright(data: bytes, name: str) -> bool:
+    """Return whether an image file is shown as its pixels lie in it: no tag says that it is to be turned.
+
+    Raises:
+        ImageError: as :func:`decode_image`, without a limit on the size.
+    """
+    source = identify(data, name)
+    return exif_orientation(_open(source), source) == 1
 
 
 def encode_jpeg(pixels: npt.NDArray[np.uint8], *, quality: int = 90) -> bytes:

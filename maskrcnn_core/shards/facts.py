@@ -9,7 +9,7 @@ from maskrcnn_core.batch.resume_log import Header, difference_of
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.errors import InputError
-from maskrcnn_core.formats.coco import dump_json
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.shards.stores import Folder
 
 __all__ = ["RunFacts", "facts_of", "keep_facts"]

@@ -21,7 +21,8 @@ from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.dataset.annotations import Dataset, ImageRecord
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.errors import ExportError, InputError
-from maskrcnn_core.formats.coco import annotation_row, coco_document, dump_json, result_rows
+from maskrcnn_core.formats.coco import annotation_row, coco_document, result_rows
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.formats.read_back import read_back_batch
 from maskrcnn_core.shards.json_stream import JsonStream
 from maskrcnn_core.shards.plan import Plan

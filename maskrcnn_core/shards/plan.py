@@ -18,7 +18,7 @@ import numpy as np
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.dataset.annotations import id_in_name
 from maskrcnn_core.errors import InputError
-from maskrcnn_core.formats.coco import dump_json
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.images.archives import Refusal
 from maskrcnn_core.shards.entries import Entry
 from maskrcnn_core.shards.stores import Folder

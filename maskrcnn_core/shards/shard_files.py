@@ -19,7 +19,7 @@ from maskrcnn_core.batch.resume_log import Header, difference_of, instance_of, i
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.dataset.annotations import ImageRecord, Instance
 from maskrcnn_core.errors import DatasetError, InputError
-from maskrcnn_core.formats.coco import dump_json
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.shards.plan import PlannedShard
 from maskrcnn_core.shards.stores import Folder
 

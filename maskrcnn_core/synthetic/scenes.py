@@ -23,7 +23,8 @@ from maskrcnn_core.common.arrays import Reals
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.dataset.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.dataset.categories import Category
-from maskrcnn_core.formats.coco import coco_document, dump_json
+from maskrcnn_core.formats.coco import coco_document
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.geometry.rle import BoolMask, Rle
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.synthetic.canvas import Canvas

@@ -18,7 +18,8 @@ from maskrcnn_core.explain.against_truth import judge_trace, told_scores
 from maskrcnn_core.explain.misses import explain_box
 from maskrcnn_core.explain.stages import STAGES
 from maskrcnn_core.explain.tracing import trace_network
-from maskrcnn_core.formats.coco import coco_document, dump_json
+from maskrcnn_core.formats.coco import coco_document
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.geometry.boxes import box_ious
 from maskrcnn_core.geometry.rle import Rle
 from maskrcnn_core.images.reading import read_image

@@ -8,8 +8,9 @@ from typing import Any
 from maskrcnn_core.common.json_rows import parse_json
 from maskrcnn_core.common.refusals import Groups
 from maskrcnn_core.dataset.annotations import Instance
-from maskrcnn_core.formats.coco import Written, annotation_row, dump_json, dump_rows, join_members
+from maskrcnn_core.formats.coco import annotation_row
 from maskrcnn_core.formats.coco_fields import OURS, is_turned, ours_of, read_area, read_box
+from maskrcnn_core.formats.json_writing import Written, dump_json, dump_rows, join_members
 from maskrcnn_core.projects.attributes import ATTRIBUTES, declared_by, schema_json
 from maskrcnn_core.projects.exchange.own_rows import mark_of, project_mark
 from maskrcnn_core.projects.image_tags import TAGS, tags_of

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from maskrcnn_core.dataset.annotations import AnnotatedImage, Dataset
 from maskrcnn_core.dataset.categories import Category
-from maskrcnn_core.formats.coco import coco_document, dump_json
+from maskrcnn_core.formats.coco import coco_document
 from maskrcnn_core.formats.coco_fields import OURS
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.projects.exchange.coco_in import import_coco
 from maskrcnn_core.projects.store import Store
 

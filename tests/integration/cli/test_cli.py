@@ -8,7 +8,8 @@ import pytest
 
 from maskrcnn_core.cli import app as cli
 from maskrcnn_core.cli import console
-from maskrcnn_core.formats.coco import coco_document, dump_json, result_rows
+from maskrcnn_core.formats.coco import coco_document, result_rows
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.models.catalog import MODELS, model_by_key
 from tests.builders.cli import invoke, run_here
 from tests.shared_data import shared_path

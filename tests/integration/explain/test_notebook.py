@@ -9,7 +9,8 @@ from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.explain.notebook import STAGE_CODE, notebook
 from maskrcnn_core.explain.stages import STAGES
-from maskrcnn_core.formats.coco import coco_document, dump_json
+from maskrcnn_core.formats.coco import coco_document
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.synthetic.samples import draw_sample
 from tests.builders.core import disc

@@ -9,7 +9,8 @@ from maskrcnn_core.dataset.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.dataset.category_maps import join_categories
 from maskrcnn_core.errors import InputError
-from maskrcnn_core.formats.coco import coco_document, dump_json, result_rows
+from maskrcnn_core.formats.coco import coco_document, result_rows
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.geometry.rle import Rle
 from tests.builders.cli import invoke
 from tests.builders.core import disc

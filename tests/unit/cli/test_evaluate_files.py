@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from maskrcnn_core.dataset.annotations import Dataset
-from maskrcnn_core.formats.coco import coco_document, dump_json, result_rows
+from maskrcnn_core.formats.coco import coco_document, result_rows
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.synthetic.scenes import write_scenes
 from tests.builders.cli import invoke

@@ -12,9 +12,10 @@ from maskrcnn_core.dataset.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.evaluation.coco_metrics import METRICS, evaluate
-from maskrcnn_core.formats.coco import coco_document, dump_json, result_rows
+from maskrcnn_core.formats.coco import coco_document, result_rows
 from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.formats.coco_results import read_results_file
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.geometry.rle import Rle
 from tests.builders.core import disc, make_mask
 from tests.shared_data import shared_path

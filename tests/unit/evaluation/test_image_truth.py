@@ -9,7 +9,8 @@ from maskrcnn_core.dataset.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.evaluation.image_truth import ImageTruth, read_image_truth, truths_in_file
-from maskrcnn_core.formats.coco import coco_document, dump_json
+from maskrcnn_core.formats.coco import coco_document
+from maskrcnn_core.formats.json_writing import dump_json
 from tests.builders.core import disc
 
 SIZE = (60, 80)

@@ -13,9 +13,11 @@ from pycocotools.coco import COCO
 from maskrcnn_core.dataset.annotations import Dataset
 from maskrcnn_core.dataset.categories import COCO_CATEGORIES
 from maskrcnn_core.errors import DatasetError, ExportError
-from maskrcnn_core.formats.coco import coco_document, coco_members, dump_json, least_iou, results_members
+from maskrcnn_core.formats import format_by_key
+from maskrcnn_core.formats.coco import coco_document, coco_members, least_iou, results_members
 from maskrcnn_core.formats.coco_reader import read_coco, read_coco_file
 from maskrcnn_core.formats.coco_results import read_results_file
+from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.geometry.rle import Rle
 from tests.builders.core import disc, make_mask
 from tests.builders.formats import HEIGHT, WIDTH, make_export, make_image_with, make_instances
@@ -49,18 +51,28 @@ def test_every_rule_of_the_format_holds():
         assert annotation["area"] == instance.mask.to_mask().sum()
         assert annotation["bbox"] == [float(v) for v in instance.mask.box_xywh]
         assert annotation["category_id"] == instance.category_id
-    polygons = [isinstance(a["segmentation"], list) for a in annotations]
-    assert polygons == [True, False, True, True, True], "only the mask with a hole is run lengths"
-    assert len(annotations[2]["segmentation"]) == 2, "two parts are two polygons"
+    assert [len(a["segmentation"]) for a in annotations] == [1, 1, 2, 1, 1], "two parts are two polygons"
     assert all(
         len(ring) >= 6
         for a in annotations
         for ring in a["segmentation"]
         if isinstance(a["segmentation"], list)
     )
-    assert isinstance(annotations[1]["segmentation"]["counts"], str)
-    assert annotations[1]["segmentation"]["size"] == [HEIGHT, WIDTH]
     assert [c["id"] for c in document["categories"]] == [c.id for c in COCO_CATEGORIES]
+
+
+def test_a_profile_writes_every_mask_in_its_way():
+    crowd = replace(make_instances()[1], is_crowd=True)
+    export = make_export(images=(make_image_with([*make_instances(), crowd]),))
+    wanted = {"coco": [list] * 5 + [dict], "coco-polygons": [list] * 6, "coco-rle": [dict] * 6}
+    for key, kinds in wanted.items():
+        (member,) = format_by_key(key).members(export)
+        rows = json.loads(member.data)["annotations"]
+        assert [type(row["segmentation"]) for row in rows] == kinds, key
+        assert [row["iscrowd"] for row in rows] == [0] * 5 + [1]
+        assert "lowest mask IoU 1.000000" in member.note
+    assert isinstance(rows[1]["segmentation"]["counts"], str)
+    assert rows[1]["segmentation"]["size"] == [HEIGHT, WIDTH]
 
 
 def test_pycocotools_reads_every_mask_back(tmp_path):

@@ -9,9 +9,10 @@ import pytest
 from maskrcnn_core.common import json_rows
 from maskrcnn_core.dataset.columns import Columns
 from maskrcnn_core.errors import InputError
-from maskrcnn_core.formats.coco import coco_document, dump_json, result_rows
+from maskrcnn_core.formats.coco import coco_document, result_rows
 from maskrcnn_core.formats.coco_reader import read_result_rows
 from maskrcnn_core.formats.coco_results import read_results_file
+from maskrcnn_core.formats.json_writing import dump_json
 from tests.unit.evaluation.test_coco_metrics import make_dataset, make_results
 
 

@@ -1,0 +1,210 @@
+"""What an export gives back: read again by MaskDesk's own readers, and held against what was meant.
+
+Every format whose row says how it is read gets one. It tells the least mask IoU, and counts what did not come
+back at all: a format may have no room for it, and then says so in its row.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+import numpy.typing as npt
+
+from maskrcnn_core.common.one_line import counted
+from maskrcnn_core.dataset.annotations import ImageRecord, Instance, unique_names
+from maskrcnn_core.errors import CoreError, ExportError
+from maskrcnn_core.formats.base import Export, Format, Member, stems_of_records
+from maskrcnn_core.formats.coco_file import GivenBox
+from maskrcnn_core.formats.coco_reader import CocoReader
+from maskrcnn_core.formats.packed import picture_of_bytes
+from maskrcnn_core.formats.reader import GivenFile, Surroundings, stem_of
+from maskrcnn_core.formats.recognising import ANNOTATION_SUFFIXES, read_sets
+from maskrcnn_core.geometry.rle import mask_iou
+from maskrcnn_core.images.formats import IMAGE_SUFFIXES
+
+__all__ = ["Certificate", "ReadBack", "certify", "read_members"]
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """An instance as a reader sees it.
+
+    Args:
+        image: the place of its image in the export.
+        instance: its mask, score and category's id there.
+        category: the category's name there.
+    """
+
+    image: int
+    instance: Instance
+    category: str
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What came back of an export.
+
+    Args:
+        meant: instances that were written.
+        found: of these, how many came back.
+        least_iou: of a mask with what was meant; 1 where there are none.
+        refused: what our reader would not take.
+    """
+
+    meant: int
+    found: int
+    least_iou: float
+    refused: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What it says, for people."""
+        if not self.meant:
+            return "read back: no instances"
+        text = f"read back: {counted(self.found, 'instance')}, lowest mask IoU {self.least_iou:.6f}"
+        if self.found < self.meant:
+            lost = self.meant - self.found
+            text += f"; {counted(lost, 'instance is', 'instances are')} not in it"
+        return text
+
+
+class _Members(Surroundings):
+    """The pictures of an export, and the images that it is of."""
+
+    def __init__(self, export: Export, members: Sequence[Member]) -> None:
+        self._pictures = {
+            member.name: member.data for member in members if _suffix(member.name) in IMAGE_SUFFIXES
+        }
+        self._places: dict[str, int] = {}
+        self._records: list[ImageRecord] = list(export.records)
+        for place, (stem, name) in enumerate(_names_of(export)):
+            for path in (name, stem, f"{stem}.png"):
+                self._places.setdefault(path, place)
+        self._stems = {stem: place for place, (stem, _) in enumerate(_names_of(export))}
+        self._own = [f"{stem}.png" for stem, _ in _names_of(export)]
+
+    @property
+    def images(self) -> Sequence[str]:
+        return [*self._own, *self._pictures]
+
+    def place(self, path: str) -> int | None:
+        """Return which image of the export a path means."""
+        end = path
+        while end not in self._places and "/" in end:
+            end = end.partition("/")[2]
+        return self._places.get(end, self._stems.get(stem_of(path)))
+
+    def size(self, path: str) -> tuple[int, int] | None:
+        place = self.place(path)
+        return None if place is None else self._records[place].size
+
+    def values(self, path: str) -> npt.NDArray[np.int64] | None:
+        data = self._pictures.get(path)
+        return None if data is None else picture_of_bytes(data)
+
+
+def _suffix(name: str) -> str:
+    return PurePosixPath(name).suffix.casefold()
+
+
+def _names_of(export: Export) -> list[tuple[str, str]]:
+    records = export.records
+    names = unique_names([record.file_name for record in records])
+    return list(zip(stems_of_records(records), names, strict=True))
+
+
+def read_members(row: Format, export: Export, members: Sequence[Member]) -> tuple[list[ReadBack], list[str]]:
+    """Read an export again.
+
+    Args:
+        row: its format, which has a reader.
+        export: what was written.
+        members: the files.
+
+    Returns:
+        The instances, and what was refused.
+
+    Raises:
+        ExportError: if the files are not recognised as what they are.
+    """
+    around = _Members(export, members)
+    files = [
+        GivenFile(member.name, member.data)
+        for member in members
+        if _suffix(member.name) in ANNOTATION_SUFFIXES
+    ]
+    found: list[ReadBack] = []
+    refused: list[str] = []
+    sets = [one for one in read_sets(files, around) if one.row.reader is row.reader]
+    if not sets and export.records:
+        raise ExportError(f"{row.title}: the files are not recognised when they are read back")
+    for one in sets:
+        refused += one.draft.refusals.sentences()
+        reader = CocoReader(one.draft.document(), size_of=around.size)
+        names = {category.value.id: category.value.name for category in reader.categories}
+        places = {image.value.id: around.place(image.value.file_name) for image in reader.images}
+        for annotation in reader.annotations():
+            value = annotation.value
+            place = places.get(value.image_id)
+            if isinstance(value, GivenBox) or place is None:
+                continue
+            found.append(ReadBack(place, value, names[value.category_id]))
+        refused += map(one.draft.told, reader.refused)
+    return found, refused
+
+
+def certify(row: Format, export: Export, members: Sequence[Member]) -> Certificate:
+    """Read an export again, and compare it with what was meant.
+
+    Args:
+        row: its format, which has a reader.
+        export: what was written.
+        members: the files.
+
+    Raises:
+        ExportError: if the files are not recognised as what they are.
+    """
+    try:
+        found, refused = read_members(row, export, members)
+    except CoreError as error:
+        if isinstance(error, ExportError):
+            raise
+        raise ExportError(f"{row.title}: cannot be read back ({error})") from error
+    of_image: dict[int, list[ReadBack]] = {}
+    for one in found:
+        of_image.setdefault(one.image, []).append(one)
+    meant, matched, least = 0, 0, 1.0
+    for place, image in enumerate(export.images):
+        came = of_image.get(place, [])
+        meant += len(image.instances)
+        for iou in _ious(image.instances, came):
+            matched += 1
+            least = min(least, iou)
+    return Certificate(meant, matched, least, tuple(refused))
+
+
+def _ious(meant: Sequence[Instance], came: Sequence[ReadBack]) -> Iterator[float]:
+    """Yield the IoU of each instance that came back with what was meant, in their order where all did."""
+    if len(meant) == len(came) and all(
+        mask_iou(one.mask, other.instance.mask) == 1.0 for one, other in zip(meant, came, strict=True)
+    ):
+        yield from (1.0 for _ in meant)
+        return
+    # Formats without an order, or with fewer: each goes to the most alike that is left.
+    left = list(came)
+    exact = Counter(one.instance.mask for one in left)
+    for instance in meant:
+        if exact[instance.mask]:
+            exact[instance.mask] -= 1
+            left.remove(next(one for one in left if one.instance.mask == instance.mask))
+            yield 1.0
+            continue
+        ious = [mask_iou(instance.mask, one.instance.mask) for one in left]
+        best = int(np.argmax(ious)) if ious else -1
+        if best >= 0 and ious[best] > 0:
+            exact[left.pop(best).instance.mask] -= 1
+            yield ious[best]

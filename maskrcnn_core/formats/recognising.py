@@ -1,0 +1,160 @@
+"""Which files are annotations of which format, by their content; and what is known and not read.
+
+Files of one folder or zip belong together: box files and the pictures of their objects, texts and the names
+of their classes. What a format claims of the pictures are masks, and no images of the data set.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from maskrcnn_core.formats import FORMATS
+from maskrcnn_core.formats.base import Format
+from maskrcnn_core.formats.coco_reading import COCO_READER
+from maskrcnn_core.formats.draft import Draft
+from maskrcnn_core.formats.label_images import LABEL_IMAGE_READER
+from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings
+
+__all__ = ["ANNOTATION_SUFFIXES", "FoundSet", "format_of", "known_unread", "read_sets"]
+
+
+def _readers() -> dict[Reader, Format]:
+    """Return each reader once, with the first row that has it; COCO, whose words others use, is the last."""
+    found: dict[int, tuple[Reader, Format]] = {}
+    for row in FORMATS:
+        if row.reader is not None:
+            found.setdefault(id(row.reader), (row.reader, row))
+    own = found.pop(id(COCO_READER))
+    return dict([*found.values(), own])
+
+
+_READERS = _readers()
+
+ANNOTATION_SUFFIXES = frozenset(suffix for reader in _READERS for suffix in reader.suffixes)
+"""Endings of files that some reader is asked about."""
+
+
+@dataclass(frozen=True)
+class _Unread:
+    """A kind of file that people bring and that is not read.
+
+    Args:
+        name: what it is.
+        pattern: searched for in its first bytes.
+        way: how they get there nevertheless.
+    """
+
+    name: str
+    pattern: re.Pattern[bytes]
+    way: str
+
+
+_UNREAD = (
+    _Unread("SuperAnnotate's JSON", re.compile(rb'"className"'), "export the project as COCO"),
+    _Unread("Darwin JSON of V7", re.compile(rb'"schema_ref"|"slots"\s*:'), "export the data set as COCO"),
+    _Unread("Labelbox's JSON", re.compile(rb'"data_row"\s*:'), "export it as COCO with Labelbox's converter"),
+    _Unread("Datumaro's JSON", re.compile(rb'"dm_format_version"'), "'datum convert -f coco' writes COCO"),
+    _Unread("Create ML's JSON", re.compile(rb'"coordinates"\s*:\s*\{'), "export it as COCO"),
+    _Unread(
+        "a NumPy file of Cellpose's window",
+        re.compile(rb"^\x93NUMPY"),
+        "save its masks as PNG (Ctrl+N)",
+    ),
+    _Unread("TFRecord", re.compile(rb"^.{12}\x0a.{1,8}image/", re.DOTALL), "export the data set as COCO"),
+    _Unread("MATLAB's data", re.compile(rb"^MATLAB 5\.0"), "write its label matrix as PNG with imwrite"),
+)
+
+
+def known_unread(data: bytes) -> str:
+    """Return what an annotation file is that is not read, and the way out; empty where that is not known."""
+    head = data[: 1 << 20]
+    for kind in _UNREAD:
+        if kind.pattern.search(head):
+            return f"{kind.name}, which is not read: {kind.way}"
+    return ""
+
+
+def format_of(file: GivenFile) -> Format | None:
+    """Return the row of the format that a file is of, by its content; ``None`` if it is of none."""
+    for reader, row in _READERS.items():
+        if file.suffix in reader.suffixes and reader.recognise(file):
+            return row
+    return None
+
+
+@dataclass(frozen=True)
+class FoundSet:
+    """A data set among files.
+
+    Args:
+        row: its format.
+        place: path of its file, which images are named relative to; in a folder of many files the top.
+        draft: what was read.
+        files: the paths of its files.
+        masks: pictures that are masks of it, and no images.
+    """
+
+    row: Format
+    place: str
+    draft: Draft
+    files: tuple[str, ...]
+    masks: frozenset[str]
+
+
+def read_sets(files: Sequence[GivenFile], surroundings: Surroundings, name: str = "") -> Iterator[FoundSet]:
+    """Read all data sets of one folder or zip.
+
+    Args:
+        files: those that may be annotations; others are passed over.
+        surroundings: the pictures beside them.
+        name: what messages call the folder or zip.
+
+    Yields:
+        The data sets, those of one file each first.
+    """
+    of_reader: dict[Reader, list[GivenFile]] = {}
+    for file in files:
+        for reader in _READERS:
+            if file.suffix in reader.suffixes and reader.recognise(file):
+                of_reader.setdefault(reader, []).append(file)
+                break
+    claimed: set[str] = set()
+    masks_of: dict[Reader, frozenset[str]] = {}
+    for reader in (*of_reader, LABEL_IMAGE_READER):
+        free = [path for path in surroundings.images if path not in claimed]
+        masks_of[reader] = frozenset(reader.claims(of_reader.get(reader, ()), free))
+        claimed |= masks_of[reader]
+    if masks_of[LABEL_IMAGE_READER]:
+        of_reader[LABEL_IMAGE_READER] = []
+    for reader, group in of_reader.items():
+        for part in [[file] for file in group] if reader.is_one_file else [group]:
+            around = _Narrowed(surroundings, claimed - masks_of[reader])
+            place = part[0].path if reader.is_one_file else ""
+            draft = Draft(place or name)
+            reader.read(part, around, draft)
+            yield FoundSet(
+                _READERS[reader], place, draft, tuple(file.path for file in part), masks_of[reader]
+            )
+
+
+class _Narrowed(Surroundings):
+    """Surroundings without the pictures that are masks of other formats."""
+
+    def __init__(self, whole: Surroundings, hidden: set[str]) -> None:
+        self._whole = whole
+        self._images = tuple(path for path in whole.images if path not in hidden)
+
+    @property
+    def images(self) -> Sequence[str]:
+        return self._images
+
+    def size(self, path: str) -> tuple[int, int] | None:
+        return self._whole.size(path)
+
+    def values(self, path: str) -> npt.NDArray[np.int64] | None:
+        return self._whole.values(path)
