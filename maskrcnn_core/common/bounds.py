@@ -16,6 +16,7 @@ __all__ = [
     "MAX_CARD_TEXT",
     "MAX_CATEGORIES",
     "MAX_COORDINATE",
+    "MAX_DATA_SETS",
     "MAX_DESCRIPTION",
     "MAX_EDGE",
     "MAX_EDGE_AT_ONCE",
@@ -107,8 +108,12 @@ MAX_ZIPPED_JSON_BYTES = 2**28
 MAX_ZIPPED_JSON_VALUES = 50_000_000
 """Values in all JSON of one zip: each costs at least a tenth of a microsecond, whatever it is."""
 
-MAX_ZIPPED_JSON_FILES = 1000
-"""JSON files that are read from one zip: each is a separate decision, and is compared with the project."""
+MAX_ZIPPED_JSON_FILES = 20_000
+"""Files of annotations that are read from one zip, as many as it has members: some programs write one for
+each image."""
+
+MAX_DATA_SETS = 1000
+"""Data sets that are taken in at once: each is a separate decision, and is compared with the project."""
 
 MAX_ROWS = 5_000_000
 """Rows of one list in a file. What is kept of a row until it is read takes 24 bytes; LVIS has 1.3 million."""

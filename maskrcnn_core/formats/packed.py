@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import zlib
 from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from maskrcnn_core.common.compiled import compiled
 from maskrcnn_core.common.json_rows import Json
+from maskrcnn_core.errors import ImageError
 from maskrcnn_core.geometry.rle import BoolMask
 from maskrcnn_core.images.guards import pixel_limit
+from maskrcnn_core.images.reading import read_values
 
 __all__ = [
     "brush_of_mask",
@@ -55,11 +55,8 @@ def picture_of_base64(text: Json, *, is_deflated: bool = False) -> npt.NDArray[n
 def picture_of_bytes(data: bytes) -> npt.NDArray[np.int64] | None:
     """Return a picture's numbers, those of a palette as they are; ``None`` if it cannot be read."""
     try:
-        with Image.open(io.BytesIO(data), formats=("PNG", "TIFF", "BMP", "GIF", "WEBP")) as picture:
-            if picture.width * picture.height > pixel_limit():
-                return None
-            values = np.asarray(picture)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        values = read_values(data, "picture")
+    except ImageError:
         return None
     if values.dtype.kind == "f":
         values = np.nan_to_num(values)

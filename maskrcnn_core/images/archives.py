@@ -50,8 +50,8 @@ class ZipLimits:
         max_entries: entries of any kind, folders among them.
         max_member_bytes: decompressed bytes of one member; it is held in memory while handed over.
         max_total_bytes: decompressed bytes of all members together.
-        max_json_bytes, max_json_values, max_json_files: of all its JSON, which is parsed, and stays in memory
-            until then.
+        max_json_bytes, max_json_values, max_json_files: of all its JSON and other annotations, which are
+            parsed, and stay in memory until then.
         max_ratio: decompressed by compressed bytes of one member, once it is larger than 16 MiB.
     """
 
@@ -118,15 +118,15 @@ def read_zip_images(
             try:
                 _check_entry(entry, member, where, seen, limits)
                 seen.add(member)
-                is_json = Path(member).suffix.casefold() == _JSON
-                if is_json and not json.has_room(entry.file_size):
+                is_text = Path(member).suffix.casefold() in other_suffixes
+                if is_text and not json.has_room(entry.file_size):
                     json.left_out.append(member)
                     continue
                 data = _read(archive, entry, where, limits, other_suffixes)
             except ArchiveError as error:
                 yield Refusal(member, str(error))
                 continue
-            if is_json and not json.spend(data):
+            if is_text and not json.spend(data):
                 json.left_out.append(member)
                 continue
             total += len(data)
@@ -204,7 +204,7 @@ class ZipImages:
 
 
 class _JsonBudget:
-    """What JSON of one archive may still be read."""
+    """What annotations of one archive, mostly JSON, may still be read."""
 
     def __init__(self, limits: ZipLimits) -> None:
         self._limits = limits
@@ -233,10 +233,10 @@ class _JsonBudget:
 
     def sentence(self) -> str:
         """Return what is said of files that are left out."""
-        limits, left = self._limits, counted(len(self.left_out), "JSON file is", "JSON files are")
+        limits, left = self._limits, counted(len(self.left_out), "file is", "files are")
         return (
             f"expected at most {_mib(limits.max_json_bytes)}, {limits.max_json_values:,} values and "
-            f"{limits.max_json_files:,} files of JSON in one archive; {left} not read, the first is "
+            f"{limits.max_json_files:,} files of annotations in one archive; {left} not read, the first is "
             f"{one_line(self.left_out[0])}: split the archive"
         )
 

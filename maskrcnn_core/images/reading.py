@@ -56,6 +56,7 @@ __all__ = [
     "pixel_limit",
     "read_file",
     "read_image",
+    "read_values",
     "thumbnail_jpeg",
 ]
 
@@ -218,6 +219,23 @@ def image_size(data: bytes, name: str) -> tuple[int, int]:
     image = _open(source)
     width, height = image.size
     return (width, height) if exif_orientation(image, source) in (5, 6, 7, 8) else (height, width)
+
+
+def read_values(data: bytes, name: str) -> npt.NDArray[np.generic]:
+    """Return the numbers that an image file holds, ``[H, W]`` or ``[H, W, bands]``, as they lie in it.
+
+    For pictures whose numbers mean something: those of a palette stay numbers, deep ones keep their depth.
+
+    Raises:
+        ImageError: as :func:`decode_image`.
+    """
+    source = identify(data, name)
+    image = _open(source)
+    check_size(image, source, pixel_limit())
+    check_cost(image, source)
+    with source.refusing_damage():
+        image.load()
+        return np.asarray(image)
 
 
 def is_upright(data: bytes, name: str) -> bool:

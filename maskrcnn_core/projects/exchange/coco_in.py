@@ -53,6 +53,7 @@ def import_coco(
     name: str = "",
     on_progress: Callable[[int, int], object] | None = None,
     budget: EdgeBudget | None = None,
+    has_ids: bool = True,
 ) -> ImportReport:
     """Import a COCO file with its images into a project: all but what is named, or nothing at all.
 
@@ -71,6 +72,7 @@ def import_coco(
         on_progress: called with ``(done, total)`` images and annotations now and then; it may raise to stop,
             and then nothing is taken in.
         budget: for the edges of all polygons, where several files are one import.
+        has_ids: whether its ids are somebody's, so that it is said if one cannot be kept.
 
     Raises:
         DatasetError: if the file as a whole is not COCO JSON, or holds a name that no database can keep.
@@ -84,7 +86,7 @@ def import_coco(
         plan_instances(work)
         work.plan_extra()
         entry = store.decide(project_id, who, "import COCO", work.changes, kept_free=work.ids_of_file())
-        work.note_ids(entry)
+        work.note_ids(entry, has_ids=has_ids)
     store.keep_thumbnails(work.thumbnails)
     return work.report(f"{one_line(name)}: " if name else "")
 
@@ -302,9 +304,9 @@ class _CocoImport(ImportDraft):
             "instance": self.file.largest_annotation_id,
         }
 
-    def note_ids(self, entry: Entry | None) -> None:
+    def note_ids(self, entry: Entry | None, *, has_ids: bool) -> None:
         """Take note of the ids in files that were given: boxes name their image and category by them."""
-        self.notes += renumbered_notes(entry)
+        self.notes += renumbered_notes(entry) if has_ids else []
         for table in ("category", "image"):
             news = [one for one in self.changes if isinstance(one, New) and one.table == table]
             for new, line in zip(news, made_lines(entry, table), strict=True):

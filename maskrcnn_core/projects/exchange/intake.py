@@ -1,19 +1,24 @@
-"""Whatever a person hands in, into a project: images, zips of them, and COCO files with their images.
+"""Whatever a person hands in, into a project: images, zips of them, and data sets of any format.
 
 Images go to the store's files as they come, so that a folder of gigabytes never lies in memory; a file that
-no row names does no harm. Rows are written at the end: one decision for each COCO file and one for all other
+no row names does no harm. Rows are written at the end: one decision for each data set and one for all other
 images, each of which can be undone.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import PurePosixPath
 
+from maskrcnn_core.common.bounds import MAX_DATA_SETS
+from maskrcnn_core.common.json_rows import read_json_rows
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.errors import CoreError, ImageError
+from maskrcnn_core.formats.reader import GivenFile
+from maskrcnn_core.formats.recognising import ANNOTATION_SUFFIXES, format_of
 from maskrcnn_core.geometry.polygons import EdgeBudget
 from maskrcnn_core.images.archives import ArchiveMember, read_zip_images
 from maskrcnn_core.images.folders import is_litter
@@ -24,12 +29,26 @@ from maskrcnn_core.images.spellings import as_written
 from maskrcnn_core.projects.exchange.coco_in import import_coco
 from maskrcnn_core.projects.exchange.images_in import import_images
 from maskrcnn_core.projects.exchange.import_report import ImportReport
+from maskrcnn_core.projects.exchange.sets_in import (
+    DataSet,
+    SetFile,
+    Sorted,
+    results_document,
+    sort_sets,
+    why_unread,
+)
 from maskrcnn_core.projects.store import Store
 
 __all__ = ["HandedIn", "import_files", "uploaded_folder"]
 
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
+_ZIPPED = ".zip"
 _JSON = ".json"
+_TAKEN_FROM_ZIPS = ANNOTATION_SUFFIXES - {_ZIPPED}
+_NEITHER = (
+    "neither an image nor annotations of a format that is read; the README lists these, and nearly every "
+    "program exports COCO JSON"
+)
 
 
 @dataclass(frozen=True)
@@ -64,62 +83,130 @@ def uploaded_folder(files: Iterable[tuple[str, bytes]]) -> Iterator[HandedIn]:
 
 
 def import_files(
-    store: Store, project_id: int, who: str, files: Iterable[tuple[str, bytes] | HandedIn]
+    store: Store,
+    project_id: int,
+    who: str,
+    files: Iterable[tuple[str, bytes] | HandedIn],
+    *,
+    only_listed: bool = False,
 ) -> ImportReport:
     """Take files into a project, told apart by content; what cannot be used is named, the rest goes on.
 
-    A COCO file finds its images among the files of the same call, its own zip's or folder's first, as
-    :mod:`maskrcnn_core.images.pools` tells. What no COCO file lists fills records that have waited for it
+    Data sets of every format that :data:`maskrcnn_core.formats.FORMATS` reads are known by their content. One
+    finds its images among the files of the same call, its own zip's or folder's first, as
+    :mod:`maskrcnn_core.images.pools` tells. What no data set lists fills records that have waited for it
     since an earlier call, or is a new image.
 
     Args:
         store: where.
         project_id: into which project.
         who: for the journal.
-        files: images, zips and COCO JSON, with names or with where they lie; consumed one by one.
+        files: images, zips and annotations, with names or with where they lie; consumed one by one.
+        only_listed: whether images that no data set lists are left alone.
 
     Raises:
-        StoreError: if the store cannot be written; then nothing was taken in since the last COCO file.
+        StoreError: if the store cannot be written; then nothing was taken in since the last data set.
     """
     sorted_in = _SortedIn(store)
     repaired = store.blobs.repaired
     for file in files:
         sorted_in.take(file if isinstance(file, HandedIn) else HandedIn(*file))
     repaired = store.blobs.repaired - repaired
+    found = sorted_in.sets()
     notes = [*sorted_in.notes()]
     if repaired:
         notes.append(f"{counted(repaired, 'damaged file')} of the project repaired with the originals")
     report = ImportReport(refused=tuple(sorted_in.refused), notes=tuple(notes))
     waiting = {row.id for row in store.images(project_id) if not row.digest}
-    pool = ImagePool(
-        [image.file for image in sorted_in.images],
-        [file for file, _, data in sorted_in.coco_files if b'"images"' in data],
-    )
-    found: set[int] = set()
+    images = [image for image in sorted_in.images if not image.is_mask(found.masks)]
+    pool = ImagePool([image.file for image in images], [one.place for one in found.sets])
+    taken: set[int] = set()
     budget = EdgeBudget()
-    for data_set, shown, data in sorted_in.coco_files:
-        finder = _PoolFinder(store, pool, data_set, sorted_in.images)
-        try:
-            report += import_coco(store, project_id, who, data, finder, name=shown, budget=budget)
-        except CoreError as error:
-            report += ImportReport(refused=(f"{one_line(shown)}: {error}",))
-        else:
-            found |= set(finder.found.files.values())
-    rest = [image for number, image in enumerate(sorted_in.images) if number not in found]
-    if rest:
-        names = _names(rest)
+    for data_set in found.sets[:MAX_DATA_SETS]:
+        finder = _PoolFinder(store, pool, data_set.place, images)
+        report += _import_set(store, project_id, who, data_set, finder, budget)
+        taken |= set(finder.found.files.values())
+    if rest := found.sets[MAX_DATA_SETS:]:
+        left = counted(len(rest), "data set is", "data sets are")
+        why = f"expected at most {MAX_DATA_SETS:,} data sets at once; {left} not read, the first is "
+        report += ImportReport(refused=(f"{why}{one_line(rest[0].shown)}: add these by themselves",))
+    unlisted = [image for number, image in enumerate(images) if number not in taken]
+    if unlisted and not only_listed:
+        names = _names(unlisted)
         report += import_images(
             store,
             project_id,
             who,
-            ((name, store.blobs.get(image.digest)) for name, image in zip(names, rest, strict=True)),
-            above={name: image.file.above for name, image in zip(names, rest, strict=True)},
+            ((name, store.blobs.get(image.digest)) for name, image in zip(names, unlisted, strict=True)),
+            above={name: image.file.above for name, image in zip(names, unlisted, strict=True)},
             shown={
-                name: image.shown for name, image in zip(names, rest, strict=True) if name == image.file.path
+                name: image.shown
+                for name, image in zip(names, unlisted, strict=True)
+                if name == image.file.path
             },
             fillable=waiting,
         )
+    for listed in found.results:
+        report += _import_results(store, project_id, who, listed, budget)
     return report
+
+
+def _import_set(
+    store: Store, project_id: int, who: str, data_set: DataSet, finder: ImageFinder, budget: EdgeBudget
+) -> ImportReport:
+    """Import one data set; its places are told as in the files that it was read from."""
+    draft, shown = data_set.draft, one_line(data_set.shown)
+    try:
+        report = import_coco(
+            store,
+            project_id,
+            who,
+            data_set.document,
+            finder,
+            name=data_set.shown,
+            budget=budget,
+            has_ids=data_set.has_ids,
+        )
+    except CoreError as error:
+        return ImportReport(refused=(f"{shown}: {error}",))
+    if draft is None:
+        return report
+    refused = draft.refusals.sentences()
+    read = f"{shown}: read as {data_set.title}, {counted(len(draft), 'annotation')}"
+    notes = (read, *(f"{shown}: {sentence}" for sentence in draft.notes.sentences()))
+    return replace(
+        report,
+        refused=(*(f"{shown}: {sentence}" for sentence in refused), *map(draft.told, report.refused)),
+        refused_more=report.refused_more + len(draft.refusals) - len(refused),
+        notes=(*notes, *map(draft.told, report.notes)),
+        annotations=report.annotations + len(draft.refusals),
+    )
+
+
+def _import_results(
+    store: Store, project_id: int, who: str, file: SetFile, budget: EdgeBudget
+) -> ImportReport:
+    """Take a list of detections as proposals for the images that the project has."""
+    if not store.images(project_id):
+        reason = "a list of detections, which needs the images that they are of: add these, or their data set"
+        return ImportReport(refused=(f"{one_line(file.shown)}: {reason}",))
+    try:
+        rows = read_json_rows(file.data)
+        document = results_document(store, project_id, iter(rows))
+        report = import_coco(
+            store,
+            project_id,
+            who,
+            document,
+            lambda _name: None,
+            name=file.shown,
+            budget=budget,
+            has_ids=False,
+        )
+    except CoreError as error:
+        return ImportReport(refused=(f"{one_line(file.shown)}: {error}",))
+    note = f"{one_line(file.shown)}: read as COCO results; what is new in it is proposed"
+    return replace(report, notes=(note, *report.notes), known=(), missing=())
 
 
 @dataclass(frozen=True)
@@ -133,6 +220,10 @@ class _Stored:
     name: str
     shown: str
     digest: str
+
+    def is_mask(self, masks: Collection[tuple[str, str]]) -> bool:
+        """Return whether it is among masks, which are told by source and path."""
+        return (self.file.source, self.file.path.replace("\\", "/")) in masks
 
 
 class _PoolFinder(ImageFinder):
@@ -159,53 +250,75 @@ class _SortedIn:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.images: list[_Stored] = []
-        self.coco_files: list[tuple[PooledFile, str, bytes]] = []
-        """Where each lies, what messages call it, and its bytes."""
+        self.annotations: list[SetFile] = []
         self.refused: list[str] = []
         self._others = Counter[str]()
 
     def take(self, file: HandedIn) -> None:
         pooled, shown = PooledFile(file.path, file.source, file.above), file.shown or file.path
+        suffix = PurePosixPath(file.path.lower()).suffix
         if file.data[:4] in _ZIP:
-            self._take_zip(pooled, shown, file.data)
+            if format_of(GivenFile(file.path, file.data)) is not None:
+                self.annotations.append(SetFile(pooled, shown, file.data))
+            elif suffix != _ZIPPED and file.source:
+                self._others[suffix] += 1
+            else:
+                self._take_zip(pooled, shown, file.data)
             return
         try:
             image_format(file.data[:HEAD_BYTES], shown)
         except ImageError as error:
-            suffix = PurePosixPath(file.path.lower()).suffix
-            if suffix == _JSON:
-                self.coco_files.append((pooled, shown, file.data))
+            if suffix in ANNOTATION_SUFFIXES:
+                self.annotations.append(SetFile(pooled, shown, file.data))
             elif file.source and suffix not in IMAGE_SUFFIXES:
                 self._others[suffix] += 1
             else:
-                self.refused.append(str(error))
+                self.refused.append(why_unread(SetFile(pooled, shown, file.data)) or str(error))
         else:
             digest = self.store.blobs.put(file.data)
             self.images.append(_Stored(pooled, file.name or file.path, shown, digest))
 
     def _take_zip(self, zipped: PooledFile, shown: str, data: bytes) -> None:
-        before = len(self.images) + len(self.coco_files) + len(self.refused)
+        before = len(self.images) + len(self.annotations) + len(self.refused)
         source = f"{zipped.source}{zipped.path}/"
         try:
-            for member in read_zip_images(data, shown, other_suffixes={_JSON}):
+            for member in read_zip_images(data, shown, other_suffixes=_TAKEN_FROM_ZIPS):
                 if not isinstance(member, ArchiveMember):
                     self.refused.append(member.message)
-                elif PurePosixPath(member.name.lower()).suffix == _JSON:
-                    self.coco_files.append((PooledFile(member.name, source), member.name, member.data))
+                    continue
+                pooled = PooledFile(member.name, source)
+                suffix = PurePosixPath(member.name.lower()).suffix
+                if suffix in _TAKEN_FROM_ZIPS:
+                    self.annotations.append(SetFile(pooled, member.name, member.data))
                 else:
                     digest = self.store.blobs.put(member.data)
-                    pooled = PooledFile(member.name, source)
                     self.images.append(_Stored(pooled, member.name, member.name, digest))
         except CoreError as error:
             self.refused.append(str(error))
-        if before == len(self.images) + len(self.coco_files) + len(self.refused):
+        if before == len(self.images) + len(self.annotations) + len(self.refused):
             self.refused.append(f"{one_line(shown)}: it contains no images")
+
+    def sets(self) -> Sorted:
+        """Return the data sets among it; files that are none are told of, or passed over."""
+        loads = [(image.file, partial(self.store.blobs.get, image.digest)) for image in self.images]
+        found = sort_sets(self.annotations, loads)
+        for file in found.unread:
+            suffix = PurePosixPath(file.place.path.lower()).suffix
+            if known := why_unread(file):
+                self.refused.append(known)
+            elif suffix == _JSON:  # what it lacks is told as of a COCO file
+                found.sets.append(DataSet(file.place, file.shown, file.data))
+            elif file.place.source:
+                self._others[suffix] += 1
+            else:
+                self.refused.append(f"{one_line(file.shown)}: {_NEITHER}")
+        return found
 
     def notes(self) -> Iterator[str]:
         """Yield what was passed over."""
         if self._others:
             kinds = ", ".join(f"{count} {kind or 'without a suffix'}" for kind, count in self._others.items())
-            yield f"left alone because they are neither images nor JSON: {one_line(kinds)}"
+            yield f"left alone because they are neither images nor annotations: {one_line(kinds)}"
 
 
 def _names(images: Sequence[_Stored]) -> list[str]:

@@ -40,9 +40,9 @@ def test_json_of_gigabytes_in_a_small_zip_is_read_up_to_one_limit(tmp_path):
     done = run_within(4000, "-c", IMPORT, str(tmp_path / "data"), *files)
     assert done.returncode == 0, done.stderr
     spaced, listed, peak = done.stdout.splitlines()
-    said = "expected at most 256 MiB, 50,000,000 values and 1,000 files of JSON in one archive"
-    assert spaced.startswith("1|") and f"{said}; 25 JSON files are not read, the first is j15.json" in spaced
-    assert listed.startswith("0|") and f"{said}; 4 JSON files are not read, the first is j4.json" in listed
+    said = "expected at most 256 MiB, 50,000,000 values and 20,000 files of annotations in one archive"
+    assert spaced.startswith("1|") and f"{said}; 25 files are not read, the first is j15.json" in spaced
+    assert listed.startswith("0|") and f"{said}; 4 files are not read, the first is j4.json" in listed
     assert int(peak) < 1000
 
 
@@ -66,4 +66,4 @@ def test_images_after_json_that_is_not_read_are_taken(limits, taken):
 def test_a_zip_of_very_many_data_sets_is_not_a_thousand_decisions_and_more(store, project):
     members = {f"{n}__json": b"{}" for n in range(1005)}
     report = import_files(store, project, "ann", [("many.zip", zipped(**members))])
-    assert len(report.refused) == 1001 and "5 JSON files are not read" in "".join(report.refused)
+    assert len(report.refused) == 1001 and "5 data sets are not read" in "".join(report.refused)

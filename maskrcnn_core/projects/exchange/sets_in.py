@@ -1,0 +1,197 @@
+"""Data sets of any format among what was handed in: which files are of which, and what they become.
+
+All but COCO's own become COCO JSON on the way, and are imported as that is.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from maskrcnn_core.common.one_line import one_line
+from maskrcnn_core.errors import ImageError
+from maskrcnn_core.formats.coco_reading import is_results
+from maskrcnn_core.formats.draft import Draft
+from maskrcnn_core.formats.json_writing import dump_json, dump_rows, join_members
+from maskrcnn_core.formats.packed import picture_of_bytes
+from maskrcnn_core.formats.reader import GivenFile, Surroundings
+from maskrcnn_core.formats.recognising import FoundSet, format_of, known_unread, read_sets
+from maskrcnn_core.images.pools import PooledFile
+from maskrcnn_core.images.reading import image_size
+from maskrcnn_core.projects.store import Store
+
+__all__ = ["DataSet", "SetFile", "Sorted", "results_document", "sort_sets", "why_unread"]
+
+_JSON = ".json"
+
+
+@dataclass(frozen=True)
+class SetFile:
+    """A file that may be annotations, as it was handed in.
+
+    Args:
+        place: where it lies.
+        shown: what messages call it.
+        data: its bytes.
+    """
+
+    place: PooledFile
+    shown: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set to be imported.
+
+    Args:
+        place: where it lies; images are named relative to it.
+        shown: what messages call it.
+        document: it as COCO JSON.
+        draft: how it was read, if it was not COCO JSON before.
+        title: of its format.
+        has_ids: whether its ids are those of its files.
+    """
+
+    place: PooledFile
+    shown: str
+    document: bytes = field(repr=False)
+    draft: Draft | None = None
+    title: str = "COCO JSON"
+    has_ids: bool = True
+
+
+@dataclass
+class Sorted:
+    """What was found.
+
+    Args:
+        sets: the data sets.
+        results: lists of detections, which are of images that a project has.
+        masks: pictures that are masks: their source and path.
+        unread: files that are annotations of no format that is read.
+    """
+
+    sets: list[DataSet] = field(default_factory=list)
+    results: list[SetFile] = field(default_factory=list)
+    masks: set[tuple[str, str]] = field(default_factory=set)
+    unread: list[SetFile] = field(default_factory=list)
+
+
+class _Pictures(Surroundings):
+    """The pictures of one folder or zip; those of all others where it has none."""
+
+    def __init__(self, paths: Mapping[str, Callable[[], bytes]]) -> None:
+        self._paths = paths
+
+    @property
+    def images(self) -> Sequence[str]:
+        return tuple(self._paths)
+
+    def size(self, path: str) -> tuple[int, int] | None:
+        load = self._paths.get(path)
+        try:
+            return None if load is None else image_size(load(), path)
+        except ImageError:
+            return None
+
+    def values(self, path: str) -> npt.NDArray[np.int64] | None:
+        load = self._paths.get(path)
+        return None if load is None else picture_of_bytes(load())
+
+
+def sort_sets(files: Iterable[SetFile], images: Iterable[tuple[PooledFile, Callable[[], bytes]]]) -> Sorted:
+    """Tell files apart by their content, and read all data sets that are not COCO JSON.
+
+    Args:
+        files: those that may be annotations.
+        images: with what gives their bytes.
+    """
+    found = Sorted()
+    of_source: dict[str, list[SetFile]] = defaultdict(list)
+    for file in files:
+        given = GivenFile(file.place.path.replace("\\", "/"), file.data)
+        row = format_of(given)
+        if row is not None and row.key == "coco":
+            found.sets.append(DataSet(file.place, file.shown, file.data))
+        elif row is not None:
+            of_source[file.place.source].append(file)
+        elif is_results(given):
+            found.results.append(file)
+        else:
+            found.unread.append(file)
+    pictures: dict[str, dict[str, Callable[[], bytes]]] = defaultdict(dict)
+    for place, load in images:
+        pictures[place.source][place.path.replace("\\", "/")] = load
+    for source in dict.fromkeys((*of_source, *pictures)):
+        _read_source(source, of_source.get(source, []), pictures, found)
+    return found
+
+
+def _read_source(
+    source: str,
+    files: Sequence[SetFile],
+    pictures: Mapping[str, Mapping[str, Callable[[], bytes]]],
+    found: Sorted,
+) -> None:
+    by_path = {file.place.path.replace("\\", "/"): file for file in files}
+    given = [GivenFile(path, file.data) for path, file in by_path.items()]
+    own = pictures.get(source, {})
+    others = {path: load for paths in pictures.values() for path, load in paths.items()}
+    around = _Pictures(own or (others if files else {}))
+    above = next((file.place.above for file in files), "")
+    for one in read_sets(given, around, source.rstrip("/")):
+        found.masks |= {(source, path) for path in one.masks}
+        found.sets.append(_data_set(one, by_path, source, above))
+
+
+def _data_set(one: FoundSet, by_path: Mapping[str, SetFile], source: str, above: str) -> DataSet:
+    known = by_path.get(one.place)
+    place = known.place if known else PooledFile(f"{one.row.key}{_JSON}", source, above)
+    if known:
+        shown = known.shown
+    elif len(one.files) == 1:
+        shown = by_path[one.files[0]].shown
+    else:
+        shown = source.rstrip("/") or one.row.title
+    has_ids = {"category id", "image id"} <= one.row.kept
+    return DataSet(place, shown, one.draft.document(), one.draft, one.row.title, has_ids)
+
+
+def why_unread(file: SetFile) -> str:
+    """Return what a file is that is annotations of a known kind and not read; empty if that is not known."""
+    known = known_unread(file.data)
+    return f"{one_line(file.shown)}: {known}" if known else ""
+
+
+def results_document(store: Store, project_id: int, rows: Iterator[object]) -> bytes:
+    """Return detections as COCO JSON with the images and categories of a project, which they are of.
+
+    Args:
+        store, project_id: which project.
+        rows: of the list.
+    """
+    images = [
+        {"id": row.coco_id, "file_name": row.file_name, "width": row.width, "height": row.height}
+        | ({"sha256": row.digest} if row.digest else {})
+        for row in store.images(project_id)
+    ]
+    categories = [
+        {"id": row.coco_id, "name": row.name, "supercategory": row.supercategory}
+        for row in store.categories(project_id)
+    ]
+    return join_members(
+        {
+            "images": [dump_json(images)],
+            "annotations": dump_rows(_as_annotation(n, row) for n, row in enumerate(rows, start=1)),
+            "categories": [dump_json(categories)],
+        }
+    )
+
+
+def _as_annotation(number: int, row: object) -> object:
+    return {"iscrowd": 0, **row, "id": number} if isinstance(row, dict) else row
