@@ -53,7 +53,7 @@ def test_images_and_zips_of_images_come_in_together(store, project):
     archive = zip_of({"a/1.png": PICTURES["1.png"], "a/notes.txt": b"x", "b/2.png": PICTURES["2.png"]})
     report = import_files(store, project, "ann", [("0.png", PICTURES["0.png"]), ("more.zip", archive)])
     assert file_names(store, project) == ["0.png", "a/1.png", "b/2.png"]
-    assert report.images == 3 and len(report.refused) == 1 and "notes.txt" in report.refused[0]
+    assert report.images == 3 and report.refused == () and "1 .txt" in report.notes[0]
     assert len(store.journal(project)) == 1, "one decision"
     store.undo(project, "ann")
     assert file_names(store, project) == []
