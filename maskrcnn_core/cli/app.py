@@ -30,6 +30,7 @@ from maskrcnn_core.cli.cluster import (
     places_of,
 )
 from maskrcnn_core.cli.console import load_named_model, load_row, thresholds_of
+from maskrcnn_core.cli.convert import convert
 from maskrcnn_core.cli.engines import list_engines
 from maskrcnn_core.cli.evaluate import evaluate
 from maskrcnn_core.cli.explain import explain
@@ -250,6 +251,7 @@ def _check_sharding(
 
 
 app.command("merge")(merge_shards)
+app.command("convert")(convert)
 
 
 def _labels(loaded: LoadedModel, categories: str | None, domain: str | None) -> frozenset[int] | None:

@@ -48,7 +48,7 @@ def add_images(
     paths: Annotated[
         list[str],
         typer.Argument(
-            help="Images, folders, quoted patterns, zip archives, and COCO JSON (also in folders)."
+            help="Images, folders, quoted patterns, zips, and annotations of any format (also in folders)."
         ),
     ],
     who: WhoOption = None,
@@ -70,7 +70,7 @@ def add_images(
                     bar.update(1)
 
             report = import_files(store, project.id, name_for_journal(who), read())
-        if left := others.sentence("neither images nor JSON"):
+        if left := others.sentence("neither images nor annotations"):
             tell(left)
         _tell_report(report)
         if report.boxes:

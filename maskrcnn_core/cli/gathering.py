@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskrcnn_core.batch.planning import absolute, matches_of, refuse_nothing, shown_name
+from maskrcnn_core.formats.imagej import holds_rois
+from maskrcnn_core.formats.recognising import ANNOTATION_SUFFIXES
 from maskrcnn_core.images.folders import PassedOver, is_litter, tail_of, walk_folder
 from maskrcnn_core.images.formats import IMAGE_SUFFIXES
 
 __all__ = ["Gathered", "gather"]
 
-_SUFFIXES = IMAGE_SUFFIXES | {".json"}
+_ZIP = ".zip"
+_SUFFIXES = IMAGE_SUFFIXES | ANNOTATION_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Gathered:
 
 
 def gather(named: Iterable[str]) -> tuple[list[Gathered], PassedOver]:
-    """Return the files meant, each once: images and JSON files in folders, and any file named directly.
+    """Return the files meant, each once: images and annotations in folders, and any file named directly.
 
     Args:
         named: files, folders (with their sub-folders) and patterns, as
@@ -72,13 +75,16 @@ def gather(named: Iterable[str]) -> tuple[list[Gathered], PassedOver]:
         found += _in_folder(folder, prefix, others)
     files = list({one.file: one for one in reversed(found)}.values())[::-1]
     if not any(os.path.lexists(one.file) for one in files):
-        refuse_nothing(texts, others.sentence("neither images nor JSON"))
+        refuse_nothing(texts, others.sentence("neither images nor annotations"))
     return files, others
 
 
 def _in_folder(folder: Path, prefix: str, others: PassedOver) -> Iterator[Gathered]:
     source, above = str(folder), tail_of(folder)
     for file in sorted(walk_folder(folder, _SUFFIXES, others=others)):
+        if file.suffix.casefold() == _ZIP and not holds_rois(file):
+            others.see(file)  # it may be as large as all else together: whoever means it names it
+            continue
         path = file.relative_to(folder).as_posix()
         yield Gathered(file, path, source, above, prefix + path)
 

@@ -12,8 +12,11 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.detection.candidates import SCORE_FLOOR
 from maskrcnn_core.errors import InputError
+from maskrcnn_core.formats import FORMATS, Format, format_by_key
+from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.images.reading import Stretch
 from maskrcnn_core.inference.engines.table import AUTO, ENGINES
 from maskrcnn_core.models.catalog import MODELS
@@ -27,6 +30,7 @@ __all__ = [
     "DomainOption",
     "DownloadOption",
     "EngineOption",
+    "FormatOption",
     "MaskThresholdOption",
     "MaxDetectionsOption",
     "ModelOption",
@@ -34,9 +38,12 @@ __all__ = [
     "ProjectArgument",
     "QuietOption",
     "ScoreThresholdOption",
+    "SimplifyOption",
     "StretchOption",
     "WhoOption",
+    "WithImagesOption",
     "WorkersOption",
+    "format_named",
     "grouped",
     "name_for_journal",
     "parts_of",
@@ -54,6 +61,23 @@ ModelOption = Annotated[
 CustomNamesOption = Annotated[
     Path | None,
     typer.Option(help="For a model from a file: its categories, one per line, without the background."),
+]
+FormatOption = Annotated[
+    str, typer.Option(help="The format to write: " + ", ".join(row.key for row in FORMATS) + ".")
+]
+WithImagesOption = Annotated[
+    bool,
+    typer.Option(
+        "--with-images", help="Bring the images along, turned upright, where the format lies beside them."
+    ),
+]
+SimplifyOption = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        max=MAX_TOLERANCE,
+        help="How many pixels polygons may deviate from the mask's edge; 0 keeps every pixel.",
+    ),
 ]
 DomainOption = Annotated[
     str | None,
@@ -120,6 +144,19 @@ ProjectArgument = Annotated[str, typer.Argument(help="The project's name.")]
 WhoOption = Annotated[
     str | None, typer.Option("--who", help="Your name for the journal. [default: your user name]")
 ]
+
+
+def format_named(key: str) -> Format:
+    """Return the format of a key.
+
+    Raises:
+        InputError: if there is none.
+    """
+    try:
+        return format_by_key(key.strip().casefold())
+    except KeyError:
+        known = ", ".join(row.key for row in FORMATS)
+        raise InputError(f"format: expected one of {known}, got {one_line(key)!r}") from None
 
 
 def name_for_journal(who: str | None) -> str:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,7 @@ import numpy.typing as npt
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.dataset.annotations import ImageRecord, Instance, unique_names
 from maskrcnn_core.errors import CoreError, ExportError
-from maskrcnn_core.formats.base import Export, Format, Member, stems_of_records
+from maskrcnn_core.formats.base import Export, Format, stems_of_records
 from maskrcnn_core.formats.coco_file import GivenBox
 from maskrcnn_core.formats.coco_reader import CocoReader
 from maskrcnn_core.formats.packed import picture_of_bytes
@@ -26,7 +27,17 @@ from maskrcnn_core.formats.recognising import ANNOTATION_SUFFIXES, read_sets
 from maskrcnn_core.geometry.rle import mask_iou
 from maskrcnn_core.images.formats import IMAGE_SUFFIXES
 
-__all__ = ["Certificate", "ReadBack", "certify", "read_members"]
+__all__ = ["Certificate", "ReadBack", "WrittenFile", "certify", "read_members"]
+
+
+class WrittenFile(Protocol):
+    """A file of an export, by its name in it; what is on disk is read when it is wanted."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def data(self) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -53,32 +64,34 @@ class Certificate:
         found: of these, how many came back.
         least_iou: of a mask with what was meant; 1 where there are none.
         refused: what our reader would not take.
+        images_lost: how many images are not in it.
     """
 
     meant: int
     found: int
     least_iou: float
     refused: tuple[str, ...] = ()
+    images_lost: int = 0
 
     @property
     def sentence(self) -> str:
         """What it says, for people."""
-        if not self.meant:
-            return "read back: no instances"
-        text = f"read back: {counted(self.found, 'instance')}, lowest mask IoU {self.least_iou:.6f}"
+        text = "read back: no instances"
+        if self.meant:
+            text = f"read back: {counted(self.found, 'instance')}, lowest mask IoU {self.least_iou:.6f}"
         if self.found < self.meant:
             lost = self.meant - self.found
             text += f"; {counted(lost, 'instance is', 'instances are')} not in it"
+        if self.images_lost:
+            text += f"; {counted(self.images_lost, 'image is', 'images are')} not in it"
         return text
 
 
 class _Members(Surroundings):
     """The pictures of an export, and the images that it is of."""
 
-    def __init__(self, export: Export, members: Sequence[Member]) -> None:
-        self._pictures = {
-            member.name: member.data for member in members if _suffix(member.name) in IMAGE_SUFFIXES
-        }
+    def __init__(self, export: Export, members: Sequence[WrittenFile]) -> None:
+        self._pictures = {member.name: member for member in members if _suffix(member.name) in IMAGE_SUFFIXES}
         self._places: dict[str, int] = {}
         self._records: list[ImageRecord] = list(export.records)
         for place, (stem, name) in enumerate(_names_of(export)):
@@ -103,8 +116,8 @@ class _Members(Surroundings):
         return None if place is None else self._records[place].size
 
     def values(self, path: str) -> npt.NDArray[np.int64] | None:
-        data = self._pictures.get(path)
-        return None if data is None else picture_of_bytes(data)
+        member = self._pictures.get(path)
+        return None if member is None else picture_of_bytes(member.data)
 
 
 def _suffix(name: str) -> str:
@@ -117,7 +130,9 @@ def _names_of(export: Export) -> list[tuple[str, str]]:
     return list(zip(stems_of_records(records), names, strict=True))
 
 
-def read_members(row: Format, export: Export, members: Sequence[Member]) -> tuple[list[ReadBack], list[str]]:
+def read_members(
+    row: Format, export: Export, members: Sequence[WrittenFile]
+) -> tuple[list[ReadBack], list[str], int]:
     """Read an export again.
 
     Args:
@@ -126,7 +141,7 @@ def read_members(row: Format, export: Export, members: Sequence[Member]) -> tupl
         members: the files.
 
     Returns:
-        The instances, and what was refused.
+        The instances, what was refused, and how many of the images are in it.
 
     Raises:
         ExportError: if the files are not recognised as what they are.
@@ -139,6 +154,7 @@ def read_members(row: Format, export: Export, members: Sequence[Member]) -> tupl
     ]
     found: list[ReadBack] = []
     refused: list[str] = []
+    images: set[int | None] = set()
     sets = [one for one in read_sets(files, around) if one.row.reader is row.reader]
     if not sets and export.records:
         raise ExportError(f"{row.title}: the files are not recognised when they are read back")
@@ -153,11 +169,12 @@ def read_members(row: Format, export: Export, members: Sequence[Member]) -> tupl
             if isinstance(value, GivenBox) or place is None:
                 continue
             found.append(ReadBack(place, value, names[value.category_id]))
+        images |= set(places.values())
         refused += map(one.draft.told, reader.refused)
-    return found, refused
+    return found, refused, len(images - {None})
 
 
-def certify(row: Format, export: Export, members: Sequence[Member]) -> Certificate:
+def certify(row: Format, export: Export, members: Sequence[WrittenFile]) -> Certificate:
     """Read an export again, and compare it with what was meant.
 
     Args:
@@ -169,7 +186,7 @@ def certify(row: Format, export: Export, members: Sequence[Member]) -> Certifica
         ExportError: if the files are not recognised as what they are.
     """
     try:
-        found, refused = read_members(row, export, members)
+        found, refused, images = read_members(row, export, members)
     except CoreError as error:
         if isinstance(error, ExportError):
             raise
@@ -184,7 +201,7 @@ def certify(row: Format, export: Export, members: Sequence[Member]) -> Certifica
         for iou in _ious(image.instances, came):
             matched += 1
             least = min(least, iou)
-    return Certificate(meant, matched, least, tuple(refused))
+    return Certificate(meant, matched, least, tuple(refused), len(export.images) - images)
 
 
 def _ious(meant: Sequence[Instance], came: Sequence[ReadBack]) -> Iterator[float]:

@@ -9,15 +9,15 @@ all formats, told by :mod:`maskrcnn_core.formats.coco_reader`.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from maskrcnn_core.common.bounds import is_name, is_storable
+from maskrcnn_core.common.bounds import MAX_KINDS, is_name, is_storable
 from maskrcnn_core.common.json_rows import Json
 from maskrcnn_core.common.one_line import one_line
-from maskrcnn_core.common.refusals import Groups, Refusal, Refusals
 from maskrcnn_core.formats.coco_fields import FAR, OURS
 from maskrcnn_core.formats.json_writing import dump_json, join_members
 from maskrcnn_core.geometry.cuts import cut_holes
@@ -27,8 +27,37 @@ from maskrcnn_core.geometry.rle import Rle
 __all__ = ["Draft"]
 
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
+_OTHER_REASONS = "more of other kinds"
 _PLACE = re.compile(r"annotations\[(\d+)\]")
 _Points = Sequence[Sequence[float]] | npt.NDArray[np.float64]
+
+
+class _Told:
+    """What is to be said of many places, each reason once: with its count and its first place."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, tuple[str, str]] = {}
+        self._counts = Counter[str]()
+
+    def add(self, place: str, reason: str, got: str = "") -> None:
+        """Count one place; ``{}`` in the reason stands for what was found there."""
+        if reason not in self._first and len(self._first) >= MAX_KINDS:
+            reason, got = _OTHER_REASONS, ""
+        self._first.setdefault(reason, (place, got))
+        self._counts[reason] += 1
+
+    def __len__(self) -> int:
+        return self._counts.total()
+
+    def sentences(self) -> tuple[str, ...]:
+        """Return one sentence for each reason, in the order in which they came up."""
+        found = []
+        for reason, (place, got) in self._first.items():
+            said = reason.replace("{}", got) if "{}" in reason else f"{reason}, got {got}" if got else reason
+            count = self._counts[reason]
+            more = f" ({count:,} times, here first)" if count > 1 else ""
+            found.append(one_line(f"{place}: {said}{more}"))
+        return tuple(found)
 
 
 class Draft:
@@ -40,8 +69,8 @@ class Draft:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.refusals = Refusals()
-        self.notes = Groups()
+        self.refusals = _Told()
+        self.notes = _Told()
         self.places: list[str] = []
         """Where each annotation came from."""
         self._images: dict[str, dict[str, Json]] = {}
@@ -170,11 +199,11 @@ class Draft:
 
     def refuse(self, place: str, reason: str, got: str = "") -> None:
         """Count something that cannot be taken."""
-        self.refusals.add(Refusal(one_line(place), reason, got))
+        self.refusals.add(place, reason, got)
 
     def note(self, place: str, reason: str, got: str = "") -> None:
         """Count something that was taken otherwise than it stands there, or left out of what was taken."""
-        self.notes.add(Refusal(one_line(place), reason, got))
+        self.notes.add(place, reason, got)
 
     def document(self) -> bytes:
         """Return it as COCO JSON."""
@@ -188,8 +217,15 @@ class Draft:
             }
         )
 
-    def told(self, sentence: str) -> str:
-        """Return a sentence on annotations of :meth:`document` with their places in the original files."""
+    def told(self, sentence: str, shown: str = "") -> str:
+        """Return a sentence on annotations of :meth:`document` with their places in the original files.
+
+        Args:
+            sentence: as it was told of the document.
+            shown: what the sentence calls the document, where it begins with that.
+        """
+        if shown and _PLACE.search(sentence):
+            sentence = sentence.removeprefix(f"{shown}: ")
 
         def place(found: re.Match[str]) -> str:
             number = int(found[1])

@@ -62,7 +62,7 @@ def _feature(export: Export, key: str, instance: Instance) -> Json:
 
 
 def _recognise(file: GivenFile) -> bool:
-    return b'"geometry"' in file.data and (b'"Feature"' in file.data or b'"FeatureCollection"' in file.data)
+    return b'"FeatureCollection"' in file.data or (b'"geometry"' in file.data and b'"Feature"' in file.data)
 
 
 def _read(files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft) -> None:

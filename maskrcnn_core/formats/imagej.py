@@ -11,6 +11,8 @@ import json
 import struct
 import zipfile
 from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +28,7 @@ from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, image_
 from maskrcnn_core.formats.shapes import ellipse, parts_and_holes, rectangle, traced
 from maskrcnn_core.images.archives import ArchiveMember, ZipLimits, read_zip_images
 
-__all__ = ["IMAGEJ"]
+__all__ = ["IMAGEJ", "holds_rois"]
 
 _MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0  # steps of a composite's path
 _SUFFIX = ".roi"
@@ -90,15 +92,15 @@ def _path(rings: Sequence[npt.NDArray[np.float64]]) -> npt.NDArray[np.float32]:
 def _recognise(file: GivenFile) -> bool:
     if file.suffix == _SUFFIX:
         return file.data[:4] == _MAGIC
-    return file.data[:4] == b"PK\x03\x04" and _holds_rois(file.data)
+    return file.data[:4] == b"PK\x03\x04" and holds_rois(io.BytesIO(file.data))
 
 
-def _holds_rois(data: bytes) -> bool:
-    """Return whether a zip holds regions and nothing else."""
+def holds_rois(file: BinaryIO | Path) -> bool:
+    """Return whether a zip holds regions and nothing else; only its directory is read."""
     try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(file) as archive:
             names = [name for name in archive.namelist() if not name.endswith("/")]
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, UnicodeDecodeError, struct.error):
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, struct.error):
         return False
     return bool(names) and all(name.casefold().endswith(_SUFFIX) for name in names)
 
@@ -184,7 +186,7 @@ IMAGEJ = Format(
     suffix=".zip",
     mime="application/zip",
     holds="A zip of regions for each image: composites for holes and parts, scores as properties.",
-    loses="Categories' and images' ids, crowds' mark.",
+    loses="Categories' and images' ids, crowds' mark, images without instances.",
     members=_members,
     count=lambda export: len(export.images),
     kept=frozenset({"mask", "overlap", "score", "category name", "order"}),

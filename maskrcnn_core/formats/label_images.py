@@ -42,7 +42,7 @@ _FOLDERS = frozenset(
 _EXACT = frozenset({".bmp", ".gif", ".png", ".tif", ".tiff"})
 """Kinds of pictures that keep every number."""
 
-_FULL = (1, 255, 65535)
+_FULL = (255, 65535)
 """The only value in a picture that says where objects are, but not which."""
 
 
@@ -75,6 +75,16 @@ def _pairs(images: Sequence[str]) -> dict[str, str]:
             if homes:
                 found[path] = homes[0]
                 break
+        else:
+            # A name that says so finds its image in any folder, if there is only one.
+            far = [
+                p
+                for (_, name), paths in by_place.items()
+                for p in paths
+                if ending and name == ending["stem"].casefold()
+            ]
+            if len(far) == 1:
+                found[path] = far[0]
     # What is the image of another picture is no picture of labels itself.
     photos = set(found.values())
     return {path: home for path, home in found.items() if path not in photos}

@@ -12,7 +12,7 @@ from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.common.refusals import Groups
 from maskrcnn_core.dataset.annotations import AnnotatedImage, ImageRecord, Instance
 from maskrcnn_core.dataset.categories import Category
-from maskrcnn_core.formats.base import Export, Member, file_stem
+from maskrcnn_core.formats.base import Export, Member, StreamedImages, file_stem
 from maskrcnn_core.formats.read_back import Meant, read_back, read_back_note
 from maskrcnn_core.projects.exchange.coco_out import export_coco, sizes_not_taken
 from maskrcnn_core.projects.records import Fact, ImageRow, InstanceRow, Status
@@ -194,39 +194,63 @@ def _image_member(store: Store, image: ImageRow) -> Member:
     return Member(f"images/{name}", store.blobs.get(image.digest), note)
 
 
-def other_format(store: Store, project_id: int, selection: Selection, *, mends: Groups) -> Export:
+def other_format(
+    store: Store,
+    project_id: int,
+    selection: Selection,
+    *,
+    mends: Groups,
+    parts: Sequence[Part] = (),
+    with_images: bool = False,
+) -> Export:
     """Return a selection as any row of the table of formats writes it.
 
     What only COCO JSON holds (unknown keys, status, a file's own areas) is not in it. Images that nobody has
-    brought are left out: these formats need pixels.
+    brought are left out: these formats need pixels. Instances are read image by image, as they are written.
 
     Args:
         store, project_id, selection: what is written.
+        parts: which images are for training, validation and test, for formats that part them.
+        with_images: whether formats that lie beside their images bring these along.
         mends: counts areas and boxes of older projects that are no size: the mask's own are written.
     """
     store.refuse_damage(project_id)
     categories = store.categories(project_id)
     coco_ids = {row.id: row.coco_id for row in categories}
     stretch = stretch_of(store.project(project_id))
-    of_image: dict[int, list[InstanceRow]] = {image.id: [] for image in selection.images}
-    for row in store.instances(project_id):
-        if row.id in selection.instance_ids and row.category_id in coco_ids:
-            of_image[row.image_id].append(row)
+    images = [image for image in selection.images if image.digest]
+    counted_in: set[int] = set()
+
+    def load(place: int) -> AnnotatedImage:
+        image = images[place]
+        told = mends if place not in counted_in else Groups()  # images are gone through more than once
+        counted_in.add(place)
+        rows = [
+            row
+            for row in store.instances(project_id, image_id=image.id)
+            if row.id in selection.instance_ids and row.category_id in coco_ids
+        ]
+        return AnnotatedImage(
+            _record(image),
+            tuple(
+                _instance(row, image.coco_id, coco_ids[row.category_id], told)
+                for row in sorted(rows, key=lambda row: -(row.score or 1.0))
+            ),
+            partial(pixels_of, store, image, stretch),
+            partial(store.blobs.get, image.digest),
+        )
+
     return Export(
-        tuple(
-            AnnotatedImage(
-                ImageRecord(image.coco_id, image.file_name, image.width, image.height, image.digest),
-                tuple(
-                    _instance(row, image.coco_id, coco_ids[row.category_id], mends)
-                    for row in sorted(of_image[image.id], key=lambda r: -(r.score or 1.0))
-                ),
-                partial(pixels_of, store, image, stretch),
-            )
-            for image in selection.images
-            if image.digest
-        ),
+        StreamedImages([_record(image) for image in images], load),
         tuple(Category(row.coco_id, row.name, row.supercategory) for row in categories),
+        parts={image.coco_id: part.name for part in parts for image in part.images} if len(parts) > 1 else {},
+        colors={row.coco_id: row.color for row in categories if row.color},
+        has_images=with_images,
     )
+
+
+def _record(image: ImageRow) -> ImageRecord:
+    return ImageRecord(image.coco_id, image.file_name, image.width, image.height, image.digest)
 
 
 def _instance(row: InstanceRow, image_id: int, category_id: int, mends: Groups) -> Instance:

@@ -19,6 +19,7 @@ from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.errors import CoreError, ImageError
 from maskrcnn_core.formats.reader import GivenFile
 from maskrcnn_core.formats.recognising import ANNOTATION_SUFFIXES, format_of
+from maskrcnn_core.formats.sets import DataSet, SetFile, Sorted, sort_sets, why_unread
 from maskrcnn_core.geometry.polygons import EdgeBudget
 from maskrcnn_core.images.archives import ArchiveMember, read_zip_images
 from maskrcnn_core.images.folders import is_litter
@@ -29,14 +30,7 @@ from maskrcnn_core.images.spellings import as_written
 from maskrcnn_core.projects.exchange.coco_in import import_coco
 from maskrcnn_core.projects.exchange.images_in import import_images
 from maskrcnn_core.projects.exchange.import_report import ImportReport
-from maskrcnn_core.projects.exchange.sets_in import (
-    DataSet,
-    SetFile,
-    Sorted,
-    results_document,
-    sort_sets,
-    why_unread,
-)
+from maskrcnn_core.projects.exchange.results_in import results_document
 from maskrcnn_core.projects.store import Store
 
 __all__ = ["HandedIn", "import_files", "uploaded_folder"]
@@ -172,13 +166,15 @@ def _import_set(
     if draft is None:
         return report
     refused = draft.refusals.sentences()
-    read = f"{shown}: read as {data_set.title}, {counted(len(draft), 'annotation')}"
-    notes = (read, *(f"{shown}: {sentence}" for sentence in draft.notes.sentences()))
+    notes = (
+        f"{shown}: read as {data_set.title}, {counted(len(draft), 'annotation')}",
+        *draft.notes.sentences(),
+    )
     return replace(
         report,
-        refused=(*(f"{shown}: {sentence}" for sentence in refused), *map(draft.told, report.refused)),
+        refused=(*refused, *(draft.told(sentence, shown) for sentence in report.refused)),
         refused_more=report.refused_more + len(draft.refusals) - len(refused),
-        notes=(*notes, *map(draft.told, report.notes)),
+        notes=(*notes, *(draft.told(sentence, shown) for sentence in report.notes)),
         annotations=report.annotations + len(draft.refusals),
     )
 
@@ -192,7 +188,7 @@ def _import_results(
         return ImportReport(refused=(f"{one_line(file.shown)}: {reason}",))
     try:
         rows = read_json_rows(file.data)
-        document = results_document(store, project_id, iter(rows))
+        document = results_document(store, project_id, rows)
         report = import_coco(
             store,
             project_id,

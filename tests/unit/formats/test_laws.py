@@ -1,6 +1,5 @@
 """Out and in again: what a format's row says comes back does, whatever the masks are like."""
 
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -16,6 +15,7 @@ from maskrcnn_core.geometry.rle import Rle
 from tests.builders.core import disc, make_mask
 from tests.builders.formats import HEIGHT, WIDTH, make_export, make_image_with, make_instances
 
+_NO_EMPTY = "images without instances"
 READ = [row for row in FORMATS if row.reader is not None]
 NAMES = (
     Category(1, "person"),
@@ -33,8 +33,10 @@ def held(row, export):
     """Check an export against its row, and return what came back."""
     members = list(row.members(export))
     assert len(members) == row.count(export)
-    found, refused = read_members(row, export, members)
+    found, refused, images = read_members(row, export, members)
     assert refused == []
+    written = [image for image in export.images if image.instances or _NO_EMPTY not in row.loses]
+    assert images == len(written)
     certificate = certify(row, export, members)
     expected = [
         (place, instance) for place, image in enumerate(export.images) for instance in image.instances

@@ -6,7 +6,7 @@ All but COCO's own become COCO JSON on the way, and are imported as that is.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,15 +16,14 @@ from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import ImageError
 from maskrcnn_core.formats.coco_reading import is_results
 from maskrcnn_core.formats.draft import Draft
-from maskrcnn_core.formats.json_writing import dump_json, dump_rows, join_members
+from maskrcnn_core.formats.label_images import LABEL_IMAGE_READER
 from maskrcnn_core.formats.packed import picture_of_bytes
 from maskrcnn_core.formats.reader import GivenFile, Surroundings
 from maskrcnn_core.formats.recognising import FoundSet, format_of, known_unread, read_sets
 from maskrcnn_core.images.pools import PooledFile
 from maskrcnn_core.images.reading import image_size
-from maskrcnn_core.projects.store import Store
 
-__all__ = ["DataSet", "SetFile", "Sorted", "results_document", "sort_sets", "why_unread"]
+__all__ = ["DataSet", "SetFile", "Sorted", "sort_sets", "why_unread"]
 
 _JSON = ".json"
 
@@ -82,10 +81,18 @@ class Sorted:
     unread: list[SetFile] = field(default_factory=list)
 
 
+_Loads = Mapping[str, Callable[[], bytes]]
+"""What gives the bytes of pictures, by their paths."""
+
+
+def _slashed(place: PooledFile) -> str:
+    return place.path.replace("\\", "/")
+
+
 class _Pictures(Surroundings):
     """The pictures of one folder or zip; those of all others where it has none."""
 
-    def __init__(self, paths: Mapping[str, Callable[[], bytes]]) -> None:
+    def __init__(self, paths: _Loads) -> None:
         self._paths = paths
 
     @property
@@ -114,7 +121,7 @@ def sort_sets(files: Iterable[SetFile], images: Iterable[tuple[PooledFile, Calla
     found = Sorted()
     of_source: dict[str, list[SetFile]] = defaultdict(list)
     for file in files:
-        given = GivenFile(file.place.path.replace("\\", "/"), file.data)
+        given = GivenFile(_slashed(file.place), file.data)
         row = format_of(given)
         if row is not None and row.key == "coco":
             found.sets.append(DataSet(file.place, file.shown, file.data))
@@ -126,19 +133,17 @@ def sort_sets(files: Iterable[SetFile], images: Iterable[tuple[PooledFile, Calla
             found.unread.append(file)
     pictures: dict[str, dict[str, Callable[[], bytes]]] = defaultdict(dict)
     for place, load in images:
-        pictures[place.source][place.path.replace("\\", "/")] = load
+        pictures[place.source][_slashed(place)] = load
     for source in dict.fromkeys((*of_source, *pictures)):
         _read_source(source, of_source.get(source, []), pictures, found)
+    _pair_across(pictures, found)
     return found
 
 
 def _read_source(
-    source: str,
-    files: Sequence[SetFile],
-    pictures: Mapping[str, Mapping[str, Callable[[], bytes]]],
-    found: Sorted,
+    source: str, files: Sequence[SetFile], pictures: Mapping[str, _Loads], found: Sorted
 ) -> None:
-    by_path = {file.place.path.replace("\\", "/"): file for file in files}
+    by_path = {_slashed(file.place): file for file in files}
     given = [GivenFile(path, file.data) for path, file in by_path.items()]
     own = pictures.get(source, {})
     others = {path: load for paths in pictures.values() for path, load in paths.items()}
@@ -147,6 +152,31 @@ def _read_source(
     for one in read_sets(given, around, source.rstrip("/")):
         found.masks |= {(source, path) for path in one.masks}
         found.sets.append(_data_set(one, by_path, source, above))
+
+
+def _pair_across(pictures: Mapping[str, _Loads], found: Sorted) -> None:
+    """Find label images that came in another folder than their images."""
+    for source, own in pictures.items():
+        homes: dict[str, tuple[str, str]] = {}
+        loads: dict[str, Callable[[], bytes]] = {}
+        for other, paths in pictures.items():
+            if other == source or any(one == other for one, _ in found.masks):
+                continue
+            name = other.rstrip("/").rpartition("/")[2] or "files"
+            for path, load in paths.items():
+                homes[f"{name}/{path}"] = (other, path)
+                loads[f"{name}/{path}"] = load
+        photos = {path: load for path, load in own.items() if (source, path) not in found.masks}
+        around = _Pictures({**loads, **photos})
+        claimed = {path for path in LABEL_IMAGE_READER.claims((), around.images) if path in homes}
+        if not claimed or not photos:
+            continue
+        only = _Pictures(
+            {path: load for path, load in {**loads, **photos}.items() if path in claimed | set(photos)}
+        )
+        for one in read_sets([], only, source.rstrip("/")):
+            found.masks |= {homes[path] for path in one.masks if path in homes}
+            found.sets.append(_data_set(one, {}, source, ""))
 
 
 def _data_set(one: FoundSet, by_path: Mapping[str, SetFile], source: str, above: str) -> DataSet:
@@ -166,32 +196,3 @@ def why_unread(file: SetFile) -> str:
     """Return what a file is that is annotations of a known kind and not read; empty if that is not known."""
     known = known_unread(file.data)
     return f"{one_line(file.shown)}: {known}" if known else ""
-
-
-def results_document(store: Store, project_id: int, rows: Iterator[object]) -> bytes:
-    """Return detections as COCO JSON with the images and categories of a project, which they are of.
-
-    Args:
-        store, project_id: which project.
-        rows: of the list.
-    """
-    images = [
-        {"id": row.coco_id, "file_name": row.file_name, "width": row.width, "height": row.height}
-        | ({"sha256": row.digest} if row.digest else {})
-        for row in store.images(project_id)
-    ]
-    categories = [
-        {"id": row.coco_id, "name": row.name, "supercategory": row.supercategory}
-        for row in store.categories(project_id)
-    ]
-    return join_members(
-        {
-            "images": [dump_json(images)],
-            "annotations": dump_rows(_as_annotation(n, row) for n, row in enumerate(rows, start=1)),
-            "categories": [dump_json(categories)],
-        }
-    )
-
-
-def _as_annotation(number: int, row: object) -> object:
-    return {"iscrowd": 0, **row, "id": number} if isinstance(row, dict) else row

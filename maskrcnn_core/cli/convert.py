@@ -1,0 +1,167 @@
+"""``convert``: a data set of any format that is read, written in any other, without a project."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Annotated
+
+import typer
+
+from maskrcnn_core.cli.gathering import gather
+from maskrcnn_core.cli.options import (
+    FormatOption,
+    QuietOption,
+    SimplifyOption,
+    WithImagesOption,
+    format_named,
+)
+from maskrcnn_core.common.one_line import counted, one_line
+from maskrcnn_core.common.terminal import bar_of, errors_told, tell
+from maskrcnn_core.errors import ArchiveError, InputError
+from maskrcnn_core.formats.base import Export, Format, Member
+from maskrcnn_core.formats.converting import Converted, GivenImage, data_sets_as_export
+from maskrcnn_core.formats.reader import GivenFile
+from maskrcnn_core.formats.recognising import ANNOTATION_SUFFIXES, format_of
+from maskrcnn_core.formats.sets import SetFile
+from maskrcnn_core.formats.writing import write_export
+from maskrcnn_core.images.archives import ArchiveMember, read_zip_images
+from maskrcnn_core.images.formats import IMAGE_SUFFIXES
+from maskrcnn_core.images.pools import PooledFile
+
+__all__ = ["convert", "convert_named", "write_with_bar"]
+
+_MOST_SENTENCES = 20
+_ZIP = ".zip"
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help="The annotations: a file, a folder or a zip.")],
+    out: Annotated[Path, typer.Argument(help="What to write: a file, a folder, or a zip (.zip).")],
+    to: FormatOption,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="The images' folder, where they do not lie beside the annotations."),
+    ] = None,
+    with_images: WithImagesOption = False,
+    simplify: SimplifyOption = 0.0,
+    quiet: QuietOption = False,
+) -> None:
+    """Write annotations of one format in another one, and read them back.
+
+    What they are is told by their content. Nothing is left out without a word.
+    """
+    with errors_told():
+        row = format_named(to)
+        if not source.exists():
+            raise InputError(f"{one_line(str(source))}: there is no such file or folder")
+        convert_named(
+            row, source, out, images=images, with_images=with_images, tolerance=simplify, quiet=quiet
+        )
+
+
+def convert_named(
+    row: Format,
+    source: Path,
+    out: Path,
+    *,
+    images: Path | None,
+    with_images: bool,
+    tolerance: float,
+    quiet: bool,
+) -> None:
+    """Convert files to a format, and say what became of them."""
+    named = [str(source), *([str(images)] if images else [])]
+    with _brought(named) as (files, photos):
+        found = data_sets_as_export(
+            files,
+            photos,
+            has_images=with_images,
+            tolerance=tolerance,
+            needs_files=with_images or row.draws,
+        )
+        _tell(found, needs_files=with_images or row.draws)
+        if not found.export.images:
+            raise InputError(f"{one_line(str(source))}: expected images and annotations, got none to use")
+        typer.echo(write_with_bar(row, found.export, out, quiet=quiet))
+
+
+def write_with_bar(row: Format, export: Export, out: Path, *, quiet: bool) -> str:
+    """Write an export, show how far it is, and return what to say of it."""
+    with bar_of(total=row.count(export), unit="file", quiet=quiet) as bar:
+
+        def step(_member: Member) -> None:
+            bar.update(1)
+
+        wrote = write_export(row, export, out, step)
+    return "; ".join(
+        (
+            f"{row.title}: {counted(len(export.images), 'image')}",
+            *wrote.notes[-_MOST_SENTENCES:],
+            f"wrote {counted(wrote.files, 'file')} to {one_line(str(wrote.path))}",
+        )
+    )
+
+
+def _tell(found: Converted, *, needs_files: bool) -> None:
+    for sentences in (found.read, found.refused, found.notes):
+        for sentence in sentences[:_MOST_SENTENCES]:
+            tell(sentence)
+        if len(sentences) > _MOST_SENTENCES:
+            tell(f"{len(sentences) - _MOST_SENTENCES} more of these")
+    if found.boxes:
+        boxes = counted(found.boxes, "box without a mask is", "boxes without masks are")
+        tell(f"{boxes} not in it; 'project import --boxes MODEL' fills such boxes with a network's heads")
+    if found.without_file:
+        files = counted(found.without_file, "image has no file here", "images have no files here")
+        tell(f"{files}{'; left out, as their pixels are needed' if needs_files else ''}")
+
+
+@contextmanager
+def _brought(named: list[str]) -> Iterator[tuple[list[SetFile], list[GivenImage]]]:
+    """Yield annotations and images that were named; those of zips lie in a folder for as long."""
+    files: list[SetFile] = []
+    images: list[GivenImage] = []
+    with tempfile.TemporaryDirectory(prefix="maskdesk-") as scratch:
+        gathered, _ = gather(named)
+        for one in gathered:
+            place = PooledFile(one.path, one.source, one.above)
+            suffix = one.file.suffix.casefold()
+            if suffix in IMAGE_SUFFIXES:
+                images.append((place, one.file.read_bytes))
+                continue
+            data = one.file.read_bytes()
+            if suffix == _ZIP and format_of(GivenFile(one.path, data)) is None:
+                _unpack(data, one.shown, Path(scratch), len(images), files, images)
+            else:
+                files.append(SetFile(place, one.shown, data))
+        yield files, images
+
+
+def _unpack(
+    data: bytes,
+    shown: str,
+    scratch: Path,
+    first: int,
+    files: list[SetFile],
+    images: list[GivenImage],
+) -> None:
+    source = f"{shown}/"
+    folder = Path(tempfile.mkdtemp(dir=scratch))
+    taken = ANNOTATION_SUFFIXES - {_ZIP}
+    try:
+        for number, member in enumerate(read_zip_images(data, shown, other_suffixes=taken), start=first):
+            if not isinstance(member, ArchiveMember):
+                tell(member.message)
+                continue
+            place = PooledFile(member.name, source)
+            if PurePosixPath(member.name.lower()).suffix in taken:
+                files.append(SetFile(place, member.name, member.data))
+            else:
+                file = folder / str(number)
+                file.write_bytes(member.data)
+                images.append((place, file.read_bytes))
+    except ArchiveError as error:
+        tell(str(error))
