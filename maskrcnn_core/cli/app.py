@@ -30,7 +30,7 @@ from maskrcnn_core.cli.cluster import (
     places_of,
 )
 from maskrcnn_core.cli.console import load_named_model, load_row, thresholds_of
-from maskrcnn_core.cli.convert import convert
+from maskrcnn_core.cli.convert import convert, write_beside
 from maskrcnn_core.cli.engines import list_engines
 from maskrcnn_core.cli.evaluate import evaluate
 from maskrcnn_core.cli.explain import explain
@@ -50,7 +50,10 @@ from maskrcnn_core.cli.options import (
     QuietOption,
     ScoreThresholdOption,
     StretchOption,
+    WithImagesOption,
     WorkersOption,
+    format_named,
+    parts_of,
 )
 from maskrcnn_core.cli.running import How, What, at_work
 from maskrcnn_core.cli.scenes import draw_scenes
@@ -62,6 +65,7 @@ from maskrcnn_core.common.one_line import NO_MEMORY, counted
 from maskrcnn_core.common.terminal import bar_of, errors_told, table, tell
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.errors import InputError, NamesMissing
+from maskrcnn_core.formats import FORMATS
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.images.folders import PassedOver
 from maskrcnn_core.images.reading import one_line
@@ -120,6 +124,16 @@ def annotate(
         Path | None,
         typer.Option(help="Also write each image, grey outside its instances, to this folder."),
     ] = None,
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            help="Also write these formats beside --out, separated by commas: "
+            + ", ".join(row.key for row in FORMATS if row.key != "coco")
+            + ".",
+        ),
+    ] = None,
+    with_images: WithImagesOption = False,
     score_threshold: ScoreThresholdOption = None,
     mask_threshold: MaskThresholdOption = 0.5,
     nms_threshold: NmsThresholdOption = None,
@@ -166,6 +180,9 @@ def annotate(
         thresholds_of(None, score_threshold, nms_threshold, max_detections, mask_threshold)
         if not 0 <= simplify <= MAX_TOLERANCE:
             raise InputError(f"--simplify: expected 0 to {MAX_TOLERANCE:g} pixels, got {simplify}")
+        rows = [format_named(key) for key in parts_of(to or "")]
+        if rows and shards is not None:
+            raise InputError("--format: expected none with --shards; 'convert' the merged file")
         outputs = [folder for folder in (segments, overlays, masks, splash) if folder is not None]
         check_sharing(workers, batch_size)
         if cluster is not None:
@@ -231,6 +248,10 @@ def annotate(
     for note in report.notes:
         tell(note)
     typer.echo(_summary_line(report))
+    if report.succeeded:
+        with errors_told():
+            for row in rows:
+                write_beside(row, Path(out), files, with_images=with_images, quiet=quiet)
     if not report.succeeded:
         is_memory = bool(report.failed) and all("out of memory" in one.reason for one in report.failed)
         tell(f"no image was annotated; nothing was written{f': {NO_MEMORY}' if is_memory else ''}")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import typer
 
+from maskrcnn_core.batch.planning import plan_images
 from maskrcnn_core.cli.gathering import gather
 from maskrcnn_core.cli.options import (
-    FormatOption,
     QuietOption,
     SimplifyOption,
+    ToOption,
     WithImagesOption,
     format_named,
 )
@@ -31,7 +32,7 @@ from maskrcnn_core.images.archives import ArchiveMember, read_zip_images
 from maskrcnn_core.images.formats import IMAGE_SUFFIXES
 from maskrcnn_core.images.pools import PooledFile
 
-__all__ = ["convert", "convert_named", "write_with_bar"]
+__all__ = ["convert", "write_beside", "write_with_bar"]
 
 _MOST_SENTENCES = 20
 _ZIP = ".zip"
@@ -40,7 +41,7 @@ _ZIP = ".zip"
 def convert(
     source: Annotated[Path, typer.Argument(help="The annotations: a file, a folder or a zip.")],
     out: Annotated[Path, typer.Argument(help="What to write: a file, a folder, or a zip (.zip).")],
-    to: FormatOption,
+    to: ToOption,
     images: Annotated[
         Path | None,
         typer.Option(help="The images' folder, where they do not lie beside the annotations."),
@@ -57,12 +58,10 @@ def convert(
         row = format_named(to)
         if not source.exists():
             raise InputError(f"{one_line(str(source))}: there is no such file or folder")
-        convert_named(
-            row, source, out, images=images, with_images=with_images, tolerance=simplify, quiet=quiet
-        )
+        _convert(row, source, out, images=images, with_images=with_images, tolerance=simplify, quiet=quiet)
 
 
-def convert_named(
+def _convert(
     row: Format,
     source: Path,
     out: Path,
@@ -86,6 +85,26 @@ def convert_named(
         if not found.export.images:
             raise InputError(f"{one_line(str(source))}: expected images and annotations, got none to use")
         typer.echo(write_with_bar(row, found.export, out, quiet=quiet))
+
+
+def write_beside(row: Format, file: Path, images: Sequence[Path], *, with_images: bool, quiet: bool) -> None:
+    """Write a COCO file that is finished in another format, beside it: ``a.json`` as ``a_yolo``.
+
+    Args:
+        row: the format.
+        file: COCO JSON.
+        images: the files that it is of.
+        with_images: whether they come along.
+        quiet: whether no progress is shown.
+    """
+    planned = plan_images(images)
+    photos: list[GivenImage] = [(PooledFile(one.file_name), one.path.read_bytes) for one in planned]
+    listed = [SetFile(PooledFile(file.name), file.name, file.read_bytes())]
+    found = data_sets_as_export(listed, photos, has_images=with_images, needs_files=with_images or row.draws)
+    is_one_file = row.count(found.export) == 1 and not row.per_image and row.suffix != ".zip"
+    suffix = row.suffix if is_one_file else ""
+    out = file.with_name(f"{file.stem}_{row.key}{suffix}")
+    typer.echo(write_with_bar(row, found.export, out, quiet=quiet))
 
 
 def write_with_bar(row: Format, export: Export, out: Path, *, quiet: bool) -> str:

@@ -5,27 +5,47 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any, cast
 
 import typer
+from tqdm import tqdm
 
 from maskrcnn_core.cli.console import load_named_model
+from maskrcnn_core.cli.convert import write_with_bar
 from maskrcnn_core.cli.damage import LeaveOutOption, sound_part
-from maskrcnn_core.cli.gathering import gather
+from maskrcnn_core.cli.gathering import Gathered, gather
 from maskrcnn_core.cli.jobs import open_store, project_named
-from maskrcnn_core.cli.options import ProjectArgument, QuietOption, WhoOption, name_for_journal, parts_of
+from maskrcnn_core.cli.options import (
+    FormatOption,
+    ProjectArgument,
+    QuietOption,
+    WhoOption,
+    WithImagesOption,
+    format_named,
+    name_for_journal,
+    parts_of,
+)
 from maskrcnn_core.cli.searching import SearchOption
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.common.one_line import counted, one_line
+from maskrcnn_core.common.refusals import Groups
 from maskrcnn_core.common.terminal import bar_of, shown_on, table, tell
 from maskrcnn_core.errors import DatasetError, ExportError, InputError
+from maskrcnn_core.formats.base import Format
+from maskrcnn_core.formats.coco_reading import is_results
+from maskrcnn_core.formats.reader import GivenFile
+from maskrcnn_core.formats.recognising import format_of, known_unread
+from maskrcnn_core.formats.writing import write_members
 from maskrcnn_core.images.folders import FolderImages
 from maskrcnn_core.models.spec import LoadedModel
 from maskrcnn_core.projects.db.damage import project_names
 from maskrcnn_core.projects.exchange.coco_in import import_coco, read_for_import
 from maskrcnn_core.projects.exchange.exporting import (
+    Part,
     Selection,
     checked_coco,
+    coco_members,
+    other_format,
     proposals_note,
     select,
 )
@@ -59,17 +79,7 @@ def add_images(
         project = project_named(store, name)
         files, others = gather(paths)
         with bar_of(total=len(files), unit="file", quiet=quiet) as bar:
-
-            def read() -> Iterator[HandedIn]:
-                for one in files:
-                    try:
-                        data = one.file.read_bytes()
-                        yield HandedIn(one.path, data, one.source, one.above, one.name, one.shown)
-                    except OSError as error:
-                        tell(f"{one_line(str(one.file))}: cannot read this file ({error.strerror or error})")
-                    bar.update(1)
-
-            report = import_files(store, project.id, name_for_journal(who), read())
+            report = import_files(store, project.id, name_for_journal(who), _read_each(files, bar))
         if left := others.sentence("neither images nor annotations"):
             tell(left)
         _tell_report(report)
@@ -81,8 +91,10 @@ def add_images(
 
 def import_ground_truth(
     name: ProjectArgument,
-    ground_truth: Annotated[Path, typer.Option(help="COCO JSON.")],
-    images: Annotated[Path, typer.Option(help="The folder of its images.")],
+    ground_truth: Annotated[
+        Path, typer.Option(help="The annotations: a file, a folder or a zip of any format that is read.")
+    ],
+    images: Annotated[Path, typer.Option(help="The folder of their images.")],
     boxes: Annotated[
         str | None,
         typer.Option(
@@ -93,17 +105,20 @@ def import_ground_truth(
     who: WhoOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Import a COCO file with its images into a project, which is created if it does not exist."""
+    """Import annotations with their images into a project, which is created if it does not exist.
+
+    COCO JSON comes in with all that is in it; what other annotations are is told by their content.
+    """
     with open_store() as store:
         if not images.is_dir():
             raise InputError(f"--images: expected a folder, got {one_line(str(images))}")
         model = None if boxes is None else load_named_model(boxes, None, download=False, quiet=quiet)
-        try:
-            data = ground_truth.read_bytes()
-        except OSError as error:
-            raise InputError(
-                f"{one_line(str(ground_truth))}: cannot read this file ({error.strerror or error})"
-            ) from error
+        data = _coco_data(ground_truth)
+        if data is None:
+            with _project_for(store, name, name_for_journal(who)) as project:
+                report = _import_other(store, project.id, name_for_journal(who), ground_truth, images, quiet)
+                _finish_import(store, project, name_for_journal(who), report, model, quiet=quiet)
+            return
         shown = one_line(str(ground_truth))
         find = FolderImages(images, ground_truth)
         try:
@@ -122,14 +137,63 @@ def import_ground_truth(
                     name=ground_truth.name,
                     on_progress=shown_on(bar),
                 )
-            _tell_report(report)
-            filled = 0
-            if model is not None:
-                filled = _fill(store, project, name_for_journal(who), report.boxes, model, quiet=quiet)
-            elif report.boxes:
-                tell(_boxes_sentence(len(report.boxes)))
-            if (report.is_empty and report.refused) or (report.has_no_instance and not filled):
-                raise typer.Exit(1)
+            _finish_import(store, project, name_for_journal(who), report, model, quiet=quiet)
+
+
+def _coco_data(path: Path) -> bytes | None:
+    """Return a file that is COCO JSON, or looks like nothing else; ``None`` for all other annotations."""
+    if path.is_dir():
+        return None
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            f"{one_line(str(path))}: cannot read this file ({error.strerror or error})"
+        ) from error
+    row = format_of(GivenFile(path.name, data))
+    is_other = row is not None and row.key != "coco"
+    is_other = is_other or data[:4] == b"PK\x03\x04" or is_results(GivenFile(path.name, data))
+    return None if is_other or known_unread(data) else data
+
+
+def _import_other(
+    store: Store, project_id: int, who: str, annotations: Path, images: Path, quiet: bool
+) -> ImportReport:
+    """Import annotations of another format with the images that they list."""
+    files, _ = gather([str(annotations), str(images)])
+    with bar_of(total=len(files), unit="file", quiet=quiet) as bar:
+        return import_files(store, project_id, who, _read_each(files, bar), only_listed=True)
+
+
+def _read_each(files: Sequence[Gathered], bar: tqdm[Any]) -> Iterator[HandedIn]:
+    """Yield files that were named, with their bytes."""
+    for one in files:
+        try:
+            data = one.file.read_bytes()
+            yield HandedIn(one.path, data, one.source, one.above, one.name, one.shown)
+        except OSError as error:
+            tell(f"{one_line(str(one.file))}: cannot read this file ({error.strerror or error})")
+        bar.update(1)
+
+
+def _finish_import(
+    store: Store,
+    project: ProjectRow,
+    who: str,
+    report: ImportReport,
+    model: LoadedModel | None,
+    *,
+    quiet: bool,
+) -> None:
+    """Say what became of an import, and fill its boxes if a model is named for that."""
+    _tell_report(report)
+    filled = 0
+    if model is not None:
+        filled = _fill(store, project, who, report.boxes, model, quiet=quiet)
+    elif report.boxes:
+        tell(_boxes_sentence(len(report.boxes)))
+    if (report.is_empty and report.refused) or (report.has_no_instance and not filled):
+        raise typer.Exit(1)
 
 
 @contextmanager
@@ -222,7 +286,9 @@ def _boxes_sentence(count: int, command: str = "the same command") -> str:
 
 def export_project(
     name: ProjectArgument,
-    out: Annotated[Path, typer.Option(help="The COCO JSON file to write.")],
+    out: Annotated[Path, typer.Option(help="The file, folder or zip (.zip) to write.")],
+    to: FormatOption = "coco",
+    with_images: WithImagesOption = False,
     status: Annotated[
         str,
         typer.Option(help=f"Statuses of the instances to write, separated by commas: {', '.join(STATUSES)}."),
@@ -240,10 +306,10 @@ def export_project(
     search: SearchOption = "",
     split: Annotated[
         float | None,
-        typer.Option(help="Share of images for validation: writes OUT.train.json and OUT.val.json."),
+        typer.Option(help="Share of images for validation: OUT.train.json and OUT.val.json for COCO JSON."),
     ] = None,
     test: Annotated[
-        float | None, typer.Option(help="Share of images for the test: writes OUT.test.json as well.")
+        float | None, typer.Option(help="Share of images for the test: OUT.test.json as well.")
     ] = None,
     balance: Annotated[
         bool, typer.Option("--balance", help="Give each part its share of each category's images.")
@@ -252,8 +318,8 @@ def export_project(
     leave_out_damaged: LeaveOutOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a project as COCO JSON, read back with pycocotools."""
-    statuses = parts_of(status)
+    """Write a project, and read it back: COCO JSON with pycocotools, other formats with their own reader."""
+    statuses, row = parts_of(status), format_named(to)
     with open_store() as store:
         unknown = [s for s in statuses if s not in STATUSES]
         if unknown or not statuses:
@@ -280,6 +346,10 @@ def export_project(
             _tell_parts(store, project, count_parts(parts, facts))
         elif balance:
             raise InputError("--balance: expected --split or --test with it")
+        if row.key != "coco" or with_images:
+            named = [Part(part, tuple(images)) for part, images in parts.items()] if shares else []
+            _write_format(store, project, row, selection, named, out, with_images, quiet)
+            files = {}
         for file, images in files.items():
             with bar_of(total=None, unit="instance", quiet=quiet) as bar:
                 part = Selection(images, selection.instance_ids)
@@ -293,6 +363,35 @@ def export_project(
             typer.echo(f"{counted(len(images), 'image')}; {note}; wrote {one_line(str(file))}")
         if note := proposals_note(selection, "--status accepted,proposed"):
             tell(note)
+
+
+def _write_format(
+    store: Store,
+    project: ProjectRow,
+    row: Format,
+    selection: Selection,
+    parts: Sequence[Part],
+    out: Path,
+    with_images: bool,
+    quiet: bool,
+) -> None:
+    """Write a project in any format, or as COCO JSON with its images."""
+    if row.key == "coco":
+        members = coco_members(
+            store, project.id, selection, parts or [Part("instances", selection.images)], with_images=True
+        )
+        notes = write_members(members, out)
+        typer.echo(
+            f"{counted(len(selection.images), 'image')}; {'; '.join(notes)}; wrote {one_line(str(out))}"
+        )
+        return
+    mends = Groups()
+    export = other_format(store, project.id, selection, mends=mends, parts=parts, with_images=with_images)
+    if lacking := len(selection.images) - len(export.images):
+        tell(f"{counted(lacking, 'image')} without a file left out")
+    typer.echo(write_with_bar(row, export, out, quiet=quiet))
+    for sentence in mends.sentences():
+        tell(sentence)
 
 
 def _tell_parts(store: Store, project: ProjectRow, parts: Mapping[PartName, PartCounts]) -> None:

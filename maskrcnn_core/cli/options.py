@@ -40,6 +40,7 @@ __all__ = [
     "ScoreThresholdOption",
     "SimplifyOption",
     "StretchOption",
+    "ToOption",
     "WhoOption",
     "WithImagesOption",
     "WorkersOption",
@@ -62,9 +63,9 @@ CustomNamesOption = Annotated[
     Path | None,
     typer.Option(help="For a model from a file: its categories, one per line, without the background."),
 ]
-FormatOption = Annotated[
-    str, typer.Option(help="The format to write: " + ", ".join(row.key for row in FORMATS) + ".")
-]
+_FORMAT_KEYS = "The format to write: " + ", ".join(row.key for row in FORMATS) + "."
+FormatOption = Annotated[str, typer.Option("--format", help=_FORMAT_KEYS)]
+ToOption = Annotated[str, typer.Option("--to", help=_FORMAT_KEYS)]
 WithImagesOption = Annotated[
     bool,
     typer.Option(

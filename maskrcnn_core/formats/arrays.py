@@ -85,5 +85,6 @@ MASK_ARRAYS = Format(
     members=npz_members,
     count=lambda export: len(export.images),
     used_by="NumPy",
+    per_image=True,
     judge="numpy",
 )

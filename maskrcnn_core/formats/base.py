@@ -141,6 +141,8 @@ class Format:
         used_by: programs that read it.
         judge: the program that the tests hold it against; empty where that is our own reading.
         draws: whether it needs the images' pixels.
+        per_image: whether it is a file for each image, known by the image's name.
+        brings_images: whether images can come along, at the place where the format wants them.
     """
 
     key: str
@@ -156,6 +158,8 @@ class Format:
     used_by: str = ""
     judge: str = ""
     draws: bool = False
+    per_image: bool = False
+    brings_images: bool = False
 
 
 def file_stem(name: str, *, longest: int = 100) -> str:

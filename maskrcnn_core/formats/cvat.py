@@ -244,5 +244,6 @@ CVAT = Format(
         is_one_file=True,
     ),
     used_by="CVAT, datumaro",
+    brings_images=True,
     judge="datumaro",
 )

@@ -162,5 +162,6 @@ GEOJSON = Format(
         recognised_as="JSON with 'Feature' and 'geometry'",
     ),
     used_by="QuPath, GeoPandas, shapely",
+    per_image=True,
     judge="shapely",
 )

@@ -141,5 +141,6 @@ HUGGING_FACE = Format(
         recognised_as="metadata.jsonl with 'file_name' and 'objects'",
     ),
     used_by="datasets, transformers",
+    brings_images=True,
     judge="json, pycocotools",
 )

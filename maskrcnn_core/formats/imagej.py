@@ -197,5 +197,6 @@ IMAGEJ = Format(
         recognised_as="a zip of .roi files, or such files",
     ),
     used_by="ImageJ, Fiji",
+    per_image=True,
     judge="roifile",
 )

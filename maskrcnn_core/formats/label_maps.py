@@ -144,6 +144,7 @@ LABEL_MAPS = Format(
     kept=frozenset({"mask", "category id", "order"}),
     reader=LABEL_IMAGE_READER,
     used_by="OpenCV, scikit-image, Cellpose, torchvision's references",
+    per_image=True,
     judge="scikit-image, cv2",
 )
 
@@ -160,5 +161,6 @@ LABEL_TIFF = Format(
     kept=frozenset({"mask", "order"}),
     reader=LABEL_IMAGE_READER,
     used_by="Cellpose, StarDist, scikit-image, Fiji, napari",
+    per_image=True,
     judge="tifffile, scikit-image, cv2",
 )

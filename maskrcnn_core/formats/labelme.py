@@ -162,5 +162,6 @@ LABELME = Format(
         recognised_as="JSON with 'shapes' and 'imagePath'",
     ),
     used_by="labelme, AnyLabeling, X-AnyLabeling",
+    per_image=True,
     judge="labelme's own reader rules",
 )

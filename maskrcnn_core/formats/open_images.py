@@ -236,5 +236,6 @@ OPEN_IMAGES = Format(
         claims=_claims,
     ),
     used_by="datumaro, FiftyOne",
+    brings_images=True,
     judge="datumaro",
 )

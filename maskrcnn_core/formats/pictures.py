@@ -105,6 +105,7 @@ OVERLAY = Format(
     count=lambda export: len(export.images),
     used_by="people",
     draws=True,
+    per_image=True,
 )
 
 
@@ -120,4 +121,5 @@ SPLASH = Format(
     count=lambda export: len(export.images),
     used_by="people",
     draws=True,
+    per_image=True,
 )

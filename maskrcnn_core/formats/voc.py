@@ -283,5 +283,6 @@ VOC = Format(
         claims=_claims,
     ),
     used_by="torchvision, datumaro, CVAT",
+    brings_images=True,
     judge="datumaro, torchvision",
 )

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import ExportError
-from maskrcnn_core.formats.base import Export, Format, Member, write_folder, write_zip
+from maskrcnn_core.formats.base import Export, Format, Member, stems_of, write_folder, write_zip
 from maskrcnn_core.formats.certificate import Certificate, WrittenFile, certify
 from maskrcnn_core.formats.coco_reading import COCO_READER
 
-__all__ = ["Wrote", "certificate_notes", "write_export", "zip_certificate"]
+__all__ = [
+    "Wrote",
+    "certificate_notes",
+    "file_certificate",
+    "write_export",
+    "write_members",
+    "zip_certificate",
+]
 
 
 @dataclass(frozen=True)
@@ -81,38 +88,68 @@ def write_export(
         names.append(member.name)
         on_member(member)
 
-    count = row.count(export)
-    is_single = count == 1 and row.suffix != ".zip" and bool(target.suffix) and not target.is_dir()
-    try:
-        if is_single and target.suffix.casefold() != ".zip":
+    suffix = target.suffix.casefold()
+    is_single = row.count(export) == 1 and row.suffix != ".zip" and not target.is_dir()
+    with _told(target):
+        if is_single and suffix not in ("", ".zip"):
             (member,) = row.members(export)
             target.parent.mkdir(parents=True, exist_ok=True)
             replace_file(target, member.data)
             note(member)
             notes = [member.note] if member.note else []
             notes += certificate_notes(row, export, [member])
-        elif target.suffix.casefold() == ".zip":
-            target.parent.mkdir(parents=True, exist_ok=True)
-            partial = target.with_name(f".{target.name}.part")
-            try:
-                with partial.open("wb") as file:
-                    notes = write_zip(row.members(export), file, note)
-                notes += zip_certificate(row, export, partial)
-                partial.replace(target)
-            finally:
-                with suppress(FileNotFoundError):
-                    partial.unlink()
+        elif suffix == ".zip":
+            notes = _write_whole_zip(
+                row.members(export), target, note, lambda file: zip_certificate(row, export, file)
+            )
         else:
-            target.mkdir(parents=True, exist_ok=True)
-            notes = write_folder(_each(row, export, note), target)
+            notes = write_folder(_each(row.members(export), note), target)
             notes += certificate_notes(row, export, [_OnDisk(name, target) for name in names])
-    except OSError as error:
-        raise ExportError(f"{one_line(str(target))}: cannot write ({error.strerror or error})") from error
     return Wrote(target, len(names), tuple(notes))
 
 
-def _each(row: Format, export: Export, note: Callable[[Member], None]) -> Iterator[Member]:
-    for member in row.members(export):
+def write_members(members: Iterator[Member], target: Path) -> list[str]:
+    """Write files into a folder, or into a zip where the target ends in ``.zip``, and return their notes.
+
+    Raises:
+        ExportError: if it cannot be written.
+    """
+    with _told(target):
+        if target.suffix.casefold() == ".zip":
+            return _write_whole_zip(members, target, lambda _member: None, lambda _file: [])
+        return write_folder(members, target)
+
+
+@contextmanager
+def _told(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ExportError(f"{one_line(str(target))}: cannot write ({error.strerror or error})") from error
+
+
+def _write_whole_zip(
+    members: Iterator[Member],
+    target: Path,
+    on_member: Callable[[Member], None],
+    checked: Callable[[Path], list[str]],
+) -> list[str]:
+    """Write a zip that is there as a whole or not at all, after a check of it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.part")
+    try:
+        with partial.open("wb") as file:
+            notes = write_zip(members, file, on_member)
+        notes += checked(partial)
+        partial.replace(target)
+    finally:
+        with suppress(FileNotFoundError):
+            partial.unlink()
+    return notes
+
+
+def _each(members: Iterator[Member], note: Callable[[Member], None]) -> Iterator[Member]:
+    for member in members:
         yield member
         note(member)
 
@@ -127,6 +164,25 @@ def zip_certificate(row: Format, export: Export, file: Path) -> list[str]:
         return []
     with zipfile.ZipFile(file) as archive:
         return certificate_notes(row, export, [_InZip(name, archive) for name in archive.namelist()])
+
+
+def file_certificate(row: Format, export: Export, file: Path, *, is_zip: bool) -> list[str]:
+    """Return what reading a written file back says, be it a zip of files or the format's only one.
+
+    Args:
+        row, export: what was written.
+        file: whatever it is called.
+        is_zip: whether it is a zip that holds the format's files.
+
+    Raises:
+        ExportError: if it is not recognised as what it is.
+    """
+    if is_zip:
+        return zip_certificate(row, export, file)
+    if row.reader is None or row.reader is COCO_READER:
+        return []
+    # The file may be called anything; readers know images by how their own files are called.
+    return certificate_notes(row, export, [Member(f"{stems_of(export)[0]}{row.suffix}", file.read_bytes())])
 
 
 def certificate_notes(row: Format, export: Export, files: Sequence[WrittenFile]) -> list[str]:

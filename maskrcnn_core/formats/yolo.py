@@ -199,5 +199,6 @@ YOLO = Format(
         recognised_as="text files of a class and shares, with data.yaml or classes.txt",
     ),
     used_by="Ultralytics, Roboflow, CVAT, Label Studio",
+    brings_images=True,
     judge="ultralytics",
 )

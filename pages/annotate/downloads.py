@@ -12,6 +12,7 @@ from maskrcnn_core.dataset.annotations import AnnotatedImage
 from maskrcnn_core.formats import FORMATS, Export, Format, Member, format_by_key, write_zip
 from maskrcnn_core.formats.base import file_stem
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
+from maskrcnn_core.formats.writing import file_certificate
 from pages.shared.domains import offered_categories
 from pages.shared.offering import draw_offer, forget
 from pages.shared.pressing import carrying_out, drop_press, pressed
@@ -147,6 +148,8 @@ def _prepare(
             with file.open("wb") as target:
                 notes = write_zip(row.members(export), target, show)
             suffix, mime = ".zip", "application/zip"
+        bar.progress(1.0, text="Reading the files back ...")
+        notes += file_certificate(row, export, file, is_zip=total != 1)
     except BaseException:  # also Streamlit's way to end a run that somebody cancels
         file.unlink(missing_ok=True)
         raise

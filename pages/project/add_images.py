@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from maskrcnn_core.common.one_line import counted
+from maskrcnn_core.formats import FORMATS
 from maskrcnn_core.models.catalog import ready_models
 from maskrcnn_core.projects.exchange.box_filling import fill_boxes
 from maskrcnn_core.projects.exchange.import_report import ImportReport
@@ -30,14 +31,15 @@ __all__ = ["draw_images_in"]
 
 _FILL = "fill-boxes"
 _SHOWN = 20
+_READ = [row.title for row in FORMATS if row.reader is not None]
 
 
 def draw_images_in(project: OpenProject, ui: PageUi) -> None:
     """Draw uploaders of files and folders, and what became of the last ones."""
     st.text(
-        "Images, zip archives of images, and COCO JSON files with or without their images; in a folder or "
-        "zip, each JSON file takes the images nearest to it. Images the project already holds, judged by "
-        "content, are not added twice. You can undo everything under History."
+        f"Images, zips of them, and annotations with or without their images ({', '.join(_READ)}), told apart "
+        "by their content. In a folder or zip, each file takes the images nearest to it. Images the project "
+        "already holds, judged by content, are not added twice. You can undo everything under History."
     )
     whole = get_state().of(Whole)
     whole.wait()

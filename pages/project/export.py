@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import BinaryIO
 
 import pandas as pd
@@ -15,6 +16,7 @@ from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.common.refusals import Groups
 from maskrcnn_core.formats import FORMATS, Member, format_by_key, write_zip
 from maskrcnn_core.formats.base import file_stem
+from maskrcnn_core.formats.writing import file_certificate
 from maskrcnn_core.projects.exchange.exporting import (
     Part,
     Selection,
@@ -76,7 +78,8 @@ def draw_out(project: OpenProject, ui: PageUi) -> None:
     if chosen == _APPROVED:
         wanted = replace(wanted, search=f"{wanted.search} stage:approved".strip())
     split, with_images = _Split(), False
-    if key == "coco":
+    row = format_by_key(key)
+    if key == "coco" or row.brings_images:
         left, middle, _ = st.columns(3)
         with_images = left.checkbox("Include the image files", key="out-with-images")
         if middle.checkbox("Split into train and val", key="out-split"):
@@ -202,11 +205,22 @@ def _make(
         suffix = ".json" if len(parts) == 1 and not with_images else ".zip"
         return _prepare(state, members, count, stem, suffix, fingerprint, notes)
     row, mends = format_by_key(key), Groups()
-    export = other_format(project.store, project.row.id, selection, mends=mends)
+    export = other_format(
+        project.store, project.row.id, selection, mends=mends, parts=parts, with_images=with_images
+    )
     count = row.count(export)
     suffix = row.suffix if count == 1 else ".zip"
-    notes += mends.sentences()
-    return _prepare(state, row.members(export), count, stem, suffix, fingerprint, notes)
+    made = _prepare(
+        state,
+        row.members(export),
+        count,
+        stem,
+        suffix,
+        fingerprint,
+        notes,
+        lambda file: file_certificate(row, export, file, is_zip=suffix == ".zip"),
+    )
+    return replace(made, notes=(*made.notes, *mends.sentences()))
 
 
 def _sentence(key: str, selection: Selection) -> str:
@@ -230,6 +244,7 @@ def _prepare(
     suffix: str,
     fingerprint: object,
     notes: Sequence[str] = (),
+    checked: Callable[[Path], Sequence[str]] = lambda _file: (),
 ) -> Prepared:
     bar = st.progress(0.0, text="Preparing the files ...")
     st.button("Cancel", key="cancel-out", icon=":material/stop:", on_click=drop_press, args=(_PREPARE,))
@@ -237,6 +252,8 @@ def _prepare(
     try:
         with file.open("wb") as target:
             notes = (*notes, *_write(members, count, suffix, target, bar))
+        bar.progress(1.0, text="Reading the files back ...")
+        notes = (*notes, *checked(file))
     except BaseException:  # also Streamlit's way to end a run that somebody cancels
         file.unlink(missing_ok=True)
         raise
