@@ -57,7 +57,7 @@ def run_lasso(quick: bool) -> Report:
             )
         )
         claims.append(
-            Claim(f"scissors beat the lasso itself at {room:.0%}", np.mean(cut) > np.mean(plain), "equality")
+            Claim(f"scissors beat the lasso itself at {room:.0%}", bool(np.mean(cut) > np.mean(plain)), "equality")
         )
     columns = ("lasso", "mean IoU as drawn", "cut out", "better", "left as drawn", "one takes")
     note = (
