@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -169,7 +170,7 @@ def _controls(page: Page, repeats: int) -> list[tuple[str, str, list[float]]]:
     for key, scene, name, where, act in wanted:
         number = next(n for n, stage in enumerate(STAGES, 1) if stage.key == key)
         # The radio button itself is out of sight: a person presses its label.
-        page.get_by_role("radio", name=f"{number}. ").last.locator("xpath=ancestor::label").click()
+        page.get_by_role("radio", name=re.compile(rf"^{number}\. ")).locator("xpath=ancestor::label").click()
         view = page.locator(f'[data-part="stage-view"][data-scene^="{scene}"][data-ready="true"]')
         view.wait_for()
         time.sleep(_SETTLE)

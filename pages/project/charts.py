@@ -30,6 +30,8 @@ __all__ = [
 # From the bottom of a bar to its top.
 STATUS_COLORS: dict[Status, str] = {"accepted": "#2e9e5b", "proposed": "#e0a526", "rejected": "#9a9a9a"}
 _MOST_CATEGORIES = 30
+_HOST_HEIGHT = 20  # pixels: a line of the legend
+_HOSTS_AT_ONCE = 8  # with more of them the chart grows no further
 _SIZE_TITLES = {"small": "small (< 32²)", "medium": "medium", "large": "large (≥ 96²)"}
 
 Counts = dict[Hashable, Counter[Status]]
@@ -150,8 +152,13 @@ def pace_chart(done: Sequence[Done], now: datetime) -> go.Figure:
         ]
     )
     figure.update_xaxes(type="date", range=[start.replace(tzinfo=None), now.replace(tzinfo=None)])
+    several = len(hosts) > 1
+    # Names of machines are long: a phone has a line for each. Above the plot they would run into the title.
     return _laid_out(figure, "Images a minute (UTC)").update_layout(
-        barmode="stack", showlegend=len(hosts) > 1, height=260
+        barmode="stack",
+        showlegend=several,
+        height=260 + several * _HOST_HEIGHT * min(len(hosts), _HOSTS_AT_ONCE),
+        legend={"yref": "container", "y": 0, "yanchor": "bottom"},
     )
 
 

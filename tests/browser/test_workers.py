@@ -122,4 +122,8 @@ def test_it_fits_a_phone(address, browser, crew):
     expect(page.get_by_text("This app keeps its projects on this computer.")).to_be_visible()
     look = look_at_page(page)
     assert not look["overflow"] and not look["small"]
+    # Names of hosts that need a line each would run into the chart's title if they stood above it.
+    hosts = page.locator(".legend").bounding_box()
+    minutes = page.locator(".xaxislayer-above").bounding_box()
+    assert hosts["y"] >= minutes["y"] + minutes["height"]
     context.close()

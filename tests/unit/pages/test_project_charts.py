@@ -1,9 +1,18 @@
 """The charts of a project: what they leave out, and that words and colours say the same as the bars."""
 
 from collections import Counter
+from datetime import UTC, datetime
 
+from maskrcnn_core.projects.proposals.pace import Done
 from maskrcnn_core.projects.records import CategoryRow
-from pages.project.charts import STATUS_COLORS, category_chart, days_chart, legend, score_chart
+from pages.project.charts import (
+    STATUS_COLORS,
+    category_chart,
+    days_chart,
+    legend,
+    pace_chart,
+    score_chart,
+)
 
 
 def categories(count):
@@ -48,3 +57,12 @@ def test_one_day_is_no_wall():
     one = days_chart([("2026-12-01", "ann", 5)])
     week = days_chart([(f"2026-12-{n:02}", "ann", n) for n in range(1, 9)])
     assert one.layout.bargap > 0.8 > week.layout.bargap
+
+
+def test_hosts_take_no_room_from_the_bars():
+    now = datetime(2026, 12, 2, 10, tzinfo=UTC)
+    heights = {
+        count: pace_chart([Done(now, f"host {n}", 3) for n in range(count)], now).layout.height
+        for count in (1, 2, 8, 24)
+    }
+    assert heights[1] < heights[2] < heights[8] == heights[24]
