@@ -90,7 +90,7 @@ def _slashed(place: PooledFile) -> str:
 
 
 class _Pictures(Surroundings):
-    """The pictures of one folder or zip; those of all others where it has none."""
+    """The pictures that a data set may be of, or consist of."""
 
     def __init__(self, paths: _Loads) -> None:
         self._paths = paths
@@ -134,22 +134,26 @@ def sort_sets(files: Iterable[SetFile], images: Iterable[tuple[PooledFile, Calla
     pictures: dict[str, dict[str, Callable[[], bytes]]] = defaultdict(dict)
     for place, load in images:
         pictures[place.source][_slashed(place)] = load
+    with_sets = {*of_source, *(one.place.source for one in found.sets)}
+    # Pictures that came without a data set of their own are anybody's.
+    alone = {
+        path: load
+        for source, paths in pictures.items()
+        if source not in with_sets
+        for path, load in paths.items()
+    }
     for source in dict.fromkeys((*of_source, *pictures)):
-        _read_source(source, of_source.get(source, []), pictures, found)
+        files = of_source.get(source, [])
+        _read_source(source, files, {**(alone if files else {}), **pictures.get(source, {})}, found)
     _pair_across(pictures, found)
     return found
 
 
-def _read_source(
-    source: str, files: Sequence[SetFile], pictures: Mapping[str, _Loads], found: Sorted
-) -> None:
+def _read_source(source: str, files: Sequence[SetFile], pictures: _Loads, found: Sorted) -> None:
     by_path = {_slashed(file.place): file for file in files}
     given = [GivenFile(path, file.data) for path, file in by_path.items()]
-    own = pictures.get(source, {})
-    others = {path: load for paths in pictures.values() for path, load in paths.items()}
-    around = _Pictures(own or (others if files else {}))
     above = next((file.place.above for file in files), "")
-    for one in read_sets(given, around, source.rstrip("/")):
+    for one in read_sets(given, _Pictures(pictures), source.rstrip("/")):
         found.masks |= {(source, path) for path in one.masks}
         found.sets.append(_data_set(one, by_path, source, above))
 

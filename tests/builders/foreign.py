@@ -107,7 +107,8 @@ def cvat(shapes, name="a.png"):
 
 CVAT_POLYGON = (
     '<polygon label="cell" source="manual" occluded="1" z_order="0" '
-    'points="10.00,12.00;30.00,12.00;30.00,28.00;10.00,28.00"><attribute name="stage">late</attribute></polygon>'
+    'points="10.00,12.00;30.00,12.00;30.00,28.00;10.00,28.00">'
+    '<attribute name="stage">late</attribute></polygon>'
 )
 CVAT_MASK = (
     '<mask label="cell" source="manual" occluded="0" rle="0, 320" left="10" top="12" width="20" height="16"/>'

@@ -277,7 +277,7 @@ def test_a_known_kind_that_is_not_read_is_named_with_the_way_out(store, project,
         b'{"shape_attributes": [',
         b'{"a": {"filename": "a.png", "regions": [{"shape_attributes": {"name": "rect"}}], "size": 3}}',
         b'[{"from_name": 1, "to_name": 2, "data": {"image": "a.png"}, "annotations": [{"result": [{}]}]}]',
-        b'{"type": "FeatureCollection", "features": [{"geometry": {"type": "Polygon", "coordinates": [[1]]}}]}',
+        b'{"type": "FeatureCollection", "features": [{"geometry": {"type": "Polygon", "coordinates": [1]}}]}',
         b'{"segments_info": 1, "annotations": [{"image_id": 3}]}',
     ],
 )

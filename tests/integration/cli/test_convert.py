@@ -1,0 +1,162 @@
+"""Formats from the command line: what annotations are is told by their content."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from maskrcnn_core.cli import app as cli
+from maskrcnn_core.formats import FORMATS, format_by_key
+from tests.builders.foreign import photo, square_mask, via_1, voc, yolo_line
+from tests.builders.formats import make_export, make_image_with, make_instances
+
+
+def run(*words):
+    done = CliRunner().invoke(cli.app, [*(str(word) for word in words), "--quiet"])
+    return done.exit_code, done.output
+
+
+@pytest.fixture
+def coco(tmp_path):
+    """A COCO file of two scenes, and the folder of their images."""
+    (tmp_path / "images").mkdir()
+    images = []
+    for number in (1, 2):
+        image = make_image_with(make_instances(number), number, f"scene_{number}.png")
+        (tmp_path / "images" / f"scene_{number}.png").write_bytes(_png(image))
+        images.append(image)
+    (member,) = format_by_key("coco").members(make_export(images=tuple(images)))
+    file = tmp_path / "coco.json"
+    file.write_bytes(member.data)
+    return file
+
+
+def _png(image):
+    from maskrcnn_core.images.reading import encode_png
+
+    return encode_png(image.load_pixels())
+
+
+def rows_of(file):
+    document = json.loads(file.read_text("utf-8"))
+    names = {row["id"]: row["name"] for row in document["categories"]}
+    images = {row["id"]: row["file_name"].rpartition("/")[2] for row in document["images"]}
+    return sorted(
+        (images[row["image_id"]], names[row["category_id"]], row["area"], *row["bbox"])
+        for row in document["annotations"]
+    )
+
+
+BOTH_WAYS = [row for row in FORMATS if {"mask", "overlap", "category name"} <= row.kept]
+
+
+@pytest.mark.parametrize("row", BOTH_WAYS, ids=lambda row: row.key)
+@pytest.mark.parametrize("with_images", [False, True], ids=["alone", "with images"])
+def test_there_and_back_gives_the_same(row, with_images, coco, tmp_path):
+    there, images = tmp_path / f"there_{row.key}", tmp_path / "images"
+    more = ["--with-images"] if with_images else []
+    code, output = run("convert", coco, there, "--to", row.key, "--images", images, *more)
+    assert code == 0 and "lowest mask IoU 1.000000" in output, output
+    beside = [] if with_images and row.brings_images else ["--images", images]
+    code, output = run("convert", there, tmp_path / "back.json", "--to", "coco", *beside)
+    assert code == 0, output
+    again, before = rows_of(tmp_path / "back.json"), rows_of(coco)
+    assert [one[1:] for one in again] == [one[1:] for one in before]
+
+
+def test_a_zip_is_written_whole_and_read_again(coco, tmp_path):
+    code, output = run("convert", coco, tmp_path / "a.zip", "--to", "voc", "--images", tmp_path / "images")
+    assert code == 0 and "PASCAL VOC: 2 images" in output
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.zip", "coco.json", "images"]
+    code, output = run("convert", tmp_path / "a.zip", tmp_path / "b.json", "--to", "coco")
+    assert code == 0 and "read as PASCAL VOC, 2 images, 10 instances" in output
+
+
+def test_parts_follow_the_folders_of_data_sets(tmp_path):
+    for part in ("train", "valid"):
+        (tmp_path / "in" / part).mkdir(parents=True)
+        (tmp_path / "in" / part / f"{part}.png").write_bytes(photo())
+        (tmp_path / "in" / part / "via.json").write_bytes(via_1(f"{part}.png"))
+    code, output = run("convert", tmp_path / "in", tmp_path / "out", "--to", "yolo", "--with-images")
+    assert code == 0, output
+    written = sorted(
+        path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")
+    )
+    assert written == [
+        "data.yaml",
+        "images/train/train.png",
+        "images/val/valid.png",
+        "labels/train/train.txt",
+        "labels/val/valid.txt",
+    ]
+
+
+def test_boxes_are_named_and_not_written(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(photo())
+    (tmp_path / "in" / "a.xml").write_bytes(voc())
+    code, output = run("convert", tmp_path / "in", tmp_path / "out.json", "--to", "coco")
+    assert code == 0 and "1 box without a mask is not in it" in output
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["{in}", "{out}", "--to", "word"], "expected one of coco, coco-polygons"),
+        (["{in}/nothing", "{out}", "--to", "yolo"], "there is no such file or folder"),
+        (["{in}", "{out}", "--to", "yolo"], "expected annotations of a format that is read"),
+        (["{in}", "{out}", "--to", "yolo", "--simplify", "99"], "simplify"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(words, said, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_bytes(photo())
+    code, output = run(
+        "convert", *(word.format(**{"in": tmp_path / "in", "out": tmp_path / "out"}) for word in words)
+    )
+    assert code == 2 and said in output.replace("\n", " ")
+
+
+def test_a_project_takes_and_gives_any_format(tmp_path, monkeypatch):
+    monkeypatch.setenv("MASKDESK_DATA", str(tmp_path / "data"))
+    (tmp_path / "in" / "images").mkdir(parents=True)
+    (tmp_path / "in" / "labels").mkdir()
+    (tmp_path / "in" / "images" / "a.png").write_bytes(photo())
+    (tmp_path / "in" / "images" / "unlisted.png").write_bytes(photo(2))
+    (tmp_path / "in" / "labels" / "a.txt").write_text(yolo_line())
+    (tmp_path / "in" / "data.yaml").write_text("names: [cell]\n")
+    folder = tmp_path / "in"
+    code, output = run("project", "import", "P", "--ground-truth", folder, "--images", folder / "images")
+    assert code == 0 and "1 image, 1 category and 1 instance added" in output
+    code, output = run(
+        "project",
+        "export",
+        "P",
+        "--out",
+        tmp_path / "x",
+        "--format",
+        "supervisely",
+        "--with-images",
+        "--quiet",
+    )
+    assert code == 0 and "1 instance, lowest mask IoU 1.000000" in output
+    assert (tmp_path / "x" / "ds0" / "img" / "a.png").read_bytes() == photo()
+    code, output = run("convert", tmp_path / "x", tmp_path / "y.json", "--to", "coco")
+    assert code == 0
+    assert [row[2] for row in rows_of(tmp_path / "y.json")] == [int(square_mask().sum())]
+
+
+def test_annotate_writes_more_formats_beside_its_file(tmp_path):
+    from maskrcnn_core.synthetic.samples import sample_png
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "shapes.png").write_bytes(sample_png("shapes"))
+    out = tmp_path / "a.json"
+    code, output = run(
+        "annotate", tmp_path / "in", "--out", out, "--model", "starter", "--format", "yolo,parquet"
+    )
+    assert code == 0 and output.count("lowest mask IoU") == 3, output
+    assert (tmp_path / "a_yolo" / "labels" / "train" / "shapes.txt").read_text().count("\n") == len(
+        rows_of(out)
+    )
+    assert (tmp_path / "a_parquet.parquet").is_file()
