@@ -20,7 +20,7 @@ from maskrcnn_core.formats.draft import Draft
 from maskrcnn_core.formats.label_images import LABEL_IMAGE_READER
 from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings
 
-__all__ = ["ANNOTATION_SUFFIXES", "FoundSet", "format_of", "known_unread", "read_sets"]
+__all__ = ["ANNOTATION_SUFFIXES", "FoundSet", "format_of", "known_unread", "read_formats", "read_sets"]
 
 
 def _readers() -> dict[Reader, Format]:
@@ -34,6 +34,12 @@ def _readers() -> dict[Reader, Format]:
 
 
 _READERS = _readers()
+
+
+def read_formats() -> tuple[Format, ...]:
+    """Return the rows that are told apart when they are read, COCO's first."""
+    return tuple(sorted(_READERS.values(), key=FORMATS.index))
+
 
 ANNOTATION_SUFFIXES = frozenset(suffix for reader in _READERS for suffix in reader.suffixes)
 """Endings of files that some reader is asked about."""

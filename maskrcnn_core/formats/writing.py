@@ -11,14 +11,15 @@ from pathlib import Path
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import ExportError
-from maskrcnn_core.formats.base import Export, Format, Member, stems_of, write_folder, write_zip
+from maskrcnn_core.formats.base import Export, Format, Member, write_folder, write_zip
 from maskrcnn_core.formats.certificate import Certificate, WrittenFile, certify
 from maskrcnn_core.formats.coco_reading import COCO_READER
 
 __all__ = [
     "Wrote",
     "certificate_notes",
-    "file_certificate",
+    "is_one_file",
+    "write_download",
     "write_export",
     "write_members",
     "zip_certificate",
@@ -89,9 +90,9 @@ def write_export(
         on_member(member)
 
     suffix = target.suffix.casefold()
-    is_single = row.count(export) == 1 and row.suffix != ".zip" and not target.is_dir()
+    is_single = is_one_file(row, export) and not target.is_dir()
     with _told(target):
-        if is_single and suffix not in ("", ".zip"):
+        if is_single and suffix and (suffix != ".zip" or row.suffix == ".zip"):
             (member,) = row.members(export)
             target.parent.mkdir(parents=True, exist_ok=True)
             replace_file(target, member.data)
@@ -166,23 +167,38 @@ def zip_certificate(row: Format, export: Export, file: Path) -> list[str]:
         return certificate_notes(row, export, [_InZip(name, archive) for name in archive.namelist()])
 
 
-def file_certificate(row: Format, export: Export, file: Path, *, is_zip: bool) -> list[str]:
-    """Return what reading a written file back says, be it a zip of files or the format's only one.
+def write_download(
+    row: Format,
+    export: Export,
+    file: Path,
+    on_member: Callable[[Member], None] = lambda _member: None,
+) -> tuple[str, tuple[str, ...]]:
+    """Write an export into one file: the format's only one, or a zip of all; and read it back.
 
     Args:
-        row, export: what was written.
+        row, export: what is written.
         file: whatever it is called.
-        is_zip: whether it is a zip that holds the format's files.
+        on_member: called after each file of a zip.
+
+    Returns:
+        The ending that the file should have, and what is to be said of it.
 
     Raises:
-        ExportError: if it is not recognised as what it is.
+        ExportError: if it does not read back.
     """
-    if is_zip:
-        return zip_certificate(row, export, file)
-    if row.reader is None or row.reader is COCO_READER:
-        return []
-    # The file may be called anything; readers know images by how their own files are called.
-    return certificate_notes(row, export, [Member(f"{stems_of(export)[0]}{row.suffix}", file.read_bytes())])
+    if is_one_file(row, export):
+        (member,) = row.members(export)
+        file.write_bytes(member.data)
+        notes = [member.note] if member.note else []
+        return row.suffix, (*notes, *certificate_notes(row, export, [member]))
+    with file.open("wb") as target:
+        notes = write_zip(row.members(export), target, on_member)
+    return ".zip", (*notes, *zip_certificate(row, export, file))
+
+
+def is_one_file(row: Format, export: Export) -> bool:
+    """Return whether an export is one file, which needs no zip around it."""
+    return row.count(export) == 1 and (row.suffix != ".zip" or row.per_image)
 
 
 def certificate_notes(row: Format, export: Export, files: Sequence[WrittenFile]) -> list[str]:

@@ -212,7 +212,7 @@ def _written(export: Export, head: dict[str, object], stop: threading.Event) -> 
         if stop.is_set():
             raise CoreError("nobody waits for it any more")
 
-    if row.mime == "application/json":
+    if row.mime == "application/json" and not row.per_image:
         member = next(row.members(export))
         if member.note:
             head = head | {"notes": [member.note]}

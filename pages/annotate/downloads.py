@@ -9,10 +9,10 @@ import streamlit as st
 
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.dataset.annotations import AnnotatedImage
-from maskrcnn_core.formats import FORMATS, Export, Format, Member, format_by_key, write_zip
+from maskrcnn_core.formats import FORMATS, Export, Format, Member, format_by_key
 from maskrcnn_core.formats.base import file_stem
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
-from maskrcnn_core.formats.writing import file_certificate
+from maskrcnn_core.formats.writing import write_download
 from pages.shared.domains import offered_categories
 from pages.shared.offering import draw_offer, forget
 from pages.shared.pressing import carrying_out, drop_press, pressed
@@ -32,13 +32,12 @@ def draw_downloads(state: UiState, predictor: Predictor) -> None:
     st.subheader("Download")
     titles = {row.key: row.title for row in FORMATS}
     keys = list(titles)
-    state.export_format = st.segmented_control(
+    state.export_format = st.selectbox(
         "Format",
         keys,
-        default=state.export_format,
+        keys.index(state.export_format),
         format_func=titles.__getitem__,
         key="export-format",
-        required=True,
     )
     row = format_by_key(state.export_format)
     done = [
@@ -140,17 +139,9 @@ def _prepare(
     stem = file_stem(images[0].record.file_name) if len(images) == 1 else f"{len(images)}_images"
     file = state.workspace.scratch(f"export-{uuid.uuid4().hex}")
     try:
-        if total == 1:
-            member = next(row.members(export))
-            file.write_bytes(member.data)
-            notes, suffix, mime = ([member.note] if member.note else []), row.suffix, row.mime
-        else:
-            with file.open("wb") as target:
-                notes = write_zip(row.members(export), target, show)
-            suffix, mime = ".zip", "application/zip"
-        bar.progress(1.0, text="Reading the files back ...")
-        notes += file_certificate(row, export, file, is_zip=total != 1)
+        suffix, notes = write_download(row, export, file, show)
     except BaseException:  # also Streamlit's way to end a run that somebody cancels
         file.unlink(missing_ok=True)
         raise
-    return Prepared(fingerprint, str(file), f"{stem}_{row.key}{suffix}", mime, tuple(notes))
+    mime = row.mime if suffix == row.suffix else "application/zip"
+    return Prepared(fingerprint, str(file), f"{stem}_{row.key}{suffix}", mime, notes)

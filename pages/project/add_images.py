@@ -10,7 +10,7 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from maskrcnn_core.common.one_line import counted
-from maskrcnn_core.formats import FORMATS
+from maskrcnn_core.formats.recognising import read_formats
 from maskrcnn_core.models.catalog import ready_models
 from maskrcnn_core.projects.exchange.box_filling import fill_boxes
 from maskrcnn_core.projects.exchange.import_report import ImportReport
@@ -31,7 +31,7 @@ __all__ = ["draw_images_in"]
 
 _FILL = "fill-boxes"
 _SHOWN = 20
-_READ = [row.title for row in FORMATS if row.reader is not None]
+_READ = [row.title for row in read_formats()]
 
 
 def draw_images_in(project: OpenProject, ui: PageUi) -> None:

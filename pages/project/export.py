@@ -6,17 +6,15 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
 
 import pandas as pd
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
 
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.common.refusals import Groups
 from maskrcnn_core.formats import FORMATS, Member, format_by_key, write_zip
 from maskrcnn_core.formats.base import file_stem
-from maskrcnn_core.formats.writing import file_certificate
+from maskrcnn_core.formats.writing import write_download
 from maskrcnn_core.projects.exchange.exporting import (
     Part,
     Selection,
@@ -202,24 +200,22 @@ def _make(
     if key == "coco":
         members = coco_members(project.store, project.row.id, selection, parts, with_images=with_images)
         count = len(parts) + (len(selection.images) if with_images else 0)
-        suffix = ".json" if len(parts) == 1 and not with_images else ".zip"
-        return _prepare(state, members, count, stem, suffix, fingerprint, notes)
+        is_zip = len(parts) > 1 or with_images
+
+        def write_coco(file: Path, show: Callable[[Member], None]) -> tuple[str, Sequence[str]]:
+            return _write_coco(members, is_zip=is_zip, file=file, show=show)
+
+        return _prepare(state, write_coco, count, stem, fingerprint, notes)
     row, mends = format_by_key(key), Groups()
     export = other_format(
         project.store, project.row.id, selection, mends=mends, parts=parts, with_images=with_images
     )
     count = row.count(export)
-    suffix = row.suffix if count == 1 else ".zip"
-    made = _prepare(
-        state,
-        row.members(export),
-        count,
-        stem,
-        suffix,
-        fingerprint,
-        notes,
-        lambda file: file_certificate(row, export, file, is_zip=suffix == ".zip"),
-    )
+
+    def write(file: Path, show: Callable[[Member], None]) -> tuple[str, Sequence[str]]:
+        return write_download(row, export, file, show)
+
+    made = _prepare(state, write, count, stem, fingerprint, notes)
     return replace(made, notes=(*made.notes, *mends.sentences()))
 
 
@@ -238,40 +234,14 @@ def _sentence(key: str, selection: Selection) -> str:
 
 def _prepare(
     state: UiState,
-    members: Iterator[Member],
+    write: Callable[[Path, Callable[[Member], None]], tuple[str, Sequence[str]]],
     count: int,
     stem: str,
-    suffix: str,
     fingerprint: object,
     notes: Sequence[str] = (),
-    checked: Callable[[Path], Sequence[str]] = lambda _file: (),
 ) -> Prepared:
     bar = st.progress(0.0, text="Preparing the files ...")
     st.button("Cancel", key="cancel-out", icon=":material/stop:", on_click=drop_press, args=(_PREPARE,))
-    file = state.workspace.scratch(f"project-{uuid.uuid4().hex}")
-    try:
-        with file.open("wb") as target:
-            notes = (*notes, *_write(members, count, suffix, target, bar))
-        bar.progress(1.0, text="Reading the files back ...")
-        notes = (*notes, *checked(file))
-    except BaseException:  # also Streamlit's way to end a run that somebody cancels
-        file.unlink(missing_ok=True)
-        raise
-    mime = "application/zip" if suffix == ".zip" else "application/octet-stream"
-    return Prepared(fingerprint, str(file), stem + suffix, mime, tuple(notes))
-
-
-def _write(
-    members: Iterator[Member],
-    count: int,
-    suffix: str,
-    target: BinaryIO,
-    bar: DeltaGenerator,
-) -> list[str]:
-    if count == 1 and suffix != ".zip":
-        member = next(members)
-        target.write(member.data)
-        return [member.note] if member.note else []
     done = 0
 
     def show(_member: Member) -> None:
@@ -279,4 +249,23 @@ def _write(
         done += 1
         bar.progress(min(done / max(count, 1), 1.0), text=f"{done} of {counted(count, 'file')}")
 
-    return write_zip(members, target, show)
+    file = state.workspace.scratch(f"project-{uuid.uuid4().hex}")
+    try:
+        suffix, told = write(file, show)
+    except BaseException:  # also Streamlit's way to end a run that somebody cancels
+        file.unlink(missing_ok=True)
+        raise
+    mime = "application/zip" if suffix == ".zip" else "application/octet-stream"
+    return Prepared(fingerprint, str(file), stem + suffix, mime, (*notes, *told))
+
+
+def _write_coco(
+    members: Iterator[Member], *, is_zip: bool, file: Path, show: Callable[[Member], None]
+) -> tuple[str, Sequence[str]]:
+    """Write COCO files into a zip, or the only one as it is; its suffix, and the notes."""
+    if is_zip:
+        with file.open("wb") as target:
+            return ".zip", write_zip(members, target, show)
+    member = next(members)
+    file.write_bytes(member.data)
+    return ".json", [member.note] if member.note else []

@@ -71,7 +71,7 @@ class Desk:
 
     def open_downloads(self):
         """One click, if they are not open yet."""
-        formats = self.page.get_by_role("radiogroup", name="Format")
+        formats = self.page.get_by_role("combobox", name="Format")
         if not formats.is_visible():
             self.page.locator(".st-key-download button").first.click()
             formats.wait_for()
@@ -79,7 +79,8 @@ class Desk:
     def download(self, title, every=False):
         self.settle()  # what was done before is drawn
         self.open_downloads()
-        self.page.get_by_role("radiogroup", name="Format").get_by_text(title, exact=True).click()
+        self.page.get_by_role("combobox", name="Format").click()
+        self.page.get_by_role("option", name=title, exact=True).click()
         if every:
             self.page.get_by_text("images that have run").click()
         self.settle()  # until then, what is offered may be a file of what was shown before

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from maskrcnn_core.cli import app as cli
 from maskrcnn_core.formats import FORMATS, format_by_key
-from tests.builders.foreign import photo, square_mask, via_1, voc, yolo_line
 from tests.builders.formats import make_export, make_image_with, make_instances
+from tests.builders.other_formats import photo, square_mask, via_1, voc, yolo_line
 
 
 def run(*words):

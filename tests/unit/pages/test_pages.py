@@ -178,7 +178,7 @@ def test_an_export_that_breaks_off_leaves_no_file_that_could_stand_for_another(n
         target.write(b"PK")
         raise ExportError("the disk is full")
 
-    monkeypatch.setattr("pages.annotate.downloads.write_zip", half_written)
+    monkeypatch.setattr("maskrcnn_core.formats.writing.write_zip", half_written)
     app.session_state["export-format"] = "segments"
     app.run()
     app.button(key="prepare").click().run()

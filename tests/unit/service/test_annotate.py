@@ -252,7 +252,7 @@ def test_pixels_beyond_the_room_are_decoded_again():
         ({"score_threshold": "nan"}, "score threshold"),
         ({"mask_threshold": "1"}, "mask_threshold: "),
         ({"max_detections": "100000"}, "max_detections: "),
-        ({"format": "docx"}, "format: expected one of coco, results"),
+        ({"format": "docx"}, "format: expected one of coco, coco-polygons, "),
         ({"categories": "unicorn"}, "category 'unicorn'"),
         ({"model": "nothing"}, "model 'nothing': expected one of tiny"),
         ({"colour": "red"}, "colour: "),

@@ -11,7 +11,7 @@ import tifffile
 from maskrcnn_core.formats.packed import brush_of_mask
 from maskrcnn_core.geometry.rle import Rle
 from maskrcnn_core.projects.exchange.intake import HandedIn, import_files
-from tests.builders.foreign import (
+from tests.builders.other_formats import (
     CVAT_MASK,
     CVAT_POLYGON,
     SIZE,
