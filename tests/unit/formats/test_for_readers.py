@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from skimage.draw import polygon
 
@@ -65,3 +66,13 @@ def test_hugging_face_has_run_lengths_throughout_where_one_object_is_no_polygon(
     members = list(row.members(export))
     assert len(members) == row.count(export)
     assert certify(row, export, members).least_iou == 1.0
+
+
+def test_yolo_has_shares_that_come_to_the_same_pixels_where_readers_cut_off_decimals():
+    text = member("yolo", make_export(), "labels/train/street.txt").decode()
+    for line, instance in zip(text.splitlines(), make_instances(), strict=True):
+        shares = np.array(line.split()[1:], np.float32).reshape(-1, 2)
+        points = (shares * np.array([WIDTH, HEIGHT], np.float32)).astype(np.int32)
+        x, y, width, height = instance.box_xywh
+        assert points.min(0).tolist() == [x, y]
+        assert points.max(0).tolist() == [x + width, y + height]
