@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Where other programs that read our exports are installed; they see the packages of .venv below their own.
+INTEROP := .venv-interop
 PORT ?= 8501
 # An index of wheels for torch and torchvision alone, such as one for CPUs: the usual ones bring CUDA's libraries.
 # All else comes from where pip always looks. It counts when .venv is set up; `make clean` first for another one.
@@ -16,7 +18,7 @@ WORKERS ?= $(shell echo $$(( $(CORES) + 1 )))
 TOGETHER := --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 PYTEST_FLAGS ?= -n $(WORKERS) $(TOGETHER)
 # Bytecode is kept, whatever the environment says: else each of the tests' processes compiles all of it anew.
-check check-unit test test-all coverage: export PYTHONDONTWRITEBYTECODE :=
+check check-unit test test-all test-interop coverage: export PYTHONDONTWRITEBYTECODE :=
 # The Data Science Bowl 2018's images (CC0) as COCO files, for `make starter`.
 NUCLEI ?= $(or $(MASKDESK_SHARED),../shared)/data/nuclei
 # Photos of COCO train2017 (instances.json.gz and images) for `make photos`, and COCO val2017 to report on.
@@ -26,7 +28,7 @@ COCO_VAL ?= $(wildcard $(or $(MASKDESK_SHARED),../shared)/data/coco_val2017)
 PHOTOS_FROM ?= maskrcnn_core/models/photos/photos.safetensors
 
 .DEFAULT_GOAL := help
-.PHONY: help run check check-lint check-unit test test-all coverage lint format bench starter photos setup setup-dev browser postgres clean
+.PHONY: help run check check-lint check-unit test test-all test-interop coverage lint format bench starter photos setup setup-dev browser postgres clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -52,6 +54,9 @@ test: setup-dev browser postgres node_modules/typescript.stamp ## run the tests,
 test-all: setup-dev browser postgres node_modules/typescript.stamp ## the same, with each test of the store on PostgreSQL, too, and every benchmark in small
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_FLAGS) --all $(ARGS)
 	$(MAKE) --no-print-directory coverage
+
+test-interop: setup-dev $(INTEROP)/interop.stamp ## hold each export format against the readers of other programs
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(or $(ARGS),tests/interop --quiet)
 
 coverage: setup-dev ## which lines the unit tests run; fails below the floor in pyproject.toml
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/unit --quiet -n $(CORES) $(TOGETHER) --cov
@@ -129,7 +134,7 @@ node_modules/typescript.stamp: package.json
 	@touch $@
 
 clean: ## remove the virtual environment and all caches
-	rm -rf $(VENV) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(INTEROP) node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/venv.stamp:
@@ -168,4 +173,12 @@ $(VENV)/first.stamp: $(VENV)/run.stamp $(wildcard $(addprefix maskrcnn_core/,*.p
 
 $(VENV)/dev.stamp: requirements-dev.txt $(VENV)/project.stamp
 	$(PIP_INSTALL) -r requirements-dev.txt
+	@touch $@
+
+# Anew each time: what one release brought along is not left to the next one.
+$(INTEROP)/interop.stamp: requirements-interop.txt $(VENV)/dev.stamp
+	$(BIN)/python -m venv --clear $(INTEROP)
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > \
+		$$($(INTEROP)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/below.pth
+	$(INTEROP)/bin/python -m pip install --disable-pip-version-check --no-deps -r requirements-interop.txt
 	@touch $@

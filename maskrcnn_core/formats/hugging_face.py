@@ -1,18 +1,21 @@
 """The "imagefolder" of Hugging Face's datasets (https://huggingface.co/docs/datasets): metadata.jsonl.
 
 Each line is an image with its objects as parallel lists, boxes as x y width height. The categories' names
-stand in each line, as the form has no other place for them.
+stand in each line, as the form has no other place for them. Outlines are polygons throughout, or where one of
+them cannot be exact run lengths throughout: the library reads no column of both.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 from maskrcnn_core.common.json_rows import Json, parse_json
+from maskrcnn_core.dataset.annotations import AnnotatedImage
 from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.formats.base import Export, Format, Member, named_images
-from maskrcnn_core.formats.coco import annotation_row
+from maskrcnn_core.formats.coco import Profile, annotation_row
 from maskrcnn_core.formats.coco_fields import number, whole
 from maskrcnn_core.formats.draft import Draft
 from maskrcnn_core.formats.image_files import image_member, image_name
@@ -26,34 +29,61 @@ _LISTS = ("id", "category_id", "category", "segmentation", "bbox", "area", "iscr
 
 
 def _members(export: Export) -> Iterator[Member]:
-    names = export.names
     lines: dict[str, list[bytes]] = {}
-    numbered = 0
+    kinds: set[type[Json]] = set()
+    numbered = 1
     for stem, name, image in named_images(export):
-        record = image.record
-        folder = f"{export.part(record.id)}/" if export.parts else ""
-        name = image_name(image, stem, name, has_images=export.has_images)
-        objects: dict[str, list[Json]] = {key: [] for key in _LISTS}
-        for instance in image.instances:
-            numbered += 1
-            row = annotation_row(numbered, instance, export.tolerance) | {
-                "category": names[instance.category_id],
-                "score": instance.score,
-            }
-            for key in _LISTS:
-                objects[key].append(row[key])
-        line = {
-            "file_name": name,
+        objects = _objects(image, numbered, export)
+        kinds |= set(map(type, objects["segmentation"]))
+        numbered += len(image.instances)
+        lines.setdefault(_folder(export, image), []).append(_line(export, stem, name, image, objects))
+        if export.has_images:
+            yield image_member(image, f"{_folder(export, image)}{stem}")
+    if len(kinds) > 1:
+        lines, numbered = {}, 1
+        for stem, name, image in named_images(export):
+            objects = _objects(image, numbered, export, "run lengths")
+            numbered += len(image.instances)
+            lines.setdefault(_folder(export, image), []).append(_line(export, stem, name, image, objects))
+    for folder, texts in (lines or {"": []}).items():
+        yield Member(f"{folder}metadata.jsonl", b"".join(text + b"\n" for text in texts))
+
+
+def _folder(export: Export, image: AnnotatedImage) -> str:
+    return f"{export.part(image.record.id)}/" if export.parts else ""
+
+
+def _objects(
+    image: AnnotatedImage, first: int, export: Export, profile: Profile = "exact"
+) -> dict[str, list[Json]]:
+    """Return an image's objects as parallel lists; ``first`` becomes the id of the first one."""
+    names = export.names
+    objects: dict[str, list[Json]] = {key: [] for key in _LISTS}
+    for number_, instance in enumerate(image.instances, start=first):
+        # Crowds are polygons as all others are: a column of Arrow holds lists or objects, not both.
+        row = annotation_row(number_, replace(instance, is_crowd=False), export.tolerance, profile) | {
+            "category": names[instance.category_id],
+            "iscrowd": int(instance.is_crowd),
+            "score": instance.score,
+        }
+        for key in _LISTS:
+            objects[key].append(row[key])
+    return objects
+
+
+def _line(
+    export: Export, stem: str, name: str, image: AnnotatedImage, objects: Mapping[str, list[Json]]
+) -> bytes:
+    record = image.record
+    return dump_json(
+        {
+            "file_name": image_name(image, stem, name, has_images=export.has_images),
             "image_id": record.id,
             "width": record.width,
             "height": record.height,
             "objects": objects,
         }
-        lines.setdefault(folder, []).append(dump_json(line))
-        if export.has_images:
-            yield image_member(image, f"{folder}{stem}")
-    for folder, texts in (lines or {"": []}).items():
-        yield Member(f"{folder}metadata.jsonl", b"".join(text + b"\n" for text in texts))
+    )
 
 
 def _count(export: Export) -> int:

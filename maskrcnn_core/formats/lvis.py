@@ -1,7 +1,8 @@
 """LVIS, version 1 (https://www.lvisdataset.org/dataset): COCO's form with frequencies of categories.
 
-Images are named by ``coco_url`` in it. For each image it says of which categories somebody has made sure that
-there are none: of none here, as an export cannot know.
+Images are named by ``coco_url`` in it: readers cut off its front, and look for the rest in a folder of
+images. For each image it says of which categories somebody has made sure that there are none: of none here,
+as an export cannot know.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from maskrcnn_core.formats.read_back import read_back_note
 
 __all__ = ["LVIS"]
 
+_FRONT = "http://images.cocodataset.org/"
+"""Of each address: Ultralytics and MMDetection cut off this, Detectron2 all but the last two steps."""
+
 _FREQUENCIES = ((10, "r"), (100, "c"))
 """Images with a category up to which it is rare, or common (Gupta et al., "LVIS", CVPR 2019, section 5)."""
 
@@ -31,7 +35,11 @@ def _members(export: Export) -> Iterator[Member]:
     image_counts = Counter(category for _, category in images)
     counts = Counter(row["category_id"] for row in document["annotations"])
     for row in document["images"]:
-        row |= {"coco_url": row["file_name"], "neg_category_ids": [], "not_exhaustive_category_ids": []}
+        row |= {
+            "coco_url": f"{_FRONT}{export.part(row['id'])}/{row['file_name']}",
+            "neg_category_ids": [],
+            "not_exhaustive_category_ids": [],
+        }
     for row in document["categories"]:
         row |= _facts(row, image_counts[row["id"]], counts[row["id"]])
     data = dump_json(document)

@@ -1,7 +1,7 @@
 """Open Images' tables (https://storage.googleapis.com/openimages/web/index.html): boxes and masks as CSV.
 
 A mask is a PNG of its own, and may be of another size than the image. Boxes are shares of the image's sides.
-Classes have codes; here each is its name, with the description beside it.
+Classes have codes, which readers show to people: each is the category's name, as its description is.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _MOST_ROWS = 5_000_000
 
 
 def _members(export: Export) -> Iterator[Member]:
-    codes = {category.id: f"/m/maskdesk{category.id}" for category in export.categories}
+    names = export.names
     masks: dict[str, list[dict[str, object]]] = {}
     boxes: dict[str, list[dict[str, object]]] = {}
     for stem, _, image in named_images(export):
@@ -50,7 +50,7 @@ def _members(export: Export) -> Iterator[Member]:
                 {
                     "MaskPath": name,
                     "ImageID": stem,
-                    "LabelName": codes[instance.category_id],
+                    "LabelName": names[instance.category_id],
                     "BoxID": f"{number:08x}",
                     "BoxXMin": x1,
                     "BoxXMax": x2,
@@ -64,7 +64,7 @@ def _members(export: Export) -> Iterator[Member]:
             box |= {
                 "ImageID": stem,
                 "Source": "xclick" if instance.score is None else "activemil",
-                "LabelName": codes[instance.category_id],
+                "LabelName": names[instance.category_id],
                 "Confidence": 1 if instance.score is None else repr(instance.score),
                 "XMin": x1,
                 "XMax": x2,
@@ -82,7 +82,7 @@ def _members(export: Export) -> Iterator[Member]:
         yield Member(f"annotations/{part}-annotations-object-segmentation.csv", _csv(_MASK_COLUMNS, rows))
         yield Member(f"annotations/{part}-annotations-bbox.csv", _csv(_BOX_COLUMNS, boxes.get(part, [])))
     out = io.StringIO(newline="")
-    csv.writer(out).writerows([codes[category.id], category.name] for category in export.categories)
+    csv.writer(out).writerows([category.name, category.name] for category in export.categories)
     yield Member("annotations/class-descriptions.csv", out.getvalue().encode("utf-8", "replace"))
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+import numpy as np
+
 from maskrcnn_core.common.json_rows import Json
 from maskrcnn_core.common.refusals import kind
 from maskrcnn_core.formats.base import Export, Format, Member, named_images
@@ -26,14 +28,19 @@ _NAMES = ("name", "class", "label", "category", "type", "object", "class_name", 
 
 _NO_AREAS = ("point", "polyline", "line")
 
+_WITHIN = 0.25
+"""Pixels by which points stay off the image's right and lower border: Matterport's tools fill the pixels
+whose corner lies within a polygon, and crash at those beyond the image. Pixels' centres remain within."""
+
 
 def _members(export: Export) -> Iterator[Member]:
     names = export.names
     document: dict[str, Json] = {}
     for _, name, image in named_images(export):
+        farthest = np.array([image.record.width, image.record.height]) - _WITHIN
         regions: list[Json] = []
         for order, instance in enumerate(image.instances, start=1):
-            rings = outlines(instance, export.tolerance)
+            rings = [np.minimum(ring, farthest) for ring in outlines(instance, export.tolerance)]
             attributes: dict[str, Json] = {"name": names[instance.category_id]}
             if instance.score is not None:
                 attributes["score"] = repr(instance.score)  # VIA's attributes are texts

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
+import numpy.typing as npt
 import yaml
 
 from maskrcnn_core.common.bounds import MAX_CATEGORIES
@@ -20,6 +21,7 @@ from maskrcnn_core.formats.draft import Draft
 from maskrcnn_core.formats.image_files import image_member
 from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, stem_of
 from maskrcnn_core.formats.shapes import one_ring
+from maskrcnn_core.geometry.polygons import Ring
 
 __all__ = ["YOLO"]
 
@@ -36,7 +38,7 @@ def _members(export: Export) -> Iterator[Member]:
         sides = np.array([image.record.width, image.record.height], np.float64)
         lines = [
             f"{numbers[instance.category_id]} "
-            + " ".join(f"{share:.6f}" for share in (one_ring(instance, export.tolerance) / sides).ravel())
+            + " ".join(f"{share:.6f}" for share in _shares(one_ring(instance, export.tolerance), sides))
             for instance in image.instances
         ]
         yield Member(f"labels/{part}/{stem}.txt", "".join(f"{line}\n" for line in lines).encode("ascii"))
@@ -52,6 +54,15 @@ def _members(export: Export) -> Iterator[Member]:
     document = {**folders, "names": names}
     text = yaml.safe_dump(document, allow_unicode=True, sort_keys=False)
     yield Member("data.yaml", text.encode("utf-8", "replace"))
+
+
+def _shares(ring: Ring, sides: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return a ring's points as shares of six digits, rounded up.
+
+    Ultralytics and others cut off the decimals of a point in pixels: 0.083333 of 60 would be 4, not 5.
+    """
+    # What lies above a digit by no more than floats err stays there.
+    return np.ceil(np.round(ring / sides * 1e6, 4)).ravel() / 1e6
 
 
 def _recognise(file: GivenFile) -> bool:
