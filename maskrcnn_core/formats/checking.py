@@ -20,7 +20,6 @@ from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.common.refusals import Refusal
 from maskrcnn_core.dataset.annotations import Instance
 from maskrcnn_core.formats.checks import CHECKS, NOT_FINITE, Check, key_of
-from maskrcnn_core.formats.coco import annotation_row
 from maskrcnn_core.formats.coco_fields import id_key, number, whole
 from maskrcnn_core.formats.coco_reader import CocoReader, CocoRow, GivenBox
 from maskrcnn_core.formats.coco_rows import SizeOf
@@ -35,6 +34,7 @@ _TINY = 4
 """Pixels: smaller parts are told."""
 _MOST_PARTS = 1000
 """Parts of one annotation among which holes are looked for: each may lie in each."""
+_NUMBERS = ("image_id", "category_id", "iscrowd")
 _NEEDED = ("area", "bbox", "iscrowd")
 _MOST_CROWDS = 0.5
 """More crowds than this share of all masks are none: COCO's own files have one in a hundred."""
@@ -104,14 +104,16 @@ class Checked:
         row: as it was read.
         keys: the checks that it fails, of those that are seen in the annotation alone.
         mask: what it stands for; ``None`` for a mere box.
-        segmentation: what to write instead of the file's; ``None`` where that is right.
+        polygons: its parts where some of the file's are left out; else ``None``.
+        is_redrawn: whether a repaired file has the mask drawn anew.
         is_left_out: whether a repaired file has no such row.
     """
 
     row: CocoRow[Instance] | CocoRow[GivenBox]
     keys: tuple[str, ...]
     mask: Rle | None = None
-    segmentation: Json = None
+    polygons: list[list[float]] | None = None
+    is_redrawn: bool = False
     is_left_out: bool = False
 
 
@@ -196,13 +198,15 @@ class Walk:
         self._images.add(row.value.image_id)
         self._categories.add(row.value.category_id)
         keys = []
-        if any(isinstance(row.raw.get(name), str) for name in ("image_id", "category_id")):
-            keys.append("text-id")
+        if any(isinstance(row.raw.get(name), str) for name in _NUMBERS):
+            keys.append("text-number")
         if not all(name in row.raw for name in _NEEDED):
             keys.append("missing-field")
         instance = row.value
         if isinstance(instance, GivenBox):
             return Checked(row, (*keys, "box-only"))
+        if _is_odd(row.raw["segmentation"], instance.mask):
+            keys.append("odd-form")
         mask, parts, found = _look_at_mask(row.polygons, instance.mask, size)
         keys += found
         if not mask.area:
@@ -220,15 +224,13 @@ class Walk:
         if digest in self._seen:
             return Checked(row, (*keys, "duplicate-annotation"), mask, is_left_out=True)
         self._seen.add(digest)
-        segmentation: Json = None
-        if {"hole", "outside"} & set(found):
-            drawn = Instance(instance.image_id, instance.category_id, mask, is_crowd=instance.is_crowd)
-            segmentation = annotation_row(row.id, drawn)["segmentation"]
-        elif parts is not None:
-            segmentation = parts
-        elif row.polygons is None and not _is_right_runs(row.raw.get("segmentation")):
-            segmentation = {"size": list(mask.size), "counts": mask.counts}
-        return Checked(row, tuple(keys), mask, segmentation)
+        return Checked(
+            row,
+            tuple(keys),
+            mask,
+            parts,
+            is_redrawn=bool({"hole", "outside"} & set(found)),
+        )
 
     def _look_at_images(self) -> None:
         for index, row in enumerate(self.reader.images):
@@ -236,6 +238,8 @@ class Walk:
                 self._tally.add("image-id-0", row.value.file_name)
             if row.id not in self._images:
                 self._tally.add("image-without-annotations", row.value.file_name)
+            if any(isinstance(row.raw.get(side), str) for side in ("width", "height")):
+                self._tally.add("text-number", f"images[{index}]")
             if not is_storable(row.value.file_name):
                 self._tally.add("odd-text", f"images[{index}].file_name")
 
@@ -377,6 +381,14 @@ def _with_images_joined(data: bytes) -> tuple[bytes, list[str]]:
     return join_members(members), places
 
 
+def _is_odd(segmentation: Json, mask: Rle) -> bool:
+    """Return whether a segmentation is read well here and nowhere else, without a word of the reader."""
+    if isinstance(segmentation, dict):
+        size = segmentation.get("size")
+        return size is not None and not (size == list(mask.size) and set(map(type, size)) == {int})
+    return any(isinstance(part, list) and part and isinstance(part[0], list) for part in segmentation)
+
+
 def _look_at_mask(
     polygons: list[list[float]] | None, mask: Rle, size: tuple[int, int]
 ) -> tuple[Rle, list[list[float]] | None, list[str]]:
@@ -498,14 +510,6 @@ def _enclosed(polygons: Sequence[Sequence[float]]) -> float:
         x, y = ring[:, 0], ring[:, 1]
         total += abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
     return total
-
-
-def _is_right_runs(value: Json) -> bool:
-    """Return whether run lengths can be written again as they are."""
-    if not isinstance(value, dict) or "size" not in value:
-        return False
-    counts = value.get("counts")
-    return isinstance(counts, str) or (isinstance(counts, list) and set(map(type, counts)) <= {int})
 
 
 def _digest(instance: Instance, mask: Rle) -> bytes:

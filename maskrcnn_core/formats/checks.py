@@ -52,10 +52,10 @@ CHECKS: tuple[Check, ...] = (
         "left out",
     ),
     Check(
-        "text-id",
-        "ids written as text",
+        "text-number",
+        "ids, sizes or iscrowd written as text",
         "error",
-        "pycocotools does not find '1' where 1 is meant; many stop",
+        "pycocotools does not find '1' where 1 is meant, and takes '0' for a crowd",
         "whole numbers; other texts are kept in the row, under maskdesk.id",
     ),
     Check(
@@ -288,7 +288,7 @@ _AS_READ: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\w+\[\]\.id: (an id that another row|a repeated id)", "duplicate-id"),
         (r"annotations\[\]\.id: COCO's evaluators", "annotation-id-0"),
         (r"annotations\[\]\.id: no id", "missing-field"),
-        (r"\w+\[\]\.id: (a text|a number written as text)", "text-id"),
+        (r"\w+\[\]\.id: (a text|a number written as text)", "text-number"),
         (r"images\[\]\.(width|height): expected a whole number", "no-size"),
         (r"images\[\]: no width and height", "no-size"),
         (r"images\[\]\.file_name: a name that another", "file-name-twice"),

@@ -24,6 +24,7 @@ from maskrcnn_core.formats.coco_reader import CocoRow, GivenBox
 from maskrcnn_core.formats.coco_rows import SizeOf
 from maskrcnn_core.formats.json_writing import dump_json, dump_rows, join_members
 from maskrcnn_core.formats.read_back import read_back_batch, read_back_note
+from maskrcnn_core.geometry.rle import Rle
 
 __all__ = ["Repaired", "repair_coco"]
 
@@ -157,20 +158,33 @@ def _annotation(one: Checked, *, is_crowded: bool) -> dict[str, Json]:
         fields["segmentation"] = row.raw.get("segmentation", [])
     else:
         mask = one.mask or value.mask
-        if one.segmentation is not None:
-            fields["segmentation"] = one.segmentation
-        elif value.is_crowd and is_crowded and row.polygons is None:
-            # As no crowd they would break those who expect polygons of objects.
-            drawn = annotation_row(row.id, Instance(value.image_id, value.category_id, mask))
-            fields["segmentation"] = drawn["segmentation"]
-        else:
-            fields["segmentation"] = row.raw["segmentation"] if row.polygons is None else row.polygons
-        is_box_right = value.given_box is not None and not {"bbox-off", "bbox-corners"} & set(one.keys)
-        is_area_right = value.given_area is not None and not {"area-off", "area-of-box"} & set(one.keys)
-        is_same = one.segmentation is None
-        fields["bbox"] = row.raw["bbox"] if is_box_right and is_same else [float(v) for v in mask.box_xywh]
-        fields["area"] = row.raw["area"] if is_area_right and is_same else mask.area
+        fields["segmentation"] = _segmentation(one, row.polygons, value, mask, is_crowded=is_crowded)
+        has_box = value.given_box is not None and not {"bbox-off", "bbox-corners"} & set(one.keys)
+        has_area = value.given_area is not None and not {"area-off", "area-of-box"} & set(one.keys)
+        if one.is_redrawn:
+            has_box = has_area = False
+        fields["bbox"] = row.raw["bbox"] if has_box else [float(v) for v in mask.box_xywh]
+        fields["area"] = row.raw["area"] if has_area else mask.area
     return _as_in_file(row, fields)
+
+
+def _segmentation(
+    one: Checked, polygons: list[list[float]] | None, instance: Instance, mask: Rle, *, is_crowded: bool
+) -> Json:
+    """Return a segmentation: the file's own numbers wherever they are right."""
+    # As no crowds, run lengths would break those who expect polygons of objects.
+    if one.is_redrawn or (instance.is_crowd and is_crowded and polygons is None):
+        is_crowd = instance.is_crowd and not is_crowded
+        drawn = Instance(instance.image_id, instance.category_id, mask, is_crowd=is_crowd)
+        return annotation_row(one.row.id, drawn)["segmentation"]
+    if polygons is not None:
+        return polygons if one.polygons is None else one.polygons
+    given = one.row.raw["segmentation"]
+    counts = given.get("counts")
+    is_right = isinstance(counts, str) or set(map(type, counts)) <= {int}
+    if is_right and "size" in given and "odd-form" not in one.keys:
+        return given
+    return {"size": list(mask.size), "counts": mask.counts}
 
 
 def _images(rows: Iterable[CocoRow[ImageRecord]]) -> Iterator[dict[str, Json]]:
