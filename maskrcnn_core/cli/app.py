@@ -22,6 +22,7 @@ from maskrcnn_core.batch.running import Runner
 from maskrcnn_core.batch.sharing import check_sharing
 from maskrcnn_core.batch.workers import MODULE
 from maskrcnn_core.cli import project
+from maskrcnn_core.cli.check_file import check_file
 from maskrcnn_core.cli.cluster import (
     ClusterOption,
     check_cluster,
@@ -273,6 +274,7 @@ def _check_sharding(
 
 app.command("merge")(merge_shards)
 app.command("convert")(convert)
+app.command("check-file")(check_file)
 
 
 def _labels(loaded: LoadedModel, categories: str | None, domain: str | None) -> frozenset[int] | None:

@@ -7,7 +7,7 @@ them hides the one reason that matters, so people are told each reason with its 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
 from dataclasses import dataclass
 
 from maskrcnn_core.common.bounds import MAX_KINDS, MAX_PLACE, MAX_REFUSALS
@@ -93,6 +93,10 @@ class Groups:
     def __len__(self) -> int:
         return sum(self._counts.values())
 
+    def items(self) -> Iterator[tuple[Refusal, int]]:
+        """Yield the first of each kind and how many there are, in the order in which they came up."""
+        return ((first, self._counts[key]) for key, first in self._first.items())
+
     def sentences(self) -> tuple[str, ...]:
         """Return one sentence for each reason, in the order in which they came up."""
         return tuple(self._sentence(key) for key in self._first)
@@ -121,6 +125,10 @@ class Refusals:
 
     def __len__(self) -> int:
         return len(self._all)
+
+    def items(self) -> Iterator[tuple[Refusal, int]]:
+        """Yield the first of each kind and how many there are, in the order in which they came up."""
+        return self._all.items()
 
     def sentences(self) -> tuple[str, ...]:
         """Return one sentence for each reason, with its count and its first place."""

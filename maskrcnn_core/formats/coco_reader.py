@@ -177,6 +177,11 @@ class CocoReader:
         """The number of refusals."""
         return len(self._lists.refusals)
 
+    def kinds(self) -> Iterator[tuple[Refusal, int]]:
+        """Yield the first of each kind of refusal and repair so far, with how many there are."""
+        yield from self._lists.refusals.items()
+        yield from self._lists.rows.mends.items()
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What had to be repaired in what has been read so far: one sentence with a count for each kind."""

@@ -18,6 +18,7 @@ from maskrcnn_core.projects.exchange.intake import HandedIn, import_files, uploa
 from maskrcnn_core.projects.proposals.fit import Fit
 from maskrcnn_core.projects.seeing import set_stretch, stretch_of
 from pages.components.uploads import say_why_uploads_fail
+from pages.project.check_file import draw_check
 from pages.project.state import PageUi
 from pages.shared.cached import box_drawer
 from pages.shared.model_choice import shown_title
@@ -55,6 +56,7 @@ def draw_images_in(project: OpenProject, ui: PageUi) -> None:
         if ui.report.boxes:
             _draw_boxes(project, ui, ui.report)
     _draw_stretch(project)
+    draw_check()
     if not files and not folder:
         return
     with show_core_errors():
