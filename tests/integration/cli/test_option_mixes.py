@@ -22,6 +22,8 @@ VALUES = {
         "--overlays": "{new}/overlays",
         "--masks": "{new}/masks",
         "--splash": "{new}/splash",
+        "--format": "yolo,table",
+        "--with-images": None,
         "--score-threshold": "0.3",
         "--mask-threshold": "0.4",
         "--nms-threshold": "0.4",

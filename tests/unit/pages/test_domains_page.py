@@ -102,7 +102,7 @@ def test_among_nuclei_there_is_no_triangle(app):
 
 def test_a_model_from_the_menu_brings_its_domain(app):
     choose(app, "drawings")
-    app.selectbox(key="model-choice").set_value("photos").run()
+    app.selectbox(key=state_of(app).model_widget).set_value("photos").run()
     assert_fine(app)
     assert (state_of(app).domain, state_of(app).model_key) == ("photos", "photos")
 
@@ -128,7 +128,7 @@ def test_a_moved_score_stays_with_its_model_and_domain_alone(app):
     choose(app, "drawings")
     assert state_of(app).model_key == "starter"
     assert state_of(app).thresholds.score_threshold == own["starter"], "another domain, the same model"
-    app.selectbox(key="model-choice").set_value("photos").run()
+    app.selectbox(key=state_of(app).model_widget).set_value("photos").run()
     assert state_of(app).thresholds.score_threshold == own["photos"], "nobody has moved it since"
 
 
