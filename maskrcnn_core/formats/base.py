@@ -38,9 +38,9 @@ _STORED_SUFFIXES = (".png", ".jpg", ".npz", ".zip")  # compressed already
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip can hold: the same input, the same bytes
 
 
-Kept = Literal["mask", "overlap", "score", "category name", "category id", "image id", "order"]
-"""What of an instance comes back out of a format: its pixels, also where another one lies on them, its score,
-its category's name and id, its image's id, and its place among the others."""
+Kept = Literal["mask", "overlap", "crowd", "score", "category name", "category id", "image id", "order"]
+"""What of an instance comes back out of a format: its pixels, also where another one lies on them, whether it
+is a crowd, its score, its category's name and id, its image's id, and its place among the others."""
 
 
 class StreamedImages(Sequence[AnnotatedImage]):

@@ -180,7 +180,7 @@ def _rle_json(mask: Rle) -> dict[str, Json]:
 
 
 _ALL: frozenset[Kept] = frozenset(
-    {"mask", "overlap", "score", "category name", "category id", "image id", "order"}
+    {"mask", "overlap", "crowd", "score", "category name", "category id", "image id", "order"}
 )
 
 COCO = Format(

@@ -163,7 +163,9 @@ HUGGING_FACE = Format(
     loses="Categories without instances.",
     members=_members,
     count=_count,
-    kept=frozenset({"mask", "overlap", "score", "category name", "category id", "image id", "order"}),
+    kept=frozenset(
+        {"mask", "overlap", "crowd", "score", "category name", "category id", "image id", "order"}
+    ),
     reader=Reader(
         suffixes=frozenset({".jsonl"}),
         recognise=_recognise,

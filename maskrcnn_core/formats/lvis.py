@@ -68,7 +68,9 @@ LVIS = Format(
     loses="",
     members=_members,
     count=lambda _export: 1,
-    kept=frozenset({"mask", "overlap", "score", "category name", "category id", "image id", "order"}),
+    kept=frozenset(
+        {"mask", "overlap", "crowd", "score", "category name", "category id", "image id", "order"}
+    ),
     reader=COCO_READER,
     used_by="lvis, Detectron2, MMDetection",
     judge="lvis",

@@ -143,7 +143,9 @@ PARQUET = Format(
     loses="",
     members=_members,
     count=lambda _export: 1,
-    kept=frozenset({"mask", "overlap", "score", "category name", "category id", "image id", "order"}),
+    kept=frozenset(
+        {"mask", "overlap", "crowd", "score", "category name", "category id", "image id", "order"}
+    ),
     reader=Reader(
         suffixes=frozenset({".parquet"}),
         recognise=_recognise,

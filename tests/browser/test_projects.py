@@ -8,6 +8,8 @@ import zipfile
 import pytest
 from playwright.sync_api import expect
 
+from maskrcnn_core.dataset.annotations import AnnotatedImage, ImageRecord
+from maskrcnn_core.formats import format_by_key, write_zip
 from maskrcnn_core.formats.coco_reader import read_coco
 from maskrcnn_core.geometry.rle import mask_iou
 from maskrcnn_core.images.reading import encode_png
@@ -24,6 +26,7 @@ from tests.browser.review_page import (
     settle,
     wait_for_the_name,
 )
+from tests.builders.formats import HEIGHT, WIDTH, make_export, make_instances
 from tests.builders.projects import change
 
 pytestmark = pytest.mark.browser
@@ -357,6 +360,41 @@ def test_train_and_val_come_as_one_archive(page, address, store, project):
         documents = [json.loads(archive.read(f"annotations/{n}.json")) for n in ("train", "val")]
     assert [len(d["images"]) for d in documents] == [2, 1]
     assert sum(name.startswith("images/") for name in names) == 3
+
+
+def test_what_comes_from_one_program_leaves_for_another(page, address, store):
+    """CVAT's zip comes in, with a hole and two parts, and YOLO's folders go out, with the images in them."""
+    pixels = draw_scene(UNSEEN).pixels[:HEIGHT, :WIDTH]
+    record = ImageRecord(7, "frame 7.png", WIDTH, HEIGHT)
+    image = AnnotatedImage(record, make_instances(7), lambda: pixels)
+    export = make_export(images=(image,), has_images=True)
+    archive = io.BytesIO()
+    write_zip(format_by_key("cvat").members(export), archive)
+    made = store.create_project("From CVAT", "ann")
+    page.goto(f"{address}/project?project={made.id}")
+    page.get_by_role("heading", name="From CVAT").wait_for(timeout=60_000)
+    go_to_section(page, "Add images")
+    page.locator("input[type=file]").first.set_input_files(
+        {"name": "task.zip", "mimeType": "application/zip", "buffer": archive.getvalue()}
+    )
+    page.get_by_text("Added: 1 image, 5 instances, 80 categories.").wait_for(timeout=60_000)
+    meant = sorted(instance.mask.counts for instance in make_instances(7))
+    assert sorted(row.counts for row in store.instances(made.id)) == meant
+    go_to_section(page, "Export")
+    choose(page, "Format", "YOLO segments")
+    page.get_by_text("Include the image files").click()
+    settle(page)
+    page.get_by_role("button", name="Prepare").click()
+    page.get_by_text("read back: 5 instances, lowest mask IoU 1.000000").wait_for(timeout=60_000)
+    with page.expect_download(timeout=60_000) as started:
+        page.get_by_test_id("stDownloadButton").get_by_role("button").click(timeout=60_000)
+    with zipfile.ZipFile(started.value.path()) as written:
+        assert sorted(written.namelist()) == [
+            "data.yaml",
+            "images/train/frame 7.png",
+            "labels/train/frame 7.txt",
+        ]
+        assert len(written.read("labels/train/frame 7.txt").splitlines()) == 5
 
 
 def test_categories_are_made_renamed_and_merged(page, address, store, project):

@@ -52,6 +52,8 @@ def held(row, export):
         if "score" in row.kept:
             assert one.instance.score == pytest.approx(instance.score) if instance.score else True
             assert (one.instance.score is None) == (instance.score is None)
+        if "crowd" in row.kept:
+            assert one.instance.is_crowd == instance.is_crowd
         if "category name" in row.kept:
             assert one.category == names[instance.category_id]
         if "category id" in row.kept:
@@ -63,10 +65,11 @@ def held(row, export):
 
 @pytest.mark.parametrize("row", READ, ids=lambda row: row.key)
 def test_what_a_row_keeps_comes_back(row):
+    crowd = Instance(7, 18, disc(HEIGHT, WIDTH, 50, 10, 7), 0.5, is_crowd=True)
     export = export_of(
         make_image_with(make_instances()),
         make_image_with((), 2, "日本語 ☂ 空.jpg", "cd" * 32),
-        make_image_with(make_instances(7), 7, "third.png", "ef" * 32),
+        make_image_with([*make_instances(7), crowd], 7, "third.png", "ef" * 32),
     )
     held(row, export)
 
