@@ -28,6 +28,7 @@ from benchmarks.evaluating import run_evaluating
 from benchmarks.explained import run_explained
 from benchmarks.felt import run_felt
 from benchmarks.first_minute import run_first_minute
+from benchmarks.formats import run_formats
 from benchmarks.gpu import run_gpu
 from benchmarks.kept import RATIOS, about_machine, keep, kept_page
 from benchmarks.large_files import run_large_files
@@ -122,6 +123,12 @@ BENCHMARKS = (
         "Hundreds of instances: the page, its table and the exports",
         "The viewer keeps up with the screen, and no export takes long or needs much memory.",
         run_many_instances,
+    ),
+    Benchmark(
+        "formats",
+        "Every format: written, and read back",
+        "What an image costs in each, and that images which are written do not stay in memory.",
+        run_formats,
     ),
     Benchmark(
         "large_files",
