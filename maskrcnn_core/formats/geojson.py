@@ -162,5 +162,5 @@ GEOJSON = Format(
         recognised_as="JSON with 'Feature' and 'geometry'",
     ),
     used_by="QuPath, GeoPandas, shapely",
-    judge="shapely",
+    judge="geopandas, shapely",
 )

@@ -171,5 +171,5 @@ HUGGING_FACE = Format(
         recognised_as="metadata.jsonl with 'file_name' and 'objects'",
     ),
     used_by="datasets, transformers",
-    judge="json, pycocotools",
+    judge="datasets",
 )

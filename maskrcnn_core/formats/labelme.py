@@ -162,5 +162,5 @@ LABELME = Format(
         recognised_as="JSON with 'shapes' and 'imagePath'",
     ),
     used_by="labelme, AnyLabeling, X-AnyLabeling",
-    judge="labelme's own reader rules",
+    judge="labelme, supervision",
 )

@@ -71,5 +71,5 @@ LVIS = Format(
     kept=frozenset({"mask", "overlap", "score", "category name", "category id", "image id", "order"}),
     reader=COCO_READER,
     used_by="lvis, Detectron2, MMDetection",
-    judge="lvis",
+    judge="lvis, Detectron2's rules, ultralytics",
 )

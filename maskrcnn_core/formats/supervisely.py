@@ -176,4 +176,5 @@ SUPERVISELY = Format(
         recognised_as="JSON with 'objects' and 'classTitle', and meta.json",
     ),
     used_by="Supervisely",
+    judge="Supervisely's rules",
 )

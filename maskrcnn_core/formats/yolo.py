@@ -210,5 +210,5 @@ YOLO = Format(
         recognised_as="text files of a class and shares, with data.yaml or classes.txt",
     ),
     used_by="Ultralytics, Roboflow, CVAT, Label Studio",
-    judge="ultralytics",
+    judge="ultralytics, supervision, datumaro",
 )
