@@ -21,7 +21,7 @@ _FIFTYONE = partial(
     read=coco.fiftyone,
     least=0.0,
     has_scores=True,
-    loses="draws an object of one pixel beside its place, as it cuts off the decimals of its box",
+    loses="keeps an object of one pixel and draws nothing of it, as it cuts off the decimals of its box",
 )
 _SUPERVISION = partial(Judge, reader="supervision", package="supervision")
 _KWCOCO = partial(Judge, reader="kwcoco", package="kwcoco", read=coco.kwcoco, has_scores=True)
