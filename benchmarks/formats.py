@@ -20,9 +20,9 @@ __all__ = ["run_formats"]
 
 _SIZE = (480, 640)
 _INSTANCES = 10
-_COUNTS = (1_000, 4_000)
+_COUNTS = (500, 2_000)
 _FLAT = ("yolo", "voc", "labelme", "geojson", "imagej", "label-tiff", "panoptic", "open-images")
-"""Formats of many small files, which never are in memory together; the others are one file, and are as large."""
+"""Formats of many small files, which are never in memory together; the others are one file."""
 
 
 def run_formats(quick: bool) -> Report:
@@ -56,8 +56,9 @@ def run_formats(quick: bool) -> Report:
         f"memory, {second:,} images",
     )
     note = (
-        f"Images of {_SIZE[1]} x {_SIZE[0]} with {_INSTANCES} instances each, handed over one by one as from a "
-        "project; written to a folder and read back. Memory is what the process takes beyond what it held before."
+        f"Images of {_SIZE[1]} x {_SIZE[0]} with {_INSTANCES} instances each, handed over one by one as from "
+        "a project; written to a folder and read back. Memory: what the process takes beyond what it held "
+        "before."
     )
     return Report(columns, tuple(rows), tuple(claims), (note,))
 

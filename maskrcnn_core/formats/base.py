@@ -139,7 +139,7 @@ class Format:
         kept: what comes back when it is read again.
         reader: how it is read; ``None`` for formats that are only written.
         used_by: programs that read it.
-        judge: the program that the tests hold it against; empty where that is our own reading.
+        judge: the programs that ``make test-interop`` holds it against; of what has no masks, what reads it.
         draws: whether it needs the images' pixels.
         per_image: whether it is a file for each image, known by the image's name.
         brings_images: whether images can come along, at the place where the format wants them.

@@ -183,6 +183,11 @@ _ALL: frozenset[Kept] = frozenset(
     {"mask", "overlap", "crowd", "score", "category name", "category id", "image id", "order"}
 )
 
+_JUDGES = (
+    "pycocotools, faster-coco-eval, torchvision, datumaro, fiftyone, transformers, supervision, kwcoco, "
+    "sahi, label-studio-sdk, ultralytics"
+)
+
 COCO = Format(
     key="coco",
     title="COCO JSON",
@@ -196,7 +201,7 @@ COCO = Format(
     kept=_ALL,
     reader=COCO_READER,
     used_by="CVAT, FiftyOne, Detectron2, torchvision, transformers, nearly all",
-    judge="pycocotools, faster-coco-eval, torchvision, transformers, fiftyone, supervision, kwcoco, sahi",
+    judge=_JUDGES,
 )
 
 
@@ -212,7 +217,7 @@ COCO_POLYGONS = Format(
     kept=_ALL,
     reader=COCO_READER,
     used_by="Label Studio, sahi, Detectron2, YOLO's converters",
-    judge="pycocotools, label-studio-sdk, sahi, ultralytics",
+    judge=_JUDGES,
 )
 
 
@@ -228,7 +233,7 @@ COCO_RUN_LENGTHS = Format(
     kept=_ALL,
     reader=COCO_READER,
     used_by="COCOeval, faster-coco-eval, supervision",
-    judge="pycocotools, faster-coco-eval, supervision",
+    judge=_JUDGES,
 )
 
 
@@ -242,5 +247,5 @@ RESULTS = Format(
     members=results_members,
     count=lambda _export: 1,
     used_by="COCOeval, faster-coco-eval",
-    judge="pycocotools",
+    judge="pycocotools, faster-coco-eval",
 )

@@ -163,5 +163,5 @@ GEOJSON = Format(
     ),
     used_by="QuPath, GeoPandas, shapely",
     per_image=True,
-    judge="shapely",
+    judge="geopandas, shapely",
 )

@@ -174,5 +174,5 @@ HUGGING_FACE = Format(
     ),
     used_by="datasets, transformers",
     brings_images=True,
-    judge="json, pycocotools",
+    judge="datasets",
 )

@@ -236,5 +236,5 @@ LABEL_STUDIO = Format(
         is_one_file=True,
     ),
     used_by="Label Studio",
-    judge="label-studio-sdk's converter",
+    judge="label-studio-sdk",
 )

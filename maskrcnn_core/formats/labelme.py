@@ -163,5 +163,5 @@ LABELME = Format(
     ),
     used_by="labelme, AnyLabeling, X-AnyLabeling",
     per_image=True,
-    judge="labelme's own reader rules",
+    judge="labelme, supervision",
 )

@@ -73,5 +73,5 @@ LVIS = Format(
     ),
     reader=COCO_READER,
     used_by="lvis, Detectron2, MMDetection",
-    judge="lvis",
+    judge="lvis, Detectron2's rules, ultralytics",
 )

@@ -195,5 +195,5 @@ PANOPTIC = Format(
         is_one_file=True,
     ),
     used_by="panopticapi, transformers, Detectron2",
-    judge="transformers",
+    judge="transformers, datumaro",
 )

@@ -153,5 +153,5 @@ PARQUET = Format(
         recognised_as="Parquet with the columns file_name and counts",
     ),
     used_by="pandas, Polars, DuckDB, datasets",
-    judge="pyarrow, pycocotools",
+    judge="pyarrow, pandas, datasets",
 )

@@ -177,4 +177,5 @@ SUPERVISELY = Format(
     ),
     used_by="Supervisely",
     brings_images=True,
+    judge="Supervisely's rules",
 )

@@ -211,5 +211,5 @@ VIA = Format(
         is_one_file=True,
     ),
     used_by="VGG Image Annotator, Matterport Mask R-CNN",
-    judge="Matterport's way of reading it, with skimage.draw.polygon",
+    judge="Matterport's rules",
 )

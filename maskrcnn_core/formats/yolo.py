@@ -211,5 +211,5 @@ YOLO = Format(
     ),
     used_by="Ultralytics, Roboflow, CVAT, Label Studio",
     brings_images=True,
-    judge="ultralytics",
+    judge="ultralytics, supervision, datumaro",
 )

@@ -21,7 +21,7 @@ _FIFTYONE = partial(
     read=coco.fiftyone,
     least=0.0,
     has_scores=True,
-    loses="draws an object of one pixel beside its place, as it cuts off the decimals of its box",
+    loses="keeps an object of one pixel and draws nothing of it, as it cuts off the decimals of its box",
 )
 _SUPERVISION = partial(Judge, reader="supervision", package="supervision")
 _KWCOCO = partial(Judge, reader="kwcoco", package="kwcoco", read=coco.kwcoco, has_scores=True)
@@ -127,7 +127,7 @@ JUDGES: tuple[Judge, ...] = (
     ),
     Judge("panoptic", "datumaro", "datumaro", coco.panoptic_datumaro, sees="visible", loses=_NO_SCORES),
     Judge("lvis", "lvis", "lvis", coco.lvis, has_scores=True),
-    Judge("lvis", "Detectron2's rules for files, lvis", "lvis", coco.lvis_detectron2, has_scores=True),
+    Judge("lvis", "Detectron2's rules, lvis", "lvis", coco.lvis_detectron2, has_scores=True),
     _ULTRALYTICS(
         "lvis",
         read=coco.lvis_ultralytics,
@@ -244,7 +244,7 @@ JUDGES: tuple[Judge, ...] = (
 )
 
 NOT_ASKED: tuple[tuple[str, str], ...] = (
-    ("Detectron2", "no releases on the index; its rules for files of LVIS are followed"),
+    ("Detectron2", "no releases on the index; its rule for where LVIS's images lie is followed"),
     ("MMDetection", "its operators (mmcv) are compiled while they are installed"),
     ("FiftyOne's data sets", "need a database server that is fetched while it is installed"),
     ("Labelme's window", "its file reader and its drawing of shapes are asked instead"),

@@ -32,6 +32,14 @@ def test_every_format_with_masks_has_a_judge():
     assert {judge.format for judge in JUDGES} == {row.key for row in FORMATS} - _WITHOUT_MASKS
 
 
+@pytest.mark.parametrize(
+    "row", [row for row in FORMATS if row.key not in _WITHOUT_MASKS], ids=lambda row: row.key
+)
+def test_a_format_names_its_judges(row):
+    readers = [judge.reader.split(",")[0] for judge in JUDGES if judge.format == row.key]
+    assert row.judge == ", ".join(dict.fromkeys(readers))
+
+
 def test_each_judge_has_a_key_of_its_own():
     assert len({judge.key for judge in JUDGES}) == len(JUDGES)
 
