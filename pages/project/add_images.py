@@ -39,8 +39,8 @@ def draw_images_in(project: OpenProject, ui: PageUi) -> None:
     """Draw uploaders of files and folders, and what became of the last ones."""
     st.text(
         f"Images, zips of them, and annotations with or without their images ({', '.join(_READ)}), told "
-        "apart by their content. In a folder or zip, each file takes the images nearest to it. Images the project "
-        "already holds, judged by content, are not added twice. You can undo everything under History."
+        "apart by their content. In a folder or zip, each file takes the images nearest to it. Images the "
+        "project already holds, judged by content, are not added twice. You can undo everything under History."
     )
     whole = get_state().of(Whole)
     whole.wait()
