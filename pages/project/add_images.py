@@ -40,7 +40,8 @@ def draw_images_in(project: OpenProject, ui: PageUi) -> None:
     st.text(
         f"Images, zips of them, and annotations with or without their images ({', '.join(_READ)}), told "
         "apart by their content. In a folder or zip, each file takes the images nearest to it. Images the "
-        "project already holds, judged by content, are not added twice. You can undo everything under History."
+        "project already holds, judged by content, are not added twice. You can undo everything under "
+        "History."
     )
     whole = get_state().of(Whole)
     whole.wait()
