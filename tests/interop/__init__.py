@@ -1,0 +1,1 @@
+"""Each export format, held against the readers of other programs. `make test-interop` runs it."""
