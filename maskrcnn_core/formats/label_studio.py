@@ -23,7 +23,7 @@ from maskrcnn_core.formats.shapes import ellipse
 from maskrcnn_core.formats.xml_writing import element, xml_bytes
 from maskrcnn_core.geometry.rle import Rle
 
-__all__ = ["LABEL_STUDIO"]
+__all__ = ["LABEL_STUDIO", "brush_result"]
 
 _AREAS = ("polygonlabels", "brushlabels", "rectanglelabels", "ellipselabels")
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")
@@ -64,18 +64,40 @@ def _task(image: AnnotatedImage, name: str, names: Mapping[int, str]) -> Json:
 
 
 def _result(order: int, instance: Instance, names: Mapping[int, str], image: AnnotatedImage) -> Json:
+    size = (image.record.height, image.record.width)
+    return brush_result(order, instance, names[instance.category_id], size)
+
+
+def brush_result(
+    order: int,
+    instance: Instance,
+    label: str,
+    size: tuple[int, int],
+    *,
+    from_name: str = "tag",
+    to_name: str = "image",
+) -> dict[str, Json]:
+    """Return an instance as one region of a task, with its score where it has one.
+
+    Args:
+        order: its number among the image's regions.
+        instance: with its mask.
+        label: of the labelling interface.
+        size: height and width of the image.
+        from_name, to_name: the names of the interface's ``BrushLabels`` and ``Image``.
+    """
     return {
         "id": f"m{order:07d}",
         "type": "brushlabels",
-        "from_name": "tag",
-        "to_name": "image",
-        "original_width": image.record.width,
-        "original_height": image.record.height,
+        "from_name": from_name,
+        "to_name": to_name,
+        "original_width": size[1],
+        "original_height": size[0],
         "image_rotation": 0,
         "value": {
             "format": "rle",
             "rle": brush_of_mask(instance.mask.to_mask()),
-            "brushlabels": [names[instance.category_id]],
+            "brushlabels": [label],
         },
     } | ({} if instance.score is None else {"score": instance.score})
 
