@@ -132,10 +132,14 @@ class CocoReader:
             raise DatasetError(
                 f"COCO file: expected an object with 'images', got {kind(document)}{_of_results(document)}"
             )
+        keyed = _rows_of_objects(document, ids)
         budget = budget or EdgeBudget()
         budget.earn(len(data))
         self._lists = _Lists(document, Rows(size_of, budget), ids, keeps_refused=keeps_refused)
         rows = self._lists.rows
+        for name in keyed:
+            reason = "an object with a row under each key; read as a list"
+            rows.mends.count("COCO file", None, f".{name}", reason)
         for name, reason in left_out:
             rows.mends.count("COCO file", None, f".{one_line(name[:MAX_NAME])}", reason)
         self.images = self._lists.one_of_each_name(
@@ -207,6 +211,22 @@ class CocoReader:
             self.notes,
             tuple(self._lists.refused_rows),
         )
+
+
+def _rows_of_objects(document: dict[str, Json], ids: Mapping[str, Ids]) -> list[str]:
+    """Make lists of objects that hold rows by key, as LIVECell's files for one cell line have them.
+
+    Returns:
+        The names of these lists.
+    """
+    names = []
+    for name in ("images", "annotations", "categories"):
+        rows = document.get(name)
+        if isinstance(rows, dict) and rows and all(isinstance(row, dict) for row in rows.values()):
+            document[name] = list(rows.values())
+            ids[name].see(row.get("id") for row in rows.values())
+            names.append(name)
+    return names
 
 
 def _of_results(document: Json) -> str:

@@ -98,6 +98,9 @@ class Rows:
 
     def image(self, index: int, row: dict[str, Json], id_: int, text_id: str) -> ImageRecord:
         """Return an image's facts; raises :class:`FieldError` if it has no name or no size."""
+        if row.get("file_name") is None and (told := _name_in_address(row.get("coco_url"))):
+            self.mends.count("images", index, "", "no file_name; it is the end of coco_url, as in LVIS", None)
+            row["file_name"] = told
         name, digest = required_name(row, "file_name"), row.get("sha256")
         width, height = (whole(row.get(side), 1, _LARGEST) for side in ("width", "height"))
         if width is None or height is None:
@@ -205,6 +208,11 @@ class Rows:
 
         most = MAX_EXTRA_VALUES if index is None else MAX_EXTRA_ROW_VALUES
         return {key: clean(row[key], partial(count, key), most=most) for key in row if key not in known}
+
+
+def _name_in_address(address: Json) -> str:
+    """Return the folder and the name that LVIS's images are known by: the last two parts of their address."""
+    return "/".join(address.split("/")[-2:]) if isinstance(address, str) and is_name(address) else ""
 
 
 def _is_word(value: Json) -> bool:

@@ -79,10 +79,10 @@ class _Joined:
         self._ids: set[int] = set()
         self._category_ids: set[int] = set()
 
-    def image(self, record: ImageRecord, part: str, load: Load | None) -> int:
+    def image(self, record: ImageRecord, part: str, load: Load | None, *, has_ids: bool) -> int:
         """Add an image, and return its id here."""
         id_ = _free(record.id, self._ids)
-        self.renumbered += id_ != record.id
+        self.renumbered += has_ids and id_ != record.id
         self.records.append(replace(record, id=id_, file_name=self._names.take(record.file_name)))
         self.instances[id_] = []
         if part:
@@ -91,12 +91,12 @@ class _Joined:
             self.loads[id_] = load
         return id_
 
-    def category(self, category: Category, color: str) -> int:
+    def category(self, category: Category, color: str, *, has_ids: bool) -> int:
         """Return the id here of a category, which its name stands for."""
         known = self.categories.get(category.name)
         if known is None:
             id_ = _free(category.id, self._category_ids)
-            self.renumbered += id_ != category.id
+            self.renumbered += has_ids and id_ != category.id
             known = self.categories[category.name] = replace(category, id=id_)
             if color:
                 self.colors[id_] = color
@@ -206,11 +206,17 @@ def _join(joined: _Joined, one: DataSet, pool: ImagePool, loads: Sequence[Load])
     part = _part_of(one.place)
     image_ids = {
         row.value.id: joined.image(
-            row.value, part, loads[files[row.value.file_name]] if row.value.file_name in files else None
+            row.value,
+            part,
+            loads[files[row.value.file_name]] if row.value.file_name in files else None,
+            has_ids=one.has_ids,
         )
         for row in reader.images
     }
-    category_ids = {row.value.id: joined.category(row.value, _color(row.raw)) for row in reader.categories}
+    category_ids = {
+        row.value.id: joined.category(row.value, _color(row.raw), has_ids=one.has_ids)
+        for row in reader.categories
+    }
     count = 0
     for annotation in reader.annotations():
         value = annotation.value

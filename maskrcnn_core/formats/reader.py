@@ -156,8 +156,10 @@ def image_of_stem(file: GivenFile, images: Sequence[str], draft: Draft) -> str |
     stem = stem_of(file.path).casefold()
     named = [path for path in images if stem_of(path).casefold() == stem]
     near = [path for path in named if path.rpartition("/")[0] == file.folder]
-    # Programs add to an image's name (cells.tif: cells.tif.geojson, cells_rois.zip).
-    wider = [path for path in images if stem.startswith(stem_of(path).casefold())]
+    # Programs add to an image's name (cells.tif: cells.tif.geojson, RoiSet_cells.zip).
+    within = [path for path in images if stem_of(path).casefold() in stem]
+    longest = max((len(stem_of(path)) for path in within), default=0)
+    wider = [path for path in within if len(stem_of(path)) == longest]
     for found in (near, named, wider):
         if len(found) == 1:
             return found[0]

@@ -184,6 +184,45 @@ def test_qupaths_holes_and_classes_come_along(store, project):
     assert [(row.name, row.color) for row in store.categories(project)] == [("Tumor", "#c80000")]
 
 
+def coco_of(**changes):
+    row = {"id": 1, "width": SIZE[1], "height": SIZE[0], "file_name": "a.png"} | changes
+    polygon = [[10, 12, 30, 12, 30, 28, 10, 28]]
+    annotation = {"id": 1, "image_id": 1, "category_id": 1, "segmentation": polygon}
+    return {
+        "images": [{key: value for key, value in row.items() if value is not None}],
+        "annotations": [annotation],
+        "categories": [{"id": 1, "name": "cell"}],
+    }
+
+
+def test_livecells_annotations_by_key_are_read(store, project):
+    document = coco_of()
+    document["annotations"] = {"1": document["annotations"][0]}
+    report = import_files(store, project, "ann", folder({"a.png": photo(), "a172.json": as_json(document)}))
+    assert report.refused == () and [row.mask for row in store.instances(project)] == [SQUARE]
+    assert any("an object with a row under each key" in note for note in report.notes)
+
+
+def test_lvis_names_its_images_by_their_address(store, project):
+    document = coco_of(file_name=None, coco_url="http://images.cocodataset.org/val2017/a.png")
+    given = folder({"val2017/a.png": photo(), "lvis_v1_val.json": as_json(document)})
+    report = import_files(store, project, "ann", given)
+    assert report.refused == () and report.missing == () and report.images == 1
+    assert [row.mask for row in store.instances(project)] == [SQUARE]
+
+
+def as_json(document):
+    return json.dumps(document).encode()
+
+
+@pytest.mark.parametrize("name", ["a_RoiSet.zip", "RoiSet_a.zip", "Rois of a.zip"])
+def test_a_roi_set_finds_its_image_by_the_longest_name_in_its_own(store, project, name):
+    files = {"a.png": photo(), "a_b.png": photo(2), name: rois(one=old_roi())}
+    import_files(store, project, "ann", folder(files))
+    (instance,) = store.instances(project)
+    assert [row.file_name for row in store.images(project) if row.id == instance.image_id] == ["a.png"]
+
+
 BOXES = {
     "voc": {"a.png": photo(), "a.xml": voc()},
     "yolo": {"a.png": photo(), "a.txt": b"0 0.222222 0.333333 0.222222 0.266667\n"},
