@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import PurePosixPath
 
 import numpy as np
 import numpy.typing as npt
@@ -132,11 +134,14 @@ def data_sets_as_export(
     found = sort_sets(files, images)
     sets = list(found.sets)
     refused: list[str] = []
+    others = Counter[str]()
     for file in found.unread:
         if known := why_unread(file):
             refused.append(known)
         elif file.place.path.casefold().endswith(".json"):  # what it lacks is told as of a COCO file
             sets.append(DataSet(file.place, file.shown, file.data))
+        else:
+            others[PurePosixPath(file.place.path.casefold()).suffix] += 1
     for file in found.results:
         reason = "a list of detections, which does not say of which images: import it into their project"
         refused.append(f"{one_line(file.shown)}: {reason}")
@@ -150,6 +155,9 @@ def data_sets_as_export(
     pool = ImagePool([place for place, _ in photos], [one.place for one in sets])
     joined = _Joined()
     joined.refused += refused
+    if others:
+        kinds = ", ".join(f"{count} {suffix}" for suffix, count in others.items())
+        joined.notes.append(f"left alone because they are no annotations: {kinds}")
     for one in sets:
         try:
             _join(joined, one, pool, [load for _, load in photos])

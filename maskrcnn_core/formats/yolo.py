@@ -72,9 +72,12 @@ def _recognise(file: GivenFile) -> bool:
     if name in _NAMES_FILES:
         return True
     lines = file.data[:65536].splitlines()[: 20 if len(file.data) > 65536 else None]
-    wanted = [line for line in lines if line.strip()]
-    # An empty file says of the image beside it that there is nothing in it.
-    return all(_LINE.fullmatch(line) for line in wanted)
+    wanted = [line for line in lines if line.strip(b" \t\xef\xbb\xbf")]
+    # An empty file says of the image beside it that there is nothing in it. A bad line must not cost the others:
+    # it is named when it is read.
+    right = sum(_LINE.fullmatch(line.removeprefix(b"\xef\xbb\xbf")) is not None for line in wanted)
+    is_among_labels = any(part.casefold() == "labels" for part in file.folder.split("/"))
+    return 2 * right >= len(wanted) or is_among_labels
 
 
 def _read(files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft) -> None:
@@ -103,7 +106,7 @@ def _read(files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft) 
             continue
         image = draft.image(found, size)
         names = _nearest(names_of, file.folder)
-        for row, line in enumerate(file.data.decode("utf-8", "replace").splitlines(), start=1):
+        for row, line in enumerate(file.data.decode("utf-8-sig", "replace").splitlines(), start=1):
             if line.strip():
                 _read_line(f"{file.path}: line {row}", line.split(), size, image, names, draft)
 
@@ -148,10 +151,10 @@ def _read_line(
 def _names(file: GivenFile, draft: Draft) -> dict[int, str]:
     """Return the classes' names by number."""
     if file.suffix not in (".yaml", ".yml"):
-        lines = file.data.decode("utf-8", "replace").splitlines()
+        lines = file.data.decode("utf-8-sig", "replace").splitlines()
         return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
     try:
-        document: Json = yaml.safe_load(file.data.decode("utf-8", "replace"))
+        document: Json = yaml.safe_load(file.data.decode("utf-8-sig", "replace"))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         draft.refuse(file.path, f"this is not YAML ({str(error).splitlines()[0]})")
         return {}

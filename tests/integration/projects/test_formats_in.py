@@ -333,6 +333,16 @@ def test_label_images_in_a_folder_of_their_own_find_their_images(store, project)
     assert report.images == 1 and [row.mask for row in store.instances(project)] == [SQUARE]
 
 
+@pytest.mark.parametrize("bad", ["0 0.1 0.1", "x 0.1 0.1 0.2 0.2", "-1 0.1 0.1 0.4 0.1 0.4 0.4"])
+@pytest.mark.parametrize("path", ["labels/a.txt", "a.txt"])
+def test_a_bad_line_of_yolo_is_named_and_the_others_come_in(store, project, bad, path):
+    image = path.replace("labels", "images").replace(".txt", ".png")
+    text = "\ufeff" + yolo_line() + bad + "\n"
+    report = import_files(store, project, "ann", folder({image: photo(), path: text.encode()}))
+    assert [row.mask for row in store.instances(project)] == [SQUARE]
+    assert report.refused_count == 1 and f"{path}: line 2" in report.refused[0]
+
+
 def test_a_label_image_of_another_size_is_named(store, project):
     report = import_files(
         store, project, "ann", folder({"a.png": photo(), "a_mask.png": png(np.ones((5, 6), np.uint8))})
