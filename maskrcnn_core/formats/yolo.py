@@ -73,8 +73,8 @@ def _recognise(file: GivenFile) -> bool:
         return True
     lines = file.data[:65536].splitlines()[: 20 if len(file.data) > 65536 else None]
     wanted = [line for line in lines if line.strip(b" \t\xef\xbb\xbf")]
-    # An empty file says of the image beside it that there is nothing in it. A bad line must not cost the others:
-    # it is named when it is read.
+    # An empty file says of the image beside it that there is nothing in it. A bad line must not cost the
+    # others: it is named when it is read.
     right = sum(_LINE.fullmatch(line.removeprefix(b"\xef\xbb\xbf")) is not None for line in wanted)
     is_among_labels = any(part.casefold() == "labels" for part in file.folder.split("/"))
     return 2 * right >= len(wanted) or is_among_labels
