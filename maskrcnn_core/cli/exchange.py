@@ -153,7 +153,7 @@ def _coco_data(path: Path) -> bytes | None:
     row = format_of(GivenFile(path.name, data))
     is_other = row is not None and row.key != "coco"
     is_other = is_other or data[:4] == b"PK\x03\x04" or is_results(GivenFile(path.name, data))
-    return None if is_other or known_unread(data) else data
+    return None if is_other or (row is None and known_unread(data)) else data
 
 
 def _import_other(

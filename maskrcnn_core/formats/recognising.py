@@ -63,6 +63,9 @@ class _Unread:
 _UNREAD = (
     _Unread("SuperAnnotate's JSON", re.compile(rb'"className"'), "export the project as COCO"),
     _Unread("Darwin JSON of V7", re.compile(rb'"schema_ref"|"slots"\s*:'), "export the data set as COCO"),
+    _Unread(
+        "a project of VIA 3", re.compile(rb'"data_format_version"'), "draw in VIA 2, or export it as COCO"
+    ),
     _Unread("Labelbox's JSON", re.compile(rb'"data_row"\s*:'), "export it as COCO with Labelbox's converter"),
     _Unread("Datumaro's JSON", re.compile(rb'"dm_format_version"'), "'datum convert -f coco' writes COCO"),
     _Unread("Create ML's JSON", re.compile(rb'"coordinates"\s*:\s*\{'), "export it as COCO"),

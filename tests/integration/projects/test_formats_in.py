@@ -300,6 +300,7 @@ def test_what_encloses_nothing_is_named_with_counts(store, project):
         ),
         ("x.json", b'{"version": "2.0", "schema_ref": "x", "item": {"slots": []}}', "Darwin"),
         ("x.json", b'[{"data_row": {"id": 1}}]', "Labelbox"),
+        ("x.json", b'{"project": {"pid": "x", "data_format_version": "3.1.1"}, "metadata": {}}', "VIA 3"),
     ],
 )
 def test_a_known_kind_that_is_not_read_is_named_with_the_way_out(store, project, name, data, way):
