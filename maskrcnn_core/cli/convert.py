@@ -25,10 +25,10 @@ from maskrcnn_core.errors import ArchiveError, InputError
 from maskrcnn_core.formats.base import Export, Format, Member
 from maskrcnn_core.formats.converting import Converted, GivenImage, data_sets_as_export
 from maskrcnn_core.formats.reader import GivenFile
-from maskrcnn_core.formats.recognising import ANNOTATION_SUFFIXES, format_of
+from maskrcnn_core.formats.recognising import ANNOTATION_SUFFIXES, format_of, read_zip_sets
 from maskrcnn_core.formats.sets import SetFile
 from maskrcnn_core.formats.writing import write_export
-from maskrcnn_core.images.archives import ArchiveMember, read_zip_images
+from maskrcnn_core.images.archives import ArchiveMember
 from maskrcnn_core.images.formats import IMAGE_SUFFIXES
 from maskrcnn_core.images.pools import PooledFile
 
@@ -169,14 +169,13 @@ def _unpack(
 ) -> None:
     source = f"{shown}/"
     folder = Path(tempfile.mkdtemp(dir=scratch))
-    taken = ANNOTATION_SUFFIXES - {_ZIP}
     try:
-        for number, member in enumerate(read_zip_images(data, shown, other_suffixes=taken), start=first):
+        for number, member in enumerate(read_zip_sets(data, shown), start=first):
             if not isinstance(member, ArchiveMember):
                 tell(member.message)
                 continue
             place = PooledFile(member.name, source)
-            if PurePosixPath(member.name.lower()).suffix in taken:
+            if PurePosixPath(member.name.lower()).suffix in ANNOTATION_SUFFIXES:
                 files.append(SetFile(place, member.name, member.data))
             else:
                 file = folder / str(number)

@@ -9,38 +9,28 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from maskrcnn_core.common.bounds import is_storable
 from maskrcnn_core.common.json_rows import Json, JsonRows, read_json_rows
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.common.refusals import Refusal
 from maskrcnn_core.dataset.annotations import Instance
+from maskrcnn_core.formats.checked_images import FoundSizes, with_images_joined
+from maskrcnn_core.formats.checked_masks import is_odd_form, look_at_area, look_at_box, look_at_mask
 from maskrcnn_core.formats.checks import CHECKS, NOT_FINITE, Check, key_of
-from maskrcnn_core.formats.coco_fields import id_key, number, whole
 from maskrcnn_core.formats.coco_reader import CocoReader, CocoRow, GivenBox
 from maskrcnn_core.formats.coco_rows import SizeOf
-from maskrcnn_core.formats.json_writing import dump_json, dump_rows, join_members
-from maskrcnn_core.geometry.polygons import polygons_to_rle
-from maskrcnn_core.geometry.rle import Rle, mask_containment
+from maskrcnn_core.geometry.rle import Rle
 
 __all__ = ["CheckReport", "Checked", "Finding", "Walk", "check_coco"]
 
 _PLACES = 5
-_TINY = 4
-"""Pixels: smaller parts are told."""
-_MOST_PARTS = 1000
-"""Parts of one annotation among which holes are looked for: each may lie in each."""
 _NUMBERS = ("image_id", "category_id", "iscrowd")
 _NEEDED = ("area", "bbox", "iscrowd")
 _MOST_CROWDS = 0.5
 """More crowds than this share of all masks are none: COCO's own files have one in a hundred."""
-_PIXEL = 1.0 + 1e-6
-
-_BoxXyxy = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -147,12 +137,12 @@ class Walk:
     def __init__(self, data: bytes, size_of: SizeOf) -> None:
         self._tally = _Tally()
         self._has_not_finite = self._count_not_finite(data)
-        sizes = _Sizes(data, size_of)
+        sizes = FoundSizes(data, size_of)
         self.reader = CocoReader(data, size_of=sizes)
         self._joined = 0
         if any(key_of(said) == "file-name-twice" for said, _ in self.reader.kinds()):
             # Without this all annotations of the second image would be lost.
-            joined, places = _with_images_joined(data)
+            joined, places = with_images_joined(data)
             self._joined = len(places)
             for place in places:
                 self._tally.add("file-name-twice", place)
@@ -205,9 +195,9 @@ class Walk:
         instance = row.value
         if isinstance(instance, GivenBox):
             return Checked(row, (*keys, "box-only"))
-        if _is_odd(row.raw["segmentation"], instance.mask):
+        if is_odd_form(row.raw["segmentation"], instance.mask):
             keys.append("odd-form")
-        mask, parts, found = _look_at_mask(row.polygons, instance.mask, size)
+        mask, parts, found = look_at_mask(row.polygons, instance.mask, size)
         keys += found
         if not mask.area:
             return Checked(row, (*keys, "empty-mask"), mask, is_left_out=True)
@@ -218,8 +208,8 @@ class Walk:
                 self._crowds.append(row.index)
         elif row.polygons is None:
             keys.append("run-lengths")
-        keys += _look_at_box(instance, row.raw, mask, row.polygons)
-        keys += _look_at_area(instance, mask, row.polygons)
+        keys += look_at_box(instance, row.raw, mask, row.polygons)
+        keys += look_at_area(instance, mask, row.polygons)
         digest = _digest(instance, mask)
         if digest in self._seen:
             return Checked(row, (*keys, "duplicate-annotation"), mask, is_left_out=True)
@@ -301,215 +291,6 @@ class _Tally:
 class _Count:
     count: int = 0
     places: list[str] = field(default_factory=list)
-
-
-class _Sizes:
-    """Sizes of images: from their files, else from the run lengths of their annotations."""
-
-    def __init__(self, data: bytes, size_of: SizeOf) -> None:
-        self._data, self._size_of = data, size_of
-        self._told: Mapping[str, tuple[int, int]] | None = None
-
-    def __call__(self, name: str) -> tuple[int, int] | None:
-        if (measured := self._size_of(name)) is not None:
-            return measured
-        if self._told is None:
-            self._told = self._in_run_lengths()
-        return self._told.get(name)
-
-    def _in_run_lengths(self) -> Mapping[str, tuple[int, int]]:
-        document = read_json_rows(self._data)
-        sizes: dict[int | str | None, set[tuple[int, int]]] = {}
-        for row in _objects(document, "annotations"):
-            segmentation = row.get("segmentation")
-            given = segmentation.get("size") if isinstance(segmentation, dict) else None
-            if isinstance(given, list) and len(given) == 2:
-                height, width = (whole(side, 1, 2**16) for side in given)
-                if height is not None and width is not None:
-                    sizes.setdefault(id_key(row.get("image_id")), set()).add((height, width))
-        told = {}
-        for row in _objects(document, "images"):
-            name, found = row.get("file_name"), sizes.get(id_key(row.get("id")), set())
-            if isinstance(name, str) and len(found) == 1:
-                (told[name],) = found
-        return told
-
-
-def _objects(document: Mapping[str, Json], name: str) -> Iterator[dict[str, Json]]:
-    rows = document.get(name)
-    return (row for row in rows if isinstance(row, dict)) if isinstance(rows, JsonRows) else iter(())
-
-
-def _with_images_joined(data: bytes) -> tuple[bytes, list[str]]:
-    """Return a file whose annotations of a second image of one name and size are those of the first.
-
-    The second image's row becomes a copy of the first one's, so that all others keep their places.
-
-    Returns:
-        The file, and where the second rows are.
-    """
-    document = read_json_rows(data)
-    first: dict[str, dict[str, Json]] = {}
-    other: dict[int | str, Json] = {}
-    images: list[Json] = []
-    places = []
-    for index, row in enumerate(document["images"]):
-        name, key = (row.get("file_name"), id_key(row.get("id"))) if isinstance(row, dict) else (None, None)
-        kept = first.setdefault(name, row) if isinstance(name, str) else row
-        is_same = kept is not row and all(kept.get(side) == row.get(side) for side in ("width", "height"))
-        if is_same and key is not None and id_key(kept.get("id")) not in (None, key) and key not in other:
-            other[key] = kept["id"]
-            places.append(f"images[{index}].file_name")
-            row = kept
-        images.append(row)
-
-    def moved(rows: JsonRows) -> Iterator[Json]:
-        for row in rows:
-            key = id_key(row.get("image_id")) if isinstance(row, dict) else None
-            yield {**row, "image_id": other[key]} if key in other else row
-
-    members = {
-        name: dump_rows(images)
-        if name == "images"
-        else dump_rows(moved(value))
-        if name == "annotations" and isinstance(value, JsonRows)
-        else dump_rows(value)
-        if isinstance(value, JsonRows)
-        else [dump_json(value)]
-        for name, value in document.items()
-    }
-    return join_members(members), places
-
-
-def _is_odd(segmentation: Json, mask: Rle) -> bool:
-    """Return whether a segmentation is read well here and nowhere else, without a word of the reader."""
-    if isinstance(segmentation, dict):
-        size = segmentation.get("size")
-        return size is not None and not (size == list(mask.size) and set(map(type, size)) == {int})
-    return any(isinstance(part, list) and part and isinstance(part[0], list) for part in segmentation)
-
-
-def _look_at_mask(
-    polygons: list[list[float]] | None, mask: Rle, size: tuple[int, int]
-) -> tuple[Rle, list[list[float]] | None, list[str]]:
-    """Look at a segmentation.
-
-    Returns:
-        The mask that was meant; its polygons without empty parts, or ``None`` where there are no such; and
-        the checks that it fails.
-    """
-    if polygons is None:
-        return mask, None, []
-    keys = ["outside"] if _reaches_out(polygons, size) else []
-    if len(polygons) == 1:
-        return mask, None, keys
-    masks = [polygons_to_rle([part], size) for part in polygons]
-    kept = [part for part, one in zip(polygons, masks, strict=True) if one.area]
-    if any(0 < one.area < _TINY for one in masks):
-        keys.append("tiny-part")
-    if 0 < len(kept) < len(polygons):
-        keys.append("empty-part")
-    carved = _carved([one for one in masks if one.area], size)
-    if carved is not None and carved != mask:
-        return carved, None, [*keys, "hole"]
-    return mask, kept if 0 < len(kept) < len(polygons) else None, keys
-
-
-def _reaches_out(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> bool:
-    """Return whether a point lies more than a pixel out of the image."""
-    height, width = size
-    x1, y1, x2, y2 = _bounds(polygons)
-    return x1 < -1 or y1 < -1 or x2 > width + 1 or y2 > height + 1
-
-
-def _bounds(polygons: Sequence[Sequence[float]]) -> _BoxXyxy:
-    return (
-        float(min(min(part[0::2]) for part in polygons)),
-        float(min(min(part[1::2]) for part in polygons)),
-        float(max(max(part[0::2]) for part in polygons)),
-        float(max(max(part[1::2]) for part in polygons)),
-    )
-
-
-def _carved(masks: Sequence[Rle], size: tuple[int, int]) -> Rle | None:
-    """Return parts with those that lie wholly within another as holes, and what lies in holes as parts.
-
-    A part within another adds nothing to it, so nobody would write it for its own sake.
-
-    Returns:
-        ``None`` where no part lies in another, or there are too many to tell.
-    """
-    if not 1 < len(masks) <= _MOST_PARTS:
-        return None
-    boxes = np.array([one.box_xywh for one in masks], np.int64)
-    first, last = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
-    areas = np.array([one.area for one in masks])
-    within = (first[:, None] >= first[None]).all(axis=2) & (last[:, None] <= last[None]).all(axis=2)
-    pairs = np.argwhere(within & (areas[:, None] < areas[None])).tolist()
-    depths = [0] * len(masks)
-    for inner, outer in pairs:
-        if mask_containment(masks[inner], masks[outer]) == 1.0:
-            depths[inner] += 1
-    if not any(depths):
-        return None
-    left, top = first.min(axis=0).tolist()
-    right, bottom = last.max(axis=0).tolist()
-    pixels = np.zeros((bottom - top, right - left), np.bool_)
-    for place in sorted(range(len(masks)), key=depths.__getitem__):
-        x, y, width, height = masks[place].box_xywh
-        spot = pixels[y - top : y - top + height, x - left : x - left + width]
-        crop = masks[place].crop()
-        spot[crop] = depths[place] % 2 == 0
-    return Rle.from_crop(pixels, (top, left), size) if pixels.any() else None
-
-
-def _look_at_box(
-    instance: Instance, raw: Mapping[str, Json], mask: Rle, polygons: list[list[float]] | None
-) -> list[str]:
-    if instance.given_box is None:
-        return []  # missing, or none: told already
-    x, y, width, height = mask.box_xywh
-    meant: list[_BoxXyxy] = [(x, y, x + width, y + height)]
-    if polygons is not None:
-        x1, y1, x2, y2 = _bounds(polygons)
-        rows, columns = mask.size
-        meant += [(x1, y1, x2, y2), (max(x1, 0), max(y1, 0), min(x2, columns), min(y2, rows))]
-    if _fits(instance.given_box, meant):
-        return []
-    corners = [number(value) or 0.0 for value in raw["bbox"]]
-    return ["bbox-corners" if _fits(corners, meant) else "bbox-off"]
-
-
-def _fits(box: Sequence[float], meant: Sequence[_BoxXyxy]) -> bool:
-    """Return whether no side of a box is more than a pixel away from that of one of those meant."""
-    return any(all(abs(a - b) <= _PIXEL for a, b in zip(box, one, strict=True)) for one in meant)
-
-
-def _look_at_area(instance: Instance, mask: Rle, polygons: list[list[float]] | None) -> list[str]:
-    given = instance.given_area
-    if given is None:
-        return []  # missing, or none: told already
-    _, _, width, height = mask.box_xywh
-    # Between corners and pixels up to half of the outline may lie.
-    if abs(given - mask.area) <= 0.05 * mask.area + 2:
-        return []
-    if polygons is not None and abs(given - _enclosed(polygons)) <= 0.01 * given + 1:
-        return []
-    box = instance.given_box
-    boxes = [width * height, (box[2] - box[0]) * (box[3] - box[1]) if box else 0.0]
-    if any(abs(given - one) <= 0.005 * one + 0.5 for one in boxes):
-        return ["area-of-box"]
-    return ["area-off"] if abs(given - mask.area) > 0.1 * mask.area + width + height else []
-
-
-def _enclosed(polygons: Sequence[Sequence[float]]) -> float:
-    """Return what rings enclose, as writers of polygons compute an area; each ring by itself."""
-    total = 0.0
-    for part in polygons:
-        ring = np.asarray(part, np.float64).reshape(-1, 2)
-        x, y = ring[:, 0], ring[:, 1]
-        total += abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
-    return total
 
 
 def _digest(instance: Instance, mask: Rle) -> bytes:

@@ -11,6 +11,7 @@ import json
 import struct
 import zipfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,7 +35,10 @@ _MOVE, _LINE, _CLOSE = 0.0, 1.0, 4.0  # steps of a composite's path
 _SUFFIX = ".roi"
 _MAGIC = b"Iout"
 _OUTLINES = (ROI_TYPE.POLYGON, ROI_TYPE.FREEHAND, ROI_TYPE.TRACED)
-_LIMITS = ZipLimits(max_entries=200_000, max_member_bytes=2**26, max_total_bytes=2**30)
+_LIMITS = ZipLimits(max_entries=200_000, max_member_bytes=2**26)
+_RATIO = 100
+_FREE_BYTES = 2**20
+"""A set may unpack to so many times its size, and this more: sets lie in zips, and those by the thousand."""
 
 
 def _members(export: Export) -> Iterator[Member]:
@@ -118,8 +122,9 @@ def _read(files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft) 
         if path is None:
             continue
         image = draft.image(path, surroundings.size(path))
+        limits = replace(_LIMITS, max_total_bytes=_RATIO * len(file.data) + _FREE_BYTES)
         try:
-            for member in read_zip_images(file.data, file.path, _LIMITS, other_suffixes={_SUFFIX}):
+            for member in read_zip_images(file.data, file.path, limits, other_suffixes={_SUFFIX}):
                 if isinstance(member, ArchiveMember):
                     _read_roi(f"{file.path}: {member.name}", member.data, image, draft)
                 else:

@@ -13,13 +13,18 @@ from pathlib import PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
+from maskrcnn_core.common.arrays import Pixels
 from maskrcnn_core.common.bounds import MAX_INSTANCES
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.formats.draft import Draft
+from maskrcnn_core.formats.packed import picture_of_bytes
 from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, stem_of
 from maskrcnn_core.geometry.rle import Rle
 
-__all__ = ["LABEL_IMAGE_READER"]
+__all__ = ["LABEL_IMAGE_READER", "labels_in"]
+
+_FLAT = 0.9
+"""Pixels of label images that equal the one to their right: more than this share."""
 
 _ENDINGS = re.compile(
     r"(?i)(?P<stem>.+?)[_\-. ](cp_masks?|seg_masks?|instances?|instance_ids|labels?|label_ids|masks?|seg)$"
@@ -44,6 +49,13 @@ _EXACT = frozenset({".bmp", ".gif", ".png", ".tif", ".tiff"})
 
 _FULL = (255, 65535)
 """The only value in a picture that says where objects are, but not which."""
+
+_MOST_COLOURS = 1000
+"""Pictures of more colours are photographs, whatever their names say."""
+
+_SOFT_VALUES = 8
+_SOFT_SHARE = 0.6
+"""A picture of at least so many values below 255 and of at least this share of 255 has smoothed edges."""
 
 
 def _pairs(images: Sequence[str]) -> dict[str, str]:
@@ -145,7 +157,14 @@ def _read_labels(
         is_grey = (colours == colours[..., :1]).all()
         values = colours[..., 0] if is_grey else colours @ np.array([1, 256, 65536])
         if not is_grey:
+            count = len(np.unique(values))
+            if count > _MOST_COLOURS:
+                draft.refuse(path, "expected a colour for each object", f"{count:,} colours, as in a photo")
+                return
             draft.note(path, "a picture of colours; each colour but black is taken as an object")
+    if _has_smooth_edges(values):
+        draft.note(path, "its edges are smoothed; values from 128 on are taken as objects")
+        values = np.where(values >= 128, 255, 0)
     numbers, places = np.unique(values, return_inverse=True)
     labels = places.reshape(values.shape)
     background = int(np.flatnonzero(numbers == 0)[0]) if (numbers == 0).any() else -1
@@ -164,6 +183,39 @@ def _read_labels(
         mask = Rle.from_crop(crop, (rows.start, columns.start), (values.shape[0], values.shape[1]))
         category = _category(classes, rows, columns, crop, draft)
         draft.mask(f"{path}: {int(numbers[number])}", image, category, mask)
+
+
+def labels_in(data: bytes, pixels: Pixels) -> int | None:
+    """Return the largest number in a picture that seems to hold labels; ``None`` if it seems to be an image.
+
+    Args:
+        data: the file.
+        pixels: it as it is shown, uint8 ``[H, W, 3]``.
+    """
+    some = pixels[:: max(len(pixels) // 64, 1)]
+    if (some[..., :1] != some[..., 1:]).any() or _flat_share(some[..., 0]) <= _FLAT:
+        return None
+    values = picture_of_bytes(data)
+    if values is None or values.ndim != 2 or _flat_share(values) <= _FLAT:
+        return None
+    numbers = np.unique(values)
+    # Numbers follow one another but for objects that were taken away; black and white is a drawing.
+    is_counted = len(numbers) > 1 and numbers[0] in (0, 1) and len(numbers) > numbers[-1] // 2
+    return int(numbers[-1]) if is_counted else None
+
+
+def _flat_share(values: npt.NDArray[np.generic]) -> float:
+    """Return the share of pixels that equal the one to their right."""
+    return float((values[:, 1:] == values[:, :-1]).mean()) if values.shape[1] > 1 else 0.0
+
+
+def _has_smooth_edges(values: npt.NDArray[np.int64]) -> bool:
+    """Return whether a picture is one mask that was resized or drawn with soft edges."""
+    if values.max(initial=0) != _FULL[0] or values.min(initial=0) < 0:
+        return False
+    counts = np.bincount(values.ravel(), minlength=_FULL[0] + 1)[1:]
+    is_soft = np.count_nonzero(counts[:-1]) >= _SOFT_VALUES
+    return bool(is_soft and counts[-1] >= _SOFT_SHARE * counts.sum())
 
 
 def _category(

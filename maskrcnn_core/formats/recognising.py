@@ -13,14 +13,27 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.formats import FORMATS
 from maskrcnn_core.formats.base import Format
 from maskrcnn_core.formats.coco_reading import COCO_READER
 from maskrcnn_core.formats.draft import Draft
 from maskrcnn_core.formats.label_images import LABEL_IMAGE_READER
 from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings
+from maskrcnn_core.images.archives import ArchiveMember, Refusal, not_opened, read_zip_images
 
-__all__ = ["ANNOTATION_SUFFIXES", "FoundSet", "format_of", "known_unread", "read_formats", "read_sets"]
+__all__ = [
+    "ANNOTATION_SUFFIXES",
+    "FoundSet",
+    "format_of",
+    "known_unread",
+    "read_formats",
+    "read_sets",
+    "read_zip_sets",
+]
+
+
+_ZIPPED = ".zip"
 
 
 def _readers() -> dict[Reader, Format]:
@@ -167,3 +180,26 @@ class _Narrowed(Surroundings):
 
     def values(self, path: str) -> npt.NDArray[np.int64] | None:
         return self._whole.values(path)
+
+
+def read_zip_sets(data: bytes, shown: str) -> Iterator[ArchiveMember | Refusal]:
+    """Yield a zip's images, and what may be annotations by the end of its name; refusals for the rest.
+
+    A zip within it is taken where it is annotations, as ImageJ's sets of regions are.
+
+    Args:
+        data: the zip.
+        shown: what messages call it.
+
+    Raises:
+        ArchiveError: as :func:`maskrcnn_core.images.archives.read_zip_images` does.
+    """
+    for member in read_zip_images(data, shown, other_suffixes=ANNOTATION_SUFFIXES):
+        if (
+            isinstance(member, ArchiveMember)
+            and member.name.casefold().endswith(_ZIPPED)
+            and format_of(GivenFile(member.name, member.data)) is None
+        ):
+            yield Refusal(member.name, not_opened(f"{one_line(shown)}: {one_line(member.name)}"))
+        else:
+            yield member

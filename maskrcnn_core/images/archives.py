@@ -31,7 +31,7 @@ from maskrcnn_core.errors import ArchiveError, ImageError
 from maskrcnn_core.images.archive_names import member_names
 from maskrcnn_core.images.reading import IMAGE_SUFFIXES, image_format, one_line
 
-__all__ = ["ArchiveMember", "Refusal", "ZipImages", "ZipLimits", "read_zip_images"]
+__all__ = ["ArchiveMember", "Refusal", "ZipImages", "ZipLimits", "not_opened", "read_zip_images"]
 
 _CHUNK = 2**20
 _JSON = ".json"
@@ -410,13 +410,16 @@ def _check_content(head: bytes, suffix: str, where: str, other_suffixes: Collect
     if suffix in other_suffixes:
         return
     if suffix in _ARCHIVE_SUFFIXES or head.startswith(_ARCHIVE_MAGICS):
-        raise ArchiveError(
-            f"{where}: an archive within the archive is not opened; unpack it and add its files"
-        )
+        raise ArchiveError(not_opened(where))
     try:
         image_format(head, where)
     except ImageError as error:
         raise ArchiveError(str(error)) from error
+
+
+def not_opened(where: str) -> str:
+    """Return why an archive in another one is refused."""
+    return f"{where}: an archive within the archive is not opened; unpack it and add its files"
 
 
 def _mib(size: int) -> str:

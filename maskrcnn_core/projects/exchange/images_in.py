@@ -8,6 +8,7 @@ from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.dataset.annotations import UniqueNames, ids_from_names
 from maskrcnn_core.detection.limits import NoteTally
 from maskrcnn_core.errors import ImageError
+from maskrcnn_core.formats.label_images import labels_in
 from maskrcnn_core.images.reading import decode_image
 from maskrcnn_core.projects.exchange.coco_ids import made_lines
 from maskrcnn_core.projects.exchange.homes import TakenImage, waiting_rows
@@ -80,18 +81,18 @@ def import_images(
         images=len(fresh),
         known=tuple(known),
         refused=tuple(refused),
-        notes=(*notes, *_told_ids(entry, bool(numbers)), *decoding.sentences()),
+        notes=(*notes, *_told_ids(entry, bool(numbers)), *decoding),
         filled=tuple(row.file_name for row in filled.values()),
     )
 
 
 def _stored(
     store: Store, files: Iterable[tuple[str, bytes]], above: Mapping[str, str], shown: Mapping[str, str]
-) -> tuple[list[TakenImage], dict[str, bytes], list[str], NoteTally]:
+) -> tuple[list[TakenImage], dict[str, bytes], list[str], list[str]]:
     """Decode and store files; return what they are, their thumbnails, why others were refused, and what
-    decoding did to their pixels.
+    people should know of their pixels.
     """
-    taken, thumbnails, refused, decoding = [], {}, [], NoteTally()
+    taken, thumbnails, refused, labels, decoding = [], {}, [], [], NoteTally()
     for name, data in files:
         try:
             image = decode_image(data, shown.get(name, name))
@@ -99,10 +100,24 @@ def _stored(
             refused.append(str(error))
             continue
         decoding.add(one_line(shown.get(name, name)), image.notes)
+        if (most := labels_in(data, image.pixels)) is not None:
+            labels.append(f"{one_line(shown.get(name, name))} (0 to {most})")
         store.blobs.put(data)
         thumbnails[image.digest] = make_thumbnail(image.pixels)
         taken.append(TakenImage(name, above.get(name, ""), image.digest, image.size))
-    return taken, thumbnails, refused, decoding
+    return taken, thumbnails, refused, [*decoding.sentences(), *_told_labels(labels)]
+
+
+def _told_labels(names: list[str]) -> list[str]:
+    """Return what people should know of pictures that seem to hold labels."""
+    if not names:
+        return []
+    some = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
+    return [
+        f"{counted(len(names), 'image seems', 'images seem')} to hold the numbers of objects, not a picture: "
+        f"{some}. To have their objects, hand them in with the images that they belong to, "
+        "named after them: x_masks.png for x.png, or masks/x.png for images/x.png"
+    ]
 
 
 def _told_ids(entry: Entry | None, are_numbers: bool) -> list[str]:

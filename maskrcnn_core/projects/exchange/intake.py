@@ -18,10 +18,10 @@ from maskrcnn_core.common.json_rows import read_json_rows
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.errors import CoreError, ImageError
 from maskrcnn_core.formats.reader import GivenFile
-from maskrcnn_core.formats.recognising import ANNOTATION_SUFFIXES, format_of
+from maskrcnn_core.formats.recognising import ANNOTATION_SUFFIXES, format_of, read_zip_sets
 from maskrcnn_core.formats.sets import DataSet, SetFile, Sorted, sort_sets, why_unread
 from maskrcnn_core.geometry.polygons import EdgeBudget
-from maskrcnn_core.images.archives import ArchiveMember, read_zip_images
+from maskrcnn_core.images.archives import ArchiveMember
 from maskrcnn_core.images.folders import is_litter
 from maskrcnn_core.images.formats import IMAGE_SUFFIXES
 from maskrcnn_core.images.pools import FoundImages, ImageFinder, ImagePool, PooledFile
@@ -38,7 +38,6 @@ __all__ = ["HandedIn", "import_files", "uploaded_folder"]
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
 _ZIPPED = ".zip"
 _JSON = ".json"
-_TAKEN_FROM_ZIPS = ANNOTATION_SUFFIXES - {_ZIPPED}
 _NEITHER = (
     "neither an image nor annotations of a format that is read; the README lists these, and nearly every "
     "program exports COCO JSON"
@@ -278,13 +277,13 @@ class _SortedIn:
         before = len(self.images) + len(self.annotations) + len(self.refused)
         source = f"{zipped.source}{zipped.path}/"
         try:
-            for member in read_zip_images(data, shown, other_suffixes=_TAKEN_FROM_ZIPS):
+            for member in read_zip_sets(data, shown):
                 if not isinstance(member, ArchiveMember):
                     self.refused.append(member.message)
                     continue
                 pooled = PooledFile(member.name, source)
                 suffix = PurePosixPath(member.name.lower()).suffix
-                if suffix in _TAKEN_FROM_ZIPS:
+                if suffix in ANNOTATION_SUFFIXES:
                     self.annotations.append(SetFile(pooled, member.name, member.data))
                 else:
                     digest = self.store.blobs.put(member.data)

@@ -334,6 +334,45 @@ def test_label_images_in_a_folder_of_their_own_find_their_images(store, project)
     assert report.images == 1 and [row.mask for row in store.instances(project)] == [SQUARE]
 
 
+def test_a_set_of_regions_in_a_zip_is_read_and_other_zips_are_named(store, project):
+    inner = {
+        "a.png": photo(),
+        "a_RoiSet.zip": rois(one=old_roi()),
+        "more.zip": zip_of({"b.png": photo(2)}),
+    }
+    report = import_files(store, project, "ann", [("all.zip", zip_of(inner))])
+    assert report.images == 1 and report.instances == 1
+    assert report.refused == (
+        "all.zip: more.zip: an archive within the archive is not opened; unpack it and add its files",
+    )
+
+
+def test_label_images_without_their_images_are_told_apart_from_pictures(store, project):
+    drawing = np.zeros((60, 90), np.uint8)
+    drawing[10:30, 10:30] = 255
+    given = [("PennPed1_mask.png", labels(1)), ("photo.png", photo()), ("drawing.png", png(drawing))]
+    report = import_files(store, project, "ann", given)
+    assert report.images == 3
+    (note,) = [note for note in report.notes if "numbers of objects" in note]
+    assert note.startswith("1 image seems to hold") and "PennPed1_mask.png (0 to 1)" in note
+
+
+def test_a_photo_named_like_a_mask_makes_no_objects(store, project):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 90, 3), np.uint8)
+    report = import_files(store, project, "ann", folder({"a.png": photo(), "a_mask.png": png(noise)}))
+    assert report.instances == 0
+    assert "expected a colour for each object, got 5,400 colours, as in a photo" in report.refused[0]
+
+
+def test_a_mask_with_smooth_edges_is_one_object(store, project):
+    mask = np.zeros((60, 90), np.uint8)
+    mask[10:30, 10:30] = 255
+    mask[9, 10:30] = mask[30, 10:30] = np.arange(3, 123, 6)
+    report = import_files(store, project, "ann", folder({"a.png": photo(), "a_mask.png": png(mask)}))
+    assert [row.mask.area for row in store.instances(project)] == [400]
+    assert any("its edges are smoothed" in note for note in report.notes)
+
+
 @pytest.mark.parametrize("bad", ["0 0.1 0.1", "x 0.1 0.1 0.2 0.2", "-1 0.1 0.1 0.4 0.1 0.4 0.4"])
 @pytest.mark.parametrize("path", ["labels/a.txt", "a.txt"])
 def test_a_bad_line_of_yolo_is_named_and_the_others_come_in(store, project, bad, path):
