@@ -56,8 +56,6 @@ def convert(
     """
     with errors_told():
         row = format_named(to)
-        if not source.exists():
-            raise InputError(f"{one_line(str(source))}: there is no such file or folder")
         _convert(row, source, out, images=images, with_images=with_images, tolerance=simplify, quiet=quiet)
 
 
@@ -72,16 +70,17 @@ def _convert(
     quiet: bool,
 ) -> None:
     """Convert files to a format, and say what became of them."""
-    named = [str(source), *([str(images)] if images else [])]
-    with _brought(named) as (files, photos):
+    needs_files = (with_images and row.brings_images) or row.draws
+    _check_places(source, images, out)
+    with _brought(source, images) as (files, photos):
         found = data_sets_as_export(
             files,
             photos,
             has_images=with_images,
             tolerance=tolerance,
-            needs_files=with_images or row.draws,
+            needs_files=needs_files,
         )
-        _tell(found, needs_files=with_images or row.draws)
+        _tell(found, needs_files=needs_files)
         if not found.export.images:
             raise InputError(f"{one_line(str(source))}: expected images and annotations, got none to use")
         typer.echo(write_with_bar(row, found.export, out, quiet=quiet))
@@ -134,17 +133,52 @@ def _tell(found: Converted, *, needs_files: bool) -> None:
         boxes = counted(found.boxes, "box without a mask is", "boxes without masks are")
         tell(f"{boxes} not in it; 'project import --boxes MODEL' fills such boxes with a network's heads")
     if found.without_file:
-        files = counted(found.without_file, "image has no file here", "images have no files here")
-        tell(f"{files}{'; left out, as their pixels are needed' if needs_files else ''}")
+        names = [one_line(record.file_name) for record in found.without_file]
+        files = counted(len(names), "image has no file here", "images have no files here")
+        some = ", ".join(names[:3]) + (" ..." if len(names) > 3 else "")
+        lost = counted(found.without_pixels, "instance")
+        tell(f"{files} ({some}){f'; left out with {lost}, as pixels are needed' if needs_files else ''}")
+
+
+def _check_places(source: Path, images: Path | None, out: Path) -> None:
+    """Refuse what cannot be read, and to write over it or among other files.
+
+    Raises:
+        InputError: naming the place.
+    """
+    for given in filter(None, (source, images)):
+        shown = one_line(str(given))
+        if not given.exists():
+            raise InputError(f"{shown}: there is no such file or folder")
+        if not given.is_file() and not given.is_dir():
+            raise InputError(f"{shown}: expected a file or a folder, got a pipe or device")
+        if out.exists() and out.samefile(given):
+            raise InputError(f"{one_line(str(out))}: this is what is read; name another place to write to")
+    if out.is_dir() and any(out.iterdir()):
+        raise InputError(f"{one_line(str(out))}: this folder holds files already; name a new one")
 
 
 @contextmanager
-def _brought(named: list[str]) -> Iterator[tuple[list[SetFile], list[GivenImage]]]:
-    """Yield annotations and images that were named; those of zips lie in a folder for as long."""
+def _brought(source: Path, images_of: Path | None) -> Iterator[tuple[list[SetFile], list[GivenImage]]]:
+    """Yield annotations and images that were named; those of zips lie in a folder for as long.
+
+    Of the images' folder nothing else is taken: what lies there is not what was asked for.
+    """
     files: list[SetFile] = []
     images: list[GivenImage] = []
     with tempfile.TemporaryDirectory(prefix="maskdesk-") as scratch:
-        gathered, _ = gather(named)
+        gathered, others = gather([str(source)])
+        if left := others.sentence("neither images nor annotations"):
+            tell(left)
+        if images_of is not None:
+            more, _ = gather([str(images_of)])
+            known = {one.file for one in gathered}
+            gathered += [
+                one
+                for one in more
+                if one.file not in known
+                and (one.file.suffix.casefold() in IMAGE_SUFFIXES or not images_of.is_dir())
+            ]
         for one in gathered:
             place = PooledFile(one.path, one.source, one.above)
             suffix = one.file.suffix.casefold()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -82,7 +83,7 @@ def gather(named: Iterable[str]) -> tuple[list[Gathered], PassedOver]:
 def _in_folder(folder: Path, prefix: str, others: PassedOver) -> Iterator[Gathered]:
     source, above = str(folder), tail_of(folder)
     for file in sorted(walk_folder(folder, _SUFFIXES, others=others)):
-        if file.suffix.casefold() == _ZIP and not holds_rois(file):
+        if file.suffix.casefold() == _ZIP and zipfile.is_zipfile(file) and not holds_rois(file):
             others.see(file)  # it may be as large as all else together: whoever means it names it
             continue
         path = file.relative_to(folder).as_posix()

@@ -5,14 +5,16 @@ from __future__ import annotations
 import re
 import unicodedata
 import zipfile
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Literal
 
 from maskrcnn_core.common.atomic_files import replace_file
+from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.dataset.annotations import AnnotatedImage, ImageRecord, unique_names
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.drawing.palette import category_color, hex_color
@@ -30,6 +32,7 @@ __all__ = [
     "named_images",
     "stems_of",
     "stems_of_records",
+    "told_renames",
     "write_folder",
     "write_zip",
 ]
@@ -116,11 +119,14 @@ class Member:
         name: relative, with ``/`` between folders; made of safe characters.
         data: its bytes.
         note: what a check of it found, for people; empty where there is nothing to say.
+        image: the place of the image that it is of, where no other file is needed to read it; ``None``
+            for all else. Files of some images are then read back without those of all others.
     """
 
     name: str
     data: bytes
     note: str = ""
+    image: int | None = None
 
 
 @dataclass(frozen=True)
@@ -192,13 +198,45 @@ def stems_of_records(records: Sequence[ImageRecord]) -> list[str]:
     """Return the same for images without their instances."""
     stems = [file_stem(record.file_name) for record in records]
     folded = [stem.casefold() for stem in stems]
-    twice = {stem for stem, count in Counter(folded).items() if count > 1}
-    return unique_names(
-        [
-            f"{stem}_{record.digest[:8] or record.id}" if fold in twice else stem
-            for stem, fold, record in zip(stems, folded, records, strict=True)
-        ]
-    )
+    counts = Counter(folded)
+    # A new name must not be one that another image has by itself.
+    taken = set(folded)
+    found = []
+    for stem, fold, record in zip(stems, folded, records, strict=True):
+        if counts[fold] > 1:
+            base = stem = f"{stem}_{record.digest[:8] or record.id}"
+            number = 1
+            while stem.casefold() in taken:
+                number += 1
+                stem = f"{base}_{number}"
+            taken.add(stem.casefold())
+        found.append(stem)
+    return found
+
+
+def told_renames(export: Export, members: Iterable[str]) -> list[str]:
+    """Return what people should know of files that are not called as their images are.
+
+    Args:
+        export: what was written.
+        members: the names of its files.
+    """
+    written = sorted({PurePosixPath(name).name for name in members})
+
+    def is_used(stem: str) -> bool:
+        place = bisect_left(written, stem)
+        return place < len(written) and written[place].startswith(stem)
+
+    renamed = [
+        f"{one_line(record.file_name)} is {stem}"
+        for record, stem in zip(export.records, stems_of_records(export.records), strict=True)
+        if stem != PurePosixPath(record.file_name.replace("\\", "/")).stem and is_used(stem)
+    ]
+    if not renamed:
+        return []
+    some = ", ".join(renamed[:3]) + (" ..." if len(renamed) > 3 else "")
+    count = counted(len(renamed), "image has files of another name", "images have files of other names")
+    return [f"{count} here: {some}"]
 
 
 def named_images(export: Export) -> Iterator[tuple[str, str, AnnotatedImage]]:

@@ -27,6 +27,8 @@ from maskrcnn_core.formats.recognising import ANNOTATION_SUFFIXES, read_sets
 from maskrcnn_core.geometry.rle import mask_iou
 from maskrcnn_core.images.formats import IMAGE_SUFFIXES
 
+_IMAGES_AT_ONCE = 250
+
 __all__ = ["Certificate", "ReadBack", "WrittenFile", "certify", "read_members"]
 
 
@@ -35,6 +37,9 @@ class WrittenFile(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def image(self) -> int | None: ...
 
     @property
     def data(self) -> bytes: ...
@@ -88,17 +93,24 @@ class Certificate:
 
 
 class _Members(Surroundings):
-    """The pictures of an export, and the images that it is of."""
+    """The pictures of some images of an export, and these images."""
 
-    def __init__(self, export: Export, members: Sequence[WrittenFile]) -> None:
+    def __init__(
+        self,
+        records: Sequence[ImageRecord],
+        names: Sequence[tuple[str, str]],
+        places: Sequence[int],
+        members: Sequence[WrittenFile],
+    ) -> None:
         self._pictures = {member.name: member for member in members if _suffix(member.name) in IMAGE_SUFFIXES}
         self._places: dict[str, int] = {}
-        self._records: list[ImageRecord] = list(export.records)
-        for place, (stem, name) in enumerate(_names_of(export)):
+        self._records = records
+        for place in places:
+            stem, name = names[place]
             for path in (name, stem, f"{stem}.png"):
                 self._places.setdefault(path, place)
-        self._stems = {stem: place for place, (stem, _) in enumerate(_names_of(export))}
-        self._own = [f"{stem}.png" for stem, _ in _names_of(export)]
+        self._stems = {names[place][0]: place for place in places}
+        self._own = [f"{names[place][0]}.png" for place in places]
 
     @property
     def images(self) -> Sequence[str]:
@@ -146,7 +158,56 @@ def read_members(
     Raises:
         ExportError: if the files are not recognised as what they are.
     """
-    around = _Members(export, members)
+    found: list[ReadBack] = []
+    refused: list[str] = []
+    images = 0
+    for part in _read_parts(row, export, members):
+        found, refused, images = found + part.found, refused + part.refused, images + part.images
+    return found, refused, images
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What was read of the images of some places."""
+
+    places: Sequence[int]
+    found: list[ReadBack]
+    refused: list[str]
+    images: int
+    is_recognised: bool
+
+
+def _read_parts(row: Format, export: Export, members: Sequence[WrittenFile]) -> Iterator[_Part]:
+    names = _names_of(export)
+    is_recognised = not names
+    for places, files in _parts(len(names), members):
+        part = _read_part(row, _Members(export.records, names, places, files), places, files)
+        is_recognised |= part.is_recognised
+        yield part
+    if not is_recognised:
+        raise ExportError(f"{row.title}: the files are not recognised when they are read back")
+
+
+def _parts(
+    count: int, members: Sequence[WrittenFile]
+) -> Iterator[tuple[Sequence[int], Sequence[WrittenFile]]]:
+    """Yield places of images with the files to read for them: some hundred at once where that can be."""
+    shared = [member for member in members if member.image is None]
+    own: dict[int, list[WrittenFile]] = {}
+    for member in members:
+        if member.image is not None:
+            own.setdefault(member.image, []).append(member)
+    if not own:
+        yield range(count), members
+        return
+    for first in range(0, count, _IMAGES_AT_ONCE):
+        places = range(first, min(first + _IMAGES_AT_ONCE, count))
+        yield places, [*shared, *(member for place in places for member in own.get(place, ()))]
+
+
+def _read_part(
+    row: Format, around: _Members, places_read: Sequence[int], members: Sequence[WrittenFile]
+) -> _Part:
     files = [
         GivenFile(member.name, member.data)
         for member in members
@@ -156,8 +217,6 @@ def read_members(
     refused: list[str] = []
     images: set[int | None] = set()
     sets = [one for one in read_sets(files, around) if one.row.reader is row.reader]
-    if not sets and export.records:
-        raise ExportError(f"{row.title}: the files are not recognised when they are read back")
     for one in sets:
         refused += one.draft.refusals.sentences()
         reader = CocoReader(one.draft.document(), size_of=around.size)
@@ -171,7 +230,7 @@ def read_members(
             found.append(ReadBack(place, value, names[value.category_id]))
         images |= set(places.values())
         refused += map(one.draft.told, reader.refused)
-    return found, refused, len(images - {None})
+    return _Part(places_read, found, refused, len(images - {None}), bool(sets))
 
 
 def certify(row: Format, export: Export, members: Sequence[WrittenFile]) -> Certificate:
@@ -185,22 +244,25 @@ def certify(row: Format, export: Export, members: Sequence[WrittenFile]) -> Cert
     Raises:
         ExportError: if the files are not recognised as what they are.
     """
+    meant, matched, images, least = 0, 0, 0, 1.0
+    refused: list[str] = []
     try:
-        found, refused, images = read_members(row, export, members)
+        for part in _read_parts(row, export, members):
+            of_image: dict[int, list[ReadBack]] = {}
+            for one in part.found:
+                of_image.setdefault(one.image, []).append(one)
+            for place in part.places:
+                instances = export.images[place].instances
+                meant += len(instances)
+                for iou in _ious(instances, of_image.get(place, [])):
+                    matched += 1
+                    least = min(least, iou)
+            images += part.images
+            refused += part.refused
+    except ExportError:
+        raise
     except CoreError as error:
-        if isinstance(error, ExportError):
-            raise
         raise ExportError(f"{row.title}: cannot be read back ({error})") from error
-    of_image: dict[int, list[ReadBack]] = {}
-    for one in found:
-        of_image.setdefault(one.image, []).append(one)
-    meant, matched, least = 0, 0, 1.0
-    for place, image in enumerate(export.images):
-        came = of_image.get(place, [])
-        meant += len(image.instances)
-        for iou in _ious(image.instances, came):
-            matched += 1
-            least = min(least, iou)
     return Certificate(meant, matched, least, tuple(refused), len(export.images) - images)
 
 

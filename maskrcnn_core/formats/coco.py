@@ -9,6 +9,7 @@ lengths, too: evaluators skip crowds. A hole is never a polygon of its own, as m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Literal, get_args
 
@@ -17,7 +18,7 @@ from maskrcnn_core.common.json_rows import Json
 from maskrcnn_core.dataset.annotations import Dataset, Instance
 from maskrcnn_core.formats.base import Export, Format, Kept, Member
 from maskrcnn_core.formats.coco_reading import COCO_READER
-from maskrcnn_core.formats.json_writing import dump_json
+from maskrcnn_core.formats.json_writing import dump_json, dump_rows, join_members
 from maskrcnn_core.formats.read_back import read_back, read_back_note
 from maskrcnn_core.geometry.cuts import cut_holes
 from maskrcnn_core.geometry.polygons import edge_length, mask_to_polygons, polygons_to_rle, simplify_polygons
@@ -53,10 +54,22 @@ PROFILES: tuple[Profile, ...] = get_args(Profile)
 def coco_members(export: Export, profile: Profile = "exact") -> Iterator[Member]:
     """Yield the data set as one JSON file, read back with ``pycocotools`` before it is handed over."""
     dataset = Dataset.of_images(export.images, export.categories)
-    data = dump_json(coco_document(dataset, export.description, export.tolerance, profile))
+    data = _as_json(dataset, export, profile)
     exact = profile == "run lengths" or (profile == "exact" and export.tolerance == 0)
     iou = least_iou(data, dataset.instances, exact=exact)
     yield Member("annotations.json", data, read_back_note(len(dataset.instances), iou))
+
+
+def _as_json(dataset: Dataset, export: Export, profile: Profile) -> bytes:
+    """Return the file, of which only a few rows are there as values at once."""
+    document = coco_document(replace(dataset, instances=()), export.description, export.tolerance, profile)
+    rows = (
+        annotation_row(number, instance, export.tolerance, profile)
+        for number, instance in enumerate(dataset.instances, start=1)
+    )
+    return join_members(
+        {name: dump_rows(rows) if name == "annotations" else [dump_json(v)] for name, v in document.items()}
+    )
 
 
 def coco_members_as(profile: Profile) -> Callable[[Export], Iterator[Member]]:

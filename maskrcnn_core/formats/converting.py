@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from maskrcnn_core.common.one_line import counted, one_line
-from maskrcnn_core.dataset.annotations import AnnotatedImage, ImageRecord, Instance, UniqueNames
+from maskrcnn_core.dataset.annotations import AnnotatedImage, ImageRecord, Instance, unique_names
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.errors import CoreError, DatasetError, ImageError
 from maskrcnn_core.formats.base import Export
@@ -51,7 +51,8 @@ class Converted:
         notes: what had to be changed or left out.
         refused: what cannot be used.
         boxes: how many annotations are boxes without masks, and not in it.
-        without_file: how many images are listed whose files did not come along.
+        without_file: images that are listed and whose files did not come along.
+        without_pixels: how many instances these have.
     """
 
     export: Export
@@ -59,7 +60,8 @@ class Converted:
     notes: tuple[str, ...]
     refused: tuple[str, ...]
     boxes: int
-    without_file: int
+    without_file: Sequence[ImageRecord]
+    without_pixels: int
 
 
 class _Joined:
@@ -77,21 +79,33 @@ class _Joined:
         self.refused: list[str] = []
         self.boxes = 0
         self.renumbered = 0
-        self._names = UniqueNames()
+        self._folders: list[str] = []
         self._ids: set[int] = set()
         self._category_ids: set[int] = set()
 
-    def image(self, record: ImageRecord, part: str, load: Load | None, *, has_ids: bool) -> int:
+    def image(self, record: ImageRecord, part: str, load: Load | None, folder: str, *, has_ids: bool) -> int:
         """Add an image, and return its id here."""
         id_ = _free(record.id, self._ids)
         self.renumbered += has_ids and id_ != record.id
-        self.records.append(replace(record, id=id_, file_name=self._names.take(record.file_name)))
+        self.records.append(replace(record, id=id_))
+        self._folders.append(folder)
         self.instances[id_] = []
         if part:
             self.parts[id_] = part
         if load is not None:
             self.loads[id_] = load
         return id_
+
+    def named(self) -> list[ImageRecord]:
+        """Return the images' facts; where names occur twice, all have the folders of their data sets before them."""
+        names = [record.file_name for record in self.records]
+        if len(set(names)) < len(names):
+            names = [
+                f"{folder}/{name}" if folder else name
+                for folder, name in zip(self._folders, names, strict=True)
+            ]
+        renamed = unique_names(names)
+        return [replace(record, file_name=name) for record, name in zip(self.records, renamed, strict=True)]
 
     def category(self, category: Category, color: str, *, has_ids: bool) -> int:
         """Return the id here of a category, which its name stands for."""
@@ -166,8 +180,9 @@ def data_sets_as_export(
     if joined.renumbered:
         numbers = counted(joined.renumbered, "id")
         joined.notes.append(f"{numbers} of images or categories occurred twice; they got the next free ones")
-    without = [record for record in joined.records if record.id not in joined.loads]
-    records = [r for r in joined.records if r.id in joined.loads] if needs_files else joined.records
+    everything = joined.named()
+    without = [record for record in everything if record.id not in joined.loads]
+    records = [r for r in everything if r.id in joined.loads] if needs_files else everything
     export = Export(
         tuple(
             AnnotatedImage(
@@ -185,7 +200,13 @@ def data_sets_as_export(
         has_images=has_images,
     )
     return Converted(
-        export, tuple(joined.read), tuple(joined.notes), tuple(joined.refused), joined.boxes, len(without)
+        export,
+        tuple(joined.read),
+        tuple(joined.notes),
+        tuple(joined.refused),
+        joined.boxes,
+        without,
+        sum(len(joined.instances[r.id]) for r in without),
     )
 
 
@@ -217,6 +238,7 @@ def _join(joined: _Joined, one: DataSet, pool: ImagePool, loads: Sequence[Load])
             row.value,
             part,
             loads[files[row.value.file_name]] if row.value.file_name in files else None,
+            one.place.path.replace("\\", "/").rpartition("/")[0],
             has_ids=one.has_ids,
         )
         for row in reader.images
@@ -225,11 +247,14 @@ def _join(joined: _Joined, one: DataSet, pool: ImagePool, loads: Sequence[Load])
         row.value.id: joined.category(row.value, _color(row.raw), has_ids=one.has_ids)
         for row in reader.categories
     }
-    count = 0
+    count = empty = 0
     for annotation in reader.annotations():
         value = annotation.value
         if isinstance(value, GivenBox):
             joined.boxes += 1
+            continue
+        if not value.area:
+            empty += 1
             continue
         count += 1
         id_ = image_ids[value.image_id]
@@ -245,6 +270,9 @@ def _join(joined: _Joined, one: DataSet, pool: ImagePool, loads: Sequence[Load])
         notes = [*draft.notes.sentences(), *map(draft.told, notes)]
     else:
         refused, notes = ([f"{shown}: {text}" for text in texts] for texts in (refused, notes))
+    if empty:
+        without = counted(empty, "instance without a pixel is", "instances without a pixel are")
+        refused.append(f"{shown}: {without} left out")
     joined.refused += refused
     joined.notes += notes
 

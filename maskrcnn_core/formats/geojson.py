@@ -26,10 +26,12 @@ _OBJECTS = uuid.UUID("6d61736b-6465-736b-6f62-6a6563747300")
 
 
 def _members(export: Export) -> Iterator[Member]:
-    for stem, _, image in named_images(export):
+    for place, (stem, _, image) in enumerate(named_images(export)):
         key = image.record.digest or image.record.file_name
         rows = [_feature(export, f"{key} {n}", instance) for n, instance in enumerate(image.instances)]
-        yield Member(f"{stem}.geojson", dump_json({"type": "FeatureCollection", "features": rows}))
+        yield Member(
+            f"{stem}.geojson", dump_json({"type": "FeatureCollection", "features": rows}), image=place
+        )
 
 
 def _feature(export: Export, key: str, instance: Instance) -> Json:

@@ -42,7 +42,7 @@ _FREE_BYTES = 2**20
 
 
 def _members(export: Export) -> Iterator[Member]:
-    for stem, _, image in named_images(export):
+    for place, (stem, _, image) in enumerate(named_images(export)):
         target = io.BytesIO()
         write_zip(
             (
@@ -51,7 +51,7 @@ def _members(export: Export) -> Iterator[Member]:
             ),
             target,
         )
-        yield Member(f"{stem}_RoiSet.zip", target.getvalue())
+        yield Member(f"{stem}_RoiSet.zip", target.getvalue(), image=place)
 
 
 def _name(export: Export, order: int, instance: Instance) -> str:

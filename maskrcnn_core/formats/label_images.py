@@ -130,6 +130,11 @@ def _claims(_files: Sequence[GivenFile], images: Sequence[str]) -> Collection[st
 def _read(_files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft) -> None:
     pairs = _pairs(surroundings.images)
     categories = _category_maps(surroundings.images)
+    used = {*pairs, *pairs.values()}
+    for path in surroundings.images:
+        is_exact = PurePosixPath(path).suffix.casefold() in _EXACT
+        if path not in used and is_exact and _ENDINGS.fullmatch(stem_of(path)):
+            draft.refuse(path, "expected an image that it is named after")
     for path, home in pairs.items():
         size = surroundings.size(home)
         values = surroundings.values(path)
@@ -142,6 +147,10 @@ def _read(_files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft)
             continue
         key = (path.rpartition("/")[0], re.sub(r"(?i)_instances$", "", stem_of(path)))
         classes = surroundings.values(categories[key]) if key in categories else None
+        if key in categories and (classes is None or classes.shape != values.shape):
+            draft.refuse(categories[key], "expected a picture of the categories' numbers; they are not known")
+        elif classes is not None:
+            draft.note(categories[key], "it has numbers of categories, and no names")
         _read_labels(path, draft.image(home, size), values, classes, draft)
 
 

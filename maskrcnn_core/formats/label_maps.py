@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,14 +34,17 @@ def _map_members(export: Export) -> Iterator[Member]:
     with an instance without a score, the smaller one does. What differs from that is in the members' notes.
     """
     category_values, shift = _category_values(export)
-    for stem, _, image in named_images(export):
+    for place, (stem, _, image) in enumerate(named_images(export)):
         numbers = list(range(1, len(image.instances) + 1))
         labels = label_map(image, numbers)
-        yield _label_member(f"{stem}_instances", labels, numbers, hidden_note(labels, numbers))
+        yield replace(
+            _label_member(f"{stem}_instances", labels, numbers, hidden_note(labels, numbers)), image=place
+        )
         values = [category_values[instance.category_id] for instance in image.instances]
-        yield _label_member(
+        categories = _label_member(
             f"{stem}_categories", label_map(image, values), list(category_values.values()), shift
         )
+        yield replace(categories, image=place)
 
 
 def _category_values(export: Export) -> tuple[dict[int, int], str]:
@@ -108,12 +112,12 @@ def _label_member(stem: str, labels: npt.NDArray[np.int32], values: list[int], n
 
 
 def _tiff_members(export: Export) -> Iterator[Member]:
-    for stem, _, image in named_images(export):
+    for place, (stem, _, image) in enumerate(named_images(export)):
         order = list(range(1, len(image.instances) + 1))
         labels = label_map(image, order)
         hidden = hidden_note(labels, order)
         name = f"{stem}_masks.tif"
-        yield Member(name, _tiff(labels), f"{name}: {hidden}" if hidden else "")
+        yield Member(name, _tiff(labels), f"{name}: {hidden}" if hidden else "", place)
 
 
 def _tiff(labels: npt.NDArray[np.int32]) -> bytes:
@@ -138,7 +142,8 @@ LABEL_MAPS = Format(
     mime="application/zip",
     holds="Two 16-bit grey PNGs (32-bit TIFF if values exceed 65,535): each pixel's instance "
     "number, and each pixel's category id.",
-    loses="Scores, and what is below a better-scored instance (a smaller one if scores are missing).",
+    loses="Scores, categories' names, and what is below a better-scored instance (a smaller one if scores "
+    "are missing).",
     members=_map_members,
     count=lambda export: 2 * len(export.images),
     kept=frozenset({"mask", "category id", "order"}),

@@ -8,6 +8,7 @@ scores, what people drew an annotation.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import unquote
 
@@ -52,7 +53,7 @@ def _task(image: AnnotatedImage, name: str, names: Mapping[int, str]) -> Json:
     drawn = [_result(n, i, names, image) for n, i in numbered if i.score is None]
     offered = [_result(n, i, names, image) for n, i in numbered if i.score is not None]
     scores = [i.score for i in image.instances if i.score is not None]
-    task: dict[str, Json] = {"data": {"image": name}}
+    task: dict[str, Json] = {"data": {"image": _as_address(name)}}
     # Only a task that somebody worked on has an annotation.
     task["annotations"] = [{"result": drawn}] if drawn else []
     task["predictions"] = (
@@ -102,6 +103,11 @@ def brush_result(
     } | ({} if instance.score is None else {"score": instance.score})
 
 
+def _as_address(name: str) -> str:
+    """Return a name such that it is the same when it is read as an address."""
+    return name.replace("%", "%25").replace("?", "%3F").replace("#", "%23")
+
+
 def _recognise(file: GivenFile) -> bool:
     return (b'"from_name"' in file.data and b'"to_name"' in file.data) or (
         b'"original_width"' in file.data and any(f'"{kind}"'.encode() in file.data for kind in _AREAS)
@@ -116,12 +122,13 @@ def _read(files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft) 
             if tasks is not None:
                 draft.refuse(file.path, "expected a list of tasks")
             continue
+        known = _Names(tasks, surroundings.images)
         for order, task in enumerate(tasks):
             place = f"{file.path}: [{order}]"
             if not isinstance(task, dict):
                 draft.refuse(place, "expected an object")
                 continue
-            path = _image_path(task, surroundings.images)
+            path = known.path(task)
             if not path:
                 draft.refuse(place, "expected the path of an image under 'data'")
                 continue
@@ -216,27 +223,51 @@ def _size(row: Mapping[str, Json]) -> tuple[int, int] | None:
     return size_in(row, "original_height", "original_width")
 
 
-def _image_path(task: Mapping[str, Json], images: Sequence[str]) -> str:
-    """Return the image of a task: the text under ``data`` that names one, without what an upload added."""
+class _Names:
+    """What the images of tasks are called: the files that came along, without what an upload added.
+
+    Folders are left out unless images of several have the same name.
+    """
+
+    def __init__(self, tasks: Sequence[Json], images: Sequence[str]) -> None:
+        self._known = {path.rpartition("/")[2] for path in images}
+        named = {
+            self._name(text) for task in tasks if isinstance(task, dict) for text in _addresses(task)[:1]
+        }
+        lasts = Counter(name.rpartition("/")[2] for name in named)
+        self._twice = {last for last, count in lasts.items() if count > 1}
+
+    def path(self, task: Mapping[str, Json]) -> str:
+        """Return the path of a task's image; empty where nothing under ``data`` is one."""
+        for text in _addresses(task):
+            name = self._name(text)
+            last = name.rpartition("/")[2]
+            if last in self._twice:
+                return name.lstrip("/")
+            if last in self._known:
+                return last
+            shorter = _UPLOADED.sub("", last)
+            if shorter in self._known or "/data/upload/" in name or task.get("file_upload"):
+                return shorter
+            return name.lstrip("/") if "://" not in name else last
+        return ""
+
+    def _name(self, text: str) -> str:
+        """Return the path in an address, or a text that is no address but a file that came along."""
+        text = text.replace("\\", "/")
+        if text.rpartition("/")[2] in self._known:
+            return text
+        return unquote(text.rpartition("?d=")[2] if "?d=" in text else text.partition("?")[0])
+
+
+def _addresses(task: Mapping[str, Json]) -> list[str]:
+    """Return the texts under ``data`` that may name the image, the likeliest first."""
     data = task.get("data")
     fields = data if isinstance(data, dict) else task
     texts = [fields[key] for key in ("image", "img", "image_url", "ocr") if isinstance(fields.get(key), str)]
-    texts += [
+    return texts + [
         text for text in fields.values() if isinstance(text, str) and re.search(r"\.\w{3,4}($|\?)", text)
     ]
-    known = {path.rpartition("/")[2] for path in images}
-    for text in texts:
-        name = unquote(text.rpartition("?d=")[2] if "?d=" in text else text.partition("?")[0])
-        last = name.replace("\\", "/").rpartition("/")[2]
-        if last in known:
-            return last
-        shorter = _UPLOADED.sub("", last)
-        if shorter in known:
-            return shorter
-        if "/data/upload/" in name or task.get("file_upload"):
-            return shorter
-        return name.lstrip("/") if "://" not in name else last
-    return ""
 
 
 LABEL_STUDIO = Format(

@@ -29,12 +29,12 @@ from maskrcnn_core.geometry.rle import Rle
 
 __all__ = ["LABELME"]
 
-_AREAS = ("polygon", "rectangle", "circle", "mask")
+_AREAS = ("polygon", "rectangle", "rotation", "circle", "mask")
 
 
 def _members(export: Export) -> Iterator[Member]:
     names = export.names
-    for stem, name, image in named_images(export):
+    for place, (stem, name, image) in enumerate(named_images(export)):
         shapes: list[Json] = []
         for number, instance in enumerate(image.instances, start=1):
             rings = outlines(instance, export.tolerance)
@@ -55,7 +55,7 @@ def _members(export: Export) -> Iterator[Member]:
             "imageHeight": image.record.height,
             "imageWidth": image.record.width,
         }
-        yield Member(f"{stem}.json", dump_json(document))
+        yield Member(f"{stem}.json", dump_json(document), image=place)
 
 
 def _recognise(file: GivenFile) -> bool:
@@ -103,7 +103,9 @@ def _read_shapes(
         facts: dict[str, Json] = {"score": shape.get("score"), "attributes": _attributes(shape)}
         category = draft.category(shape["label"])
         kind = shape.get("shape_type") or "polygon"
-        if kind == "polygon":
+        corners_given = shape.get("points")
+        is_quad = kind == "rectangle" and isinstance(corners_given, list) and len(corners_given) == 4
+        if kind in ("polygon", "rotation") or is_quad:
             draft.rings(place, image, category, [part.get("points", ()) for _, part in parts], **facts)
             continue
         corners = corner_pair(shape.get("points"))

@@ -16,7 +16,7 @@ from maskrcnn_core.formats.base import Export, Format, Member, named_images
 from maskrcnn_core.formats.draft import Draft
 from maskrcnn_core.formats.image_files import image_member
 from maskrcnn_core.formats.placed_png import placed_png
-from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, stem_of
+from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, stem_of, text_of
 from maskrcnn_core.geometry.rle import BoolMask, Rle
 
 __all__ = ["OPEN_IMAGES"]
@@ -111,8 +111,11 @@ def _recognise(file: GivenFile) -> bool:
 
 def _rows(file: GivenFile, draft: Draft) -> list[dict[str, str]]:
     try:
-        text = file.data.decode("utf-8-sig", "replace")
-        rows = [row for row, _ in zip(csv.DictReader(io.StringIO(text)), range(_MOST_ROWS), strict=False)]
+        text = text_of(file)
+        rows = [
+            row
+            for row, _ in zip(csv.DictReader(io.StringIO(text, newline="")), range(_MOST_ROWS), strict=False)
+        ]
     except csv.Error as error:
         draft.refuse(file.path, f"this is not CSV ({error})")
         return []
@@ -133,14 +136,21 @@ def _read(files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft) 
     names: dict[str, str] = {}
     for file in files:
         if "class-descriptions" in file.path.casefold():
-            text = io.StringIO(file.data.decode("utf-8-sig", "replace"))
-            names |= {row[0]: row[1] for row in csv.reader(text) if len(row) >= 2 and row[0] != "LabelName"}
+            text = io.StringIO(text_of(file), newline="")
+            try:
+                names |= {
+                    row[0]: row[1] for row in csv.reader(text) if len(row) >= 2 and row[0] != "LabelName"
+                }
+            except csv.Error as error:
+                draft.refuse(file.path, f"this is not CSV ({error})")
     for name in names.values():
         draft.category(name)
     by_stem = {stem_of(path): path for path in surroundings.images if "mask" not in path.rpartition("/")[0]}
     pictures = {path.rpartition("/")[2]: path for path in surroundings.images}
     masked = [file for file in files if b"MaskPath" in file.data[:4096]]
-    scores = _scores([file for file in files if file not in masked], draft)
+    boxed = [file for file in files if file not in masked]
+    scores = _scores(boxed, draft)
+    seen: set[tuple[str, ...]] = set()
     for file in masked or files:
         for order, row in enumerate(_rows(file, draft), start=2):
             place = f"{file.path}: line {order}"
@@ -157,6 +167,7 @@ def _read(files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft) 
             picture = pictures.get(row.get("MaskPath") or "")
             values = surroundings.values(picture) if picture else None
             if values is None:
+                seen.add(tuple(row.get(name) or "" for name in _KEY_OF_MASK))
                 draft.refuse(place, "its mask did not come along")
                 continue
             mask = values.reshape(*values.shape[:2], -1)[..., 0] > 0
@@ -164,8 +175,33 @@ def _read(files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft) 
                 draft.note(place, "a mask of another size than its image; scaled to it")
                 mask = _scaled(mask, size)
             key = tuple(row.get(name) or "" for name in _KEY_OF_MASK)
+            seen.add(key)
             score, is_group = scores.get(key, (None, False))
             draft.mask(place, image, category, Rle.from_mask(mask), score=score, iscrowd=is_group)
+
+    if masked:
+        _read_boxes_alone(boxed, seen, names, by_stem, surroundings, draft)
+
+
+def _read_boxes_alone(
+    files: Sequence[GivenFile],
+    seen: Collection[tuple[str, ...]],
+    names: Mapping[str, str],
+    by_stem: Mapping[str, str],
+    surroundings: Surroundings,
+    draft: Draft,
+) -> None:
+    """Take the boxes that no mask belongs to."""
+    for file in files:
+        for order, row in enumerate(_rows(file, draft), start=2):
+            stem, code = row.get("ImageID") or "", row.get("LabelName") or ""
+            if not stem or not row.get("XMin") or tuple(row.get(n) or "" for n in _KEY_OF_BOX) in seen:
+                continue
+            path = by_stem.get(stem, f"{stem}.jpg")
+            size = surroundings.size(path)
+            image = draft.image(path, size)
+            category = draft.category(names.get(code, code))
+            _read_box(f"{file.path}: line {order}", row, size, image, category, draft)
 
 
 _KEY_OF_MASK = ("ImageID", "LabelName", "BoxXMin", "BoxXMax", "BoxYMin", "BoxYMax")

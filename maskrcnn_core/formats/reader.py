@@ -27,6 +27,7 @@ __all__ = [
     "nobody",
     "size_in",
     "stem_of",
+    "text_of",
     "xml_of",
 ]
 
@@ -110,6 +111,12 @@ def json_of(file: GivenFile, draft: Draft) -> Json | None:
     except DatasetError as error:
         draft.refuse(file.path, str(error))
         return None
+
+
+def text_of(file: GivenFile) -> str:
+    """Return a file's text: UTF-8, or UTF-16 where its mark says so; what is neither is replaced."""
+    is_wide = file.data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    return file.data.decode("utf-16" if is_wide else "utf-8-sig", "replace")
 
 
 def xml_of(file: GivenFile, draft: Draft) -> Element | None:

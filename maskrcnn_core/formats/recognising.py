@@ -79,6 +79,13 @@ _UNREAD = (
     _Unread(
         "a project of VIA 3", re.compile(rb'"data_format_version"'), "draw in VIA 2, or export it as COCO"
     ),
+    _Unread("Cityscapes' JSON", re.compile(rb'"imgHeight"'), "convert it to COCO with cityscapesScripts"),
+    _Unread("DeepFashion2's JSON", re.compile(rb'"item1"\s*:'), "its deepfashion2_to_coco.py writes COCO"),
+    _Unread(
+        "a backup of CVAT",
+        re.compile(rb'"frame_quality"|"start_frame"'),
+        "export the task as COCO or CVAT for images",
+    ),
     _Unread("Labelbox's JSON", re.compile(rb'"data_row"\s*:'), "export it as COCO with Labelbox's converter"),
     _Unread("Datumaro's JSON", re.compile(rb'"dm_format_version"'), "'datum convert -f coco' writes COCO"),
     _Unread("Create ML's JSON", re.compile(rb'"coordinates"\s*:\s*\{'), "export it as COCO"),

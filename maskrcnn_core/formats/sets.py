@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -179,8 +179,11 @@ def _pair_across(pictures: Mapping[str, _Loads], found: Sorted) -> None:
             {path: load for path, load in {**loads, **photos}.items() if path in claimed | set(photos)}
         )
         for one in read_sets([], only, source.rstrip("/")):
-            found.masks |= {homes[path] for path in one.masks if path in homes}
-            found.sets.append(_data_set(one, {}, source, ""))
+            of_masks = [homes[path] for path in sorted(one.masks) if path in homes]
+            found.masks |= set(of_masks)
+            shown = next((other.rstrip("/") for other, _ in of_masks if other), "")
+            data_set = _data_set(one, {}, source, "")
+            found.sets.append(replace(data_set, shown=shown) if shown else data_set)
 
 
 def _data_set(one: FoundSet, by_path: Mapping[str, SetFile], source: str, above: str) -> DataSet:

@@ -9,6 +9,7 @@ import base64
 import io
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -36,7 +37,7 @@ def _members(export: Export) -> Iterator[Member]:
         for category in export.categories
     ]
     yield Member("meta.json", dump_json({"classes": classes, "tags": []}))
-    for stem, name, image in named_images(export):
+    for place, (stem, name, image) in enumerate(named_images(export)):
         copy = image_name(image, stem, name, has_images=export.has_images)
         document = {
             "description": "",
@@ -44,9 +45,9 @@ def _members(export: Export) -> Iterator[Member]:
             "size": {"height": image.record.height, "width": image.record.width},
             "objects": [_object(export, order, i) for order, i in enumerate(image.instances, start=1)],
         }
-        yield Member(f"ds0/ann/{_safe(copy, stem)}.json", dump_json(document))
+        yield Member(f"ds0/ann/{_safe(copy, stem)}.json", dump_json(document), image=place)
         if export.has_images:
-            yield image_member(image, f"ds0/img/{stem}")
+            yield replace(image_member(image, f"ds0/img/{stem}"), image=place)
 
 
 def _safe(name: str, stem: str) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -24,7 +25,7 @@ from maskrcnn_core.formats.base import Export, Format, Member, named_images, ste
 from maskrcnn_core.formats.draft import Draft
 from maskrcnn_core.formats.image_files import image_member, image_name
 from maskrcnn_core.formats.label_maps import hidden_note, label_map
-from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, stem_of, xml_of
+from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, stem_of, text_of, xml_of
 from maskrcnn_core.formats.xml_writing import element, xml_bytes
 from maskrcnn_core.geometry.rle import Rle
 
@@ -59,10 +60,11 @@ def _members(export: Export) -> Iterator[Member]:
         numbers = {id_: number for id_, number in numbers.items() if number <= _MOST}
     palette = voc_palette()
     stems = stems_of_records(export.records)
-    for stem, name, image in named_images(export):
+    for place, (stem, name, image) in enumerate(named_images(export)):
         yield Member(
             f"Annotations/{stem}.xml",
             _xml(export, image, image_name(image, stem, name, has_images=export.has_images)),
+            image=place,
         )
         order = list(range(1, len(image.instances) + 1))
         labels = label_map(image, order)
@@ -71,11 +73,11 @@ def _members(export: Export) -> Iterator[Member]:
             note = f"{counted(len(order), 'instance')}; a picture of VOC has room for {_MOST}"
             labels[labels > _MOST] = 0
         note = f"{stem}.png: {note}" if note else ""
-        yield Member(f"{_OBJECTS}/{stem}.png", _png(labels, palette), note)
+        yield Member(f"{_OBJECTS}/{stem}.png", _png(labels, palette), note, place)
         values = np.array([0, *(numbers.get(i.category_id, 0) for i in image.instances)])
-        yield Member(f"{_CLASSES}/{stem}.png", _png(values[labels], palette))
+        yield Member(f"{_CLASSES}/{stem}.png", _png(values[labels], palette), image=place)
         if export.has_images:
-            yield image_member(image, f"JPEGImages/{stem}")
+            yield replace(image_member(image, f"JPEGImages/{stem}"), image=place)
     lines = ["# label:color_rgb:parts:actions", "background:0,0,0::"]
     for category in export.categories:
         number = numbers.get(category.id, 0)
@@ -190,10 +192,12 @@ def _read(files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft) 
                 classes = surroundings.values(other) if other else None
                 if classes is not None and classes.shape != values.shape:
                     classes = None
-                _read_pictures(path, values, classes, objects, listed, image, draft)
+                taken = _read_pictures(path, values, classes, objects, listed, image, draft)
+                left = [n for n in range(len(objects)) if n + 1 not in taken]
+                _read_boxes(file, objects, image, draft, left)
                 continue
             draft.note(path, "expected a picture of numbers; the boxes are taken")
-        _read_boxes(file, objects, image, draft)
+        _read_boxes(file, objects, image, draft, range(len(objects)))
 
 
 def _read_pictures(
@@ -204,11 +208,17 @@ def _read_pictures(
     listed: Sequence[str],
     image: int,
     draft: Draft,
-) -> None:
-    """Take the masks of a picture of objects; the n-th object of the box file is the number n in it."""
+) -> set[int]:
+    """Take the masks of a picture of objects; the n-th object of the box file is the number n in it.
+
+    Returns:
+        The numbers that are in it.
+    """
+    taken = set()
     for number in np.unique(values):
         if number in (0, _VOID):
             continue
+        taken.add(int(number))
         mask = values == number
         name, facts = "", {}
         if number <= len(objects):
@@ -217,6 +227,7 @@ def _read_pictures(
             name = _class_name(int(np.bincount(classes[mask]).argmax()), listed)
         place = f"{path}: {number}"
         draft.mask(place, image, draft.category(name), Rle.from_mask(mask), **facts)
+    return taken
 
 
 def _class_name(number: int, listed: Sequence[str]) -> str:
@@ -224,9 +235,17 @@ def _class_name(number: int, listed: Sequence[str]) -> str:
     return known[number - 1] if 0 < number <= len(known) else f"class {number}"
 
 
-def _read_boxes(file: GivenFile, objects: Sequence[Element], image: int, draft: Draft) -> None:
-    for number, row in enumerate(objects):
+def _read_boxes(
+    file: GivenFile, objects: Sequence[Element], image: int, draft: Draft, wanted: Iterable[int]
+) -> None:
+    """Take the outlines or else the boxes of some objects of a box file."""
+    for number in wanted:
+        row = objects[number]
         place = f"{file.path}: object[{number}]"
+        if ring := _ring(row.find("polygon")):
+            category = draft.category(_name(row))
+            draft.rings(place, image, category, [ring], attributes=_attributes(row))
+            continue
         sides = [_number(row.findtext(f"bndbox/{side}")) for side in ("xmin", "ymin", "xmax", "ymax")]
         known = [side for side in sides if side is not None]
         if len(known) != 4:
@@ -235,6 +254,17 @@ def _read_boxes(file: GivenFile, objects: Sequence[Element], image: int, draft: 
         x1, y1, x2, y2 = known
         box = (x1 - 1, y1 - 1, x2, y2)
         draft.box(place, image, draft.category(_name(row)), box, attributes=_attributes(row))
+
+
+def _ring(polygon: Element | None) -> list[list[float]]:
+    """Return the outline that Roboflow and others write beside a box, x1, y1, x2 and so on; empty for none."""
+    ring: list[list[float]] = []
+    while polygon is not None:
+        x, y = (_number(polygon.findtext(f"{axis}{len(ring) + 1}")) for axis in "xy")
+        if x is None or y is None:
+            break
+        ring.append([x, y])
+    return ring if len(ring) >= 3 else []
 
 
 def _name(row: Element) -> str:
@@ -247,7 +277,7 @@ def _attributes(row: Element) -> Mapping[str, bool]:
 
 def _names(file: GivenFile) -> list[str]:
     """Return the classes of a labelmap.txt in their order, without the background."""
-    lines = file.data.decode("utf-8", "replace").splitlines()
+    lines = text_of(file).splitlines()
     names = [line.split(":")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
     return [name for name in names if name and name.casefold() != "background"]
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +14,7 @@ from pathlib import Path
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import ExportError
-from maskrcnn_core.formats.base import Export, Format, Member, write_folder, write_zip
+from maskrcnn_core.formats.base import Export, Format, Member, told_renames, write_folder, write_zip
 from maskrcnn_core.formats.certificate import Certificate, WrittenFile, certify
 from maskrcnn_core.formats.coco_reading import COCO_READER
 
@@ -46,6 +49,7 @@ class _OnDisk:
     """A file of a folder that was written, read when it is wanted."""
 
     name: str
+    image: int | None
     folder: Path
 
     @property
@@ -58,6 +62,7 @@ class _InZip:
     """A file of a zip that was written, read when it is wanted."""
 
     name: str
+    image: int | None
     archive: zipfile.ZipFile
 
     @property
@@ -83,10 +88,10 @@ def write_export(
     Raises:
         ExportError: if it cannot be written, or does not read back.
     """
-    names: list[str] = []
+    places: dict[str, int | None] = {}
 
     def note(member: Member) -> None:
-        names.append(member.name)
+        places[member.name] = member.image
         on_member(member)
 
     suffix = target.suffix.casefold()
@@ -101,12 +106,14 @@ def write_export(
             notes += certificate_notes(row, export, [member])
         elif suffix == ".zip":
             notes = _write_whole_zip(
-                row.members(export), target, note, lambda file: zip_certificate(row, export, file)
+                row.members(export), target, note, lambda file: zip_certificate(row, export, file, places)
             )
         else:
-            notes = write_folder(_each(row.members(export), note), target)
-            notes += certificate_notes(row, export, [_OnDisk(name, target) for name in names])
-    return Wrote(target, len(names), tuple(notes))
+            with _whole_folder(target) as folder:
+                notes = write_folder(_each(row.members(export), note), folder)
+                notes += certificate_notes(row, export, [_OnDisk(*one, folder) for one in places.items()])
+    notes += told_renames(export, places)
+    return Wrote(target, len(places), tuple(notes))
 
 
 def write_members(members: Iterator[Member], target: Path) -> list[str]:
@@ -149,14 +156,45 @@ def _write_whole_zip(
     return notes
 
 
+@contextmanager
+def _whole_folder(target: Path) -> Iterator[Path]:
+    """Yield a folder to write into; a new one is there under its name as a whole or not at all."""
+    if target.is_dir() and any(target.iterdir()):
+        yield target
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent))
+    try:
+        yield partial
+        partial.chmod(0o777 & ~_umask())
+        if target.is_dir():
+            target.rmdir()
+        partial.replace(target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
 def _each(members: Iterator[Member], note: Callable[[Member], None]) -> Iterator[Member]:
     for member in members:
         yield member
         note(member)
 
 
-def zip_certificate(row: Format, export: Export, file: Path) -> list[str]:
+def zip_certificate(
+    row: Format, export: Export, file: Path, places: Mapping[str, int | None] = {}
+) -> list[str]:
     """Return what reading a written zip back says; nothing for formats that are not read.
+
+    Args:
+        row, export: what was written.
+        file: the zip.
+        places: of its files that are of one image alone, that image's place.
 
     Raises:
         ExportError: if it is not recognised as what it is.
@@ -164,7 +202,9 @@ def zip_certificate(row: Format, export: Export, file: Path) -> list[str]:
     if row.reader is None or row.reader is COCO_READER:
         return []
     with zipfile.ZipFile(file) as archive:
-        return certificate_notes(row, export, [_InZip(name, archive) for name in archive.namelist()])
+        return certificate_notes(
+            row, export, [_InZip(name, places.get(name), archive) for name in archive.namelist()]
+        )
 
 
 def write_download(
@@ -191,9 +231,15 @@ def write_download(
         file.write_bytes(member.data)
         notes = [member.note] if member.note else []
         return row.suffix, (*notes, *certificate_notes(row, export, [member]))
+    places: dict[str, int | None] = {}
+
+    def note(member: Member) -> None:
+        places[member.name] = member.image
+        on_member(member)
+
     with file.open("wb") as target:
-        notes = write_zip(row.members(export), target, on_member)
-    return ".zip", (*notes, *zip_certificate(row, export, file))
+        notes = write_zip(row.members(export), target, note)
+    return ".zip", (*notes, *zip_certificate(row, export, file, places))
 
 
 def is_one_file(row: Format, export: Export) -> bool:

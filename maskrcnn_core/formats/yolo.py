@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -19,7 +20,7 @@ from maskrcnn_core.common.json_rows import Json
 from maskrcnn_core.formats.base import Export, Format, Member, named_images
 from maskrcnn_core.formats.draft import Draft
 from maskrcnn_core.formats.image_files import image_member
-from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, stem_of
+from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, stem_of, text_of
 from maskrcnn_core.formats.shapes import one_ring
 from maskrcnn_core.geometry.polygons import Ring
 
@@ -33,7 +34,7 @@ _FARTHEST = 4.0
 
 def _members(export: Export) -> Iterator[Member]:
     numbers = {category.id: number for number, category in enumerate(export.categories)}
-    for stem, _, image in named_images(export):
+    for place, (stem, _, image) in enumerate(named_images(export)):
         part = export.part(image.record.id)
         sides = np.array([image.record.width, image.record.height], np.float64)
         lines = [
@@ -41,9 +42,11 @@ def _members(export: Export) -> Iterator[Member]:
             + " ".join(f"{share:.6f}" for share in _shares(one_ring(instance, export.tolerance), sides))
             for instance in image.instances
         ]
-        yield Member(f"labels/{part}/{stem}.txt", "".join(f"{line}\n" for line in lines).encode("ascii"))
+        yield Member(
+            f"labels/{part}/{stem}.txt", "".join(f"{line}\n" for line in lines).encode("ascii"), image=place
+        )
         if export.has_images:
-            yield image_member(image, f"images/{part}/{stem}")
+            yield replace(image_member(image, f"images/{part}/{stem}"), image=place)
     used = {export.part(record.id) for record in export.records} or {"train"}
     order: tuple[str, ...] = ("train", "val", "test")
     folders = {part: f"images/{part}" for part in order if part in used}
@@ -106,7 +109,7 @@ def _read(files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft) 
             continue
         image = draft.image(found, size)
         names = _nearest(names_of, file.folder)
-        for row, line in enumerate(file.data.decode("utf-8-sig", "replace").splitlines(), start=1):
+        for row, line in enumerate(text_of(file).splitlines(), start=1):
             if line.strip():
                 _read_line(f"{file.path}: line {row}", line.split(), size, image, names, draft)
 
@@ -151,10 +154,10 @@ def _read_line(
 def _names(file: GivenFile, draft: Draft) -> dict[int, str]:
     """Return the classes' names by number."""
     if file.suffix not in (".yaml", ".yml"):
-        lines = file.data.decode("utf-8-sig", "replace").splitlines()
+        lines = text_of(file).splitlines()
         return {number: line.strip() for number, line in enumerate(lines) if line.strip()}
     try:
-        document: Json = yaml.safe_load(file.data.decode("utf-8-sig", "replace"))
+        document: Json = yaml.safe_load(text_of(file))
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         draft.refuse(file.path, f"this is not YAML ({str(error).splitlines()[0]})")
         return {}
