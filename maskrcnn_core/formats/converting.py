@@ -97,7 +97,7 @@ class _Joined:
         return id_
 
     def named(self) -> list[ImageRecord]:
-        """Return the images' facts; where names occur twice, all have the folders of their data sets before them."""
+        """Return the images' facts; where names occur twice, each has its data set's folder before it."""
         names = [record.file_name for record in self.records]
         if len(set(names)) < len(names):
             names = [

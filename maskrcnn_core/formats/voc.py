@@ -257,7 +257,7 @@ def _read_boxes(
 
 
 def _ring(polygon: Element | None) -> list[list[float]]:
-    """Return the outline that Roboflow and others write beside a box, x1, y1, x2 and so on; empty for none."""
+    """Return the outline that Roboflow writes beside a box, as x1, y1, x2 and so on; empty for none."""
     ring: list[list[float]] = []
     while polygon is not None:
         x, y = (_number(polygon.findtext(f"{axis}{len(ring) + 1}")) for axis in "xy")

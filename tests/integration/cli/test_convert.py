@@ -7,6 +7,8 @@ from typer.testing import CliRunner
 
 from maskrcnn_core.cli import app as cli
 from maskrcnn_core.formats import FORMATS, format_by_key
+from maskrcnn_core.formats.base import stems_of_records
+from maskrcnn_core.formats.writing import write_export
 from tests.builders.formats import make_export, make_image_with, make_instances
 from tests.builders.other_formats import photo, square_mask, via_1, voc, yolo_line
 
@@ -160,3 +162,36 @@ def test_annotate_writes_more_formats_beside_its_file(tmp_path):
         rows_of(out)
     )
     assert (tmp_path / "a_parquet.parquet").is_file()
+
+
+def test_nothing_is_written_over_what_is_read_nor_among_other_files(coco, tmp_path):
+    before = coco.read_bytes()
+    code, said = run("convert", coco, coco, "--to", "coco")
+    assert code == 2 and "this is what is read" in said and coco.read_bytes() == before
+    code, said = run("convert", coco, tmp_path / "images", "--to", "yolo")
+    assert code == 2 and "holds files already" in said
+
+
+def test_only_images_are_taken_from_the_images_folder(coco, tmp_path):
+    (tmp_path / "images" / "a.xml").write_bytes(voc("scene_1.png"))
+    run("convert", coco, tmp_path / "out.json", "--to", "coco", "--images", tmp_path / "images")
+    assert len(rows_of(tmp_path / "out.json")) == len(rows_of(coco))
+
+
+def test_a_new_name_is_one_that_no_other_image_has(tmp_path):
+    names = ("a.jpg", "a.png", "a_1.png")
+    images = tuple(make_image_with(make_instances(n), n, name) for n, name in enumerate(names, start=1))
+    stems = stems_of_records([image.record for image in images])
+    assert stems[2] == "a_1" and len(set(stems)) == 3
+    export = make_export(images=images)
+    notes = write_export(format_by_key("geojson"), export, tmp_path / "out").notes
+    assert any("2 images have files of other names here: a.jpg is " in note for note in notes)
+
+
+def test_a_folder_is_there_as_a_whole_or_not_at_all(tmp_path):
+    def stop(_member):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_export(format_by_key("labelme"), make_export(), tmp_path / "out", stop)
+    assert list(tmp_path.iterdir()) == []

@@ -389,3 +389,14 @@ def test_a_label_image_of_another_size_is_named(store, project):
     )
     assert report.images == 1 and report.instances == 0
     assert "expected the size of its image, 90 x 60 pixels, got 6 x 5 pixels" in report.refused[0]
+
+
+def test_images_of_one_name_in_two_folders_stay_two_in_label_studio(store, project):
+    tasks = [
+        studio_row(studio_polygon(), image=f"/data/local-files/?d=set/{camera}/1.png")
+        for camera in ("cam1", "cam2")
+    ]
+    given = folder({"cam1/1.png": photo(), "cam2/1.png": photo(2), "tasks.json": json.dumps(tasks).encode()})
+    report = import_files(store, project, "ann", given)
+    assert report.images == 2
+    assert len({row.image_id for row in store.instances(project)}) == 2
