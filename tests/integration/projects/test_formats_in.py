@@ -393,8 +393,11 @@ def test_a_label_image_of_another_size_is_named(store, project):
 
 def test_images_of_one_name_in_two_folders_stay_two_in_label_studio(store, project):
     tasks = [
-        studio_row(studio_polygon(), image=f"/data/local-files/?d=set/{camera}/1.png")
+        task
         for camera in ("cam1", "cam2")
+        for task in json.loads(
+            label_studio([studio_polygon()], image=f"/data/local-files/?d=set/{camera}/1.png")
+        )
     ]
     given = folder({"cam1/1.png": photo(), "cam2/1.png": photo(2), "tasks.json": json.dumps(tasks).encode()})
     report = import_files(store, project, "ann", given)
