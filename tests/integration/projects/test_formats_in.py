@@ -32,6 +32,7 @@ from tests.builders.other_formats import (
     voc,
     yolo_line,
 )
+from tests.builders.other_formats import SQUARE as OUTLINE
 
 SQUARE = Rle.from_mask(square_mask())
 
@@ -403,3 +404,20 @@ def test_images_of_one_name_in_two_folders_stay_two_in_label_studio(store, proje
     report = import_files(store, project, "ann", given)
     assert report.images == 2
     assert len({row.image_id for row in store.instances(project)}) == 2
+
+
+def test_a_roboflow_outline_in_voc_is_taken_and_not_its_box(store, project):
+    points = "".join(f"<x{n}>{x}</x{n}><y{n}>{y}</y{n}>" for n, (x, y) in enumerate(OUTLINE, start=1))
+    data = voc().replace(b"<bndbox>", f"<polygon>{points}</polygon><bndbox>".encode())
+    report = import_files(store, project, "ann", folder({"a.png": photo(), "a.xml": data}))
+    assert report.instances == 1 and [row.mask for row in store.instances(project)] == [SQUARE]
+
+
+def test_a_box_beside_masks_in_voc_waits_for_the_heads(store, project):
+    files = {
+        "JPEGImages/a.png": photo(),
+        "Annotations/a.xml": voc(objects=("cell", "cell")),
+        "SegmentationObject/a.png": png(square_mask().astype(np.uint8)),
+    }
+    report = import_files(store, project, "ann", folder(files))
+    assert report.instances == 1 and len(report.boxes) == 1
