@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.common.one_line import one_line
@@ -163,21 +162,15 @@ def _whole_folder(target: Path) -> Iterator[Path]:
         yield target
         return
     target.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{target.name[:100]}.", suffix=".part", dir=target.parent))
+    partial = target.with_name(f".{target.name[:60]}.{uuid4().hex}.part")
+    partial.mkdir()
     try:
         yield partial
-        partial.chmod(0o777 & ~_umask())
         if target.is_dir():
             target.rmdir()
         partial.replace(target)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def _each(members: Iterator[Member], note: Callable[[Member], None]) -> Iterator[Member]:
