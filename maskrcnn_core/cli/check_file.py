@@ -65,6 +65,9 @@ def check_file(
 def _read(file: Path, fix: Path | None) -> bytes:
     """Return the file's bytes; raise :class:`InputError` where it cannot be read or would be overwritten."""
     shown = one_line(str(file))
+    if file.exists() and not file.is_file():
+        what = "a folder" if file.is_dir() else "a pipe or device"
+        raise InputError(f"{shown}: expected a COCO JSON file, got {what}")
     try:
         data = file.read_bytes()
         is_same = fix is not None and fix.exists() and os.path.samefile(fix, file)
@@ -120,7 +123,10 @@ def _lines_of_repair(repaired: Repaired) -> Iterator[str]:
         yield f"- {sentence}"
     if repaired.lost:
         yield f"- {repaired.lost}"
-    yield f"{repaired.note}; checked again: nothing is wrong"
+    if repaired.kept:
+        yield "Not repaired:"
+        yield from (f"- {sentence}" for sentence in repaired.kept)
+    yield f"{repaired.note}; checked again: nothing {'else ' if repaired.kept else ''}is wrong"
 
 
 def _as_value(
@@ -138,6 +144,7 @@ def _as_value(
             "file": str(fix),
             "changes": list(repaired.changes),
             "lost": repaired.lost,
+            "kept": list(repaired.kept),
             "annotations": repaired.after.annotations,
             "note": repaired.note,
         }

@@ -56,7 +56,13 @@ def convert(
     """
     with errors_told():
         row = format_named(to)
-        _convert(row, source, out, images=images, with_images=with_images, tolerance=simplify, quiet=quiet)
+        try:
+            _convert(
+                row, source, out, images=images, with_images=with_images, tolerance=simplify, quiet=quiet
+            )
+        except KeyboardInterrupt:
+            tell(f"stopped; nothing is at {one_line(str(out))}")
+            raise typer.Exit(130) from None
 
 
 def _convert(

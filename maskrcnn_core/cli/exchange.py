@@ -144,6 +144,8 @@ def _coco_data(path: Path) -> bytes | None:
     """Return a file that is COCO JSON, or looks like nothing else; ``None`` for all other annotations."""
     if path.is_dir():
         return None
+    if path.exists() and not path.is_file():
+        raise InputError(f"{one_line(str(path))}: expected a file or a folder, got a pipe or device")
     try:
         data = path.read_bytes()
     except OSError as error:

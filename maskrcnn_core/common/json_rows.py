@@ -140,7 +140,17 @@ def read_json(data: bytes) -> Json:
     except RecursionError as error:
         raise DatasetError("JSON: nested too deep to be a COCO file") from error
     except ValueError as error:  # also what is not UTF-8
+        if looks := _looks_like(data):
+            raise DatasetError(f"this is not JSON: {looks}") from error
         raise DatasetError(f"this is not JSON, or only part of a file ({error})") from error
+
+
+def _looks_like(data: bytes) -> str:
+    """Return what a file seems to be that is not JSON and not a part of it; empty where that is not known."""
+    head = data[:4096].removeprefix(b"\xef\xbb\xbf").strip()
+    if not head:
+        return "the file is empty" if not data.strip() else ""
+    return "it begins as HTML or XML does" if head.startswith(b"<") else ""
 
 
 def read_json_rows(
@@ -206,6 +216,8 @@ def _document(
         name = json.loads(bytes(span[start:colon]))
         if not isinstance(name, str):
             raise ValueError(name)
+        if members.pop(name, None) is not None:
+            on_left_out(name, "a name that is there twice; only the last one counts")
         value = _trimmed(span[colon + 1 : end])
         if name not in _LISTED:
             weight = count_values(value)

@@ -27,7 +27,7 @@ from maskrcnn_core.formats.recognising import ANNOTATION_SUFFIXES, read_sets
 from maskrcnn_core.geometry.rle import mask_iou
 from maskrcnn_core.images.formats import IMAGE_SUFFIXES
 
-_IMAGES_AT_ONCE = 250
+_IMAGES_AT_ONCE = 100
 
 __all__ = ["Certificate", "ReadBack", "WrittenFile", "certify", "read_members"]
 
@@ -130,6 +130,9 @@ class _Members(Surroundings):
     def values(self, path: str) -> npt.NDArray[np.int64] | None:
         member = self._pictures.get(path)
         return None if member is None else picture_of_bytes(member.data)
+
+    def frames(self, path: str) -> str:  # noqa: ARG002  # MaskDesk writes none with several
+        return ""
 
 
 def _suffix(name: str) -> str:

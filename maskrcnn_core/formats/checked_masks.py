@@ -15,7 +15,7 @@ from maskrcnn_core.formats.coco_fields import number
 from maskrcnn_core.geometry.polygons import polygons_to_rle
 from maskrcnn_core.geometry.rle import Rle, mask_containment
 
-__all__ = ["is_odd_form", "look_at_area", "look_at_box", "look_at_mask"]
+__all__ = ["is_odd_form", "look_at_area", "look_at_box", "look_at_mask", "reaches_out"]
 
 _TINY = 4
 """Pixels: smaller parts are told."""
@@ -45,7 +45,7 @@ def look_at_mask(
     """
     if polygons is None:
         return mask, None, []
-    keys = ["outside"] if _reaches_out(polygons, size) else []
+    keys = ["outside"] if reaches_out(_bounds(polygons), size) else []
     if len(polygons) == 1:
         return mask, None, keys
     masks = [polygons_to_rle([part], size) for part in polygons]
@@ -60,10 +60,10 @@ def look_at_mask(
     return mask, kept if 0 < len(kept) < len(polygons) else None, keys
 
 
-def _reaches_out(polygons: Sequence[Sequence[float]], size: tuple[int, int]) -> bool:
-    """Return whether a point lies more than a pixel out of the image."""
+def reaches_out(bounds: _BoxXyxy, size: tuple[int, int]) -> bool:
+    """Return whether a side lies more than a pixel out of the image."""
     height, width = size
-    x1, y1, x2, y2 = _bounds(polygons)
+    x1, y1, x2, y2 = bounds
     return x1 < -1 or y1 < -1 or x2 > width + 1 or y2 > height + 1
 
 

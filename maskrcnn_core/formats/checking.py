@@ -17,11 +17,17 @@ from maskrcnn_core.common.json_rows import Json, JsonRows, read_json_rows
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.common.refusals import Refusal
 from maskrcnn_core.dataset.annotations import Instance
-from maskrcnn_core.formats.checked_images import FoundSizes, with_images_joined
-from maskrcnn_core.formats.checked_masks import is_odd_form, look_at_area, look_at_box, look_at_mask
+from maskrcnn_core.formats.checked_masks import (
+    is_odd_form,
+    look_at_area,
+    look_at_box,
+    look_at_mask,
+    reaches_out,
+)
 from maskrcnn_core.formats.checks import CHECKS, NOT_FINITE, Check, key_of
 from maskrcnn_core.formats.coco_reader import CocoReader, CocoRow, GivenBox
 from maskrcnn_core.formats.coco_rows import SizeOf
+from maskrcnn_core.formats.found_sizes import FoundSizes
 from maskrcnn_core.geometry.rle import Rle
 
 __all__ = ["CheckReport", "Checked", "Finding", "Walk", "check_coco"]
@@ -69,12 +75,14 @@ class CheckReport:
         findings: in the order of :data:`~maskrcnn_core.formats.checks.CHECKS`.
         images, categories: how many can be used.
         annotations: how many the file lists, good or bad.
+        lost_images: how many cannot be used.
     """
 
     findings: tuple[Finding, ...]
     images: int
     categories: int
     annotations: int
+    lost_images: int = 0
 
     @property
     def wrong(self) -> tuple[Finding, ...]:
@@ -137,16 +145,8 @@ class Walk:
     def __init__(self, data: bytes, size_of: SizeOf) -> None:
         self._tally = _Tally()
         self._has_not_finite = self._count_not_finite(data)
-        sizes = FoundSizes(data, size_of)
-        self.reader = CocoReader(data, size_of=sizes)
-        self._joined = 0
-        if any(key_of(said) == "file-name-twice" for said, _ in self.reader.kinds()):
-            # Without this all annotations of the second image would be lost.
-            joined, places = with_images_joined(data)
-            self._joined = len(places)
-            for place in places:
-                self._tally.add("file-name-twice", place)
-            self.reader = CocoReader(joined, size_of=sizes)
+        self._size_of = size_of
+        self.reader = CocoReader(data, size_of=FoundSizes(data, size_of))
         self._images: set[int] = set()
         self._categories: set[int] = set()
         self._seen: set[bytes] = set()
@@ -168,9 +168,7 @@ class Walk:
         """Return what was found."""
         for said, count in self.reader.kinds():
             key = key_of(said)
-            if said.place.startswith("images") and said.reason.startswith("an exact duplicate"):
-                count -= self._joined  # told as what they are
-            if count and not (self._has_not_finite and said.reason.startswith(NOT_FINITE)):
+            if not (self._has_not_finite and said.reason.startswith(NOT_FINITE)):
                 self._tally.add(key, _shown(key, said), count)
         self._look_at_images()
         self._look_at_categories()
@@ -182,6 +180,7 @@ class Walk:
             len(self.reader.images),
             len(self.reader.categories),
             self.reader.annotation_count,
+            self.reader.refused_image_count,
         )
 
     def _checked(self, row: CocoRow[Instance] | CocoRow[GivenBox], size: tuple[int, int]) -> Checked:
@@ -194,6 +193,10 @@ class Walk:
             keys.append("missing-field")
         instance = row.value
         if isinstance(instance, GivenBox):
+            if row.raw.get("segmentation") not in (None, []):
+                keys.append("odd-form")
+            if reaches_out(instance.box, size):
+                keys.append("outside")
             return Checked(row, (*keys, "box-only"))
         if is_odd_form(row.raw["segmentation"], instance.mask):
             keys.append("odd-form")
@@ -230,6 +233,11 @@ class Walk:
                 self._tally.add("image-without-annotations", row.value.file_name)
             if any(isinstance(row.raw.get(side), str) for side in ("width", "height")):
                 self._tally.add("text-number", f"images[{index}]")
+            measured = self._size_of(row.value.file_name)
+            if measured is not None and measured != row.value.size:
+                (height, width), record = measured, row.value
+                sizes = f"{record.width} x {record.height}, its file has {width} x {height}"
+                self._tally.add("size-off", f"{record.file_name}: {sizes}")
             if not is_storable(row.value.file_name):
                 self._tally.add("odd-text", f"images[{index}].file_name")
 

@@ -11,7 +11,10 @@ from typing import Literal
 
 from maskrcnn_core.common.refusals import Refusal
 
-__all__ = ["CHECKS", "NOT_FINITE", "Check", "Severity", "check_by_key", "key_of"]
+__all__ = ["CHECKS", "NOT_FINITE", "SIZE_OFF", "Check", "Severity", "check_by_key", "key_of"]
+
+SIZE_OFF = "size-off"
+"""The one fault that is not repaired."""
 
 Severity = Literal["error", "warning", "info"]
 """Whether readers fail or take something wrong, take it differently, or only a person should know."""
@@ -53,17 +56,31 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "text-number",
-        "ids, sizes or iscrowd written as text",
+        "numbers written as text, ids that are no numbers or too large ones",
         "error",
         "pycocotools does not find '1' where 1 is meant, and takes '0' for a crowd",
-        "whole numbers; other texts are kept in the row, under maskdesk.id",
+        "numbers; ids that are none get one, and are kept in the row, under maskdesk.id",
+    ),
+    Check(
+        "odd-name",
+        "names that are numbers, categories without a name",
+        "error",
+        "most stop: a name is a text",
+        "the number as a text; a category without a name is called after its id",
     ),
     Check(
         "duplicate-id",
-        "ids used twice",
+        "annotation ids used twice",
         "error",
         "the last row of an id replaces the others without a word; COCOeval halves AP",
-        "annotations get the next free number; of images and categories the first one stays",
+        "the next free number; a row that is there twice stays once",
+    ),
+    Check(
+        "row-id-twice",
+        "images or categories with the id of another",
+        "error",
+        "the last row of an id replaces the others without a word",
+        "the first one stays",
     ),
     Check(
         "annotation-id-0",
@@ -77,15 +94,35 @@ CHECKS: tuple[Check, ...] = (
         "images without width and height",
         "error",
         "masks cannot be drawn; most stop",
-        "measured in the image file (--images) or taken from run lengths; left out with its annotations "
-        "where neither helps",
+        "measured in the image file (--images) or taken from run lengths",
+    ),
+    Check(
+        "size-unknown",
+        "images whose width and height nothing tells",
+        "error",
+        "masks cannot be drawn; most stop",
+        "left out with its annotations; --images FOLDER measures such images",
+    ),
+    Check(
+        SIZE_OFF,
+        "images whose file has another size (looked for with --images)",
+        "error",
+        "masks lie beside the objects: the file was turned, resized or replaced after it was annotated",
+        "kept: only a person can tell which of the two is right",
     ),
     Check(
         "file-name-twice",
-        "images with the file name of another",
+        "images that are listed twice",
         "error",
         "CVAT and others find images by name: one replaces the other",
-        "joined with the first one where their sizes agree; else left out with its annotations",
+        "joined with the first one",
+    ),
+    Check(
+        "file-name-clash",
+        "images with the file name of another, and another size",
+        "error",
+        "CVAT and others find images by name: one replaces the other",
+        "left out with its annotations",
     ),
     Check(
         "orphan",
@@ -120,7 +157,7 @@ CHECKS: tuple[Check, ...] = (
         "segmentations in a form of another program",
         "error",
         "most stop or skip the object",
-        "a list of polygons, or run lengths with a size",
+        "a list of polygons, an empty one for a mere box, or run lengths with a size",
     ),
     Check(
         "missing-field",
@@ -187,10 +224,10 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "outside",
-        "polygons that reach out of the image",
+        "polygons, or boxes without a mask, that reach out of the image",
         "warning",
         "some cut them off, some fail",
-        "a polygon of the pixels within the image",
+        "a polygon of the pixels within the image; the part of the box within it",
     ),
     Check(
         "empty-part",
@@ -208,7 +245,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "odd-text",
-        "names with half a character in them",
+        "names with a NUL or half a character in them",
         "warning",
         "they cannot be stored or shown; some parsers refuse the whole file",
         "the sign for an unknown character",
@@ -284,14 +321,18 @@ _AS_READ: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     for pattern, key in (
         (rf".*: {NOT_FINITE}", "not-json"),
         (r"annotations\[\]: an exact duplicate", "duplicate-annotation"),
-        (r"\w+\[\]: an exact duplicate", "duplicate-id"),
-        (r"\w+\[\]\.id: (an id that another row|a repeated id)", "duplicate-id"),
+        (r"\w+\[\]: an exact duplicate", "row-id-twice"),
+        (r"\w+\[\]\.id: an id that another row", "row-id-twice"),
+        (r"\w+\[\]\.id: a repeated id", "duplicate-id"),
         (r"annotations\[\]\.id: COCO's evaluators", "annotation-id-0"),
         (r"annotations\[\]\.id: no id", "missing-field"),
-        (r"\w+\[\]\.id: (a text|a number written as text)", "text-number"),
-        (r"images\[\]\.(width|height): expected a whole number", "no-size"),
+        (r"\w+\[\]\.id: (a text|a number written as text|a number that)", "text-number"),
+        (r"annotations\[\]\.\w+: numbers written as text", "text-number"),
+        (r"\w+\[\]\.(file_name|name): (a number as a name|no name)", "odd-name"),
+        (r"images\[\]\.(width|height): expected a whole number", "size-unknown"),
         (r"images\[\]: no width and height", "no-size"),
-        (r"images\[\]\.file_name: a name that another", "file-name-twice"),
+        (r"images\[\]\.file_name: a second row", "file-name-twice"),
+        (r"images\[\]\.file_name: a name that another", "file-name-clash"),
         (r"annotations\[\]\.(image_id|category_id): ", "orphan"),
         (r"annotations\[\]\.segmentation(\[\])?: left out next to good parts", "bad-part"),
         (r"annotations\[\]\.segmentation: (a flat list|a list of pairs)", "odd-form"),

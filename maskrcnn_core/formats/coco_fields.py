@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping
+from operator import is_
 
 from maskrcnn_core.common.arrays import Box
 from maskrcnn_core.common.bounds import DEEPEST, MAX_NAME, is_name, is_storable
@@ -29,6 +30,7 @@ __all__ = [
     "is_storable",
     "is_turned",
     "number",
+    "numbers_of_texts",
     "ours_of",
     "read_area",
     "read_box",
@@ -46,6 +48,7 @@ _MOST = 2**53
 """Whole numbers up to here are the same in every program that reads JSON."""
 
 _WHOLE_TEXT = re.compile(r"-?(0|[1-9]\d{0,15})", re.ASCII)
+_NUMBER_TEXT = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d{1,3})?\s*", re.ASCII)
 FAR = 1e15
 """Numbers of a file are smaller; whoever looks at many at once bounds them alike."""
 
@@ -157,6 +160,24 @@ def number(value: Json) -> float | None:
     if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < FAR:
         return float(value)
     return None
+
+
+def numbers_of_texts(value: Json, depth: int = 2) -> Json:
+    """Return a value with each text that is a finite number as that number, also within lists.
+
+    Returns:
+        The very same value if there is no such text.
+    """
+    if isinstance(value, str):
+        try:
+            found = float(value) if _NUMBER_TEXT.fullmatch(value) else math.inf
+        except ValueError:
+            return value
+        return value if abs(found) >= FAR else found
+    if depth and isinstance(value, list):
+        parts = [numbers_of_texts(part, depth - 1) for part in value]
+        return value if all(map(is_, parts, value)) else parts
+    return value
 
 
 def read_box(value: Json) -> Box | None:

@@ -145,6 +145,7 @@ class CocoReader:
         self.images = self._lists.one_of_each_name(
             self._lists.referred_to("images", _READ_OF_IMAGE, rows.image)
         )
+        self.refused_image_count = len(self._lists.refusals)
         self.categories = tuple(
             row for _, row in self._lists.referred_to("categories", _READ_OF_CATEGORY, rows.category)
         )
@@ -246,6 +247,12 @@ def _differ(row: Mapping[str, Json], other: Mapping[str, Json]) -> bool:
         return row != other
     except RecursionError:
         return True
+
+
+def _is_same_image(one: ImageRecord, other: ImageRecord) -> bool:
+    """Return whether two images of one name have the same size, and no contents that differ."""
+    digests = {record.digest for record in (one, other) if record.digest}
+    return one.size == other.size and len(digests) < 2
 
 
 def _plain(document: Mapping[str, Json], *names: str) -> dict[str, Json]:
@@ -369,11 +376,21 @@ class _Lists:
     def one_of_each_name(
         self, rows: Iterable[tuple[int, CocoRow[ImageRecord]]]
     ) -> tuple[CocoRow[ImageRecord], ...]:
-        """Return rows without those whose file name came before, which are refused."""
+        """Return rows without those whose file name came before.
+
+        These are the same image, if what is known of it is the same; else they are refused.
+        """
         first: dict[str, CocoRow[ImageRecord]] = {}
         for index, row in rows:
             name = row.value.file_name
-            if first.setdefault(name, row) is not row:
+            kept = first.setdefault(name, row)
+            if kept is row:
+                continue
+            if _is_same_image(kept.value, row.value):
+                self.rows.join(row.value, kept.value)
+                reason = "a second row of an image; its annotations are those of the first"
+                self.rows.mends.count("images", index, ".file_name", reason, name)
+            else:
                 self.refusals.add(
                     Refusal(f"images[{index}].file_name", "a name that another one already has", repr(name))
                 )

@@ -26,6 +26,7 @@ from maskrcnn_core.formats.coco_fields import (
     is_storable,
     is_turned,
     number,
+    numbers_of_texts,
     ours_of,
     read_area,
     read_box,
@@ -50,6 +51,8 @@ _T = TypeVar("_T")
 _NOTHING: Mapping[str, Json] = {}
 _LARGEST = 2**16
 """Pixels of an image's side."""
+_LISTS = ("bbox", "segmentation")
+"""Fields that hold numbers in lists."""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 # Evaluators ignore an object of negative size.
 _TURNED = "its width or height is negative; it is the mask's own"
@@ -81,10 +84,21 @@ class Rows:
             if category.text_id:
                 self._categories[category.text_id] = category
 
+    def join(self, image: ImageRecord, first: ImageRecord) -> None:
+        """Take annotations of an image's second row for those of its first one."""
+        self._images[image.id] = first
+        if image.text_id:
+            self._images[image.text_id] = first
+
     def text_id(self, name: str, index: int, row: Mapping[str, Json], key: int | str) -> str:
         """Return the text that a row's id is in the file, or was in one before MaskDesk wrote this."""
         if isinstance(key, str):
-            self.mends.count(name, index, ".id", "a text: it gets a number here, and is kept next to it", key)
+            reason = (
+                "a text: it gets a number here, and is kept next to it"
+                if isinstance(row["id"], str)
+                else "a number that other programs round: it gets another here, and is kept next to it"
+            )
+            self.mends.count(name, index, ".id", reason, key)
             return key
         if isinstance(row["id"], str):
             self.mends.count(name, index, ".id", "a number written as text; read as the number", row["id"])
@@ -101,6 +115,7 @@ class Rows:
         if row.get("file_name") is None and (told := _name_in_address(row.get("coco_url"))):
             self.mends.count("images", index, "", "no file_name; it is the end of coco_url, as in LVIS", None)
             row["file_name"] = told
+        self._name_texts("images", index, row, "file_name", "")
         name, digest = required_name(row, "file_name"), row.get("sha256")
         width, height = (whole(row.get(side), 1, _LARGEST) for side in ("width", "height"))
         if width is None or height is None:
@@ -123,13 +138,28 @@ class Rows:
         )
 
     def category(self, index: int, row: dict[str, Json], id_: int, text_id: str) -> Category:
-        """Return a category; raises :class:`FieldError` if it has no name."""
+        """Return a category, which is called after its id where it has no name.
+
+        Raises:
+            FieldError: if its name cannot be used.
+        """
+        self._name_texts("categories", index, row, "name", f"category {text_id or id_}")
         above, name = row.get("supercategory", ""), required_name(row, "name")
         if isinstance(above, str) and not is_name(above):
             reason = f"expected at most {MAX_NAME} characters; left out"
             self.mends.count("categories", index, ".supercategory", reason, above)
             row["supercategory"] = above = ""
         return Category(id_, name, above if _is_word(above) else "", text_id)
+
+    def _name_texts(self, name: str, index: int, row: dict[str, Json], field: str, instead: str) -> None:
+        """Make a number that is used as a name a text, and give a name where there is none and may be one."""
+        given = row.get(field)
+        if number(given) is not None:
+            self.mends.count(name, index, f".{field}", "a number as a name; read as a text", given)
+            row[field] = str(given)
+        elif instead and given in (None, ""):
+            self.mends.count(name, index, f".{field}", "no name; it is called after its id", given)
+            row[field] = instead
 
     def annotation_id(self, name: str, index: int, row: dict[str, Json], ids: Ids) -> tuple[int, str]:
         """Return the number of an annotation, which nothing refers to: any that is free will do."""
@@ -162,6 +192,7 @@ class Rows:
         """
         image = _referred(row, "image_id", self._images, "image")
         category = _referred(row, "category_id", self._categories, "category")
+        self._number_texts(name, index, row)
         score = number(row.get("score"))
         if score is None and score_wanted:
             raise FieldError("score", "expected a finite number", kind(row.get("score")))
@@ -180,11 +211,24 @@ class Rows:
             self.mends.count(name, index, ".bbox", _TURNED, None)
             box = None
         elif box is None and "bbox" in row:
-            self.mends.count(name, index, ".bbox", "expected 4 numbers; it is the mask's own", row["bbox"])
+            self.mends.count(
+                name, index, ".bbox", "expected 4 finite numbers; it is the mask's own", row["bbox"]
+            )
         # A detection has neither in the results form: loadRes sets them whatever is there.
         area, is_crowd = (None, False) if score_wanted else self._area_and_crowd(name, index, row)
         instance = Instance(image.id, category.id, read.mask, score, box, area, is_crowd)
         return Annotation(instance, read.polygons, read.is_listed)
+
+    def _number_texts(self, name: str, index: int, row: dict[str, Json]) -> None:
+        """Make numbers of texts that are such, in the fields that hold numbers."""
+        for field in ("score", "area", *_LISTS):
+            given = row.get(field)
+            holds_numbers = isinstance(given, list | str) and isinstance(given, list) == (field in _LISTS)
+            found = numbers_of_texts(given) if holds_numbers else given
+            if found is not given:
+                reason = "numbers written as text; read as the numbers"
+                self.mends.count(name, index, f".{field}", reason, given)
+                row[field] = found
 
     def _area_and_crowd(self, name: str, index: int, row: dict[str, Json]) -> tuple[float | None, bool]:
         area = read_area(row.get("area"))

@@ -160,7 +160,12 @@ def data_sets_as_export(
         reason = "a list of detections, which does not say of which images: import it into their project"
         refused.append(f"{one_line(file.shown)}: {reason}")
     if not sets:
-        raise DatasetError("; ".join(refused) or "expected annotations of a format that is read, got none")
+        kinds = ", ".join(
+            f"{count:,} {suffix or 'without an ending'}"
+            for suffix, count in (*others.most_common(), *_suffixes(images).most_common())
+        )
+        got = f"only files that are none ({kinds})" if kinds else "none"
+        raise DatasetError("; ".join(refused) or f"expected annotations of a format that is read, got {got}")
     photos = [
         (place, load)
         for place, load in images
@@ -208,6 +213,10 @@ def data_sets_as_export(
         without,
         sum(len(joined.instances[r.id]) for r in without),
     )
+
+
+def _suffixes(images: Sequence[GivenImage]) -> Counter[str]:
+    return Counter(PurePosixPath(place.path.casefold()).suffix for place, _ in images)
 
 
 class _Finder(ImageFinder):

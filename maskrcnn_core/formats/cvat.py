@@ -94,7 +94,8 @@ def _read(files: Sequence[GivenFile], _surroundings: Surroundings, draft: Draft)
         if root is None:
             continue
         for label in root.iter("label"):
-            if name := (label.findtext("name") or "").strip():
+            name = (label.findtext("name") or "").strip()
+            if name and not label.findtext("parent"):  # points of a skeleton are no objects of their own
                 draft.category(name, color=(label.findtext("color") or "").strip())
         if tracks := len(root.findall("track")):
             reason = "a track of a video; export it as 'CVAT for images 1.1', which has them image by image"

@@ -19,7 +19,7 @@ from maskrcnn_core.common.bounds import MAX_KINDS, is_name, is_storable
 from maskrcnn_core.common.json_rows import Json
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.formats.coco_fields import FAR, OURS
-from maskrcnn_core.formats.json_writing import dump_json, join_members
+from maskrcnn_core.formats.json_writing import WrittenRows, dump_json, join_members
 from maskrcnn_core.geometry.cuts import cut_holes
 from maskrcnn_core.geometry.polygons import Polygons
 from maskrcnn_core.geometry.rle import Rle
@@ -77,7 +77,7 @@ class Draft:
         self._categories: dict[str, dict[str, Json]] = {}
         self._category_ids: set[int] = set()
         self._image_ids: set[int] = set()
-        self._annotations: list[bytes] = []
+        self._annotations = WrittenRows()
         self._whole: bytes | None = None
         self._ids: set[int] = set()
 
@@ -212,7 +212,7 @@ class Draft:
         return join_members(
             {
                 "images": [dump_json(list(self._images.values()))],
-                "annotations": [b"[", b",".join(self._annotations), b"]"],
+                "annotations": self._annotations.pieces,
                 "categories": [dump_json(list(self._categories.values()))],
             }
         )
@@ -247,7 +247,7 @@ class Draft:
         if (is_proposal := facts.get("is_proposal")) is not None:
             row[OURS] = {"status": "proposed" if is_proposal else "accepted"}
         self.places.append(one_line(place))
-        self._annotations.append(dump_json(row))  # as text: numbers in lists take ten times as much
+        self._annotations.add(row)
 
 
 def _given_or_free(given: int | None, taken: set[int]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from maskrcnn_core.dataset.annotations import AnnotatedImage
 from maskrcnn_core.errors import ImageError
 from maskrcnn_core.formats.base import Member
-from maskrcnn_core.images.reading import HEAD_BYTES, encode_png, image_format, is_upright
+from maskrcnn_core.images.reading import HEAD_BYTES, decode_image, encode_png, image_format, is_upright
 
 __all__ = ["image_member", "image_name"]
 
@@ -24,7 +24,18 @@ def image_member(image: AnnotatedImage, stem: str) -> Member:
     data, suffix = _own_file(image)
     if data is not None:
         return Member(f"{stem}{suffix}", data)
-    return Member(f"{stem}.png", encode_png(image.load_pixels()))
+    lost = _what_is_lost(image)
+    note = f"{stem}.png: it comes along as it is seen: {lost}" if lost else ""
+    return Member(f"{stem}.png", encode_png(image.load_pixels()), note)
+
+
+def _what_is_lost(image: AnnotatedImage) -> str:
+    """Return how an image's pixels differ from what is in its file; empty if they do not."""
+    data = image.load_file() if image.load_file else None
+    try:
+        return "" if data is None else "; ".join(decode_image(data, image.record.file_name).notes)
+    except ImageError:
+        return ""
 
 
 def image_name(image: AnnotatedImage, stem: str, name: str, *, has_images: bool) -> str:

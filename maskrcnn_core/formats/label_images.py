@@ -6,8 +6,10 @@ They lie beside their images under names that add to theirs (``x_masks.tif``), o
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -16,9 +18,10 @@ import numpy.typing as npt
 from maskrcnn_core.common.arrays import Pixels
 from maskrcnn_core.common.bounds import MAX_INSTANCES
 from maskrcnn_core.common.one_line import counted
+from maskrcnn_core.formats.coco_fields import whole
 from maskrcnn_core.formats.draft import Draft
 from maskrcnn_core.formats.packed import picture_of_bytes
-from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, stem_of
+from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, stem_of, text_of
 from maskrcnn_core.geometry.rle import Rle
 
 __all__ = ["LABEL_IMAGE_READER", "labels_in"]
@@ -49,6 +52,8 @@ _EXACT = frozenset({".bmp", ".gif", ".png", ".tif", ".tiff"})
 
 _FULL = (255, 65535)
 """The only value in a picture that says where objects are, but not which."""
+
+_BACKGROUND = frozenset({"background", "unlabeled", "unlabelled"})
 
 _MOST_COLOURS = 1000
 """Pictures of more colours are photographs, whatever their names say."""
@@ -127,7 +132,46 @@ def _claims(_files: Sequence[GivenFile], images: Sequence[str]) -> Collection[st
     return [*pairs, *(path for path in own if path not in pairs)]
 
 
-def _read(_files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft) -> None:
+def _recognise(file: GivenFile) -> bool:
+    """Return whether a file is the table of classes that Roboflow puts beside semantic masks."""
+    return re.match(rb"(\xef\xbb\xbf)?\s*pixel value\s*,\s*class", file.data[:200], re.IGNORECASE) is not None
+
+
+def _classes_in(file: GivenFile, draft: Draft) -> dict[int, str]:
+    """Return the names of classes by their numbers, without the background."""
+    names = {}
+    for row in csv.reader(io.StringIO(text_of(file), newline="")):
+        number = whole(row[0].strip(), 0, 2**16) if len(row) == 2 else None
+        name = row[1].strip() if number is not None else ""
+        if number is not None and name and name.casefold() not in _BACKGROUND:
+            names[number] = name
+            draft.category(name)
+    return names
+
+
+def _read_classes(
+    path: str, image: int, values: npt.NDArray[np.int64], names: Mapping[int, str], draft: Draft
+) -> None:
+    """Take the parts of each class in a picture that says which class a pixel is of, but not which object."""
+    labels = values[..., 0] if values.ndim == 3 else values
+    draft.note(path, "it says classes, and no objects: each connected part of a class is taken as one")
+    for number in np.unique(labels).tolist():
+        if number not in names:
+            if number:
+                draft.refuse(path, f"there is no class {number} in the table beside it")
+            continue
+        parts, count = _separated(labels == number)
+        if count > MAX_INSTANCES:
+            draft.refuse(path, f"expected at most {MAX_INSTANCES:,} objects", f"{count:,} parts of a class")
+            continue
+        for part, (rows, columns) in _boxes(parts, range(1, count + 1)):
+            crop = np.ascontiguousarray(parts[rows, columns] == part)
+            mask = Rle.from_crop(crop, (rows.start, columns.start), labels.shape)
+            draft.mask(f"{path}: {number}", image, draft.category(names[number]), mask)
+
+
+def _read(files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft) -> None:
+    tables = {file.folder: _classes_in(file, draft) for file in files}
     pairs = _pairs(surroundings.images)
     categories = _category_maps(surroundings.images)
     used = {*pairs, *pairs.values()}
@@ -151,7 +195,13 @@ def _read(_files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft)
             draft.refuse(categories[key], "expected a picture of the categories' numbers; they are not known")
         elif classes is not None:
             draft.note(categories[key], "it has numbers of categories, and no names")
-        _read_labels(path, draft.image(home, size), values, classes, draft)
+        if frames := surroundings.frames(path):
+            draft.note(path, f"{frames} is read")
+        image, names = draft.image(home, size), tables.get(path.rpartition("/")[0])
+        if names:
+            _read_classes(path, image, values, names, draft)
+        else:
+            _read_labels(path, image, values, classes, draft)
 
 
 def _read_labels(
@@ -268,9 +318,9 @@ def _boxes(labels: npt.NDArray[np.int64], wanted: Sequence[int]) -> Iterator[tup
 
 
 LABEL_IMAGE_READER = Reader(
-    suffixes=frozenset(),
-    recognise=lambda _file: False,
+    suffixes=frozenset({".csv"}),
+    recognise=_recognise,
     read=_read,
-    recognised_as="pictures of numbers named after images: x_masks.tif, masks/x.png",
+    recognised_as="pictures of numbers named after images: x_masks.tif, masks/x.png; classes in _classes.csv",
     claims=_claims,
 )

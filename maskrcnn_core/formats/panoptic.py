@@ -17,7 +17,7 @@ from maskrcnn_core.common.json_rows import Json
 from maskrcnn_core.formats.base import Export, Format, Member, named_images
 from maskrcnn_core.formats.coco_fields import whole
 from maskrcnn_core.formats.draft import Draft
-from maskrcnn_core.formats.json_writing import dump_json
+from maskrcnn_core.formats.json_writing import WrittenRows, dump_json, join_members
 from maskrcnn_core.formats.label_maps import hidden_note, label_map
 from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, beside, json_of, size_in
 from maskrcnn_core.geometry.rle import Rle
@@ -28,11 +28,10 @@ _FOLDER = "panoptic"
 
 
 def _members(export: Export) -> Iterator[Member]:
-    images: list[Json] = []
-    annotations: list[Json] = []
+    images, annotations = WrittenRows(), WrittenRows()
     for stem, name, image in named_images(export):
         record = image.record
-        images.append({"id": record.id, "width": record.width, "height": record.height, "file_name": name})
+        images.add({"id": record.id, "width": record.width, "height": record.height, "file_name": name})
         order = list(range(1, len(image.instances) + 1))
         labels = label_map(image, order)
         note = hidden_note(labels, order)
@@ -54,25 +53,29 @@ def _members(export: Export) -> Iterator[Member]:
                 | ({} if instance.score is None else {"score": instance.score})
             )
         picture = f"{stem}.png"
-        annotations.append({"image_id": record.id, "file_name": picture, "segments_info": segments})
+        annotations.add({"image_id": record.id, "file_name": picture, "segments_info": segments})
         yield Member(f"{_FOLDER}/{picture}", _png(labels), f"{picture}: {note}" if note else "")
-    document = {
-        "info": {"description": export.description or "Made with MaskDesk", "version": "1.0"},
-        "licenses": [],
-        "images": images,
-        "annotations": annotations,
-        "categories": [
-            {
-                "id": category.id,
-                "name": category.name,
-                "supercategory": category.supercategory,
-                "isthing": 1,
-                "color": [int(export.color(category.id)[at : at + 2], 16) for at in (1, 3, 5)],
-            }
-            for category in export.categories
-        ],
-    }
-    yield Member(f"{_FOLDER}.json", dump_json(document))
+    categories = [
+        {
+            "id": category.id,
+            "name": category.name,
+            "supercategory": category.supercategory,
+            "isthing": 1,
+            "color": [int(export.color(category.id)[at : at + 2], 16) for at in (1, 3, 5)],
+        }
+        for category in export.categories
+    ]
+    info = {"description": export.description or "Made with MaskDesk", "version": "1.0"}
+    document = join_members(
+        {
+            "info": [dump_json(info)],
+            "licenses": [b"[]"],
+            "images": images.pieces,
+            "annotations": annotations.pieces,
+            "categories": [dump_json(categories)],
+        }
+    )
+    yield Member(f"{_FOLDER}.json", document)
 
 
 def _png(labels: npt.NDArray[np.int32]) -> bytes:

@@ -77,6 +77,10 @@ class Surroundings(ABC):
         ``[H, W, 3]`` for three bands; ``None`` if it cannot be read.
         """
 
+    @abstractmethod
+    def frames(self, path: str) -> str:
+        """Return a note if a picture has several frames or pages, of which the first is read."""
+
 
 def nobody(_files: Sequence[GivenFile], _images: Sequence[str]) -> Collection[str]:
     """Claim none of the images."""

@@ -9,11 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
+from xml.etree.ElementTree import ParseError, fromstring
 
 import numpy as np
 import numpy.typing as npt
 
+from maskrcnn_core.common.json_rows import read_json
 from maskrcnn_core.common.one_line import one_line
+from maskrcnn_core.errors import DatasetError
 from maskrcnn_core.formats import FORMATS
 from maskrcnn_core.formats.base import Format
 from maskrcnn_core.formats.coco_reading import COCO_READER
@@ -30,6 +34,7 @@ __all__ = [
     "read_formats",
     "read_sets",
     "read_zip_sets",
+    "why_damaged",
 ]
 
 
@@ -82,8 +87,13 @@ _UNREAD = (
     _Unread("Cityscapes' JSON", re.compile(rb'"imgHeight"'), "convert it to COCO with cityscapesScripts"),
     _Unread("DeepFashion2's JSON", re.compile(rb'"item1"\s*:'), "its deepfashion2_to_coco.py writes COCO"),
     _Unread(
+        "a JSON file of polygons for each image, as Mapillary Vistas has them",
+        re.compile(rb'"polygon"\s*:\s*\[\s*\[|"readable"\s*:\s*"'),
+        "read the pictures in its folders 'instances', or convert it to COCO",
+    ),
+    _Unread(
         "a backup of CVAT",
-        re.compile(rb'"frame_quality"|"start_frame"'),
+        re.compile(rb'"frame_quality"|"start_frame"|"tracks"\s*:\s*\['),
         "export the task as COCO or CVAT for images",
     ),
     _Unread("Labelbox's JSON", re.compile(rb'"data_row"\s*:'), "export it as COCO with Labelbox's converter"),
@@ -105,6 +115,25 @@ def known_unread(data: bytes) -> str:
     for kind in _UNREAD:
         if kind.pattern.search(head):
             return f"{kind.name}, which is not read: {kind.way}"
+    return ""
+
+
+def why_damaged(path: str, data: bytes) -> str:
+    """Return why a file of which only its name tells the kind is none of that kind; empty if it is one."""
+    suffix = PurePosixPath(path).suffix.casefold()
+    try:
+        if suffix == ".xml" and b"<!ENTITY" not in data:  # a few of them can stand for gigabytes
+            fromstring(data)
+        elif suffix == ".jsonl":
+            for line in filter(None, map(bytes.strip, data.splitlines())):
+                read_json(line)
+    except (ParseError, ValueError, LookupError, DatasetError) as error:
+        text = str(error)
+        return (
+            text if isinstance(error, DatasetError) else f"this is not XML, or only part of a file ({text})"
+        )
+    if suffix == ".parquet" and not (data[:4] == data[-4:] == b"PAR1"):
+        return "this is not Parquet, or only part of a file"
     return ""
 
 
@@ -154,12 +183,15 @@ def read_sets(files: Sequence[GivenFile], surroundings: Surroundings, name: str 
                 break
     claimed: set[str] = set()
     masks_of: dict[Reader, frozenset[str]] = {}
-    for reader in (*of_reader, LABEL_IMAGE_READER):
+    # Pictures of numbers are known by their names alone: what others claim is none.
+    tables = of_reader.pop(LABEL_IMAGE_READER, None)
+    of_reader |= {} if tables is None else {LABEL_IMAGE_READER: tables}
+    for reader in dict.fromkeys((*of_reader, LABEL_IMAGE_READER)):
         free = [path for path in surroundings.images if path not in claimed]
         masks_of[reader] = frozenset(reader.claims(of_reader.get(reader, ()), free))
         claimed |= masks_of[reader]
     if masks_of[LABEL_IMAGE_READER]:
-        of_reader[LABEL_IMAGE_READER] = []
+        of_reader.setdefault(LABEL_IMAGE_READER, [])
     for reader, group in of_reader.items():
         for part in [[file] for file in group] if reader.is_one_file else [group]:
             around = _Narrowed(surroundings, claimed - masks_of[reader])
@@ -187,6 +219,9 @@ class _Narrowed(Surroundings):
 
     def values(self, path: str) -> npt.NDArray[np.int64] | None:
         return self._whole.values(path)
+
+    def frames(self, path: str) -> str:
+        return self._whole.frames(path)
 
 
 def read_zip_sets(data: bytes, shown: str) -> Iterator[ArchiveMember | Refusal]:

@@ -18,8 +18,9 @@ from maskrcnn_core.dataset.annotations import ImageRecord, Instance
 from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.errors import ExportError
 from maskrcnn_core.formats.checking import Checked, CheckReport, Finding, Walk, check_coco
+from maskrcnn_core.formats.checks import SIZE_OFF
 from maskrcnn_core.formats.coco import annotation_row
-from maskrcnn_core.formats.coco_fields import OURS, ours_of, with_ours
+from maskrcnn_core.formats.coco_fields import OURS, number, ours_of, with_ours
 from maskrcnn_core.formats.coco_reader import CocoRow, GivenBox
 from maskrcnn_core.formats.coco_rows import SizeOf
 from maskrcnn_core.formats.json_writing import dump_json, dump_rows, join_members
@@ -55,13 +56,26 @@ class Repaired:
     def changes(self) -> tuple[str, ...]:
         """One sentence with a count for each thing that is different."""
         found = (*self.before.wrong, *self.later)
-        return tuple(f"{one.check.title} ({one.count:,}): {one.check.fix}" for one in found)
+        return tuple(_sentence(one) for one in found if one.check.key != SIZE_OFF)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """One sentence with a count for each thing that is wrong and that only a person can put right."""
+        return tuple(_sentence(one) for one in self.before.wrong if one.check.key == SIZE_OFF)
 
     @property
     def lost(self) -> str:
         """How much could not be kept; empty if all was."""
         annotations = self.before.annotations - self.after.annotations
-        return f"{counted(annotations, 'annotation')} could not be kept" if annotations > 0 else ""
+        images = self.before.lost_images
+        lost = [counted(images, "image")] * (images > 0) + [counted(annotations, "annotation")] * (
+            annotations > 0
+        )
+        return f"{' and '.join(lost)} could not be kept" if lost else ""
+
+
+def _sentence(found: Finding) -> str:
+    return f"{found.check.title} ({found.count:,}): {found.check.fix}"
 
 
 def repair_coco(
@@ -125,7 +139,7 @@ class _Written:
         kept = (one for one in found if not one.is_left_out)
         between, index = b"[", 0
         while batch := list(islice(kept, _BATCH)):
-            text = dump_json([_annotation(one, is_crowded=is_crowded) for one in batch])
+            text = dump_json([self._annotation(one, is_crowded=is_crowded) for one in batch])
             self._read_back(parse_json(text), batch, index)
             yield between + text[1:-1]
             between, index = b",", index + len(batch)
@@ -138,8 +152,12 @@ class _Written:
         _, least = read_back_batch([row for row, _ in pairs], self._images, self._categories, meant, index)
         self.masks, self.least = self.masks + len(pairs), min(self.least, least)
 
+    def _annotation(self, one: Checked, *, is_crowded: bool) -> dict[str, Json]:
+        image = self._images[one.row.value.image_id]
+        return _annotation(one, (image["height"], image["width"]), is_crowded=is_crowded)
 
-def _annotation(one: Checked, *, is_crowded: bool) -> dict[str, Json]:
+
+def _annotation(one: Checked, size: tuple[int, int], *, is_crowded: bool) -> dict[str, Json]:
     """Return an annotation's row: the file's, with what is wrong in it replaced."""
     row, value = one.row, one.row.value
     fields: dict[str, Json] = {
@@ -151,11 +169,7 @@ def _annotation(one: Checked, *, is_crowded: bool) -> dict[str, Json]:
     if value.score is not None:
         fields["score"] = value.score
     if isinstance(value, GivenBox):
-        x1, y1, x2, y2 = value.box
-        fields["bbox"] = row.raw["bbox"]
-        is_area = isinstance(row.raw.get("area"), int | float)
-        fields["area"] = row.raw["area"] if is_area else (x2 - x1) * (y2 - y1)
-        fields["segmentation"] = row.raw.get("segmentation", [])
+        fields |= _of_box(one, value, size)
     else:
         mask = one.mask or value.mask
         fields["segmentation"] = _segmentation(one, row.polygons, value, mask, is_crowded=is_crowded)
@@ -166,6 +180,25 @@ def _annotation(one: Checked, *, is_crowded: bool) -> dict[str, Json]:
         fields["bbox"] = row.raw["bbox"] if has_box else [float(v) for v in mask.box_xywh]
         fields["area"] = row.raw["area"] if has_area else mask.area
     return _as_in_file(row, fields)
+
+
+def _of_box(one: Checked, value: GivenBox, size: tuple[int, int]) -> dict[str, Json]:
+    """Return the fields of a mere box; of one that reaches out of its image those of the part within."""
+    raw = one.row.raw
+    x1, y1, x2, y2 = value.box
+    box = raw["bbox"]
+    is_out = "outside" in one.keys
+    if is_out:
+        height, width = size
+        x1, y1, x2, y2 = max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
+        box = [x1, y1, x2 - x1, y2 - y1]
+    has_area = number(raw.get("area")) is not None and not is_out
+    segmentation = [] if "odd-form" in one.keys else raw.get("segmentation", [])
+    return {
+        "bbox": box,
+        "area": raw["area"] if has_area else (x2 - x1) * (y2 - y1),
+        "segmentation": segmentation,
+    }
 
 
 def _segmentation(

@@ -19,9 +19,9 @@ from maskrcnn_core.formats.draft import Draft
 from maskrcnn_core.formats.label_images import LABEL_IMAGE_READER
 from maskrcnn_core.formats.packed import picture_of_bytes
 from maskrcnn_core.formats.reader import GivenFile, Surroundings
-from maskrcnn_core.formats.recognising import FoundSet, format_of, known_unread, read_sets
+from maskrcnn_core.formats.recognising import FoundSet, format_of, known_unread, read_sets, why_damaged
 from maskrcnn_core.images.pools import PooledFile
-from maskrcnn_core.images.reading import image_size
+from maskrcnn_core.images.reading import frames_in, image_size
 
 __all__ = ["DataSet", "SetFile", "Sorted", "sort_sets", "why_unread"]
 
@@ -109,6 +109,13 @@ class _Pictures(Surroundings):
     def values(self, path: str) -> npt.NDArray[np.int64] | None:
         load = self._paths.get(path)
         return None if load is None else picture_of_bytes(load())
+
+    def frames(self, path: str) -> str:
+        load = self._paths.get(path)
+        try:
+            return "" if load is None else frames_in(load(), path)
+        except ImageError:
+            return ""
 
 
 def sort_sets(files: Iterable[SetFile], images: Iterable[tuple[PooledFile, Callable[[], bytes]]]) -> Sorted:
@@ -200,6 +207,9 @@ def _data_set(one: FoundSet, by_path: Mapping[str, SetFile], source: str, above:
 
 
 def why_unread(file: SetFile) -> str:
-    """Return what a file is that is annotations of a known kind and not read; empty if that is not known."""
-    known = known_unread(file.data)
+    """Return what a file is that is annotations of a known kind and not read, or what is wrong with it.
+
+    Empty if that is not known.
+    """
+    known = known_unread(file.data) or why_damaged(_slashed(file.place), file.data)
     return f"{one_line(file.shown)}: {known}" if known else ""

@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from html import unescape
 from pathlib import PurePosixPath
 from typing import Any
 from xml.etree.ElementTree import Element
@@ -163,7 +164,8 @@ def _folder(path: str) -> str:
 
 
 def _read(files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft) -> None:
-    listed = [name for file in files if file.suffix == ".txt" for name in _names(file)]
+    full = _names_with_signs(files)
+    listed = [full.get(name, name) for file in files if file.suffix == ".txt" for name in _names(file)]
     for name in listed:
         draft.category(name)
     pictures = {
@@ -280,6 +282,17 @@ def _names(file: GivenFile) -> list[str]:
     lines = text_of(file).splitlines()
     names = [line.split(":")[0].strip() for line in lines if line.strip() and not line.startswith("#")]
     return [name for name in names if name and name.casefold() != "background"]
+
+
+def _names_with_signs(files: Sequence[GivenFile]) -> dict[str, str]:
+    """Return, by what labelmap.txt can say of them, the names in box files that it cannot write."""
+    found = {
+        unescape(name.decode("utf-8", "replace")).strip()
+        for file in files
+        if file.suffix == ".xml"
+        for name in re.findall(rb"<name>([^<]*:[^<]*)</name>", file.data)
+    }
+    return {_plain(name).strip(): name for name in found}
 
 
 def _side(text: str | None) -> int | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from maskrcnn_core.common.atomic_files import replace_file
-from maskrcnn_core.common.one_line import one_line
+from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.errors import ExportError
 from maskrcnn_core.formats.base import Export, Format, Member, told_renames, write_folder, write_zip
 from maskrcnn_core.formats.certificate import Certificate, WrittenFile, certify
@@ -112,7 +112,24 @@ def write_export(
                 notes = write_folder(_each(row.members(export), note), folder)
                 notes += certificate_notes(row, export, [_OnDisk(*one, folder) for one in places.items()])
     notes += told_renames(export, places)
-    return Wrote(target, len(places), tuple(notes))
+    return Wrote(target, len(places), _together(notes))
+
+
+def _together(notes: Iterable[str]) -> tuple[str, ...]:
+    """Return notes of which those that say the same of many files are one, with their count."""
+    alike: dict[str, list[str]] = {}
+    for note in notes:
+        file, _, said = note.partition(": ")
+        alike.setdefault(said or note, []).append(file if said else "")
+    return tuple(
+        f"{file}: {said}"
+        if file and count == 1
+        else f"{counted(count, 'file')}: {said} (first {file})"
+        if file
+        else said
+        for said, files in alike.items()
+        for file, count in [(files[0], len(files))]
+    )
 
 
 def write_members(members: Iterator[Member], target: Path) -> list[str]:
@@ -223,7 +240,7 @@ def write_download(
         (member,) = row.members(export)
         file.write_bytes(member.data)
         notes = [member.note] if member.note else []
-        return row.suffix, (*notes, *certificate_notes(row, export, [member]))
+        return row.suffix, _together([*notes, *certificate_notes(row, export, [member])])
     places: dict[str, int | None] = {}
 
     def note(member: Member) -> None:
@@ -232,7 +249,9 @@ def write_download(
 
     with file.open("wb") as target:
         notes = write_zip(row.members(export), target, note)
-    return ".zip", (*notes, *zip_certificate(row, export, file, places))
+    return ".zip", _together(
+        [*notes, *zip_certificate(row, export, file, places), *told_renames(export, places)]
+    )
 
 
 def is_one_file(row: Format, export: Export) -> bool:

@@ -50,6 +50,17 @@ def exif_orientation(image: ImageFile.ImageFile, source: EncodedImage) -> int:
 
 def origin_notes(image: ImageFile.ImageFile, source: EncodedImage) -> list[str]:
     """Return what people should know of the file: that it holds more frames or more depth than is shown."""
+    frames = frames_note(image, source)
+    notes = [frames] if frames else []
+    if isinstance(image, TiffFile) and image.dropped_bands:
+        notes.append(f"first 3 of {image.form.bands} bands")
+    if source.format == "HEIC" and image.info.get("bit_depth", 8) > 8:
+        notes.append(f"{image.info['bit_depth']} bits per channel reduced to 8")
+    return notes
+
+
+def frames_note(image: ImageFile.ImageFile, source: EncodedImage) -> str:
+    """Return how many frames or pages a file has of which the first is read; empty if it is the only one."""
     frames = 1
     if source.format == "GIF":
         frames = _gif_frames(source.data)
@@ -57,16 +68,9 @@ def origin_notes(image: ImageFile.ImageFile, source: EncodedImage) -> list[str]:
         frames = sum(1 for _ in islice(tiff_directories(source.data), _MAX_FRAMES_COUNTED + 1))
     elif source.format in ("PNG", "WebP", "AVIF", "HEIC"):
         frames = getattr(image, "n_frames", 1)
-    notes = []
     if frames > _MAX_FRAMES_COUNTED:
-        notes.append(f"first of more than {_MAX_FRAMES_COUNTED} frames")
-    elif frames > 1:
-        notes.append(f"first of {frames} frames")
-    if isinstance(image, TiffFile) and image.dropped_bands:
-        notes.append(f"first 3 of {image.form.bands} bands")
-    if source.format == "HEIC" and image.info.get("bit_depth", 8) > 8:
-        notes.append(f"{image.info['bit_depth']} bits per channel reduced to 8")
-    return notes
+        return f"first of more than {_MAX_FRAMES_COUNTED} frames"
+    return f"first of {frames} frames" if frames > 1 else ""
 
 
 # --------------------------------------------------------------------------------------------- PNG, JPEG

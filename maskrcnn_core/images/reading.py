@@ -32,7 +32,7 @@ from maskrcnn_core.images.guards import (
     check_tables,
     pixel_limit,
 )
-from maskrcnn_core.images.headers import exif_orientation, origin_notes
+from maskrcnn_core.images.headers import exif_orientation, frames_note, origin_notes
 from maskrcnn_core.images.modes import upright_rgb
 from maskrcnn_core.images.stretch import STRETCHES, Stretch
 
@@ -236,6 +236,16 @@ def read_values(data: bytes, name: str) -> npt.NDArray[np.generic]:
     with source.refusing_damage():
         image.load()
         return np.asarray(image)
+
+
+def frames_in(data: bytes, name: str) -> str:
+    """Return how many frames or pages a file has of which the first is read; empty if it is the only one.
+
+    Raises:
+        ImageError: as :func:`decode_image`, without a limit on the size.
+    """
+    source = identify(data, name)
+    return frames_note(_open(source), source)
 
 
 def is_upright(data: bytes, name: str) -> bool:

@@ -137,7 +137,7 @@ def test_files_of_other_programs_come_back_right(tmp_path, name):
         ("segmentation_flat_list.json", "odd-form"),
         ("sliver.json", "bad-part"),
         ("string_ids.json", "text-number"),
-        ("nosize.json", "no-size"),
+        ("nosize.json", "size-unknown"),
         ("lone_surrogate_category.json", "odd-text"),
         ("iscrowd_null.json", "bad-field"),
         ("boxes_only.json", "box-only"),

@@ -1,8 +1,11 @@
 """Formats from the command line: what annotations are is told by their content."""
 
 import json
+import os
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from maskrcnn_core.cli import app as cli
@@ -10,7 +13,7 @@ from maskrcnn_core.formats import FORMATS, format_by_key
 from maskrcnn_core.formats.base import stems_of_records
 from maskrcnn_core.formats.writing import write_export
 from tests.builders.formats import make_export, make_image_with, make_instances
-from tests.builders.other_formats import photo, square_mask, via_1, voc, yolo_line
+from tests.builders.other_formats import labelme, photo, square_mask, via_1, voc, yolo_line
 
 
 def run(*words):
@@ -117,6 +120,63 @@ def test_what_cannot_be_done_is_said_in_a_sentence(words, said, tmp_path):
         "convert", *(word.format(**{"in": tmp_path / "in", "out": tmp_path / "out"}) for word in words)
     )
     assert code == 2 and said in output.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("a.parquet", b"PAR1 half of it", "this is not Parquet, or only part of a file"),
+        ("metadata.jsonl", b'{"file_name": "a.png"}\n{"file', "line 2: this is not JSON"),
+        ("annotations.xml", b"<annotations><meta>", "this is not XML, or only part of a file"),
+        ("empty.json", b"", "this is not JSON: the file is empty"),
+        ("page.json", b"<!DOCTYPE html><html>", "this is not JSON: it begins as HTML or XML does"),
+        (
+            "a.txt",
+            b"words",
+            "got only files that are none (1 .txt)",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_damaged_file_is_said(name, data, said, tmp_path):
+    (tmp_path / name).write_bytes(data)
+    code, output = run("convert", tmp_path / name, tmp_path / "out", "--to", "yolo")
+    assert code == 2 and said in output.replace("\n", " ")
+
+
+def test_pipes_are_named_and_not_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("MASKDESK_DATA", str(tmp_path / "data"))
+    os.mkfifo(tmp_path / "pipe.json")
+    CliRunner().invoke(cli.app, ["project", "new", "P"])
+    for words in (
+        ("convert", tmp_path / "pipe.json", tmp_path / "out", "--to", "yolo"),
+        ("check-file", tmp_path / "pipe.json"),
+        ("project", "add", "P", tmp_path / "pipe.json"),
+        ("project", "import", "P", "--ground-truth", tmp_path / "pipe.json", "--images", tmp_path),
+    ):
+        done = CliRunner().invoke(cli.app, [str(word) for word in words])
+        code, output = done.exit_code, done.output
+        assert code == 2 and "got a pipe or device" in output.replace("\n", " "), words
+
+
+def test_ctrl_c_is_answered(coco, tmp_path, monkeypatch):
+    def interrupt(*_more):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("maskrcnn_core.cli.convert.write_export", interrupt)
+    code, output = run("convert", coco, tmp_path / "out", "--to", "yolo")
+    assert code == 130 and "stopped; nothing is at" in output
+
+
+def test_what_a_deep_image_loses_as_png_is_said_once(tmp_path):
+    (tmp_path / "in").mkdir()
+    for name in ("a", "b"):
+        deep = Image.fromarray(np.arange(60 * 90, dtype=np.uint16).reshape(60, 90))
+        deep.save(tmp_path / "in" / f"{name}.tif")
+        (tmp_path / "in" / f"{name}.json").write_bytes(labelme(f"{name}.tif"))
+    code, output = run("convert", tmp_path / "in", tmp_path / "out", "--to", "yolo", "--with-images")
+    assert code == 0
+    assert "2 files: it comes along as it is seen: " in output.replace("\n", " "), output
+    assert (tmp_path / "out" / "images" / "train" / "a.png").exists()
 
 
 def test_a_project_takes_and_gives_any_format(tmp_path, monkeypatch):

@@ -301,6 +301,8 @@ def test_what_encloses_nothing_is_named_with_counts(store, project):
         ),
         ("x.json", b'{"version": "2.0", "schema_ref": "x", "item": {"slots": []}}', "Darwin"),
         ("x.json", b'[{"data_row": {"id": 1}}]', "Labelbox"),
+        ("x.json", b'{"labels": [{"readable": "Bird", "instances": true}]}', "Mapillary"),
+        ("x.json", b'[{"version": 0, "tags": [], "shapes": [], "tracks": []}]', "CVAT"),
         ("x.json", b'{"project": {"pid": "x", "data_format_version": "3.1.1"}, "metadata": {}}', "VIA 3"),
     ],
 )
@@ -421,3 +423,92 @@ def test_a_box_beside_masks_in_voc_waits_for_the_heads(store, project):
     }
     report = import_files(store, project, "ann", folder(files))
     assert report.instances == 1 and len(report.boxes) == 1
+
+
+CLASSES = b"Pixel Value, Class\n0, background\n1, cell\n2, dog\n"
+
+
+def semantic():
+    """Two parts of a cell, and a dog that touches one of them."""
+    values = np.zeros((60, 90), np.uint8)
+    values[12:28, 10:30] = values[40:50, 5:9] = 1
+    values[12:28, 30:40] = 2
+    return values
+
+
+def test_classes_of_semantic_masks_come_along_and_their_parts_are_objects(store, project):
+    given = folder({"a.jpg": photo(), "a_mask.png": png(semantic()), "_classes.csv": CLASSES})
+    report = import_files(store, project, "ann", given)
+    names = {row.id: row.name for row in store.categories(project)}
+    found = sorted((names[row.category_id], row.mask.area) for row in store.instances(project))
+    assert found == [("cell", 40), ("cell", 320), ("dog", 160)]
+    assert any("each connected part of a class is taken as one" in note for note in report.notes)
+
+
+def test_a_number_that_the_table_of_classes_lacks_is_named(store, project):
+    values = semantic()
+    values[50:55, 50:55] = 9
+    given = folder({"a.jpg": photo(), "a_mask.png": png(values), "_classes.csv": CLASSES})
+    report = import_files(store, project, "ann", given)
+    assert report.instances == 3 and "there is no class 9" in report.refused[0]
+
+
+def test_a_stack_as_a_label_image_is_told(store, project):
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, np.stack([square_mask().astype(np.uint16)] * 3), photometric="minisblack")
+    report = import_files(store, project, "ann", folder({"a.png": photo(), "a_masks.tif": buffer.getvalue()}))
+    assert report.instances == 1
+    assert any("first of 3 frames is read" in note for note in report.notes)
+
+
+def test_label_images_without_an_image_of_their_name_are_named(store, project):
+    given = folder(
+        {"a.png": photo(), "a_masks.png": labels(), "b_masks.tif": labels(), "c_masks.png": labels()}
+    )
+    report = import_files(store, project, "ann", given)
+    told = [*report.refused, *report.notes]
+    assert any("expected an image that it is named after" in text and "2 times" in text for text in told), (
+        told
+    )
+
+
+def test_a_damaged_picture_of_categories_is_named_and_the_objects_come_in(store, project):
+    given = folder({"a.png": photo(), "a_instances.png": labels(), "a_categories.png": labels()[:60]})
+    report = import_files(store, project, "ann", given)
+    assert report.instances == 1
+    assert any("a_categories.png" in text for text in report.refused)
+
+
+def test_boxes_beside_masks_in_open_images_wait_for_the_heads(store, project):
+    mask = "MaskPath,ImageID,LabelName,BoxID,BoxXMin,BoxXMax,BoxYMin,BoxYMax,PredictedIoU,Clicks\n"
+    mask += "a_1.png,a,cell,1,0.1111,0.3333,0.2,0.46667,,\n"
+    boxes = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf\n"
+    boxes += "a,xclick,cell,1,0.1111,0.3333,0.2,0.46667,0,0,0\na,xclick,dog,1,0.5,0.8,0.5,0.9,0,0,0\n"
+    files = {
+        "a.png": photo(),
+        "masks/a_1.png": png(255 * square_mask().astype(np.uint8)),
+        "train-annotations-object-segmentation.csv": mask.encode(),
+        "train-annotations-bbox.csv": boxes.encode(),
+    }
+    report = import_files(store, project, "ann", folder(files))
+    assert report.instances == 1 and len(report.boxes) == 1
+
+
+def test_names_of_voc_with_signs_of_its_label_map_are_one_category(store, project):
+    files = {
+        "a.png": photo(),
+        "Annotations/a.xml": voc(objects=("a:b &amp; c",)),
+        "labelmap.txt": b"# label:color_rgb:parts:actions\nbackground:0,0,0::\na b & c:128,0,0::\n",
+    }
+    import_files(store, project, "ann", folder(files))
+    assert [row.name for row in store.categories(project)] == ["a:b & c"]
+
+
+def test_the_points_of_a_skeleton_are_no_categories(store, project):
+    data = cvat(CVAT_POLYGON).replace(
+        b"</labels>",
+        b"<label><name>1</name><type>points</type><parent>cell</parent></label></labels>",
+    )
+    assert b"<parent>" in data
+    import_files(store, project, "ann", folder({"a.png": photo(), "annotations.xml": data}))
+    assert [row.name for row in store.categories(project)] == ["cell", "dust"]

@@ -34,6 +34,15 @@ def written(value, style):
         return json.dumps(value).encode()
 
 
+def test_a_member_that_is_there_twice_is_told_and_the_last_counts():
+    told = []
+    found = read_json_rows(
+        b'{"images": [1], "x": 3, "images": [{"id": 2}]}', on_left_out=lambda *one: told.append(one)
+    )
+    assert whole(found) == {"x": 3, "images": [{"id": 2}]}
+    assert told == [("images", "a name that is there twice; only the last one counts")]
+
+
 @given(values, spaced)
 def test_rows_are_what_json_reads(value, style):
     data = written(value, style)

@@ -82,7 +82,18 @@ CASES = {
     "text-number": document(row("4", "1", 40, iscrowd="0")),
     "duplicate-id": document(row(1, 1, 40)),
     "annotation-id-0": document(row(0, 1, 40)),
-    "no-size": document(images=[*images(), {"id": 3, "file_name": "c.png"}]),
+    "odd-name": document(
+        row(4, 3, 40, category_id=7),
+        images=[*images(), {"id": 3, "file_name": 17, "width": WIDTH, "height": HEIGHT}],
+        categories=[*CATEGORIES, {"id": 7, "name": None}],
+    ),
+    "row-id-twice": document(images=[*images(), {"id": 2, "file_name": "c.png", "width": 5, "height": 5}]),
+    "no-size": document(row(4, 1, 40), images=[*images(), {"id": 3, "file_name": "c.png"}]),
+    "size-unknown": document(images=[*images(), {"id": 3, "file_name": "c.png"}]),
+    "size-off": document(),
+    "file-name-clash": document(
+        row(4, 3, 1, 1, 3), images=[*images(), {"id": 3, "file_name": "a.png", "width": 5, "height": 5}]
+    ),
     "file-name-twice": document(
         row(4, 3, 40),
         images=[*images(), {"id": 3, "file_name": "a.png", "width": WIDTH, "height": HEIGHT}],
@@ -117,6 +128,17 @@ CASES = {
 }
 
 
+FILES = {
+    "no-size": lambda name: (5, 5) if name == "c.png" else None,
+    "size-off": lambda name: (WIDTH, HEIGHT) if name == "a.png" else None,
+}
+"""Sizes of image files that the cases of some checks need."""
+
+
+def files_of(key):
+    return FILES.get(key, lambda name: None)
+
+
 def data_of(value):
     return json.dumps(value).encode()
 
@@ -146,12 +168,12 @@ def test_a_file_without_faults_has_no_findings_and_stays_as_it_is():
 @pytest.mark.parametrize("key", list(CASES))
 def test_each_fault_is_found_and_nothing_is_wrong_after_a_repair(key):
     data = data_of(CASES[key])
-    report = check_coco(data)
+    report = check_coco(data, size_of=files_of(key))
     (found,) = [one for one in report.findings if one.check.key == key]
     assert found.count >= 1 and found.places
     severity = check_by_key(key).severity
     assert (key in keys_of(report)) == (severity != "info")
-    repaired = repair_coco(data, report=report)
+    repaired = repair_coco(data, size_of=files_of(key), report=report)
     after = check_coco(repaired.data)
     assert after.wrong == ()
     assert after.has(key) == (severity == "info")
@@ -234,7 +256,7 @@ def test_an_image_listed_twice_takes_the_annotations_of_both():
     assert found["annotations"][-1]["image_id"] == 1
     other = [*images(), {"id": 3, "file_name": "a.png", "width": 5, "height": 5}]
     lost = repair_coco(data_of(document(row(4, 3, 1, 1, 3), images=other)))
-    assert lost.lost == "1 annotation could not be kept"
+    assert lost.lost == "1 image and 1 annotation could not be kept"
     assert any("left out with its annotations" in sentence for sentence in lost.changes)
 
 
@@ -246,7 +268,7 @@ def test_sizes_come_from_image_files_or_run_lengths():
     assert len(found["annotations"]) == 4
     half = repair_coco(data)
     assert len(json.loads(half.data)["images"]) == 1
-    assert half.lost == "2 annotations could not be kept"
+    assert half.lost == "1 image and 2 annotations could not be kept"
 
 
 def test_wrong_boxes_and_areas_become_the_masks_own_and_near_ones_stay():
@@ -303,6 +325,42 @@ def test_what_a_repair_brings_out_is_repaired_too():
 
 def test_boxes_without_a_mask_are_kept_as_they_are():
     assert last("box-only") == row(4, 1, 40, segmentation=[])
+
+
+def test_boxes_without_a_mask_end_at_their_image_and_have_an_empty_list():
+    far = row(4, 1, 80, 50, segmentation=[[]])
+    report = check_coco(data_of(document(far)))
+    assert keys_of(report) == {"odd-form", "outside"}
+    found = json.loads(repair_coco(data_of(document(far))).data)["annotations"][-1]
+    assert found == far | {"segmentation": [], "bbox": [80.0, 50.0, 10.0, 10.0], "area": 100.0}
+
+
+def test_a_size_that_is_not_that_of_the_file_is_told_and_kept():
+    found = repair_coco(data_of(document()), size_of=files_of("size-off"))
+    assert found.changes == () and json.loads(found.data) == document()
+    assert found.before.wrong[0].places == ("a.png: 90 x 60, its file has 60 x 90",)
+    assert found.kept == (
+        "images whose file has another size (looked for with --images) (1): kept: only a person can tell "
+        "which of the two is right",
+    )
+
+
+def test_numbers_and_names_of_the_wrong_kind_keep_their_rows():
+    found = repaired("odd-name")
+    assert found["images"][-1]["file_name"] == "17" and found["categories"][-1]["name"] == "category 7"
+    assert len(found["annotations"]) == 4
+    texts = row(
+        4,
+        1,
+        segmentation=[[str(n) for n in square(40, 10, 20)]],
+        bbox=["40", "10.0", "20", "2e1"],
+        score="0.9",
+        area="400",
+    )
+    report = check_coco(data_of(document(texts)))
+    assert keys_of(report) == {"text-number"} and report.wrong[0].count == 4
+    found = json.loads(repair_coco(data_of(document(texts))).data)["annotations"][-1]
+    assert found == row(4, 1, 40) | {"score": 0.9}
 
 
 def test_what_is_no_coco_file_is_refused():

@@ -211,12 +211,25 @@ def test_a_broken_annotation_is_refused_by_name_and_the_rest_kept(field, value, 
 def test_images_and_categories_that_occur_twice_are_refused():
     def change(document):
         document["images"].append(document["images"][0] | {"file_name": "b.png"})
-        document["images"].append(document["images"][0] | {"id": 3})
+        document["images"].append(document["images"][0] | {"id": 3, "width": 7})
         document["categories"].append(document["categories"][3] | {"name": "airship"})
 
     dataset, refusals = read_coco(break_file(change))
     assert sorted(r.place for r in refusals) == ["categories[80].id", "images[2].id", "images[3].file_name"]
     assert len(dataset.instances) == 5
+
+
+def test_a_second_row_of_an_image_gives_its_annotations_to_the_first():
+    def change(document):
+        document["images"].append(document["images"][0] | {"id": 3})
+        document["annotations"][0]["image_id"] = 3
+
+    file = read_coco_file(break_file(change))
+    assert file.refusals == () and len(file.images) == 2
+    assert [row.value.image_id for row in file.annotations] == [
+        row.value.image_id for row in read_coco_file(break_file(lambda document: None)).annotations
+    ]
+    assert file.notes[0].startswith("images[2].file_name: a second row of an image; its annotations are ")
 
 
 def test_rows_that_are_word_for_word_the_same_are_one_row():

@@ -45,7 +45,7 @@ def read(document, **options):
 RUBBISH = [
     None,
     "",
-    "400",
+    "4oo",
     [],
     {},
     "NaN",
@@ -69,6 +69,18 @@ def test_a_side_field_never_costs_a_good_mask(field, value):
     silent = field == "score" and value is None  # as good as absent
     assert len(file.notes) == (0 if silent else 1)
     assert silent or file.notes[0].startswith(f"annotations[0].{field}: expected ")
+
+
+def test_numbers_that_are_texts_are_read_as_numbers():
+    square = [[str(n) for n in (10, 10, 30, 10, 30, 30, 10, 30)]]
+    file = read(document(area=" 400", bbox=["10", 10, "2e1", "20"], score="0.5", segmentation=square))
+    first = file.annotations[0].value
+    assert (first.given_area, first.score, first.given_box) == (400.0, 0.5, (10.0, 10.0, 30.0, 30.0))
+    assert file.refusals == () and first.mask == MASK
+    assert [note.split(", got")[0] for note in file.notes] == [
+        f"annotations[0].{field}: numbers written as text; read as the numbers"
+        for field in ("score", "area", "bbox", "segmentation")
+    ]
 
 
 @pytest.mark.parametrize("value", [1, 1.0, True, "1"])
