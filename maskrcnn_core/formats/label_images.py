@@ -21,7 +21,7 @@ from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.formats.coco_fields import whole
 from maskrcnn_core.formats.draft import Draft
 from maskrcnn_core.formats.packed import picture_of_bytes
-from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, stem_of, text_of
+from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, head_of, stem_of, text_of
 from maskrcnn_core.geometry.rle import Rle
 
 __all__ = ["LABEL_IMAGE_READER", "labels_in"]
@@ -134,7 +134,7 @@ def _claims(_files: Sequence[GivenFile], images: Sequence[str]) -> Collection[st
 
 def _recognise(file: GivenFile) -> bool:
     """Return whether a file is the table of classes that Roboflow puts beside semantic masks."""
-    return re.match(rb"(\xef\xbb\xbf)?\s*pixel value\s*,\s*class", file.data[:200], re.IGNORECASE) is not None
+    return re.match(r"\s*pixel value\s*,\s*class", head_of(file), re.IGNORECASE) is not None
 
 
 def _classes_in(file: GivenFile, draft: Draft) -> dict[int, str]:

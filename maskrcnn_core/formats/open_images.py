@@ -16,7 +16,7 @@ from maskrcnn_core.formats.base import Export, Format, Member, named_images
 from maskrcnn_core.formats.draft import Draft
 from maskrcnn_core.formats.image_files import image_member
 from maskrcnn_core.formats.placed_png import placed_png
-from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, stem_of, text_of
+from maskrcnn_core.formats.reader import GivenFile, Reader, Surroundings, head_of, stem_of, text_of
 from maskrcnn_core.geometry.rle import BoolMask, Rle
 
 __all__ = ["OPEN_IMAGES"]
@@ -109,10 +109,10 @@ def _count(export: Export) -> int:
 
 
 def _recognise(file: GivenFile) -> bool:
-    head = file.data[:4096].lstrip(b"\xef\xbb\xbf")
+    head = head_of(file)
     return (
-        head.startswith(b"MaskPath,")
-        or (head.startswith(b"ImageID,") and b"LabelName" in head)
+        head.startswith("MaskPath,")
+        or (head.startswith("ImageID,") and "LabelName" in head)
         or ("class-descriptions" in file.path.casefold())
     )
 
@@ -134,7 +134,7 @@ def _claims(files: Sequence[GivenFile], images: Sequence[str]) -> Collection[str
     named = {
         row.get("MaskPath") or ""
         for file in files
-        if file.data[:4096].lstrip(b"\xef\xbb\xbf").startswith(b"MaskPath,")
+        if head_of(file).startswith("MaskPath,")
         for row in _rows(file, Draft(""))
     }
     return [path for path in images if path.rpartition("/")[2] in named]
@@ -155,7 +155,7 @@ def _read(files: Sequence[GivenFile], surroundings: Surroundings, draft: Draft) 
         draft.category(name)
     by_stem = {stem_of(path): path for path in surroundings.images if "mask" not in path.rpartition("/")[0]}
     pictures = {path.rpartition("/")[2]: path for path in surroundings.images}
-    masked = [file for file in files if b"MaskPath" in file.data[:4096]]
+    masked = [file for file in files if "MaskPath" in head_of(file)]
     boxed = [file for file in files if file not in masked]
     scores = _scores(boxed, draft)
     seen: set[tuple[str, ...]] = set()

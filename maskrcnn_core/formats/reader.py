@@ -22,6 +22,7 @@ __all__ = [
     "Surroundings",
     "beside",
     "corner_pair",
+    "head_of",
     "image_of_stem",
     "json_of",
     "nobody",
@@ -121,6 +122,11 @@ def text_of(file: GivenFile) -> str:
     """Return a file's text: UTF-8, or UTF-16 where its mark says so; what is neither is replaced."""
     is_wide = file.data[:2] in (b"\xff\xfe", b"\xfe\xff")
     return file.data.decode("utf-16" if is_wide else "utf-8-sig", "replace")
+
+
+def head_of(file: GivenFile) -> str:
+    """Return the beginning of a file's text, as :func:`text_of` reads it."""
+    return text_of(GivenFile(file.path, file.data[:4096]))
 
 
 def xml_of(file: GivenFile, draft: Draft) -> Element | None:

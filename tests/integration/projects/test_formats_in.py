@@ -479,7 +479,8 @@ def test_a_damaged_picture_of_categories_is_named_and_the_objects_come_in(store,
     assert any("a_categories.png" in text for text in report.refused)
 
 
-def test_boxes_beside_masks_in_open_images_wait_for_the_heads(store, project):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_boxes_beside_masks_in_open_images_wait_for_the_heads(store, project, encoding):
     mask = "MaskPath,ImageID,LabelName,BoxID,BoxXMin,BoxXMax,BoxYMin,BoxYMax,PredictedIoU,Clicks\n"
     mask += "a_1.png,a,cell,1,0.1111,0.3333,0.2,0.46667,,\n"
     boxes = "ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf\n"
@@ -487,8 +488,8 @@ def test_boxes_beside_masks_in_open_images_wait_for_the_heads(store, project):
     files = {
         "a.png": photo(),
         "masks/a_1.png": png(255 * square_mask().astype(np.uint8)),
-        "train-annotations-object-segmentation.csv": mask.encode(),
-        "train-annotations-bbox.csv": boxes.encode(),
+        "train-annotations-object-segmentation.csv": mask.encode(encoding),
+        "train-annotations-bbox.csv": boxes.encode(encoding),
     }
     report = import_files(store, project, "ann", folder(files))
     assert report.instances == 1 and len(report.boxes) == 1
