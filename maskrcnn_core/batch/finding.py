@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.dataset.annotations import Instance
@@ -20,6 +20,9 @@ from maskrcnn_core.models.domains import OWN
 from maskrcnn_core.models.domains.looks import Looks
 from maskrcnn_core.models.domains.rule import Guess, guess_domain
 from maskrcnn_core.models.spec import LoadedModel
+from maskrcnn_core.tiling.choosing import Tiling, tiles_for
+from maskrcnn_core.tiling.planning import Tile
+from maskrcnn_core.tiling.running import TiledRun, run_tiles
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
@@ -32,7 +35,9 @@ __all__ = [
     "HasModel",
     "Tallies",
     "Tally",
+    "TiledFinder",
     "description_of",
+    "finder_of",
     "settings_of",
 ]
 
@@ -123,8 +128,63 @@ class Finder:
         found = Instance.from_detections(
             detections, self._predictor.model.label_map, image_id, self._thresholds.mask_threshold
         )
-        guess = guess_domain(source.pixels) if self._is_guessing else None
-        return Finding(found, run.notes, limits_of(run, self._thresholds), guess)
+        return Finding(found, run.notes, limits_of(run, self._thresholds), self.guess(source))
+
+    def guess(self, source: SourceImage) -> Guess | None:
+        """Return what an image seems to be; ``None`` where every image fits the model."""
+        return guess_domain(source.pixels) if self._is_guessing else None
+
+
+class TiledFinder:
+    """A model that sees pictures in tiles where they need it, and as :class:`Finder` does where not.
+
+    Args:
+        predictor, thresholds: as for :class:`Finder`; the limit of detections counts for each tile.
+        tiling: how pictures are cut.
+    """
+
+    def __init__(self, predictor: Predictor, thresholds: Thresholds, tiling: Tiling) -> None:
+        self._predictor, self._thresholds, self._tiling = predictor, thresholds, tiling
+        self._whole = Finder(predictor, thresholds)
+
+    def bucket(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return the key of an image's size, as the predictor has it."""
+        return self._predictor.bucket(size)
+
+    def look(self, images: Sequence[SourceImage]) -> list[tuple[Run, Detections] | TiledRun | InferenceError]:
+        """Run the network over decoded images; one that fails does not touch the others."""
+        found: list[tuple[Run, Detections] | TiledRun | InferenceError] = []
+        if not any(len(self._tiles(image)) > 1 for image in images):
+            found += self._whole.look(images)
+            return found
+        for image in images:
+            tiles = self._tiles(image)
+            if len(tiles) == 1:
+                found += self._whole.look([image])
+                continue
+            try:
+                found.append(run_tiles(self._predictor, image.pixels, tiles, self._thresholds))
+            except InferenceError as error:
+                found.append(error)
+        return found
+
+    def finish(
+        self, source: SourceImage, looked: tuple[Run, Detections] | TiledRun, image_id: int
+    ) -> Finding:
+        """Make one set of objects of all tiles' masks; say how many tiles there were."""
+        if not isinstance(looked, TiledRun):
+            return self._whole.finish(source, looked, image_id)
+        found = looked.instances(self._predictor, self._thresholds, source.pixels, image_id)
+        limits = Limits(looked.left_out(self._thresholds), looked.scale)
+        return Finding((*found,), (looked.told, *looked.notes), limits, self._whole.guess(source))
+
+    def _tiles(self, image: SourceImage) -> tuple[Tile, ...]:
+        return tiles_for(self._tiling, self._predictor.model, image.size)
+
+
+def finder_of(predictor: Predictor, thresholds: Thresholds, tiling: Tiling | None) -> FindsInstances[Any]:
+    """Return what finds instances with these settings; ``None`` cuts no picture."""
+    return Finder(predictor, thresholds) if tiling is None else TiledFinder(predictor, thresholds, tiling)
 
 
 class Tally:
@@ -165,10 +225,13 @@ class Tally:
 
     def sentences(self) -> tuple[str, ...]:
         """Return what a person should know of these images."""
-        return (*self._limits.sentences(), *told_misfits(self._looks, self._model, self._domain))
+        limits = self._limits.sentences(cut="--tiles shows it such images in parts")
+        return (*limits, *told_misfits(self._looks, self._model, self._domain))
 
 
-def settings_of(thresholds: Thresholds, stretch: Stretch, run: HasModel) -> dict[str, object]:
+def settings_of(
+    thresholds: Thresholds, stretch: Stretch, run: HasModel, tiling: Tiling | None = None
+) -> dict[str, object]:
     """Return all that decides what is found in an image, by names for people, but not the device."""
     model = run.model
     return {
@@ -183,17 +246,19 @@ def settings_of(thresholds: Thresholds, stretch: Stretch, run: HasModel) -> dict
         "stretch": stretch,
         # Left out as it was before there were others, so that older runs can be resumed.
         **({} if run.engine.spec is EXACT else {ENGINE: run.engine.spec.key}),
+        **({} if tiling is None else {"tiles": tiling.told}),
     }
 
 
-def description_of(thresholds: Thresholds, run: HasModel) -> str:
+def description_of(thresholds: Thresholds, run: HasModel, tiling: Tiling | None = None) -> str:
     """Return one line on where a file came from."""
     model, engine = run.model, run.engine.description
     only = "" if thresholds.labels is None else f", only {', '.join(_filter_names(thresholds.labels, model))}"
+    tiles = "" if tiling is None else f"; tiles: {tiling.told}"
     return (
         f"Made with MaskDesk by {one_line(model.title)}: score above {thresholds.score_threshold:g}, "
         f"NMS at IoU {thresholds.nms_threshold:g}, at most {thresholds.max_detections} per image, mask "
-        f"probability above {thresholds.mask_threshold:g}{only}{f'; {engine}' if engine else ''}"
+        f"probability above {thresholds.mask_threshold:g}{only}{tiles}{f'; {engine}' if engine else ''}"
     )
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from maskrcnn_core.batch.finding import ENGINE, Finder, HasModel, Tally, description_of, settings_of
+from maskrcnn_core.batch.finding import ENGINE, HasModel, Tally, description_of, finder_of, settings_of
 from maskrcnn_core.batch.image_folders import ImageFolders
 from maskrcnn_core.batch.planning import PlannedImage, plan_images
 from maskrcnn_core.batch.resume_log import (
@@ -39,6 +39,7 @@ from maskrcnn_core.images.reading import SourceImage, Stretch, one_line, pixel_l
 from maskrcnn_core.inference.engines.table import EXACT
 from maskrcnn_core.models.cards import is_card
 from maskrcnn_core.models.downloads import file_sha256
+from maskrcnn_core.tiling.choosing import Tiling
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
@@ -74,6 +75,7 @@ class BatchSettings:
         tolerance: in pixels, by which the COCO file's polygons may be simplified; 0 keeps every pixel.
         stretch: whether deep images that use little of their range are stretched.
         domain: key of the domain that was asked for; ``None`` for those that the model is for.
+        tiling: how pictures are cut into tiles; ``None`` for not at all.
     """
 
     files: tuple[Path, ...]
@@ -88,6 +90,7 @@ class BatchSettings:
     tolerance: float = 0.0
     stretch: Stretch = "auto"
     domain: str | None = None
+    tiling: Tiling | None = None
 
     @property
     def folders(self) -> ImageFolders:
@@ -194,7 +197,7 @@ def run_here(settings: BatchSettings, predictor: Predictor) -> Runner:
         return settings.folders.write(result, source, categories)
 
     return Here(
-        Finder(predictor, settings.thresholds),
+        finder_of(predictor, settings.thresholds, settings.tiling),
         bytes_of,
         Tally(predictor.model, settings.thresholds, settings.domain),
         stretch=settings.stretch,
@@ -388,7 +391,7 @@ def _header(settings: BatchSettings, run: HasModel) -> dict[str, object]:
     def place(path: Path | None) -> str | None:
         return None if path is None else os.path.realpath(path)
 
-    return settings_of(settings.thresholds, settings.stretch, run) | {
+    return settings_of(settings.thresholds, settings.stretch, run, settings.tiling) | {
         "segments folder": place(settings.segments),
         "overlays folder": place(settings.overlays),
         "masks folder": place(settings.masks),
@@ -420,7 +423,7 @@ def _write_coco(
         model.label_map.categories,
         tuple(instance for _, instances in images for instance in instances),
     )
-    description = description_of(settings.thresholds, run)
+    description = description_of(settings.thresholds, run, settings.tiling)
     data = dump_json(coco_document(dataset, description, settings.tolerance))
     iou = least_iou(data, dataset.instances, exact=settings.tolerance == 0)
     files = [(settings.out, data)]

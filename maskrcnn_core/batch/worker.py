@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from maskrcnn_core.batch.finding import Finder
+from maskrcnn_core.batch.finding import finder_of
 from maskrcnn_core.batch.image_folders import NO_FOLDERS, ImageFolders
 from maskrcnn_core.batch.run import bytes_of
 from maskrcnn_core.batch.running import Here, Result, Runner, Task, bounds_for
@@ -29,6 +29,7 @@ from maskrcnn_core.images.reading import SourceImage, Stretch
 from maskrcnn_core.models.catalog import model_by_key
 from maskrcnn_core.models.loading import load_custom_model, load_model, load_trained_model
 from maskrcnn_core.models.spec import LoadedModel, Origin
+from maskrcnn_core.tiling.choosing import Tiling
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
@@ -51,6 +52,7 @@ class Job:
         folders: where files of each image go.
         batch: images that go through the network together.
         workers: processes that share the machine's memory.
+        tiling: how pictures are cut into tiles; ``None`` for not at all.
     """
 
     origin: Origin
@@ -63,6 +65,7 @@ class Job:
     folders: ImageFolders = NO_FOLDERS
     batch: int = 1
     workers: int = 1
+    tiling: Tiling | None = None
 
     def row(self) -> dict[str, object]:
         """Return what JSON keeps of it."""
@@ -81,7 +84,9 @@ class Job:
         kept = dict(row["thresholds"])
         kept["labels"] = None if kept["labels"] is None else frozenset(kept["labels"])
         folders = {name: None if path is None else Path(path) for name, path in row["folders"].items()}
-        return cls(**{**row, "thresholds": Thresholds(**kept), "folders": ImageFolders(**folders)})
+        tiling = None if row["tiling"] is None else Tiling(**row["tiling"])
+        values = {"thresholds": Thresholds(**kept), "folders": ImageFolders(**folders), "tiling": tiling}
+        return cls(**{**row, **values})
 
 
 def serve(make: Callable[[Job, str, Given], Runner]) -> None:
@@ -117,7 +122,7 @@ def runner_of(read: Callable[[Task], bytes]) -> Callable[[Job, str, Given], Runn
             return job.folders.write(result, source, categories)
 
         return Here(
-            Finder(predictor, job.thresholds),
+            finder_of(predictor, job.thresholds, job.tiling),
             read,
             stretch=job.stretch,
             bounds=bounds_for(job.batch, job.workers, finishers=1 if device == "cpu" else 4),

@@ -51,6 +51,8 @@ from maskrcnn_core.cli.options import (
     QuietOption,
     ScoreThresholdOption,
     StretchOption,
+    TileOverlapOption,
+    TilesOption,
     WithImagesOption,
     WorkersOption,
     format_named,
@@ -78,6 +80,7 @@ from maskrcnn_core.models.summary import summarise
 from maskrcnn_core.models.trained import add_trained_model
 from maskrcnn_core.models.weights_files import weights_file
 from maskrcnn_core.shards.stores import is_address
+from maskrcnn_core.tiling.choosing import OFF, OVERLAP, tiling_of
 
 __all__ = ["app"]
 
@@ -152,6 +155,8 @@ def annotate(
     workers: WorkersOption = AUTO,
     batch_size: BatchSizeOption = None,
     stretch: StretchOption = "auto",
+    tiles: TilesOption = OFF,
+    tile_overlap: TileOverlapOption = OVERLAP,
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
     shards: Annotated[
         str | None,
@@ -181,6 +186,7 @@ def annotate(
         thresholds_of(None, score_threshold, nms_threshold, max_detections, mask_threshold)
         if not 0 <= simplify <= MAX_TOLERANCE:
             raise InputError(f"--simplify: expected 0 to {MAX_TOLERANCE:g} pixels, got {simplify}")
+        tiling = tiling_of(tiles, tile_overlap)
         rows = [format_named(key) for key in parts_of(to or "")]
         if rows and shards is not None:
             raise InputError("--format: expected none with --shards; 'convert' the merged file")
@@ -188,6 +194,8 @@ def annotate(
         check_sharing(workers, batch_size)
         if cluster is not None:
             check_cluster(cluster, number_of(workers))
+            if tiling is not None:
+                raise InputError("--tiles: expected none with --cluster")
             if batch_size is not None:
                 raise InputError("--batch-size: expected none with --cluster: each node takes what suits it")
             out, shards = places_of(out, shards)
@@ -210,6 +218,7 @@ def annotate(
                 resume,
                 stretch,
                 domain,
+                tiling,
             )
             plan, begun = planned(job)
             loaded = load_named_model(model, names, download=download, quiet=quiet, domain=domain)
@@ -239,11 +248,12 @@ def annotate(
             simplify,
             stretch,
             domain,
+            tiling,
         )
         if resume and engine == AUTO:  # what was begun goes on as it was
             engine = engine_of_run(Path(out)) or engine
         how = How(model, names, device, engine, workers, batch_size, quiet)
-        what = What(len(files), thresholds, bytes_of, MODULE, stretch, domain, settings.folders)
+        what = What(len(files), thresholds, bytes_of, MODULE, stretch, domain, settings.folders, tiling)
         with at_work(loaded, how, what) as (runner, run):
             report = _annotate_with_bar(runner, settings, run, quiet=quiet)
     for note in report.notes:

@@ -21,6 +21,7 @@ from maskrcnn_core.images.reading import Stretch
 from maskrcnn_core.inference.engines.table import AUTO, ENGINES
 from maskrcnn_core.models.catalog import MODELS
 from maskrcnn_core.models.domains import DOMAINS
+from maskrcnn_core.tiling.choosing import OFF
 
 __all__ = [
     "MODEL_KEYS",
@@ -40,6 +41,8 @@ __all__ = [
     "ScoreThresholdOption",
     "SimplifyOption",
     "StretchOption",
+    "TileOverlapOption",
+    "TilesOption",
     "ToOption",
     "WhoOption",
     "WithImagesOption",
@@ -135,6 +138,21 @@ StretchOption = Annotated[
     typer.Option(
         help="Stretch 16-bit and floating-point images that use a small part of their range (auto), or "
         "leave them dark (off)."
+    ),
+]
+TilesOption = Annotated[
+    str,
+    typer.Option(
+        help=f"See large pictures in overlapping tiles of N pixels, joined at the pixel; {AUTO} cuts only "
+        "what the network would see much smaller than what it was trained on.",
+        metavar=f"{AUTO}|N|{OFF}",
+    ),
+]
+TileOverlapOption = Annotated[
+    float,
+    typer.Option(
+        help="How much neighbouring tiles overlap, as a share of their side, 0 to 0.5. Smaller objects are "
+        "whole in one of them."
     ),
 ]
 DownloadOption = Annotated[

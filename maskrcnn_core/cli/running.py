@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from maskrcnn_core.batch.finding import Finder, HasModel, Tally
+from maskrcnn_core.batch.finding import HasModel, Tally, finder_of
 from maskrcnn_core.batch.image_folders import NO_FOLDERS, ImageFolders
 from maskrcnn_core.batch.running import Here, Result, Runner, Task, bounds_for
 from maskrcnn_core.batch.sharing import batch_for, devices_for, one_thread, told_of
@@ -17,6 +17,7 @@ from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.images.reading import SourceImage, Stretch
 from maskrcnn_core.inference.engines.spec import Engine
 from maskrcnn_core.models.spec import LoadedModel
+from maskrcnn_core.tiling.choosing import Tiling
 
 __all__ = ["How", "What", "at_work"]
 
@@ -54,6 +55,7 @@ class What:
         stretch: whether deep images that use little of their range are stretched.
         domain: key of the domain that was asked for, or none.
         folders: where files of each image go.
+        tiling: how pictures are cut into tiles; ``None`` for not at all.
     """
 
     count: int
@@ -63,6 +65,7 @@ class What:
     stretch: Stretch
     domain: str | None
     folders: ImageFolders = NO_FOLDERS
+    tiling: Tiling | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,7 @@ def at_work(loaded: LoadedModel, how: How, what: What) -> Iterator[tuple[Runner,
             what.folders,
             batch,
             len(devices),
+            what.tiling,
         )
         with Workers(job, devices, tally, module=what.module, on_event=tell) as workers:
             yield workers, _Made(loaded, replace(made, network=None))
@@ -122,7 +126,7 @@ def _here(
         return what.folders.write(result, source, categories)
 
     here = Here(
-        Finder(predictor, what.thresholds),
+        finder_of(predictor, what.thresholds, what.tiling),
         what.read,
         tally,
         stretch=what.stretch,

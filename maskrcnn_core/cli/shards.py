@@ -33,6 +33,7 @@ from maskrcnn_core.shards.run import OnImage, ShardsReport, run_shards
 from maskrcnn_core.shards.shard_files import ShardImage
 from maskrcnn_core.shards.sources import Sources
 from maskrcnn_core.shards.stores import Folder, is_address, last_part, put_file
+from maskrcnn_core.tiling.choosing import Tiling
 
 __all__ = ["AtShards", "RunsShards", "ShardsJob", "annotate_in_shards", "here", "merge_shards", "planned"]
 
@@ -66,6 +67,7 @@ class ShardsJob:
         resume: go on with a run that was broken off.
         stretch: whether deep images that use little of their range are stretched.
         domain: the kind of images that was asked for.
+        tiling: how pictures are cut into tiles; ``None`` for not at all.
     """
 
     named: Sequence[str]
@@ -79,6 +81,7 @@ class ShardsJob:
     resume: bool
     stretch: Stretch
     domain: str | None
+    tiling: Tiling | None = None
 
 
 def planned(job: ShardsJob) -> tuple[Plan, str]:
@@ -127,7 +130,9 @@ def here(
     """Give who runs a model over shards on this computer; see :func:`annotate_in_shards`."""
     reader = Reader()
     try:
-        what = What(plan.images, thresholds, reader.bytes_of, MODULE, job.stretch, job.domain)
+        what = What(
+            plan.images, thresholds, reader.bytes_of, MODULE, job.stretch, job.domain, tiling=job.tiling
+        )
         with at_work(loaded, how, what) as (runner, made):
 
             def run(plan: Plan, settings: Header, *, on_image: OnImage) -> ShardsReport:
@@ -159,9 +164,9 @@ def annotate_in_shards(
         tell(f"refused: {reason}")
     with at as (made, run):
         facts = RunFacts(
-            settings_of(thresholds, job.stretch, made),
+            settings_of(thresholds, job.stretch, made, job.tiling),
             tuple(loaded.label_map.categories),
-            description_of(thresholds, made),
+            description_of(thresholds, made, job.tiling),
         )
         facts = keep_facts(plan.folder, facts)
         report = _run_with_bar(plan, facts, run, quiet=quiet)

@@ -24,6 +24,7 @@ _MUCH_SMALLER = 1 / 3
 """An input of at most this share of the image's size is reported: objects of 24 pixels are lost in it."""
 
 _CUT = "cut the image into parts and run those"
+_CUT_ALL = "cut such images into parts and run those"
 
 
 def limit_note(run: Run, thresholds: Thresholds) -> str:
@@ -132,7 +133,7 @@ class LimitTally:
                 tally._smallest = (scale, name)
         return tally
 
-    def sentences(self, option: str = "--max-detections") -> list[str]:
+    def sentences(self, option: str = "--max-detections", cut: str = _CUT_ALL) -> list[str]:
         """Return what a person should know of these runs; none where no limit was met."""
         said = []
         if self._limited:
@@ -147,7 +148,7 @@ class LimitTally:
             said.append(
                 f"the network saw {counted(self._small, 'image')} at a third of their size or less; "
                 f"the smallest at 1/{1 / scale:.2g} of it: {name}, where objects smaller than about "
-                f"{_SMALLEST / scale:.0f} pixels are lost; {_CUT.replace('the image', 'such images')}"
+                f"{_SMALLEST / scale:.0f} pixels are lost; {cut}"
             )
         return said
 

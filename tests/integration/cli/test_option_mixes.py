@@ -33,6 +33,8 @@ VALUES = {
         "--simplify": "1",
         "--device": "cpu",
         "--stretch": "off",
+        "--tiles": "96",
+        "--tile-overlap": "0.3",
         "--engine": "folded",
         "--workers": "1",
         "--batch-size": "1",
