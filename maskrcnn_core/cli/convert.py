@@ -61,7 +61,7 @@ def convert(
                 row, source, out, images=images, with_images=with_images, tolerance=simplify, quiet=quiet
             )
         except KeyboardInterrupt:
-            tell(f"stopped; nothing is at {one_line(str(out))}")
+            tell(f"stopped; nothing was written to {one_line(str(out))}")
             raise typer.Exit(130) from None
 
 

@@ -171,6 +171,8 @@ def _read_each(files: Sequence[Gathered], bar: tqdm[Any]) -> Iterator[HandedIn]:
     """Yield files that were named, with their bytes."""
     for one in files:
         try:
+            if one.file.exists() and not one.file.is_file():
+                raise OSError(0, "it is a pipe or device")  # which may never end
             data = one.file.read_bytes()
             yield HandedIn(one.path, data, one.source, one.above, one.name, one.shown)
         except OSError as error:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskrcnn_core.batch.planning import absolute, matches_of, refuse_nothing, shown_name
-from maskrcnn_core.common.one_line import one_line
-from maskrcnn_core.errors import InputError
 from maskrcnn_core.formats.imagej import holds_rois
 from maskrcnn_core.formats.recognising import ANNOTATION_SUFFIXES
 from maskrcnn_core.images.folders import PassedOver, is_litter, tail_of, walk_folder
@@ -68,8 +66,6 @@ def gather(named: Iterable[str]) -> tuple[list[Gathered], PassedOver]:
             path = absolute(match)
             if os.path.isdir(match):
                 folders.append(path)
-            elif path.exists() and not path.is_file():
-                raise InputError(f"{one_line(match)}: expected a file or a folder, got a pipe or device")
             elif not (is_glob and is_litter(path.name)):
                 loose.append(path)
     folders, loose = list(dict.fromkeys(folders)), list(dict.fromkeys(loose))

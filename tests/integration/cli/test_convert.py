@@ -150,12 +150,15 @@ def test_pipes_are_named_and_not_waited_for(tmp_path, monkeypatch):
     for words in (
         ("convert", tmp_path / "pipe.json", tmp_path / "out", "--to", "yolo"),
         ("check-file", tmp_path / "pipe.json"),
-        ("project", "add", "P", tmp_path / "pipe.json"),
         ("project", "import", "P", "--ground-truth", tmp_path / "pipe.json", "--images", tmp_path),
     ):
         done = CliRunner().invoke(cli.app, [str(word) for word in words])
         code, output = done.exit_code, done.output
         assert code == 2 and "got a pipe or device" in output.replace("\n", " "), words
+    (tmp_path / "a.png").write_bytes(photo())
+    words = ["project", "add", "P", str(tmp_path / "pipe.json"), str(tmp_path / "a.png")]
+    output = CliRunner().invoke(cli.app, words).output
+    assert "cannot read this file (it is a pipe or device)" in output and "1 image" in output, output
 
 
 def test_ctrl_c_is_answered(coco, tmp_path, monkeypatch):
@@ -164,7 +167,7 @@ def test_ctrl_c_is_answered(coco, tmp_path, monkeypatch):
 
     monkeypatch.setattr("maskrcnn_core.cli.convert.write_export", interrupt)
     code, output = run("convert", coco, tmp_path / "out", "--to", "yolo")
-    assert code == 130 and "stopped; nothing is at" in output
+    assert code == 130 and "stopped; nothing was written to" in output
 
 
 def test_what_a_deep_image_loses_as_png_is_said_once(tmp_path):
