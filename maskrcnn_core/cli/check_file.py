@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from maskrcnn_core.cli.gathering import refuse_pipe
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.common.terminal import errors_told, table, tell
@@ -65,9 +66,7 @@ def check_file(
 def _read(file: Path, fix: Path | None) -> bytes:
     """Return the file's bytes; raise :class:`InputError` where it cannot be read or would be overwritten."""
     shown = one_line(str(file))
-    if file.exists() and not file.is_file():
-        what = "a folder" if file.is_dir() else "a pipe or device"
-        raise InputError(f"{shown}: expected a COCO JSON file, got {what}")
+    refuse_pipe(file)
     try:
         data = file.read_bytes()
         is_same = fix is not None and fix.exists() and os.path.samefile(fix, file)

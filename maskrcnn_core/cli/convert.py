@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from maskrcnn_core.batch.planning import plan_images
-from maskrcnn_core.cli.gathering import gather
+from maskrcnn_core.cli.gathering import gather, refuse_pipe
 from maskrcnn_core.cli.options import (
     QuietOption,
     SimplifyOption,
@@ -156,8 +156,7 @@ def _check_places(source: Path, images: Path | None, out: Path) -> None:
         shown = one_line(str(given))
         if not given.exists():
             raise InputError(f"{shown}: there is no such file or folder")
-        if not given.is_file() and not given.is_dir():
-            raise InputError(f"{shown}: expected a file or a folder, got a pipe or device")
+        refuse_pipe(given)
         if out.exists() and out.samefile(given):
             raise InputError(f"{one_line(str(out))}: this is what is read; name another place to write to")
     if out.is_dir() and any(out.iterdir()):

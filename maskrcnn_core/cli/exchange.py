@@ -13,7 +13,7 @@ from tqdm import tqdm
 from maskrcnn_core.cli.console import load_named_model
 from maskrcnn_core.cli.convert import write_with_bar
 from maskrcnn_core.cli.damage import LeaveOutOption, sound_part
-from maskrcnn_core.cli.gathering import Gathered, gather
+from maskrcnn_core.cli.gathering import Gathered, gather, refuse_pipe
 from maskrcnn_core.cli.jobs import open_store, project_named
 from maskrcnn_core.cli.options import (
     FormatOption,
@@ -144,8 +144,7 @@ def _coco_data(path: Path) -> bytes | None:
     """Return a file that is COCO JSON, or looks like nothing else; ``None`` for all other annotations."""
     if path.is_dir():
         return None
-    if path.exists() and not path.is_file():
-        raise InputError(f"{one_line(str(path))}: expected a file or a folder, got a pipe or device")
+    refuse_pipe(path)
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -171,10 +170,11 @@ def _read_each(files: Sequence[Gathered], bar: tqdm[Any]) -> Iterator[HandedIn]:
     """Yield files that were named, with their bytes."""
     for one in files:
         try:
-            if one.file.exists() and not one.file.is_file():
-                raise OSError(0, "it is a pipe or device")  # which may never end
+            refuse_pipe(one.file)
             data = one.file.read_bytes()
             yield HandedIn(one.path, data, one.source, one.above, one.name, one.shown)
+        except InputError as error:
+            tell(str(error))
         except OSError as error:
             tell(f"{one_line(str(one.file))}: cannot read this file ({error.strerror or error})")
         bar.update(1)

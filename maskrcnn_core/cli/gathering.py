@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from maskrcnn_core.batch.planning import absolute, matches_of, refuse_nothing, shown_name
+from maskrcnn_core.common.one_line import one_line
+from maskrcnn_core.errors import InputError
 from maskrcnn_core.formats.imagej import holds_rois
 from maskrcnn_core.formats.recognising import ANNOTATION_SUFFIXES
 from maskrcnn_core.images.folders import PassedOver, is_litter, tail_of, walk_folder
 from maskrcnn_core.images.formats import IMAGE_SUFFIXES
 
-__all__ = ["Gathered", "gather"]
+__all__ = ["Gathered", "gather", "refuse_pipe"]
 
 _ZIP = ".zip"
 _SUFFIXES = IMAGE_SUFFIXES | ANNOTATION_SUFFIXES
@@ -78,6 +80,12 @@ def gather(named: Iterable[str]) -> tuple[list[Gathered], PassedOver]:
     if not any(os.path.lexists(one.file) for one in files):
         refuse_nothing(texts, others.sentence("neither images nor annotations"))
     return files, others
+
+
+def refuse_pipe(path: Path) -> None:
+    """Raise :class:`InputError` for what is there and neither file nor folder: reading it may never end."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise InputError(f"{one_line(str(path))}: expected a file or a folder, got a pipe or device")
 
 
 def _in_folder(folder: Path, prefix: str, others: PassedOver) -> Iterator[Gathered]:

@@ -27,6 +27,13 @@ def invoke(*arguments):
     return result
 
 
+def annotated(*arguments):
+    """Annotate with a random model that finds five objects in each image or tile; it has to succeed."""
+    result = invoke("annotate", *arguments, "--score-threshold", "0.05", "--max-detections", "5", "-q")
+    assert result.exit_code == 0, result.stderr
+    return result
+
+
 def run_here(*arguments) -> tuple[int, str, str]:
     """As :func:`run`, in this process: what is killed, or has another terminal, needs one of its own."""
     result = invoke(*arguments)

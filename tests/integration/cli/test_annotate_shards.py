@@ -11,7 +11,7 @@ import pytest
 
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.shards.stores import Folder
-from tests.builders.cli import ROOT, invoke
+from tests.builders.cli import ROOT, annotated, invoke
 from tests.builders.core import make_image
 from tests.builders.shards import make_folder, merge, plan_for, read_plan, run, shards_in
 
@@ -25,12 +25,6 @@ def five(drawn):
     for n in (3, 4, 5):
         (drawn / ("sub" if n == 4 else ".") / f"x{n}.png").write_bytes(encode_png(make_image(seed=n)))
     return drawn
-
-
-def annotated(*arguments):
-    result = invoke("annotate", *arguments, "--score-threshold", "0.05", "--max-detections", "5", "-q")
-    assert result.exit_code == 0, result.stderr
-    return result
 
 
 def test_shards_become_the_very_files_of_a_run_into_one(tiny, five, tmp_path):

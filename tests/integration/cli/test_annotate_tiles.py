@@ -9,7 +9,7 @@ from maskrcnn_core.batch.worker import Job
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.images.reading import encode_png, read_image
 from maskrcnn_core.tiling.choosing import Tiling
-from tests.builders.cli import invoke
+from tests.builders.cli import annotated, invoke
 from tests.builders.core import make_image
 from tests.shared_data import shared_path
 
@@ -21,12 +21,6 @@ def wide(drawn):
     """Two small images, and one that is three times as wide."""
     (drawn / "wide.png").write_bytes(encode_png(make_image(90, 360, 5)))
     return drawn
-
-
-def annotated(*arguments):
-    result = invoke("annotate", *arguments, "--score-threshold", "0.05", "--max-detections", "5", "-q")
-    assert result.exit_code == 0, result.stderr
-    return result
 
 
 def test_only_large_pictures_are_cut_and_it_is_said(tiny, wide, tmp_path):

@@ -158,7 +158,9 @@ def test_pipes_are_named_and_not_waited_for(tmp_path, monkeypatch):
     (tmp_path / "a.png").write_bytes(photo())
     words = ["project", "add", "P", str(tmp_path / "pipe.json"), str(tmp_path / "a.png")]
     output = CliRunner().invoke(cli.app, words).output
-    assert "cannot read this file (it is a pipe or device)" in output and "1 image" in output, output
+    assert "pipe.json: expected a file or a folder, got a pipe or device" in output and "1 image" in output, (
+        output
+    )
 
 
 def test_ctrl_c_is_answered(coco, tmp_path, monkeypatch):
