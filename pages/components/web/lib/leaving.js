@@ -5,6 +5,11 @@
 // from the press on; what was still to be said is kept in the browser, and said on the page that is drawn next or
 // when this one is come back to. What was said just before goes first: Streamlit sends it a moment later than it
 // is told, so the link waits for that moment.
+//
+// Nor is anything sent that can wait while the page is drawn. When a part of the page is to be drawn as a run over
+// the whole page ends, Streamlit's browser side may apply both at once: it takes that part, which already belongs
+// to the later run, for one that the earlier run left out, and builds it anew. What the person has in hand there,
+// a tool or half a shape, would be gone.
 
 import { Presses, isDrawing } from "./presses.js";
 
@@ -17,6 +22,11 @@ const SILENCE = 3000;
 /** Whatever happened, the page that is still there goes on after this (ms). */
 const LONGEST = 60_000;
 const AGAIN = 500;
+/** What is told in the page when the whole page was asked for. */
+const ASKED = "maskdesk-asked";
+/** How often it is looked whether the page is still drawn, and after how long that no longer counts (ms). */
+const LOOK = 50;
+const PATIENCE = 10_000;
 
 /**
  * The link to another page that an event is meant for.
@@ -32,6 +42,11 @@ function isPlain({ button, altKey, ctrlKey, metaKey, shiftKey }) {
   return button === 0 && !altKey && !ctrlKey && !metaKey && !shiftKey;
 }
 
+/** Tell every component that the whole page was asked for: until it is begun, nobody sees that. */
+export function tellAsked() {
+  document.dispatchEvent(new Event(ASKED));
+}
+
 export class Leaving {
   /**
    * @param {AbortSignal} signal
@@ -39,6 +54,8 @@ export class Leaving {
    */
   constructor(signal, flush = () => {}) {
     this.since = -Infinity;
+    /** Since when something waits for a page that is drawn; undefined while nothing does. @type {number | undefined} */
+    this.waitingSince = undefined;
     this.presses = new Presses(signal, (event) => linkOf(event) === null && flush());
     const leave = () => (this.since = performance.now());
     const press = (/** @type {MouseEvent} */ event) => {
@@ -53,6 +70,7 @@ export class Leaving {
     };
     document.addEventListener("pointerdown", press, { signal, capture: true });
     document.addEventListener("click", press, { signal, capture: true });
+    document.addEventListener(ASKED, () => this.presses.note(), { signal });
     window.addEventListener("popstate", leave, { signal });
   }
 
@@ -61,5 +79,17 @@ export class Leaving {
     const age = performance.now() - this.since;
     if (age < SILENCE) return SILENCE - age;
     return age < LONGEST && isDrawing() ? AGAIN : this.presses.rest;
+  }
+
+  /** For how long what can wait is not sent (ms): as `rest`, and while Streamlit draws; then ask again. */
+  get calm() {
+    if (this.rest > 0) return this.rest;
+    if (!isDrawing()) {
+      this.waitingSince = undefined;
+      return 0;
+    }
+    const now = performance.now();
+    this.waitingSince ??= now;
+    return now - this.waitingSince < PATIENCE ? LOOK : 0;
   }
 }

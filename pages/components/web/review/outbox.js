@@ -5,6 +5,7 @@
 // is in the tab's storage, and goes to Python from whatever page is open.
 
 import { isComponentAwaited, isPictureAwaited } from "../lib/awaited.js";
+import { tellAsked } from "../lib/leaving.js";
 import { Presses, isDrawing } from "../lib/presses.js";
 import { foundImages, hold } from "./open_images.js";
 import { ReviewState } from "./review_state.js";
@@ -175,13 +176,17 @@ let say = () => {};
  * @param {(name: string, value: unknown) => void} setStateValue
  */
 function speak(data, setStateValue) {
+  const tell = (/** @type {string} */ name, /** @type {unknown} */ value) => {
+    setStateValue(name, value);
+    tellAsked();
+  };
   const who = nameToSay(data.who);
-  if (who !== "") setStateValue("who", who);
-  if (data.images.token === "" && kept !== null) setStateValue("images", kept);
+  if (who !== "") tell("who", who);
+  if (data.images.token === "" && kept !== null) tell("images", kept);
   kept = null;
   if (data.is_open) {
     const report = stillToSend(data, sessionStorage);
-    if (report.ops.length > 0) setStateValue("ops", report);
+    if (report.ops.length > 0) tell("ops", report);
   } // else the reviewer itself is there
   document.documentElement.dataset.told = "true"; // all that there was to say at the beginning
 }

@@ -99,14 +99,14 @@ export class Sending {
     }
   }
 
-  /** @param {boolean} now whether to send although Python has not answered what was sent before */
+  /** @param {boolean} now whether to send although Python has not answered what was sent before, or draws the page */
   flush(now = false) {
     const { state } = this;
     const report = state.report();
     const last = report.ops[report.ops.length - 1]?.seq ?? 0;
     if (!this.named || state.message === null || last <= this.sent || this.isSilent()) return;
     const patience = this.isAnswered || now ? 0 : this.sentAt + this.patience - performance.now();
-    const wait = Math.max(patience, this.leave.rest);
+    const wait = Math.max(patience, now ? this.leave.rest : this.leave.calm);
     clearTimeout(this.timer);
     if (wait > 0) {
       this.timer = window.setTimeout(() => this.flush(), wait);

@@ -101,7 +101,7 @@ export class Viewer extends ImageView {
     this.list = new InstanceList(this, this.leaving.signal);
     this.menu = new ActionMenu(root, this.leaving.signal);
     this.menu.act = (name) => VIEWER_ACTS[name](this);
-    this.leave = new Leaving(this.leaving.signal, () => this.reportTimer !== 0 && this.report(0));
+    this.leave = new Leaving(this.leaving.signal, () => this.reportTimer !== 0 && this.report(0, true));
     this.resizing = new ResizeObserver(() => this.resize());
     this.resizing.observe(this.controls.stage);
     this.listen();
@@ -188,10 +188,11 @@ export class Viewer extends ImageView {
   /**
    * Tell Python, now or after a pause in which further changes join in.
    * @param {number} delay
+   * @param {boolean} now whether it goes also while the page is drawn
    */
-  report(delay) {
+  report(delay, now = false) {
     clearTimeout(this.reportTimer);
-    const wait = Math.max(delay, this.leave.rest, this.quiet());
+    const wait = Math.max(delay, now ? this.leave.rest : this.leave.calm, this.quiet());
     if (wait > 0) {
       this.reportTimer = window.setTimeout(() => this.report(0), wait);
       return;
