@@ -12,6 +12,7 @@ from maskrcnn_core.projects.exchange.intake import import_files
 from maskrcnn_core.projects.review.review_queue import QueueFilter
 from maskrcnn_core.synthetic.scenes import draw_scene
 from tests.browser.chromium import remember_name
+from tests.browser.frames import still
 from tests.browser.review_page import ReviewPage, link_of, make_project, open_sidebar, settle
 from tests.builders.projects import change
 
@@ -58,8 +59,11 @@ class Place:
         assert self.now() == self.first, f"{what} moved the picture"
 
 
-def overturn(store, project, place=0):
-    """Somebody else rejects an instance; the page hears of it with its next run."""
+def overturn(page, store, project, place=0):
+    """Somebody else rejects an instance; the page hears of it with its next run, so nothing may be under way."""
+    script = page.get_by_test_id("stApp")
+    still(page, lambda: script.get_attribute("data-test-script-state"))
+    settle(page)
     row = store.instances(project.id)[place]
     store.decide(project.id, "bob", "reject", [change(row, status="rejected")])
 
@@ -123,8 +127,8 @@ def test_nothing_moves_the_picture_while_one_draws(page, address, store, request
     review.press("u", "u")
     review.wait(saved="true", crowds=0)
     place.stays("undo")
-    overturn(store, project)
     review.click(30, 20)
+    overturn(page, store, project)
     review.press("2")
     page.locator("[data-part=refusals]").wait_for()
     place.stays("a refusal")
@@ -140,8 +144,8 @@ def test_each_refusal_is_a_line_of_its_project_until_it_is_closed(page, address,
     lines, count = page.locator("[data-part=refusal-list] li"), page.locator("[data-part=refusal-count]")
     expect(count).to_be_hidden()
     for n, point in enumerate([(80, 60), (140, 120)]):
-        overturn(store, project, n)
         review.click(*point)
+        overturn(page, store, project, n)
         review.press("4")
         count.get_by_text(f"{n + 1} not carried out").wait_for()
     expect(lines).to_have_count(2)

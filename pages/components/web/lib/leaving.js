@@ -27,6 +27,8 @@ const ASKED = "maskdesk-asked";
 /** How often it is looked whether the page is still drawn, and after how long that no longer counts (ms). */
 const LOOK = 50;
 const PATIENCE = 10_000;
+/** So long after the whole page was asked for it is drawn, or will not be (ms). */
+const HEARD = 2000;
 
 /**
  * The link to another page that an event is meant for.
@@ -54,8 +56,11 @@ export class Leaving {
    */
   constructor(signal, flush = () => {}) {
     this.since = -Infinity;
-    /** Since when something waits for a page that is drawn; undefined while nothing does. @type {number | undefined} */
-    this.waitingSince = undefined;
+    /** Since when something waits for the page, and when that was looked at last. */
+    this.waitingSince = -Infinity;
+    this.lookedAt = -Infinity;
+    /** When the whole page was asked for, until it is drawn. */
+    this.askedAt = -Infinity;
     this.presses = new Presses(signal, (event) => linkOf(event) === null && flush());
     const leave = () => (this.since = performance.now());
     const press = (/** @type {MouseEvent} */ event) => {
@@ -70,7 +75,7 @@ export class Leaving {
     };
     document.addEventListener("pointerdown", press, { signal, capture: true });
     document.addEventListener("click", press, { signal, capture: true });
-    document.addEventListener(ASKED, () => this.presses.note(), { signal });
+    document.addEventListener(ASKED, () => (this.askedAt = performance.now()), { signal });
     window.addEventListener("popstate", leave, { signal });
   }
 
@@ -83,13 +88,15 @@ export class Leaving {
 
   /** For how long what can wait is not sent (ms): as `rest`, and while Streamlit draws; then ask again. */
   get calm() {
-    if (this.rest > 0) return this.rest;
-    if (!isDrawing()) {
-      this.waitingSince = undefined;
-      return 0;
-    }
+    const { rest } = this;
+    if (rest > 0) return rest;
     const now = performance.now();
-    this.waitingSince ??= now;
-    return now - this.waitingSince < PATIENCE ? LOOK : 0;
+    const isDrawn = isDrawing();
+    if (isDrawn) this.askedAt = -Infinity;
+    const isAwaited = isDrawn || now - this.askedAt < HEARD;
+    // What waits looks again and again: after a pause it is something else.
+    if (!isAwaited || now - this.lookedAt > AGAIN) this.waitingSince = now;
+    this.lookedAt = now;
+    return isAwaited && now - this.waitingSince < PATIENCE ? LOOK : 0;
   }
 }
