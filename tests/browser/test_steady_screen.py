@@ -60,7 +60,7 @@ class Place:
 
 
 def overturn(page, store, project, place=0):
-    """Somebody else rejects an instance; the page hears of it with its next run, so nothing may be under way."""
+    """Somebody else rejects an instance; the page hears of it with its next run: none may be under way."""
     script = page.get_by_test_id("stApp")
     still(page, lambda: script.get_attribute("data-test-script-state"))
     settle(page)
