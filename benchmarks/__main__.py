@@ -19,6 +19,7 @@ from pathlib import Path
 from benchmarks.after_network import run_after_network
 from benchmarks.by_hand import run_by_hand
 from benchmarks.clicks import run_clicks
+from benchmarks.closer import run_closer
 from benchmarks.daily import run_daily
 from benchmarks.editor import run_editor
 from benchmarks.end_to_end import run_end_to_end
@@ -44,9 +45,12 @@ from benchmarks.screens import run_screens
 from benchmarks.service import run_service
 from benchmarks.shards import run_shards_benchmark
 from benchmarks.sharing import run_sharing
+from benchmarks.sizes import run_sizes
+from benchmarks.slides import run_slides
 from benchmarks.slow_line import run_slow_line
 from benchmarks.team import run_team
 from benchmarks.thresholds import run_thresholds
+from benchmarks.tiles import run_tiles_benchmark
 from benchmarks.turning import run_turning
 from benchmarks.workers import run_workers
 from maskrcnn_core.models.fetching import FETCH_VARIABLE
@@ -107,6 +111,18 @@ BENCHMARKS = (
         run_engines_ap,
     ),
     Benchmark(
+        "sizes",
+        "Nuclei of any size: AP",
+        "What the model for nuclei finds where images are smaller or larger, and nobody says so.",
+        run_sizes,
+    ),
+    Benchmark(
+        "tiles",
+        "Large pictures in tiles: AP and time",
+        "Photos side by side give what they give one by one, and time grows with the area.",
+        run_tiles_benchmark,
+    ),
+    Benchmark(
         "gpu",
         "On an NVIDIA GPU: the engine `cuda` beside stock",
         "What a batch takes, where the GPU's time goes, and how far what is found is from exact.",
@@ -123,6 +139,12 @@ BENCHMARKS = (
         "Hundreds of instances: the page, its table and the exports",
         "The viewer keeps up with the screen, and no export takes long or needs much memory.",
         run_many_instances,
+    ),
+    Benchmark(
+        "slides",
+        "Slides: 400 megapixels with 20,000 instances, opened, moved, run over",
+        "Only what is in view is fetched and drawn, and memory does not follow the area.",
+        run_slides,
     ),
     Benchmark(
         "formats",
@@ -149,6 +171,12 @@ BENCHMARKS = (
         "A given box: its mask and category",
         "The network's own heads make a mask of a person's box, where detection alone misses the object.",
         run_prompts,
+    ),
+    Benchmark(
+        "closer",
+        "A closer look: finer masks of small objects",
+        "The network's heads once more on a crop around each object; it pays where an object was seen small.",
+        run_closer,
     ),
     Benchmark(
         "lasso",

@@ -68,7 +68,7 @@ def run_clicks(quick: bool) -> Report:
     )
     model = mobile()
     if model is None or file is None or folder is None:
-        model, photos, what = get_model("starter"), scenes_of(2 if quick else 20), "drawn scenes"
+        model, photos, what = get_model("shapes"), scenes_of(2 if quick else 20), "drawn scenes"
     else:
         photos, what = photos_of(file, folder, 2 if quick else None), "photos of COCO val2017"
     predictor = Predictor(model, "cpu")

@@ -12,6 +12,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 from torch import nn
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 from benchmarks.scenes import mask_probs_of
 from maskrcnn_core.dataset.annotations import AnnotatedImage, ImageRecord, Instance
@@ -33,6 +34,14 @@ _GROUND = (14, 12, 30)
 _STAIN = (70, 110, 235)
 
 
+class _Nothing(nn.Identity):
+    """Stands where a network is; it only says how large it would see an image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.transform = GeneralizedRCNNTransform(800, 1333, [0.0] * 3, [1.0] * 3)
+
+
 class CrowdPredictor(Predictor):
     """Finds the same ``count`` nuclei wherever it looks, on whatever size the image has; no network runs."""
 
@@ -40,7 +49,7 @@ class CrowdPredictor(Predictor):
         model = LoadedModel(
             key=f"crowd-{count}",
             title=f"Stand-in that finds {count}",
-            network=nn.Identity(),
+            network=_Nothing(),
             label_map=LabelMap.from_names(CROWD_NAMES),
             nms_threshold=0.5,
             mask_size=28,

@@ -63,7 +63,7 @@ _CASES = {
     "mobile": _Case(mobile, (2,)),
     "photos": _Case(lambda: get_model("photos"), (2,)),
 }
-_QUICK = {"starter": _Case(lambda: get_model("starter"), (0.03,))}
+_QUICK = {"shapes": _Case(lambda: get_model("shapes"), (0.03,))}
 
 _WANTED = {
     ("openvino", 2): 1.8,

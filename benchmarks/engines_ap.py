@@ -1,7 +1,7 @@
 """Mask AP of networks that were trained, exactly and by an engine that computes in half precision.
 
-The starter is carried by the checkout, and so are scenes for it. ``mobile`` and ``photos`` join in where the
-shared data lie: then on photos of COCO val2017.
+The shapes model is carried by the checkout, and so are scenes for it. ``mobile`` and ``photos`` join in where
+the shared data lie: then on photos of COCO val2017.
 """
 
 from __future__ import annotations
@@ -89,16 +89,16 @@ def ap_of(
     Args:
         make: gives the engine for a model.
         device: that it runs on.
-        quick: the starter alone, on two scenes.
+        quick: the shapes model alone, on two scenes.
         tell: told which model runs.
     """
-    starter = get_model("starter")
+    shapes_model = get_model("shapes")
     with tempfile.TemporaryDirectory(prefix="maskdesk-") as folder:
         count = 2 if quick else _SCENES
         write_scenes(Path(folder), range(_FIRST_SEED, _FIRST_SEED + count))
         truth = read_ground_truth(Path(folder, "instances.json"), Path(folder, "images"))
-        tell("starter")
-        yield _both(starter, truth, f"{count} drawn scenes", make, device)
+        tell("shapes")
+        yield _both(shapes_model, truth, f"{count} drawn scenes", make, device)
     annotations = shared_file("data", "coco_val2017", "instances.json")
     if quick or annotations is None:
         return

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["run_explained"]
 
 _SAMPLE = "shapes"
-_MODEL = "starter"
+_MODEL = "shapes"
 _SETTLE = 1.5  # seconds until the rest of a stage's page is drawn, which would be measured otherwise
 _PAUSE = 0.5  # seconds from one act to the next: what the last one caused is over then
 _BAR = 0.3  # seconds from a control to the picture

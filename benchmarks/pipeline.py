@@ -35,8 +35,8 @@ __all__ = ["run_pipeline"]
 _ONE_BY_ONE = "one by one, as before"
 _COUNTS = (40, 160)
 _QUICK_COUNTS = (2, 4)
-_CASES = (("photos", "openvino"), ("mobile", "openvino"), ("starter", "exact"))
-_QUICK_CASES = (("starter", "exact"),)
+_CASES = (("photos", "openvino"), ("mobile", "openvino"), ("shapes", "exact"))
+_QUICK_CASES = (("shapes", "exact"),)
 _BUSY = 0.95  # of each core
 _FLAT = 1.10
 

@@ -61,7 +61,7 @@ def run_prompts(quick: bool) -> Report:
     model = mobile()
     if model is None or file is None or folder is None:
         model, what = (
-            get_model("starter"),
+            get_model("shapes"),
             "drawn scenes, because the photos or their model's weights are missing",
         )
         photos = scenes_of(2 if quick else 40)

@@ -69,7 +69,7 @@ def run_service(quick: bool) -> Report:
 
 def _report(quick: bool) -> Report:
     ready = [spec.key for spec in ready_models()]
-    key = "starter" if quick else "mobile" if "mobile" in ready else "photos"
+    key = "shapes" if quick else "mobile" if "mobile" in ready else "photos"
     photos = _photos(quick)
     predictor = Predictor(get_model(key), "cpu")
     expected = [_rows(predictor, photo) for photo in photos]  # also the first, which takes long

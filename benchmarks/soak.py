@@ -55,7 +55,7 @@ from tests.integration.postgres import PostgresServer, find_tools
 __all__ = ["main"]
 
 _SEED = 500_000
-_MODEL = "starter"
+_MODEL = "shapes"
 _JOB_IMAGES = 60
 _INSTANCES = 30  # of a project in which somebody decides
 _GONE = (OSError, WebSocketException, TimeoutError)  # what the server's death looks like from outside

@@ -177,7 +177,7 @@ def _make_project(store: Store, images: int) -> tuple[int, list[int]]:
     ]
     ids = [image.id for image in store.images(project)]
     instances = [
-        new_instance(image, category.id, _EACH * image + k, mask, source="starter", score=0.9)
+        new_instance(image, category.id, _EACH * image + k, mask, source="shapes", score=0.9)
         for image in ids
         for k, mask in enumerate(masks)
     ]

@@ -46,9 +46,7 @@ def run_workers(quick: bool = False) -> Report:
         running.callback(store.close)
         project = make_small_pictures(store, "Many", images, different=10)
         mapping = {row.name: row.id for row in store.categories(project)}
-        job = jobs.add_job(
-            store, project, "starter", JobSettings(0.5, 0.5, 0.5, 100, mapping, "exact"), "ann"
-        )
+        job = jobs.add_job(store, project, "shapes", JobSettings(0.5, 0.5, 0.5, 100, mapping, "exact"), "ann")
         machines = [
             Machine(folder / f"machine-{n}", variables, ("-m", "benchmarks.workers"))
             for n in range(_MACHINES)

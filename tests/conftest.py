@@ -31,7 +31,6 @@ _HERE = Path(__file__).parent
 _FIRST = (
     "integration/cli/test_annotate_resumed.py",
     "integration/cli/test_cli.py",
-    "integration/models/test_starter.py",
     "browser",
     "integration/projects",
     "integration/training",

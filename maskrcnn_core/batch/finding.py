@@ -15,6 +15,7 @@ from maskrcnn_core.errors import InferenceError
 from maskrcnn_core.images.reading import SourceImage, Stretch
 from maskrcnn_core.inference.engines.spec import Engine
 from maskrcnn_core.inference.engines.table import EXACT
+from maskrcnn_core.measuring.methods import ModelRun
 from maskrcnn_core.models.choice import told_misfits
 from maskrcnn_core.models.domains import OWN
 from maskrcnn_core.models.domains.looks import Looks
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
 __all__ = [
+    "CLOSER",
     "ENGINE",
     "Finder",
     "Finding",
@@ -38,11 +40,15 @@ __all__ = [
     "TiledFinder",
     "description_of",
     "finder_of",
+    "model_run",
     "settings_of",
 ]
 
 ENGINE = "engine"
 """The name under which a run's settings have the key of its engine."""
+
+CLOSER = "closer look"
+"""The name under which a run's settings say that it looks closer at objects."""
 
 Tallies = tuple[LimitTally, Looks]
 """What is counted of all images of a run: they travel between computers."""
@@ -51,7 +57,7 @@ _Looked = TypeVar("_Looked")
 
 
 class HasModel(Protocol):
-    """A model and the engine that runs it, as a predictor has them."""
+    """A model and how it is run, as a predictor has them."""
 
     @property
     def model(self) -> LoadedModel:
@@ -60,6 +66,10 @@ class HasModel(Protocol):
     @property
     def engine(self) -> Engine:
         """How its network is run."""
+
+    @property
+    def looks_closer(self) -> bool:
+        """Whether a closer look at objects mends their masks."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +185,7 @@ class TiledFinder:
         if not isinstance(looked, TiledRun):
             return self._whole.finish(source, looked, image_id)
         found = looked.instances(self._predictor, self._thresholds, source.pixels, image_id)
-        limits = Limits(looked.left_out(self._thresholds), looked.scale)
+        limits = looked.limits(self._thresholds)
         return Finding((*found,), (looked.told, *looked.notes), limits, self._whole.guess(source))
 
     def _tiles(self, image: SourceImage) -> tuple[Tile, ...]:
@@ -247,6 +257,7 @@ def settings_of(
         # Left out as it was before there were others, so that older runs can be resumed.
         **({} if run.engine.spec is EXACT else {ENGINE: run.engine.spec.key}),
         **({} if tiling is None else {"tiles": tiling.told}),
+        **({CLOSER: True} if run.looks_closer else {}),
     }
 
 
@@ -255,11 +266,21 @@ def description_of(thresholds: Thresholds, run: HasModel, tiling: Tiling | None 
     model, engine = run.model, run.engine.description
     only = "" if thresholds.labels is None else f", only {', '.join(_filter_names(thresholds.labels, model))}"
     tiles = "" if tiling is None else f"; tiles: {tiling.told}"
+    closer = "; each object looked at closer" if run.looks_closer else ""
+    engine = f"; {engine}" if engine else ""
     return (
         f"Made with MaskDesk by {one_line(model.title)}: score above {thresholds.score_threshold:g}, "
         f"NMS at IoU {thresholds.nms_threshold:g}, at most {thresholds.max_detections} per image, mask "
-        f"probability above {thresholds.mask_threshold:g}{only}{tiles}{f'; {engine}' if engine else ''}"
+        f"probability above {thresholds.mask_threshold:g}{only}{tiles}{closer}{engine}"
     )
+
+
+def model_run(thresholds: Thresholds, run: HasModel, tiling: Tiling | None = None) -> ModelRun:
+    """Return the same for a methods statement."""
+    model = run.model
+    only = () if thresholds.labels is None else tuple(_filter_names(thresholds.labels, model))
+    tiles = "" if tiling is None else tiling.told
+    return ModelRun(model.title, model.digest, thresholds, only, tiles, run.engine.description)
 
 
 def _filter_names(labels: frozenset[int], model: LoadedModel) -> list[str]:

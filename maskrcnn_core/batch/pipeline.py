@@ -91,10 +91,10 @@ class Stages(Protocol[_Taken, _Decoded, _Found, _Made]):
 
 @runtime_checkable
 class _Stops(Protocol):
-    """Images that somebody may be waiting for."""
+    """What somebody may be waiting for: the next image, or the end of what is done with one."""
 
     def stop(self) -> None:
-        """Have nobody wait any longer."""
+        """Have nobody wait any longer; end what takes long."""
 
 
 @dataclass(eq=False)
@@ -193,8 +193,9 @@ class Flow(Generic[_Given, _Decoded, _Found, _Result]):
             with self._changed:
                 self._is_stopped = True
                 self._changed.notify_all()
-            if isinstance(self._given, _Stops):
-                self._given.stop()
+            for one in (self._given, self._stages):
+                if isinstance(one, _Stops):
+                    one.stop()
             for thread in threads:
                 thread.join()
             finishers.shutdown(cancel_futures=True)

@@ -15,6 +15,7 @@ from maskrcnn_core.errors import InputError
 from maskrcnn_core.formats.base import file_stem
 from maskrcnn_core.images.folders import PassedOver, is_litter, walk_folder
 from maskrcnn_core.images.reading import IMAGE_SUFFIXES, one_line
+from maskrcnn_core.slides.opening import SLIDE_SUFFIXES
 
 __all__ = [
     "PlannedImage",
@@ -114,11 +115,11 @@ def refuse_nothing(texts: Sequence[str], left: str = "") -> NoReturn:
     Raises:
         InputError: always.
     """
+    suffixes = ", ".join(sorted(IMAGE_SUFFIXES | SLIDE_SUFFIXES))
     where = ", ".join(one_line(text) for text in texts[:3]) + (" ..." if len(texts) > 3 else "")
     raise InputError(
         f"no images found in {where or 'nothing'}{f'; {left}' if left else ', or there is no such file'}; "
-        f"name image files, folders that contain some ({', '.join(sorted(IMAGE_SUFFIXES))}), or patterns in "
-        "quotes"
+        f"name image files, folders that contain some ({suffixes}), or patterns in quotes"
     )
 
 
@@ -150,7 +151,7 @@ def _walk(folder: Path, skipped: set[str], others: PassedOver) -> Iterator[Path]
             f"{one_line(str(folder))}: this folder would be both read and written; choose another output "
             "folder"
         )
-    yield from walk_folder(folder, skipped=skipped, others=others)
+    yield from walk_folder(folder, IMAGE_SUFFIXES | SLIDE_SUFFIXES, skipped=skipped, others=others)
 
 
 def absolute(name: str) -> Path:

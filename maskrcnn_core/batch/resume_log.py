@@ -70,12 +70,15 @@ class FinishedImage:
         digest: SHA-256 of its bytes in hex.
         size: ``(height, width)`` in pixels.
         instances: by descending score; their ``image_id`` is 0, as that is the plan's to say.
+        view, pixel_um: as of a :class:`~maskrcnn_core.images.reading.SourceImage`.
     """
 
     path: str
     digest: str
     size: tuple[int, int]
     instances: tuple[Instance, ...]
+    view: str = ""
+    pixel_um: tuple[float, float] | None = None
 
 
 class Journal:
@@ -86,9 +89,17 @@ class Journal:
         self.finished = finished
         self._stream = file.open("ab")
 
-    def add_finished(self, path: str, digest: str, size: tuple[int, int], found: Sequence[Instance]) -> None:
+    def add_finished(self, image: FinishedImage) -> None:
         """Keep what was found in an image."""
-        self._add({"path": path, "sha256": digest, "size": size, "instances": instance_rows(found)})
+        row = {
+            "path": image.path,
+            "sha256": image.digest,
+            "size": image.size,
+            "instances": instance_rows(image.instances),
+        }
+        # Left out where there is none, as it was before there were any.
+        row |= {"view": image.view} if image.view else {}
+        self._add(row | ({"pixel_um": image.pixel_um} if image.pixel_um else {}))
 
     def add_failed(self, path: str, reason: str) -> None:
         """Keep why an image gave nothing; it will be tried again."""
@@ -276,4 +287,6 @@ def _finished_image(row: dict[str, Any]) -> FinishedImage:
         digest=str(row["sha256"]),
         size=(height, width),
         instances=tuple(instance_of(found, (height, width)) for found in row["instances"]),
+        view=str(row.get("view", "")),
+        pixel_um=(float(row["pixel_um"][0]), float(row["pixel_um"][1])) if "pixel_um" in row else None,
     )

@@ -16,7 +16,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from maskrcnn_core.batch.finding import ENGINE, HasModel, Tally, description_of, finder_of, settings_of
+from maskrcnn_core.batch.finding import (
+    CLOSER,
+    ENGINE,
+    HasModel,
+    Tally,
+    description_of,
+    finder_of,
+    settings_of,
+)
 from maskrcnn_core.batch.image_folders import ImageFolders
 from maskrcnn_core.batch.planning import PlannedImage, plan_images
 from maskrcnn_core.batch.resume_log import (
@@ -27,7 +35,8 @@ from maskrcnn_core.batch.resume_log import (
     open_journal,
     writing,
 )
-from maskrcnn_core.batch.running import Here, Result, Runner, Task, bounds_for
+from maskrcnn_core.batch.running import Here, Result, Runner, Slides, Task, bounds_for
+from maskrcnn_core.batch.slides import SlideFinder
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.dataset.annotations import Dataset, ImageRecord, Instance
 from maskrcnn_core.detection.candidates import Thresholds
@@ -37,8 +46,11 @@ from maskrcnn_core.formats.coco import coco_document, least_iou, result_rows
 from maskrcnn_core.formats.json_writing import dump_json
 from maskrcnn_core.images.reading import SourceImage, Stretch, one_line, pixel_limit, read_file
 from maskrcnn_core.inference.engines.table import EXACT
+from maskrcnn_core.microscopy.views import View
 from maskrcnn_core.models.cards import is_card
 from maskrcnn_core.models.downloads import file_sha256
+from maskrcnn_core.models.spec import AskedCloser
+from maskrcnn_core.slides.opening import is_for_windows
 from maskrcnn_core.tiling.choosing import Tiling
 
 if TYPE_CHECKING:
@@ -55,6 +67,7 @@ __all__ = [
     "check_files",
     "engine_of_run",
     "run_here",
+    "slide_of",
 ]
 
 
@@ -76,6 +89,7 @@ class BatchSettings:
         stretch: whether deep images that use little of their range are stretched.
         domain: key of the domain that was asked for; ``None`` for those that the model is for.
         tiling: how pictures are cut into tiles; ``None`` for not at all.
+        view: what is seen of stacks; ``None`` for their first page.
     """
 
     files: tuple[Path, ...]
@@ -91,6 +105,7 @@ class BatchSettings:
     stretch: Stretch = "auto"
     domain: str | None = None
     tiling: Tiling | None = None
+    view: View | None = None
 
     @property
     def folders(self) -> ImageFolders:
@@ -202,8 +217,16 @@ def run_here(settings: BatchSettings, predictor: Predictor) -> Runner:
         Tally(predictor.model, settings.thresholds, settings.domain),
         stretch=settings.stretch,
         bounds=bounds_for(predictor.batch_size),
-        write=write,
+        write=write if any(settings.folders.named.values()) else None,
+        slides=Slides(slide_of, SlideFinder(predictor, settings.thresholds, settings.tiling)),
+        view=settings.view,
     )
+
+
+def slide_of(task: Task) -> Path | None:
+    """Return the file of a picture that is read by windows; ``None`` for images that are decoded."""
+    path = Path(str(task.place[0]))
+    return path if is_for_windows(path) else None
 
 
 def bytes_of(task: Task) -> bytes:
@@ -271,6 +294,12 @@ def engine_of_run(out: Path) -> str:
     return "" if header is None else str(header.get(ENGINE, EXACT.key))
 
 
+def closer_of_run(out: Path) -> AskedCloser:
+    """Return whether a run that was broken off looked closer at objects; ``auto`` where there is none."""
+    header = header_of(journal_file(out))
+    return "auto" if header is None else "on" if header.get(CLOSER) else "off"
+
+
 def _turns(
     plan: Sequence[PlannedImage], journal: Journal, runner: Runner
 ) -> Generator[tuple[Outcome, _Image | None], None, None]:
@@ -287,7 +316,14 @@ def _turns(
             if finished is not None:
                 task = Task(planned.id, planned.file_name, planned.shown, ())
                 found = tuple(replace(one, image_id=planned.id) for one in finished.instances)
-                result = Result(task, finished.digest, finished.size, found)
+                result = Result(
+                    task,
+                    finished.digest,
+                    finished.size,
+                    found,
+                    view=finished.view,
+                    pixel_um=finished.pixel_um,
+                )
             else:
                 result = next(results)
                 _keep(journal, planned, result)
@@ -312,7 +348,9 @@ def _keep(journal: Journal, planned: PlannedImage, result: Result) -> None:
         journal.add_failed(path, result.failed)
     else:
         # Only now: an image that is in the journal has all its files.
-        journal.add_finished(path, result.digest, result.size, result.instances)
+        journal.add_finished(
+            FinishedImage(path, result.digest, result.size, result.instances, result.view, result.pixel_um)
+        )
 
 
 def _outcome(result: Result, *, is_reused: bool) -> Outcome:
@@ -391,7 +429,9 @@ def _header(settings: BatchSettings, run: HasModel) -> dict[str, object]:
     def place(path: Path | None) -> str | None:
         return None if path is None else os.path.realpath(path)
 
+    seen = {} if settings.view is None else {"view": settings.view.text}
     return settings_of(settings.thresholds, settings.stretch, run, settings.tiling) | {
+        **seen,
         "segments folder": place(settings.segments),
         "overlays folder": place(settings.overlays),
         "masks folder": place(settings.masks),

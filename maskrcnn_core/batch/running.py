@@ -9,19 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
 from maskrcnn_core.batch.finding import Finding, FindsInstances, Tally
 from maskrcnn_core.batch.pipeline import Bounds, Flow, Opened, Turn
 from maskrcnn_core.batch.resume_log import instance_of, instance_rows
+from maskrcnn_core.batch.slides import NOT_DRAWN, SlideFinder, SlideImage, Source
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.dataset.annotations import ImageRecord, Instance
 from maskrcnn_core.detection.limits import Limits
 from maskrcnn_core.errors import ImageError, InferenceError
-from maskrcnn_core.images.reading import SourceImage, Stretch, decode_image, image_size, pixel_limit
+from maskrcnn_core.images.reading import SourceImage, Stretch, image_size, pixel_limit
+from maskrcnn_core.microscopy.seeing import see_image
+from maskrcnn_core.microscopy.views import View
 from maskrcnn_core.models.domains.rule import Guess
+from maskrcnn_core.slides.opening import open_slide
+from maskrcnn_core.tiling.windows import WindowedRun
 
-__all__ = ["Here", "Result", "Runner", "Task", "bounds_for", "group_of"]
+__all__ = ["Here", "Result", "Runner", "Slides", "Task", "bounds_for", "group_of"]
 
 _Looked = TypeVar("_Looked")
 
@@ -75,6 +81,7 @@ class Result:
         decoding: what happened to the pixels on the way.
         limits, guess: as of a :class:`~maskrcnn_core.batch.finding.Finding`.
         failed: why it gave nothing; empty otherwise.
+        view, pixel_um: as of a :class:`~maskrcnn_core.images.reading.SourceImage`.
     """
 
     task: Task
@@ -86,12 +93,22 @@ class Result:
     limits: Limits | None = None
     guess: Guess | None = None
     failed: str = ""
+    view: str = ""
+    pixel_um: tuple[float, float] | None = None
 
     @property
     def record(self) -> ImageRecord:
         """The image's facts."""
         height, width = self.size
-        return ImageRecord(self.task.id, self.task.file_name, width, height, self.digest)
+        return ImageRecord(
+            self.task.id,
+            self.task.file_name,
+            width,
+            height,
+            self.digest,
+            view=self.view,
+            pixel_um=self.pixel_um,
+        )
 
     def row(self) -> dict[str, object]:
         """Return what JSON keeps of it, without the task."""
@@ -106,6 +123,8 @@ class Result:
             "decoding": self.decoding,
             "limits": self.limits,
             "guess": None if guess is None else (guess.domain, guess.probability, guess.is_sure),
+            "view": self.view,
+            "pixel_um": self.pixel_um,
         }
 
     @classmethod
@@ -123,7 +142,22 @@ class Result:
             tuple(row["decoding"]),
             None if row["limits"] is None else Limits(*row["limits"]),
             None if row["guess"] is None else Guess(*row["guess"]),
+            view=str(row["view"]),
+            pixel_um=None if row["pixel_um"] is None else (row["pixel_um"][0], row["pixel_um"][1]),
         )
+
+
+@dataclass(frozen=True)
+class Slides:
+    """What is done with pictures of a run that are read by windows.
+
+    Args:
+        path_of: gives the file of one that is, and ``None`` for all others.
+        finder: runs the model over it.
+    """
+
+    path_of: Callable[[Task], Path | None]
+    finder: SlideFinder
 
 
 class Runner(Protocol):
@@ -156,15 +190,30 @@ class _Work(Generic[_Looked]):
     """The stages of :class:`Here`."""
 
     def __init__(
-        self, finder: FindsInstances[_Looked], read: Callable[[Task], bytes], stretch: Stretch
+        self,
+        finder: FindsInstances[_Looked],
+        read: Callable[[Task], bytes],
+        stretch: Stretch,
+        slides: Slides | None,
+        view: View | None,
     ) -> None:
         self._finder, self._read, self._stretch = finder, read, stretch
+        self._slides, self._view = slides, view
 
-    def open(self, given: Task) -> Opened[SourceImage]:
+    def open(self, given: Task) -> Opened[Source]:
+        path = self._slides.path_of(given) if self._slides is not None else None
+        if path is not None and self._view is not None:
+            raise ImageError(
+                f"{one_line(given.shown)}: expected an image to choose of ({self._view.text}), got a picture "
+                "that is too large and read by windows; leave the choice out"
+            )
+        if path is not None:
+            slide = open_slide(path, given.shown, self._stretch)
+            return Opened(slide.size, lambda: SlideImage.of(slide))
         data = self._read(given)
 
-        def decode() -> SourceImage:
-            return decode_image(data, given.shown, stretch=self._stretch)
+        def decode() -> Source:
+            return see_image(data, given.shown, self._view, stretch=self._stretch)
 
         size = image_size(data, given.shown)
         if size[0] * size[1] > pixel_limit():
@@ -174,11 +223,31 @@ class _Work(Generic[_Looked]):
     def bucket(self, size: tuple[int, int]) -> object:
         return self._finder.bucket(size)
 
-    def find(self, images: Sequence[SourceImage]) -> Sequence[_Looked | InferenceError]:
-        return self._finder.look(images)
+    def find(self, images: Sequence[Source]) -> Sequence[_Looked | WindowedRun | InferenceError]:
+        decoded = [image for image in images if isinstance(image, SourceImage)]
+        looked = iter(self._finder.look(decoded) if decoded else ())
+        return [self._through(image) if isinstance(image, SlideImage) else next(looked) for image in images]
 
-    def finish(self, given: Task, image: SourceImage, found: _Looked) -> Finding:
+    def _through(self, image: SlideImage) -> WindowedRun | InferenceError:
+        assert self._slides is not None
+        return self._slides.finder.look(image)
+
+    def finish(self, given: Task, image: Source, found: _Looked | WindowedRun) -> Finding:
+        if isinstance(found, WindowedRun):
+            assert self._slides is not None
+            return self._slides.finder.finish(found, given.id)
+        assert isinstance(image, SourceImage)
         return self._finder.finish(image, found, given.id)
+
+    def begin(self) -> None:
+        """Forget that an earlier run was stopped."""
+        if self._slides is not None:
+            self._slides.finder.begin()
+
+    def stop(self) -> None:
+        """End the run within a picture that the network has in hand."""
+        if self._slides is not None:
+            self._slides.finder.stop()
 
 
 class Here(Generic[_Looked]):
@@ -192,6 +261,8 @@ class Here(Generic[_Looked]):
         bounds: how much is on the way at once.
         write: writes files of an image, and returns notes on them; called in the caller's thread.
         ends_group: whether batches end with an image, given its place from 0.
+        slides: what is done with pictures that are read by windows; ``None`` where images are no files.
+        view: what is seen of stacks; ``None`` for their first page.
     """
 
     def __init__(
@@ -204,14 +275,18 @@ class Here(Generic[_Looked]):
         bounds: Bounds | None = None,
         write: Callable[[Result, SourceImage], Sequence[str]] | None = None,
         ends_group: Callable[[int, Task], bool] | None = None,
+        slides: Slides | None = None,
+        view: View | None = None,
     ) -> None:
-        self._stages, self._tally, self._write = _Work(finder, read, stretch), tally, write
+        self._stages, self._tally, self._write = _Work(finder, read, stretch, slides, view), tally, write
         self._bounds = bounds or bounds_for()
         group = group_of(self._bounds.batch)
         self._ends_group = ends_group or (lambda place, _task: (place + 1) % group == 0)
 
     def results(self, tasks: Iterable[Task]) -> Generator[Result, None, None]:
         """See :meth:`Runner.results`."""
+        self._stages.begin()
+        flow: Flow[Task, Source, _Looked | WindowedRun, Finding]
         flow = Flow(tasks, self._stages, self._bounds, ends_group=self._ends_group)
         with closing(flow.turns()) as turns:
             for turn in turns:
@@ -221,7 +296,7 @@ class Here(Generic[_Looked]):
         """See :meth:`Runner.sentences`."""
         return () if self._tally is None else self._tally.sentences()
 
-    def _result(self, turn: Turn[Task, SourceImage, Finding]) -> Result:
+    def _result(self, turn: Turn[Task, Source, Finding]) -> Result:
         task, image = turn.given, turn.image
         try:
             found = turn.take()
@@ -238,9 +313,12 @@ class Here(Generic[_Looked]):
             image.notes,
             found.limits,
             found.guess,
+            view=image.view if isinstance(image, SourceImage) else "",
+            pixel_um=image.pixel_um if isinstance(image, SourceImage) else None,
         )
         if self._write is not None:
-            result = replace(result, notes=(*result.notes, *self._write(result, image)))
+            notes = self._write(result, image) if isinstance(image, SourceImage) else (NOT_DRAWN,)
+            result = replace(result, notes=(*result.notes, *notes))
         if self._tally is not None:
             self._tally.add(task.shown, result.limits, result.guess)
         return result

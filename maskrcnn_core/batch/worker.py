@@ -14,18 +14,20 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from maskrcnn_core.batch.finding import finder_of
 from maskrcnn_core.batch.image_folders import NO_FOLDERS, ImageFolders
-from maskrcnn_core.batch.run import bytes_of
-from maskrcnn_core.batch.running import Here, Result, Runner, Task, bounds_for
+from maskrcnn_core.batch.run import bytes_of, slide_of
+from maskrcnn_core.batch.running import Here, Result, Runner, Slides, Task, bounds_for
 from maskrcnn_core.batch.sharing import one_thread
+from maskrcnn_core.batch.slides import SlideFinder
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.errors import CoreError, InferenceError, WeightsError
 from maskrcnn_core.images.reading import SourceImage, Stretch
+from maskrcnn_core.microscopy.views import View
 from maskrcnn_core.models.catalog import model_by_key
 from maskrcnn_core.models.loading import load_custom_model, load_model, load_trained_model
 from maskrcnn_core.models.spec import LoadedModel, Origin
@@ -53,6 +55,8 @@ class Job:
         batch: images that go through the network together.
         workers: processes that share the machine's memory.
         tiling: how pictures are cut into tiles; ``None`` for not at all.
+        looks_closer: whether a closer look at objects mends their masks.
+        view: what is seen of stacks; ``None`` for their first page.
     """
 
     origin: Origin
@@ -66,12 +70,15 @@ class Job:
     batch: int = 1
     workers: int = 1
     tiling: Tiling | None = None
+    looks_closer: bool = False
+    view: View | None = None
 
     def row(self) -> dict[str, object]:
         """Return what JSON keeps of it."""
         labels = self.thresholds.labels
         return {
-            **asdict(self),
+            **asdict(replace(self, view=None)),
+            "view": None if self.view is None else self.view.text,
             "thresholds": {**asdict(self.thresholds), "labels": None if labels is None else sorted(labels)},
             "folders": {
                 name: None if path is None else str(path) for name, path in self.folders.named.items()
@@ -85,8 +92,9 @@ class Job:
         kept["labels"] = None if kept["labels"] is None else frozenset(kept["labels"])
         folders = {name: None if path is None else Path(path) for name, path in row["folders"].items()}
         tiling = None if row["tiling"] is None else Tiling(**row["tiling"])
+        view = None if row["view"] is None else View.of_text(row["view"])
         values = {"thresholds": Thresholds(**kept), "folders": ImageFolders(**folders), "tiling": tiling}
-        return cls(**{**row, **values})
+        return cls(**{**row, **values, "view": view})
 
 
 def serve(make: Callable[[Job, str, Given], Runner]) -> None:
@@ -111,8 +119,15 @@ def serve(make: Callable[[Job, str, Given], Runner]) -> None:
         _say(out, {"stopped": type(error).__name__, "message": str(error)})
 
 
-def runner_of(read: Callable[[Task], bytes]) -> Callable[[Job, str, Given], Runner]:
-    """Return what makes who runs a job's model over images whose bytes ``read`` gives."""
+def runner_of(
+    read: Callable[[Task], bytes], slide_of: Callable[[Task], Path | None] | None = None
+) -> Callable[[Job, str, Given], Runner]:
+    """Return what makes who runs a job's model over images.
+
+    Args:
+        read: gives their bytes.
+        slide_of: gives the file of one that is read by windows; ``None`` where images are no files.
+    """
 
     def make(job: Job, device: str, given: Given) -> Runner:
         predictor = _predictor(job, device)
@@ -121,13 +136,17 @@ def runner_of(read: Callable[[Task], bytes]) -> Callable[[Job, str, Given], Runn
         def write(result: Result, source: SourceImage) -> Sequence[str]:
             return job.folders.write(result, source, categories)
 
+        finder = SlideFinder(predictor, job.thresholds, job.tiling)
+        slides = None if slide_of is None else Slides(slide_of, finder)
         return Here(
             finder_of(predictor, job.thresholds, job.tiling),
             read,
             stretch=job.stretch,
             bounds=bounds_for(job.batch, job.workers, finishers=1 if device == "cpu" else 4),
-            write=write,
+            write=write if any(job.folders.named.values()) else None,
+            slides=slides,
             ends_group=lambda _place, task: task.id in given.last,
+            view=job.view,
         )
 
     return make
@@ -148,7 +167,14 @@ def _predictor(job: Job, device: str) -> Predictor:
             f"engine {job.engine}: expected it in a worker process as in the first one, got "
             f"{engine.spec.key} ({'; '.join(engine.notes)}); start the run again with --engine exact"
         )
-    return Predictor(model, device, batch_size=job.batch, feature_cache_bytes=0, engine=engine)
+    return Predictor(
+        model,
+        device,
+        batch_size=job.batch,
+        feature_cache_bytes=0,
+        engine=engine,
+        looks_closer=job.looks_closer,
+    )
 
 
 def _loaded(job: Job) -> LoadedModel:
@@ -212,4 +238,4 @@ def _say(out: BinaryIO, row: Mapping[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    serve(runner_of(bytes_of))
+    serve(runner_of(bytes_of, slide_of))

@@ -15,11 +15,12 @@ from typing import Annotated, TypeVar
 import typer
 
 from maskrcnn_core.batch import BatchReport, BatchSettings, Outcome, find_files, journal_file
-from maskrcnn_core.batch.finding import HasModel
+from maskrcnn_core.batch.finding import HasModel, model_run
 from maskrcnn_core.batch.run import annotate_by as run_batch
-from maskrcnn_core.batch.run import bytes_of, engine_of_run
+from maskrcnn_core.batch.run import bytes_of, closer_of_run, engine_of_run, slide_of
 from maskrcnn_core.batch.running import Runner
 from maskrcnn_core.batch.sharing import check_sharing
+from maskrcnn_core.batch.slides import TileWatch
 from maskrcnn_core.batch.workers import MODULE
 from maskrcnn_core.cli import project
 from maskrcnn_core.cli.check_file import check_file
@@ -36,25 +37,34 @@ from maskrcnn_core.cli.engines import list_engines
 from maskrcnn_core.cli.evaluate import evaluate
 from maskrcnn_core.cli.explain import explain
 from maskrcnn_core.cli.inspect_data import inspect_data
+from maskrcnn_core.cli.measure import measure
+from maskrcnn_core.cli.methods import write_methods
 from maskrcnn_core.cli.options import (
     MODEL_KEYS,
     BatchSizeOption,
+    ChannelsOption,
+    ContrastOption,
     CustomNamesOption,
     DeviceOption,
     DomainOption,
     DownloadOption,
     EngineOption,
+    LookCloserOption,
     MaskThresholdOption,
     MaxDetectionsOption,
     ModelOption,
     NmsThresholdOption,
+    ObjectSizeOption,
+    PageOption,
     QuietOption,
     ScoreThresholdOption,
+    SliceOption,
     StretchOption,
     TileOverlapOption,
     TilesOption,
     WithImagesOption,
     WorkersOption,
+    asked_view,
     format_named,
     parts_of,
 )
@@ -62,7 +72,14 @@ from maskrcnn_core.cli.running import How, What, at_work
 from maskrcnn_core.cli.scenes import draw_scenes
 from maskrcnn_core.cli.service import serve
 from maskrcnn_core.cli.serving import PASSES_ON, serve_app
-from maskrcnn_core.cli.shards import ShardsJob, annotate_in_shards, here, merge_shards, planned
+from maskrcnn_core.cli.shards import (
+    ShardsJob,
+    annotate_in_shards,
+    closer_of_shards,
+    here,
+    merge_shards,
+    planned,
+)
 from maskrcnn_core.cli.train import train
 from maskrcnn_core.common.one_line import NO_MEMORY, counted
 from maskrcnn_core.common.terminal import bar_of, errors_told, table, tell
@@ -138,6 +155,10 @@ def annotate(
         ),
     ] = None,
     with_images: WithImagesOption = False,
+    methods: Annotated[
+        Path | None,
+        typer.Option(help="Also write how objects were found, in sentences for a paper, to this file."),
+    ] = None,
     score_threshold: ScoreThresholdOption = None,
     mask_threshold: MaskThresholdOption = 0.5,
     nms_threshold: NmsThresholdOption = None,
@@ -155,8 +176,14 @@ def annotate(
     workers: WorkersOption = AUTO,
     batch_size: BatchSizeOption = None,
     stretch: StretchOption = "auto",
+    page: PageOption = None,
+    z: SliceOption = None,
+    channels: ChannelsOption = None,
+    contrast: ContrastOption = None,
     tiles: TilesOption = OFF,
     tile_overlap: TileOverlapOption = OVERLAP,
+    object_size: ObjectSizeOption = None,
+    look_closer: LookCloserOption = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
     shards: Annotated[
         str | None,
@@ -186,7 +213,11 @@ def annotate(
         thresholds_of(None, score_threshold, nms_threshold, max_detections, mask_threshold)
         if not 0 <= simplify <= MAX_TOLERANCE:
             raise InputError(f"--simplify: expected 0 to {MAX_TOLERANCE:g} pixels, got {simplify}")
-        tiling = tiling_of(tiles, tile_overlap)
+        tiling = tiling_of(tiles, tile_overlap, object_size)
+        view = asked_view(page, z, channels, contrast)
+        if shards is not None and (view is not None or methods is not None):
+            given = "--methods" if view is None else "--page, --z, --channels, --contrast"
+            raise InputError(f"{given}: expected none of them with --shards")
         rows = [format_named(key) for key in parts_of(to or "")]
         if rows and shards is not None:
             raise InputError("--format: expected none with --shards; 'convert' the merged file")
@@ -224,7 +255,9 @@ def annotate(
             loaded = load_named_model(model, names, download=download, quiet=quiet, domain=domain)
             thresholds = limits_for(loaded)
             key = begun if begun and engine == AUTO else engine
-            how = How(model, names, device, key, workers, batch_size, quiet)
+            if resume and look_closer == "auto":
+                look_closer = closer_of_shards(shards)
+            how = How(model, names, device, key, workers, batch_size, quiet, look_closer)
             at = here if cluster is None else partial(on_cluster, cluster)
             at_shards = at(job, plan, loaded, thresholds, how)
             annotate_in_shards(job, plan, loaded, thresholds, at_shards, quiet=quiet)
@@ -249,13 +282,29 @@ def annotate(
             stretch,
             domain,
             tiling,
+            view,
         )
         if resume and engine == AUTO:  # what was begun goes on as it was
             engine = engine_of_run(Path(out)) or engine
-        how = How(model, names, device, engine, workers, batch_size, quiet)
-        what = What(len(files), thresholds, bytes_of, MODULE, stretch, domain, settings.folders, tiling)
+        if resume and look_closer == "auto":
+            look_closer = closer_of_run(Path(out))
+        how = How(model, names, device, engine, workers, batch_size, quiet, look_closer)
+        watch = TileWatch()
+        what = What(
+            len(files),
+            thresholds,
+            bytes_of,
+            MODULE,
+            stretch,
+            domain,
+            settings.folders,
+            tiling,
+            slide_of,
+            watch,
+            view,
+        )
         with at_work(loaded, how, what) as (runner, run):
-            report = _annotate_with_bar(runner, settings, run, quiet=quiet)
+            report = _annotate_with_bar(runner, settings, run, watch, quiet=quiet)
     for note in report.notes:
         tell(note)
     typer.echo(_summary_line(report))
@@ -263,6 +312,8 @@ def annotate(
         with errors_told():
             for row in rows:
                 write_beside(row, Path(out), files, with_images=with_images, quiet=quiet)
+            if methods is not None:
+                typer.echo(write_methods(methods, Path(out), model_run(thresholds, run, tiling)))
     if not report.succeeded:
         is_memory = bool(report.failed) and all("out of memory" in one.reason for one in report.failed)
         tell(f"no image was annotated; nothing was written{f': {NO_MEMORY}' if is_memory else ''}")
@@ -285,6 +336,7 @@ def _check_sharding(
 app.command("merge")(merge_shards)
 app.command("convert")(convert)
 app.command("check-file")(check_file)
+app.command()(measure)
 
 
 def _labels(loaded: LoadedModel, categories: str | None, domain: str | None) -> frozenset[int] | None:
@@ -303,8 +355,16 @@ def _listed(categories: str) -> list[str]:
     return listed
 
 
-def _annotate_with_bar(runner: Runner, settings: BatchSettings, run: HasModel, *, quiet: bool) -> BatchReport:
+def _annotate_with_bar(
+    runner: Runner, settings: BatchSettings, run: HasModel, watch: TileWatch, *, quiet: bool
+) -> BatchReport:
     with bar_of(total=len(settings.files), unit="image", quiet=quiet) as bar:
+
+        def on_tile(_name: str, done: int, total: int) -> None:
+            bar.set_postfix_str(f"tile {done:,} of {total:,}" if done < total else "", refresh=False)
+            bar.update(0)
+
+        watch.on_tile = on_tile
 
         def on_progress(_done: int, _total: int, outcome: Outcome) -> None:
             if outcome.is_reused:

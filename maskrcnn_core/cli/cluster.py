@@ -28,7 +28,7 @@ from maskrcnn_core.shards.stores import is_address, last_part
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
-    from maskrcnn_core.models.spec import LoadedModel
+    from maskrcnn_core.models.spec import AskedCloser, LoadedModel
 
 __all__ = [
     "ClusterOption",
@@ -83,7 +83,14 @@ def places_of(out: str, shards: str | None) -> tuple[str, str]:
 
 
 def predictor_for(
-    cluster: Joined, loaded: LoadedModel, device: str, key: str, *, count: int, quiet: bool
+    cluster: Joined,
+    loaded: LoadedModel,
+    device: str,
+    key: str,
+    *,
+    count: int,
+    quiet: bool,
+    closer: AskedCloser = "off",
 ) -> tuple[Predictor, str]:
     """Return the model as it says what it does, and the device of the workers.
 
@@ -94,18 +101,18 @@ def predictor_for(
 
     from maskrcnn_core.inference.predictor import Predictor
 
-    kind = device_on(cluster, device)
+    kind, looks_closer = device_on(cluster, device), loaded.looks_closer(closer)
     tell(f"joined {cluster.text}; workers run on {'GPUs' if kind == 'cuda' else 'CPUs'}")
     if kind == "cpu" or torch.cuda.is_available():
         with one_thread(kind):  # as each worker has it
             engine = chosen_engine(loaded, kind, key, count=count, quiet=quiet)
-        return Predictor(loaded, kind, engine=engine), kind
+        return Predictor(loaded, kind, engine=engine, looks_closer=looks_closer), kind
     if key not in (AUTO, EXACT.key):
         raise InputError(
             f"engine {key}: it has to be compared with the exact one where the run begins, and here is no "
             "GPU; begin on a node with one, or take --engine exact"
         )
-    return Predictor(loaded, "cpu"), kind
+    return Predictor(loaded, "cpu", looks_closer=looks_closer), kind
 
 
 @contextmanager
@@ -118,9 +125,23 @@ def on_cluster(
 
     with joined(address) as cluster:
         predictor, kind = predictor_for(
-            cluster, loaded, how.device, how.engine, count=plan.images, quiet=how.quiet
+            cluster,
+            loaded,
+            how.device,
+            how.engine,
+            count=plan.images,
+            quiet=how.quiet,
+            closer=how.closer,
         )
-        task = task_of(loaded, thresholds, job.stretch, kind, predictor.engine.spec.key, plan.images)
+        task = task_of(
+            loaded,
+            thresholds,
+            job.stretch,
+            kind,
+            predictor.engine.spec.key,
+            plan.images,
+            looks_closer=predictor.looks_closer,
+        )
         tally, workers = Tally(loaded, thresholds, job.domain), number_of(how.workers)
 
         def run(plan: Plan, settings: Header, *, on_image: OnImage) -> ShardsReport:

@@ -32,7 +32,14 @@ from maskrcnn_core.images.archives import ArchiveMember
 from maskrcnn_core.images.formats import IMAGE_SUFFIXES
 from maskrcnn_core.images.pools import PooledFile
 
-__all__ = ["convert", "write_beside", "write_with_bar"]
+__all__ = [
+    "brought",
+    "check_places",
+    "convert",
+    "tell_converted",
+    "write_beside",
+    "write_with_bar",
+]
 
 _MOST_SENTENCES = 20
 _ZIP = ".zip"
@@ -77,8 +84,8 @@ def _convert(
 ) -> None:
     """Convert files to a format, and say what became of them."""
     needs_files = (with_images and row.brings_images) or row.draws
-    _check_places(source, images, out)
-    with _brought(source, images) as (files, photos):
+    check_places(source, images, out)
+    with brought(source, images) as (files, photos):
         found = data_sets_as_export(
             files,
             photos,
@@ -86,7 +93,7 @@ def _convert(
             tolerance=tolerance,
             needs_files=needs_files,
         )
-        _tell(found, needs_files=needs_files)
+        tell_converted(found, needs_files=needs_files)
         if not found.export.images:
             raise InputError(f"{one_line(str(source))}: expected images and annotations, got none to use")
         typer.echo(write_with_bar(row, found.export, out, quiet=quiet))
@@ -129,7 +136,13 @@ def write_with_bar(row: Format, export: Export, out: Path, *, quiet: bool) -> st
     )
 
 
-def _tell(found: Converted, *, needs_files: bool) -> None:
+def tell_converted(found: Converted, *, needs_files: bool) -> None:
+    """Say what was read, and what was left out or changed.
+
+    Args:
+        found: what was read.
+        needs_files: whether images without a file were left out.
+    """
     for sentences in (found.read, found.refused, found.notes):
         for sentence in sentences[:_MOST_SENTENCES]:
             tell(sentence)
@@ -146,7 +159,7 @@ def _tell(found: Converted, *, needs_files: bool) -> None:
         tell(f"{files} ({some}){f'; left out with {lost}, as pixels are needed' if needs_files else ''}")
 
 
-def _check_places(source: Path, images: Path | None, out: Path) -> None:
+def check_places(source: Path, images: Path | None, out: Path) -> None:
     """Refuse what cannot be read, and to write over it or among other files.
 
     Raises:
@@ -164,7 +177,7 @@ def _check_places(source: Path, images: Path | None, out: Path) -> None:
 
 
 @contextmanager
-def _brought(source: Path, images_of: Path | None) -> Iterator[tuple[list[SetFile], list[GivenImage]]]:
+def brought(source: Path, images_of: Path | None) -> Iterator[tuple[list[SetFile], list[GivenImage]]]:
     """Yield annotations and images that were named; those of zips lie in a folder for as long.
 
     Of the images' folder nothing else is taken: what lies there is not what was asked for.

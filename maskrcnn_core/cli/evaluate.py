@@ -16,7 +16,17 @@ from maskrcnn_core.cli.console import load_named_model
 from maskrcnn_core.cli.engines import chosen_engine
 from maskrcnn_core.cli.evaluate_files import EvaluateFiles, pixels_in
 from maskrcnn_core.cli.evaluate_report import Compared, print_report, report_as_json
-from maskrcnn_core.cli.options import MODEL_KEYS, DeviceOption, EngineOption, QuietOption, StretchOption
+from maskrcnn_core.cli.options import (
+    MODEL_KEYS,
+    DeviceOption,
+    EngineOption,
+    LookCloserOption,
+    ObjectSizeOption,
+    QuietOption,
+    StretchOption,
+    TileOverlapOption,
+    TilesOption,
+)
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.common.refusals import Refusal
 from maskrcnn_core.common.terminal import bar_of, errors_told, tell, tell_refusals
@@ -33,6 +43,8 @@ from maskrcnn_core.formats.coco_reader import CocoReader
 from maskrcnn_core.formats.coco_results import read_results_file, result_lines
 from maskrcnn_core.images.reading import Stretch, read_image
 from maskrcnn_core.inference.engines.table import EXACT
+from maskrcnn_core.models.spec import AskedCloser
+from maskrcnn_core.tiling.choosing import OFF, OVERLAP, Tiling, tiling_of
 
 __all__ = ["evaluate"]
 
@@ -109,6 +121,10 @@ def evaluate(
     ] = None,
     device: DeviceOption = "auto",
     engine: EngineOption = EXACT.key,
+    look_closer: LookCloserOption = "off",
+    tiles: TilesOption = OFF,
+    tile_overlap: TileOverlapOption = OVERLAP,
+    object_size: ObjectSizeOption = None,
     stretch: StretchOption = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers and notes as JSON.")] = False,
     quiet: QuietOption = False,
@@ -125,6 +141,11 @@ def evaluate(
             raise InputError("evaluate: expected either --results or --images, got both or neither")
         if results is not None and engine != EXACT.key:
             raise InputError("--engine: expected --images with it, got --results, which no network makes")
+        if results is not None and look_closer != "off":
+            raise InputError("--look-closer: expected --images with it, got --results, which hold no images")
+        tiling = tiling_of(tiles, tile_overlap, object_size)
+        if results is not None and tiling is not None:
+            raise InputError("--tiles: expected --images with it, got --results, which hold no images")
         if save is not None and os.path.lexists(save):
             raise InputError(f"{one_line(str(save))}: this file already exists; choose another --save")
         files = EvaluateFiles(per_image, differences, curve, score_threshold)
@@ -146,6 +167,8 @@ def evaluate(
                 save=save,
                 limit=max_detections,
                 stretch=stretch,
+                closer=look_closer,
+                tiling=tiling,
                 quiet=quiet,
             )
         means = None
@@ -205,6 +228,8 @@ def _compare_model(
     save: Path | None,
     limit: int | None,
     stretch: Stretch,
+    closer: AskedCloser,
+    tiling: Tiling | None,
     quiet: bool,
 ) -> Compared:
     from maskrcnn_core.cli.train import read_with_bar
@@ -226,9 +251,11 @@ def _compare_model(
             f"({listed(known)}); --map pedestrian=person says which are the same"
         )
     made = chosen_engine(loaded, device, engine, count=len(read.dataset.images), quiet=quiet)
-    found, predictor, limits = [], Predictor(loaded, device, engine=made), LimitTally()
+    predictor = Predictor(loaded, device, engine=made, looks_closer=loaded.looks_closer(closer))
+    found, limits = [], LimitTally()
     with bar_of(total=len(read.dataset.images), unit="image", quiet=quiet) as bar:
-        for instances in find_on(predictor, read, joined.ids, max_detections=limit, limits=limits):
+        looked = find_on(predictor, read, joined.ids, max_detections=limit, limits=limits, tiling=tiling)
+        for instances in looked:
             found += instances
             bar.update(1)
     columns = Columns.of(found)
@@ -236,6 +263,8 @@ def _compare_model(
     notes = [*joined.notes, *_undecided_notes(read.unlearned, read.rejected)]
     notes += filter(None, [unknown_note(joined, known, "the model's"), made.description])
     notes += [*notes_on(joined.truth, columns, evaluation, limit), *limits.sentences()]
+    notes += ["masks were mended by a closer look at objects"] if predictor.looks_closer else []
+    notes += [f"images were seen in tiles ({tiling.told}) where cut so"] if tiling is not None else []
     _save(save, columns, joined.truth)
     return Compared(
         joined.truth,

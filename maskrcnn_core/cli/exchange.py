@@ -16,11 +16,16 @@ from maskrcnn_core.cli.damage import LeaveOutOption, sound_part
 from maskrcnn_core.cli.gathering import Gathered, gather, refuse_pipe
 from maskrcnn_core.cli.jobs import open_store, project_named
 from maskrcnn_core.cli.options import (
+    ChannelsOption,
+    ContrastOption,
     FormatOption,
+    PageOption,
     ProjectArgument,
     QuietOption,
+    SliceOption,
     WhoOption,
     WithImagesOption,
+    asked_view,
     format_named,
     name_for_journal,
     parts_of,
@@ -37,6 +42,8 @@ from maskrcnn_core.formats.reader import GivenFile
 from maskrcnn_core.formats.recognising import format_of, known_unread
 from maskrcnn_core.formats.writing import write_members
 from maskrcnn_core.images.folders import FolderImages
+from maskrcnn_core.microscopy.seeing import bytes_as_seen
+from maskrcnn_core.microscopy.views import View
 from maskrcnn_core.models.spec import LoadedModel
 from maskrcnn_core.projects.db.damage import project_names
 from maskrcnn_core.projects.exchange.coco_in import import_coco, read_for_import
@@ -71,15 +78,24 @@ def add_images(
             help="Images, folders, quoted patterns, zips, and annotations of any format (also in folders)."
         ),
     ],
+    page: PageOption = None,
+    z: SliceOption = None,
+    channels: ChannelsOption = None,
+    contrast: ContrastOption = None,
     who: WhoOption = None,
     quiet: QuietOption = False,
 ) -> None:
-    """Add images to a project. Images it already holds are not added twice."""
+    """Add images to a project. Images it already holds are not added twice.
+
+    What is chosen of stacks stays with their images; the stacks themselves are not kept.
+    """
     with open_store() as store:
         project = project_named(store, name)
+        view = asked_view(page, z, channels, contrast)
         files, others = gather(paths)
         with bar_of(total=len(files), unit="file", quiet=quiet) as bar:
-            report = import_files(store, project.id, name_for_journal(who), _read_each(files, bar))
+            read = _read_each(files, bar, view)
+            report = import_files(store, project.id, name_for_journal(who), read)
         if left := others.sentence("neither images nor annotations"):
             tell(left)
         _tell_report(report)
@@ -166,12 +182,14 @@ def _import_other(
         return import_files(store, project_id, who, _read_each(files, bar), only_listed=True)
 
 
-def _read_each(files: Sequence[Gathered], bar: tqdm[Any]) -> Iterator[HandedIn]:
-    """Yield files that were named, with their bytes."""
+def _read_each(files: Sequence[Gathered], bar: tqdm[Any], view: View | None = None) -> Iterator[HandedIn]:
+    """Yield files that were named, with their bytes; of stacks what a view shows."""
     for one in files:
         try:
             refuse_pipe(one.file)
             data = one.file.read_bytes()
+            if view is not None:
+                data = bytes_as_seen(data, one.shown or one.path, view)
             yield HandedIn(one.path, data, one.source, one.above, one.name, one.shown)
         except InputError as error:
             tell(str(error))

@@ -19,7 +19,7 @@ from maskrcnn_core.inference.engines.table import AUTO
 from maskrcnn_core.models.catalog import model_by_key
 from maskrcnn_core.models.choice import best_of, check_domain
 from maskrcnn_core.models.domains import OWN, offered_names
-from maskrcnn_core.models.spec import LoadedModel, ModelSpec
+from maskrcnn_core.models.spec import AskedCloser, LoadedModel, ModelSpec
 from maskrcnn_core.projects.category_edits import add_categories
 from maskrcnn_core.projects.db.damage import refuse_damage
 from maskrcnn_core.projects.proposals import job_rows, jobs
@@ -30,6 +30,7 @@ from maskrcnn_core.projects.proposals.pace import look_at_workers
 from maskrcnn_core.projects.proposals.worker import StopAsked, only_worker, serve_parent, work_off
 from maskrcnn_core.projects.records import ProjectRow
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.tiling.choosing import Tiling
 
 __all__ = [
     "add_background_job",
@@ -144,6 +145,8 @@ def add_background_job(
     max_detections: int | None = None,
     domain: str | None = None,
     engine: str = AUTO,
+    closer: AskedCloser = "auto",
+    tiling: Tiling | None = None,
 ) -> None:
     """Queue a run of a model from the menu, by default the one that fits the project best, and report it.
 
@@ -152,7 +155,7 @@ def add_background_job(
         StoreError: if a job of this model is open in the project.
     """
     spec, settings = job_asked_for(
-        store, project, model, score_threshold, given, who, max_detections, domain, engine
+        store, project, model, score_threshold, given, who, max_detections, domain, engine, closer, tiling
     )
     job = jobs.add_job(store, project.id, spec.key, settings, who)
     typer.echo(
@@ -171,6 +174,8 @@ def job_asked_for(
     max_detections: int | None,
     domain: str | None,
     engine: str,
+    closer: AskedCloser,
+    tiling: Tiling | None = None,
 ) -> tuple[ModelSpec, JobSettings]:
     """Return the model from the menu and the settings of a job that the options ask for.
 
@@ -189,6 +194,8 @@ def job_asked_for(
             spec.max_detections if max_detections is None else max_detections,
             mapping,
             engine,
+            closer,
+            tiling,
         )
     except ValueError as error:
         raise InputError(str(error)) from error

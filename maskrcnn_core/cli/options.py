@@ -19,27 +19,35 @@ from maskrcnn_core.formats import FORMATS, Format, format_by_key
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.images.reading import Stretch
 from maskrcnn_core.inference.engines.table import AUTO, ENGINES
+from maskrcnn_core.microscopy.views import COLORS, MAX, View, view_of
 from maskrcnn_core.models.catalog import MODELS
 from maskrcnn_core.models.domains import DOMAINS
+from maskrcnn_core.models.spec import AskedCloser
 from maskrcnn_core.tiling.choosing import OFF
 
 __all__ = [
     "MODEL_KEYS",
     "BatchSizeOption",
+    "ChannelsOption",
+    "ContrastOption",
     "CustomNamesOption",
     "DeviceOption",
     "DomainOption",
     "DownloadOption",
     "EngineOption",
     "FormatOption",
+    "LookCloserOption",
     "MaskThresholdOption",
     "MaxDetectionsOption",
     "ModelOption",
     "NmsThresholdOption",
+    "ObjectSizeOption",
+    "PageOption",
     "ProjectArgument",
     "QuietOption",
     "ScoreThresholdOption",
     "SimplifyOption",
+    "SliceOption",
     "StretchOption",
     "TileOverlapOption",
     "TilesOption",
@@ -47,6 +55,7 @@ __all__ = [
     "WhoOption",
     "WithImagesOption",
     "WorkersOption",
+    "asked_view",
     "format_named",
     "grouped",
     "name_for_journal",
@@ -56,6 +65,7 @@ __all__ = [
 MODEL_KEYS = ", ".join(spec.key for spec in MODELS)
 _OWN_LIMITS = ", ".join(f"{spec.key} {spec.max_detections}" for spec in MODELS)
 _OWN_SCORES = ", ".join(f"{spec.key} {spec.score_threshold:g}" for spec in MODELS)
+_CLOSER = ", ".join(spec.key for spec in MODELS if spec.looks_closer("auto"))
 _OWN_NMS = ", ".join(f"{spec.key} {spec.nms_threshold:g}" for spec in MODELS)
 
 ModelOption = Annotated[
@@ -119,6 +129,13 @@ EngineOption = Annotated[
         "that many images are worth and that finds the same; 'engines' lists them."
     ),
 ]
+LookCloserOption = Annotated[
+    AskedCloser,
+    typer.Option(
+        help="Mend masks by a closer look at each small or medium object: auto (for models of which it was "
+        f"measured to help: {_CLOSER}), on or off. Each takes about a third of an image's time.",
+    ),
+]
 WorkersOption = Annotated[
     str,
     typer.Option(
@@ -140,6 +157,35 @@ StretchOption = Annotated[
         "leave them dark (off)."
     ),
 ]
+PageOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a stack (TIFF): see this page or time point, from 1, or the largest value of all (max).",
+        metavar=f"N|{MAX}",
+    ),
+]
+SliceOption = Annotated[
+    str | None,
+    typer.Option(
+        "--z",
+        help="Of a stack: see this slice, from 1, or the largest value of all (max).",
+        metavar=f"N|{MAX}",
+    ),
+]
+ChannelsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a stack: see these channels, by number or name, in these colours "
+        f"({', '.join(COLORS)}, #rrggbb): 1:blue,GFP:green. [default: all in the file's own]"
+    ),
+]
+ContrastOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Of a stack: black and white, as percentiles (0.1%..99.9%), values (100..4000), full or "
+        "auto; of each channel with its number or name before: 1:100..4000,2:auto."
+    ),
+]
 TilesOption = Annotated[
     str,
     typer.Option(
@@ -155,6 +201,14 @@ TileOverlapOption = Annotated[
         "whole in one of them."
     ),
 ]
+ObjectSizeOption = Annotated[
+    float | None,
+    typer.Option(
+        help="How large the objects are in the pictures: the usual square root of their area, in pixels. "
+        "Tiles are then as large as makes the network see them as it learned them, without --tiles.",
+        metavar="PX",
+    ),
+]
 DownloadOption = Annotated[
     bool, typer.Option("--download", help="Download the model's weights if they are missing.")
 ]
@@ -163,6 +217,17 @@ ProjectArgument = Annotated[str, typer.Argument(help="The project's name.")]
 WhoOption = Annotated[
     str | None, typer.Option("--who", help="Your name for the journal. [default: your user name]")
 ]
+
+
+def asked_view(page: str | None, z: str | None, channels: str | None, contrast: str | None) -> View | None:
+    """Return what is to be seen of stacks; ``None`` if none of the options was given.
+
+    Raises:
+        InputError: for a value that says nothing of the kind.
+    """
+    if page is None and z is None and channels is None and contrast is None:
+        return None
+    return view_of(page or "1", z or "1", channels or "", contrast or "auto")
 
 
 def format_named(key: str) -> Format:

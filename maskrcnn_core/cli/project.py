@@ -27,17 +27,23 @@ from maskrcnn_core.cli.jobs import (
 )
 from maskrcnn_core.cli.jobs import app as job_app
 from maskrcnn_core.cli.labelling import attributes, set_values, tag
+from maskrcnn_core.cli.methods import show_methods
 from maskrcnn_core.cli.options import (
     DeviceOption,
     DomainOption,
     EngineOption,
+    LookCloserOption,
+    ObjectSizeOption,
     ProjectArgument,
     QuietOption,
+    TileOverlapOption,
+    TilesOption,
     WhoOption,
     name_for_journal,
     parts_of,
 )
 from maskrcnn_core.cli.removal import archive, bring_back, delete, list_deleted, purge_projects, restore
+from maskrcnn_core.cli.running import TOLD_CLOSER
 from maskrcnn_core.cli.searching import list_images
 from maskrcnn_core.cli.snapshots import app as snapshot_app
 from maskrcnn_core.cli.stats import show_stats
@@ -60,6 +66,7 @@ from maskrcnn_core.projects.records import Entry
 from maskrcnn_core.projects.seeing import seen_as, set_stretch, stretch_of
 from maskrcnn_core.projects.store import Store
 from maskrcnn_core.projects.undo_report import NOTHING, kinds_of, tell_turn
+from maskrcnn_core.tiling.choosing import OFF, OVERLAP, cut_as, tiling_of
 
 __all__ = ["app"]
 
@@ -203,6 +210,10 @@ def annotate_project(
     ] = None,
     device: DeviceOption = "auto",
     engine: EngineOption = AUTO,
+    look_closer: LookCloserOption = "auto",
+    tiles: TilesOption = OFF,
+    tile_overlap: TileOverlapOption = OVERLAP,
+    object_size: ObjectSizeOption = None,
     background: Annotated[
         bool,
         typer.Option("--background", help="Only queue the job; the app or 'project work' runs it."),
@@ -222,6 +233,9 @@ def annotate_project(
         if stretch is not None and set_stretch(store, project.id, name_for_journal(who), stretch):
             tell(f"dim images of the project are {_SEEN[stretch]} from now on; 'project undo' reverts this")
         check_cluster(cluster, workers)
+        tiling = tiling_of(tiles, tile_overlap, object_size)
+        if tiling is not None and cluster is not None:
+            raise InputError("--tiles: expected it or --cluster, got both; a cluster sees images whole")
         if background and cluster is not None:
             raise InputError(
                 "--background: expected it or --cluster, got both; the job runs with the command"
@@ -237,6 +251,7 @@ def annotate_project(
                 max_detections,
                 domain,
                 engine,
+                look_closer,
             )
             work_on_cluster(
                 store, project, *asked, name_for_journal(who), cluster, workers, device, quiet=quiet
@@ -253,15 +268,22 @@ def annotate_project(
                 max_detections,
                 domain,
                 engine,
+                look_closer,
+                tiling,
             )
             return
         from maskrcnn_core.inference.predictor import Predictor
 
         fit = Fit(store, project.id, domain)
         loaded = load_named_model(model or named_for(fit), None, download=False, quiet=quiet)
-        count = store.images_to_run(project.id, seen_as(loaded.digest, stretch_of(store.project(project.id))))
+        seen = cut_as(seen_as(loaded.digest, stretch_of(store.project(project.id))), tiling)
+        count = store.images_to_run(project.id, seen)
         made = chosen_engine(loaded, device, engine, count=count, quiet=quiet)
-        predictor, exact_only = Predictor(loaded, device, engine=made), engine == EXACT.key
+        looks_closer = loaded.looks_closer(look_closer)
+        if looks_closer and not quiet:
+            tell(TOLD_CLOSER)
+        predictor = Predictor(loaded, device, engine=made, looks_closer=looks_closer)
+        exact_only = engine == EXACT.key
         only = offered_for(store, project, fit, loaded, given, name_for_journal(who))
         mapping = category_mapping(store, project.id, predictor, given, only)
         try:
@@ -274,7 +296,7 @@ def annotate_project(
             raise InputError(str(error)) from error
         limits = LimitTally()
         there, decided = offered_before(
-            store, project.id, predictor, thresholds, mapping, exact_only=exact_only
+            store, project.id, predictor, thresholds, mapping, exact_only=exact_only, tiling=tiling
         )
         with bar_of(total=None, unit="image", quiet=quiet) as bar:
 
@@ -292,6 +314,7 @@ def annotate_project(
                     on_image=show,
                     limits=limits,
                     exact_only=exact_only,
+                    tiling=tiling,
                 )
             except KeyboardInterrupt:
                 bar.close()
@@ -339,6 +362,7 @@ app.command("tag")(tag)
 app.command("attributes")(attributes)
 app.command("set")(set_values)
 app.command("stats")(show_stats)
+app.command("methods")(show_methods)
 app.command("verify")(verify_projects)
 app.command("assign")(assign)
 app.command("second-stage")(second_stage)

@@ -13,6 +13,7 @@ from maskrcnn_core.cli.options import (
     DeviceOption,
     DownloadOption,
     EngineOption,
+    LookCloserOption,
     ModelOption,
 )
 from maskrcnn_core.common.extras import missing_extra
@@ -35,6 +36,7 @@ def serve(
     names: CustomNamesOption = None,
     device: DeviceOption = "auto",
     engine: EngineOption = EXACT.key,
+    look_closer: LookCloserOption = "off",
     address: Annotated[
         str, typer.Option(help="Where to listen; another one than 127.0.0.1 needs MASKDESK_TOKEN.")
     ] = "127.0.0.1",
@@ -70,6 +72,9 @@ def serve(
             else:
                 loaded = get_model(key)
             made = chosen_engine(loaded, device, engine, count=_MANY, quiet=True)
-            return Predictor(loaded, device, feature_cache_bytes=_FEATURES, engine=made)
+            looks_closer = loaded.looks_closer(look_closer)
+            return Predictor(
+                loaded, device, feature_cache_bytes=_FEATURES, engine=made, looks_closer=looks_closer
+            )
 
         run_service(make, address, port, token, allowed)

@@ -11,7 +11,7 @@ from typing import Annotated, Protocol, TypeAlias
 
 import typer
 
-from maskrcnn_core.batch.finding import ENGINE, HasModel, description_of, settings_of
+from maskrcnn_core.batch.finding import CLOSER, ENGINE, HasModel, description_of, settings_of
 from maskrcnn_core.batch.resume_log import Header
 from maskrcnn_core.batch.run import check_files
 from maskrcnn_core.cli.options import QuietOption
@@ -24,7 +24,7 @@ from maskrcnn_core.errors import InputError
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.images.reading import Stretch, one_line
 from maskrcnn_core.inference.engines.table import EXACT
-from maskrcnn_core.models.spec import LoadedModel
+from maskrcnn_core.models.spec import AskedCloser, LoadedModel
 from maskrcnn_core.shards.entries import Reader
 from maskrcnn_core.shards.facts import RunFacts, facts_of, keep_facts
 from maskrcnn_core.shards.merge import Merged, Merger
@@ -121,6 +121,12 @@ def planned(job: ShardsJob) -> tuple[Plan, str]:
     if left := found.others.sentence("not images"):
         tell(left)
     return plan, ""
+
+
+def closer_of_shards(folder: str) -> AskedCloser:
+    """Return whether a run over shards looked closer at objects; ``auto`` where none has begun."""
+    facts = facts_of(Folder(folder))
+    return "auto" if facts is None else "on" if facts.settings.get(CLOSER) else "off"
 
 
 @contextmanager

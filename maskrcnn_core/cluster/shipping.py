@@ -39,6 +39,7 @@ class Task:
         model: SHA-256 of the model's numbers.
         versions: of what has to be the same.
         megapixels: the setting of how many an image may have.
+        looks_closer: whether a closer look at objects mends their masks.
     """
 
     thresholds: Thresholds
@@ -49,10 +50,18 @@ class Task:
     model: str
     versions: dict[str, str]
     megapixels: str
+    looks_closer: bool = False
 
 
 def task_of(
-    model: LoadedModel, thresholds: Thresholds, stretch: Stretch, device: str, engine: str, count: int
+    model: LoadedModel,
+    thresholds: Thresholds,
+    stretch: Stretch,
+    device: str,
+    engine: str,
+    count: int,
+    *,
+    looks_closer: bool = False,
 ) -> Task:
     """Return what workers are told of a run that begins here.
 
@@ -69,6 +78,7 @@ def task_of(
         digest_of(model),
         versions(),
         os.environ.get(MAX_MEGAPIXELS_SETTING, ""),
+        looks_closer,
     )
 
 

@@ -53,4 +53,11 @@ def predictor_of(task: Task, sent: Any) -> Predictor:
         raise InputError(f"{platform.node()}: {'; '.join(engine.notes)}; name another --engine for all nodes")
     # All masks are made with the run: no feature maps are asked for afterwards.
     batch = batch_for(None, task.device)
-    return Predictor(model, task.device, batch_size=batch, feature_cache_bytes=0, engine=engine)
+    return Predictor(
+        model,
+        task.device,
+        batch_size=batch,
+        feature_cache_bytes=0,
+        engine=engine,
+        looks_closer=task.looks_closer,
+    )

@@ -41,6 +41,8 @@ class ImageRecord:
         width, height: of the upright image in pixels.
         digest: SHA-256 of the file's bytes in hex; empty where the file was never seen.
         text_id: its id in the data set's file where that is a text; ``id`` stands for it.
+        view: what of a stack it is, as text (:class:`maskrcnn_core.microscopy.views.View`); else empty.
+        pixel_um: width and height of a pixel in micrometres, where that is known.
     """
 
     id: int
@@ -49,6 +51,8 @@ class ImageRecord:
     height: int
     digest: str = ""
     text_id: str = ""
+    view: str = ""
+    pixel_um: tuple[float, float] | None = None
 
     @property
     def size(self) -> tuple[int, int]:

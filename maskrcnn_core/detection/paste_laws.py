@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -31,6 +32,9 @@ import numpy.typing as npt
 from maskrcnn_core.common.arrays import Floats, Ints
 
 __all__ = ["PASTE_LAWS", "Paste", "PasteLaw", "Placed"]
+
+_KEPT_SIDE = 256
+"""Pixels of a box up to which its shares are kept."""
 
 Paste = Literal["torchvision", "centres", "matterport"]
 
@@ -228,7 +232,12 @@ def _interpolate(probs: Floats, size: tuple[int, int]) -> Floats:
 
 
 def _interpolation_weights(cells: int, pixels: int) -> Floats:
-    """Return each cell's share in each pixel, as torch computes them: asked from unit vectors."""
+    """Return each cell's share in each pixel, as torch computes them: not to be written to."""
+    return _kept_weights(cells, pixels) if pixels <= _KEPT_SIDE else _asked_weights(cells, pixels)
+
+
+def _asked_weights(cells: int, pixels: int) -> Floats:
+    """Ask torch for each cell's share in each pixel, with unit vectors."""
     import torch
     import torch.nn.functional as F
 
@@ -236,6 +245,10 @@ def _interpolation_weights(cells: int, pixels: int) -> Floats:
     weights = F.interpolate(unit_vectors, size=(pixels, 1), mode="bilinear", align_corners=False)
     table: Floats = weights[:, 0, :, 0].contiguous().numpy()
     return table
+
+
+# Thousands of small boxes have few sizes, and asking takes longer than pasting.
+_kept_weights = lru_cache(maxsize=2 * _KEPT_SIDE)(_asked_weights)
 
 
 # --- centres of pixels ------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from maskrcnn_core.evaluation.coco_metrics import Evaluation, evaluate
 from maskrcnn_core.evaluation.ground_truth import GroundTruth
 from maskrcnn_core.images.reading import one_line, read_image
 from maskrcnn_core.inference.predictor import Failure, Predictor
+from maskrcnn_core.tiling.choosing import Tiling, tiles_for
+from maskrcnn_core.tiling.running import run_tiles
 
 __all__ = ["Result", "evaluate_on", "find_on", "mean_mask_ap"]
 
@@ -42,6 +44,7 @@ def evaluate_on(
     *,
     max_detections: int,
     on_image: OnImage | None = None,
+    tiling: Tiling | None = None,
 ) -> list[Result]:
     """Run a model over the images of each ground truth and compare, categories by name.
 
@@ -50,6 +53,7 @@ def evaluate_on(
         truths: each is measured by itself, on its own categories.
         max_detections: how many of the best of an image count.
         on_image: called with ``(done, total)`` after each image of all truths.
+        tiling: how large images are cut; ``None`` for not at all.
 
     Raises:
         CoreError: naming an image that cannot be read, or on which the network failed.
@@ -60,7 +64,7 @@ def evaluate_on(
     for truth in truths:
         joined = join_categories(truth.dataset, [c.name for c in predictor.model.label_map.categories])
         found: list[Instance] = []
-        for instances in find_on(predictor, truth, joined.ids, max_detections=max_detections):
+        for instances in find_on(predictor, truth, joined.ids, max_detections=max_detections, tiling=tiling):
             found += instances
             done += 1
             if on_image:
@@ -77,6 +81,7 @@ def find_on(
     *,
     max_detections: int,
     limits: LimitTally | None = None,
+    tiling: Tiling | None = None,
 ) -> Iterator[list[Instance]]:
     """Yield what a model finds on each image of a ground truth.
 
@@ -84,8 +89,9 @@ def find_on(
         predictor: the model.
         truth: of its images.
         ids: the ground truth's category id by the name of each category of the model that is looked for.
-        max_detections: how many of the best of an image.
+        max_detections: how many of the best of an image, or of each of its tiles.
         limits: takes note of what the limits left out.
+        tiling: how large images are cut; ``None`` for not at all.
 
     Raises:
         CoreError: naming an image that cannot be read, or on which the network failed.
@@ -96,13 +102,24 @@ def find_on(
     names = {category.id: category.name for category in label_map.categories}
     for record in truth.dataset.images:
         image = read_image(truth.image_file(record), stretch=truth.stretch).pixels
-        run = predictor.run([image], thresholds)[0]
-        if isinstance(run, Failure):
-            raise InferenceError(f"{one_line(record.file_name)}: {run.reason}")
-        if limits is not None:
-            limits.add(one_line(record.file_name), run, thresholds)
-        detections = predictor.detections(run, thresholds, image)
-        instances = Instance.from_detections(detections, label_map, record.id, thresholds.mask_threshold)
+        name = one_line(record.file_name)
+        tiles = tiles_for(tiling, predictor.model, image.shape[:2])
+        if len(tiles) > 1:
+            try:
+                tiled = run_tiles(predictor, image, tiles, thresholds)
+            except InferenceError as error:
+                raise InferenceError(f"{name}: {error}") from error
+            if limits is not None:
+                limits.take(name, tiled.limits(thresholds), thresholds)
+            instances = tiled.instances(predictor, thresholds, image, record.id)
+        else:
+            run = predictor.run([image], thresholds)[0]
+            if isinstance(run, Failure):
+                raise InferenceError(f"{name}: {run.reason}")
+            if limits is not None:
+                limits.add(name, run, thresholds)
+            detections = predictor.detections(run, thresholds, image)
+            instances = Instance.from_detections(detections, label_map, record.id, thresholds.mask_threshold)
         yield [
             Instance(i.image_id, ids[names[i.category_id]], i.mask, i.score, i.given_box) for i in instances
         ]

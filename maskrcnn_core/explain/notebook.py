@@ -20,17 +20,18 @@ from maskrcnn_core.detection.conventions import ConventionKey
 from maskrcnn_core.explain.glossary import GLOSSARY, PAPERS
 from maskrcnn_core.explain.law_sentences import sentences_of
 from maskrcnn_core.explain.stages import STAGES, Stage
+from maskrcnn_core.images.formats import FORMATS_SAID
 from maskrcnn_core.images.reading import Stretch
 from maskrcnn_core.models.spec import Origin
 
 __all__ = ["STAGE_CODE", "notebook"]
 
-_INTRO = """# Mask R-CNN, explained on your own image
+_INTRO = f"""# Mask R-CNN, explained on your own image
 
 Every stage of the network, in order, with the same calls as MaskDesk.
 
 1. Choose a kernel with MaskDesk installed, so that `maskrcnn_core` can be imported.
-2. Set `IMAGE` below to one of your image files (JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC).
+2. Set `IMAGE` below to one of your image files ({FORMATS_SAID}).
 3. Run all cells. Nothing is fetched from the network; the model's weights must be on this computer."""
 
 _SETUP = Template("""\

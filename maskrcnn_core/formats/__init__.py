@@ -17,6 +17,7 @@ from maskrcnn_core.formats.label_maps import LABEL_MAPS, LABEL_TIFF
 from maskrcnn_core.formats.label_studio import LABEL_STUDIO
 from maskrcnn_core.formats.labelme import LABELME
 from maskrcnn_core.formats.lvis import LVIS
+from maskrcnn_core.formats.measurements import MEASUREMENT_PLOT, MEASUREMENTS
 from maskrcnn_core.formats.open_images import OPEN_IMAGES
 from maskrcnn_core.formats.panoptic import PANOPTIC
 from maskrcnn_core.formats.parquet import PARQUET
@@ -64,6 +65,8 @@ FORMATS: tuple[Format, ...] = (
     OVERLAY,
     SPLASH,
     TABLE,
+    MEASUREMENTS,
+    MEASUREMENT_PLOT,
 )
 
 

@@ -87,4 +87,5 @@ MASK_ARRAYS = Format(
     used_by="NumPy",
     per_image=True,
     judge="numpy",
+    is_dense=True,
 )

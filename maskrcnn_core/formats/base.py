@@ -149,6 +149,7 @@ class Format:
         draws: whether it needs the images' pixels.
         per_image: whether it is a file for each image, known by the image's name.
         brings_images: whether images can come along, at the place where the format wants them.
+        is_dense: whether it makes arrays of an image's size: not for pictures that are read by windows.
     """
 
     key: str
@@ -166,6 +167,7 @@ class Format:
     draws: bool = False
     per_image: bool = False
     brings_images: bool = False
+    is_dense: bool = False
 
 
 def file_stem(name: str, *, longest: int = 100) -> str:

@@ -26,6 +26,7 @@ from maskrcnn_core.formats.reader import GivenFile, Surroundings, stem_of
 from maskrcnn_core.formats.recognising import ANNOTATION_SUFFIXES, read_sets
 from maskrcnn_core.geometry.rle import mask_iou
 from maskrcnn_core.images.formats import IMAGE_SUFFIXES
+from maskrcnn_core.slides.opening import WINDOW_SUFFIXES
 
 _IMAGES_AT_ONCE = 100
 
@@ -107,10 +108,10 @@ class _Members(Surroundings):
         self._records = records
         for place in places:
             stem, name = names[place]
-            for path in (name, stem, f"{stem}.png"):
+            for path in (name, stem, _picture_name(stem, records[place])):
                 self._places.setdefault(path, place)
         self._stems = {names[place][0]: place for place in places}
-        self._own = [f"{names[place][0]}.png" for place in places]
+        self._own = [_picture_name(names[place][0], records[place]) for place in places]
 
     @property
     def images(self) -> Sequence[str]:
@@ -133,6 +134,12 @@ class _Members(Surroundings):
 
     def frames(self, path: str) -> str:  # noqa: ARG002  # MaskDesk writes none with several
         return ""
+
+
+def _picture_name(stem: str, record: ImageRecord) -> str:
+    """Return what an image's file would be called; one that is read by windows keeps its ending."""
+    suffix = _suffix(record.file_name)
+    return f"{stem}{suffix if suffix in WINDOW_SUFFIXES else '.png'}"
 
 
 def _suffix(name: str) -> str:

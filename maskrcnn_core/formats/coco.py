@@ -104,6 +104,8 @@ def coco_document(
         "images": [
             {"id": i.id, "width": i.width, "height": i.height, "file_name": i.file_name}
             | ({"sha256": i.digest} if i.digest else {})
+            | ({"view": i.view} if i.view else {})
+            | ({"pixel_um": list(i.pixel_um)} if i.pixel_um else {})
             for i in dataset.images
         ],
         "annotations": [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from pathlib import PurePosixPath
 from typing import TypeVar
 
 from maskrcnn_core.common.bounds import (
@@ -18,6 +19,7 @@ from maskrcnn_core.common.json_rows import Json
 from maskrcnn_core.common.refusals import Groups, kind
 from maskrcnn_core.dataset.annotations import ImageRecord, Instance
 from maskrcnn_core.dataset.categories import Category
+from maskrcnn_core.errors import InputError
 from maskrcnn_core.formats.coco_fields import (
     FieldError,
     Ids,
@@ -39,6 +41,9 @@ from maskrcnn_core.formats.coco_plain import Annotation, read_plain
 from maskrcnn_core.formats.coco_segmentation import holds_nothing, read_segmentation
 from maskrcnn_core.geometry.polygons import EdgeBudget
 from maskrcnn_core.images.guards import MAX_MEGAPIXELS_SETTING, pixel_limit
+from maskrcnn_core.images.seen import are_lengths
+from maskrcnn_core.microscopy.views import View
+from maskrcnn_core.slides.opening import WINDOW_SUFFIXES
 
 __all__ = ["Rows", "SizeOf"]
 
@@ -126,16 +131,35 @@ class Rows:
                 raise FieldError(side, f"expected a whole number from 1 to {_LARGEST}", got)
             self.mends.count("images", index, "", "no width and height; measured in the image file", None)
             height, width = size
-        if width * height > self._most_pixels:
+        by_windows = PurePosixPath(name).suffix.casefold() in WINDOW_SUFFIXES
+        most = MAX_IMAGE_PIXELS if by_windows else self._most_pixels
+        if width * height > most:
+            setting = "" if by_windows else f" (the setting {MAX_MEGAPIXELS_SETTING})"
             raise FieldError(
                 "width",
-                f"expected an image of at most {self._most_pixels / 1e6:g} megapixels (the setting "
-                f"{MAX_MEGAPIXELS_SETTING})",
+                f"expected an image of at most {most / 1e6:g} megapixels{setting}",
                 f"{width} x {height} pixels",
             )
         return ImageRecord(
-            id_, name, width, height, digest if isinstance(digest, str) and is_name(digest) else "", text_id
+            id_,
+            name,
+            width,
+            height,
+            digest if isinstance(digest, str) and is_name(digest) else "",
+            text_id,
+            _view(row),
+            self._pixel_um(index, row),
         )
+
+    def _pixel_um(self, index: int, row: Mapping[str, Json]) -> tuple[float, float] | None:
+        given = row.get("pixel_um")
+        if given is None:
+            return None
+        if are_lengths(given):
+            return float(given[0]), float(given[1])
+        reason = "expected the width and height of a pixel in micrometres; not used"
+        self.mends.count("images", index, ".pixel_um", reason, given)
+        return None
 
     def category(self, index: int, row: dict[str, Json], id_: int, text_id: str) -> Category:
         """Return a category, which is called after its id where it has no name.
@@ -252,6 +276,15 @@ class Rows:
 
         most = MAX_EXTRA_VALUES if index is None else MAX_EXTRA_ROW_VALUES
         return {key: clean(row[key], partial(count, key), most=most) for key in row if key not in known}
+
+
+def _view(row: Mapping[str, Json]) -> str:
+    """Return what of a stack an image is; empty for a word of another program's."""
+    given = row.get("view", "")
+    try:
+        return View.of_text(given).text if given and isinstance(given, str) else ""
+    except InputError:
+        return ""
 
 
 def _name_in_address(address: Json) -> str:

@@ -24,6 +24,7 @@ from maskrcnn_core.formats.coco_sizes import sizes_from
 from maskrcnn_core.formats.sets import DataSet, SetFile, sort_sets, why_unread
 from maskrcnn_core.images.pools import FoundImages, ImageFinder, ImagePool, PooledFile
 from maskrcnn_core.images.reading import decode_image
+from maskrcnn_core.microscopy.seeing import bytes_as_seen
 
 __all__ = ["Converted", "GivenImage", "data_sets_as_export"]
 
@@ -246,7 +247,7 @@ def _join(joined: _Joined, one: DataSet, pool: ImagePool, loads: Sequence[Load])
         row.value.id: joined.image(
             row.value,
             part,
-            loads[files[row.value.file_name]] if row.value.file_name in files else None,
+            _as_seen(row.value, loads[files[row.value.file_name]]) if row.value.file_name in files else None,
             one.place.path.replace("\\", "/").rpartition("/")[0],
             has_ids=one.has_ids,
         )
@@ -284,6 +285,13 @@ def _join(joined: _Joined, one: DataSet, pool: ImagePool, loads: Sequence[Load])
         refused.append(f"{shown}: {without} left out")
     joined.refused += refused
     joined.notes += notes
+
+
+def _as_seen(record: ImageRecord, load: Load) -> Load:
+    """Return what gives an image as its annotations have it, where that is a view of a stack."""
+    if not record.view:
+        return load
+    return lambda: bytes_as_seen(load(), record.file_name, record.view)
 
 
 def _color(raw: object) -> str:

@@ -151,6 +151,7 @@ LABEL_MAPS = Format(
     used_by="OpenCV, scikit-image, Cellpose, torchvision's references",
     per_image=True,
     judge="scikit-image, cv2",
+    is_dense=True,
 )
 
 
@@ -168,4 +169,5 @@ LABEL_TIFF = Format(
     used_by="Cellpose, StarDist, scikit-image, Fiji, napari",
     per_image=True,
     judge="tifffile, scikit-image, cv2",
+    is_dense=True,
 )

@@ -290,4 +290,5 @@ LABEL_STUDIO = Format(
     ),
     used_by="Label Studio",
     judge="label-studio-sdk",
+    is_dense=True,
 )

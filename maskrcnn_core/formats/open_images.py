@@ -282,4 +282,5 @@ OPEN_IMAGES = Format(
     used_by="datumaro, FiftyOne",
     brings_images=True,
     judge="datumaro",
+    is_dense=True,
 )

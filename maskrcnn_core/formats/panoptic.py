@@ -199,4 +199,5 @@ PANOPTIC = Format(
     ),
     used_by="panopticapi, transformers, Detectron2",
     judge="transformers, datumaro",
+    is_dense=True,
 )

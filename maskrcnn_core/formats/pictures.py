@@ -91,6 +91,7 @@ SEGMENTS = Format(
     count=lambda export: 3 * sum(len(image.instances) for image in export.images),
     used_by="image editors, slides, training of classifiers",
     draws=True,
+    is_dense=True,
 )
 
 
@@ -106,6 +107,7 @@ OVERLAY = Format(
     used_by="people",
     draws=True,
     per_image=True,
+    is_dense=True,
 )
 
 
@@ -122,4 +124,5 @@ SPLASH = Format(
     used_by="people",
     draws=True,
     per_image=True,
+    is_dense=True,
 )

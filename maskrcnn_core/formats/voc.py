@@ -328,4 +328,5 @@ VOC = Format(
     used_by="torchvision, datumaro, CVAT",
     brings_images=True,
     judge="datumaro, torchvision",
+    is_dense=True,
 )

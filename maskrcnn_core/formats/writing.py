@@ -16,10 +16,12 @@ from maskrcnn_core.errors import ExportError
 from maskrcnn_core.formats.base import Export, Format, Member, told_renames, write_folder, write_zip
 from maskrcnn_core.formats.certificate import Certificate, WrittenFile, certify
 from maskrcnn_core.formats.coco_reading import COCO_READER
+from maskrcnn_core.images.guards import pixel_limit
 
 __all__ = [
     "Wrote",
     "certificate_notes",
+    "check_size",
     "is_one_file",
     "write_download",
     "write_export",
@@ -87,6 +89,7 @@ def write_export(
     Raises:
         ExportError: if it cannot be written, or does not read back.
     """
+    check_size(row, export)
     places: dict[str, int | None] = {}
 
     def note(member: Member) -> None:
@@ -236,6 +239,7 @@ def write_download(
     Raises:
         ExportError: if it does not read back.
     """
+    check_size(row, export)
     if is_one_file(row, export):
         (member,) = row.members(export)
         file.write_bytes(member.data)
@@ -252,6 +256,24 @@ def write_download(
     return ".zip", _together(
         [*notes, *zip_certificate(row, export, file, places), *told_renames(export, places)]
     )
+
+
+def check_size(row: Format, export: Export) -> None:
+    """Refuse pictures that are read by windows where a format makes arrays of an image's size.
+
+    Raises:
+        ExportError: naming the first one, and what helps.
+    """
+    limit = pixel_limit()
+    large = [record for record in export.records if record.width * record.height > limit]
+    if row.is_dense and large:
+        first = large[0]
+        more = f" and {len(large) - 1:,} more" if len(large) > 1 else ""
+        raise ExportError(
+            f"{one_line(first.file_name)}{more}: expected images of at most {limit / 1e6:g} megapixels for "
+            f"the format {row.title}, which draws each at its size, got {first.width:,} x {first.height:,} "
+            "pixels; take a format of outlines or run lengths, such as COCO JSON or GeoJSON"
+        )
 
 
 def is_one_file(row: Format, export: Export) -> bool:

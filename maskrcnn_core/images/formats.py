@@ -30,9 +30,10 @@ from PIL import (
 from maskrcnn_core.common.one_line import one_line
 from maskrcnn_core.errors import ImageError
 from maskrcnn_core.images.kinds import HEAD, other_kind
+from maskrcnn_core.images.microscopes.table import MICROSCOPE_SUFFIXES, MICROSCOPES, open_microscope_file
 from maskrcnn_core.images.tiff import TiffFile, Unreadable
 
-__all__ = ["HEAD", "IMAGE_SUFFIXES", "EncodedImage", "identify"]
+__all__ = ["FORMATS_SAID", "HEAD", "IMAGE_SUFFIXES", "EncodedImage", "identify"]
 
 IMAGE_SUFFIXES = frozenset(
     {
@@ -51,6 +52,7 @@ IMAGE_SUFFIXES = frozenset(
             ".png",
         ),
         *(".tif", ".tiff", ".webp"),
+        *MICROSCOPE_SUFFIXES,
     }
 )
 """Usual endings of readable files, lower case, for scanning folders. The content still decides."""
@@ -66,7 +68,8 @@ class EncodedImage:
         shown: the file's name on one line, as messages begin with it.
         data: the whole file (:func:`identify` is content with its first 64 bytes, and names what is
             no image by the first :data:`~maskrcnn_core.images.kinds.HEAD`).
-        format: ``"JPEG"``, ``"PNG"``, ``"WebP"``, ``"BMP"``, ``"TIFF"``, ``"GIF"``, ``"AVIF"`` or ``"HEIC"``.
+        format: ``"JPEG"``, ``"PNG"``, ``"WebP"``, ``"BMP"``, ``"TIFF"``, ``"GIF"``, ``"AVIF"``, ``"HEIC"``,
+            or that of one of the :data:`~maskrcnn_core.images.microscopes.table.MICROSCOPES`.
         reader: Pillow's class for it.
     """
 
@@ -131,8 +134,7 @@ def identify(data: bytes, name: str) -> EncodedImage:
     found = "an empty file" if not data else "none of these" if kind is None else kind.name
     helps = "save it as PNG or JPEG and try again" if kind is None else kind.helps
     raise ImageError(
-        f"{shown}: expected a JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC image, got {found} (the content "
-        f"decides, not the name); {helps}"
+        f"{shown}: expected a {FORMATS_SAID} image, got {found} (the content decides, not the name); {helps}"
     )
 
 
@@ -197,7 +199,12 @@ _FORMATS: tuple[tuple[str, re.Pattern[bytes], _Reader], ...] = (
     ("GIF", re.compile(rb"GIF8[79]a"), GifImagePlugin.GifImageFile),
     ("AVIF", re.compile(rb"....ftyp(?:avi[fs]|m[is]f1.{4}(?:.{4})*?avi[fs])", re.DOTALL), _AvifFile),
     ("HEIC", re.compile(rb"....ftyp(?:he[iv][cxmsf]|m[is]f1)", re.DOTALL), _heic_file),
+    *((one.format, one.magic, open_microscope_file) for one in MICROSCOPES),
 )
+
+_NAMES = [name for name, _, _ in _FORMATS]
+FORMATS_SAID = f"{', '.join(_NAMES[:-1])} or {_NAMES[-1]}"
+"""The formats that are read, for sentences."""
 
 # What begins like a format and is another one.
 _NEVER = re.compile(rb"(?!)")

@@ -16,9 +16,12 @@ from itertools import islice
 from PIL import ImageFile
 
 from maskrcnn_core.images.formats import EncodedImage
+from maskrcnn_core.images.microscopes.table import MICROSCOPE_FORMATS, MICROSCOPE_NOTES
+from maskrcnn_core.images.seen import seen_facts
 from maskrcnn_core.images.tiff import TiffFile
 
 __all__ = [
+    "description_of",
     "exif_orientation",
     "jpeg_places",
     "jpeg_segments",
@@ -28,6 +31,7 @@ __all__ = [
     "tiff_tags",
 ]
 
+_DESCRIPTION = 270
 _MAX_FRAMES_COUNTED = 10_000
 _MAX_EXIF_BYTES = 4 * 2**20  # a JPEG's fits into 64 KiB; Pillow makes numbers of all that a tag holds
 
@@ -54,19 +58,30 @@ def origin_notes(image: ImageFile.ImageFile, source: EncodedImage) -> list[str]:
     notes = [frames] if frames else []
     if isinstance(image, TiffFile) and image.dropped_bands:
         notes.append(f"first 3 of {image.form.bands} bands")
+    notes += image.info.get(MICROSCOPE_NOTES, ())
     if source.format == "HEIC" and image.info.get("bit_depth", 8) > 8:
         notes.append(f"{image.info['bit_depth']} bits per channel reduced to 8")
     return notes
 
 
+def description_of(image: ImageFile.ImageFile) -> object:
+    """Return what a TIFF's first page says of itself; ``None`` for nothing."""
+    return image.tag_v2.get(_DESCRIPTION) if isinstance(image, TiffFile) else None
+
+
 def frames_note(image: ImageFile.ImageFile, source: EncodedImage) -> str:
-    """Return how many frames or pages a file has of which the first is read; empty if it is the only one."""
+    """Return how many frames or pages a file has of which the first is read; empty if it is the only one.
+
+    The further pages of a view of a stack are no further pictures: there it is said which view it is.
+    """
+    if (seen := seen_facts(description_of(image))) is not None:
+        return seen.note
     frames = 1
     if source.format == "GIF":
         frames = _gif_frames(source.data)
     elif source.format == "TIFF":
         frames = sum(1 for _ in islice(tiff_directories(source.data), _MAX_FRAMES_COUNTED + 1))
-    elif source.format in ("PNG", "WebP", "AVIF", "HEIC"):
+    elif source.format in ("PNG", "WebP", "AVIF", "HEIC") or source.format in MICROSCOPE_FORMATS:
         frames = getattr(image, "n_frames", 1)
     if frames > _MAX_FRAMES_COUNTED:
         return f"first of more than {_MAX_FRAMES_COUNTED} frames"

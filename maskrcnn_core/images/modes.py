@@ -11,6 +11,7 @@ PNG 1.2 section 4.2.1 (transparency).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,7 @@ from maskrcnn_core.images.deep import deep_color, deep_grey, is_deep_color
 from maskrcnn_core.images.formats import EncodedImage
 from maskrcnn_core.images.stretch import DecodingNotes, Stretch
 
-__all__ = ["upright_rgb"]
+__all__ = ["as_stored", "upright_rgb"]
 
 
 def upright_rgb(
@@ -48,15 +49,20 @@ def upright_rgb(
     width, height = image.size
     turned = orientation in (5, 6, 7, 8)
     upright = np.empty((width, height, 3) if turned else (height, width, 3), np.uint8)
-    stored = _as_stored(upright, orientation)
+    stored = as_stored(upright, orientation)
     for top, bottom in rows_of(image):
         with source.refusing_damage():
             stored[top:bottom] = to_rgb(top, bottom)
     return upright, notes
 
 
-def _as_stored(upright: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
-    """Return a view of the upright array in the orientation in which the file stores its rows."""
+def as_stored(upright: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
+    """Return a view of the upright array ``[H, W, ...]`` in the orientation in which the file stores rows.
+
+    Args:
+        upright: the picture as it is shown.
+        orientation: 1..8 of EXIF.
+    """
     match orientation:
         case 2:
             return upright[:, ::-1]
@@ -65,11 +71,11 @@ def _as_stored(upright: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[
         case 4:
             return upright[::-1]
         case 5:
-            return upright.transpose(1, 0, 2)
+            return upright.swapaxes(0, 1)
         case 6:
             return np.rot90(upright, 1)
         case 7:
-            return upright[::-1, ::-1].transpose(1, 0, 2)
+            return upright[::-1, ::-1].swapaxes(0, 1)
         case 8:
             return np.rot90(upright, -1)
     return upright

@@ -32,8 +32,9 @@ from maskrcnn_core.images.guards import (
     check_tables,
     pixel_limit,
 )
-from maskrcnn_core.images.headers import exif_orientation, frames_note, origin_notes
+from maskrcnn_core.images.headers import description_of, exif_orientation, frames_note, origin_notes
 from maskrcnn_core.images.modes import upright_rgb
+from maskrcnn_core.images.seen import seen_facts
 from maskrcnn_core.images.stretch import STRETCHES, Stretch
 
 __all__ = [
@@ -80,6 +81,8 @@ class SourceImage:
         notes: what happened to the pixels on the way, each a short clause for people, such as
             ``"transparency laid on white"``.
         is_dim: it is deep and uses little of its range: ``stretch`` decides how it looks.
+        view: what of a stack it is, as text (:class:`maskrcnn_core.microscopy.views.View`); else empty.
+        pixel_um: width and height of a pixel in micrometres, where that is known.
 
     Raises:
         ValueError: if the pixels or the digest have another form.
@@ -91,6 +94,8 @@ class SourceImage:
     format: str
     notes: tuple[str, ...] = ()
     is_dim: bool = False
+    view: str = ""
+    pixel_um: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         p = self.pixels
@@ -140,7 +145,10 @@ def decode_image(
         notes.append("turned upright according to its EXIF orientation")
     pixels, changes = upright_rgb(image, orientation, source, stretch)
     digest = hashlib.sha256(data).hexdigest()
-    return SourceImage(name, digest, pixels, source.format, (*notes, *changes), changes.is_dim)
+    seen = seen_facts(description_of(image))
+    view, pixel_um = ("", None) if seen is None else (seen.view, seen.pixel_um)
+    notes += changes
+    return SourceImage(name, digest, pixels, source.format, tuple(notes), changes.is_dim, view, pixel_um)
 
 
 def read_image(

@@ -28,6 +28,7 @@ from maskrcnn_core.detection.conventions import CONVENTIONS
 from maskrcnn_core.detection.runs import Failure, Run
 from maskrcnn_core.errors import InferenceError, InputError
 from maskrcnn_core.inference.buckets import padded_size
+from maskrcnn_core.inference.closer import Closer, look_closer
 from maskrcnn_core.inference.engines.spec import Engine
 from maskrcnn_core.inference.engines.table import EXACT
 from maskrcnn_core.inference.features import FeatureCache, Features
@@ -53,6 +54,10 @@ MASK_HEAD_CHUNK = 100
 """Instances that go through the mask head at once: bounds its memory; stock's default limit is 100."""
 
 NOT_FINITE = "the network returned NaN or infinity; its weights may be damaged, download them again"
+
+_LOOKS_AT_ONCE = 16
+"""Objects looked at together on a GPU. A CPU gains nothing by it; one by one, the mask of none depends
+on which others there are."""
 
 _SMALLER = 0.5  # of the network's input size, when memory did not suffice for all of it
 
@@ -94,6 +99,9 @@ class Predictor:
             :func:`~maskrcnn_core.inference.engines.choosing.choose_engine` made it for this model and device;
             by default exactly as the model's network runs them. Those who look inside
             (:meth:`at_rest`) get the model's own network whatever the engine.
+        looks_closer: whether masks are mended by a closer look (:mod:`maskrcnn_core.inference.closer`)
+            before anybody gets them as detections: those of objects above the model's own score threshold, as
+            a file for evaluation has many others, which nobody sees. Runs keep those of the first look.
     """
 
     def __init__(
@@ -104,17 +112,28 @@ class Predictor:
         batch_size: int = 1,
         feature_cache_bytes: int = 400 * 2**20,
         engine: Engine | None = None,
+        looks_closer: bool = False,
     ) -> None:
         self.model = model
         self.engine = engine or Engine(EXACT)
         self.device = pick_device(device)
         self.batch_size = batch_size
+        self.looks_closer = looks_closer
         self._network = _on_device(model.network, self.device)
         self._fast = self.engine.network or self._network
         self._cache = FeatureCache(feature_cache_bytes)
         self._whole = None
         if self.engine.spec.buckets:
             self._whole = WholeBatches.of(self._fast, self.device, model.mask_size)
+        self._closer = Closer.of(self._network.transform, 1 if self.device.type == "cpu" else _LOOKS_AT_ONCE)
+
+    def looking_closer(self, *, looks_closer: bool = True) -> Predictor:
+        """Return the same predictor, network and feature maps shared, that looks closer, or does not."""
+        if looks_closer == self.looks_closer:
+            return self
+        other = copy.copy(self)
+        other.looks_closer = looks_closer
+        return other
 
     def predict(self, images: Sequence[Pixels], thresholds: Thresholds | None = None) -> list[Detections]:
         """Return detections of each image, as stock torchvision with these thresholds gives them.
@@ -179,8 +198,8 @@ class Predictor:
         Args:
             run: of this predictor.
             thresholds: any; see :meth:`Candidates.select` for what they give.
-            image: the run's image, or a way to get it: needed only where a mask is wanting and the
-                feature maps have left the cache.
+            image: the run's image, or a way to get it: needed where a mask is wanting and the feature maps
+                have left the cache, and for a closer look.
 
         Raises:
             InferenceError: if the image is needed and not given, or the mask head gives NaN.
@@ -195,7 +214,48 @@ class Predictor:
         known = [label in self.model.label_map for label in run.candidates.labels[rows].tolist()]
         rows = rows[np.array(known, np.bool_)]
         self._complete_masks(run, rows, image)
-        return run.detections(rows)
+        found = run.detections(rows)
+        if not self.looks_closer:
+            return found
+        return self.look_closer(found, image, score_threshold=self.model.score_threshold)
+
+    def look_closer(
+        self,
+        found: Detections,
+        image: Pixels | Callable[[], Pixels] | None,
+        on_look: Callable[[int, int], object] = lambda _done, _total: None,
+        cancelled: Callable[[], bool] = lambda: False,
+        *,
+        score_threshold: float = 0.0,
+    ) -> Detections:
+        """Return detections with masks mended by a closer look; see :mod:`maskrcnn_core.inference.closer`.
+
+        Args:
+            found: with the first look's masks.
+            image: theirs, or a way to get it.
+            on_look: called with how many objects were looked at, and of how many.
+            cancelled: asked before each look.
+            score_threshold: objects whose score is not above it are left alone.
+
+        Raises:
+            InferenceError: if the image is needed and not given, or the mask head gives NaN.
+            LookStopped: if ``cancelled`` said so.
+        """
+        if not len(found):
+            return found
+        if image is None:
+            raise InferenceError("expected the image, because a closer look cuts objects out of it; got none")
+        pixels = image() if callable(image) else image
+        return look_closer(
+            self._at_work,
+            self.device,
+            self._closer,
+            pixels,
+            found,
+            on_look,
+            cancelled,
+            score_threshold=score_threshold,
+        )
 
     def engine_of(self, run: Run) -> str:
         """Return what an export says of the engine that made a run; empty for the exact one."""
@@ -275,6 +335,12 @@ class Predictor:
         """Hold the network on its device, which nothing else uses meanwhile; without gradients."""
         with _device_locks[str(self.device)], torch.inference_mode():
             yield self._network
+
+    @contextmanager
+    def _at_work(self) -> Iterator[MaskRCNN]:
+        """Hold the network as the engine runs it, which nothing else uses meanwhile; without gradients."""
+        with _device_locks[str(self.device)], torch.inference_mode():
+            yield self._fast
 
     def keep(self, run: Run, features: Features) -> None:
         """Take on a run that was made elsewhere with this predictor's network."""

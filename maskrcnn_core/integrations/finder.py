@@ -17,7 +17,7 @@ from maskrcnn_core.models.loading import get_model, load_custom_model, load_trai
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
-    from maskrcnn_core.models.spec import LoadedModel
+    from maskrcnn_core.models.spec import AskedCloser, LoadedModel
 
 __all__ = ["Finder"]
 
@@ -32,6 +32,8 @@ class Finder:
             model's own.
         download: whether weights that are missing are downloaded.
         device: as for :class:`~maskrcnn_core.inference.predictor.Predictor`.
+        look_closer: whether masks are mended by a closer look at objects; ``auto`` for models of which it was
+            measured to help.
 
     Raises:
         InputError: for an unknown model or device, or a threshold that is none.
@@ -46,12 +48,15 @@ class Finder:
         score_threshold: float | None = None,
         download: bool = False,
         device: str = "auto",
+        look_closer: AskedCloser = "auto",
     ) -> None:
         from maskrcnn_core.inference.predictor import Predictor  # torch takes seconds
 
         self.model = _loaded(model, names, download=download)
         self.score_threshold = self.model.score_threshold if score_threshold is None else score_threshold
-        self._predictor: Predictor = Predictor(self.model, device)
+        self._predictor: Predictor = Predictor(
+            self.model, device, looks_closer=self.model.looks_closer(look_closer)
+        )
 
     @property
     def categories(self) -> tuple[Category, ...]:

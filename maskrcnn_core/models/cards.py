@@ -58,6 +58,10 @@ class ModelCard:
         max_detections: kept in an image, likewise.
         score_threshold: detections above it are shown, likewise; from 0.05 to below 1.
         rois_per_image: from which its heads learn in a step of training; None for its architecture's own.
+        closer_gain: percent points of mask IoU that a closer look at objects was measured to gain, which is
+            then taken unless a person says; None where nobody measured it, as in older cards.
+        object_pixels: how large objects were in training: the median of the square roots of their areas, in
+            pixels of the network's input; None in older cards.
         licence: of the weights; empty if nobody said.
         data: what it was trained and evaluated on, as JSON values.
         settings: of the training run, likewise.
@@ -79,6 +83,8 @@ class ModelCard:
     max_detections: int = 100
     score_threshold: float = 0.5
     rois_per_image: int | None = None
+    closer_gain: float | None = None
+    object_pixels: float | None = None
     licence: str = ""
     data: Json = field(default_factory=dict)
     settings: Json = field(default_factory=dict)
@@ -143,6 +149,8 @@ def write_card_bytes(card: ModelCard) -> bytes:
         "max_detections": card.max_detections,
         "score_threshold": card.score_threshold,
         "rois_per_image": card.rois_per_image,
+        "closer_gain": card.closer_gain,
+        "object_pixels": card.object_pixels,
         "weights": {"sha256": card.sha256, "bytes": card.size_bytes},
         "results": list(card.results),
         "data": card.data,
@@ -229,6 +237,8 @@ class _Document:
     max_detections: Annotated[int, Meta(ge=1, le=MOST_DETECTIONS)] = 100
     score_threshold: Annotated[float, Meta(ge=SCORE_FLOOR, lt=1)] = 0.5
     rois_per_image: Annotated[int, Meta(ge=4, le=4096)] | None = None
+    closer_gain: Annotated[float, Meta(ge=-100, le=100)] | None = None
+    object_pixels: Annotated[float, Meta(gt=0, le=1e5)] | None = None
     run: Json = field(default_factory=dict)
     domains: list[Any] = field(default_factory=list)
 
@@ -272,6 +282,8 @@ def _card(document: Json) -> ModelCard:
         max_detections=found.max_detections,
         score_threshold=found.score_threshold,
         rois_per_image=found.rois_per_image,
+        closer_gain=found.closer_gain,
+        object_pixels=found.object_pixels,
         licence=found.licence,
         data=found.data,
         settings=found.settings,

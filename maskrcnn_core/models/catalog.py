@@ -1,7 +1,7 @@
 """The models that MaskDesk knows: one row each, and what is taken when none is named.
 
 ``MODELS`` is the table, best first: published models (:mod:`maskrcnn_core.models.published`), and last the
-two that lie in the repository and are always ready, one for photos and the starter.
+three that lie in the repository and are always ready: for photos, for nuclei, and for drawn shapes.
 :func:`all_models` is the menu: the table, and what was trained here: each ``.safetensors`` with a model card
 (:mod:`maskrcnn_core.models.cards`) in the folder ``models`` of the person's data (``$MASKDESK_DATA``), or in
 ``trained`` of a weights folder. Torch is imported when a network is loaded: menus and command lines show the
@@ -38,9 +38,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MODELS",
+    "NUCLEI_FILE",
+    "NUCLEI_KEY",
     "PHOTOS_FILE",
     "PHOTOS_KEY",
-    "STARTER_FILE",
+    "SHAPES_FILE",
+    "SHAPES_KEY",
     "TRAINED_FOLDER",
     "absence_of",
     "all_models",
@@ -86,6 +89,8 @@ def row_of_card(card: ModelCard, file: Path, key: str, speed: str = "not measure
         max_detections=card.max_detections,
         score_threshold=card.score_threshold,
         rois_per_image=card.rois_per_image or family.rois_per_image,
+        closer_gain=card.closer_gain,
+        object_pixels=card.object_pixels,
         is_published=False,
         card_domains=card.domains,
     )
@@ -113,8 +118,15 @@ def _network_of(card: ModelCard, weights: Path) -> MaskRCNN:
     return network.to(memory_format=torch.channels_last)
 
 
-STARTER_FILE = Path(__file__).parent / "starter" / "starter.safetensors"
-"""The model in the box for microscopy; ``make starter`` trains it."""
+NUCLEI_KEY = "nuclei"
+
+NUCLEI_FILE = Path(__file__).parent / "nuclei" / "nuclei.safetensors"
+"""The model in the box for microscopy; ``make nuclei`` trains it."""
+
+SHAPES_KEY = "shapes"
+
+SHAPES_FILE = Path(__file__).parent / "shapes" / "shapes.safetensors"
+"""The model in the box for drawings, to try MaskDesk out; ``make shapes`` trains it."""
 
 PHOTOS_KEY = "photos"
 """The default where nothing better is ready."""
@@ -130,11 +142,16 @@ MODELS: tuple[ModelSpec, ...] = (
         PHOTOS_KEY,
         "fast: about 0.2 s for a photo on one core",
     ),
-    row_of_card(
-        read_card(card_file(STARTER_FILE)), STARTER_FILE, "starter", "fast: a narrow network, made for CPUs"
+    *(
+        row_of_card(read_card(card_file(file)), file, key, "fast: a narrow network, made for CPUs")
+        for key, file in ((NUCLEI_KEY, NUCLEI_FILE), (SHAPES_KEY, SHAPES_FILE))
     ),
 )
 """What comes with MaskDesk, best first: the order of menus, and of what is taken when none is named."""
+
+_REPLACED = {"starter": (NUCLEI_KEY, SHAPES_KEY)}
+"""Keys of models that came with MaskDesk once, and those that do now what they did. They are not taken in
+silence: they find other objects."""
 
 TRAINED_FOLDER = "trained"
 """Sub-folder of a weights folder that holds models with cards."""
@@ -179,8 +196,8 @@ def models_of(domain: str) -> list[ModelSpec]:
 def default_model(categories: Collection[str] = ()) -> ModelSpec:
     """Return the best model for photos that is ready: a published one, else the photo model in the box.
 
-    The starter and what was trained here know grounds of their own, and are taken where somebody names them,
-    or has categories that they know better.
+    Those for nuclei and drawn shapes and what was trained here know grounds of their own, and are taken where
+    somebody names them, or has categories that they know better.
 
     Args:
         categories: names that are wanted, in any case; the ready model that knows most of them is taken.
@@ -208,6 +225,11 @@ def model_by_key(key: str) -> ModelSpec:
     for spec in models:
         if spec.key == key:
             return spec
+    if key in _REPLACED:
+        now = " and ".join(_REPLACED[key])
+        raise InputError(
+            f"model {key!r}: it has been replaced by {now}, which know less each; name one of them"
+        )
     keys = [spec.key for spec in models]
     close = get_close_matches(key.casefold(), keys, n=2)
     help_ = f"did you mean {' or '.join(close)}?" if close else f"choose one of {', '.join(keys)}"

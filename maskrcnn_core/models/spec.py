@@ -13,10 +13,13 @@ from maskrcnn_core.models.domains import OWN, domains_of
 if TYPE_CHECKING:
     from torchvision.models.detection import MaskRCNN
 
-__all__ = ["LoadedModel", "Measured", "ModelFacts", "ModelSpec", "Origin", "Progress"]
+__all__ = ["AskedCloser", "LoadedModel", "Measured", "ModelFacts", "ModelSpec", "Origin", "Progress"]
 
 Origin = Literal["row", "card", "checkpoint"]
 """How a model was loaded: by its row of the table, by its card, or as another project's checkpoint."""
+
+AskedCloser = Literal["auto", "on", "off"]
+"""Whether a person wants a closer look at objects; ``auto`` leaves it to what was measured of the model."""
 
 Progress = Callable[[int, int | None], None]
 """Told ``(bytes_done, bytes_total)`` of a download; the total is None while nobody knows it."""
@@ -60,6 +63,10 @@ class ModelFacts:
         max_detections: kept in an image, unless a person says.
         score_threshold: detections above it are shown, likewise.
         rois_per_image: from which its heads learn in a step of training, likewise.
+        closer_gain: percent points of mask IoU that a closer look (:mod:`maskrcnn_core.inference.closer`)
+            was measured to gain; None where nobody measured it.
+        object_pixels: how large objects were in training: the median of the square roots of their areas, in
+            pixels of the network's input; None where nobody knows.
     """
 
     key: str
@@ -73,6 +80,12 @@ class ModelFacts:
     max_detections: int = 100
     score_threshold: float = 0.5
     rois_per_image: int = 512
+    closer_gain: float | None = None
+    object_pixels: float | None = None
+
+    def looks_closer(self, asked: AskedCloser) -> bool:
+        """Return whether it looks closer at objects: where that is asked for, or was measured to help."""
+        return asked == "on" or (asked == "auto" and (self.closer_gain or 0.0) > 0)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,7 +31,7 @@ __all__ = ["SlimConfig", "build_slim"]
 
 _LEAST_OBJECTNESS = 0.1
 """Proposals below this are not looked at: an image of few objects then takes half the time, and the AP of the
-starter on microscopy images with up to 313 nuclei stayed the same (.5236 and .5235)."""
+model for nuclei on microscopy images with up to 313 nuclei stayed the same (.5236 and .5235)."""
 
 
 def _narrow_resnet(config: SlimConfig) -> nn.Sequential:

@@ -7,16 +7,20 @@ any other. It is the project's, not the data set's: exports do not say it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from maskrcnn_core.images.reading import Stretch, decode_image
+from maskrcnn_core.errors import InputError
+from maskrcnn_core.images.reading import SourceImage, Stretch, decode_image
+from maskrcnn_core.images.seen import are_lengths
+from maskrcnn_core.microscopy.views import View
 from maskrcnn_core.projects.journal import Change
-from maskrcnn_core.projects.records import ImageRow, ProjectRow
+from maskrcnn_core.projects.records import Extra, ImageRow, ProjectRow
 from maskrcnn_core.projects.store import Store
 
-__all__ = ["pixels_of", "seen_as", "set_stretch", "stretch_of"]
+__all__ = ["extra_seen", "pixels_of", "seen_as", "seen_in", "set_stretch", "stretch_of"]
 
 _OURS, _STRETCH = "maskdesk", "stretch"
 
@@ -65,3 +69,23 @@ def pixels_of(store: Store, image: ImageRow, stretch: Stretch) -> npt.NDArray[np
         CoreError: if the file is gone or cannot be read.
     """
     return decode_image(store.blobs.get(image.digest), image.file_name, stretch=stretch).pixels
+
+
+def extra_seen(image: SourceImage) -> Extra:
+    """Return what is kept beside an image of a stack, under the keys that COCO files have: what of it was
+    seen, and how large a pixel is.
+    """
+    kept: dict[str, Any] = {"view": image.view} if image.view else {}
+    return kept | ({"pixel_um": list(image.pixel_um)} if image.pixel_um else {})
+
+
+def seen_in(row: ImageRow) -> tuple[str, tuple[float, float] | None]:
+    """Return the same of a stored image: the view as text, empty for none, and width and height of a pixel
+    in micrometres, ``None`` where that is unknown.
+    """
+    view, pixel = row.extra.get("view"), row.extra.get("pixel_um")
+    size = (float(pixel[0]), float(pixel[1])) if pixel and are_lengths(pixel) else None
+    try:
+        return View.of_text(view).text if view and isinstance(view, str) else "", size
+    except InputError:  # a word of another program's file
+        return "", size

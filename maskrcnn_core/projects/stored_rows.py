@@ -336,6 +336,15 @@ class StoredRows:
             return connection.execute(query).scalar_one_or_none()
 
     @again(twice_is_once=True)
+    def engine_of_run(self, image_id: int, model_digest: str) -> str:
+        """Return what ran a model on an image, as an export says it; empty for the exact engine or no run."""
+        query = select(ANSWER.c.engine).where(
+            ANSWER.c.image_id == image_id, ANSWER.c.model_digest == model_digest
+        )
+        with self.reading() as connection:
+            return connection.execute(query).scalar_one_or_none() or ""
+
+    @again(twice_is_once=True)
     def offered_images(
         self, project_id: int, model_digest: str, asked: str, *, exact_only: bool = False
     ) -> set[int]:

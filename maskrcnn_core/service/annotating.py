@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
+from maskrcnn_core.batch.finding import description_of
 from maskrcnn_core.common.one_line import counted, one_line, shortened
 from maskrcnn_core.dataset.annotations import AnnotatedImage, ImageRecord, Instance, ids_from_names
-from maskrcnn_core.detection.candidates import Thresholds
+from maskrcnn_core.detection.candidates import Detections, Thresholds
 from maskrcnn_core.detection.limits import limit_note, resolution_note
 from maskrcnn_core.detection.runs import Failure, Run
 from maskrcnn_core.errors import CoreError, ImageError
@@ -37,6 +38,8 @@ REPORT = "report.json"
 
 _IN_MEMORY = 2**22  # bytes of an answer; a larger one goes to the disk
 _SHOWN = 200
+
+_Seen = tuple[Run, Detections]
 
 
 class Turn:
@@ -147,17 +150,21 @@ class Annotator:
         await self._threads.work(partial(turn.open, self._limits))
 
 
-def _look(predictor: Predictor, picture: Picture, thresholds: Thresholds) -> Run | Failure:
+def _look(predictor: Predictor, picture: Picture, thresholds: Thresholds) -> _Seen | Failure:
+    """Do all that the network does for an image, in its turn: a closer look, too, where the model has one."""
     try:
-        (outcome,) = predictor.run([picture.pixels()], thresholds)
+        pixels = picture.pixels()
+        (outcome,) = predictor.run([pixels], thresholds)
+        if isinstance(outcome, Failure):
+            return outcome
+        return outcome, predictor.detections(outcome, thresholds, pixels)
     except CoreError as error:
         return Failure(str(error))
-    return outcome
 
 
 def _compose(
     turns: Sequence[Turn],
-    outcomes: Sequence[tuple[Turn, Run | Failure | None]],
+    outcomes: Sequence[tuple[Turn, _Seen | Failure | None]],
     predictor: Predictor,
     options: AnnotateOptions,
     stop: threading.Event,
@@ -178,28 +185,24 @@ def _compose(
             if turn.record is not None
         ),
         predictor.model.label_map.categories,
-        description=_description(predictor, thresholds),
+        description=description_of(thresholds, predictor),
         tolerance=options.simplify,
     )
     head: dict[str, object] = {"model": predictor.model.key, "format": options.format, "images": reports}
     return _written(export, head, stop)
 
 
-def _take(turn: Turn, outcome: Run | Failure | None, predictor: Predictor, thresholds: Thresholds) -> None:
+def _take(turn: Turn, outcome: _Seen | Failure | None, predictor: Predictor, thresholds: Thresholds) -> None:
     """Turn what the network said of an image into its instances."""
-    if not isinstance(outcome, Run):
+    if outcome is None or isinstance(outcome, Failure):
         reason = "the server could not look at it; its log says why" if outcome is None else outcome.reason
         turn.fail(reason, is_own_fault=outcome is not None and outcome.is_final)
         return
-    try:
-        detections = predictor.detections(outcome, thresholds, turn.picture.pixels)
-    except CoreError as error:
-        turn.fail(str(error), is_own_fault=False)
-        return
+    run, detections = outcome
     turn.instances = Instance.from_detections(
         detections, predictor.model.label_map, turn.id, thresholds.mask_threshold
     )
-    notes = (*outcome.notes, limit_note(outcome, thresholds), resolution_note(outcome))
+    notes = (*run.notes, limit_note(run, thresholds), resolution_note(run))
     turn.notes += [note for note in notes if note]
 
 
@@ -227,13 +230,3 @@ def _written(export: Export, head: dict[str, object], stop: threading.Event) -> 
         raise
     file.seek(0)
     return Annotated(file, "application/zip", reports)
-
-
-def _description(predictor: Predictor, thresholds: Thresholds) -> str:
-    engine = predictor.engine.description
-    return (
-        f"Made with MaskDesk by {one_line(predictor.model.title)}: "
-        f"score above {thresholds.score_threshold:g}, NMS at IoU {thresholds.nms_threshold:g}, "
-        f"at most {thresholds.max_detections} per image, mask probability above "
-        f"{thresholds.mask_threshold:g}{f'; {engine}' if engine else ''}"
-    )

@@ -18,6 +18,7 @@ from maskrcnn_core.service.desk import Desk
 from maskrcnn_core.service.pictures import Picture
 from maskrcnn_core.service.refusals import Refused
 from maskrcnn_core.service.work import Threads
+from maskrcnn_core.tiling.around_boxes import prompt_around
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
@@ -65,7 +66,7 @@ def _check(predictor: Predictor, picture: Picture, options: BoxOptions, size: tu
 def _prompt(predictor: Predictor, picture: Picture, options: BoxOptions) -> Prompted | Failure:
     try:
         pixels = picture.pixels()
-        return predictor.prompt(predictor.open(pixels), options.boxes, pixels)
+        return prompt_around(predictor, pixels.shape[:2], lambda: pixels, options.boxes)
     except CoreError as error:
         return Failure(str(error))
 

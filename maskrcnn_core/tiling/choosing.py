@@ -8,6 +8,8 @@ it as those of a small photo, and tiles would show the network parts of them.
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,9 +18,9 @@ from maskrcnn_core.errors import InputError
 from maskrcnn_core.tiling.planning import Tile, plan_tiles
 
 if TYPE_CHECKING:
-    from maskrcnn_core.models.spec import LoadedModel
+    from maskrcnn_core.models.spec import LoadedModel, ModelFacts
 
-__all__ = ["AUTO", "OFF", "OVERLAP", "Tiling", "tiles_for", "tiling_of"]
+__all__ = ["AUTO", "OFF", "OVERLAP", "Tiling", "asked_of", "check_tiling", "cut_as", "tiles_for", "tiling_of"]
 
 AUTO, OFF = "auto", "off"
 OVERLAP = 0.25
@@ -44,10 +46,14 @@ class Tiling:
     Args:
         side: of a tile in pixels of the picture; ``None`` cuts those that the network would see too small.
         overlap: of neighbouring tiles, as a share of their side; 0 to 0.5.
+        object_size: how large the objects are in the picture: the usual square root of their area, in pixels.
+            Tiles are then as large as makes the network see them as large as those that it learned from.
+            ``None`` where nobody says.
     """
 
     side: int | None = None
     overlap: float = OVERLAP
+    object_size: float | None = None
 
     def __post_init__(self) -> None:
         if self.side is not None and not _SMALLEST <= self.side <= _LARGEST:
@@ -56,20 +62,34 @@ class Tiling:
             )
         if not 0.0 <= self.overlap <= _MOST_OVERLAP:
             raise InputError(f"tile overlap: expected 0 to {_MOST_OVERLAP}, got {self.overlap}")
+        if self.object_size is None:
+            return
+        if not 1.0 <= self.object_size <= _LARGEST:
+            raise InputError(f"object size: expected 1 to {_LARGEST:,} pixels, got {self.object_size:g}")
+        if self.side is not None:
+            raise InputError(
+                f"object size: expected it or the side of tiles, got both ({self.object_size:g} and "
+                f"{self.side:,})"
+            )
 
     @property
     def told(self) -> str:
         """What settings say of it."""
-        return f"{self.side or AUTO}, overlap {self.overlap:g}"
+        of = self.side or AUTO if self.object_size is None else f"for objects of {self.object_size:g} px"
+        return f"{of}, overlap {self.overlap:g}"
 
 
-def tiling_of(text: str, overlap: float = OVERLAP) -> Tiling | None:
+def tiling_of(text: str, overlap: float = OVERLAP, object_size: float | None = None) -> Tiling | None:
     """Return what a person asks for: ``auto``, a tile's side in pixels, or ``off``, which is ``None``.
 
+    With a size of objects, which asks for tiles by itself, ``off`` is as good as ``auto``.
+
     Raises:
-        InputError: if it is none of these.
+        InputError: if it is none of these, or a side comes with a size of objects.
     """
     word = text.strip().casefold()
+    if object_size is not None and word in (AUTO, OFF):
+        return Tiling(None, overlap, object_size)
     if word == OFF:
         Tiling(None, overlap)
         return None
@@ -77,21 +97,74 @@ def tiling_of(text: str, overlap: float = OVERLAP) -> Tiling | None:
         return Tiling(None, overlap)
     if not word.isascii() or not word.isdigit() or len(word) > 6:
         raise InputError(f"tiles: expected {_EXPECTED}, got {one_line(text)!r}")
-    return Tiling(int(word), overlap)
+    return Tiling(int(word), overlap, object_size)
 
 
-def tiles_for(tiling: Tiling, model: LoadedModel, size: tuple[int, int]) -> tuple[Tile, ...]:
+def asked_of(model_digest: str, tiles: Sequence[Tile]) -> str:
+    """Return a name for what a model is asked: its digest, and which tiles it sees where there are several.
+
+    It begins with the digest and can be part of a file's name.
+    """
+    if len(tiles) == 1:
+        return model_digest
+    corners = [(tile.top, tile.left, tile.height, tile.width) for tile in tiles]
+    return f"{model_digest}-tiles-{hashlib.sha256(repr(corners).encode()).hexdigest()[:16]}"
+
+
+def check_tiling(tiling: Tiling | None, model: ModelFacts) -> None:
+    """Check that pictures can be cut so for a model.
+
+    Raises:
+        InputError: for a size of objects, where nobody knows how large those were that the model learned.
+    """
+    if tiling is not None and tiling.object_size is not None:
+        _object_pixels(model)
+
+
+def _object_pixels(model: ModelFacts) -> float:
+    if model.object_pixels is None:
+        raise InputError(
+            f"object size: the card of {one_line(model.key)} does not say how large the objects were that it "
+            "learned from; ask for the side of tiles instead (--tiles N)"
+        )
+    return model.object_pixels
+
+
+def cut_as(key: str, tiling: Tiling | None) -> str:
+    """Return a key for what a model says of many pictures, which are cut in this way where they need it."""
+    if tiling is None:
+        return key
+    of = tiling.side or AUTO if tiling.object_size is None else f"of{tiling.object_size:g}"
+    return f"{key}-tiles-{of}-{tiling.overlap:g}"
+
+
+def tiles_for(tiling: Tiling | None, model: LoadedModel, size: tuple[int, int]) -> tuple[Tile, ...]:
     """Return the tiles of a picture; one alone where it is not cut.
 
     Args:
-        tiling: how.
+        tiling: how; ``None`` for not at all.
         model: that will see them.
         size: ``(height, width)`` of the picture in pixels.
+
+    Raises:
+        InputError: for a size of objects, where nobody knows how large those were that the model learned.
     """
-    side = tiling.side or _side_for(model, size)
-    if side is None:
+    if tiling is not None and tiling.object_size is not None:
+        side: int | None = _side_of_objects(model, tiling.object_size)
+    else:
+        side = None if tiling is None else tiling.side or _side_for(model, size)
+    if tiling is None or side is None:
         return (Tile(0, 0, *size),)
     return plan_tiles(size, side, min(round(tiling.overlap * side), side - 1))
+
+
+def _side_of_objects(model: LoadedModel, object_size: float) -> int:
+    """Return the side of tiles in which the network sees objects as large as it learned them."""
+    from maskrcnn_core.inference.buckets import input_size  # imports torch, as whoever has a model did
+
+    learned = _object_pixels(model)
+    seen = min(input_size(model.network.transform, _PHOTO[:1] * 2))
+    return min(max(round(seen * object_size / learned), _SMALLEST), _LARGEST)
 
 
 def _side_for(model: LoadedModel, size: tuple[int, int]) -> int | None:

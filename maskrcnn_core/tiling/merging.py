@@ -11,7 +11,7 @@ Pieces that touch no other tile are never compared: an object away from seams is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -43,9 +43,10 @@ class Pieces:
         labels: int64 ``[N]``.
         scores: float32 ``[N]``.
         boxes: int64 ``[N, 4]``, top, left, height and width in pixels of the picture.
-        pixels: uint8, the masks' boxes one after the other, row by row; 0 or 1.
+        pixels: uint8, the masks' boxes row by row; 0 or 1.
         starts: int64 ``[N]``, where each begins in ``pixels``.
         is_cut: bool ``[N]``, whether it ends at a border of its tile within the picture.
+        areas: int64 ``[N]``, how many pixels each has.
     """
 
     tiles: Ints
@@ -55,9 +56,22 @@ class Pieces:
     pixels: _Bytes
     starts: Ints
     is_cut: _Flags
+    areas: Ints
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def __getitem__(self, keep: _Flags | Ints) -> Pieces:
+        return Pieces(
+            self.tiles[keep],
+            self.labels[keep],
+            self.scores[keep],
+            self.boxes[keep],
+            self.pixels,  # shared: each knows where its own begin
+            self.starts[keep],
+            self.is_cut[keep],
+            self.areas[keep],
+        )
 
     def crop(self, place: int) -> BoolMask:
         """Return the pixels of a piece's box: bool ``[height, width]``."""
@@ -71,6 +85,7 @@ class Pieces:
         tiles: Sequence[Tile],
         found: Sequence[tuple[int, int, float, Rle]],
         picture: tuple[int, int],
+        room: Callable[[int], _Bytes] = lambda size: np.empty(size, np.uint8),
     ) -> Pieces:
         """Return pieces of masks.
 
@@ -79,15 +94,14 @@ class Pieces:
             found: of each piece the place of its tile, its label, its score, and its mask, which has the
                 tile's size and at least one pixel.
             picture: ``(height, width)`` of the picture.
+            room: makes an array of so many bytes for the masks' pixels.
         """
         count = len(found)
         boxes = np.empty((count, 4), np.int64)
         is_cut = np.zeros(count, np.bool_)
-        crops: list[_Bytes] = []
         for place, (number, _, _, mask) in enumerate(found):
             tile = tiles[number]
             x, y, width, height = mask.box_xywh
-            crops.append(mask.crop().astype(np.uint8).ravel())
             boxes[place] = (y + tile.top, x + tile.left, height, width)
             is_cut[place] = (
                 (y < _NEAR and tile.top > 0)
@@ -96,14 +110,19 @@ class Pieces:
                 or (x + width > tile.width - _NEAR and tile.right < picture[1])
             )
         sizes = boxes[:, 2] * boxes[:, 3]
+        starts = np.cumsum(sizes) - sizes
+        pixels = room(int(sizes.sum()))
+        for start, size, (_, _, _, mask) in zip(starts.tolist(), sizes.tolist(), found, strict=True):
+            pixels[start : start + size] = mask.crop().ravel()
         return cls(
             np.array([one[0] for one in found], np.int64),
             np.array([one[1] for one in found], np.int64),
             np.array([one[2] for one in found], np.float32),
             boxes,
-            np.concatenate(crops) if crops else np.empty(0, np.uint8),
-            np.cumsum(sizes) - sizes,
+            pixels,
+            starts,
             is_cut,
+            np.array([mask.area for _, _, _, mask in found], np.int64),
         )
 
 
@@ -174,12 +193,11 @@ def _objects(pieces: Pieces, groups: _Groups, swallowed: set[int]) -> list[Merge
 
 def _swallowed(pieces: Pieces, groups: _Groups, first: Ints, second: Ints, common: Ints) -> set[int]:
     """Return the groups of a single cut piece that lies within another object."""
-    areas = np.add.reduceat(pieces.pixels, pieces.starts, dtype=np.int64) if len(pieces) else np.empty(0)
     found: set[int] = set()
     for one, other, pixels in zip(first.tolist(), second.tolist(), common.tolist(), strict=True):
         for small, large in ((one, other), (other, one)):
             is_single = pieces.is_cut[small] and groups.size(small) == 1
-            if is_single and pixels > _SWALLOWED * areas[small] and groups.of(large) not in found:
+            if is_single and pixels > _SWALLOWED * pieces.areas[small] and groups.of(large) not in found:
                 found.add(groups.of(small))
                 break
     return found

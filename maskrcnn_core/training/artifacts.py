@@ -9,7 +9,9 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import math
 import platform
+import statistics
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -22,11 +24,13 @@ import torch
 import torchvision
 from safetensors.torch import save
 from torch import Tensor
+from torchvision.models.detection.transform import GeneralizedRCNNTransform
 
 import maskrcnn_core
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.evaluation.ground_truth import GroundTruth
 from maskrcnn_core.evaluation.of_models import Result
+from maskrcnn_core.inference.buckets import input_size
 from maskrcnn_core.models.cards import ModelCard, card_file, write_card_bytes
 from maskrcnn_core.training.run_records import LOSSES, Snapshot
 from maskrcnn_core.training.settings import TrainingSettings
@@ -39,6 +43,7 @@ __all__ = [
     "last_file",
     "log_file",
     "numbers_of",
+    "object_pixels_of",
     "serialise",
     "written_files",
 ]
@@ -121,6 +126,7 @@ class Keeper:
             max_detections=self.settings.max_detections,
             score_threshold=self.beginning.model.score_threshold,
             rois_per_image=self.settings.rois,
+            object_pixels=object_pixels_of(self.training, self.beginning.model.network.transform),
             licence=self.words.licence,
             data={
                 "training": [_facts(truth) for truth in self.training],
@@ -131,6 +137,25 @@ class Keeper:
             notes=self.beginning.notes,
             run=_run_facts(snapshot),
         )
+
+
+def object_pixels_of(truths: Sequence[GroundTruth], transform: GeneralizedRCNNTransform) -> float | None:
+    """Return how large objects of images are to a network that sees them whole; ``None`` without objects.
+
+    The median of the square roots of their areas, in pixels of the network's input.
+    """
+    sizes = []
+    for truth in truths:
+        scale = {
+            record.id: min(input_size(transform, record.size)) / min(record.size)
+            for record in truth.dataset.images
+        }
+        sizes += [
+            scale[one.image_id] * math.sqrt(one.mask.area)
+            for one in truth.dataset.instances
+            if not one.is_crowd
+        ]
+    return round(statistics.median(sizes), 1) if sizes else None
 
 
 def _run_facts(snapshot: Snapshot) -> dict[str, Any]:

@@ -30,10 +30,11 @@ from msgspec import Meta
 
 from maskrcnn_core.common.atomic_files import replace_file
 from maskrcnn_core.common.typed_json import read_as
-from maskrcnn_core.detection.packed_runs import pack_run, unpack_run
 from maskrcnn_core.detection.runs import Run
 from maskrcnn_core.errors import ImageError, StoreError
 from maskrcnn_core.images.reading import one_line
+from maskrcnn_core.tiling.packing import pack_answer, unpack_answer
+from maskrcnn_core.tiling.running import TiledRun
 from maskrcnn_core.workspace.open_images import OpenImage
 
 __all__ = ["ImageFiles", "remove_unused"]
@@ -56,6 +57,8 @@ class _Row:
     notes: tuple[str, ...]
     thumbnail: Annotated[str, Meta(pattern="^data:image/jpeg;base64,", description="a JPEG's data: URL")]
     is_dim: bool
+    view: Annotated[str, Meta(max_length=10_000)] = ""
+    pixel_um: tuple[float, float] | None = None
 
     @property
     def image(self) -> OpenImage:
@@ -259,29 +262,29 @@ class ImageFiles:
 
     # -- runs ---------------------------------------------------------------------------------
 
-    def put_run(self, digest: str, model_digest: str, run: Run) -> None:
+    def put_run(self, digest: str, asked: str, run: Run | TiledRun) -> None:
         """Keep what the network said. Where the disk refuses, it is said again by the network next time."""
         with self._lock:
             if digest not in self._places:
                 return  # closed meanwhile
             try:
-                replace_file(self._run_file(digest, model_digest), pack_run(run))
+                replace_file(self._run_file(digest, asked), pack_answer(run))
             except OSError as error:
                 _LOG.warning("what the network said is not kept: %s", error)
 
-    def run(self, digest: str, model_digest: str) -> Run | None:
+    def run(self, digest: str, asked: str) -> Run | TiledRun | None:
         """Return what the network said; ``None`` if it has not, or if that cannot be read any more."""
-        file = self._run_file(digest, model_digest)
+        file = self._run_file(digest, asked)
         try:
-            return unpack_run(file.read_bytes())
+            return unpack_answer(file.read_bytes())
         except FileNotFoundError:
             return None
         except (OSError, StoreError) as error:
             _LOG.warning("what the network said is asked for again: %s", error)
             return None
 
-    def _run_file(self, digest: str, model_digest: str) -> Path:
-        return self._file(f"{digest}-{model_digest}.run")
+    def _run_file(self, digest: str, asked: str) -> Path:
+        return self._file(f"{digest}-{asked}.run")
 
     def _file(self, name: str) -> Path:
         return self._folder / name

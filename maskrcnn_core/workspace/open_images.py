@@ -23,6 +23,8 @@ class OpenImage:
         notes: what decoding did to it, for people.
         thumbnail: a small JPEG as ``data:`` URL.
         is_dim: it looks other when :meth:`Workspace.set_stretch` changes.
+        view: what of a stack it is, as text (:class:`maskrcnn_core.microscopy.views.View`); else empty.
+        pixel_um: width and height of a pixel in micrometres, where that is known.
     """
 
     digest: str
@@ -32,6 +34,8 @@ class OpenImage:
     notes: tuple[str, ...]
     thumbnail: str
     is_dim: bool = False
+    view: str = ""
+    pixel_um: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -11,24 +11,23 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-import threading
 import uuid
 import weakref
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
-from cachetools import LRUCache
 
 from maskrcnn_core.common.arrays import Pixels
 from maskrcnn_core.common.atomic_files import replace_file, scratch_folder
+from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.dataset.annotations import AnnotatedImage, ImageRecord, Instance
 from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
 from maskrcnn_core.detection.runs import Failure, Run
-from maskrcnn_core.errors import CoreError, ImageError, InputError
+from maskrcnn_core.errors import CoreError, ImageError, InferenceError, InputError
 from maskrcnn_core.images.archives import ArchiveMember, read_zip_images
 from maskrcnn_core.images.browser_pictures import BrowserPicture, browser_picture, very_large_picture
 from maskrcnn_core.images.reading import (
@@ -39,37 +38,27 @@ from maskrcnn_core.images.reading import (
     thumbnail_jpeg,
 )
 from maskrcnn_core.inference.device_queue import QueuedRun, device_queue_for
+from maskrcnn_core.microscopy.seeing import see_image
+from maskrcnn_core.tiling.choosing import Tiling, asked_of, tiles_for
+from maskrcnn_core.tiling.planning import Tile
+from maskrcnn_core.tiling.running import TiledRun, run_tiles
 from maskrcnn_core.workspace.image_files import ImageFiles
+from maskrcnn_core.workspace.in_tiles import TiledShown, TileQuestion
 from maskrcnn_core.workspace.open_images import ImageState, OpenImage, OpeningReport, Shown, data_url
+from maskrcnn_core.workspace.recent import Recent
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
-__all__ = ["Workspace"]
+__all__ = ["Answer", "Workspace"]
 
-_V = TypeVar("_V")
+Answer = Run | TiledRun
+"""What a network said of an image, seen whole or in tiles."""
 
 _PIXELS_KEPT = 3  # decoded images in memory: a 12 MP photo takes 36 MB
 _INSTANCES_KEPT = 16  # images whose pasted masks are in memory
 _THUMBNAIL = 72  # pixels
 _PICTURES = ThreadPoolExecutor(1, thread_name_prefix="pictures")
-
-
-class _Recent(Generic[_V]):
-    """The last used values, up to a number of them. Safe to use from several threads."""
-
-    def __init__(self, size: int) -> None:
-        self._values: LRUCache[object, _V] = LRUCache(size)
-        self._lock = threading.Lock()
-
-    def get(self, key: object, make: Callable[[], _V]) -> _V:
-        with self._lock:
-            if key in self._values:
-                return self._values[key]
-        value = make()  # not under the lock: others need not wait for a decoder
-        with self._lock:
-            self._values[key] = value
-        return value
 
 
 class Workspace:
@@ -78,6 +67,8 @@ class Workspace:
     Attributes:
         images: by digest, in the order they came.
         on_done: told the digest of each image that the network has done with, on the queue's thread.
+        tiling: how pictures are cut into tiles for the network; ``None`` for not at all. What was found in
+            another way stays.
         is_kept: its images lie in a folder that stays.
     """
 
@@ -85,16 +76,20 @@ class Workspace:
         self.client = uuid.uuid4().hex
         self.on_done: Callable[[str], None] | None = None
         self.stretch: Stretch = "auto"
+        self.tiling: Tiling | None = Tiling()
         self._folder = Path(tempfile.mkdtemp(dir=scratch_folder()))
         # A session ends without a word: its files go with the last reference, or with the process.
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._files = ImageFiles(self._folder / "images")
         self.is_kept = False
         self.images: dict[str, OpenImage] = {}
-        self._queued: dict[tuple[str, str], QueuedRun[Run | Failure]] = {}
-        self._counts: dict[tuple[str, str], tuple[Run, object, int]] = {}
-        self._pixels: _Recent[Pixels] = _Recent(_PIXELS_KEPT)
-        self._instances: _Recent[tuple[Instance, ...]] = _Recent(_INSTANCES_KEPT)
+        self._queued: dict[tuple[str, str], QueuedRun[Answer | Failure]] = {}
+        self._counts: dict[tuple[str, str], tuple[Answer, object, int]] = {}
+        self._tiles_done: dict[tuple[str, str], tuple[int, int]] = {}
+        self._stopped: set[tuple[str, str]] = set()
+        self._pixels: Recent[Pixels] = Recent(_PIXELS_KEPT)
+        self._instances: Recent[tuple[Instance, ...]] = Recent(_INSTANCES_KEPT)
+        self._tiled = TiledShown(_INSTANCES_KEPT)
 
     # -- images -----------------------------------------------------------------------------
 
@@ -105,7 +100,7 @@ class Workspace:
         # Of a very large file made beside decoding it: it is about to be looked at.
         picture = _PICTURES.submit(very_large_picture, data)
         try:
-            image = decode_image(data, name, stretch=self.stretch)
+            image = see_image(data, name, stretch=self.stretch)
         except ImageError as error:
             return OpeningReport(refused=(str(error),))
         if image.digest in self.images:
@@ -128,6 +123,8 @@ class Workspace:
             image.notes,
             data_url(thumbnail_jpeg(image.pixels, _THUMBNAIL), "image/jpeg"),
             image.is_dim,
+            image.view,
+            image.pixel_um,
         )
         self._files.put(opened, data)
         self._pixels.get((image.digest, self.stretch), lambda: image.pixels)
@@ -169,7 +166,7 @@ class Workspace:
         dim = [image for image in self.images.values() if image.is_dim]
         for image in dim:
             self._forget(image.digest)
-            self._open(decode_image(self.original(image.digest), image.name, stretch=stretch))
+            self._open(see_image(self.original(image.digest), image.name, stretch=stretch))
         return len(dim)
 
     def _forget(self, digest: str) -> None:
@@ -198,6 +195,7 @@ class Workspace:
         for key in [key for key in self._queued if key[0] in closed]:
             self._queued.pop(key).cancel()
             self._counts.pop(key, None)
+        self._stopped.update(key for key in list(self._tiles_done) if key[0] in closed)
         if closed:
             self._files.close(closed)
 
@@ -226,6 +224,9 @@ class Workspace:
             return decode_image(self.original(digest), self.images[digest].name, stretch=stretch).pixels
 
         return self._pixels.get((digest, stretch), decode)
+
+    def _way_to(self, digest: str) -> Callable[[], Pixels]:
+        return lambda: self.pixels(digest)
 
     def original(self, digest: str) -> bytes:
         """Return the bytes of the file that an image came from.
@@ -268,25 +269,26 @@ class Workspace:
         Returns:
             How many were queued.
         """
-        if (looked_at := self._queued.get((first or "", predictor.model.digest))) is not None:
+        if first in self.images and (looked_at := self._queued.get(self._key(first, predictor))) is not None:
             looked_at.hurry()
         queue = device_queue_for(str(predictor.device))
         floor = replace(thresholds, score_threshold=SCORE_FLOOR, labels=None)
         this = weakref.ref(self)  # what waits in the queue keeps nothing of somebody who has gone
         count = 0
         for digest in self.images:
-            key = (digest, predictor.model.digest)
-            if key not in self._queued and (kept := self._kept_run(digest, predictor)) is not None:
+            key = self._key(digest, predictor)
+            if key not in self._queued and (kept := self._kept_run(key)) is not None:
                 self._queued[key] = QueuedRun.finished(queue, self.client, kept)
             if key not in self._queued:
+                tiles = self._tiles(digest, predictor)
 
-                def work(digest: str = digest) -> Run | Failure:
+                def work(key: tuple[str, str] = key, tiles: tuple[Tile, ...] = tiles) -> Answer | Failure:
                     here = this()
                     if here is None:
                         return Failure("closed before it ran")
-                    answer = predictor.run([here.pixels(digest)], floor)[0]
-                    if isinstance(answer, Run):
-                        here._files.put_run(digest, predictor.model.digest, answer)
+                    answer = here._run(predictor, key, tiles, floor)
+                    if not isinstance(answer, Failure):
+                        here._files.put_run(*key, answer)
                     return answer
 
                 def tell(digest: str = digest) -> None:
@@ -300,11 +302,41 @@ class Workspace:
                 count += 1
         return count
 
-    def _kept_run(self, digest: str, predictor: Predictor) -> Run | None:
-        """Return what this network said of an image before it was closed, or the whole workspace was."""
-        if (run := self._files.run(digest, predictor.model.digest)) is None:
-            return None
+    def _run(
+        self, predictor: Predictor, key: tuple[str, str], tiles: tuple[Tile, ...], floor: Thresholds
+    ) -> Answer | Failure:
+        """Run the network over an image, on the queue's thread."""
+        pixels = self.pixels(key[0])
+        if len(tiles) == 1:
+            return predictor.run([pixels], floor)[0]
+
+        def on_tile(done: int, total: int) -> None:
+            self._tiles_done[key] = done, total
+            if key in self._stopped:
+                raise InferenceError(f"stopped after {done} of {counted(total, 'tile')}")
+
+        try:
+            on_tile(0, len(tiles))
+            return run_tiles(predictor, pixels, tiles, floor, on_tile)
+        except InferenceError as error:
+            return Failure(str(error))
+        finally:
+            self._tiles_done.pop(key, None)
+            self._stopped.discard(key)
+
+    def _key(self, digest: str, predictor: Predictor) -> tuple[str, str]:
+        """Return an image's digest, and a name for what is asked of it: the model, and its tiles if any."""
+        return digest, asked_of(predictor.model.digest, self._tiles(digest, predictor))
+
+    def _tiles(self, digest: str, predictor: Predictor) -> tuple[Tile, ...]:
         image = self.images[digest]
+        return tiles_for(self.tiling, predictor.model, (image.height, image.width))
+
+    def _kept_run(self, key: tuple[str, str]) -> Answer | None:
+        """Return what this network said of an image before it was closed, or the whole workspace was."""
+        if (run := self._files.run(*key)) is None:
+            return None
+        image = self.images[key[0]]
         return run if run.image_size == (image.height, image.width) else None
 
     def adopt(self, digest: str, predictor: Predictor, run: Run) -> None:
@@ -316,7 +348,11 @@ class Workspace:
             self._files.put_run(digest, predictor.model.digest, run)
 
     def cancel(self) -> int:
-        """Take all waiting images out of the queue and return how many; they can be started again."""
+        """Take all waiting images out of the queue and return how many; they can be started again.
+
+        One that runs in tiles stops after the present one.
+        """
+        self._stopped.update(list(self._tiles_done))
         return sum(queued.cancel() for queued in self._queued.values())
 
     def retry(self, model_digest: str) -> None:
@@ -326,35 +362,42 @@ class Workspace:
         """
         for key, queued in list(self._queued.items()):
             failed = queued.state in ("failed", "cancelled") or isinstance(queued.result, Failure)
-            if key[1] == model_digest and failed and not _is_final(queued):
+            if key[1].startswith(model_digest) and failed and not _is_final(queued):
                 del self._queued[key]
 
-    def run_of(self, digest: str, model_digest: str) -> Run | None:
+    def run_of(self, digest: str, predictor: Predictor) -> Answer | None:
         """Return what the network left behind for an image, if it has run."""
-        queued = self._queued.get((digest, model_digest))
-        return queued.result if queued is not None and isinstance(queued.result, Run) else None
+        queued = self._queued_for(digest, predictor)
+        return queued.result if queued is not None and not isinstance(queued.result, Failure) else None
 
-    def seconds_of(self, digest: str, model_digest: str) -> float | None:
+    def seconds_of(self, digest: str, predictor: Predictor) -> float | None:
         """Return how long the network looked at an image; ``None`` until it has run here."""
-        queued = self._queued.get((digest, model_digest))
-        return queued.took if queued is not None and isinstance(queued.result, Run) else None
+        queued = self._queued_for(digest, predictor)
+        return queued.took if queued is not None and not isinstance(queued.result, Failure) else None
+
+    def _queued_for(self, digest: str, predictor: Predictor | None) -> QueuedRun[Answer | Failure] | None:
+        if predictor is None or digest not in self.images:
+            return None
+        return self._queued.get(self._key(digest, predictor))
 
     def state_of(self, digest: str, predictor: Predictor | None, thresholds: Thresholds) -> ImageState:
         """Return where an image stands with a model."""
-        queued = self._queued.get((digest, predictor.model.digest)) if predictor else None
+        queued = self._queued_for(digest, predictor)
         if queued is None or predictor is None:
             return ImageState("not run", "not run")
+        key = self._key(digest, predictor)
         if queued.state == "waiting":
             place = queued.place
             if place:
                 return ImageState("waiting", f"waiting, {place} ahead of it", brief=f"{place} ahead of it")
             return ImageState("waiting", "waiting, next")
         if queued.state == "running":
-            return ImageState("running", "running")
+            done, total = self._tiles_done.get(key, (0, 0))
+            return ImageState("running", f"running, {done} of {total} tiles" if total else "running")
         if queued.state == "cancelled":
             return ImageState("cancelled", "cancelled")
-        if isinstance(queued.result, Run):
-            count = self._found((digest, predictor.model.digest), queued.result, thresholds)
+        if isinstance(queued.result, (Run, TiledRun)):
+            count = self._found(key, queued.result, predictor, thresholds)
             return ImageState("found", f"{count} found") if count else ImageState("none", "none found")
         if isinstance(queued.result, Failure):
             return ImageState("failed", f"failed: {queued.result.reason}", _is_final(queued))
@@ -370,19 +413,24 @@ class Workspace:
         Returns:
             ``None`` if it has, or nobody can know yet.
         """
-        waiting = (self._queued.get((digest, predictor.model.digest)) for digest in digests)
+        waiting = (self._queued_for(digest, predictor) for digest in digests)
         active = [queued for queued in waiting if queued is not None and queued.is_active]
         return max(active, key=lambda queued: queued.place).seconds_left if active else None
 
-    def _found(self, key: tuple[str, str], run: Run, thresholds: Thresholds) -> int:
+    def _found(self, key: tuple[str, str], run: Answer, predictor: Predictor, thresholds: Thresholds) -> int:
         """Return how many instances are shown.
 
         A list that renews itself asks for the same again and again.
         """
-        asked = (thresholds, run.masks_kept)
+        asked = (thresholds, run.masks_kept if isinstance(run, Run) else 0)
         known = self._counts.get(key)
         if known is None or known[0] is not run or known[1] != asked:
-            known = self._counts[key] = run, asked, _count(run, thresholds)
+            if isinstance(run, Run):
+                count = _count(run, thresholds)
+            else:
+                tiles = TileQuestion(run, predictor, thresholds, self.number_of(key[0]))
+                count = len(self._tiled.instances((*key, self.stretch), tiles, self._way_to(key[0])))
+            known = self._counts[key] = run, asked, count
         return known[2]
 
     # -- what is shown --------------------------------------------------------------------------
@@ -393,9 +441,14 @@ class Workspace:
         Raises:
             InferenceError: if a mask that these thresholds ask for cannot be made.
         """
-        run = self.run_of(digest, predictor.model.digest)
+        run = self.run_of(digest, predictor)
         if run is None:
             return None
+        if isinstance(run, TiledRun):
+            asked = TileQuestion(run, predictor, thresholds, self.number_of(digest))
+            return self._tiled.shown(
+                (*self._key(digest, predictor), self.stretch), asked, self._way_to(digest)
+            )
         rows = run.candidates.select_for_slider(thresholds)
         key = (digest, self.stretch, predictor.model.digest, thresholds.mask_threshold, rows.tobytes())
 
@@ -428,17 +481,26 @@ class Workspace:
             return None
         image, number, hidden = self.images[digest], self.number_of(digest), set(hidden_categories)
         return AnnotatedImage(
-            ImageRecord(number, image.name, image.width, image.height, digest),
+            ImageRecord(
+                number,
+                image.name,
+                image.width,
+                image.height,
+                digest,
+                view=image.view,
+                pixel_um=image.pixel_um,
+            ),
             tuple(
                 replace(instance, image_id=number)
                 for instance in shown.kept
                 if instance.category_id not in hidden
             ),
             lambda: self.pixels(digest),
+            lambda: self.original(digest),
         )
 
 
-def _is_final(queued: QueuedRun[Run | Failure]) -> bool:
+def _is_final(queued: QueuedRun[Answer | Failure]) -> bool:
     """Return whether a run that failed would fail again: the image cannot be used, and stays what it is."""
     if isinstance(queued.result, Failure):
         return queued.result.is_final

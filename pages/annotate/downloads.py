@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from maskrcnn_core.batch.finding import model_run
 from maskrcnn_core.common.one_line import counted
 from maskrcnn_core.dataset.annotations import AnnotatedImage
 from maskrcnn_core.formats import FORMATS, Export, Format, Member, format_by_key
 from maskrcnn_core.formats.base import file_stem
 from maskrcnn_core.formats.coco import MAX_TOLERANCE
 from maskrcnn_core.formats.writing import write_download
+from maskrcnn_core.measuring.methods import methods_statement, seen_images
 from pages.shared.domains import offered_categories
 from pages.shared.offering import draw_offer, forget
 from pages.shared.pressing import carrying_out, drop_press, pressed
@@ -41,9 +43,7 @@ def draw_downloads(state: UiState, predictor: Predictor) -> None:
     )
     row = format_by_key(state.export_format)
     done = [
-        digest
-        for digest in state.workspace.images
-        if state.workspace.run_of(digest, predictor.model.digest) is not None
+        digest for digest in state.workspace.images if state.workspace.run_of(digest, predictor) is not None
     ]
     extents = ["This image", "All images that have run"]
     extent = st.radio("Images", extents, int(state.export_all), horizontal=True, key="export-extent")
@@ -66,6 +66,7 @@ def draw_downloads(state: UiState, predictor: Predictor) -> None:
         tuple(digests),
         predictor.model.digest,
         state.workspace.stretch,
+        state.workspace.tiling,
         state.thresholds,
         state.hidden_categories,
         state.display,
@@ -88,6 +89,23 @@ def draw_downloads(state: UiState, predictor: Predictor) -> None:
             key="download-prepared",
             stale="The view has changed since the last file was made: prepare it again.",
         )
+    with st.expander("Methods statement", icon=":material/description:", key="methods"):
+        _draw_methods(state, predictor, digests)
+
+
+def _draw_methods(state: UiState, predictor: Predictor, digests: list[str]) -> None:
+    """Draw how the instances were found, in sentences for a paper."""
+    found = [
+        state.workspace.annotated(digest, predictor, state.thresholds, state.hidden_categories)
+        for digest in digests
+    ]
+    images = [image for image in found if image is not None]
+    run = model_run(state.thresholds, predictor, state.workspace.tiling)
+    text = methods_statement(
+        seen_images([image.record for image in images]), [run], sum(len(image.instances) for image in images)
+    )
+    st.caption("Facts of what is shown, ready to paste; corrections are counted in a project.")
+    st.code(text, language=None, wrap_lines=True)
 
 
 def _sentence(state: UiState, row: Format, left_out: int) -> str:

@@ -13,10 +13,12 @@ from maskrcnn_core.common.one_line import counted, shortened
 from maskrcnn_core.dataset.annotations import Instance
 from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
 from maskrcnn_core.detection.limits import limit_note, resolution_note
+from maskrcnn_core.detection.runs import Run
 from maskrcnn_core.drawing.instances import colors_of, cut_out_thumbnail
 from maskrcnn_core.drawing.palette import category_color, hex_color
 from maskrcnn_core.images.reading import encode_png, one_line
-from maskrcnn_core.workspace import OpenImage, Shown, data_url
+from maskrcnn_core.tiling.running import tile_limit_note
+from maskrcnn_core.workspace import Answer, OpenImage, Shown, data_url
 from pages.components.viewer import (
     ViewerImage,
     ViewerInstance,
@@ -25,11 +27,11 @@ from pages.components.viewer import (
     picture_urls,
     viewer,
 )
+from pages.components.viewer_messages import square_micrometres
 from pages.shared.session import UiState
 from pages.shared.texts import cell, plain, show_core_errors
 
 if TYPE_CHECKING:
-    from maskrcnn_core.detection.runs import Run
     from maskrcnn_core.inference.predictor import Predictor
 
 __all__ = ["detection_table", "draw_image"]
@@ -79,7 +81,15 @@ def _draw_viewer(
     rows = {instance.row for instance in instances}
     url, small_url = picture_urls(state.workspace.picture(image.digest), "current")
     message = ViewerMessage(
-        image=ViewerImage(image.digest, url, image.width, image.height, image.name, small_url),
+        image=ViewerImage(
+            image.digest,
+            url,
+            image.width,
+            image.height,
+            image.name,
+            small_url,
+            micrometres=square_micrometres(image.pixel_um),
+        ),
         instances=_viewer_instances(instances, names),
         score_threshold=state.thresholds.score_threshold,
         min_score=SCORE_FLOOR,
@@ -107,6 +117,8 @@ def _take_answer(state: UiState, answer: ViewerState) -> None:
     state.thresholds = replace(state.thresholds, score_threshold=threshold)
     state.selected, state.hidden_categories = answer.selected, answer.hidden_categories
     state.display, state.ack = answer.display, answer.seq
+    if answer.measured is not None:
+        state.measured = answer.measured
 
 
 def _viewer_instances(instances: tuple[Instance, ...], names: dict[int, str]) -> tuple[ViewerInstance, ...]:
@@ -126,12 +138,15 @@ def _viewer_instances(instances: tuple[Instance, ...], names: dict[int, str]) ->
 
 
 def _run_notes(state: UiState, predictor: Predictor | None, image: OpenImage) -> tuple[str, ...]:
-    run = state.workspace.run_of(image.digest, predictor.model.digest) if predictor else None
+    run = state.workspace.run_of(image.digest, predictor) if predictor else None
     return run.notes + _limit_notes(run, state.thresholds) if run else ()
 
 
-def _limit_notes(run: Run, thresholds: Thresholds) -> tuple[str, ...]:
-    said = (limit_note(run, thresholds), resolution_note(run))
+def _limit_notes(run: Answer, thresholds: Thresholds) -> tuple[str, ...]:
+    if isinstance(run, Run):
+        said = [limit_note(run, thresholds), resolution_note(run)]
+    else:
+        said = [run.told, tile_limit_note(run, thresholds)]
     return tuple(f"{note[0].upper()}{note[1:]}." for note in said if note)
 
 
@@ -175,6 +190,7 @@ def _draw_table(
             "segment": st.column_config.ImageColumn(width=60),
             "score": st.column_config.ProgressColumn(min_value=0.0, max_value=1.0, format="%.3f"),
             "area %": st.column_config.NumberColumn(format="%.2f"),
+            "area µm²": st.column_config.NumberColumn(format="%.2f"),
         },
         alt="Detections in this image; selected rows are highlighted in the viewer",
     )
@@ -217,6 +233,8 @@ def detection_table(
 ) -> pd.DataFrame:
     """Build the table's data: one row per numbered instance, its segment as a ``data:`` URL."""
     boxes = [instance.box_xywh for _, instance in rows]
+    pixel = image.pixel_um
+    sizes = {} if pixel is None else {"area µm²": [i.area * pixel[0] * pixel[1] for _, i in rows]}
     return pd.DataFrame(
         {
             "no.": [number for number, _ in rows],
@@ -224,6 +242,7 @@ def detection_table(
             "category": [cell(names[instance.category_id]) for _, instance in rows],
             "score": [instance.score for _, instance in rows],
             "area px": [instance.area for _, instance in rows],
+            **sizes,
             "area %": [100 * instance.area / (image.width * image.height) for _, instance in rows],
             "x": [box[0] for box in boxes],
             "y": [box[1] for box in boxes],

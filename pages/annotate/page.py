@@ -9,13 +9,14 @@ import streamlit as st
 from pages.annotate.downloads import draw_downloads
 from pages.annotate.gallery import draw_gallery
 from pages.annotate.image_panel import draw_image
+from pages.annotate.stack import draw_stack
 from pages.annotate.start import draw_start
 from pages.annotate.to_project import draw_mend
 from pages.shared.domains import draw_domain_hint
 from pages.shared.ending import end_page
 from pages.shared.fetching import draw_fetching, take_over
 from pages.shared.intake import draw_camera, draw_report, draw_samples, draw_uploader
-from pages.shared.model_choice import draw_model_choice, draw_thresholds
+from pages.shared.model_choice import draw_model_choice, draw_thresholds, draw_tiles
 from pages.shared.offering import tell_browser
 from pages.shared.session import UiState, get_state
 from pages.shared.steady import ACTIONS, DESK, UNDER_ACTIONS
@@ -39,6 +40,7 @@ def draw_desk(state: UiState, predictor: Predictor | None) -> None:
         made = st.empty()
     with actions:  # after the viewer, whose choices they act on
         draw_mend(state, predictor)
+        draw_stack(state)
         if predictor is not None:
             with st.popover("Download", icon=":material/download:", key="download"):
                 draw_downloads(state, predictor)
@@ -57,6 +59,7 @@ with st.sidebar:
     chosen = draw_model_choice(page_state, is_needed=bool(page_state.workspace.images))
     draw_fetching(page_state, chosen)
     draw_thresholds(page_state)
+    draw_tiles(page_state, chosen)
 
 if not page_state.workspace.images:
     draw_start(page_state)

@@ -7,6 +7,7 @@ from contextlib import suppress
 import streamlit as st
 
 from maskrcnn_core.errors import CoreError
+from maskrcnn_core.images.formats import FORMATS_SAID
 from maskrcnn_core.projects.db.location import find_place
 from maskrcnn_core.projects.records import ProjectRow
 from pages.annotate.kept import draw_left_open, draw_reopening
@@ -30,8 +31,8 @@ def draw_start(state: UiState) -> None:
         draw_uploader(state)
         with st.container(key="start-drop-text"):
             st.caption(
-                "Drop photos, microscopy or drawings here: JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC, "
-                "several at once, or zip archives of them. They stay on this computer."
+                f"Drop photos, microscopy or drawings here: {FORMATS_SAID}, several at once, or zip archives "
+                "of them. They stay on this computer."
             )
     with right:
         draw_camera(state)

@@ -30,7 +30,7 @@ def draw_mend(state: UiState, predictor: Predictor | None) -> None:
     is_done = (
         predictor is not None
         and state.current is not None
-        and state.workspace.run_of(state.current, predictor.model.digest) is not None
+        and state.workspace.run_of(state.current, predictor) is not None
     )
     asked = pressed(
         "Correct masks, add missed objects",

@@ -26,6 +26,7 @@ from pages.components.viewer_messages import (
     ViewerInstance,
     ViewerMessage,
     ViewerState,
+    ViewerTiles,
     read_report,
 )
 
@@ -36,6 +37,7 @@ __all__ = [
     "ViewerInstance",
     "ViewerMessage",
     "ViewerState",
+    "ViewerTiles",
     "media_url",
     "picture_urls",
     "read_report",

@@ -40,6 +40,25 @@ class CocoRle(NamedTuple):
 
 
 @dataclass(frozen=True)
+class ViewerTiles:
+    """Where the tiles of a picture are that is too large for one file: ``{url}{level}/{column}_{row}.jpg``.
+
+    Args:
+        url: as `ViewerImage.url`, with a slash at its end.
+        size: a tile's side in its own pixels.
+        levels: how many; level n shows the picture at 1 / 2^n.
+    """
+
+    url: str
+    size: int
+    levels: int
+
+    def __post_init__(self) -> None:
+        check_int("tiles.size", self.size, least=1)
+        check_int("tiles.levels", self.levels, least=1)
+
+
+@dataclass(frozen=True)
 class ViewerImage:
     """The image behind the instances.
 
@@ -49,6 +68,8 @@ class ViewerImage:
         width, height: in pixels of the original, in which boxes and masks are given.
         name: shown as it is, never as markup.
         small_url: where a copy is that the browser shows until it has the other one; empty for none.
+        tiles: in place of the image, which has no URL then.
+        micrometres: that a pixel is wide; ``None`` where that is unknown.
     """
 
     key: str
@@ -57,10 +78,29 @@ class ViewerImage:
     height: int
     name: str
     small_url: str = ""
+    tiles: ViewerTiles | None = None
+    micrometres: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("width", "height"):
             check_int(f"image.{name}", getattr(self, name), least=1)
+        if self.micrometres is not None and not (self.micrometres > 0 and math.isfinite(self.micrometres)):
+            raise ValueError(f"image.micrometres: expected a number above 0, got {self.micrometres}")
+
+    def to_json(self) -> dict[str, Any]:
+        left_out = {name for name in ("tiles", "micrometres") if getattr(self, name) is None}
+        return {name: value for name, value in asdict(self).items() if name not in left_out}
+
+
+def square_micrometres(pixel: tuple[float, float] | None) -> float | None:
+    """Return how wide a pixel is for the scale bar, which turns with the image.
+
+    ``None`` where that is unknown, or it is not as high.
+
+    Args:
+        pixel: its width and height in micrometres.
+    """
+    return pixel[0] if pixel is not None and math.isclose(*pixel, rel_tol=1e-3) else None
 
 
 @dataclass(frozen=True)
@@ -124,6 +164,7 @@ class ViewerState:
             message's own values win over what the browser still shows: that is how Python overrides.
         selected: ids in rising order; only instances that are shown.
         hidden_categories: category ids in rising order.
+        measured: the length last measured in the image, in its pixels; None before the first.
     """
 
     image: str
@@ -132,6 +173,7 @@ class ViewerState:
     hidden_categories: tuple[int, ...] = ()
     display: Style = field(default_factory=Style)
     seq: int = 0
+    measured: float | None = None
 
 
 @dataclass(frozen=True)
@@ -145,6 +187,8 @@ class ViewerMessage:
         message: said in place of instances when there are none.
         source: what found the instances, as the list of instances has it; empty where each says it itself.
         title: one line above all, which changes together with the picture; empty for none.
+        instances_url: where the browser finds the instances, as `ViewerInstance.to_json` has them, if they
+            are too many for a message; it changes with them. Empty where the message has them.
 
     Raises:
         ValueError: if ids repeat, a mask has not the image's size, or a value is out of range.
@@ -162,6 +206,7 @@ class ViewerMessage:
     message: str = "No instances found: take another model"
     source: str = ""
     title: str = ""
+    instances_url: str = ""
 
     def __post_init__(self) -> None:
         check_unit("min_score", self.min_score)
@@ -202,8 +247,9 @@ class ViewerMessage:
     def to_json(self) -> dict[str, Any]:
         return {
             "version": VERSION,
-            "image": asdict(self.image),
-            "instances": [instance.to_json() for instance in self.instances],
+            "image": self.image.to_json(),
+            "instances": [] if self.instances_url else [one.to_json() for one in self.instances],
+            **({"instances_url": self.instances_url} if self.instances_url else {}),
             "score_threshold": float(self.score_threshold),
             "min_score": float(self.min_score),
             "own_threshold": None if self.own_threshold is None else float(self.own_threshold),
@@ -242,6 +288,7 @@ def read_report(report: object, message: ViewerMessage) -> ViewerState | None:
         # A category stays hidden when its last instance goes, so these need not be known.
         hidden_categories=tuple(sorted(set(sent.hidden_categories))),
         display=Style(**vars(sent.display)),
+        measured=sent.measured,
     )
 
 
@@ -275,3 +322,4 @@ class _Report:
     selected: _Ids
     hidden_categories: _Ids
     display: _Display
+    measured: Annotated[float, Meta(gt=0, le=MAX_INT)] | None = None

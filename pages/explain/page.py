@@ -56,7 +56,7 @@ def draw_scene_button(state: UiState) -> None:
         "Draw a scene with known objects",
         key="explain-scene",
         icon=":material/shapes:",
-        help="Discs, squares and triangles: the model Starter knows them, and so does this page.",
+        help="Discs, squares and triangles: the model for drawings knows them, and so does this page.",
         on_click=open_scene,
         args=(state,),
     )

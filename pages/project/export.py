@@ -28,6 +28,7 @@ from maskrcnn_core.projects.records import ImageStatus, Status
 from maskrcnn_core.projects.review.review_queue import QueueFilter
 from maskrcnn_core.projects.team.approvals import has_second_stage
 from pages.project.damaged import SoundPart, draw_damage, is_as_shown, noticing_damage
+from pages.project.methods import draw_methods
 from pages.project.state import PageUi
 from pages.shared.offering import draw_offer, forget
 from pages.shared.open_project import OpenProject
@@ -137,6 +138,7 @@ def draw_out(project: OpenProject, ui: PageUi) -> None:
                 stale="The project or your choice has changed since the last file was made: prepare it "
                 "again.",
             )
+        draw_methods(project)
 
 
 @dataclass(frozen=True)

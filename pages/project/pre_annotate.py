@@ -21,10 +21,11 @@ from maskrcnn_core.projects.proposals.jobs import add_job, cancel_job, jobs_of, 
 from maskrcnn_core.projects.proposals.proposing import told_counts
 from maskrcnn_core.projects.proposals.supervising import ensure_worker, is_given_up, told_of_worker
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.tiling.choosing import OFF, Tiling, tiling_of
 from pages.project.state import PageUi
 from pages.project.workers import draw_workers
 from pages.shared.cached import predictor_of
-from pages.shared.model_choice import shown_title
+from pages.shared.model_choice import HELP_ON_TILES, TILE_CHOICES, shown_title
 from pages.shared.open_project import OpenProject
 from pages.shared.pressing import pressed
 from pages.shared.session import get_state
@@ -32,6 +33,7 @@ from pages.shared.texts import cell, harmless, plain, show_core_errors
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
+    from maskrcnn_core.models.spec import AskedCloser, LoadedModel
 
 __all__ = ["draw_pre_annotate"]
 
@@ -111,6 +113,8 @@ def _draw_new(project: OpenProject, ui: PageUi) -> None:
         key=f"job-limit-{key}",
     )
     engine = _draw_engine(predictor.device.type)
+    closer = _draw_closer(predictor.model)
+    tiling = _draw_tiles()
     mapping = _draw_mapping(project, ui, predictor, fit)
     if not pressed(
         f"Run on all {counted(len(project.images), 'image')}",
@@ -126,7 +130,7 @@ def _draw_new(project: OpenProject, ui: PageUi) -> None:
             project.store,
             project.row.id,
             key,
-            JobSettings(threshold, model.nms_threshold, 0.5, int(limit), mapping, engine),
+            JobSettings(threshold, model.nms_threshold, 0.5, int(limit), mapping, engine, closer, tiling),
             project.who,
         )
         ensure_worker(project.store, anew=True)
@@ -147,6 +151,28 @@ def _draw_engine(device: str) -> str:
     if key in specs:
         st.caption(plain(f"{specs[key].how} Speed: {specs[key].speed}."))
     return key
+
+
+def _draw_closer(model: LoadedModel) -> AskedCloser:
+    """Draw whether small and medium objects are looked at closer; at first as was measured of the model."""
+    gain = model.closer_gain
+    measured = "not measured for this model" if gain is None else f"measured: {gain:+.1f} points of mask IoU"
+    is_on = st.checkbox(
+        "Look closer at each object",
+        model.looks_closer("auto"),
+        key=f"job-closer-{model.key}",
+        help="Runs the network again on an enlarged crop around each small or medium object, which makes its "
+        f"mask finer ({measured}). Each takes about a third of an image's time.",
+    )
+    return "on" if is_on else "off"
+
+
+def _draw_tiles() -> Tiling | None:
+    """Draw how large images are cut."""
+    chosen = st.selectbox("Tiles", TILE_CHOICES, key="job-tiles", accept_new_options=True, help=HELP_ON_TILES)
+    with show_core_errors():
+        return tiling_of(chosen or OFF)
+    return None
 
 
 def _draw_mapping(project: OpenProject, ui: PageUi, predictor: Predictor, fit: Fit) -> dict[str, int]:
@@ -228,7 +254,7 @@ def _offer_categories(project: OpenProject, ui: PageUi, label_map: LabelMap, off
     there = {row.name.casefold() for row in project.categories}
     missing = [name for name in offered if name.casefold() not in there]
     label = take_label(len(missing), has_some=bool(there))
-    if len(offered) < len(label_map):
+    if len(offered) < len(label_map) or len(missing) == 1:
         which = f"{'category' if len(missing) == 1 else 'categories'} {_few(missing)}"
         label = f"Add the model's {plain(which)} to the project"
     if missing and pressed(

@@ -16,7 +16,7 @@ from maskrcnn_core.projects.attributes import fitting_schema, values_of
 from maskrcnn_core.projects.records import CategoryRow, ImageRow, InstanceRow
 from maskrcnn_core.projects.review.doubts import reasons
 from maskrcnn_core.projects.review.operations import REVIEW_KINDS
-from maskrcnn_core.projects.seeing import seen_as, stretch_of
+from maskrcnn_core.projects.seeing import seen_as, seen_in, stretch_of
 from maskrcnn_core.projects.team.approvals import (
     Stage,
     has_second_stage,
@@ -37,6 +37,7 @@ from pages.components.review import (
     SecondLook,
 )
 from pages.components.viewer import CocoRle, ViewerImage, ViewerInstance, ViewerMessage, picture_urls
+from pages.components.viewer_messages import square_micrometres
 from pages.review.state import ReviewUi, Shown
 from pages.shared.cached import pictures
 from pages.shared.open_project import OpenProject, color_of
@@ -245,7 +246,15 @@ def _frame(
     return ReviewFrame(
         at=at,
         message=ViewerMessage(
-            image=ViewerImage(image.digest, url, image.width, image.height, image.file_name, small_url),
+            image=ViewerImage(
+                image.digest,
+                url,
+                image.width,
+                image.height,
+                image.file_name,
+                small_url,
+                micrometres=square_micrometres(seen_in(image)[1]),
+            ),
             instances=tuple(_shown(n, row, categories[row.category_id]) for n, row in enumerate(rows)),
             score_threshold=review.score_threshold,
             min_score=0.0,

@@ -19,6 +19,7 @@ __all__ = [
     "choose_for_sample",
     "draw_domain_choice",
     "draw_domain_hint",
+    "draw_hint_of",
     "fit_domain",
     "offered_categories",
 ]
@@ -106,10 +107,22 @@ def draw_domain_hint(state: UiState) -> None:
     Keeping the chosen one applies to this image; if several are open, it can apply to all such images.
     """
     guess = _guess_of_current(state)
-    if guess is None or not guess.is_sure or guess.domain == state.domain or state.domain == OWN:
+    if guess is not None and state.current is not None:
+        draw_hint_of(state, state.current, guess, is_alone=len(state.workspace.images) == 1)
+
+
+def draw_hint_of(state: UiState, digest: str, guess: Guess, *, is_alone: bool) -> None:
+    """Draw what :func:`draw_domain_hint` draws, of any picture.
+
+    Args:
+        state: the session's.
+        digest: of the picture.
+        guess: what it seems to be.
+        is_alone: whether no other picture is open.
+    """
+    if not guess.is_sure or guess.domain == state.domain or state.domain == OWN:
         return
-    kept = {(state.current, state.domain), (guess.domain, state.domain)}
-    if kept & state.domains_kept:
+    if {(digest, state.domain), (guess.domain, state.domain)} & state.domains_kept:
         return
     seems, chosen = domain_by_key(guess.domain), domain_by_key(state.domain)
 
@@ -134,10 +147,10 @@ def draw_domain_hint(state: UiState) -> None:
             key="keep-domain",
             help="For this image only; another image that does not fit shows the hint again.",
             on_click=keep,
-            args=(state.current,),
+            args=(digest,),
             width="stretch",
         )
-        if len(state.workspace.images) > 1:
+        if not is_alone:
             st.button(
                 "Keep for all such images",
                 key="keep-domain-for-all",

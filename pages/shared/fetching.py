@@ -161,7 +161,7 @@ def _draw_rough(state: UiState, predictor: Predictor | None) -> None:
     """Say which model ran on the current image meanwhile, and how quickly."""
     took = None
     if predictor is not None and state.current is not None:
-        took = state.workspace.seconds_of(state.current, predictor.model.digest)
+        took = state.workspace.seconds_of(state.current, predictor)
     if predictor is None or took is None:
         st.caption("A better model is on its way.")
     else:

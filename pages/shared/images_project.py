@@ -37,9 +37,7 @@ def project_of_open_images(store: Store, state: UiState, predictor: Predictor) -
         set_stretch(store, state.mended_in, who, state.workspace.stretch)
         state.mended_as = state.workspace.stretch
     done = [
-        digest
-        for digest in state.workspace.images
-        if state.workspace.run_of(digest, predictor.model.digest) is not None
+        digest for digest in state.workspace.images if state.workspace.run_of(digest, predictor) is not None
     ]
     handed = []
     for digest in missing_images(store, state.mended_in, done):

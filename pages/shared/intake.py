@@ -6,6 +6,7 @@ from hashlib import sha256
 
 import streamlit as st
 
+from maskrcnn_core.images.formats import FORMATS_SAID
 from maskrcnn_core.synthetic.samples import Sample, ready_samples
 from maskrcnn_core.workspace import OpeningReport
 from pages.components.uploads import say_why_uploads_fail
@@ -13,6 +14,7 @@ from pages.shared.cached import sample_bytes, sample_picture
 from pages.shared.domains import choose_for_sample
 from pages.shared.pressing import pressed
 from pages.shared.session import UiState
+from pages.shared.slides import SlidesUi, take_slide
 from pages.shared.steady import SAMPLES
 from pages.shared.texts import plain
 from pages.shared.whole import Whole
@@ -33,7 +35,7 @@ def draw_uploader(state: UiState) -> None:
         "Images, or zip archives of images",
         accept_multiple_files=True,
         key=f"upload-{turn}",
-        help="JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC. They stay on this computer.",
+        help=f"{FORMATS_SAID}. They stay on this computer.",
     )
     say_why_uploads_fail("uploads")
     if not files:
@@ -43,7 +45,8 @@ def draw_uploader(state: UiState) -> None:
             report = OpeningReport()
             for done, file in enumerate(files):
                 show(done / len(files), f"Reading {plain(file.name)}")
-                report += state.workspace.add(file.name, file.getvalue())
+                if not take_slide(state, file.name, file):
+                    report += state.workspace.add(file.name, file.getvalue())
             _take(state, report)
             # Another key is another widget: the old one's bytes leave the server's memory.
             state.upload_round += 1
@@ -107,7 +110,11 @@ def _take(state: UiState, report: OpeningReport) -> None:
 
 def draw_report(state: UiState) -> None:
     """Report what became of the last files, as far as a person must know."""
-    report = state.added
+    report, slides = state.added, state.of(SlidesUi)
+    for sentence in slides.passed:
+        st.info(plain(sentence), icon=":material/grid_view:")
+    if slides.passed:
+        st.page_link("pages/slides/page.py", label="Open Slides", icon=":material/grid_view:")
     if report.known:
         names = ", ".join(plain(name) for name in report.known[:5])
         more = f" and {len(report.known) - 5} more" if len(report.known) > 5 else ""
@@ -119,6 +126,7 @@ def draw_report(state: UiState) -> None:
                 st.text(sentence)
             if len(report.refused) > _REFUSED_SHOWN:
                 st.text(f"... and {len(report.refused) - _REFUSED_SHOWN} more")
-    if (report.known or report.refused) and pressed("Got it", key="dismiss-report"):
+    if (report.known or report.refused or slides.passed) and pressed("Got it", key="dismiss-report"):
+        slides.passed.clear()
         state.added = OpeningReport()
         st.rerun()

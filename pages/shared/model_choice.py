@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
 from maskrcnn_core.detection.candidates import MOST_DETECTIONS
-from maskrcnn_core.errors import CoreError
+from maskrcnn_core.errors import CoreError, InputError
 from maskrcnn_core.models.catalog import MODELS, all_models, default_model, model_by_key, ready_models
 from maskrcnn_core.models.domains import offered_names
 from maskrcnn_core.models.loading import get_model
 from maskrcnn_core.models.spec import LoadedModel, ModelSpec
+from maskrcnn_core.tiling.choosing import AUTO, OFF, tiling_of
 from pages.shared.cached import predictor_of
 from pages.shared.domains import draw_domain_choice, fit_domain
 from pages.shared.pressing import carrying_out, drop_press, pressed
@@ -22,7 +24,18 @@ from pages.shared.texts import harmless, plain, show_core_errors
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
 
-__all__ = ["draw_download", "draw_model_choice", "draw_thresholds", "facts_of", "shown_title"]
+__all__ = [
+    "HELP_ON_TILES",
+    "TILE_CHOICES",
+    "draw_download",
+    "draw_model_choice",
+    "draw_thresholds",
+    "draw_tiles",
+    "facts_of",
+    "shown_title",
+]
+
+TILE_CHOICES = (AUTO, OFF, "320", "640", "1024")
 
 
 def draw_model_choice(state: UiState, *, is_needed: bool = True) -> Predictor | None:
@@ -122,8 +135,13 @@ def _download(key: str, press: str) -> None:
         place.empty()
 
 
-def draw_thresholds(state: UiState) -> None:
-    """Draw the sliders for the chosen model; none of them runs the network again."""
+def draw_thresholds(state: UiState, *, limited: Literal["image", "tile"] = "image") -> None:
+    """Draw the sliders for the chosen model; none of them runs the network again.
+
+    Args:
+        state: the session's.
+        limited: what the limit of detections counts for.
+    """
     model = facts_of(state)
     if model is not None:
         _take_score_of(state, model)
@@ -152,12 +170,12 @@ def draw_thresholds(state: UiState) -> None:
     # Each model has a limit of its own: one of nuclei has to find more in an image than one of photos.
     key = model.key if model else ""
     limit = st.number_input(
-        "Maximum detections per image",
+        f"Maximum detections per {limited}",
         1,
         MOST_DETECTIONS,
         state.limits.get(key, model.max_detections if model else old.max_detections),
         10,
-        key=f"max-detections-{key}",
+        key=f"max-detections-{key}" if limited == "image" else f"max-detections-{limited}-{key}",
     )
     state.limits[key] = int(limit)
     labels = None
@@ -178,6 +196,69 @@ def draw_thresholds(state: UiState) -> None:
     state.thresholds = replace(
         old, nms_threshold=nms, mask_threshold=mask, max_detections=int(limit), labels=labels
     )
+
+
+HELP_ON_TILES = (
+    "Overlapping parts of a picture that the network sees one after another, so that small objects are as "
+    "large as those that it learned from. auto cuts pictures that it would see much too small; or type the "
+    "side of a tile in pixels."
+)
+
+
+def draw_tiles(state: UiState, predictor: Predictor | None) -> None:
+    """Draw the choice of how large pictures are cut for the network; it runs again where that changes.
+
+    For a model that says how large objects were in training, the size of those in the pictures can be given.
+    """
+    options = [*TILE_CHOICES] if state.tiles in TILE_CHOICES else [*TILE_CHOICES, state.tiles]
+    chosen = st.selectbox(
+        "Tiles",
+        options,
+        options.index(state.tiles),
+        key="tiles",
+        accept_new_options=True,
+        help=f"{HELP_ON_TILES} What was found in another way is kept.",
+    )
+    size = None
+    if chosen == AUTO and predictor is not None and predictor.model.object_pixels is not None:
+        given = st.number_input(
+            "Size of objects (px)",
+            0.0,
+            None,
+            state.object_size,
+            1.0,
+            "%g",
+            key="object-size",
+            help="How large objects usually are in these pictures: the square root of their area, which the "
+            "table tells of each. Or measure one in the picture (Shift+Y, then drag across it). Tiles are "
+            "then as large as makes the network see them as it learned them. 0 leaves it to auto.",
+        )
+        state.object_size = given
+        size = given or None
+        _offer_measured(state)
+    try:
+        state.workspace.tiling = tiling_of(chosen or OFF, object_size=size)
+        state.tiles = chosen or OFF
+    except InputError as error:
+        st.error(plain(str(error)))
+
+
+def _offer_measured(state: UiState) -> None:
+    """Offer the length that was measured in the viewer as the size of objects: that of a disk so wide."""
+    if state.measured is None:
+        return
+    size = round(state.measured * math.sqrt(math.pi) / 2, 1)
+
+    def take() -> None:
+        st.session_state["object-size"] = size
+
+    if size > 0 and size != state.object_size:
+        st.button(
+            f"Take {size:g} px",
+            key="take-measured",
+            on_click=take,
+            help=f"The size of a round object that is {state.measured:.1f} px across, as you measured.",
+        )
 
 
 def _take_score_of(state: UiState, model: ModelSpec | LoadedModel) -> None:

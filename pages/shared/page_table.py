@@ -60,6 +60,15 @@ PAGES: tuple[PageSpec, ...] = (
         (*_EVERYWHERE, "TextInput", "ButtonGroup", "Slider", "Multiselect", "Checkbox", "Progress"),
     ),
     PageSpec(
+        "pages/slides/page.py",
+        "slides",
+        "Slides",
+        ":material/grid_view:",
+        "Whole slides, pyramids and tiled TIFFs of any size: looked at, run over tile by tile, exported.",
+        ("outbox", "uploads", "viewer"),
+        (*_EVERYWHERE, "FileUploader", "Slider", "Multiselect", "NumberInput", "Progress"),
+    ),
+    PageSpec(
         "pages/explain/page.py",
         "how_it_works",
         "How it works",

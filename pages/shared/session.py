@@ -19,6 +19,7 @@ from maskrcnn_core.geometry.rle import Rle
 from maskrcnn_core.images.reading import Stretch
 from maskrcnn_core.models.domains.rule import Guess
 from maskrcnn_core.projects.review.review_queue import QueueFilter
+from maskrcnn_core.tiling.choosing import AUTO
 from maskrcnn_core.workspace import OpeningReport, Workspace
 from pages.components.review_messages import Refusal
 from pages.components.review_protocol import Go
@@ -146,6 +147,9 @@ class UiState:
         limits: detections per image, for each model that was chosen so far.
         own_nms: the chosen model's own NMS threshold, which :attr:`thresholds` began with.
         scored_by: model and domain that the present score threshold belongs to.
+        tiles: how pictures are cut into tiles for the network, as a person says it.
+        object_size: how large objects are in the pictures, in pixels, likewise; 0 where nobody says.
+        measured: the length last measured with the viewer's ruler, in pixels; None before the first.
         only_categories: names of the only categories to show; empty for all.
         current: digest of the image that is looked at.
         selected: candidate rows chosen in the current image.
@@ -188,6 +192,9 @@ class UiState:
     limits: dict[str, int] = field(default_factory=dict)
     own_nms: float = 0.5
     scored_by: tuple[str, str] = ("", "")
+    tiles: str = AUTO
+    object_size: float = 0.0
+    measured: float | None = None
     only_categories: list[str] = field(default_factory=list)
     current: str | None = None
     selected: tuple[int, ...] = ()
@@ -246,8 +253,8 @@ class UiState:
 
     @property
     def choices(self) -> object:
-        """What decides which instances are shown, and how."""
-        return self.thresholds, self.hidden_categories, self.display
+        """What is chosen in the viewer and counts beside it: which instances are shown, how, and a length."""
+        return self.thresholds, self.hidden_categories, self.display, self.measured
 
     def ask_for_model(self, key: str, *, is_chosen: bool) -> None:
         """Change to another model than the menu's; ``is_chosen`` keeps better ones from taking its place."""

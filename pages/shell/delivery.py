@@ -22,6 +22,7 @@ from pages.components.mounting import file_of_path, module_paths
 from pages.shared.page_table import PAGES
 from pages.shell.fonts.small import small_font
 from pages.shell.shrinking import without_comments
+from pages.shell.slide_tiles import SlideTiles
 from pages.shell.streamlit_scripts import element_scripts
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Delivery:
             await self._app(scope, receive, lambda message: send(_with_leave_to_keep(message, path)))
 
 
-MIDDLEWARE = (Middleware(Delivery),)
+MIDDLEWARE = (Middleware(SlideTiles), Middleware(Delivery))
 """What the app's server has around it."""
 
 

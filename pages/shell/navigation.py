@@ -25,6 +25,7 @@ from pages.shared.naming import draw_whose, login_name
 from pages.shared.page_table import PAGES
 from pages.shared.pressing import Presses
 from pages.shared.session import get_state
+from pages.shared.slides import SlidesUi
 from pages.shared.steady import NOTICES, keep_steady
 from pages.shared.taking import take_waiting
 from pages.shared.texts import show_core_errors
@@ -88,7 +89,10 @@ def _run_app() -> None:
                 is_unkept=state.is_unkept,
                 images_token=state.images_token,
                 images_open=len(state.workspace.images),
-                unsaved=[Unsaved(file.file, file.name) for file in state.made_files],
+                unsaved=[
+                    *(Unsaved(file.file, file.name) for file in state.made_files),
+                    *(Unsaved(*left) for left in state.of(SlidesUi).unsaved),
+                ],
             )
 
 

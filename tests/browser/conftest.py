@@ -110,6 +110,20 @@ def serve_app(tmp_path_factory, forker):
 
 
 @pytest.fixture(scope="module")
+def only_the_box(tmp_path_factory):
+    """The environment of a machine with no weights but those in the box, and no hub."""
+    empty = str(tmp_path_factory.mktemp("no-weights"))
+    weights = dict.fromkeys(("MASKDESK_WEIGHTS", "XDG_CACHE_HOME", "TORCH_HOME"), empty)
+    return weights | {"MASKDESK_MIRROR": "http://127.0.0.1:9"}
+
+
+@pytest.fixture(scope="module")
+def boxed_address(serve_app, only_the_box):
+    """The app on such a machine."""
+    return serve_app(ROOT / "app.py", only_the_box, cwd=ROOT)
+
+
+@pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """The data folder of a module's app."""
     return tmp_path_factory.mktemp("data")

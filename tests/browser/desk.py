@@ -19,6 +19,10 @@ class Desk:
         page.get_by_text("Drop in an image").wait_for(timeout=60_000)
         at_rest(page)
 
+    def choose_domain(self, title):
+        self.page.get_by_test_id("stSidebar").get_by_role("button", name=title, exact=True).click()
+        self.settle()
+
     def drop(self, *files):
         self.page.set_input_files("input[type=file]", list(files))
         self.page.locator("[data-ready=true]").wait_for(timeout=120_000)
@@ -79,7 +83,9 @@ class Desk:
     def download(self, title, every=False):
         self.settle()  # what was done before is drawn
         self.open_downloads()
-        self.page.get_by_role("combobox", name="Format").click()
+        formats = self.page.get_by_role("combobox", name="Format")
+        formats.click()
+        formats.press_sequentially(title)  # far ones of the list are not in the page until then
         self.page.get_by_role("option", name=title, exact=True).click()
         if every:
             self.page.get_by_text("images that have run").click()

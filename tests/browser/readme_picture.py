@@ -14,16 +14,18 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks.slide_drawing import draw_slide
 from maskrcnn_core.synthetic.samples import SAMPLES
 from tests.browser.chromium import find_chromium, remember_name
 from tests.browser.conftest import FLAGS, ROOT, Servers
 from tests.browser.desk import Desk
 from tests.browser.explain_page import ExplainPage
 from tests.browser.forking import Forker
+from tests.browser.frames import next_frame
 from tests.browser.review_page import ReviewPage, settle
 
 FOLDER = ROOT / "docs" / "images"
-STARTER = "Starter (nuclei and drawn shapes)"
+SHAPES = "Drawn shapes"
 MASKS = "[data-ready=true]:not([data-shown-count='0'])"
 
 
@@ -65,13 +67,14 @@ def to_the_iou(page: Page) -> None:
 
 PICTURES = {
     "annotate": Picture("coffee", "", 1010, stay),
-    "starter": Picture("fluorescence", "", 900, stay),
-    "review": Picture("shapes", STARTER, 900, to_the_editor),
-    "how-it-works": Picture("shapes", STARTER, 980, to_the_iou),
+    "nuclei": Picture("fluorescence", "", 900, stay),
+    "review": Picture("shapes", SHAPES, 900, to_the_editor),
+    "how-it-works": Picture("shapes", SHAPES, 980, to_the_iou),
 }
 
 
 REPORT = "inspect-data"
+SLIDES = "slides"
 # Of a long page: what looks wrong, and of the first sample these pictures, side by side.
 KEEP = """() => {
     const starts = ["Image and sample", "Mask targets", "Anchors of the step", "Regions of the step"];
@@ -109,11 +112,34 @@ def take_report(page: Page, target: Path) -> None:
             "--out",
             "report.html",
         ]
-        more = ["--from", "starter", "--crop", "320", "--samples", "1", "--over", "24"]
+        more = ["--from", "shapes", "--crop", "320", "--samples", "1", "--over", "24"]
         run_command("inspect-data", *files, *more, cwd=folder)
         page.goto((folder / "report.html").as_uri())
         page.evaluate(KEEP)
         page.locator("main").screenshot(path=target)
+
+
+def take_slide(page: Page, address: str, target: Path) -> None:
+    """Draws a slide, finds its nuclei on the Slides page, goes nearer and takes the page's picture."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "tissue.svs"
+        draw_slide(path, 2000, 400)
+        page.goto(f"{address}/slides")
+        page.get_by_test_id("stFileUploaderDropzoneInput").first.set_input_files([path])
+        page.get_by_role("button", name="Switch to Microscopy").click()
+        settle(page)
+        page.get_by_role("button", name="Find objects").click()
+        page.locator(f".viewer{MASKS}").wait_for(timeout=600_000)
+        settle(page)
+        box = page.locator("[data-part=stage]").bounding_box() or {"x": 0, "y": 0}
+        page.mouse.move(box["x"] + 300, box["y"] + 300)
+        for _ in range(2):
+            page.mouse.wheel(0, -240)
+            next_frame(page)
+        page.mouse.move(5, 5)
+        page.wait_for_timeout(1500)  # what fades in is there
+        page.locator(f".viewer{MASKS}").wait_for()
+        page.screenshot(path=target)
 
 
 def run_command(*arguments: str, cwd: Path) -> None:
@@ -147,8 +173,14 @@ def main(names: list[str]) -> None:
             if REPORT in names:
                 page = browser.new_page(viewport={"width": 1200, "height": 900})
                 take_report(page, FOLDER / f"{REPORT}.png")
+            if SLIDES in names:
+                context = browser.new_context(viewport={"width": 1360, "height": 900})
+                remember_name(context)
+                context.set_default_timeout(120_000)
+                take_slide(context.new_page(), address, FOLDER / f"{SLIDES}.png")
+                context.close()
             for name in names:
-                if name == REPORT:
+                if name in (REPORT, SLIDES):
                     continue
                 picture = PICTURES[name]
                 context = browser.new_context(viewport={"width": 1360, "height": picture.height})
@@ -163,5 +195,5 @@ def main(names: list[str]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pages", nargs="*", choices=[*PICTURES, REPORT, []], help="all by default")
-    main(parser.parse_args().pages or [*PICTURES, REPORT])
+    parser.add_argument("pages", nargs="*", choices=[*PICTURES, REPORT, SLIDES, []], help="all by default")
+    main(parser.parse_args().pages or [*PICTURES, REPORT, SLIDES])

@@ -17,7 +17,7 @@ def make_project(store, name, pictures):
     categories = store.categories(row.id)
     store.decide(
         row.id,
-        "model starter",
+        "model shapes",
         "propose",
         [
             new_instance(
@@ -25,7 +25,7 @@ def make_project(store, name, pictures):
                 categories[k % 4].id,
                 10 * image.coco_id + k,
                 disc(image.height, image.width, 60 + 60 * k, 80 + 60 * k, 30),
-                source="starter",
+                source="shapes",
                 score=0.95 - 0.1 * k,
             )
             for image in store.images(row.id)

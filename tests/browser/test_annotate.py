@@ -17,6 +17,7 @@ from pycocotools import mask as coco_mask
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.synthetic.samples import SAMPLES
 from maskrcnn_core.synthetic.scenes import draw_scene
+from pages.shared.page_table import PAGES
 from pages.shared.steady import DESK
 from tests.browser.desk import Desk
 from tests.browser.frames import next_frame
@@ -145,6 +146,27 @@ def test_no_label_is_cut(page, address, size):
     assert cut_labels(desk) == []
     for card in page.locator("[class*=st-key-card-]").all():
         assert card.evaluate("card => card.scrollWidth <= card.clientWidth")
+
+
+HEADER = """() => {
+    const links = [...document.querySelectorAll("[data-testid=stTopNavLink]")]
+    const actions = document.querySelector(".st-key-page-actions").getBoundingClientRect()
+    const right = Math.max(...links.map((link) => link.getBoundingClientRect().right))
+    return { links: links.length, room: actions.left - right, isBeside: actions.top < 20 }
+}"""
+
+
+@pytest.mark.parametrize("width", [770, 1250, 1399, 1400])
+def test_every_page_is_named_beside_the_actions(page, address, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    desk = Desk(page, address)
+    desk.drop(shared_path(*PHOTO))
+    desk.settle()
+    page.locator(".st-key-page-actions").wait_for()
+    header = page.evaluate(HEADER)
+    assert header["links"] == len(PAGES)
+    assert header["isBeside"] == (width >= 1250)
+    assert not header["isBeside"] or header["room"] > 20
 
 
 # After each frame that was shown: the title's first letter and the colour in the picture's middle.

@@ -203,7 +203,7 @@ def test_a_row_of_the_list_is_renamed_in_place(review, named):
     review.press("Escape")
     id_ = next(id_ for id_, name in named().items() if name == "nucleus")
     row = review.root.locator(f".list-row[data-instance='{id_}']")
-    expect(row).to_contain_text("starter")
+    expect(row).to_contain_text("shapes")
     expect(row).to_contain_text("proposed")
     row.dblclick()
     picker(review).wait_for()

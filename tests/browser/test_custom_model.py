@@ -1,7 +1,6 @@
 """One's own model, from upload to export, in a real Chromium; needs nothing that is not in the repository."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,23 +9,19 @@ from playwright.sync_api import expect
 from maskrcnn_core.explain.law_sentences import sentences_of
 from maskrcnn_core.explain.stages import stage_by_key
 from maskrcnn_core.models.cards import card_file
-from maskrcnn_core.models.catalog import STARTER_FILE
+from maskrcnn_core.models.catalog import SHAPES_FILE
 from tests.browser.desk import Desk
 from tests.browser.explain_page import ExplainPage
 from tests.browser.review_page import settle
 from tests.builders.core import make_network
 from tests.builders.matterport import write_keras_file
 
-ROOT = Path(__file__).parents[2]
-
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def address(serve_app, tmp_path_factory):
-    empty = str(tmp_path_factory.mktemp("no-weights"))
-    environment = {"MASKDESK_WEIGHTS": empty, "XDG_CACHE_HOME": empty, "TORCH_HOME": empty}
-    return serve_app(ROOT / "app.py", environment, cwd=ROOT)
+def address(boxed_address):
+    return boxed_address
 
 
 @pytest.fixture(scope="module")
@@ -63,8 +58,8 @@ def test_a_model_of_ones_own_annotates_a_sample_and_its_file_can_be_read(page, a
 def test_a_trained_model_is_loaded_by_its_card_from_anywhere(page, address, tmp_path):
     """Weights and card under other names, as they come from a colleague."""
     weights, card = tmp_path / "cells.safetensors", tmp_path / "from a colleague.json"
-    weights.write_bytes(STARTER_FILE.read_bytes())
-    card.write_bytes(card_file(STARTER_FILE).read_bytes())
+    weights.write_bytes(SHAPES_FILE.read_bytes())
+    card.write_bytes(card_file(SHAPES_FILE).read_bytes())
     Desk(page, address)
     page.get_by_role("link", name="Models").click()
     page.get_by_text("Your own model").wait_for()
@@ -72,7 +67,7 @@ def test_a_trained_model_is_loaded_by_its_card_from_anywhere(page, address, tmp_
     inputs.nth(0).set_input_files(weights)
     inputs.nth(1).set_input_files(card)
     page.get_by_role("button", name="Load", exact=True).click(timeout=120_000)
-    page.get_by_text("4 categories. The Annotate page uses it now.").wait_for(timeout=120_000)
+    page.get_by_text("3 categories. The Annotate page uses it now.").wait_for(timeout=120_000)
 
 
 def load(page, weights, names, settings=""):

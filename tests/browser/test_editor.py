@@ -117,6 +117,8 @@ def test_the_smallest_brush_changes_one_pixel_and_the_eraser_makes_holes(review,
     review.saved()
     assert rows()[id_].counts == before[id_].counts
     review.press("Escape", "1", "q")
+    review.wait(tool="brush")
+    next_frame(review.page)  # with the tool its settings come, and the picture moves
     review.drag((20, 200), (60, 200))  # with nothing selected: something new
     review.saved()
     (new,) = rows().keys() - before.keys()
@@ -233,6 +235,30 @@ def test_the_network_makes_a_chosen_mask_again(review, rows):
     assert rows()[id_].counts == drawn.counts
 
 
+def test_the_network_looks_closer_at_a_chosen_mask_and_it_is_taken_back(review, rows):
+    wanted = min(SCENE.masks, key=lambda mask: mask.area)
+    x, y, width, height = wanted.box_xywh
+    review.press("r")
+    review.drag((x, y), (x + width, y + height))
+    review.wait(saved="true", status_counts="4,1,0")
+    review.press("Escape")
+    (id_,) = review.selected
+    drawn = rows()[id_]
+    others = {other: row.counts for other, row in rows().items() if other != id_}
+    review.page.get_by_role("button", name="Look closer").first.click()
+    review.saved()
+    closer = rows()[id_]
+    assert closer.counts != drawn.counts and mask_iou(closer.mask, wanted) > 0.7
+    assert (closer.category_id, closer.status) == (drawn.category_id, drawn.status)
+    assert {other: row.counts for other, row in rows().items() if other != id_} == others
+    review.press("u")
+    review.wait(saved="true", status_counts="4,1,0")
+    assert rows()[id_].counts == drawn.counts
+    review.press(";")
+    review.saved()
+    assert rows()[id_].counts == closer.counts, "the key does what the button does"
+
+
 def test_what_was_drawn_a_moment_ago_can_be_named_and_is_there_after_the_page_was_left(review, rows, address):
     before = rows()
     review.press("Escape", "1", "w")
@@ -319,6 +345,8 @@ def test_one_finger_draws_and_two_move_the_picture(review, rows):
         session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": places})
 
     review.press("Escape", "1", "q")
+    review.wait(tool="brush")
+    next_frame(review.page)  # with the tool its settings come, and the picture moves
     touch("touchStart", (30, 200))
     touch("touchMove", (45, 200))
     touch("touchMove", (60, 200))
@@ -362,6 +390,8 @@ def test_a_tool_in_use_keeps_nobody_from_moving_the_picture(review, rows):
     before = rows()
     page, mouse = review.page, review.page.mouse
     review.press("Escape", "1", "q")
+    review.wait(tool="brush")
+    next_frame(review.page)  # with the tool its settings come, and the picture moves
     review.wait(tool="brush")
     page.evaluate("document.addEventListener('contextmenu', (event) => (menu = !event.defaultPrevented))")
 

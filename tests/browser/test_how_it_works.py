@@ -78,7 +78,7 @@ def explained(page, address):
 
 @pytest.fixture(scope="module")
 def opened(browser, address):
-    """The page with a drawn scene and the starter, open for all tests that look at its stages."""
+    """The page with a drawn scene and the shapes model, open for all tests that look at its stages."""
     context = browser.new_context(viewport={"width": 1360, "height": 900}, reduced_motion="reduce")
     context.set_default_timeout(60_000)
     errors = []
@@ -107,7 +107,7 @@ def open_scene(explained):
 @pytest.fixture(scope="module")
 def known():
     """The same scene, traced here."""
-    predictor, pixels = Predictor(get_model("starter")), draw_scene(1).pixels
+    predictor, pixels = Predictor(get_model("shapes")), draw_scene(1).pixels
     return predictor, pixels, trace_network(predictor, pixels)
 
 
@@ -170,11 +170,11 @@ def test_what_is_right_and_missed_follows_the_iou(scene, known):
         "as drawn",
     )
     thresholds = Thresholds(0.5, predictor.model.nms_threshold, predictor.model.max_detections)
-    comparison = judge_trace(predictor, trace, thresholds, truth, pixels, kind="bbox").comparison
     scene.go("truth")
-    scene.page.get_by_role("radio", name="boxes", exact=True).click()
     slider = scene.page.get_by_role("slider", name="IoU from which on a detection is right")
-    for iou, presses in ((0.5, 0), (0.95, 9)):
+    for iou, presses, kind, name in ((0.5, 0, "bbox", "boxes"), (0.95, 9, "segm", "masks")):
+        comparison = judge_trace(predictor, trace, thresholds, truth, pixels, kind=kind).comparison
+        scene.page.get_by_role("radio", name=name, exact=True).click()
         slider.focus()
         for _ in range(presses):
             scene.page.keyboard.press("ArrowRight")

@@ -285,8 +285,8 @@ def test_all_tools_are_there_at_once_and_a_held_finger_opens_the_menu_on_a_table
     context.close()
 
 
-@pytest.mark.parametrize("name", ["laptop", "low"])
-def test_all_tools_are_there_at_once_in_a_low_window(page, address, project, name):
+@pytest.mark.parametrize("name", SIZES)
+def test_all_tools_are_there_at_once(page, address, project, name):
     resize(page, SIZES[name])
     ReviewPage(page, link_of(address, project))
     wait_for_all_tools(page)

@@ -30,11 +30,9 @@ def page(page):
 
 
 @pytest.fixture(scope="module")
-def served(serve_app, folder, tmp_path_factory):
-    """The app under the path ``/x``, with nothing but the model in the box."""
-    empty = str(tmp_path_factory.mktemp("no-weights"))
-    env = {"MASKDESK_WEIGHTS": empty, "XDG_CACHE_HOME": empty, "TORCH_HOME": empty}
-    env |= {"MASKDESK_DATA": str(folder), "MASKDESK_DATABASE": ""}
+def served(serve_app, folder, only_the_box):
+    """The app under the path ``/x``, with nothing but the models in the box."""
+    env = only_the_box | {"MASKDESK_DATA": str(folder), "MASKDESK_DATABASE": ""}
     return serve_app(ROOT / "app.py", env, cwd=ROOT, base="/x")
 
 

@@ -33,7 +33,7 @@ def crew(store, request):
     """Two workers of other machines at one job, which live until the test ends."""
     project = make_small_pictures(store, f"Nuclei {request.node.name}", IMAGES)
     mapping = {row.name: row.id for row in store.categories(project)}
-    job = jobs.add_job(store, project, "starter", JobSettings(0.5, 0.5, 0.5, 100, mapping), "ann")
+    job = jobs.add_job(store, project, "nuclei", JobSettings(0.5, 0.5, 0.5, 100, mapping), "ann")
     asked = Asked("a" * 64, "a" * 64, "so", exact_only=False, release=__version__)
     for name, device in ((HERE, "cpu"), (THERE, "cuda:0")):
         assert job_claims.claim_job(store, name).id == job.id
@@ -92,7 +92,7 @@ def test_workers_are_seen_with_what_they_do_and_their_rate_without_a_reload(addr
     open_section(page, address, crew)
     here, there = worker(page, "anns-desk"), worker(page, "gpu-2.lab")
     expect(here).to_contain_text("process 4711, works")
-    expect(here).to_contain_text("starter over Nuclei test_workers")
+    expect(here).to_contain_text("nuclei over Nuclei test_workers")
     expect(here).to_contain_text("5 images done;")
     expect(there).to_contain_text("12 images done;")
     expect(there).to_contain_text("cuda:0, engine exact.")
@@ -123,7 +123,12 @@ def test_it_fits_a_phone(address, browser, crew):
     look = look_at_page(page)
     assert not look["overflow"] and not look["small"]
     # Names of hosts that need a line each would run into the chart's title if they stood above it.
-    hosts = page.locator(".legend").bounding_box()
-    minutes = page.locator(".xaxislayer-above").bounding_box()
-    assert hosts["y"] >= minutes["y"] + minutes["height"]
+    # The chart renews itself, and has no box while it is drawn: both are asked for in one moment.
+    legend_below = """() => {
+        const hosts = document.querySelector(".legend")?.getBoundingClientRect()
+        const minutes = document.querySelector(".xaxislayer-above")?.getBoundingClientRect()
+        return hosts && minutes && hosts.height && minutes.height ? [hosts.top, minutes.bottom] : null
+    }"""
+    top, bottom = page.wait_for_function(legend_below).json_value()
+    assert top >= bottom
     context.close()

@@ -46,6 +46,7 @@ st.text(
             "score": state.score_threshold,
             "selected": state.selected,
             "hidden": state.hidden_categories,
+            **{name: getattr(state.display, name) for name in ("masks", "contours", "boxes", "labels")},
             "color_by": state.display.color_by,
             "splash": state.display.splash,
             "opacity": state.display.opacity,

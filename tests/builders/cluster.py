@@ -151,9 +151,9 @@ def two_nodes(folder, client_port):
 
 
 def run_watched(address, named, control, worker):
-    """Annotate what is left of a plan with the starter, as the command line does."""
+    """Annotate what is left of a plan with the shapes model, as the command line does."""
     plan = read_plan(Folder(named))
-    model, thresholds = load_model("starter"), Thresholds(max_detections=500)
+    model, thresholds = load_model("shapes"), Thresholds(max_detections=500)
     predictor = Predictor(model, "cpu")
     settings = settings_of(thresholds, "auto", predictor)
     keep_facts(

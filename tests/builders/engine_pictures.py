@@ -13,7 +13,7 @@ __all__ = ["PICTURES_OF", "model_and_pictures"]
 PICTURES_OF = {
     "mobile": ("data", "coco_val2017", "images"),
     "photos": ("data", "coco_val2017", "images"),
-    "starter": ("data", "nuclei", "val"),
+    "nuclei": ("data", "nuclei", "val"),
 }
 """Where a model's pictures are among the shared data, by its key."""
 

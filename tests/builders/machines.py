@@ -20,7 +20,7 @@ from pathlib import Path
 from sqlalchemy import select
 
 from maskrcnn_core.images.reading import encode_png
-from maskrcnn_core.models.catalog import STARTER_FILE
+from maskrcnn_core.models.catalog import SHAPES_FILE
 from maskrcnn_core.projects.db.tables import ANSWER, IMAGE, INSTANCE, JOURNAL, SHARE
 from maskrcnn_core.projects.new_rows import new_image
 from maskrcnn_core.projects.store import Store
@@ -109,11 +109,11 @@ class Machine:
 
 
 def make_quick_model(folder: Path, key: str, side: int = SIDE) -> None:
-    """Put a model of a person's own into a folder: the starter, but it sees images of another size."""
+    """Put a model of a person's own into a folder: the shapes model, but it sees images of another size."""
     folder.mkdir(parents=True, exist_ok=True)
-    card = json.loads(STARTER_FILE.with_suffix(".json").read_bytes())
+    card = json.loads(SHAPES_FILE.with_suffix(".json").read_bytes())
     card |= {"title": key, "architecture": card["architecture"] | {"min_size": side, "max_size": 2 * side}}
-    shutil.copyfile(STARTER_FILE, folder / f"{key}.safetensors")
+    shutil.copyfile(SHAPES_FILE, folder / f"{key}.safetensors")
     (folder / f"{key}.json").write_text(json.dumps(card))
 
 

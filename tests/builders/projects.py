@@ -28,7 +28,7 @@ def make_project(store, *, images=2, instances=3, name="Cells", who="ann"):
             categories[k % 2].id,
             1000 * image.coco_id + k,
             disc(*SIZE, 20 + k % 20, 30 + k % 20, 8 + k % 20),
-            source="starter",
+            source="nuclei",
             score=0.9 / (k + 1),
         )
         for image in store.images(project.id)

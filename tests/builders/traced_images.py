@@ -18,9 +18,7 @@ from tests.builders.core import make_image, make_model
 @functools.cache
 def traced_sample() -> TracedImage:
     """Of the drawn shapes, a quarter of them: much is found, and something is missed."""
-    return trace_image(
-        Predictor(get_model("starter"), "cpu"), draw_sample("shapes")[:240, :320], name="a.png"
-    )
+    return trace_image(Predictor(get_model("shapes"), "cpu"), draw_sample("shapes")[:240, :320], name="a.png")
 
 
 @functools.cache

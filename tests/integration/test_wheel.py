@@ -133,7 +133,7 @@ def test_the_readmes_example_finds_the_cat_in_another_folder(installed):
 def test_the_command_is_there_with_its_models(installed):
     assert "Usage: maskdesk [OPTIONS] COMMAND" in installed.maskdesk("--help")
     listed = installed.maskdesk("models")
-    for key in ("photos", "starter"):
+    for key in ("photos", "shapes"):
         assert re.search(rf"^{key} .* yes$", listed, re.MULTILINE), listed
     assert f"weights  {installed.folder}" in listed
 

@@ -34,7 +34,7 @@ SIZE = PIXELS.shape[:2]
 
 @pytest.fixture(scope="module")
 def found():
-    return Finder("starter", device="cpu").find(PIXELS)
+    return Finder("shapes", device="cpu").find(PIXELS)
 
 
 # -- CVAT -------------------------------------------------------------------------------------------
@@ -42,8 +42,8 @@ def found():
 
 @pytest.fixture(scope="module")
 def function():
-    """As ``cvat-cli task auto-annotate --function-module ... -p model=str:starter`` loads it."""
-    given = {"model": "starter", "device": "cpu"}
+    """As ``cvat-cli task auto-annotate --function-module ... -p model=str:shapes`` loads it."""
+    given = {"model": "shapes", "device": "cpu"}
     loader = FunctionLoader(
         function_module="maskrcnn_core.integrations.cvat", function_file=None, function_parameters=given
     )
@@ -67,7 +67,7 @@ def test_a_mask_is_encoded_as_the_sdk_does(seed, height, width):
 
 def test_the_labels_of_a_function_are_the_model_s(function):
     assert isinstance(function.spec, cvataa.DetectionFunctionSpec)
-    categories = Finder("starter", device="cpu").categories
+    categories = Finder("shapes", device="cpu").categories
     assert [(label.id, label.name) for label in function.spec.labels] == [(c.id, c.name) for c in categories]
     assert {str(label.type) for label in function.spec.labels} == {"mask"}
 
@@ -134,7 +134,7 @@ def task(tmp_path, monkeypatch):
 
 
 def made_by(task, label):
-    made = backend("starter", device="cpu")
+    made = backend("shapes", device="cpu")
     assert issubclass(made, LabelStudioMLBase)
     (prediction,) = made(label_config=INTERFACE.format(label=label)).predict([task])
     assert isinstance(prediction, Mapping)
@@ -142,7 +142,7 @@ def made_by(task, label):
 
 
 def test_a_backend_predicts_the_very_masks_with_scores(task, found):
-    names = {c.id: c.name for c in Finder("starter", device="cpu").categories}
+    names = {c.id: c.name for c in Finder("shapes", device="cpu").categories}
     wanted = found[0].category_id
     prediction = made_by(task, names[wanted].upper())
     meant = [one for one in found if one.category_id == wanted]
@@ -153,7 +153,7 @@ def test_a_backend_predicts_the_very_masks_with_scores(task, found):
         pixels = decode_rle(region["value"]["rle"]).reshape(*SIZE, 4)[:, :, 3]
         assert (np.asarray(pixels > 0) == one.mask.to_mask()).all()
         assert region["score"] == pytest.approx(one.score)
-    assert prediction["model_version"] == "MaskDesk starter"
+    assert prediction["model_version"] == "MaskDesk shapes"
 
 
 def test_a_backend_says_nothing_of_what_the_interface_has_no_label_for(task):

@@ -13,6 +13,7 @@ from maskrcnn_core.inference.device_queue import device_queue_for
 from maskrcnn_core.inference.predictor import Failure, Predictor
 from maskrcnn_core.workspace import Workspace
 from tests.builders.core import make_image, make_model
+from tests.builders.workspaces import finish
 
 
 def png(seed=0, height=60, width=80):
@@ -22,11 +23,6 @@ def png(seed=0, height=60, width=80):
 @pytest.fixture(scope="module")
 def predictor():
     return Predictor(make_model(), "cpu")
-
-
-def finish(workspace):
-    for queued in workspace._queued.values():
-        assert queued.wait(60)
 
 
 @pytest.fixture
@@ -206,7 +202,7 @@ def test_what_is_shown_is_what_the_thresholds_keep(ran, predictor, score):
     workspace, (digest, _) = ran
     thresholds = Thresholds(score, 0.6)
     shown = workspace.shown(digest, predictor, thresholds)
-    run = workspace.run_of(digest, predictor.model.digest)
+    run = workspace.run_of(digest, predictor)
     detections = predictor.detections(run, thresholds)
     solid = [row for row, mask in zip(detections.rows.tolist(), detections.masks(), strict=True) if mask.area]
     assert [i.row for i in shown.kept] == solid
@@ -240,10 +236,10 @@ def test_an_answer_from_elsewhere_is_taken_on_and_the_network_not_asked_again(pr
     (run,) = predictor.run([workspace.pixels(digest)], Thresholds())
     workspace.adopt(digest, predictor, run)
     assert workspace.start(predictor, Thresholds()) == 0
-    assert workspace.run_of(digest, predictor.model.digest) is run
+    assert workspace.run_of(digest, predictor) is run
     (other,) = predictor.run([workspace.pixels(digest)], Thresholds())
     workspace.adopt(digest, predictor, other)
-    assert workspace.run_of(digest, predictor.model.digest) is run, "the first one stays: masks hang on it"
+    assert workspace.run_of(digest, predictor) is run, "the first one stays: masks hang on it"
 
 
 def test_whoever_waits_hears_of_each_answer_and_knows_in_how_long(ran, predictor):

@@ -28,7 +28,7 @@ const row = (id, values) => ({
   score: 0.5,
   area: 10,
   status: "proposed",
-  source: "starter",
+  source: "shapes",
   isCrowd: false,
   isHidden: false,
   isLocked: false,
@@ -64,7 +64,7 @@ test("the list has what reaches the score, also what is hidden one by one", () =
       [false, false, true],
     ],
   );
-  assert.deepEqual([rows[0].area, rows[1].area, rows[0].source], [42, null, "starter"]);
+  assert.deepEqual([rows[0].area, rows[1].area, rows[0].source], [42, null, "shapes"]);
   model.hidden.add(44);
   assert.deepEqual(ids(rowsOf(model, () => null)), [7, 3]);
 });
@@ -84,7 +84,7 @@ test("rows are filtered by words of category, source, status and state", () => {
   ];
   assert.deepEqual(ids(filterRows(rows, " ")), [1, 2, 3]);
   assert.deepEqual(ids(filterRows(rows, "creme")), [1]);
-  assert.deepEqual(ids(filterRows(rows, "cat star")), [2]);
+  assert.deepEqual(ids(filterRows(rows, "cat shap")), [2]);
   assert.deepEqual(ids(filterRows(rows, "hidden")), [3]);
   assert.deepEqual(ids(filterRows(rows, "LOCKED acc")), [2]);
   assert.deepEqual(ids(filterRows(rows, "zebra")), []);

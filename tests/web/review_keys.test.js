@@ -143,8 +143,7 @@ const HELD = { shiftKey: false, ctrlKey: false, metaKey: false, altKey: false };
 
 test("with Shift a letter keeps its meaning, unless the viewer has one for both together", () => {
   const pressed = (/** @type {string} */ key) => ({ ...HELD, key, shiftKey: true });
-  for (const key of ["E", "O", "R", "U"]) assert.equal(deedOf(pressed(key)), null, key);
-  assert.deepEqual(deedOf(pressed("Y")), { name: "redo" });
+  for (const key of ["E", "O", "R", "U", "Y"]) assert.equal(deedOf(pressed(key)), null, key);
   assert.deepEqual(deedOf(pressed("A")), { name: "accept-all" });
 });
 

@@ -196,3 +196,14 @@ test("label tags are short, and readable on their colour", () => {
   assert.equal(readableOn("#ffff00"), "#000000");
   assert.equal(readableOn("#0000aa"), "#ffffff");
 });
+
+test("a measured length is told until another image comes", () => {
+  const model = acceptMessage(null, message());
+  assert.ok(!("measured" in makeReport(model)));
+  model.measured = 42.5;
+  assert.equal(makeReport(model).measured, 42.5);
+  const again = acceptMessage(model, message({ ack: model.seq }));
+  assert.equal(makeReport(again).measured, 42.5);
+  const other = acceptMessage(again, message({ image: { ...message().image, key: "other" } }));
+  assert.ok(!("measured" in makeReport(other)));
+});

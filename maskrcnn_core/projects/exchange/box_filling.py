@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from maskrcnn_core.common.arrays import Pixels
 from maskrcnn_core.common.one_line import counted
+from maskrcnn_core.detection.runs import Run
 from maskrcnn_core.errors import ImageError, InferenceError
 from maskrcnn_core.formats.coco_fields import OURS
 from maskrcnn_core.geometry.rle import Rle
@@ -24,6 +26,8 @@ from maskrcnn_core.projects.proposals.network_edits import mapping_of
 from maskrcnn_core.projects.records import ImageRow
 from maskrcnn_core.projects.seeing import pixels_of, stretch_of
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.tiling.around_boxes import prompt_around
+from maskrcnn_core.tiling.planning import Tile
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
@@ -125,14 +129,22 @@ def _masks(
     if image is None or not boxes:
         return
     pixels = pixels_of(store, image, stretch)
-    run = predictor.open(pixels)
+    runs: dict[Tile, Run] = {}
+
+    def run_of(tile: Tile, part: Callable[[], Pixels]) -> Run:
+        if tile not in runs:
+            runs[tile] = predictor.open(part())
+        return runs[tile]
+
     known = [box for box in boxes if categories[box.category] in label_of]
     unknown = [box for box in boxes if categories[box.category] not in label_of]
     for group, is_known in ((known, True), (unknown, False)):
         for first in range(0, len(group), _TOGETHER):
             part = group[first : first + _TOGETHER]
             labels = [label_of[categories[box.category]] for box in part] if is_known else None
-            prompted = predictor.prompt(run, [box.row.value.box for box in part], pixels, labels=labels)
+            wanted = [box.row.value.box for box in part]
+            size = (image.height, image.width)
+            prompted = prompt_around(predictor, size, lambda: pixels, wanted, run_of=run_of, labels=labels)
             yield from zip(part, prompted.detections().masks(), strict=True)
 
 

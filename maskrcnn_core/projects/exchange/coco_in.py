@@ -15,13 +15,14 @@ from maskrcnn_core.common.bounds import MAX_TAGS
 from maskrcnn_core.common.collecting import collection_paused
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.dataset.annotations import ImageRecord
-from maskrcnn_core.errors import DatasetError, ImageError
+from maskrcnn_core.errors import DatasetError, ImageError, InputError
 from maskrcnn_core.formats.coco_fields import OURS, id_key, is_storable, ours_of
 from maskrcnn_core.formats.coco_reader import CocoReader
 from maskrcnn_core.formats.coco_sizes import sizes_from
 from maskrcnn_core.geometry.polygons import EdgeBudget
 from maskrcnn_core.images.pools import ImageFinder
 from maskrcnn_core.images.reading import decode_image, image_size
+from maskrcnn_core.microscopy.seeing import bytes_as_seen
 from maskrcnn_core.projects.attribute_edits import schema_extra
 from maskrcnn_core.projects.attributes import ATTRIBUTES, Attribute, declared_by, joined_schemas, read_schema
 from maskrcnn_core.projects.exchange.coco_ids import made_lines, renumbered_notes
@@ -282,8 +283,9 @@ class _CocoImport(ImportDraft):
             data = self.find_image(record.file_name)
             if data is None:
                 return ""
+            data = bytes_as_seen(data, record.file_name, record.view)
             image = decode_image(data, record.file_name)
-        except ImageError as error:
+        except InputError as error:
             self.refused.append(str(error))
             return None
         if image.size != record.size:

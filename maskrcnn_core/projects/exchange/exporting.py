@@ -17,7 +17,7 @@ from maskrcnn_core.formats.read_back import Meant, read_back, read_back_note
 from maskrcnn_core.projects.exchange.coco_out import export_coco, sizes_not_taken
 from maskrcnn_core.projects.records import Fact, ImageRow, InstanceRow, Status
 from maskrcnn_core.projects.review.review_queue import QueueFilter
-from maskrcnn_core.projects.seeing import pixels_of, stretch_of
+from maskrcnn_core.projects.seeing import pixels_of, seen_in, stretch_of
 from maskrcnn_core.projects.store import Store
 
 __all__ = [
@@ -250,7 +250,10 @@ def other_format(
 
 
 def _record(image: ImageRow) -> ImageRecord:
-    return ImageRecord(image.coco_id, image.file_name, image.width, image.height, image.digest)
+    view, pixel = seen_in(image)
+    return ImageRecord(
+        image.coco_id, image.file_name, image.width, image.height, image.digest, view=view, pixel_um=pixel
+    )
 
 
 def _instance(row: InstanceRow, image_id: int, category_id: int, mends: Groups) -> Instance:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.dataset.annotations import UniqueNames
 from maskrcnn_core.images.matching import NamedFile, match_names, told_apart
 from maskrcnn_core.images.pools import FoundImages
 from maskrcnn_core.images.spellings import RecordFolders, folded
-from maskrcnn_core.projects.records import ImageRow
+from maskrcnn_core.projects.records import Extra, ImageRow
 
 __all__ = ["RecordHomes", "TakenImage", "waiting_rows"]
 
@@ -103,12 +103,14 @@ class TakenImage:
         above: the path of the folder in which that lies, as far as it is known.
         digest: of its bytes.
         size: height and width in pixels.
+        extra: what is kept beside it.
     """
 
     name: str
     above: str
     digest: str
     size: Size
+    extra: Extra = field(default_factory=dict)
 
 
 def waiting_rows(

@@ -9,13 +9,14 @@ from maskrcnn_core.dataset.annotations import UniqueNames, ids_from_names
 from maskrcnn_core.detection.limits import NoteTally
 from maskrcnn_core.errors import ImageError
 from maskrcnn_core.formats.label_images import labels_in
-from maskrcnn_core.images.reading import decode_image
+from maskrcnn_core.microscopy.seeing import see_image
 from maskrcnn_core.projects.exchange.coco_ids import made_lines
 from maskrcnn_core.projects.exchange.homes import TakenImage, waiting_rows
 from maskrcnn_core.projects.exchange.import_report import ImportReport
 from maskrcnn_core.projects.journal import Change, New, WantedId
 from maskrcnn_core.projects.new_rows import new_image
 from maskrcnn_core.projects.records import Entry
+from maskrcnn_core.projects.seeing import extra_seen
 from maskrcnn_core.projects.store import Store
 from maskrcnn_core.projects.thumbnails import make_thumbnail
 
@@ -73,7 +74,7 @@ def import_images(
         if name != file.name:
             notes.append(called_otherwise(file.name, name))
         coco_id = WantedId(numbers[file.name]) if file.name in numbers else None
-        changes.append(new_image(coco_id, name, file.size, file.digest))
+        changes.append(new_image(coco_id, name, file.size, file.digest, extra=file.extra))
     kept_free = {"image": max(numbers.values(), default=0)}
     entry = store.decide(project_id, who, "add images", changes, kept_free=kept_free)
     store.keep_thumbnails(thumbnails)
@@ -95,7 +96,7 @@ def _stored(
     taken, thumbnails, refused, labels, decoding = [], {}, [], [], NoteTally()
     for name, data in files:
         try:
-            image = decode_image(data, shown.get(name, name))
+            image = see_image(data, shown.get(name, name))
         except ImageError as error:
             refused.append(str(error))
             continue
@@ -104,7 +105,7 @@ def _stored(
             labels.append(f"{one_line(shown.get(name, name))} (0 to {most})")
         store.blobs.put(data)
         thumbnails[image.digest] = make_thumbnail(image.pixels)
-        taken.append(TakenImage(name, above.get(name, ""), image.digest, image.size))
+        taken.append(TakenImage(name, above.get(name, ""), image.digest, image.size, extra_seen(image)))
     return taken, thumbnails, refused, [*decoding.sentences(), *_told_labels(labels)]
 
 

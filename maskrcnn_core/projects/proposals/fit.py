@@ -81,9 +81,11 @@ class Fit:
         return looks_of(self._store, self._project_id, self._known)
 
     def model(self) -> ModelSpec:
-        """Return the model that is offered: the ready one that knows most of the project's categories.
+        """Return the model that is offered.
 
-        Where none knows any, the best for what the images look like.
+        It is the ready one that knows most of the project's categories, unless it is MaskDesk's own and the
+        images look like another domain, whose model knows some of them, too: no shapes among nuclei. Where
+        none knows any, it is the best for what the images look like.
 
         Raises:
             InputError: if there is none for the domain that was asked for.
@@ -92,7 +94,15 @@ class Fit:
         if self.domain is not None:
             return best_of(self.domain)
         categories = [row.name for row in self._store.categories(self._project_id)]
-        return default_model(categories) if is_known(categories) else fitting_model(self.looks)
+        if not is_known(categories):
+            return fitting_model(self.looks)
+        knowing = default_model(categories)
+        if OWN in knowing.domains or self.looks.domain in knowing.domains:
+            return knowing
+        fitting = fitting_model(self.looks)
+        wanted = {name.casefold() for name in categories}
+        is_of_use = any(category.name.casefold() in wanted for category in fitting.label_map)
+        return fitting if is_of_use else knowing
 
     def offered(self, model: ModelSpec | LoadedModel) -> list[str]:
         """Return which of a model's categories are offered for the images, in its order."""

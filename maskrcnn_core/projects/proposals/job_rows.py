@@ -22,11 +22,14 @@ from sqlalchemy import (
 )
 
 from maskrcnn_core.detection.candidates import Thresholds
-from maskrcnn_core.errors import StoreError
+from maskrcnn_core.errors import InputError, StoreError
 from maskrcnn_core.inference.engines.table import AUTO, EXACT
+from maskrcnn_core.models.spec import AskedCloser
 from maskrcnn_core.projects.db.engine import APPLICATION_ID
 from maskrcnn_core.projects.db.tables import JOB, SHARE, WORKER
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.tiling.choosing import AUTO as TILES_AUTO
+from maskrcnn_core.tiling.choosing import OFF, OVERLAP, Tiling, tiling_of
 
 __all__ = [
     "FAILURES_KEPT",
@@ -68,6 +71,8 @@ class JobSettings:
             :class:`~maskrcnn_core.detection.candidates.Thresholds`.
         mapping: the store's category id by the model's name of each category that is on.
         engine: how the network is to be run: a key of the table of engines, or ``auto``.
+        closer: whether a closer look at objects mends their masks.
+        tiling: how large images are cut for the network; ``None`` for not at all.
 
     Raises:
         ValueError: naming the value that is out of range.
@@ -79,6 +84,8 @@ class JobSettings:
     max_detections: int
     mapping: Mapping[str, int]
     engine: str = AUTO
+    closer: AskedCloser = "auto"
+    tiling: Tiling | None = None
 
     def __post_init__(self) -> None:
         _ = self.thresholds  # which checks the four
@@ -103,6 +110,10 @@ class JobSettings:
             "max_detections": self.max_detections,
             "mapping": dict(self.mapping),
             "engine": self.engine,
+            "closer": self.closer,
+            "tiles": OFF if self.tiling is None else str(self.tiling.side or TILES_AUTO),
+            "tile_overlap": OVERLAP if self.tiling is None else self.tiling.overlap,
+            "object_size": None if self.tiling is None else self.tiling.object_size,
         }
 
     @classmethod
@@ -126,8 +137,20 @@ class JobSettings:
         engine = value.get("engine", EXACT.key)  # the only one when older jobs were made
         if not isinstance(engine, str):
             raise StoreError(f"job settings.engine: expected a text, got {engine!r}")
+        closer = value.get("closer", "off")  # older jobs did without
+        if closer not in get_args(AskedCloser):
+            raise StoreError(f"job settings.closer: expected auto, on or off, got {closer!r}")
         try:
-            return cls(numbers[0], numbers[1], numbers[2], limit, mapping, engine)
+            # Older jobs saw images whole.
+            tiling = tiling_of(
+                str(value.get("tiles", OFF)),
+                _number({"tile_overlap": OVERLAP, **value}, "tile_overlap"),
+                None if value.get("object_size") is None else _number(value, "object_size"),
+            )
+        except InputError as error:
+            raise StoreError(f"job settings.{error}") from error
+        try:
+            return cls(numbers[0], numbers[1], numbers[2], limit, mapping, engine, closer, tiling)
         except ValueError as error:
             raise StoreError(f"job settings: {error}") from error
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from cachetools import LRUCache
 
-from maskrcnn_core.common.arrays import Box
+from maskrcnn_core.common.arrays import Box, Pixels
 from maskrcnn_core.detection.runs import Run
 from maskrcnn_core.errors import CategoryNeededError, StoreError
 from maskrcnn_core.geometry.boxes import box_areas
@@ -22,9 +23,10 @@ from maskrcnn_core.projects.proposals.jobs import jobs_of
 from maskrcnn_core.projects.records import CategoryRow, Doubts, Entry, ImageRow
 from maskrcnn_core.projects.seeing import pixels_of, seen_as, stretch_of
 from maskrcnn_core.projects.store import Store
+from maskrcnn_core.tiling.around_boxes import prompt_around
+from maskrcnn_core.tiling.planning import Tile
 
 if TYPE_CHECKING:
-    from maskrcnn_core.images.reading import Stretch
     from maskrcnn_core.inference.predictor import Predictor
     from maskrcnn_core.inference.prompts import Prompted
 
@@ -32,8 +34,12 @@ __all__ = ["DRAW_BOX", "RESHAPE", "BoxDrawer", "ReshapeWay", "labels_by_category
 
 DRAW_BOX = "draw box"
 """The journal's kind of such a decision."""
-ReshapeWay = Literal["threshold", "tighten"]
-RESHAPE: dict[ReshapeWay, str] = {"threshold": "mask threshold", "tighten": "tighten"}
+ReshapeWay = Literal["threshold", "tighten", "closer"]
+RESHAPE: dict[ReshapeWay, str] = {
+    "threshold": "mask threshold",
+    "tighten": "tighten",
+    "closer": "look closer",
+}
 """The journal's kinds of masks that the network made again."""
 
 _RUNS_KEPT = 64  # without feature maps, which the predictor bounds, one is some hundred bytes
@@ -62,7 +68,8 @@ class BoxDrawer:
     """A model that turns boxes on a store's images into instances. Safe to use from several threads.
 
     The first box on an image costs a run of the backbone; those that follow cost the heads alone, for as long
-    as the predictor keeps the feature maps.
+    as the predictor keeps the feature maps. On an image that the network would see much too small it is the
+    first box in a tile of it.
 
     Args:
         store: whose images.
@@ -72,7 +79,7 @@ class BoxDrawer:
     def __init__(self, store: Store, predictor: Predictor) -> None:
         self._store = store
         self.predictor = predictor
-        self._runs: LRUCache[str, Run] = LRUCache(_RUNS_KEPT)
+        self._runs: LRUCache[tuple[str, Tile], Run] = LRUCache(_RUNS_KEPT)
         self._lock = threading.Lock()
 
     def draw(
@@ -153,7 +160,8 @@ class BoxDrawer:
             rows: the instances' versions, as the person saw them, by id.
             who: for the journal.
             how: ``"threshold"`` looks into the instance's own box, ``"tighten"`` into the one that the
-                network finds around it: the box head moves it once.
+                network finds around it: the box head moves it once. ``"closer"`` looks into its own box a
+                second time, on an enlarged crop (:mod:`maskrcnn_core.inference.closer`).
             threshold: a pixel is the object's from this probability on, in (0, 1).
             operation: see :meth:`Store.decide`.
 
@@ -179,11 +187,14 @@ class BoxDrawer:
         for id_, version in rows.items():
             row = present[id_]
             x, y, width, height = row.box_xywh
-            box = (row.given_box if how == "threshold" else None) or (x, y, x + width, y + height)
+            box = (None if how == "tighten" else row.given_box) or (x, y, x + width, y + height)
             known = label_of.get(row.category_id)
             labels = None if known is None else [known]
             prompted = self.prompt(project_id, image, [box], labels, refine=int(how == "tighten"))
-            mask = prompted.detections().masks(threshold)[0]
+            seen = prompted.detections()
+            if how == "closer":
+                seen = self.predictor.look_closer(seen, self._pixels(project_id, image))
+            mask = seen.masks(threshold)[0]
             if not mask.area:
                 raise StoreError("the network sees no object there: nothing would be left")
             given = [round(float(v), 2) for v in prompted.boxes[0]]
@@ -202,22 +213,31 @@ class BoxDrawer:
         *,
         refine: int = 0,
     ) -> Prompted:
-        """Let the network look at boxes of a project's image; see :meth:`Predictor.prompt`."""
+        """Let the network look at boxes of a project's image; see :meth:`Predictor.prompt`.
+
+        In an image that it would see much too small, it looks at the tile around them.
+        """
         stretch = stretch_of(self._store.project(project_id))
-        return self.predictor.prompt(
-            self._run_of(image, stretch),
-            boxes,
+        size = (image.height, image.width)
+        return prompt_around(
+            self.predictor,
+            size,
             lambda: pixels_of(self._store, image, stretch),
+            boxes,
+            run_of=partial(self._run_of, seen_as(image.digest, stretch)),
             labels=labels,
             refine=refine,
         )
 
-    def _run_of(self, image: ImageRow, stretch: Stretch) -> Run:
-        key = seen_as(image.digest, stretch)
+    def _pixels(self, project_id: int, image: ImageRow) -> Pixels:
+        return pixels_of(self._store, image, stretch_of(self._store.project(project_id)))
+
+    def _run_of(self, image: str, tile: Tile, pixels: Callable[[], Pixels]) -> Run:
+        key = image, tile
         with self._lock:
             run = self._runs.get(key)
         if run is None:
-            run = self.predictor.open(pixels_of(self._store, image, stretch))
+            run = self.predictor.open(pixels())
         with self._lock:
             self._runs[key] = run
         return run

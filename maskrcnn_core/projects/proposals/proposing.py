@@ -9,7 +9,11 @@ Proposals belong to the model that made them. A run makes room only among those 
 categories that it was asked for, that nobody has touched; what it finds again just so stays as it is. What
 another model has proposed stays; of two that mean the same the one that was there is kept
 (:mod:`maskrcnn_core.projects.proposals.offering`). A run that offers otherwise, by another threshold or
-mapping, offers again from the kept runs: the network does not run again.
+mapping, offers again from the kept runs: the network does not run again. A closer look at objects
+(:mod:`maskrcnn_core.inference.closer`) is no part of a kept run: only objects that are offered get one.
+
+Large images can be seen in tiles (:mod:`maskrcnn_core.tiling`). Runs in tiles are kept under a key of their
+own, and an image that needs no tiles takes the run that was kept without.
 """
 
 from __future__ import annotations
@@ -27,8 +31,7 @@ from maskrcnn_core.common.one_line import counted, one_line
 from maskrcnn_core.common.release import __version__
 from maskrcnn_core.dataset.annotations import Instance
 from maskrcnn_core.detection.candidates import SCORE_FLOOR, Thresholds
-from maskrcnn_core.detection.limits import LimitTally
-from maskrcnn_core.detection.packed_runs import pack_run, unpack_run
+from maskrcnn_core.detection.limits import LimitTally, limits_of
 from maskrcnn_core.detection.runs import Failure, Run
 from maskrcnn_core.errors import ConflictError, CoreError, FilesAwayError, ImageError, InferenceError
 from maskrcnn_core.images.reading import Stretch
@@ -40,6 +43,10 @@ from maskrcnn_core.projects.review.doubts import doubts_of_run
 from maskrcnn_core.projects.seeing import pixels_of, seen_as, stretch_of
 from maskrcnn_core.projects.store import Store
 from maskrcnn_core.projects.undo.piles import PROPOSE
+from maskrcnn_core.tiling.choosing import Tiling, check_tiling, cut_as, tiles_for
+from maskrcnn_core.tiling.packing import pack_answer, unpack_answer
+from maskrcnn_core.tiling.planning import Tile
+from maskrcnn_core.tiling.running import TiledRun, run_tiles
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
@@ -68,11 +75,13 @@ class Ran:
         outcome: its run, or why there is none.
         engine: what ran it, as an export says it; empty for the exact engine.
         is_kept: whether a failure is the network's and stays; one to read the image is none.
+        is_new: whether the network ran for it now.
     """
 
-    outcome: Run | Failure
+    outcome: Run | TiledRun | Failure
     engine: str = ""
     is_kept: bool = True
+    is_new: bool = True
 
 
 RunsElsewhere = Callable[[Sequence[ImageRow], Stretch, Thresholds], Generator[tuple[ImageRow, Ran]]]
@@ -126,18 +135,20 @@ def offered_before(
     mapping: Mapping[int, int],
     *,
     exact_only: bool = False,
+    tiling: Tiling | None = None,
 ) -> tuple[int, int]:
     """Return what the images hold that :func:`propose` would pass over, as just so has been offered there.
 
     Args:
-        store, project_id, predictor, thresholds, mapping, exact_only: as in :func:`propose`.
+        store, project_id, predictor, thresholds, mapping, exact_only, tiling: as in :func:`propose`.
 
     Returns:
         How many of this model's instances of these categories are open proposals, and how many people have
         decided on or changed since.
     """
-    key = seen_as(predictor.model.digest, stretch_of(store.project(project_id)))
-    finished = store.offered_images(project_id, key, _asked_for(thresholds, mapping), exact_only=exact_only)
+    key = cut_as(seen_as(predictor.model.digest, stretch_of(store.project(project_id))), tiling)
+    asked = _asked_for(thresholds, mapping, looks_closer=predictor.looks_closer)
+    finished = store.offered_images(project_id, key, asked, exact_only=exact_only)
     categories = set(mapping.values())
     own = [
         fact
@@ -160,6 +171,7 @@ def propose(
     cancelled: Callable[[], bool] = lambda: False,
     limits: LimitTally | None = None,
     exact_only: bool = False,
+    tiling: Tiling | None = None,
 ) -> ProposeReport:
     """Ask a model about every image of a project, and offer what it finds.
 
@@ -179,13 +191,16 @@ def propose(
         cancelled: asked before each image; what was done stays.
         limits: takes note of what the limits left out.
         exact_only: whether images that another engine ran are run again.
+        tiling: how large images are cut; ``None`` for not at all.
 
     Raises:
         StoreError: if the store cannot be written.
     """
     images = [row for row in store.images(project_id) if row.digest]
     store.refuse_closed(project_id)
-    proposer = Proposer(store, project_id, predictor, thresholds, mapping, exact_only=exact_only)
+    proposer = Proposer(
+        store, project_id, predictor, thresholds, mapping, exact_only=exact_only, tiling=tiling
+    )
     asked = proposer.asked
     finished = store.offered_images(project_id, asked.seen, asked.how, exact_only=exact_only)
     open_ = [image for image in images if image.id not in finished]
@@ -235,9 +250,11 @@ def _about(image: ImageRow, error: CoreError) -> str:
     return reason if reason.startswith(f"{name}: ") else f"{name}: {reason}"
 
 
-def _asked_for(thresholds: Thresholds, mapping: Mapping[int, int]) -> str:
+def _asked_for(thresholds: Thresholds, mapping: Mapping[int, int], *, looks_closer: bool) -> str:
     """Return a name for what is offered of a run, and as what."""
-    settings = (*astuple(thresholds), *sorted(mapping.items()))
+    settings: tuple[object, ...] = (*astuple(thresholds), *sorted(mapping.items()))
+    if looks_closer:  # else it is what it was before there was such a look
+        settings = (*settings, "closer")
     return hashlib.sha256(repr(settings).encode()).hexdigest()[:16]
 
 
@@ -245,7 +262,10 @@ class Proposer:
     """Runs a model on images of a project and offers what it finds, one image after another.
 
     Args:
-        store, project_id, predictor, thresholds, mapping, exact_only: as in :func:`propose`.
+        store, project_id, predictor, thresholds, mapping, exact_only, tiling: as in :func:`propose`.
+
+    Raises:
+        InputError: if images cannot be cut so for this model.
     """
 
     def __init__(
@@ -257,6 +277,7 @@ class Proposer:
         mapping: Mapping[int, int],
         *,
         exact_only: bool = False,
+        tiling: Tiling | None = None,
     ) -> None:
         self._store = store
         self._project_id = project_id
@@ -264,19 +285,21 @@ class Proposer:
         self._thresholds = thresholds
         self._mapping = dict(mapping)
         self._stretch: Stretch = stretch_of(store.project(project_id))
+        check_tiling(tiling, predictor.model)
+        self._tiling = tiling
         weights = predictor.model.digest
+        self._seen_whole = seen_as(weights, self._stretch)
         self.asked = Asked(
             weights,
-            seen_as(weights, self._stretch),
-            _asked_for(thresholds, mapping),
+            cut_as(self._seen_whole, tiling),
+            _asked_for(thresholds, mapping, looks_closer=predictor.looks_closer),
             exact_only,
             __version__,
         )
 
     def is_run(self, image: ImageRow) -> bool:
         """Return whether an image's run was kept, so that the network need not run."""
-        kept = self._store.kept_run(image.id, self.asked.seen, exact_only=self.asked.exact_only)
-        return kept is not None
+        return self._kept_run(image, self.asked.seen) is not None
 
     def run_elsewhere(
         self, runs: RunsElsewhere, images: Sequence[ImageRow]
@@ -301,9 +324,10 @@ class Proposer:
         """
         try:
             run, is_new = self._run_of(image, share, ran)
-            if isinstance(run, Run):
-                limits = LimitTally()
-                limits.add(one_line(image.file_name), run, self._thresholds)
+            if not isinstance(run, Failure):
+                limits, asked = LimitTally(), self._thresholds
+                did = limits_of(run, asked) if isinstance(run, Run) else run.limits(asked)
+                limits.take(one_line(image.file_name), did, asked)
                 return self._offer(image, run, share, is_new, limits)
             failed = ImageOutcome(failure=f"{one_line(image.file_name)}: {run.reason}")
         except (ImageError, InferenceError, ConflictError) as error:
@@ -319,12 +343,22 @@ class Proposer:
         asked = self._thresholds
         return Thresholds(SCORE_FLOOR, asked.nms_threshold, asked.max_detections, asked.mask_threshold)
 
-    def _run_of(self, image: ImageRow, share: Share | None, ran: Ran | None) -> tuple[Run | Failure, bool]:
+    def _kept_run(self, image: ImageRow, seen: str) -> str | None:
+        return self._store.kept_run(image.id, seen, exact_only=self.asked.exact_only)
+
+    def _tiles_of(self, image: ImageRow) -> tuple[Tile, ...]:
+        return tiles_for(self._tiling, self._predictor.model, (image.height, image.width))
+
+    def _run_of(
+        self, image: ImageRow, share: Share | None, ran: Ran | None
+    ) -> tuple[Run | TiledRun | Failure, bool]:
         """Return the network's run, an earlier one if there is one; and whether it ran now."""
         store, predictor = self._store, self._predictor
-        kept = store.kept_run(image.id, self.asked.seen, exact_only=self.asked.exact_only)
-        if kept is not None:
-            return unpack_run(store.blobs.get(kept)), False
+        if (kept := self._kept_run(image, self.asked.seen)) is not None:
+            return unpack_answer(store.blobs.get(kept)), False
+        if ran is None and self._tiling is not None and len(self._tiles_of(image)) == 1:
+            ran = self._ran_whole_before(image)
+        is_new = ran is None or ran.is_new
         if ran is None:
             ran = self._run_here(image)
         outcome = ran.outcome
@@ -334,12 +368,20 @@ class Proposer:
             image.id,
             predictor.model.key,
             self.asked.seen,
-            candidates=store.blobs.put(pack_run(outcome)) if isinstance(outcome, Run) else "",
+            candidates="" if isinstance(outcome, Failure) else store.blobs.put(pack_answer(outcome)),
             failure=outcome.reason if isinstance(outcome, Failure) else "",
             engine=ran.engine,
             before=None if share is None else share.check,
         )
-        return outcome, True
+        return outcome, is_new
+
+    def _ran_whole_before(self, image: ImageRow) -> Ran | None:
+        """Return the run that was kept of an image without tiles, if there is one."""
+        kept = self._kept_run(image, self._seen_whole)
+        if kept is None:
+            return None
+        engine = self._store.engine_of_run(image.id, self._seen_whole)
+        return Ran(unpack_answer(self._store.blobs.get(kept)), engine, is_new=False)
 
     def _run_here(self, image: ImageRow) -> Ran:
         try:
@@ -348,11 +390,20 @@ class Proposer:
             raise  # of the place, not of the image
         except CoreError as error:
             return Ran(Failure(str(error)), is_kept=False)
-        (outcome,) = self._predictor.run([pixels], self._floor)
-        return Ran(outcome, self._predictor.engine_of(outcome) if isinstance(outcome, Run) else "")
+        tiles = self._tiles_of(image)
+        if len(tiles) == 1:
+            (outcome,) = self._predictor.run([pixels], self._floor)
+            return Ran(outcome, self._predictor.engine_of(outcome) if isinstance(outcome, Run) else "")
+        try:
+            # Masks for what is asked for now: those for all lower scores would be tens of thousands.
+            answer = run_tiles(self._predictor, pixels, tiles, self._thresholds)
+        except InferenceError as error:
+            return Ran(Failure(str(error)))
+        engines = {self._predictor.engine_of(run) for run in answer.runs}
+        return Ran(answer, max(engines))
 
     def _offer(
-        self, image: ImageRow, run: Run, share: Share | None, ran: bool, limits: LimitTally
+        self, image: ImageRow, run: Run | TiledRun, share: Share | None, ran: bool, limits: LimitTally
     ) -> ImageOutcome:
         """Save proposals as one decision of the model's."""
         model, wanted = self._predictor.model, self._wanted(image, run)
@@ -381,16 +432,21 @@ class Proposer:
                     raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _wanted(self, image: ImageRow, run: Run) -> list[Offer]:
+    def _wanted(self, image: ImageRow, run: Run | TiledRun) -> list[Offer]:
         label_map = self._predictor.model.label_map
 
         def pixels() -> Pixels:
             return pixels_of(self._store, image, self._stretch)
 
-        detections = self._predictor.detections(run, self._thresholds, pixels)
-        found = Instance.from_detections(
-            detections, label_map, image.coco_id, self._thresholds.mask_threshold
-        )
+        if isinstance(run, TiledRun):
+            found = run.instances(self._predictor, self._thresholds, pixels, image.coco_id)
+        else:
+            found = Instance.from_detections(
+                self._predictor.detections(run, self._thresholds, pixels),
+                label_map,
+                image.coco_id,
+                self._thresholds.mask_threshold,
+            )
         of_label = {label_map.category(label).id: category for label, category in self._mapping.items()}
         found = tuple(instance for instance in found if instance.category_id in of_label)
         doubts = doubts_of_run(run, found, label_map)

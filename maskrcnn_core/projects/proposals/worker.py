@@ -48,6 +48,7 @@ from maskrcnn_core.projects.records import ImageRow
 from maskrcnn_core.projects.seeing import seen_as, stretch_of
 from maskrcnn_core.projects.store import Store
 from maskrcnn_core.synthetic.samples import pixels_for
+from maskrcnn_core.tiling.choosing import check_tiling, cut_as
 
 if TYPE_CHECKING:
     from maskrcnn_core.inference.predictor import Predictor
@@ -273,7 +274,8 @@ class Go:
         settings = self._job.settings
         _check_categories(self._store, self._job.project_id, settings)
         try:
-            predictor = self._predictor(models, settings.engine)
+            predictor = self._predictor(models, settings)
+            check_tiling(settings.tiling, predictor.model)
         except (WeightsError, InputError, InferenceError) as error:
             raise _MachineError(str(error)) from error
         proposer = Proposer(
@@ -283,6 +285,7 @@ class Go:
             settings.thresholds,
             _labels(predictor, settings),
             exact_only=settings.engine == EXACT.key,
+            tiling=settings.tiling,
         )
         try:
             may_begin = shares.lay_out(self._store, self._job.id, self._worker, proposer.asked)
@@ -337,27 +340,30 @@ class Go:
             self._tell(outcome.failure)
         self._on_image()
 
-    def _predictor(self, models: Models, engine: str) -> Predictor:
+    def _predictor(self, models: Models, settings: JobSettings) -> Predictor:
         """Return the model with the engine for as many images as are still to be run, and note which."""
         from maskrcnn_core.inference.engines.choosing import choose_engine  # with torch
         from maskrcnn_core.inference.predictor import Predictor
 
         model = models.get(model_of_job(self._store, self._job))
         stretch = stretch_of(self._store.project(self._job.project_id))
-        count = self._store.images_to_run(self._job.project_id, seen_as(model.digest, stretch))
+        seen = cut_as(seen_as(model.digest, stretch), settings.tiling)
+        count = self._store.images_to_run(self._job.project_id, seen)
         if self._elsewhere is not None:
-            predictor, device = self._elsewhere.predictor(model, engine, count)
+            predictor, device = self._elsewhere.predictor(model, settings.engine, count)
         else:
             made = choose_engine(
                 model,
-                key=engine,
+                key=settings.engine,
                 images=lambda: pixels_for(model.domains),
                 count=count,
                 on_step=lambda step: self._tell(f"engine: {step} ..."),
             )
             predictor = Predictor(model, engine=made)
             device = str(predictor.device)
-        told = predictor.engine.told
+        predictor = predictor.looking_closer(looks_closer=model.looks_closer(settings.closer))
+        told = predictor.engine.told + (", each object looked at closer" if predictor.looks_closer else "")
+        told += f", tiles {settings.tiling.told}" if settings.tiling is not None else ""
         job_claims.write_engine(self._store, self._job.id, self._worker, told, device)
         return predictor
 

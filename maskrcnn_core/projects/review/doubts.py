@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from maskrcnn_core.common.arrays import Floats
 from maskrcnn_core.dataset.annotations import Instance
@@ -16,8 +17,9 @@ from maskrcnn_core.dataset.categories import LabelMap
 from maskrcnn_core.detection.candidates import SCORE_FLOOR
 from maskrcnn_core.detection.runs import Run
 from maskrcnn_core.geometry.boxes import box_ious
-from maskrcnn_core.geometry.rle import Rle, mask_containment, mask_iou
+from maskrcnn_core.geometry.rle import mask_containment, mask_iou
 from maskrcnn_core.projects.records import Doubts
+from maskrcnn_core.tiling.running import TiledRun
 
 __all__ = ["doubt_of", "doubts_of_run", "reasons"]
 
@@ -35,19 +37,23 @@ _LEAST_TWIN = 0.3
 _WEIGHTS = {"near": 0.8, "runner_up": 0.9, "soft": 0.5, "twin": 0.9}
 
 
-def doubts_of_run(run: Run, instances: Sequence[Instance], label_map: LabelMap) -> list[Doubts]:
+def doubts_of_run(run: Run | TiledRun, instances: Sequence[Instance], label_map: LabelMap) -> list[Doubts]:
     """Return the doubts of a run's instances, in their order.
 
     Args:
-        run: with the masks of these instances.
+        run: with the masks of these instances. In tiles, what speaks against an instance is what its best
+            tile said beside it.
         instances: of the run; their ``row`` says which candidate each is.
         label_map: the model's.
     """
-    candidates = run.candidates
-    known = np.array([label in label_map for label in candidates.labels.tolist()], np.bool_)
-    doubts = []
+    doubts, labels_known = [], dict[int, npt.NDArray[np.bool_]]()
+    twins = _Twins(instances)
     for index, instance in enumerate(instances):
-        row = instance.row
+        part, row = run.run_of_row(instance.row) if isinstance(run, TiledRun) else (run, instance.row)
+        candidates = part.candidates
+        if (known := labels_known.get(id(part))) is None:
+            known = np.array([label in label_map for label in candidates.labels.tolist()], np.bool_)
+            labels_known[id(part)] = known
         others = np.flatnonzero(known & (candidates.labels != candidates.labels[row]))
         overlap = box_ious(candidates.boxes[[row]], candidates.boxes[others])[0]
         others = others[overlap >= _SAME_BOX]
@@ -56,8 +62,8 @@ def doubts_of_run(run: Run, instances: Sequence[Instance], label_map: LabelMap) 
             best = others[np.argmax(candidates.scores[others])]
             score = float(candidates.scores[best])
             name = label_map.category(int(candidates.labels[best])).name
-        probs = run.detections(np.array([row], np.int64)).mask_probs[0]
-        doubts.append(Doubts(score, name, _soft_edge(probs), _twin(instances, index)))
+        probs = part.detections(np.array([row], np.int64)).mask_probs[0]
+        doubts.append(Doubts(score, name, _soft_edge(probs), twins.of(index)))
     return doubts
 
 
@@ -111,20 +117,22 @@ def _soft_edge(probs: Floats) -> float:
     return int(((probs > low) & (probs < high)).sum()) / max(inside, 1)
 
 
-def _twin(instances: Sequence[Instance], index: int) -> float:
-    """Return how far another instance is the same object: all of it if of one category, or a part of the
-    other; in common for two, as a tie lies within a person and is no second one."""
-    one = instances[index]
-    most = 0.0
-    for other_index, other in enumerate(instances):
-        if other_index == index or not _boxes_meet(one.mask, other.mask):
-            continue
-        measure = mask_containment if other.category_id == one.category_id else mask_iou
-        most = max(most, measure(one.mask, other.mask))
-    return most
+class _Twins:
+    """Finds how far another instance is the same object."""
 
+    def __init__(self, instances: Sequence[Instance]) -> None:
+        self._instances = instances
+        boxes = np.array([one.mask.box_xywh for one in instances], np.int64).reshape(-1, 4)
+        self._from, self._to = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
 
-def _boxes_meet(a: Rle, b: Rle) -> bool:
-    ax, ay, aw, ah = a.box_xywh
-    bx, by, bw, bh = b.box_xywh
-    return ax < bx + bw and bx < ax + aw and ay < by + bh and by < ay + ah
+    def of(self, index: int) -> float:
+        """Return how far: all of it if of one category, or a part of the other; in common for two, as a tie
+        lies within a person and is no second one."""
+        meets = (self._from < self._to[index]).all(axis=1) & (self._from[index] < self._to).all(axis=1)
+        one, most = self._instances[index], 0.0
+        for other_index in np.flatnonzero(meets).tolist():
+            other = self._instances[other_index]
+            if other_index != index:
+                measure = mask_containment if other.category_id == one.category_id else mask_iou
+                most = max(most, measure(one.mask, other.mask))
+        return most

@@ -399,7 +399,7 @@ class Reshape:
 
     Args:
         how: ``"threshold"`` in the instance's box with another threshold, ``"tighten"`` in the box that the
-            network finds around the present mask.
+            network finds around the present mask, ``"closer"`` in the instance's box on an enlarged crop.
         threshold: of the mask's probabilities, in (0, 1).
     """
 

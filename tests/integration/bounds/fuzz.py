@@ -169,9 +169,7 @@ class Fuzzer:
         self.folder = folder
         self.store = Store(StorePlace.in_folder(folder / "data"))
         self.truth, _ = read_coco(_json(document()))
-        self.card = json.loads(
-            (_DATA.parent.parent / "maskrcnn_core/models/starter/starter.json").read_bytes()
-        )
+        self.card = json.loads((_DATA.parent.parent / "maskrcnn_core/models/nuclei/nuclei.json").read_bytes())
         self.report = json.loads((_DATA / "review" / "report.json").read_bytes())
         self.view = json.loads((_DATA / "viewer" / "report.json").read_bytes())
         self.answer = json.loads((_DATA / "stage_view" / "answer.json").read_bytes())

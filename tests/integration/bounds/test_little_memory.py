@@ -23,7 +23,7 @@ def photo(tmp_path):
 @pytest.mark.parametrize("megabytes", [4000, 1500])
 def test_a_command_without_memory_says_so_in_one_sentence(tmp_path, photo, megabytes):
     out = tmp_path / "out.json"
-    args = ("-m", "maskrcnn_core", "annotate", str(photo), "--model", "starter", "--out", str(out), "--quiet")
+    args = ("-m", "maskrcnn_core", "annotate", str(photo), "--model", "nuclei", "--out", str(out), "--quiet")
     done = run_within(megabytes, *args)
     assert "Traceback" not in done.stderr + done.stdout
     if megabytes == 1500 or done.returncode:  # what torch maps differs from machine to machine
@@ -123,7 +123,7 @@ from maskrcnn_core.models.loading import get_model
 from tests.integration.bounds.memory import peak_megabytes
 
 torch.set_num_threads(1)
-predictor = Predictor(get_model("starter"))
+predictor = Predictor(get_model("nuclei"))
 predictor.open(np.zeros((200, 200, 3), np.uint8))
 before = peak_megabytes()
 print(predictor.open(read_image(sys.argv[1]).pixels).image_size)

@@ -10,7 +10,7 @@ import pytest
 from maskrcnn_core.cli import console
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.models.cards import card_file
-from maskrcnn_core.models.catalog import STARTER_FILE, model_by_key
+from maskrcnn_core.models.catalog import NUCLEI_FILE, model_by_key
 from maskrcnn_core.models.domains import OWN, looks
 from maskrcnn_core.models.loading import load_trained_model
 from maskrcnn_core.synthetic.scenes import draw_scene
@@ -46,9 +46,9 @@ def test_pictures_that_a_model_is_not_for_are_counted_once_with_what_helps(tiny_
     out = tmp_path / "a.json"
     assert hints_of(invoke("annotate", nuclei, "--out", out, "--quiet")) == [
         "3 of 4 images look like microscopy, but the model photos is for photos; --domain microscopy takes "
-        "starter and finds nucleus only",
+        "nuclei and finds nucleus only",
         "1 of 4 images looks like drawings, but the model photos is for photos; --domain drawings takes "
-        "starter and finds circle, square, triangle only",
+        "shapes and finds circle, square, triangle only",
     ]
     assert hints_of(invoke("annotate", nuclei / "3.png", nuclei / "0.png", "--out", out)) != []
 
@@ -85,29 +85,33 @@ def test_a_persons_own_model_is_never_doubted(custom, nuclei, tmp_path, monkeypa
 
 
 def test_a_copy_of_a_model_from_a_file_is_a_persons_own(nuclei, tmp_path):
-    for file in (STARTER_FILE, card_file(STARTER_FILE)):
+    for file in (NUCLEI_FILE, card_file(NUCLEI_FILE)):
         shutil.copyfile(file, tmp_path / file.name)
-    loaded = load_trained_model(tmp_path / STARTER_FILE.name)
+    loaded = load_trained_model(tmp_path / NUCLEI_FILE.name)
     assert loaded.domains == (OWN,)
 
 
 def test_a_domain_takes_the_model_for_it_and_its_categories_alone(nuclei, tmp_path):
     out = tmp_path / "a.json"
     result = invoke("annotate", nuclei, "--out", out, "--domain", "microscopy", "-q")
-    assert "for microscopy: using starter" in result.stderr
+    assert "for microscopy: using nuclei" in result.stderr
     assert hints_of(result) == [
-        "1 of 4 images looks like drawings, but the model starter is asked for microscopy; --domain drawings "
-        "takes starter and finds circle, square, triangle only"
+        "1 of 4 images looks like drawings, but the model nuclei is asked for microscopy; --domain drawings "
+        "takes shapes and finds circle, square, triangle only"
     ]
     document = json.loads(out.read_bytes())
     names = {row["id"]: row["name"] for row in document["categories"]}
     assert {names[row["category_id"]] for row in document["annotations"]} == {"nucleus"}
-    assert "only nucleus" in document["info"]["description"]
-    assert hints_of(invoke("annotate", nuclei, "--out", out, "--model", "starter", "-q")) == []
+    assert set(names.values()) == {"nucleus"}
+    assert "Made with MaskDesk by Nuclei" in document["info"]["description"]
+    assert hints_of(invoke("annotate", nuclei, "--out", out, "--model", "nuclei", "-q")) == [
+        "1 of 4 images looks like drawings, but the model nuclei is for microscopy; --domain drawings takes "
+        "shapes and finds circle, square, triangle only"
+    ]
 
 
 def test_categories_that_are_named_go_before_those_of_the_domain(nuclei, tmp_path):
-    asked = ["--domain", "microscopy", "--categories", "circle", "-q"]
+    asked = ["--domain", "drawings", "--categories", "circle", "-q"]
     result = invoke("annotate", nuclei / "3.png", "--out", tmp_path / "a.json", *asked)
     assert result.exit_code == 0
     assert "only circle" in json.loads((tmp_path / "a.json").read_bytes())["info"]["description"]
@@ -118,8 +122,8 @@ def test_categories_that_are_named_go_before_those_of_the_domain(nuclei, tmp_pat
     [
         (["--domain", "x-rays"], "domain 'x-rays': expected one of photos, microscopy, drawings, own"),
         (
-            ["--domain", "photos", "--model", "starter"],
-            "domain 'photos': starter is for microscopy and drawings; models for photos: ",
+            ["--domain", "photos", "--model", "nuclei"],
+            "domain 'photos': nuclei is for microscopy; models for photos: ",
         ),
         (["--domain", "own"], "domain 'own': there is no model for it yet; 'train' trains one"),
     ],

@@ -57,7 +57,7 @@ def test_workers_give_the_same_file(custom, wide, tmp_path):
 
 @pytest.mark.parametrize("tiling", [None, Tiling(), Tiling(640, 0.1)])
 def test_a_job_keeps_its_tiles_on_the_way_to_workers(tiling):
-    job = Job("row", "starter", None, "0" * 64, "exact", Thresholds(), tiling=tiling)
+    job = Job("row", "nuclei", None, "0" * 64, "exact", Thresholds(), tiling=tiling)
     assert Job.of_row(json.loads(json.dumps(job.row()))) == job
 
 

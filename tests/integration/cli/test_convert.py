@@ -220,7 +220,7 @@ def test_annotate_writes_more_formats_beside_its_file(tmp_path):
     (tmp_path / "in" / "shapes.png").write_bytes(sample_png("shapes"))
     out = tmp_path / "a.json"
     code, output = run(
-        "annotate", tmp_path / "in", "--out", out, "--model", "starter", "--format", "yolo,parquet"
+        "annotate", tmp_path / "in", "--out", out, "--model", "shapes", "--format", "yolo,parquet"
     )
     assert code == 0 and output.count("lowest mask IoU") == 3, output
     assert (tmp_path / "a_yolo" / "labels" / "train" / "shapes.txt").read_text().count("\n") == len(

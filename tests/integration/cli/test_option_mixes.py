@@ -15,7 +15,7 @@ LEFT_OUT = "left out"
 VALUES = {
     "annotate": {
         "--out": "{new}/a.json",
-        "--model": "starter",
+        "--model": "shapes",
         "--names": LEFT_OUT,  # belongs to a file of weights
         "--results": "{new}/r.json",
         "--segments": "{new}/segments",
@@ -24,6 +24,7 @@ VALUES = {
         "--splash": "{new}/splash",
         "--format": "yolo,table",
         "--with-images": None,
+        "--methods": "{new}/methods.txt",
         "--score-threshold": "0.3",
         "--mask-threshold": "0.4",
         "--nms-threshold": "0.4",
@@ -33,8 +34,14 @@ VALUES = {
         "--simplify": "1",
         "--device": "cpu",
         "--stretch": "off",
+        "--page": "max",
+        "--z": "max",
+        "--channels": LEFT_OUT,  # these images have none to choose: test_annotate_stacks.py
+        "--contrast": "full",
         "--tiles": "96",
         "--tile-overlap": "0.3",
+        "--object-size": LEFT_OUT,  # instead of --tiles
+        "--look-closer": "on",
         "--engine": "folded",
         "--workers": "1",
         "--batch-size": "1",
@@ -54,6 +61,10 @@ VALUES = {
         "--names": LEFT_OUT,
         "--device": LEFT_OUT,
         "--engine": LEFT_OUT,
+        "--look-closer": LEFT_OUT,
+        "--tiles": LEFT_OUT,
+        "--tile-overlap": "0.1",
+        "--object-size": LEFT_OUT,
         "--stretch": LEFT_OUT,
         "--save": LEFT_OUT,
         "--max-detections": "5",
@@ -68,6 +79,13 @@ VALUES = {
         "--json": None,
         "--quiet": None,
     },
+    "measure": {
+        "--out": "{new}/m.csv",
+        "--images": "{scenes}/images",
+        "--plot": "{new}/m.png",
+        "--pixel-size": "0.5",
+        "--quiet": None,
+    },
     "draw-scenes": {
         "--count": "1",
         "--first-seed": "7",
@@ -80,7 +98,7 @@ VALUES = {
         "--notebook": "{new}/stages.ipynb",
         "--box": "40,40,200,200",
         "--ground-truth": "{scenes}/instances.json",
-        "--model": "starter",
+        "--model": "shapes",
         "--names": LEFT_OUT,
         "--score-threshold": "0.3",
         "--mask-threshold": "0.4",
@@ -93,12 +111,13 @@ VALUES = {
     },
 }
 GIVEN = {
-    "annotate": ["{scenes}/images", "--out", "{new}/a.json", "--model", "starter"],
+    "annotate": ["{scenes}/images", "--out", "{new}/a.json", "--model", "shapes"],
     "evaluate": ["--ground-truth", "{scenes}/instances.json", "--results", "{scenes}/results.json"],
+    "measure": ["{scenes}/a.json", "--out", "{new}/m.csv", "--images", "{scenes}/images"],
     "draw-scenes": ["{new}/drawn", "--count", "1"],
-    "explain": ["{scenes}/images/scene_000001.png", "--model", "starter"],
+    "explain": ["{scenes}/images/scene_000001.png", "--model", "shapes"],
 }
-MIXES = {"annotate": 14, "evaluate": 10, "draw-scenes": 6, "explain": 4}
+MIXES = {"annotate": 14, "evaluate": 10, "measure": 6, "draw-scenes": 6, "explain": 4}
 
 
 def commands():
@@ -126,7 +145,7 @@ def mixes(name):
 def scenes(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scenes")
     assert invoke("draw-scenes", folder, "--count", "2", "--over", "--quiet").exit_code == 0
-    arguments = ["--out", folder / "a.json", "--results", folder / "results.json", "--model", "starter"]
+    arguments = ["--out", folder / "a.json", "--results", folder / "results.json", "--model", "shapes"]
     assert invoke("annotate", folder / "images", *arguments, "--quiet").exit_code == 0
     return folder
 

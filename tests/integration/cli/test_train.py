@@ -14,7 +14,7 @@ from maskrcnn_core.cli import app as cli
 from maskrcnn_core.cli import train as commands
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.models.cards import card_file, read_card
-from maskrcnn_core.models.catalog import MODELS, STARTER_FILE, all_models, model_by_key, ready_models
+from maskrcnn_core.models.catalog import MODELS, SHAPES_FILE, all_models, model_by_key, ready_models
 from maskrcnn_core.models.loading import load_model
 from maskrcnn_core.networks.configs import SlimConfig
 from maskrcnn_core.synthetic.samples import draw_sample
@@ -111,7 +111,7 @@ def test_without_a_place_a_model_goes_into_the_persons_own_folder_and_into_the_m
 
 def test_a_name_of_another_model_in_the_menus_is_refused_in_ones_own_folder(drawn, weights, tiny):
     (weights / "trained").mkdir(parents=True)
-    copy_starter(weights / "trained", "instances.safetensors")
+    copy_of_model(weights / "trained", "instances.safetensors")
     given = options(drawn, drawn / "x.safetensors", validation=False)
     at = given.index("--out")
     result = invoke(*given[:at], *given[at + 2 :], "--quiet")
@@ -170,20 +170,20 @@ cli.app()
 
 
 def test_one_trains_on_what_maskdesk_exported(tmp_path, weights, tiny):
-    """The README's five lines, with the starter in place of a person's own corrections."""
+    """The README's five lines, with the shapes model in place of a person's own corrections."""
     (tmp_path / "pictures").mkdir()
     for key in ("fluorescence", "shapes"):
         (tmp_path / "pictures" / f"{key}.png").write_bytes(encode_png(draw_sample(key)))
     exported = tmp_path / "annotations.json"
-    result = invoke("annotate", tmp_path / "pictures", "--model", "starter", "--out", exported, "--quiet")
+    result = invoke("annotate", tmp_path / "pictures", "--model", "shapes", "--out", exported, "--quiet")
     assert result.exit_code == 0 and json.loads(exported.read_text())["annotations"]
     out = tmp_path / "mine.safetensors"
     result = invoke(
         *("train", "--ground-truth", exported, "--images", tmp_path / "pictures", "--out", out),
-        *("--from", "starter", "--epochs", 1, "--batch-size", 1, "--crop", 96, "--workers", 0, "--quiet"),
+        *("--from", "shapes", "--epochs", 1, "--batch-size", 1, "--crop", 96, "--workers", 0, "--quiet"),
     )
     assert result.exit_code == 0, result.output
-    assert "the same 4 categories, so everything is kept" in result.stderr
+    assert "the same 3 categories, so everything is kept" in result.stderr
     assert model_by_key("mine").title == "mine"
 
 
@@ -200,7 +200,7 @@ def test_one_trains_on_what_maskdesk_exported(tmp_path, weights, tiny):
         (["--names", "x.txt"], "name that file with --from"),
         (["--images", "a", "--images", "b"], "--images: expected one folder for each of 1 ground truths"),
         (["--device", "tpu"], "is not on this machine"),
-        (["--out", "starter.safetensors"], "'starter' is the key of one of MaskDesk's own models"),
+        (["--out", "shapes.safetensors"], "'shapes' is the key of one of MaskDesk's own models"),
     ],
 )
 def test_wrong_usage_is_told_in_one_line(change, message, drawn, weights, tiny):
@@ -374,28 +374,28 @@ def test_scenes_of_another_kind_are_drawn_by_the_command(tmp_path):
 # -- add --------------------------------------------------------------------------------------------
 
 
-def copy_starter(folder, name):
+def copy_of_model(folder, name):
     file = folder / name
-    file.write_bytes(STARTER_FILE.read_bytes())
-    card_file(file).write_bytes(card_file(STARTER_FILE).read_bytes())
+    file.write_bytes(SHAPES_FILE.read_bytes())
+    card_file(file).write_bytes(card_file(SHAPES_FILE).read_bytes())
     return file
 
 
 def test_a_model_is_added_from_anywhere_and_its_copy_lives_on(tmp_path, weights):
-    file = copy_starter(tmp_path, "cells.safetensors")
+    file = copy_of_model(tmp_path, "cells.safetensors")
     result = invoke("add", file)
     assert result.exit_code == 0 and "cells now appears in every menu" in result.stdout
     file.unlink()
-    assert load_model("cells").label_map == model_by_key("starter").label_map
+    assert load_model("cells").label_map == model_by_key("shapes").label_map
     assert ready_models()[-1].key == "cells"
 
 
 def test_what_cannot_be_added_is_told(tmp_path, weights):
     assert (
         "is the key of one of MaskDesk's own models"
-        in invoke("add", copy_starter(tmp_path, "mobile.safetensors")).stderr
+        in invoke("add", copy_of_model(tmp_path, "mobile.safetensors")).stderr
     )
-    file = copy_starter(tmp_path, "cells.safetensors")
+    file = copy_of_model(tmp_path, "cells.safetensors")
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     assert "its card belongs to other weights" in invoke("add", file).stderr
     card_file(file).unlink()
@@ -404,7 +404,7 @@ def test_what_cannot_be_added_is_told(tmp_path, weights):
 
 
 def test_a_changed_weights_file_is_refused_when_it_is_loaded(tmp_path, weights):
-    invoke("add", copy_starter(tmp_path, "cells.safetensors"))
+    invoke("add", copy_of_model(tmp_path, "cells.safetensors"))
     file = Path(model_by_key("cells").file)
     file.write_bytes(file.read_bytes()[:-1] + b"x")
     result = invoke("summary", "cells")
@@ -412,6 +412,6 @@ def test_a_changed_weights_file_is_refused_when_it_is_loaded(tmp_path, weights):
 
 
 def test_a_card_that_cannot_be_read_does_not_spoil_the_menu(tmp_path, weights):
-    invoke("add", copy_starter(tmp_path, "cells.safetensors"))
+    invoke("add", copy_of_model(tmp_path, "cells.safetensors"))
     card_file(Path(model_by_key("cells").file)).write_text("{")
     assert [spec.key for spec in all_models()] == [spec.key for spec in MODELS]

@@ -90,7 +90,7 @@ def expected(desk, tmp_path_factory):
 
 
 def given(out):
-    return ["annotate", PHOTOS, "--out", out, "--model", "starter", "--shard-size", SIZE, "--quiet"]
+    return ["annotate", PHOTOS, "--out", out, "--model", "shapes", "--shard-size", SIZE, "--quiet"]
 
 
 def command(*arguments):
@@ -212,7 +212,7 @@ def proposed(store, project):
 
 
 def on_cluster(cluster):
-    run = ["project", "annotate", "Shapes", "--model", "starter", "--quiet", "--who", "ann"]
+    run = ["project", "annotate", "Shapes", "--model", "shapes", "--quiet", "--who", "ann"]
     return command(*run, "--cluster", cluster.address)
 
 
@@ -220,7 +220,7 @@ def on_cluster(cluster):
 def alone(desk, place, tmp_path):
     """What a worker of this computer proposes."""
     store, project = place(tmp_path / "alone", "alone")
-    assert invoke("project", "annotate", "Shapes", "--model", "starter", "--background").exit_code == 0
+    assert invoke("project", "annotate", "Shapes", "--model", "shapes", "--background").exit_code == 0
     assert command("project", "work", "--once").returncode == 0
     found = proposed(store, project)
     store.close()
@@ -231,7 +231,7 @@ def alone(desk, place, tmp_path):
 def test_a_job_whose_driver_dies_goes_on_and_proposes_what_one_computer_does(desk, place, alone):
     cluster, _ = desk
     store, project = place("s3://desk/data", "bucket")
-    assert invoke("project", "annotate", "Shapes", "--model", "starter", "--background").exit_code == 0
+    assert invoke("project", "annotate", "Shapes", "--model", "shapes", "--background").exit_code == 0
     arguments = [sys.executable, "-m", "tests.builders.cluster_project", cluster.address, "Shapes"]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout.readline() == "three\n"

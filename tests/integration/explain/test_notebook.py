@@ -32,7 +32,7 @@ def settings_of(made) -> dict:
 
 def test_every_stage_has_its_words_and_a_cell_that_runs_something():
     assert set(STAGE_CODE) == {stage.key for stage in STAGES}
-    made = read(notebook("starter", "photo.jpg", Thresholds()))
+    made = read(notebook("shapes", "photo.jpg", Thresholds()))
     by_id = {cell.id: cell for cell in made.cells}
     for stage in STAGES:
         words = by_id[f"{stage.key}-words"].source
@@ -44,7 +44,7 @@ def test_every_stage_has_its_words_and_a_cell_that_runs_something():
 
 
 def test_the_same_arguments_give_the_same_bytes():
-    arguments = "starter", "photo.jpg", Thresholds(0.3, 0.4, 7, 0.6, frozenset({2, 1}))
+    arguments = "shapes", "photo.jpg", Thresholds(0.3, 0.4, 7, 0.6, frozenset({2, 1}))
     assert notebook(*arguments) == notebook(*arguments)
 
 
@@ -82,7 +82,7 @@ def test_it_loads_the_model_as_it_was_loaded(origin, call, has_names):
 
 
 def test_every_code_cell_is_python():
-    for cell in read(notebook("starter", "a.png", Thresholds(), box=(1, 2, 3, 4))).cells:
+    for cell in read(notebook("shapes", "a.png", Thresholds(), box=(1, 2, 3, 4))).cells:
         if cell.cell_type == "code":
             ast.parse(cell.source)
 
@@ -99,7 +99,7 @@ def test_it_runs_from_the_first_cell_to_the_last(tmp_path, monkeypatch):
         (Instance(1, 1, disc(240, 320, 60, 60, 30)),),
     )
     truth.write_bytes(dump_json(coco_document(known)))
-    made = read(notebook("starter", str(image), Thresholds(), box=(20, 20, 90, 90), truth=str(truth)))
+    made = read(notebook("shapes", str(image), Thresholds(), box=(20, 20, 90, 90), truth=str(truth)))
     NotebookClient(made, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = {c.id: c.outputs for c in made.cells if c.cell_type == "code"}
     assert not [o for found in outputs.values() for o in found if o.output_type == "error"]

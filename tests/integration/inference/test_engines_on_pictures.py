@@ -19,7 +19,7 @@ def test_the_bound_is_that_of_rounding():
 
 def test_folded_finds_what_the_exact_one_finds(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    model, pictures = model_and_pictures("starter")  # the others have no norms to fold
+    model, pictures = model_and_pictures("nuclei")  # the others have no norms to fold
     made = choose_engine(model, "cpu", "folded", images=lambda: pictures, count=1)
     assert made.spec is engine_by_key("folded"), made.notes
     assert made.equality.detections > 50 and made.equality.images == len(pictures)

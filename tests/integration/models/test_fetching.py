@@ -89,9 +89,13 @@ def test_what_is_fetched_is_better_than_what_is_here(fresh_machine):
 
 
 def test_better_is_what_stands_above_in_the_table():
-    photos, starter = model_by_key("photos"), model_by_key("starter")
+    photos, shapes_model = model_by_key("photos"), model_by_key("shapes")
     assert all(is_better(model_by_key(key), photos) for key in FETCHED)
-    assert is_better(photos, starter) and not is_better(photos, photos) and not is_better(starter, photos)
+    assert (
+        is_better(photos, shapes_model)
+        and not is_better(photos, photos)
+        and not is_better(shapes_model, photos)
+    )
     assert all(model_by_key(key).url and model_by_key(key) in MODELS for key in FETCHED)
 
 

@@ -1,4 +1,4 @@
-"""The model in the box for photos: small, its card true, and as good as the README says."""
+"""The model for photos in the box: small, its card true, and as good as the README says."""
 
 import os
 from dataclasses import replace

@@ -23,7 +23,7 @@ COUNT = len(SCENE.masks)
 
 @pytest.fixture(scope="module")
 def predictor():
-    return Predictor(load_model(model_by_key("starter")), "cpu")
+    return Predictor(load_model(model_by_key("shapes")), "cpu")
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_boxes_become_proposals_with_their_category_id_score_and_keys(store, pro
     file = make_file()
     for given, mask in zip(file["annotations"], SCENE.masks, strict=True):
         row = by_id[given["id"]]
-        assert (row.status, row.source, row.score) == ("proposed", "starter", 0.75)
+        assert (row.status, row.source, row.score) == ("proposed", "shapes", 0.75)
         assert names[row.category_id] == given["category_id"]
         assert row.extra["note"] == "theirs" and row.extra["bbox"] == given["bbox"]
         assert mask_iou(row.mask, mask) > 0.5

@@ -80,9 +80,9 @@ def test_no_instance_is_left_with_a_category_that_is_gone(store):
         store.decide(project, "ann", "relabel", [change(stale, category_id=cell.id)], image_id=stale.image_id)
     refused = store.journal(project)[0]
     assert refused.is_refused and refused.image_id == stale.image_id
-    new = new_instance(stale.image_id, cell.id, 10**6, stale.mask, source="starter")
+    new = new_instance(stale.image_id, cell.id, 10**6, stale.mask, source="nuclei")
     with pytest.raises(ConflictError, match="merged or removed the category"):
-        store.decide(project, "model starter", "propose", [new])
+        store.decide(project, "model nuclei", "propose", [new])
     assert {row.category_id for row in store.instances(project)} == {nucleus.id}
 
 

@@ -48,7 +48,7 @@ def test_a_copy_holds_all_that_the_original_does_and_is_independent(store):
         cell.id,
         None,
         disc(*SIZE, 20, 20, 5),
-        source="starter",
+        source="nuclei",
         score=0.25,
         polygons=[[1.5, 2.0, 3.0, 4.0, 1.0, 1.0]],
         is_crowd=True,
@@ -59,7 +59,7 @@ def test_a_copy_holds_all_that_the_original_does_and_is_independent(store):
         doubts=Doubts(0.5, "x", 0.25, 0.125),
     )
     store.decide(project, "ann", "add", [doubtful])
-    store.save_run(first.id, "starter", "d" * 64, candidates=store.blobs.put(b"a run"))
+    store.save_run(first.id, "nuclei", "d" * 64, candidates=store.blobs.put(b"a run"))
     with store.writing() as connection:
         mark_offered(connection, first.id, "d" * 64, "so")
     copy = duplicate_project(store, project, "bob", "Copy")

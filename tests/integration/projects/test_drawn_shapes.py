@@ -27,7 +27,7 @@ HEIGHT, WIDTH = SCENE.pixels.shape[:2]
 
 @pytest.fixture(scope="module")
 def predictor():
-    return Predictor(get_model("starter"), "cpu")
+    return Predictor(get_model("shapes"), "cpu")
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from maskrcnn_core.projects.proposals.fit import SAMPLE, Fit, looks_of
 from maskrcnn_core.projects.proposals.jobs import jobs_of
 from maskrcnn_core.projects.store import Store
 from maskrcnn_core.synthetic.scenes import draw_scene
+from tests.builders.mixed_model import MIXED, add_mixed_model
 
 NUCLEI = {f"{n}.png": encode_png(draw_scene(300_000 + n, "fluorescence").pixels) for n in range(2)}
 SHAPES = {f"s{n}.png": encode_png(draw_scene(300_000 + n).pixels) for n in range(2)}
@@ -35,6 +36,11 @@ def invoke(*arguments):
     result = CliRunner().invoke(cli.app, ["project", *map(str, arguments)], catch_exceptions=False)
     assert "Traceback" not in result.output
     return result
+
+
+@pytest.fixture
+def mixed(monkeypatch):
+    return add_mixed_model(monkeypatch)
 
 
 @pytest.fixture
@@ -93,7 +99,7 @@ def test_a_persons_own_model_is_offered_without_a_look(store, monkeypatch):
     monkeypatch.setattr(looking, "guess_domain", lambda pixels: pytest.fail("guessed"))
     project = store.create_project("P", "ann").id
     import_images(store, project, "ann", NUCLEI.items())
-    own = model_by_key("starter")
+    own = model_by_key("nuclei")
     monkeypatch.setattr(type(own), "domains", property(lambda spec: (OWN,)))
     fit = Fit(store, project)
     assert fit.offered(own) == [category.name for category in own.label_map]
@@ -103,8 +109,8 @@ def test_a_persons_own_model_is_offered_without_a_look(store, monkeypatch):
 @pytest.mark.parametrize(
     ("sure", "model", "offered"),
     [
-        ({"microscopy": 5, "photos": 1}, "starter", ["nucleus"]),
-        ({"drawings": 5}, "starter", ["circle", "square", "triangle"]),
+        ({"microscopy": 5, "photos": 1}, "nuclei", ["nucleus"]),
+        ({"drawings": 5}, "shapes", ["circle", "square", "triangle"]),
         ({"photos": 5, "microscopy": 3}, "photos", ["nucleus"]),
         ({}, "photos", ["nucleus", "circle", "square", "triangle"]),
     ],
@@ -115,7 +121,7 @@ def test_the_model_follows_what_most_pictures_look_like(store, monkeypatch, sure
     seen.seen, seen.sure = 9, Counter(sure)
     vars(fit)["looks"] = seen
     assert fit.model().key == model
-    assert set(fit.offered(model_by_key("starter"))) == set(offered)
+    assert set(fit.offered(add_mixed_model(monkeypatch))) == set(offered)
 
 
 # -- from the shell -----------------------------------------------------------------------------------
@@ -124,7 +130,7 @@ def test_the_model_follows_what_most_pictures_look_like(store, monkeypatch, sure
 def test_nuclei_in_a_project_without_their_categories_get_the_model_for_nuclei(made):
     made(NUCLEI, "cell")
     result = invoke("annotate", "P", "--quiet", "--map", "nucleus=cell")
-    assert "using starter because 2 of 2 images look like microscopy" in result.stderr
+    assert "using nuclei because 2 of 2 images look like microscopy" in result.stderr
     assert result.exit_code == 0 and " look like microscopy, but" not in result.stderr
 
 
@@ -135,7 +141,20 @@ def test_the_option_that_is_suggested_names_what_the_images_look_like(made):
 
 
 @pytest.mark.parametrize("background", [False, True])
-def test_no_triangle_is_proposed_among_nuclei_unless_asked(made, background):
+def test_no_triangle_is_proposed_among_nuclei_as_their_model_knows_none(made, background):
+    project = made(NUCLEI, ALL)
+    options = ["--background"] if background else ["--score-threshold", "0.05"]
+    result = invoke("annotate", "P", "--quiet", *options)
+    assert result.exit_code == 0 and "using nuclei because 2 of 2 images look like" in result.stderr
+    if background:
+        assert mapping_noted(project) == ("nuclei", {"nucleus"})
+    else:
+        assert set(categories_proposed(project)) == {"nucleus"}
+
+
+@pytest.mark.usefixtures("mixed")
+@pytest.mark.parametrize("background", [False, True])
+def test_a_model_of_two_domains_proposes_what_the_images_look_like_unless_asked(made, background):
     project = made(NUCLEI, ALL)
     options = ["--background"] if background else ["--score-threshold", "0.05"]
     result = invoke("annotate", "P", "--quiet", *options)
@@ -144,28 +163,38 @@ def test_no_triangle_is_proposed_among_nuclei_unless_asked(made, background):
         "asks for others" in result.stderr
     )
     if background:
-        assert mapping_noted(project) == ("starter", {"nucleus"})
+        assert mapping_noted(project) == (MIXED, {"nucleus"})
     else:
         assert set(categories_proposed(project)) == {"nucleus"}
 
 
+@pytest.mark.usefixtures("mixed")
 def test_categories_that_are_named_are_asked_for_also_where_images_look_otherwise(made):
     project = made(NUCLEI, ALL)
     result = invoke("annotate", "P", "--background", "--map", "nucleus=nucleus,circle=circle")
     assert "only nucleus" not in result.stderr
-    assert mapping_noted(project) == ("starter", {"nucleus", "circle"})
+    assert mapping_noted(project) == (MIXED, {"nucleus", "circle"})
 
 
 def test_a_project_whose_only_categories_are_of_another_domain_keeps_them(made):
     project = made(NUCLEI, "triangle")
     assert invoke("annotate", "P", "--background").exit_code == 0
-    assert mapping_noted(project) == ("starter", {"triangle"})
+    assert mapping_noted(project) == ("shapes", {"triangle"})
 
 
+@pytest.mark.usefixtures("mixed")
 def test_images_of_two_domains_are_asked_for_both(made):
     project = made(NUCLEI | SHAPES, ALL)
     invoke("annotate", "P", "--background")
-    assert mapping_noted(project) == ("starter", set(ALL.split(",")))
+    assert mapping_noted(project) == (MIXED, set(ALL.split(",")))
+
+
+def test_images_of_a_domain_that_the_model_is_not_for_are_told_with_the_model_that_is(made):
+    project = made(NUCLEI | SHAPES, ALL)
+    result = invoke("annotate", "P", "--background")
+    assert mapping_noted(project) == ("nuclei", {"nucleus"})
+    assert "2 of 4 images look like drawings, but the model nuclei is for microscopy" in result.stderr
+    assert "--domain drawings takes shapes and finds circle, square, triangle only" in result.stderr
 
 
 def test_a_model_that_is_not_for_the_images_is_said(made):
@@ -194,7 +223,7 @@ def test_a_domain_brings_its_model_and_its_categories(made, background):
     assert [row.name for row in store.categories(project)] == ["nucleus"]
     store.close()
     if background:
-        assert mapping_noted(project) == ("starter", {"nucleus"})
+        assert mapping_noted(project) == ("nuclei", {"nucleus"})
     else:
         assert set(categories_proposed(project)) == {"nucleus"}
 
@@ -203,7 +232,7 @@ def test_a_domain_brings_its_model_and_its_categories(made, background):
     ("options", "says"),
     [
         (["--domain", "x-rays"], "domain 'x-rays': expected one of photos, microscopy"),
-        (["--domain", "photos", "--model", "starter"], "starter is for microscopy and drawings"),
+        (["--domain", "photos", "--model", "nuclei"], "nuclei is for microscopy; models for photos: "),
         (["--domain", "own"], "there is no model for it yet"),
     ],
 )

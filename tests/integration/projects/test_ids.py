@@ -34,7 +34,7 @@ OTHERS = [encode_png(scene.pixels) for scene in (FRESH, draw_scene(200_002))]
 
 @pytest.fixture(scope="module")
 def predictor():
-    return Predictor(get_model("starter"), "cpu")
+    return Predictor(get_model("shapes"), "cpu")
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def project(store):
     return make_project(store)
 
 
-def add(store, project, model="starter"):
+def add(store, project, model="shapes"):
     return jobs.add_job(store, project, model, SETTINGS, "ann")
 
 
@@ -103,6 +103,10 @@ def test_jobs_from_before_there_were_engines_run_exactly():
     assert JobSettings.from_json(older).engine == "exact" and SETTINGS.engine == "auto"
     with pytest.raises(StoreError, match=r"job settings\.engine: expected a text, got 3"):
         JobSettings.from_json(older | {"engine": 3})
+    older = {key: value for key, value in SETTINGS.to_json().items() if key != "closer"}
+    assert JobSettings.from_json(older).closer == "off" and SETTINGS.closer == "auto"
+    with pytest.raises(StoreError, match=r"job settings\.closer: expected auto, on or off, got 'maybe'"):
+        JobSettings.from_json(older | {"closer": "maybe"})
 
 
 def test_settings_do_not_change_with_what_they_were_made_of():
@@ -127,7 +131,7 @@ def test_settings_do_not_change_with_what_they_were_made_of():
 )
 def test_settings_out_of_range_are_named_at_birth_and_when_read(changed, message):
     with pytest.raises(ValueError, match=message):
-        JobSettings(**(SETTINGS.to_json() | changed))
+        replace(SETTINGS, **changed)
     with pytest.raises(StoreError, match=f"job settings: {message}"):
         JobSettings.from_json(SETTINGS.to_json() | changed)
 
@@ -247,7 +251,7 @@ def test_people_change_states_only_where_it_makes_sense(store, project, state, v
 def test_a_second_open_job_of_the_same_model_is_refused(store, project, state):
     first = in_state(store, project, state)
     if first.is_open:
-        with pytest.raises(StoreError, match=f"model starter: this project already has a {state} job"):
+        with pytest.raises(StoreError, match=f"model shapes: this project already has a {state} job"):
             add(store, project)
         assert len(jobs.jobs_of(store, project)) == 1
     else:

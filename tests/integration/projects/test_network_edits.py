@@ -22,7 +22,7 @@ SCENE = draw_scene(200_000)
 
 @pytest.fixture(scope="module")
 def predictor():
-    return Predictor(get_model("starter"), "cpu")
+    return Predictor(get_model("shapes"), "cpu")
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_categories_are_those_of_the_models_last_run_or_of_equal_names(store, pr
     drawer.draw(image.id, box, "ann", category=other)
     assert [row.category_id for row in store.instances(project)] == [other]
     mapping = {category.name: thing for category in predictor.model.label_map}
-    add_job(store, project, "starter", JobSettings(0.5, 0.5, 0.5, 100, mapping), "ann")
+    add_job(store, project, "shapes", JobSettings(0.5, 0.5, 0.5, 100, mapping), "ann")
     drawer.draw(image.id, box, "ann")
     assert [row.category_id for row in store.instances(project)] == [other, thing]
 
@@ -166,6 +166,31 @@ def test_tighten_finds_the_object_again_from_a_box_beside_it(store, project, pre
     with pytest.raises(StoreError, match="no such image"):
         drawer.reshape(image.id + 1000, {row.id: 1}, "ann", how="tighten")
     assert store.instances(project)[0] == after
+
+
+def test_a_closer_look_makes_a_small_mask_finer_in_its_own_box(store, project, predictor):
+    drawer = BoxDrawer(store, predictor)
+    (image,) = store.images(project)
+    for mask in SCENE.masks:
+        drawer.draw(image.id, box_of(mask), "ann")
+    before = store.instances(project)
+    drawer.reshape(image.id, {r.id: r.version for r in before}, "ann", how="closer", operation="tab:9")
+    drawer.reshape(image.id, {r.id: r.version for r in before}, "ann", how="closer", operation="tab:9")
+    after = store.instances(project)
+    changed = [old.counts != new.counts for old, new in zip(before, after, strict=True)]
+    assert sum(changed) > len(changed) / 2, "objects of this scene are small in the network's input"
+    old, new = (
+        np.mean([mask_iou(r.mask, m) for r, m in zip(rows, SCENE.masks, strict=True)])
+        for rows in (before, after)
+    )
+    assert new >= old
+    for old, new in zip(before, after, strict=True):
+        assert (new.category_id, new.score, new.source) == (old.category_id, old.score, old.source)
+        assert new.given_box == pytest.approx(old.given_box, abs=0.01)
+    entries = [e for e in store.journal(project) if e.kind == "look closer"]
+    assert len(entries) == 1, "asked for twice, done once"
+    store.undo(project, "ann", only={"look closer"})
+    assert [r.counts for r in store.instances(project)] == [r.counts for r in before]
 
 
 def test_what_cannot_become_an_instance_is_refused_in_a_sentence(store, project, predictor):

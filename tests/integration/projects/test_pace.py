@@ -49,7 +49,7 @@ def test_each_worker_is_seen_with_its_job_and_its_rates(store, at_work):
     crew = look_at_workers(store)
     here, there = crew.workers
     assert (here.host, here.pid, here.told, here.project, here.model_key) == (
-        "here", 11, "works", "Cells", "starter",
+        "here", 11, "works", "Cells", "shapes",
     )  # fmt: skip
     assert (here.done, here.rate_now, here.rate) == (10, 0, 2)
     assert (there.done, there.rate_now, there.rate) == (6, 6, pytest.approx(1.2))

@@ -119,7 +119,7 @@ def test_a_project_that_nobody_opened_agrees_with_nothing(store, project):
 
 def test_models_have_no_work_and_people_do(store, project):
     rows = store.instances(project)
-    store.decide(project, "starter", "propose", [change(rows[5], score=0.5)], image_id=rows[5].image_id)
+    store.decide(project, "nuclei", "propose", [change(rows[5], score=0.5)], image_id=rows[5].image_id)
     decide(store, project, "bob", "accept", rows[:2], status="accepted")
     store.undo(project, "bob")
     work = {one.who: one for one in work_by_person(deeds_of(store, project))}

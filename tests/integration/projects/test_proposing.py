@@ -27,7 +27,7 @@ THRESHOLDS = Thresholds(0.5, 0.5, 500)
 
 @pytest.fixture(scope="module")
 def predictor():
-    return Predictor(get_model("starter"), "cpu")
+    return Predictor(get_model("shapes"), "cpu")
 
 
 @pytest.fixture
@@ -44,6 +44,27 @@ def mapping(store, project, predictor):
 
 def facts(rows):
     return [(row.image_id, row.category_id, row.counts, row.score) for row in rows]
+
+
+def test_a_closer_look_offers_again_from_kept_runs_with_finer_masks(store, project, predictor, mapping):
+    plain = propose(store, project, predictor, THRESHOLDS, mapping)
+    before = store.instances(project)
+    closer = predictor.looking_closer()
+    assert offered_before(store, project, closer, THRESHOLDS, mapping) == (0, 0), "not so has been offered"
+    mended = propose(store, project, closer, THRESHOLDS, mapping)
+    after = store.instances(project)
+    assert (plain.ran, mended.ran) == (3, 0), "the network does not run over whole images again"
+    assert mended.offered == 3 and mended.replaced > 0.5 * len(before)
+    assert sorted(r.score for r in after) == sorted(r.score for r in before)
+    truth = {row.id: SCENES[row.file_name].masks for row in store.images(project)}
+
+    def overlap(rows):
+        return np.mean([max(mask_iou(r.mask, m) for m in truth[r.image_id]) for r in rows])
+
+    assert overlap(after) >= overlap(before) - 0.002
+    again = propose(store, project, closer, THRESHOLDS, mapping)
+    assert (again.offered, again.proposed) == (0, 0)
+    assert offered_before(store, project, closer, THRESHOLDS, mapping)[0] == len(after)
 
 
 def test_a_packed_run_gives_the_same_at_every_threshold(predictor):
@@ -74,7 +95,7 @@ def test_every_image_gets_what_the_model_finds(store, project, predictor, mappin
     assert seen == [(n, 3, f"{n - 1}.png") for n in (1, 2, 3)]
     rows = store.instances(project)
     assert len(rows) == report.proposed > 10
-    assert {(row.status, row.source) for row in rows} == {("proposed", "starter")}
+    assert {(row.status, row.source) for row in rows} == {("proposed", "shapes")}
     names = {row.id: row.name for row in store.categories(project)}
     for image in store.images(project):
         pixels = decode_image(PICTURES[image.file_name], "a").pixels
@@ -177,13 +198,13 @@ def test_what_was_offered_just_so_before_is_counted(store, project, predictor, m
 def test_labels_are_mapped_by_name_or_as_one_says(store, predictor):
     names = store.create_project("Names", "ann", categories=[Category(4, "Circle"), Category(9, "other")]).id
     circle, other = (row.id for row in store.categories(names))
-    assert category_mapping(store, names, predictor) == {2: circle}
+    assert category_mapping(store, names, predictor) == {1: circle}
     given = {"square": "other", "Triangle": "OTHER", "circle": "Circle"}
-    assert category_mapping(store, names, predictor, given) == {3: other, 4: other, 2: circle}
-    with pytest.raises(InputError, match="category 'cat': expected one of the model's, nucleus, circle"):
+    assert category_mapping(store, names, predictor, given) == {2: other, 3: other, 1: circle}
+    with pytest.raises(InputError, match="category 'cat': expected one of the model's, circle, square"):
         category_mapping(store, names, predictor, {"cat": "other"})
     with pytest.raises(InputError, match="category 'cat': expected one of the project's, circle, other"):
         category_mapping(store, names, predictor, {"circle": "cat"})
     none = store.create_project("None", "ann", categories=[Category(1, "cell")]).id
-    with pytest.raises(InputError, match=r"none of the project's \(cell\) is one of the model's \(nucleus"):
+    with pytest.raises(InputError, match=r"none of the project's \(cell\) is one of the model's \(circle"):
         category_mapping(store, none, predictor)

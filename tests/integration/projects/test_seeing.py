@@ -27,7 +27,7 @@ from maskrcnn_core.synthetic.samples import sample_png
 
 @pytest.fixture(scope="module")
 def predictor():
-    return Predictor(get_model("starter"), "cpu")
+    return Predictor(get_model("nuclei"), "cpu")
 
 
 def dim_nuclei():

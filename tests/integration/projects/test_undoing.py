@@ -28,7 +28,7 @@ from tests.builders.core import disc
 from tests.builders.projects import SIZE, change, make_project, statuses
 
 PEOPLE = ("ann", "bob", "eve")
-MODEL = "model starter"
+MODEL = "model nuclei"
 _NAMES = count()
 
 

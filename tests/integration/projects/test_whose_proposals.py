@@ -23,7 +23,7 @@ THRESHOLDS = Thresholds(0.5, 0.5, 500)
 
 @pytest.fixture(scope="module")
 def predictor():
-    return Predictor(get_model("starter"), "cpu")
+    return Predictor(get_model("shapes"), "cpu")
 
 
 @pytest.fixture
@@ -63,28 +63,28 @@ def test_a_second_model_takes_nothing_away_and_its_twins_are_left_out(store, pro
     now = {row.id: row for row in store.instances(project)}
     assert [now[row.id] for row in before] == before, "also of categories that it does not know"
     both = propose(store, project, predictor, THRESHOLDS, mapping)
-    assert both.there == {"starter": first.proposed, "mobile": len(before)}
+    assert both.there == {"shapes": first.proposed, "mobile": len(before)}
     assert (both.proposed, both.replaced) == (0, 0)
     assert {row.id for row in store.instances(project)} == set(now)
     assert told_counts(both.proposed, both.replaced, both.there, both.decided) == (
         f"0 instances proposed, {len(before)} already proposed by mobile, "
-        f"{first.proposed} already proposed by starter, 0 already decided by people"
+        f"{first.proposed} already proposed by shapes, 0 already decided by people"
     )
 
 
 def test_another_threshold_offers_what_is_new_without_the_network(store, project, predictor, mapping):
     high = propose(store, project, predictor, replace(THRESHOLDS, score_threshold=0.9), mapping)
     before = store.instances(project)
-    quiet = other_model(predictor, "starter")
+    quiet = other_model(predictor, "shapes")
     quiet = Predictor(replace(quiet.model, digest=predictor.model.digest), "cpu")
     quiet.run = None  # it must not be asked
     low = propose(store, project, quiet, replace(THRESHOLDS, score_threshold=0.1), mapping)
     assert (high.ran, low.ran, low.images) == (1, 0, 1)
     now = {row.id: row for row in store.instances(project)}
-    assert low.there == {"starter": len(before)} and low.proposed == len(now) - len(before) > 0
+    assert low.there == {"shapes": len(before)} and low.proposed == len(now) - len(before) > 0
     assert [now[row.id] for row in before] == before
     again = propose(store, project, quiet, replace(THRESHOLDS, score_threshold=0.9), mapping)
-    assert (again.replaced, again.there) == (low.proposed, {"starter": high.proposed})
+    assert (again.replaced, again.there) == (low.proposed, {"shapes": high.proposed})
     assert facts(store.instances(project)) == facts(before)
 
 
@@ -128,7 +128,7 @@ def test_what_was_left_out_for_a_twin_that_went_is_offered_when_asked_again(
     mobile = other_model(predictor, "mobile")
     propose(store, project, predictor, THRESHOLDS, mapping)
     count = len(store.instances(project))
-    assert propose(store, project, mobile, THRESHOLDS, mapping).there == {"starter": count}
+    assert propose(store, project, mobile, THRESHOLDS, mapping).there == {"shapes": count}
     gone = propose(store, project, predictor, replace(THRESHOLDS, score_threshold=1.0), mapping)
     assert gone.replaced == count and store.instances(project) == []
     assert propose(store, project, mobile, THRESHOLDS, mapping).proposed == count

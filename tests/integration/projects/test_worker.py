@@ -63,7 +63,7 @@ def make_project(store, *, images=8, name="Shapes"):
     return project
 
 
-def add(store, project, model="starter", **changed):
+def add(store, project, model="shapes", **changed):
     mapping = {row.name: row.id for row in store.categories(project)}
     values = {
         "score_threshold": 0.5,
@@ -266,7 +266,7 @@ def test_jobs_are_done_one_after_another_and_told(store):
     said = []
     assert work_off(store, on_event=said.append) == 2
     assert [jobs.job(store, job.id).state for job in (first, second)] == ["done", "done"]
-    assert said[0] == f"job {first.id} (starter): begins" and "done: 1 image newly run" in said[-1]
+    assert said[0] == f"job {first.id} (shapes): begins" and "done: 1 image newly run" in said[-1]
     assert work_off(store) == 0
 
 
@@ -365,7 +365,7 @@ def test_a_file_that_came_with_a_description_keeps_it_and_says_each_engine_once(
     project = store.create_project("P", "ann", extra={"info": info}).id
     import_images(store, project, "ann", list(PICTURES.items())[:2])
     for image, engine in zip(store.images(project), ("engine folded (a)", "engine other (b)"), strict=True):
-        store.save_run(image.id, "starter", "d" * 64, candidates=store.blobs.put(b"run"), engine=engine)
+        store.save_run(image.id, "shapes", "d" * 64, candidates=store.blobs.put(b"run"), engine=engine)
     assert json.loads(export_coco(store, project))["info"] == {
         "description": "Theirs; engine folded (a); engine other (b)",
         "year": 2017,
@@ -394,7 +394,7 @@ def test_an_engine_that_cannot_run_here_fails_its_job_and_says_why(store):
 
 @pytest.mark.parametrize(
     ("model", "message"),
-    [("coco-v2", "download"), ("strater", "there is no such model; did you mean starter")],
+    [("coco-v2", "download"), ("shaeps", "there is no such model; did you mean shapes")],
 )
 @ON_SQLITE
 def test_a_model_that_is_not_there_fails_the_job_and_not_the_worker(store, model, message):

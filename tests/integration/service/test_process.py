@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -30,10 +31,9 @@ def hosts(photos):
         yield one, asked
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory, hosts):
-    log = tmp_path_factory.mktemp("service") / "log.txt"
-    options = ("--model", "photos", "--device", "cpu", "--allow-host", hosts[0])
+@contextmanager
+def serving(log, *more):
+    options = ("--model", "photos", "--device", "cpu", *more)
     process, address = start_service(*options, log=log, environment={"MASKDESK_TOKEN": TOKEN})
     try:
         wait_until_ready(process, address, log)
@@ -50,12 +50,22 @@ def service(tmp_path_factory, hosts):
 
 
 @pytest.fixture(scope="module")
-def annotated(photos, tmp_path_factory):
-    """What ``annotate`` writes for the photos."""
-    out = tmp_path_factory.mktemp("out") / "annotations.json"
-    code, _, said = run("annotate", *photos, "--model", "photos", "--device", "cpu", "--out", out)
+def service(tmp_path_factory, hosts):
+    with serving(tmp_path_factory.mktemp("service") / "log.txt", "--allow-host", hosts[0]) as client:
+        yield client
+
+
+def written(out, photos, *options):
+    """What ``annotate`` writes for photos."""
+    code, _, said = run("annotate", *photos, "--model", "photos", "--device", "cpu", "--out", out, *options)
     assert code == 0, said
     return json.loads(out.read_text())
+
+
+@pytest.fixture(scope="module")
+def annotated(photos, tmp_path_factory):
+    """The photos seen once, as a service does whose answers are waited for."""
+    return written(tmp_path_factory.mktemp("out") / "annotations.json", photos, "--look-closer", "off")
 
 
 def test_uploads_give_what_annotate_writes(service, photos, annotated):
@@ -64,6 +74,16 @@ def test_uploads_give_what_annotate_writes(service, photos, annotated):
     assert answer.status_code == 200, answer.text
     assert answer.json()["result"] == annotated
     assert len(annotated["annotations"]) > 10
+
+
+def test_asked_to_look_closer_it_gives_what_annotate_does_by_itself(photos, tmp_path):
+    photo = photos[0]
+    with serving(tmp_path / "log.txt", "--look-closer", "auto") as client:
+        answer = client.post("/v1/annotate", files=files((photo.name, photo.read_bytes())))
+    closer = written(tmp_path / "closer.json", [photo])
+    assert answer.json()["result"] == closer
+    first = written(tmp_path / "first.json", [photo], "--look-closer", "off")
+    assert closer["annotations"] != first["annotations"]
 
 
 def test_addresses_give_the_same(service, hosts, photos, annotated):

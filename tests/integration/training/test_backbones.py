@@ -156,8 +156,8 @@ def test_the_command_says_what_it_lacks_and_fetches_only_if_asked(server, tmp_pa
     assert code != 0 and "resnet18-f37072fd.pth: 127.0.0.1 answered 503" in err
     for options, reason in (
         (("--backbone", "vgg16"), "expected one of resnet18, "),
-        (("--backbone", "resnet18", "--from", "starter"), "expected either --from, a whole model, or"),
-        (("--from", "startr"), "did you mean starter"),
+        (("--backbone", "resnet18", "--from", "shapes"), "expected either --from, a whole model, or"),
+        (("--from", "shaps"), "did you mean shapes"),
         (("--from", "gone.pth"), "there is no such file"),
         (("--from-nothing",), "--from-nothing: expected --backbone with it"),
         (("--download",), "--download: expected --backbone with it"),

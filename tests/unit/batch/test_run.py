@@ -17,7 +17,7 @@ from maskrcnn_core.formats.coco_results import read_results_file
 from maskrcnn_core.images.reading import read_image
 from maskrcnn_core.inference.predictor import Failure, Predictor
 from maskrcnn_core.models.cards import card_file
-from maskrcnn_core.models.catalog import STARTER_FILE
+from maskrcnn_core.models.catalog import SHAPES_FILE
 from tests.builders.batch import (
     LOW,
     files_in,
@@ -213,11 +213,11 @@ def test_what_was_there_before_is_replaced_and_that_is_said(folder, tmp_path, pr
 
 def test_a_model_card_is_no_output_file(folder, tmp_path, predictor):
     card = tmp_path / "mine.json"
-    card.write_bytes(card_file(STARTER_FILE).read_bytes())
+    card.write_bytes(card_file(SHAPES_FILE).read_bytes())
     settings = settings_for(folder, out=tmp_path)
     with pytest.raises(InputError, match="this is a model card"):
         annotate(replace(settings, out=card), predictor)
-    assert card.read_bytes() == card_file(STARTER_FILE).read_bytes()
+    assert card.read_bytes() == card_file(SHAPES_FILE).read_bytes()
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,7 @@ def test_engines_are_listed_from_the_table():
 def test_an_unknown_engine_is_refused_before_anything_runs(tmp_path):
     (tmp_path / "a.png").write_bytes(encode_png(draw_sample("fluorescence")[:60, :80]))
     out = tmp_path / "a.json"
-    told = invoke(
-        "annotate", tmp_path / "a.png", "--out", out, "--model", "starter", "--engine", "fold", "-q"
-    )
+    told = invoke("annotate", tmp_path / "a.png", "--out", out, "--model", "nuclei", "--engine", "fold", "-q")
     assert told.exit_code == 2 and "did you mean folded?" in told.stderr
     assert not out.exists()
 
@@ -34,7 +32,7 @@ def test_the_export_says_what_ran(tmp_path, monkeypatch):
     )
     (tmp_path / "a.png").write_bytes(encode_png(draw_sample("fluorescence")[:60, :80]))
     out = tmp_path / "a.json"
-    asked = ("annotate", tmp_path / "a.png", "--out", out, "--model", "starter", "-q")
+    asked = ("annotate", tmp_path / "a.png", "--out", out, "--model", "nuclei", "-q")
     assert invoke(*asked).exit_code == 0
     assert "engine" not in json.loads(out.read_bytes())["info"]["description"]
     assert invoke(*asked, "--engine", "folded").exit_code == 0
@@ -49,7 +47,7 @@ def test_evaluate_runs_exactly_unless_asked_and_says_what_ran(tmp_path, monkeypa
     )
     write_scenes(tmp_path, [1])
     given = ("--ground-truth", tmp_path / "instances.json", "--images", tmp_path / "images")
-    asked = ("evaluate", *given, "--model", "starter", "--json", "-q")
+    asked = ("evaluate", *given, "--model", "shapes", "--json", "-q")
     exact, folded = (json.loads(invoke(*asked, *more).stdout) for more in ((), ("--engine", "folded")))
     assert not any("engine" in note for note in exact["notes"])
     assert any(note.startswith("engine folded (of ") for note in folded["notes"])

@@ -149,7 +149,7 @@ def test_a_model_that_runs_now_is_pictured_with_its_own_score(tmp_path):
     write_scenes(tmp_path / "scenes", [5])
     told = invoke(
         *("evaluate", "--ground-truth", tmp_path / "scenes" / "instances.json"),
-        *("--images", tmp_path / "scenes" / "images", "--model", "starter", "--device", "cpu", "--quiet"),
+        *("--images", tmp_path / "scenes" / "images", "--model", "shapes", "--device", "cpu", "--quiet"),
         *("--differences", tmp_path / "pictures", "--per-image", tmp_path / "t.csv"),
     )
     assert told.exit_code == 0, told.output

@@ -21,7 +21,7 @@ def explain(*arguments):
 
 
 def test_without_files_it_tells_the_numbers_of_every_stage(photo):
-    outcome = explain(photo, "--model", "starter")
+    outcome = explain(photo, "--model", "shapes")
     assert outcome.exit_code == 0, outcome.output
     without_numbers = {"truth", "missed", "weights"}
     for stage in STAGES:
@@ -32,7 +32,7 @@ def test_without_files_it_tells_the_numbers_of_every_stage(photo):
 def test_it_writes_both_files_and_answers_for_a_box(photo, tmp_path):
     html, book = tmp_path / "traced.html", tmp_path / "traced.ipynb"
     outcome = explain(
-        photo, "--model", "starter", "--html", html, "--notebook", book, "--box", "1,1,5,5", "-q"
+        photo, "--model", "shapes", "--html", html, "--notebook", book, "--box", "1,1,5,5", "-q"
     )
     assert outcome.exit_code == 0, outcome.output
     explanation, counts, wrote = outcome.stdout.splitlines()
@@ -49,15 +49,13 @@ def test_with_a_ground_truth_it_tells_what_is_right(tmp_path):
     write_scenes(tmp_path, [5])
     image, truth = tmp_path / "images" / "scene_000005.png", tmp_path / "instances.json"
     html, book = tmp_path / "traced.html", tmp_path / "traced.ipynb"
-    outcome = explain(
-        image, "--model", "starter", "--ground-truth", truth, "--html", html, "--notebook", book
-    )
+    outcome = explain(image, "--model", "shapes", "--ground-truth", truth, "--html", html, "--notebook", book)
     assert outcome.exit_code == 0, outcome.output
     assert "Ground truth in instances.json, masks compared at IoU 0.50: " in outcome.stdout
     assert "regions of interest reach" in outcome.stdout and "AP50 " in outcome.stdout
     assert "Overlaps of objects and detections" in html.read_text("utf-8")
     assert f"TRUTH = {str(truth)!r}" in nbformat.read(book, as_version=4).cells[1].source
-    other = explain(image, "--model", "starter", "--ground-truth", tmp_path / "absent.json")
+    other = explain(image, "--model", "shapes", "--ground-truth", tmp_path / "absent.json")
     assert other.exit_code == 2 and "absent.json: cannot read this file" in other.stderr
 
 
@@ -73,7 +71,7 @@ def test_with_a_ground_truth_it_tells_what_is_right(tmp_path):
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(photo, options, says):
-    outcome = explain(photo, "--model", "starter", *options)
+    outcome = explain(photo, "--model", "shapes", *options)
     assert outcome.exit_code == 2
     assert says in outcome.stderr and len(outcome.stderr.strip().splitlines()) == 1
 
@@ -81,7 +79,7 @@ def test_what_cannot_be_is_said_in_one_line(photo, options, says):
 def test_a_file_that_is_no_image_is_refused(tmp_path):
     file = tmp_path / "a.png"
     file.write_bytes(b"hello")
-    outcome = explain(file, "--model", "starter")
+    outcome = explain(file, "--model", "shapes")
     assert outcome.exit_code == 2 and outcome.stderr.startswith("a.png: ")
 
 
@@ -94,5 +92,5 @@ def test_no_file_is_written_over_the_image_or_the_other_one(photo, tmp_path):
 
 
 def test_a_place_that_cannot_be_written_is_named(photo, tmp_path):
-    outcome = explain(photo, "--model", "starter", "--notebook", tmp_path / "absent" / "traced.ipynb")
+    outcome = explain(photo, "--model", "shapes", "--notebook", tmp_path / "absent" / "traced.ipynb")
     assert outcome.exit_code == 1 and "cannot write" in outcome.stderr

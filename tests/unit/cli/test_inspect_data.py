@@ -75,7 +75,7 @@ def test_numbers_are_one_json_document(drawn):
 
 
 def test_proposals_of_a_trained_model_are_measured(drawn):
-    result = invoke(*options(drawn, "--from", "starter", "--over", 1, "--samples", 1, "--quiet", "--json"))
+    result = invoke(*options(drawn, "--from", "shapes", "--over", 1, "--samples", 1, "--quiet", "--json"))
     assert result.exit_code == 0, result.output
     recall = json.loads(result.stdout)["recall"]
     assert recall["images"] == 1 and recall["proposals per image"] > 0

@@ -75,12 +75,12 @@ def test_from_pictures_to_a_file(tmp_path):
     assert "0 images, 0 categories and 0 instances added; 2 images were already in the project" in told(
         "add", "Shapes", pictures / "0.png", pictures / "1.png", "--quiet"
     )
-    annotated = told("annotate", "Shapes", "--model", "starter", "--quiet")
+    annotated = told("annotate", "Shapes", "--model", "shapes", "--quiet")
     assert annotated.startswith("2 images done, 2 of them new; ")
     count = int(annotated.partition("new; ")[2].split()[0])
     assert (
-        f"2 images done, 0 of them new; 0 instances proposed, {count} already proposed by starter, "
-        "0 already decided by people" in told("annotate", "Shapes", "--model", "starter", "--quiet")
+        f"2 images done, 0 of them new; 0 instances proposed, {count} already proposed by shapes, "
+        "0 already decided by people" in told("annotate", "Shapes", "--model", "shapes", "--quiet")
     )
     out = tmp_path / "out.json"
     written = invoke("export", "Shapes", "--out", out)
@@ -143,10 +143,10 @@ def test_decisions_are_listed_taken_back_and_done_again(tmp_path):
         (["add", "None", "x.png"], "project 'None': there is no such project; projects: Mine"),
         (["export", "Mine", "--out", "o.json", "--status", "good"], "--status: expected some of proposed"),
         (["annotate", "Mine", "--model", "mobil"], "did you mean mobile"),
-        (["annotate", "Mine", "--model", "starter"], "none of the project's (cat) is one of the model's"),
-        (["annotate", "Mine", "--model", "starter"], "match them with --map nucleus=cat"),
-        (["annotate", "Mine", "--model", "starter", "--map", "nucleus"], "--map: expected model=project"),
-        (["annotate", "Mine", "--model", "starter", "--map", "dog=cat"], "category 'dog': expected one of"),
+        (["annotate", "Mine", "--model", "shapes"], "none of the project's (cat) is one of the model's"),
+        (["annotate", "Mine", "--model", "nuclei"], "match them with --map nucleus=cat"),
+        (["annotate", "Mine", "--model", "nuclei", "--map", "nucleus"], "--map: expected model=project"),
+        (["annotate", "Mine", "--model", "shapes", "--map", "dog=cat"], "category 'dog': expected one of"),
         (["import", "New", "--ground-truth", "none.json", "--images", "."], "none.json: cannot read"),
         (["add", "Mine", "none.png"], "no images found in none.png"),
     ],
@@ -166,7 +166,7 @@ def test_an_engine_is_taken_and_what_ran_stands_in_the_export(tmp_path, monkeypa
     (tmp_path / "a.png").write_bytes(encode_png(draw_scene(200_000).pixels[:200, :240]))
     told("new", "Shapes", "--categories", "circle,square,triangle")
     told("add", "Shapes", tmp_path / "a.png", "--quiet")
-    annotate = ("annotate", "Shapes", "--model", "starter", "--quiet", "--engine")
+    annotate = ("annotate", "Shapes", "--model", "shapes", "--quiet", "--engine")
     assert "1 image done, 1 of them new" in told(*annotate, "folded")
     assert "0 of them new" in told(*annotate, "auto"), "what is there is good enough"
     out = tmp_path / "out.json"
@@ -182,7 +182,7 @@ def test_a_job_takes_its_engine_with_it(tmp_path):
     (tmp_path / "a.png").write_bytes(encode_png(draw_scene(200_000).pixels[:200, :240]))
     told("new", "Shapes", "--categories", "circle")
     told("add", "Shapes", tmp_path / "a.png", "--quiet")
-    job = ("annotate", "Shapes", "--model", "starter", "--background", "--engine")
+    job = ("annotate", "Shapes", "--model", "shapes", "--background", "--engine")
     assert invoke(*job, "fold").exit_code == 2
     told(*job, "exact")
     told("work", "--once")
@@ -192,7 +192,7 @@ def test_a_job_takes_its_engine_with_it(tmp_path):
 @pytest.mark.parametrize("map_", [(), ("--map", "circle=vehicle")])
 def test_a_project_without_categories_is_told_where_some_come_from(map_):
     told("new", "Bare")
-    result = invoke("annotate", "Bare", "--model", "starter", *map_)
+    result = invoke("annotate", "Bare", "--model", "shapes", *map_)
     assert result.exit_code == 2
     assert "project new NAME --categories" in result.stderr and "has none" in result.stderr
     assert "(none)" not in result.stderr
@@ -348,9 +348,9 @@ def test_boxes_only_are_one_sentence_with_an_offer_and_the_offer_is_kept(tmp_pat
     result = import_file(file)
     assert result.exit_code == 1 and "1 annotation is a box without a mask: " in result.stderr
     assert "--boxes MODEL" in result.stderr and "1 image, 1 category and 0 instances" in result.stdout
-    filled = import_file(file, "--boxes", "starter")
+    filled = import_file(file, "--boxes", "shapes")
     found = "1 of 1 box" in filled.stdout
-    assert "of 1 box filled by starter" in filled.stdout and filled.exit_code == (0 if found else 1)
+    assert "of 1 box filled by shapes" in filled.stdout and filled.exit_code == (0 if found else 1)
     assert import_file(file, "--boxes", "no-such-model").exit_code == 2
 
 
@@ -358,7 +358,7 @@ def test_annotate_counts_images_at_the_limit_and_keeps_how_dim_ones_are_seen(tmp
     (tmp_path / "scene.png").write_bytes(encode_png(draw_scene(200_000).pixels))
     told("new", "Shapes", "--categories", "circle,square,triangle")
     told("add", "Shapes", tmp_path / "scene.png", "--quiet")
-    annotate = ("annotate", "Shapes", "--model", "starter", "--max-detections", 1, "--quiet")
+    annotate = ("annotate", "Shapes", "--model", "shapes", "--max-detections", 1, "--quiet")
     result = invoke(*annotate, "--stretch", "off")
     assert result.stdout.startswith("1 image done, 1 of them new; 1 instance proposed")
     assert "1 image reached the limit of 1 detection," in result.stderr

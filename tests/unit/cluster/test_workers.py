@@ -96,7 +96,7 @@ def test_tries_are_counted_for_each_piece():
     assert [tries.begin(piece) for piece in (1, 2, 1, 1)] == [0, 0, 1, 2]
 
 
-@pytest.mark.parametrize("key", ["starter", "photos"])
+@pytest.mark.parametrize("key", ["shapes", "photos"])
 def test_a_model_finds_the_same_bits_after_its_way(key):
     model = load_model(key)
     came = checked_model(pickle.loads(pickle.dumps(model)), task(model))
@@ -111,7 +111,7 @@ def test_a_model_that_came_damaged_or_to_other_versions_is_refused(monkeypatch):
     model = make_model()
     asked = task(model)
     with pytest.raises(WeightsError, match="other numbers than were sent"):
-        checked_model(model, replace(asked, model=digest_of(load_model("starter"))))
+        checked_model(model, replace(asked, model=digest_of(load_model("shapes"))))
     monkeypatch.setattr(shipping, "versions", lambda: asked.versions | {"torch": "1.0"})
     with pytest.raises(InputError, match=r"expected torch .*, as where the run was begun, got 1\.0"):
         checked_model(model, asked)

@@ -43,8 +43,8 @@ def predictor():
 
 
 @pytest.fixture(scope="module")
-def starter():
-    return Predictor(get_model("starter"), "cpu")
+def nuclei_model():
+    return Predictor(get_model("nuclei"), "cpu")
 
 
 # -- sentences ----------------------------------------------------------------------------------------
@@ -157,23 +157,23 @@ def found(predictor, pixels):
     return len(run.candidates.select(thresholds))
 
 
-def test_nuclei_in_a_corner_of_16_bits_are_found_like_those_of_8_bits(starter):
+def test_nuclei_in_a_corner_of_16_bits_are_found_like_those_of_8_bits(nuclei_model):
     grey = decode_image(sample_png("fluorescence"), "a").pixels[:, :, 0]
     out = io.BytesIO()
     tifffile.imwrite(out, grey.astype(np.uint16), photometric="minisblack")
     dim = decode_image(out.getvalue(), "dim.tif")
-    twin = found(starter, np.repeat(grey[:, :, None], 3, axis=2))
-    assert twin > 5 and abs(found(starter, dim.pixels) - twin) <= 0.15 * twin
+    twin = found(nuclei_model, np.repeat(grey[:, :, None], 3, axis=2))
+    assert twin > 5 and abs(found(nuclei_model, dim.pixels) - twin) <= 0.15 * twin
     dark = decode_image(out.getvalue(), "dim.tif", stretch="off")
-    assert found(starter, dark.pixels) <= 0.2 * twin
+    assert found(nuclei_model, dark.pixels) <= 0.2 * twin
 
 
-def test_a_real_dim_micrograph_has_the_mask_ap_of_its_8_bit_twin(starter):
+def test_a_real_dim_micrograph_has_the_mask_ap_of_its_8_bit_twin(nuclei_model):
     case = shared_path("cases", "images16", "gt_sd_img2d.tif.json")
     result = {}
     for stretch in ("auto", "off"):
         truth = read_ground_truth(case, case.parent, reading=Reading(stretch=stretch))
-        (measured,) = evaluate_on(starter, [truth], max_detections=500)
+        (measured,) = evaluate_on(nuclei_model, [truth], max_detections=500)
         result[stretch] = measured.evaluation.mask.AP
     assert result["auto"] > 0.56
     assert result["off"] < 0.05
@@ -219,8 +219,8 @@ def test_ground_truth_keeps_the_setting_and_says_what_decoding_did(tmp_path):
 )
 def test_evaluate_and_explain_print_what_they_did_to_an_image(tmp_path, stretch, says):
     file = write_truth(tmp_path / "in")
-    evaluate = ["evaluate", "--ground-truth", file, "--images", file.parent, "--model", "starter"]
-    explain = ["explain", file.parent / "dim.tif", "--model", "starter"]
+    evaluate = ["evaluate", "--ground-truth", file, "--images", file.parent, "--model", "nuclei"]
+    explain = ["explain", file.parent / "dim.tif", "--model", "nuclei"]
     for command in (evaluate, explain):
         arguments = [*map(str, command), "--stretch", stretch, "-q"]
         result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
@@ -248,8 +248,8 @@ def test_a_workspace_shows_dim_images_as_its_switch_says_and_runs_them_again(pre
     assert workspace.picture(dim) != picture
     assert workspace.images[dim].thumbnail != before.thumbnail
     assert "though its values use" in workspace.images[dim].notes[0]
-    assert workspace.run_of(dim, predictor.model.digest) is None
-    assert workspace.run_of(plain, predictor.model.digest) is not None
+    assert workspace.run_of(dim, predictor) is None
+    assert workspace.run_of(plain, predictor) is not None
     assert list(workspace.images) == [dim, plain]
     assert workspace.set_stretch("off") == 0
     assert workspace.set_stretch("auto") == 1

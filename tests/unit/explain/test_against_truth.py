@@ -41,7 +41,7 @@ def truth_of(scene):
 @pytest.fixture(scope="module")
 def traced():
     scene = draw_scene(1)
-    return trace_image(Predictor(get_model("starter"), "cpu"), scene.pixels, truth=truth_of(scene))
+    return trace_image(Predictor(get_model("shapes"), "cpu"), scene.pixels, truth=truth_of(scene))
 
 
 def test_average_precision_does_not_depend_on_the_score_threshold(traced):

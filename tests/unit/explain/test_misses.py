@@ -16,12 +16,12 @@ from maskrcnn_core.images.reading import read_image
 from maskrcnn_core.inference.predictor import Predictor
 from maskrcnn_core.models.loading import get_model
 from tests.shared_data import shared_path
-from tests.unit.explain.test_tracing import starter
+from tests.unit.explain.test_tracing import shapes_model
 
 
 @pytest.fixture(scope="module")
 def traced():
-    predictor, image = starter()
+    predictor, image = shapes_model()
     return predictor, image, trace_network(predictor, image)
 
 
@@ -174,7 +174,7 @@ def test_what_is_no_box_in_the_image_is_refused(traced, box):
 
 
 def test_an_image_without_proposals_is_explained_by_its_anchors():
-    predictor, image = starter()
+    predictor, image = shapes_model()
     network = predictor.model.network
     before = network.rpn.score_thresh
     network.rpn.score_thresh = 1.1

@@ -8,14 +8,14 @@ from maskrcnn_core.explain.tracing import trace_network
 from maskrcnn_core.inference.predictor import Predictor
 from tests.builders.core import make_image
 from tests.builders.matterport import make_matterport_model
-from tests.unit.explain.test_tracing import mobile, photos, starter, tiny
+from tests.unit.explain.test_tracing import mobile, photos, shapes_model, tiny
 
 
 def matterport():
     return Predictor(make_matterport_model()), make_image()
 
 
-@pytest.fixture(scope="module", params=[tiny, starter, photos, mobile, matterport])
+@pytest.fixture(scope="module", params=[tiny, shapes_model, photos, mobile, matterport])
 def traced(request):
     predictor, image = request.param()
     return predictor, image, trace_network(predictor, image)

@@ -7,10 +7,10 @@ from maskrcnn_core.explain.glossary import GLOSSARY, PAPERS
 from maskrcnn_core.explain.law_sentences import LAW_SENTENCES, sentences_of
 from maskrcnn_core.explain.stages import STAGES, stage_by_key
 from maskrcnn_core.explain.tracing import trace_network
-from tests.unit.explain.test_tracing import photos, starter, tiny
+from tests.unit.explain.test_tracing import photos, shapes_model, tiny
 
 
-@pytest.mark.parametrize("make", [tiny, starter, photos])
+@pytest.mark.parametrize("make", [tiny, shapes_model, photos])
 def test_every_stage_has_three_sentences_a_source_and_numbers_that_can_be_told(make):
     predictor, image = make()
     trace = trace_network(predictor, image)

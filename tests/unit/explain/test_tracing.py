@@ -24,8 +24,8 @@ def tiny():
     return Predictor(make_model()), make_image()
 
 
-def starter():
-    return Predictor(get_model("starter")), draw_scene(5).pixels
+def shapes_model():
+    return Predictor(get_model("shapes")), draw_scene(5).pixels
 
 
 def photos():
@@ -40,7 +40,7 @@ def mobile():
         return Predictor(get_model("mobile")), read_image(photo).pixels
 
 
-@pytest.fixture(scope="module", params=[tiny, starter, photos, mobile])
+@pytest.fixture(scope="module", params=[tiny, shapes_model, photos, mobile])
 def traced(request):
     predictor, image = request.param()
     return predictor, image, trace_network(predictor, image)

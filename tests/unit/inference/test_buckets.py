@@ -28,12 +28,12 @@ def tiny():
     return make_model()
 
 
-@pytest.mark.parametrize("key", ["starter", "photos", "mobile"])
+@pytest.mark.parametrize("key", ["shapes", "photos", "mobile"])
 def test_what_images_find_in_a_padded_batch_is_what_they_find_alone(key, monkeypatch):
     if key == "mobile":
         monkeypatch.setenv("MASKDESK_WEIGHTS", str(shared_path("weights")))
     model = get_model(key)
-    image = draw_sample("fluorescence" if key == "starter" else "street")
+    image = draw_sample("fluorescence" if key == "shapes" else "street")
     alone, together = Predictor(model, "cpu"), Predictor(model, "cpu", batch_size=3, engine=BUCKETED)
     images = [np.array(Image.fromarray(image).resize(size)) for size in _sizes_of_a_bucket(together)]
     assert len({one.shape for one in images}) == len(images)

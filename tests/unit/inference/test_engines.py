@@ -22,7 +22,7 @@ from maskrcnn_core.inference.engines.spec import Engine
 from maskrcnn_core.inference.engines.standing import standings
 from maskrcnn_core.inference.engines.table import ENGINES, EXACT, engine_by_key
 from maskrcnn_core.inference.predictor import Predictor
-from maskrcnn_core.models.catalog import PHOTOS_FILE, STARTER_FILE
+from maskrcnn_core.models.catalog import NUCLEI_FILE, PHOTOS_FILE
 from maskrcnn_core.models.loading import load_trained_model
 from maskrcnn_core.synthetic.samples import draw_sample
 from tests.builders.core import make_detections, make_image, make_model
@@ -31,9 +31,9 @@ FOLDED = engine_by_key("folded")
 
 
 @pytest.fixture(scope="module")
-def starter():
+def nuclei_model():
     """Real weights, in which rounding stays rounding: random ones make much of a last bit."""
-    return load_trained_model(STARTER_FILE)
+    return load_trained_model(NUCLEI_FILE)
 
 
 @pytest.fixture(scope="module")
@@ -52,10 +52,10 @@ def cache(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def made(starter, nuclei, tmp_path_factory):
+def made(nuclei_model, nuclei, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        return choose_engine(starter, "cpu", "folded", images=lambda: [nuclei], count=1)
+        return choose_engine(nuclei_model, "cpu", "folded", images=lambda: [nuclei], count=1)
 
 
 # -- the table --------------------------------------------------------------------------------------
@@ -103,37 +103,37 @@ def test_a_small_job_is_not_worth_another_engine(tiny):
     assert choose_engine(tiny, "cpu", images=images, count=3).spec is EXACT
 
 
-def test_a_large_job_takes_the_last_engine_that_holds_its_bound(starter, nuclei, monkeypatch):
+def test_a_large_job_takes_the_last_engine_that_holds_its_bound(nuclei_model, nuclei, monkeypatch):
     monkeypatch.setattr(choosing, "ENGINES", (EXACT, FOLDED, _wrong()))
-    engine = choose_engine(starter, "cpu", images=lambda: [nuclei], count=1000)
+    engine = choose_engine(nuclei_model, "cpu", images=lambda: [nuclei], count=1000)
     assert engine.spec is FOLDED and "boxes within" in engine.description
     assert "engine wrong is not used for" in engine.notes[0]
 
 
-def test_an_engine_that_finds_something_else_gives_way(starter, nuclei, monkeypatch):
+def test_an_engine_that_finds_something_else_gives_way(nuclei_model, nuclei, monkeypatch):
     monkeypatch.setattr(choosing, "engine_by_key", lambda _: _wrong())
-    engine = choose_engine(starter, "cpu", "wrong", images=lambda: [nuclei], count=1)
+    engine = choose_engine(nuclei_model, "cpu", "wrong", images=lambda: [nuclei], count=1)
     assert engine.spec is EXACT
     (note,) = engine.notes
     assert "expected" in note and note.endswith("; the exact engine runs instead")
 
 
-def test_what_was_measured_is_kept_for_the_next_time(starter, nuclei, monkeypatch):
+def test_what_was_measured_is_kept_for_the_next_time(nuclei_model, nuclei, monkeypatch):
     steps: list[str] = []
     for _ in range(2):
         engine = choose_engine(
-            starter, "cpu", "folded", images=lambda: [nuclei], count=1, on_step=steps.append
+            nuclei_model, "cpu", "folded", images=lambda: [nuclei], count=1, on_step=steps.append
         )
         assert engine.equality.detections > 5
     assert steps.count("comparing with the exact engine") == 1
-    file = place_of("folded", starter.digest, FOLDED.version()) / "equality.json"
+    file = place_of("folded", nuclei_model.digest, FOLDED.version()) / "equality.json"
     file.write_text("{")
-    choose_engine(starter, "cpu", "folded", images=lambda: [nuclei], count=1, on_step=steps.append)
+    choose_engine(nuclei_model, "cpu", "folded", images=lambda: [nuclei], count=1, on_step=steps.append)
     assert steps.count("comparing with the exact engine") == 2
     assert place_of("folded", "1" * 64, FOLDED.version()) != file.parent
 
 
-def test_what_cannot_be_made_is_not_tried_again(starter, nuclei, monkeypatch):
+def test_what_cannot_be_made_is_not_tried_again(nuclei_model, nuclei, monkeypatch):
     tries = []
 
     def build(*_):
@@ -143,10 +143,10 @@ def test_what_cannot_be_made_is_not_tried_again(starter, nuclei, monkeypatch):
     row = replace(FOLDED, build=build)
     monkeypatch.setattr(choosing, "engine_by_key", lambda _: row)
     for _ in range(2):
-        engine = choose_engine(starter, "cpu", "folded", images=lambda: [nuclei], count=1)
+        engine = choose_engine(nuclei_model, "cpu", "folded", images=lambda: [nuclei], count=1)
         assert engine.spec is EXACT and "its backbone is of wood; the exact engine runs" in engine.notes[0]
     assert len(tries) == 1
-    (standing,) = (one for one in standings(starter.digest, "cpu") if one.spec is FOLDED)
+    (standing,) = (one for one in standings(nuclei_model.digest, "cpu") if one.spec is FOLDED)
     assert (standing.word, standing.reason) == ("not used", "its backbone is of wood")
 
 
@@ -166,15 +166,15 @@ def _wrong():
     return replace(FOLDED, key="wrong", build=build, worth_from=1)
 
 
-def test_each_engine_stands_as_it_was_measured(starter, made):
+def test_each_engine_stands_as_it_was_measured(nuclei_model, made):
     def word(key):
-        return next(one for one in standings(starter.digest, "cpu") if one.spec.key == key)
+        return next(one for one in standings(nuclei_model.digest, "cpu") if one.spec.key == key)
 
-    assert [one.spec for one in standings(starter.digest, "cpu")] == list(ENGINES)
+    assert [one.spec for one in standings(nuclei_model.digest, "cpu")] == list(ENGINES)
     assert word("exact").word == "defines the result"
     assert word("cuda").word == "cannot run here" and "the device is cpu" in word("cuda").reason
     assert word("folded").word == "not compared yet"
-    place = place_of("folded", starter.digest, FOLDED.version())
+    place = place_of("folded", nuclei_model.digest, FOLDED.version())
     keep_equality(place, made.equality)
     assert word("folded").word == "finds the same" and word("folded").equality == made.equality
     keep_equality(place, replace(made.equality, score=0.5))
@@ -231,8 +231,8 @@ def test_dense_parts_run_in_half_and_give_floats(tiny):
     assert len(run.candidates) and run.candidates.scores.dtype == np.float32
 
 
-def test_boxes_thresholds_and_late_masks_go_on_with_another_engine(starter, nuclei, made):
-    exact, other = Predictor(starter, "cpu"), Predictor(starter, "cpu", engine=made)
+def test_boxes_thresholds_and_late_masks_go_on_with_another_engine(nuclei_model, nuclei, made):
+    exact, other = Predictor(nuclei_model, "cpu"), Predictor(nuclei_model, "cpu", engine=made)
     boxes = [[20, 20, 60, 60], [100, 80, 150, 120]]
     asked, answers = Thresholds(0.5), []
     for predictor in (exact, other):
@@ -247,10 +247,10 @@ def test_boxes_thresholds_and_late_masks_go_on_with_another_engine(starter, nucl
     assert np.abs(drawn.probabilities - drawn_other.probabilities).max() < 1e-3
 
 
-def test_who_looks_inside_sees_the_models_own_network(starter, nuclei, made):
-    exact, other = Predictor(starter, "cpu"), Predictor(starter, "cpu", engine=made)
+def test_who_looks_inside_sees_the_models_own_network(nuclei_model, nuclei, made):
+    exact, other = Predictor(nuclei_model, "cpu"), Predictor(nuclei_model, "cpu", engine=made)
     with other.at_rest() as network:
-        assert network is starter.network
+        assert network is nuclei_model.network
     own, others = (trace_network(predictor, nuclei) for predictor in (exact, other))
     assert np.array_equal(own.run.candidates.boxes, others.run.candidates.boxes)
 

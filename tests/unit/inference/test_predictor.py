@@ -269,8 +269,8 @@ def test_a_gpu_gives_what_the_cpu_gives(mobile):
 def test_a_first_image_of_a_few_pixels_height_spoils_no_later_one():
     """torchvision guesses the poolers' scales from the first image that a network sees, and keeps them."""
     image = draw_sample("fluorescence")
-    fresh = Predictor(load_model("starter"), "cpu").run([image])[0]
-    predictor = Predictor(load_model("starter"), "cpu")
+    fresh = Predictor(load_model("shapes"), "cpu").run([image])[0]
+    predictor = Predictor(load_model("shapes"), "cpu")
     predictor.run([make_image(4, 400)])
     later = predictor.run([image])[0]
     assert np.array_equal(later.candidates.boxes, fresh.candidates.boxes)

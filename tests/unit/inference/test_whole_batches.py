@@ -57,7 +57,7 @@ def test_a_batch_finds_what_each_image_finds_alone(tiny, images):
     assert not by_steps
 
 
-@pytest.mark.parametrize(("key", "sample"), [("starter", "fluorescence"), ("photos", "street")])
+@pytest.mark.parametrize(("key", "sample"), [("shapes", "fluorescence"), ("photos", "street")])
 def test_trained_networks_find_the_same(key, sample):
     model, image = get_model(key), draw_sample(sample)[:240, :320]
     thresholds = Thresholds(SCORE_FLOOR, model.nms_threshold, 60)

@@ -40,4 +40,4 @@ def test_a_polygon_keeps_the_hole_and_both_parts():
 def test_without_the_sdk_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "cvat_sdk", None)
     with pytest.raises(InputError, match="pip install cvat-sdk"):
-        create(model="starter")
+        create(model="shapes")

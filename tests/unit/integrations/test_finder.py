@@ -5,13 +5,13 @@ import pytest
 
 from maskrcnn_core.errors import InputError
 from maskrcnn_core.integrations.finder import Finder
-from maskrcnn_core.models.catalog import STARTER_FILE
+from maskrcnn_core.models.catalog import SHAPES_FILE
 from maskrcnn_core.synthetic.scenes import draw_scene
 
 
 @pytest.fixture(scope="module")
 def finder():
-    return Finder("starter", device="cpu")
+    return Finder("shapes", device="cpu")
 
 
 def test_scores_are_at_least_what_is_asked_for(finder):
@@ -27,7 +27,7 @@ def test_scores_are_at_least_what_is_asked_for(finder):
 
 
 def test_a_file_of_weights_is_taken_with_its_card(finder):
-    again = Finder(str(STARTER_FILE), device="cpu")
+    again = Finder(str(SHAPES_FILE), device="cpu")
     assert again.categories == finder.categories
     pixels = draw_scene(3).pixels
     assert [one.mask for one in again.find(pixels)] == [one.mask for one in finder.find(pixels)]

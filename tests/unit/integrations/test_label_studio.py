@@ -61,4 +61,4 @@ def test_a_prediction_has_the_very_masks_and_leaves_out_what_has_no_label():
 def test_without_the_package_it_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "label_studio_ml", None)
     with pytest.raises(InputError, match="label-studio-ml"):
-        backend("starter")
+        backend("shapes")

@@ -36,6 +36,7 @@ CARD = ModelCard(
     sha256="ab" * 32,
     size_bytes=12,
     max_detections=500,
+    closer_gain=2.5,
     licence="CC0-1.0",
     data={"training": [{"images": 3}]},
     settings={"epochs": 2},

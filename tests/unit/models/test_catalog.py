@@ -63,7 +63,7 @@ PUBLISHED_ROWS = [spec for spec in MODELS if spec.is_published]
 def test_the_table_is_ordered_best_first_and_has_each_key_once():
     assert [spec.key for spec in MODELS] == [
         *("d2-r101-lsj", "d2-r50-lsj", "coco-v2", "d2-x101", "d2-r101"),
-        *("d2-r50", "coco-v1", "mobile", "matterport", "photos", "starter"),
+        *("d2-r50", "coco-v1", "mobile", "matterport", "photos", "nuclei", "shapes"),
     ]
     published = [row.mask_ap for spec in PUBLISHED_ROWS for row in spec.measured]
     assert published == sorted(published, reverse=True)
@@ -106,6 +106,11 @@ def test_an_unknown_key_is_answered_with_those_that_look_alike():
         get_model("???")
 
 
+def test_a_model_that_was_replaced_names_those_that_know_now_what_it_did():
+    with pytest.raises(InputError, match=r"'starter': it has been replaced by nuclei and shapes"):
+        model_by_key("starter")
+
+
 # --- where the weights are --------------------------------------------------------------------------
 
 
@@ -133,16 +138,20 @@ def test_torch_hubs_folder_is_where_torch_says(monkeypatch, tmp_path):
 
 
 def test_where_nothing_was_fetched_the_photo_model_is_the_default_and_what_is_absent_is_told(folders):
-    assert [s.key for s in ready_models()] == ["photos", "starter"] and default_model().key == "photos"
+    assert [s.key for s in ready_models()] == [
+        "photos",
+        "nuclei",
+        "shapes",
+    ] and default_model().key == "photos"
     assert default_model(["Nucleus", "person"]).key == "photos", "one each: the better one"
-    assert default_model(["Nucleus", "square", "person"]).key == "starter", "it knows most of them"
+    assert default_model(["circle", "Square", "person"]).key == "shapes", "it knows most of them"
     assert default_model(["mitochondrion"]).key == "photos", "nobody knows them"
     with pytest.raises(WeightsError, match=r"maskrcnn_resnet50_fpn_v2_coco-73cbd019\.pth") as caught:
         load_model("coco-v2")
     message = str(caught.value)
     assert (
         str(folders[0]) in message
-        and "ready now: photos, starter" in message
+        and "ready now: photos, nuclei, shapes" in message
         and "download.pytorch.org" in message
     )
     assert "\n" not in message
@@ -151,14 +160,15 @@ def test_where_nothing_was_fetched_the_photo_model_is_the_default_and_what_is_ab
 def test_the_default_is_the_best_that_is_ready(folders):
     put(folders[2], model_by_key("mobile"))
     assert default_model().key == "mobile"
-    with pytest.raises(WeightsError, match=r"coco-v2: .*ready now: mobile, photos, starter"):
+    with pytest.raises(WeightsError, match=r"coco-v2: .*ready now: mobile, photos, nuclei, shapes"):
         load_model("coco-v2")
     put(folders[1], model_by_key("coco-v1"))
     assert [s.key for s in ready_models()] == [
         "coco-v1",
         "mobile",
         "photos",
-        "starter",
+        "nuclei",
+        "shapes",
     ] and default_model().key == "coco-v1"
 
 

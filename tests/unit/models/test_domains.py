@@ -12,6 +12,7 @@ from maskrcnn_core.models.domains.eyes import see_with
 from maskrcnn_core.models.domains.rule import SURE, Rule, guess_domain, the_rule
 from maskrcnn_core.synthetic.samples import SAMPLES, draw_sample
 from maskrcnn_core.synthetic.scenes import draw_scene
+from tests.builders.mixed_model import MIXED, add_mixed_model
 from tests.shared_data import shared_path
 
 UNSEEN = 300_000
@@ -19,7 +20,7 @@ UNSEEN = 300_000
 
 def test_each_domain_has_a_key_a_sentence_and_a_model_in_the_box():
     assert len({d.key for d in DOMAINS}) == len({d.title for d in DOMAINS}) == len(DOMAINS) == 4
-    ready = {key for spec in MODELS[-2:] for key in spec.domains}
+    ready = {key for spec in MODELS[-3:] for key in spec.domains}
     assert ready == {d.key for d in DOMAINS} - {OWN}
     for domain in DOMAINS:
         assert domain.finds and not domain.finds.endswith(".")
@@ -32,8 +33,9 @@ def test_each_model_of_the_table_is_for_a_domain_whose_categories_it_knows():
         assert spec.domains
         for key in spec.domains:
             assert domain_by_key(key).categories <= names
-    assert model_by_key("starter").domains == ("microscopy", "drawings")
-    assert [spec.key for spec in models_of("microscopy")] == ["starter"]
+    assert [spec.key for spec in models_of("microscopy")] == ["nuclei"]
+    assert [spec.key for spec in models_of("drawings")] == ["shapes"]
+    assert [category.name for category in model_by_key("nuclei").label_map] == ["nucleus"]
 
 
 def test_domains_follow_from_categories_where_nobody_says():
@@ -43,8 +45,9 @@ def test_domains_follow_from_categories_where_nobody_says():
     assert domains_of([]) == (OWN,)
 
 
-def test_a_domain_offers_its_own_categories_alone():
-    names = [category.name for category in model_by_key("starter").label_map]
+def test_a_domain_offers_its_own_categories_alone(monkeypatch):
+    names = [category.name for category in add_mixed_model(monkeypatch).label_map]
+    assert model_by_key(MIXED).domains == ("microscopy", "drawings")
     assert offered_names("microscopy", names) == ["nucleus"]
     assert set(offered_names("drawings", names)) == {"circle", "square", "triangle"}
     assert offered_names(OWN, names) == names

@@ -17,7 +17,7 @@ CONV = "backbone.body.layer1.0.conv1"
 
 @pytest.fixture(scope="module")
 def layers():
-    model = get_model("starter")
+    model = get_model("shapes")
     network = copy.deepcopy(model.network)
     weight = dict(network.named_modules())[CONV].weight
     with torch.no_grad():

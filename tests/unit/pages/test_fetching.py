@@ -151,7 +151,7 @@ def test_who_has_chosen_a_model_is_not_told_that_no_other_came(fetcher):
     assert "fetch-retry" not in {button.key for button in app.button}
     app.button(key="domain-photos").click().run()
     assert "No network" in said(app), "the model in the box is used as no other came"
-    app.selectbox(key=state_of(app).model_widget).set_value("starter").run()
+    app.selectbox(key=state_of(app).model_widget).set_value("shapes").run()
     app.selectbox(key=state_of(app).model_widget).set_value("photos").run()
     assert "No network" not in said(app), "this one was chosen"
 
@@ -221,7 +221,7 @@ def test_what_people_decided_in_a_project_stays_when_a_better_model_takes_over(f
 
 def test_a_model_that_a_person_chose_stays(fetcher, weights):
     app = open_app()
-    app.selectbox(key="model-choice").set_value("starter").run()
+    app.selectbox(key="model-choice").set_value("shapes").run()
     app.selectbox(key="model-choice").set_value("photos").run()
     shutil.copytree(shared_path("weights", "maskrcnn2go"), weights / "maskrcnn2go")
     fetcher._status = FetchStatus("done", ready=("mobile",))

@@ -30,7 +30,7 @@ def session(kept, *seeds):
 
 CHOSEN = View(
     stretch="off",
-    model_key="starter",
+    model_key="shapes",
     is_model_chosen=True,
     domain="drawings",
     domains_kept=(("photo", "photos"),),
@@ -38,9 +38,9 @@ CHOSEN = View(
     nms_threshold=0.4,
     mask_threshold=0.6,
     max_detections=50,
-    limits={"starter": 50},
+    limits={"shapes": 50},
     own_nms=0.3,
-    scored_by=("starter", "drawings"),
+    scored_by=("shapes", "drawings"),
     only_categories=("circle",),
     hidden_categories=(1, 3),
     display=Style(opacity=0.2, labels=False, color_by="category"),

@@ -21,18 +21,21 @@ from pages.components.mounting import (
 )
 
 _FROM = re.compile(r'^(?:import|export)\b[^;]*?\bfrom "([^"]+)"', re.MULTILINE | re.DOTALL)
+_LATER = re.compile(r'^[^*/]*\bawait import\("([^"]+)"\)', re.MULTILINE)
 _MARKUP = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function")
 _MARKUP += ("createContextualFragment",)
 
 
-def modules_of(entry):
-    """A component's module and all that it imports, directly or not."""
+def modules_of(entry, *, later=False):
+    """A component's module and all that it imports, directly or not; also later, once it needs it."""
     found, waiting = set(), [WEB / entry]
+    ways = (_FROM, _LATER) if later else (_FROM,)
     while waiting:
         file = waiting.pop()
         if file not in found:
             found.add(file)
-            waiting += [(file.parent / name).resolve() for name in _FROM.findall(file.read_text("utf-8"))]
+            text = file.read_text("utf-8")
+            waiting += [(file.parent / name).resolve() for way in ways for name in way.findall(text)]
     return found
 
 
@@ -67,7 +70,10 @@ def test_a_packed_page_has_page_and_styles_and_is_a_fraction_of_them():
 
 
 def test_all_modules_belong_to_a_component_and_are_there():
-    used = set().union(*(modules_of(row.js) for row in COMPONENTS))
+    used = set().union(*(modules_of(row.js, later=True) for row in COMPONENTS))
+    assert WEB / "viewer" / "slide_parts.js" in used - set().union(
+        *(modules_of(row.js) for row in COMPONENTS)
+    )
     assert used == {file.resolve() for file in WEB.rglob("*") if file.suffix in (".js", ".json")}
 
 

@@ -200,7 +200,7 @@ def test_the_models_page_lists_the_table_and_a_summary(mobile):
         facts = [row.text for row in spec.measured] + [spec.licence, spec.source]
         assert any(all(fact in text for fact in facts) for text in told), spec.title
         assert spec.knows in told
-    assert told.count(":material/check: Ready to use.") == 3
+    assert told.count(":material/check: Ready to use.") == 4
     assert "Parameters" in list(app.dataframe[0].value["what"])
 
 
@@ -231,7 +231,7 @@ def test_a_model_with_another_nms_threshold_begins_with_it(mobile, monkeypatch):
     monkeypatch.setattr(catalog, "MODELS", rows)
     app = open_app()
     app.slider(key="nms-0.5").set_value(0.7).run()
-    app.selectbox(key="model-choice").set_value("starter").run()
+    app.selectbox(key="model-choice").set_value("shapes").run()
     assert app.slider(key="nms-0.5").value == 0.7, "moved by a person, and the model's own is the same"
     app.selectbox(key="model-choice").set_value("photos").run()
     assert app.slider(key="nms-0.3").value == state_of(app).thresholds.nms_threshold == 0.3
@@ -239,13 +239,13 @@ def test_a_model_with_another_nms_threshold_begins_with_it(mobile, monkeypatch):
     assert state_of(app).thresholds.nms_threshold == 0.6
 
 
-def test_the_starter_is_one_choice_away_and_says_what_it_knows(no_weights):
+def test_the_model_for_drawings_is_one_choice_away_and_says_what_it_knows(no_weights):
     app = open_app()
-    app.selectbox(key="model-choice").set_value("starter").run()
+    app.selectbox(key="model-choice").set_value("shapes").run()
     app = with_sample(app, "shapes")
     assert_fine(app)
     assert state_of(app).thresholds.max_detections == 500
-    assert any("For photos take another model" in caption.value for caption in app.caption)
+    assert any("for trying MaskDesk out" in caption.value for caption in app.caption)
     table = next(frame for frame in app.dataframe if "segment" in frame.value)
     assert {"circle", "square", "triangle"} <= set(table.value["category"])
 
@@ -253,8 +253,8 @@ def test_the_starter_is_one_choice_away_and_says_what_it_knows(no_weights):
 def test_each_model_keeps_its_own_limit_of_detections(mobile):
     app = open_app()
     app.number_input(key="max-detections-mobile").set_value(33).run()
-    app.selectbox(key="model-choice").set_value("starter").run()
-    assert app.number_input(key="max-detections-starter").value == 500
+    app.selectbox(key="model-choice").set_value("shapes").run()
+    assert app.number_input(key="max-detections-shapes").value == 500
     app.selectbox(key="model-choice").set_value("mobile").run()
     assert app.number_input(key="max-detections-mobile").value == 33
     assert state_of(app).thresholds.max_detections == 33

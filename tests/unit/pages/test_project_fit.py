@@ -21,6 +21,7 @@ from pages.shared import cached
 from pages.shared.images_project import project_of_open_images
 from pages.shared.session import ProjectUi, UiState
 from tests.browser.conftest import ROOT
+from tests.builders.mixed_model import MIXED, add_mixed_model
 
 NUCLEI = [(f"{n}.png", encode_png(draw_scene(300_000 + n, "fluorescence").pixels)) for n in range(2)]
 
@@ -67,7 +68,7 @@ def told(app):
 def test_a_new_project_of_nuclei_is_offered_the_model_for_nuclei_and_its_category_alone(store):
     project = open_project(store)
     app = open_panel()
-    assert app.selectbox(key="job-model").value == "starter"
+    assert app.selectbox(key="job-model").value == "nuclei"
     captions = [caption.value.replace("\\", "") for caption in app.caption]
     assert any(text.endswith(" 2 of 2 images look like microscopy.") for text in captions)
     assert app.button(key="start-job").disabled, "the project has no category yet"
@@ -78,7 +79,7 @@ def test_a_new_project_of_nuclei_is_offered_the_model_for_nuclei_and_its_categor
     app.button(key="start-job").click().run()
     assert not app.exception and not app.error
     (job,) = jobs_of(store, project)
-    assert (job.model_key, set(job.settings.mapping)) == ("starter", {"nucleus"})
+    assert (job.model_key, set(job.settings.mapping)) == ("nuclei", {"nucleus"})
 
 
 def test_a_run_takes_the_chosen_engine_with_it_and_says_what_ran(store):
@@ -93,13 +94,15 @@ def test_a_run_takes_the_chosen_engine_with_it_and_says_what_ran(store):
     assert job.settings.engine == "exact"
     work_off(store)
     app.run()
-    assert "Engine exact." in [caption.value.replace("\\", "") for caption in app.caption]
+    captions = [caption.value.replace("\\", "") for caption in app.caption]
+    assert "Engine exact, tiles auto, overlap 0.25." in captions
 
 
-def test_shapes_are_off_at_first_among_nuclei_and_it_is_said(store):
+def test_shapes_are_off_at_first_among_nuclei_and_it_is_said(store, monkeypatch):
+    add_mixed_model(monkeypatch)
     project = open_project(store, "nucleus", "circle", "square", "triangle")
     app = open_panel()
-    assert app.selectbox(key="job-model").value == "starter"
+    assert app.selectbox(key="job-model").value == MIXED
     assert (
         "2 of 2 images look like microscopy: only nucleus is proposed unless you switch on circle, square, "
         "triangle." in told(app)
@@ -126,7 +129,7 @@ def test_drawn_boxes_are_filled_by_the_model_that_the_images_look_like(store):
     app.run()
     app.switch_page("pages/review/page.py").run()
     assert not app.exception
-    assert app.session_state["maskdesk"].project.box_model == "starter"
+    assert app.session_state["maskdesk"].project.box_model == "nuclei"
 
 
 # -- from the Annotate page ---------------------------------------------------------------------------
@@ -142,8 +145,8 @@ def switched(*_, **__):
 
 def test_mending_keeps_the_model_and_the_domain_whatever_filled_boxes_before(store, monkeypatch):
     """Boxes in nuclei were filled by the model of another project that was open before."""
-    predictor = Predictor(get_model("starter"), "cpu")
-    state = UiState(project=ProjectUi(who="ann"), model_key="starter", domain="microscopy")
+    predictor = Predictor(get_model("nuclei"), "cpu")
+    state = UiState(project=ProjectUi(who="ann"), model_key="nuclei", domain="microscopy")
     state.project.open(99)
     state.project.box_model = "photos"
     state.current = state.workspace.add("0.png", NUCLEI[0][1]).added[0]
@@ -157,7 +160,7 @@ def test_mending_keeps_the_model_and_the_domain_whatever_filled_boxes_before(sto
         draw_mend(state, predictor)
     project = project_of_open_images(store, state, predictor)
     assert [row.name for row in store.categories(project)] == ["nucleus"]
-    assert state.project.id == project and state.project.box_model == "starter"
+    assert state.project.id == project and state.project.box_model == "nuclei"
 
 
 def test_what_filled_boxes_in_one_project_does_not_in_another():

@@ -74,7 +74,7 @@ def test_tables_that_people_take_away_hold_no_formula(store):
 
 def test_what_became_of_a_worker_is_told_where_its_job_is_shown(store, monkeypatch):
     project = make_project(store)
-    add_job(store, project)
+    add_job(store, project, "nuclei")
     stage = Stage(store)
     monkeypatch.setitem(supervising._SUPERVISORS, store.place, stage.supervisor)
     monkeypatch.setattr(stage.supervisor, "watch", lambda: None)
@@ -230,12 +230,12 @@ def test_boxes_without_masks_are_offered_to_a_network_and_become_proposals(store
     app.run()
     assert not app.exception
     assert any(f"{len(boxes)} annotations are boxes without a mask" in info.value for info in app.info)
-    app.selectbox(key=f"fill-model-{project}-0").select("starter").run()
+    app.selectbox(key=f"fill-model-{project}-0").select("shapes").run()
     app.button(key="fill-boxes").click().run()
     assert not app.exception and not app.error
     rows = store.instances(project)
     assert 0 < len(rows) <= len(boxes) and {(row.status, row.source) for row in rows} == {
-        ("proposed", "starter")
+        ("proposed", "shapes")
     }
     told = page_ui(app).report
     assert told.boxes == () and f"{len(rows)} of {len(boxes)} boxes became proposals" in told.notes[-1]

@@ -105,7 +105,7 @@ def make_frame(at, image_id, **changes):
         "image_status": "opened",
         "states": {
             7: InstanceState(
-                "proposed", 2, 1, "runner-up: bus 0.41; soft edge", source="starter", attributes=SAID
+                "proposed", 2, 1, "runner-up: bus 0.41; soft edge", source="shapes", attributes=SAID
             ),
             3: InstanceState("proposed", 1, 1, has_score=False),
             12: InstanceState("proposed", 1, 44),
@@ -299,7 +299,7 @@ BAD_OPERATIONS = {
     ),
     "a threshold of one": (11, {"threshold": 1}, r"threshold: expected a number below 1, got 1"),
     "a threshold that is none": (11, {"threshold": float("nan")}, r"threshold: expected a number"),
-    "an unknown way": (11, {"how": "magic"}, r"how: expected one of threshold, tighten"),
+    "an unknown way": (11, {"how": "magic"}, r"how: expected one of closer, threshold, tighten"),
     "no image": (0, {"image_id": ...}, r"^ops\[0\].image_id: missing"),
     "image a text": (0, {"image_id": "70"}, r"^ops\[0\].image_id"),
     "unknown status": (0, {"status": "deleted"}, r"^ops\[0\].status: expected one of accepted, "),

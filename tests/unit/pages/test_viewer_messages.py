@@ -75,7 +75,7 @@ def make_message(**changes):
         ),
         "own_threshold": 0.25,
         "ack": 4,
-        "source": "starter",
+        "source": "shapes",
         "title": "<b>Größe</b>: 4 found",
     }
     return ViewerMessage(**{**values, **changes})
@@ -138,6 +138,15 @@ def test_report_sample_is_read_into_a_state():
         hidden_categories=(44,),
         display=Style(opacity=0.35, boxes=False, color_by="category", splash=True),
     )
+
+
+def test_a_measured_length_may_come_with_a_report():
+    report = sample("report.json")
+    assert read_report(report, make_message()).measured is None
+    assert read_report({**report, "measured": 42.5}, make_message()).measured == 42.5
+    for bad in (0, -3, float("inf"), "42", [42]):
+        with pytest.raises(ValueError, match="measured"):
+            read_report({**report, "measured": bad}, make_message())
 
 
 def test_report_about_another_image_is_nothing_wrong():

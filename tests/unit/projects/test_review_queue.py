@@ -19,7 +19,7 @@ def image(id_, status="new", digest="d"):
     return ImageRow(id_, id_, f"{id_}.png", 80, 60, digest, status, 1)
 
 
-def fact(id_, image_id, *, category=1, area=100, score=0.5, status="proposed", source="starter", doubts=None):
+def fact(id_, image_id, *, category=1, area=100, score=0.5, status="proposed", source="shapes", doubts=None):
     return Fact(id_, image_id, category, area, score, status, source, 1, doubts)
 
 

@@ -122,3 +122,22 @@ def test_only_pictures_that_need_it_are_cut_and_all_come_in_order(predictor):
     assert np.array([one.mask.size for one in found[1].instances]).tolist() == [[90, 240]] * len(
         found[1].instances
     )
+
+
+def test_a_higher_score_needs_no_other_masks(predictor):
+    image = make_image(150, 240)
+    run = run_tiles(predictor, image, plan_tiles((150, 240), 120, 40), THRESHOLDS)
+    found = run.found(predictor, THRESHOLDS, image)
+    for score in (0.06, 0.1, 0.3, 0.9):
+        asked = Thresholds(score, 0.5, 40)
+        assert found.above(score).instances(3) == run.instances(predictor, asked, image, 3)
+
+
+def test_an_instance_leads_to_the_run_of_its_tile(predictor):
+    image = make_image(90, 240)
+    run = run_tiles(predictor, image, plan_tiles((90, 240), 120, 0), THRESHOLDS)
+    for one in run.instances(predictor, THRESHOLDS, image, 1):
+        of_tile, row = run.run_of_row(one.row)
+        assert float(of_tile.candidates.scores[row]) == one.score
+    with pytest.raises(IndexError, match="one of the candidates"):
+        run.run_of_row(sum(len(each.candidates) for each in run.runs))

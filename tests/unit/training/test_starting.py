@@ -95,9 +95,9 @@ def test_the_mean_knows_more_of_a_new_category_than_random_rows_do(tmp_path):
     truth = make_scenes(tmp_path, count=4)
     renamed = tuple(replace(c, name=f"my {c.name}") for c in truth.dataset.categories)
     truth = replace(truth, dataset=replace(truth.dataset, categories=renamed))
-    starter = get_model("starter")
-    mean = losses_of(begin_from(starter, joint_categories([truth]), seed=0), truth)
-    random = begin_from(starter, joint_categories([truth]), seed=0)
+    shapes_model = get_model("shapes")
+    mean = losses_of(begin_from(shapes_model, joint_categories([truth]), seed=0), truth)
+    random = begin_from(shapes_model, joint_categories([truth]), seed=0)
     replace_heads(random.model.network, [0, None, None, None], [])
     random_losses = losses_of(random, truth)
     assert mean["loss_box_reg"] < 0.7 * random_losses["loss_box_reg"]

@@ -40,7 +40,8 @@ export const EACH = { "fill-holes": fillHoles, "drop-specks": dropSpecks, smooth
 export const AT_ONCE = {
   grow: (editor) => stepThreshold(editor, -THRESHOLD_STEP),
   shrink: (editor) => stepThreshold(editor, THRESHOLD_STEP),
-  tighten,
+  tighten: (editor) => runAgain(editor, "tighten", "running the network again"),
+  "look-closer": (editor) => runAgain(editor, "closer", "the network looks closer …"),
   merge: mergeSelected,
   "split-parts": splitSelected,
   subtract: takeFromOthers,
@@ -90,16 +91,20 @@ function stepThreshold(editor, step) {
   editor.host.say(`mask threshold ${threshold.toFixed(1)}`);
 }
 
-/** @param {Editor} editor */
-function tighten(editor) {
+/**
+ * @param {Editor} editor
+ * @param {"tighten" | "closer"} how
+ * @param {string} saying meanwhile
+ */
+function runAgain(editor, how, saying) {
   const ids = editor.selected().map(({ id }) => id);
-  if (!editor.host.state.reshape("tighten", ids, HALF)) {
+  if (!editor.host.state.reshape(how, ids, HALF)) {
     editor.host.say("select an instance first");
     return;
   }
   for (const id of ids) editor.thresholds.delete(id);
   editor.host.changed(true);
-  editor.host.say("running the network again");
+  editor.host.say(saying);
 }
 
 /** @param {Editor} editor */

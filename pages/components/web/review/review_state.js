@@ -290,7 +290,7 @@ export class ReviewState extends HeardState {
 
   /**
    * The network is to look at instances once more: what it makes of them is Python's to say.
-   * @param {"threshold" | "tighten"} how
+   * @param {"threshold" | "tighten" | "closer"} how
    * @param {number[]} ids
    * @param {number} threshold of the mask's probabilities
    * @returns {boolean} whether there was one

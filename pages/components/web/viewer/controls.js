@@ -31,6 +31,7 @@ export class Controls {
       threshold: 0.6,
     });
     this.notice = this.part("notice", HTMLElement);
+    this.scaleBar = this.part("scale-bar", HTMLElement);
     this.empty = this.part("empty", HTMLElement);
     this.tip = this.part("tip", HTMLElement);
     this.compare = this.part("compare", HTMLButtonElement);

@@ -142,10 +142,8 @@ export class InstanceList {
     this.none.hidden = rows.length > 0;
     if (rows.length > 0) return;
     const isEmpty = all.length === 0;
-    viewer.controls.setText(
-      "list-none",
-      isEmpty ? "Nothing reaches the score: lower it" : "Nothing has all of these words: take fewer",
-    );
+    const none = instances.length === 0 ? "" : "Nothing reaches the score: lower it";
+    viewer.controls.setText("list-none", isEmpty ? none : "Nothing has all of these words: take fewer");
   }
 
   showHeads() {

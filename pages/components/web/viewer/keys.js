@@ -53,6 +53,7 @@ export const VIEWER_ACTS = {
   grid: (viewer) => viewer.lookPanel.toggle("grid"),
   crosshair: (viewer) => viewer.lookPanel.toggle("crosshair"),
   turn: (viewer) => viewer.lookPanel.turn(),
+  measure: (viewer) => viewer.ruler.put(!viewer.ruler.isOut),
   "plain-look": (viewer) => viewer.lookPanel.reset(),
   panel: (viewer) => viewer.desk.togglePanel(),
   "full-screen": (viewer) => viewer.desk.toggleFullScreen(),

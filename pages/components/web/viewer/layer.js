@@ -1,11 +1,14 @@
 // A canvas of its own over the picture, that is repaired rather than redrawn.
 //
+// Of tens of thousands of instances only those in the part that is drawn are looked at (item_index.js).
+//
 // It reaches beyond the stage: while the view is dragged it is only put elsewhere, and once its border would show
 // it is shifted and the strips that come into sight are drawn. When the score threshold moves only the places
 // where an instance comes or goes are drawn. While zooming the last drawing is stretched if a fresh one
 // would take too long, and drawn again as soon as the view rests.
 
-import { areaOf, boxToScreen, boxesMeet, holds, mergeBoxes, overlapOf, partsOutside } from "../lib/geometry.js";
+import { areaOf, boxToScreen, holds, mergeBoxes, overlapOf, partsOutside } from "../lib/geometry.js";
+import { indexOf } from "./item_index.js";
 
 /** @typedef {import("../lib/geometry.js").View} View */
 /** @typedef {import("../lib/geometry.js").Size} Size */
@@ -22,6 +25,8 @@ import { areaOf, boxToScreen, boxesMeet, holds, mergeBoxes, overlapOf, partsOuts
 
 /** A fresh drawing that takes longer than this (ms) is put off while the view is zoomed. */
 const SLOW_DRAWING = 7;
+/** Places that are repaired one by one; of more the whole drawing is made anew. */
+const MOST_PLACES = 200;
 /** How far the drawing reaches beyond the stage on each side (CSS pixels). */
 const MARGIN = 160;
 
@@ -167,6 +172,19 @@ export class Layer {
   }
 
   /**
+   * The pixels of the image whose instances may touch a part of the canvas.
+   * @param {number[]} part
+   * @param {number} ratio
+   */
+  onImage(part, ratio) {
+    const { x, y, scale } = /** @type {View} */ (this.drawn);
+    const reach = this.reach + 1; // places are rounded outwards
+    const on = (/** @type {number} */ side, /** @type {number} */ offset, /** @type {number} */ more) =>
+      ((side - this.edge) / ratio - offset + more) / scale;
+    return [on(part[0], x, -reach), on(part[1], y, -reach), on(part[2], x, reach), on(part[3], y, reach)];
+  }
+
+  /**
    * @param {number[][]} damage
    * @param {Item[]} items
    * @param {Display} display
@@ -175,16 +193,16 @@ export class Layer {
   repair(damage, items, display, ratio) {
     const { context, valid, edge } = this;
     const { scale, x, y } = /** @type {View} */ (this.drawn);
-    let parts = mergeBoxes(damage.map((part) => overlapOf(part, valid)).filter((part) => areaOf(part) > 0));
-    if (parts.length === 0) return;
+    const seen = damage.map((part) => overlapOf(part, valid)).filter((part) => areaOf(part) > 0);
+    if (seen.length === 0) return;
+    let parts = seen.length > MOST_PLACES ? [valid] : mergeBoxes(seen);
     const share = parts.reduce((sum, part) => sum + areaOf(part), 0) / areaOf(valid);
     if (share > 0.7 || parts.length > 24) parts = [valid];
-    const places = items.map((item) => this.place(item, ratio));
     for (const part of parts) {
       const [x1, y1, x2, y2] = part;
       context.setTransform(1, 0, 0, 1, 0, 0);
       this.wipe(x1, y1, x2 - x1, y2 - y1);
-      const touched = items.filter((_, i) => boxesMeet(places[i], part));
+      const touched = indexOf(items).within(this.onImage(part, ratio));
       context.save();
       context.beginPath();
       context.rect(x1, y1, x2 - x1, y2 - y1);

@@ -14,6 +14,11 @@ const CROWD_DASH = [7, 4];
 /** Of an instance that is drawn so that others stand out. */
 const FAINT_FILL = 0.3;
 const FAINT_LINE = 0.6;
+/** An instance that is smaller on the screen (device pixels) is a dot of its colour: no outline of it could be seen. */
+const DOT_BELOW = 4;
+const LEAST_DOT = 2;
+/** Below this a filled instance has no contour: it would be nothing else. */
+const FILL_ALONE_BELOW = 10;
 
 export class Overlay extends Layer {
   constructor() {
@@ -36,11 +41,33 @@ export class Overlay extends Layer {
     const { context } = this;
     context.lineJoin = "round";
     context.lineWidth = CONTOUR_WIDTH / scale;
-    for (const item of items) this.drawItem(item, display, density);
+    const isSeen = fillsMasks(display) || display.contours || display.boxes;
+    /** @type {Item[]} */
+    const near = [];
+    for (const item of items) {
+      if (sideOf(item) * density >= DOT_BELOW) near.push(item);
+      else if (isSeen) this.drawDot(item, display, density);
+    }
+    for (const item of near) this.drawItem(item, display, density);
     if (!display.boxes) return;
     context.lineJoin = "miter";
     context.lineWidth = BOX_WIDTH / scale;
-    for (const item of items) this.drawBox(item);
+    for (const item of near) this.drawBox(item);
+  }
+
+  /**
+   * An instance that is seen from far away.
+   * @param {Item} item
+   * @param {Display} display
+   * @param {number} density
+   */
+  drawDot(item, display, density) {
+    const { context } = this;
+    const [x1, y1, x2, y2] = item.shape.extent;
+    const alpha = display.contours || display.boxes ? Math.max(display.opacity, FAINT_LINE) : display.opacity;
+    context.globalAlpha = item.instance.faint ? alpha * FAINT_FILL : alpha;
+    context.fillStyle = item.color;
+    context.fillRect(x1, y1, Math.max(x2 - x1, LEAST_DOT / density), Math.max(y2 - y1, LEAST_DOT / density));
   }
 
   /** @param {Item} item */
@@ -67,7 +94,7 @@ export class Overlay extends Layer {
       context.fillStyle = item.color;
       context.fill(path, "evenodd");
     }
-    if (display.contours) {
+    if (display.contours && !(fillsMasks(display) && sideOf(item) * density < FILL_ALONE_BELOW)) {
       context.globalAlpha = faint ? FAINT_LINE : 1;
       context.strokeStyle = item.color;
       context.setLineDash(dashOf(item, this.drawn?.scale ?? 1));
@@ -75,6 +102,11 @@ export class Overlay extends Layer {
       context.setLineDash([]);
     }
   }
+}
+
+/** The longer side of all that is drawn of an instance, in pixels of the image. @param {Item} item */
+function sideOf({ shape: { extent } }) {
+  return Math.max(extent[2] - extent[0], extent[3] - extent[1]);
 }
 
 /**

@@ -1,7 +1,8 @@
 // One frame of the viewer: the picture, the instances over it, and what is said around them.
 
-import { scaleLimits } from "../lib/geometry.js";
+import { scaleLimits, screenToImage } from "../lib/geometry.js";
 import { paintAids } from "./aids.js";
+import { indexOf } from "./item_index.js";
 import { drawHighlight } from "./overlay.js";
 import { fillsMasks } from "./state.js";
 
@@ -21,6 +22,7 @@ export function paintFrame(viewer, model) {
   viewer.picture.draw(context, view, stage, ratio, viewer.tones);
   if (!viewer.comparing) paintInstances(viewer, model, items);
   paintAids(viewer, model.image);
+  viewer.ruler.paint();
   showFacts(viewer, model);
 }
 
@@ -42,7 +44,17 @@ function paintInstances(viewer, model, items) {
   for (const item of above) {
     drawHighlight(context, item, view, ratio, model.selected.has(item.instance.id));
   }
-  viewer.labels.draw(context, display.labels ? items : above, view, stage, ratio, marked);
+  const labelled = display.labels ? indexOf(items).within(inView(view, stage)) : above;
+  viewer.labels.draw(context, labelled, view, stage, ratio, marked);
+}
+
+/**
+ * The part of the image that is on the stage.
+ * @param {import("../lib/geometry.js").View} view
+ * @param {import("../lib/geometry.js").Size} stage
+ */
+function inView(view, stage) {
+  return [...screenToImage(view, 0, 0), ...screenToImage(view, stage.width, stage.height)];
 }
 
 /** @param {Viewer} viewer @param {Model} model */

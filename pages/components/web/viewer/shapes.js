@@ -19,13 +19,19 @@ export class Shape {
     this.counts = instance.rle?.counts ?? null;
     this.instanceBox = instance.box;
     this.runs = readRuns(instance);
-    this.rings = this.runs === null ? [] : traceRings(this.runs);
+    /** @type {Int32Array[] | null} */
+    this.traced = null;
     /** @type {(Path2D | null)[]} exact, fine, coarse */
     this.paths = [null, null, null];
     const [x1, y1, x2, y2] = instance.box;
     this.area = this.runs?.area ?? Math.max(0, x2 - x1) * Math.max(0, y2 - y1);
     /** Everything that is drawn lies within: mask and box may differ. */
     this.extent = this.runs === null || this.runs.area === 0 ? instance.box : unionBox(instance.box, this.runs.box);
+  }
+
+  /** The mask's outlines; traced when they are first asked for: far away nothing is drawn of them. */
+  get rings() {
+    return (this.traced ??= this.runs === null ? [] : traceRings(this.runs));
   }
 
   /**

@@ -40,7 +40,15 @@ import { isHidden, noMarks } from "./marks.js";
  */
 
 /**
- * @typedef {{key: string, url: string, width: number, height: number, name: string, small_url: string}} ImageFacts
+ * @typedef {object} ImageFacts
+ * @property {string} key
+ * @property {string} url
+ * @property {number} width
+ * @property {number} height
+ * @property {string} name
+ * @property {string} small_url
+ * @property {import("./tiled_picture.js").Tiles | null} [tiles] of a picture that is too large for one file
+ * @property {number} [micrometres] that a pixel is wide, where that is known
  */
 
 /**
@@ -48,6 +56,7 @@ import { isHidden, noMarks } from "./marks.js";
  * @property {number} version
  * @property {ImageFacts} image
  * @property {Instance[]} instances
+ * @property {string} [instances_url] where they are, if they are too many for a message
  * @property {number} score_threshold
  * @property {number} min_score
  * @property {number | null} [own_threshold] of the model, offered where the present one is another
@@ -69,6 +78,7 @@ import { isHidden, noMarks } from "./marks.js";
  * @property {number[]} selected
  * @property {number[]} hidden_categories
  * @property {Display} display
+ * @property {number} [measured] the length last measured in this image, in pixels
  */
 
 /**
@@ -89,6 +99,7 @@ import { isHidden, noMarks } from "./marks.js";
  * @property {boolean} touched changed here, not yet reported
  * @property {string} message
  * @property {string} title
+ * @property {number | null} measured the length last measured in this image, in pixels
  */
 
 export const MESSAGE_VERSION = 1;
@@ -131,6 +142,7 @@ export function acceptMessage(model, data) {
     seq: Math.max(model?.seq ?? 0, data.ack),
     unanswered: keep ? model.unanswered : 0,
     touched: keep ? model.touched || lost : false,
+    measured: sameImage ? model.measured : null,
   };
 }
 
@@ -173,6 +185,7 @@ export function makeReport(model) {
     selected: [...model.selected].sort((a, b) => a - b),
     hidden_categories: [...model.hidden].sort((a, b) => a - b),
     display: { ...model.display },
+    ...(model.measured === null ? {} : { measured: model.measured }),
   };
 }
 

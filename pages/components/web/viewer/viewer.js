@@ -23,6 +23,7 @@ import { InstanceList } from "./instance_list.js";
 import { marksKey } from "./marking.js";
 import { MarkStore, tabStorage } from "./marks.js";
 import { ShapeCache } from "./shapes.js";
+import { indexOf } from "./item_index.js";
 import { Picture } from "./picture.js";
 import { Overlay } from "./overlay.js";
 import { Splash } from "./splash.js";
@@ -34,9 +35,10 @@ import { addSkipLink } from "../lib/skip_link.js";
 import { VIEWER_ACTS, listenToKeys } from "./keys.js";
 import { REPORT_DELAY, listenToControls } from "./listening.js";
 import { paintFrame } from "./painting.js";
+import { scaleBar, showScaleBar } from "./scale_bar.js";
 import { ImageView } from "./view.js";
 import { DeskFrame } from "./desk_frame.js";
-import { Aids } from "./aids.js";
+import { Aids, Ruler } from "./aids.js";
 import { toneTable, turned } from "./look.js";
 import { KeySheet } from "./key_sheet.js";
 import { LookPanel, keptLook } from "./look_panel.js";
@@ -63,7 +65,13 @@ export class Viewer extends ImageView {
     this.overlay = new Overlay();
     this.splash = new Splash();
     this.labels = new Labels();
-    this.picture = new Picture(() => this.requestFrame());
+    this.plain = new Picture(() => this.requestFrame());
+    /** @type {import("./slide_parts.js").SlideParts | null} what only slides need: null until one is shown */
+    this.slide = null;
+    /** @type {Message | null} */
+    this.newest = null;
+    /** @type {Picture | import("./tiled_picture.js").TiledPicture} the one that shows the image */
+    this.picture = this.plain;
     /** @type {Model | null} */
     this.model = null;
     /** @type {(report: ViewReport) => void} */
@@ -78,6 +86,8 @@ export class Viewer extends ImageView {
     /** Something is being drawn on this image: that nothing is there yet needs no saying any more. */
     this.begun = false;
     this.frame = 0;
+    /** How long the last frame took to draw (ms). */
+    this.painting = 0;
     this.reportTimer = 0;
     /**
      * What an earlier viewer of the same page was left with.
@@ -92,6 +102,7 @@ export class Viewer extends ImageView {
     this.tones = toneTable(this.look);
     this.gestures = new Gestures(this);
     this.leaving = new AbortController();
+    this.ruler = new Ruler(this, this.leaving.signal);
     this.aids = new Aids(this, this.leaving.signal);
     this.keySheet = new KeySheet(this.controls, this.leaving.signal);
     this.lookPanel = new LookPanel(this, this.leaving.signal);
@@ -126,6 +137,19 @@ export class Viewer extends ImageView {
   accept(data, send) {
     this.send = send;
     const before = this.model;
+    const { slide } = this;
+    this.newest = data;
+    if (slide === null && (data.image.tiles || data.instances_url)) {
+      void this.becomeSlide();
+      return;
+    }
+    const whole = slide === null ? data : slide.far.complete(data, () => this.accept(data, send));
+    if (whole === null) {
+      // Its instances are on their way; the picture's first tile may come meanwhile.
+      if (before === null && data.image.tiles) slide?.tiled.load(data.image.tiles, data.image);
+      return;
+    }
+    data = whole;
     try {
       this.model = acceptMessage(before ?? (this.left && comeBack(this.left, data.ack)), data);
     } catch (error) {
@@ -146,6 +170,7 @@ export class Viewer extends ImageView {
       this.fitted = true;
       this.focused = null;
       this.begun = false;
+      this.ruler.forget();
       this.overlay.invalidate();
       this.splash.invalidate();
       // At once, and not with the next frame, as the new title stands below it from now on.
@@ -154,12 +179,38 @@ export class Viewer extends ImageView {
     }
     this.controls.showTitle(model.title);
     this.shapes.expect(model.image.key, model.instances);
-    this.picture.load(model.image.url, model.image, model.image.small_url);
+    this.showPicture(model.image);
     this.labels.setFont(getComputedStyle(this.root).fontFamily);
     this.resize();
     if (!newImage && before !== null) this.followSelection(before, model);
     if (model.touched && this.reportTimer === 0) this.report(REPORT_DELAY);
     this.changed();
+  }
+
+  /** Fetch the scripts for slides, which other pictures do without, and go on with the newest message. */
+  async becomeSlide() {
+    try {
+      const { SlideParts } = await import("./slide_parts.js");
+      this.slide ??= new SlideParts(() => this.requestFrame());
+    } catch (error) {
+      this.controls.showNotice(`The viewer cannot fetch its part for slides (${String(error)}). Reload the page.`);
+      return;
+    }
+    if (this.leaving.signal.aborted) this.slide.close();
+    else if (this.newest !== null) this.accept(this.newest, this.send);
+  }
+
+  /** @param {import("./state.js").ImageFacts} image */
+  showPicture(image) {
+    if (image.tiles && this.slide !== null) {
+      this.picture = this.slide.tiled;
+      this.plain.clear();
+      this.slide.tiled.load(image.tiles, image);
+    } else {
+      this.picture = this.plain;
+      this.slide?.tiled.clear();
+      this.plain.load(image.url, image, image.small_url);
+    }
   }
 
   /**
@@ -213,8 +264,13 @@ export class Viewer extends ImageView {
   paint() {
     this.frame = 0;
     if (this.model === null) return;
-    if (this.shapes.readSome(READ_BUDGET)) this.items = null;
+    // As long as the last frame took: of tens of thousands, drawing what is read so far would take the most of it.
+    if (this.shapes.readSome(Math.max(READ_BUDGET, this.painting))) this.items = null;
+    const began = performance.now();
     paintFrame(this, this.model);
+    this.painting = performance.now() - began;
+    const bar = scaleBar(this.model.image.micrometres, this.view.scale, this.seenStage.width);
+    showScaleBar(this.controls.scaleBar, bar);
     if (this.shapes.waiting.length > 0) this.requestFrame();
     this.onPaint();
   }
@@ -338,6 +394,14 @@ export class Viewer extends ImageView {
     this.choiceMade(0);
   }
 
+  /** @param {number} length that was measured, in pixels of the image */
+  measured(length) {
+    if (this.model === null) return;
+    this.model.measured = length;
+    this.model.touched = true;
+    this.report(REPORT_DELAY);
+  }
+
   /** @param {number} threshold of the score */
   setThreshold(threshold) {
     if (this.model === null) return;
@@ -406,7 +470,9 @@ export class Viewer extends ImageView {
     if (this.model === null) return null;
     const [imageX, imageY] = screenToImage(this.view, x, y);
     const { locked } = this.model.marks;
-    const within = this.visibleItems(this.model)
+    const point = [imageX, imageY, imageX + 1e-6, imageY + 1e-6];
+    const within = indexOf(this.visibleItems(this.model))
+      .within(point)
       .map((item) => item.instance)
       .filter((instance) => {
         if (locked.has(instance.id)) return false; // what lies below it is reached
@@ -433,6 +499,7 @@ export class Viewer extends ImageView {
     cancelAnimationFrame(this.frame);
     this.endView();
     clearTimeout(this.controls.announcement);
-    this.picture.clear();
+    this.plain.clear();
+    this.slide?.close();
   }
 }

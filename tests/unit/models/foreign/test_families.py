@@ -11,7 +11,7 @@ from maskrcnn_core.dataset.categories import COCO_CATEGORIES, LabelMap
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.errors import InputError, WeightsError
 from maskrcnn_core.inference.predictor import Predictor
-from maskrcnn_core.models.catalog import STARTER_FILE, model_by_key
+from maskrcnn_core.models.catalog import SHAPES_FILE, model_by_key
 from maskrcnn_core.models.checkpoints import load_custom_checkpoint
 from maskrcnn_core.models.foreign.converting import convert_checkpoint
 from maskrcnn_core.models.foreign.detectron2 import read_detectron2
@@ -371,4 +371,4 @@ def test_nothing_is_written_over(tmp_path, narrow):
 
 def test_our_own_format_is_not_converted_again(tmp_path):
     with pytest.raises(InputError, match="in MaskDesk's own format already"):
-        convert_checkpoint(STARTER_FILE, tmp_path / "again.safetensors")
+        convert_checkpoint(SHAPES_FILE, tmp_path / "again.safetensors")

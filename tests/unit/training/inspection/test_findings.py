@@ -31,7 +31,7 @@ def make_count(*objects, image="a.png", **changes):
 
 def make_inspection(folder, *counts, **changes):
     values = {
-        "title": "starter",
+        "title": "shapes",
         "knows": True,
         "label_map": LabelMap.from_names(["cell", "ring"]),
         "settings": make_settings(folder),
@@ -127,7 +127,7 @@ def test_recall_is_by_cocos_sizes_and_told_if_it_is_low(tmp_path):
     assert findings_of(make_inspection(tmp_path, recall=recall)) == ()
     low = recall_of([([100, 2000, 3000], [False, True, False], 10)])
     (sentence,) = findings_of(make_inspection(tmp_path, recall=low))
-    assert "proposals of starter reach 33% of the objects at an IoU of 0.5 (small 0%, medium 50%)" in sentence
+    assert "proposals of shapes reach 33% of the objects at an IoU of 0.5 (small 0%, medium 50%)" in sentence
     assert rows_of_recall(make_inspection(tmp_path, recall=low))[-1] == ("all", "3", "1", "33.3%")
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from maskrcnn_core.errors import InputError, WeightsError
-from maskrcnn_core.models.catalog import PHOTOS_FILE, STARTER_FILE
+from maskrcnn_core.models.catalog import PHOTOS_FILE, SHAPES_FILE
 from maskrcnn_core.networks.lite import STAGES, Block, SameConv2d
 from maskrcnn_core.training.photos import beginnings
 from maskrcnn_core.training.photos.beginnings import begin, fold_imagenet
@@ -104,7 +104,7 @@ def test_the_weights_in_the_box_are_a_beginning_and_others_are_not(tmp_path):
     assert len(begin(str(PHOTOS_FILE), 0).stages) >= 2
     assert begin(str(write_weights(tmp_path / "small.safetensors")), 0).stages == ("Random values.",)
     with pytest.raises(InputError, match="expected a lite network for COCO's 80 categories"):
-        begin(str(STARTER_FILE), 0)
+        begin(str(SHAPES_FILE), 0)
 
 
 @pytest.mark.parametrize("kernel", [3, 5])

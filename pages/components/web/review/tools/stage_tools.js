@@ -127,7 +127,10 @@ export class StageTools {
     this.drag = null;
     this.viewer.controls.stage.classList.toggle("drawing", tool !== null);
     this.viewer.root.dataset.tool = tool?.name ?? "";
-    if (tool !== null) this.viewer.pointAt(null);
+    if (tool !== null) {
+      this.viewer.pointAt(null);
+      this.viewer.ruler.put(false);
+    }
     this.viewer.requestFrame();
   }
 

@@ -1,7 +1,6 @@
-"""The starter on its own ground, on a machine without a hub, weights, or any file from elsewhere."""
+"""The small models on their own ground, on a machine without a hub, weights, or any file from elsewhere."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -12,31 +11,26 @@ from maskrcnn_core.synthetic.samples import sample_png
 from maskrcnn_core.synthetic.scenes import SCENE_CATEGORIES, draw_scene
 from tests.browser.desk import Desk
 
-ROOT = Path(__file__).parents[2]
 UNSEEN = 200_000  # seeds from here on are in no data set that anything was trained on
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def address(serve_app, tmp_path_factory):
-    empty = str(tmp_path_factory.mktemp("no-weights"))
-    nowhere = {"MASKDESK_WEIGHTS": empty, "XDG_CACHE_HOME": empty, "TORCH_HOME": empty}
-    return serve_app(ROOT / "app.py", nowhere | {"MASKDESK_MIRROR": "http://127.0.0.1:9"}, cwd=ROOT)
+def address(boxed_address):
+    return boxed_address
 
 
 @pytest.fixture
 def desk(page, address):
     desk = Desk(page, address)
-    page.get_by_test_id("stSidebar").get_by_role("button", name="Drawings", exact=True).click()
-    page.get_by_test_id("stSidebar").get_by_text("For photos take another model").wait_for()
-    desk.settle()
+    desk.choose_domain("Drawings")
     return desk
 
 
-def test_the_starter_says_what_it_knows(desk):
+def test_the_model_for_drawings_says_what_it_knows(desk):
     sidebar = desk.page.get_by_test_id("stSidebar")
-    sidebar.get_by_text("For photos take another model").wait_for()
+    sidebar.get_by_text("for trying MaskDesk out").wait_for()
     sidebar.get_by_text("drawn shapes: circles, squares and triangles").wait_for()
 
 

@@ -1,0 +1,1 @@
+"""Objects measured: their size and shape, and the values of each channel within them."""
