@@ -38,6 +38,9 @@ message = ViewerMessage(
 )
 state = viewer(message, key="viewer")
 kept.update(vars(state))
+# Before the state: whoever sees that, then counts, has counted the run that it is from.
+st.session_state["runs"] = st.session_state.get("runs", 0) + 1
+st.text("runs=" + str(st.session_state["runs"]))
 st.text(
     "state="
     + json.dumps(
@@ -53,5 +56,3 @@ st.text(
         }
     )
 )
-st.session_state["runs"] = st.session_state.get("runs", 0) + 1
-st.text("runs=" + str(st.session_state["runs"]))
