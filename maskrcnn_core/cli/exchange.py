@@ -42,8 +42,6 @@ from maskrcnn_core.formats.reader import GivenFile
 from maskrcnn_core.formats.recognising import format_of, known_unread
 from maskrcnn_core.formats.writing import write_members
 from maskrcnn_core.images.folders import FolderImages
-from maskrcnn_core.microscopy.seeing import bytes_as_seen
-from maskrcnn_core.microscopy.views import View
 from maskrcnn_core.models.spec import LoadedModel
 from maskrcnn_core.projects.db.damage import project_names
 from maskrcnn_core.projects.exchange.coco_in import import_coco, read_for_import
@@ -94,8 +92,8 @@ def add_images(
         view = asked_view(page, z, channels, contrast)
         files, others = gather(paths)
         with bar_of(total=len(files), unit="file", quiet=quiet) as bar:
-            read = _read_each(files, bar, view)
-            report = import_files(store, project.id, name_for_journal(who), read)
+            read = _read_each(files, bar)
+            report = import_files(store, project.id, name_for_journal(who), read, view=view)
         if left := others.sentence("neither images nor annotations"):
             tell(left)
         _tell_report(report)
@@ -182,14 +180,12 @@ def _import_other(
         return import_files(store, project_id, who, _read_each(files, bar), only_listed=True)
 
 
-def _read_each(files: Sequence[Gathered], bar: tqdm[Any], view: View | None = None) -> Iterator[HandedIn]:
-    """Yield files that were named, with their bytes; of stacks what a view shows."""
+def _read_each(files: Sequence[Gathered], bar: tqdm[Any]) -> Iterator[HandedIn]:
+    """Yield files that were named, with their bytes."""
     for one in files:
         try:
             refuse_pipe(one.file)
             data = one.file.read_bytes()
-            if view is not None:
-                data = bytes_as_seen(data, one.shown or one.path, view)
             yield HandedIn(one.path, data, one.source, one.above, one.name, one.shown)
         except InputError as error:
             tell(str(error))

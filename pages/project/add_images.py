@@ -10,7 +10,9 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from maskrcnn_core.common.one_line import counted
+from maskrcnn_core.errors import InputError
 from maskrcnn_core.formats.recognising import read_formats
+from maskrcnn_core.microscopy.views import COLORS, MAX, View, view_of
 from maskrcnn_core.models.catalog import ready_models
 from maskrcnn_core.projects.exchange.box_filling import fill_boxes
 from maskrcnn_core.projects.exchange.import_report import ImportReport
@@ -45,6 +47,7 @@ def draw_images_in(project: OpenProject, ui: PageUi) -> None:
     whole = get_state().of(Whole)
     whole.wait()
     turn = ui.upload_round
+    view, is_clear = _draw_view(project)
     left, right = st.columns(2)
     files = left.file_uploader("Files", accept_multiple_files=True, key=f"project-files-{turn}")
     folder = right.file_uploader(
@@ -57,13 +60,13 @@ def draw_images_in(project: OpenProject, ui: PageUi) -> None:
             _draw_boxes(project, ui, ui.report)
     _draw_stretch(project)
     draw_check()
-    if not files and not folder:
+    if not is_clear or (not files and not folder):
         return
     with show_core_errors():
         with whole.work() as show:
             if ui.upload_round == turn:  # no other run of the page has taken them in
                 uploads = _read(files or (), folder or (), show)
-                ui.report = import_files(project.store, project.row.id, project.who, uploads)
+                ui.report = import_files(project.store, project.row.id, project.who, uploads, view=view)
                 # Another key is another widget: the old one's bytes leave the server's memory.
                 ui.upload_round += 1
         st.rerun()
@@ -82,6 +85,43 @@ def _read(
     yield from read_each(files)
     yield from uploaded_folder(read_each(folder))
     show(1.0, "Adding images ...")
+
+
+def _draw_view(project: OpenProject) -> tuple[View | None, bool]:
+    """Draw what is to be seen of stacks; return it, ``None`` for the first page, and whether it is clear."""
+    key = f"project-view-{project.row.id}"
+    with st.expander("Stacks: page, slice, channels and contrast", icon=":material/layers:"):
+        st.text(
+            "Without a choice, the first page of a stack is added. Choose before you add; the choice is kept "
+            "with the images. For a preview, open a stack on the Annotate page and press Correct masks."
+        )
+        columns = st.columns(4)
+        page = columns[0].text_input("Page", key=f"{key}-page", placeholder=f"1, or {MAX}")
+        z = columns[1].text_input("Slice (z)", key=f"{key}-z", placeholder=f"1, or {MAX}")
+        channels = columns[2].text_input(
+            "Channels",
+            key=f"{key}-channels",
+            placeholder="all",
+            help=f"By number or name, in these colours: {', '.join(COLORS)}, #rrggbb. For example "
+            "1:blue,GFP:green.",
+        )
+        contrast = columns[3].text_input(
+            "Contrast",
+            key=f"{key}-contrast",
+            placeholder="auto",
+            help="Percentiles (0.1%..99.9%), values (100..4000), full or auto; for each channel: "
+            "1:100..4000,2:auto.",
+        )
+        given = [text.strip() for text in (page, z, channels, contrast)]
+        if not any(given):
+            return None, True
+        try:
+            view = view_of(given[0] or "1", given[1] or "1", given[2], given[3] or "auto")
+        except InputError as error:
+            st.error(plain(str(error)))
+            return None, False
+        st.caption(plain(f"Stacks that you add now are seen as {view.text}."))
+        return view, True
 
 
 def _draw_stretch(project: OpenProject) -> None:

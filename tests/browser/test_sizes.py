@@ -182,7 +182,9 @@ def test_a_phone_says_where_the_pages_are(open_page, address):
     page.goto(address)
     button = page.get_by_test_id("stExpandSidebarButton")
     button.wait_for()
-    assert button.evaluate("one => getComputedStyle(one, '::after').content") == '"Pages"'
+    # The style sheet may come after the button.
+    said = "one => getComputedStyle(one, '::after').content"
+    wait_until(page, lambda: button.evaluate(said) == '"Pages"', "the button to say what it opens")
     button.tap()
     page.get_by_role("link", name="Review").wait_for()
 

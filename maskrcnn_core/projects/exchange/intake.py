@@ -27,6 +27,9 @@ from maskrcnn_core.images.formats import IMAGE_SUFFIXES
 from maskrcnn_core.images.pools import FoundImages, ImageFinder, ImagePool, PooledFile
 from maskrcnn_core.images.reading import HEAD_BYTES, image_format
 from maskrcnn_core.images.spellings import as_written
+from maskrcnn_core.microscopy.seeing import bytes_as_seen
+from maskrcnn_core.microscopy.stacks import is_stack_file
+from maskrcnn_core.microscopy.views import View
 from maskrcnn_core.projects.exchange.coco_in import import_coco
 from maskrcnn_core.projects.exchange.images_in import import_images
 from maskrcnn_core.projects.exchange.import_report import ImportReport
@@ -82,6 +85,7 @@ def import_files(
     files: Iterable[tuple[str, bytes] | HandedIn],
     *,
     only_listed: bool = False,
+    view: View | None = None,
 ) -> ImportReport:
     """Take files into a project, told apart by content; what cannot be used is named, the rest goes on.
 
@@ -96,11 +100,13 @@ def import_files(
         who: for the journal.
         files: images, zips and annotations, with names or with where they lie; consumed one by one.
         only_listed: whether images that no data set lists are left alone.
+        view: what is seen of stacks, also of those in zips; ``None`` for their first page. A stack without
+            such a page, slice or channel is refused by name. Other images come in as they are.
 
     Raises:
         StoreError: if the store cannot be written; then nothing was taken in since the last data set.
     """
-    sorted_in = _SortedIn(store)
+    sorted_in = _SortedIn(store, view)
     repaired = store.blobs.repaired
     for file in files:
         sorted_in.take(file if isinstance(file, HandedIn) else HandedIn(*file))
@@ -242,8 +248,10 @@ class _PoolFinder(ImageFinder):
 class _SortedIn:
     """What was handed in, by kind."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, view: View | None = None) -> None:
         self.store = store
+        self._view = view
+        self._seen = 0
         self.images: list[_Stored] = []
         self.annotations: list[SetFile] = []
         self.refused: list[str] = []
@@ -270,8 +278,19 @@ class _SortedIn:
             else:
                 self.refused.append(why_unread(SetFile(pooled, shown, file.data)) or str(error))
         else:
-            digest = self.store.blobs.put(file.data)
-            self.images.append(_Stored(pooled, file.name or file.path, shown, digest))
+            self._keep(pooled, file.name or file.path, shown, file.data)
+
+    def _keep(self, pooled: PooledFile, name: str, shown: str, data: bytes) -> None:
+        """Keep an image; of a stack what is to be seen of it."""
+        if self._view is not None and is_stack_file(data):
+            try:
+                seen = bytes_as_seen(data, shown, self._view)
+            except CoreError as error:
+                self.refused.append(str(error))
+                return
+            self._seen += seen is not data
+            data = seen
+        self.images.append(_Stored(pooled, name, shown, self.store.blobs.put(data)))
 
     def _take_zip(self, zipped: PooledFile, shown: str, data: bytes) -> None:
         before = len(self.images) + len(self.annotations) + len(self.refused)
@@ -286,8 +305,7 @@ class _SortedIn:
                 if suffix in ANNOTATION_SUFFIXES:
                     self.annotations.append(SetFile(pooled, member.name, member.data))
                 else:
-                    digest = self.store.blobs.put(member.data)
-                    self.images.append(_Stored(pooled, member.name, member.name, digest))
+                    self._keep(pooled, member.name, member.name, member.data)
         except CoreError as error:
             self.refused.append(str(error))
         if before == len(self.images) + len(self.annotations) + len(self.refused):
@@ -310,7 +328,9 @@ class _SortedIn:
         return found
 
     def notes(self) -> Iterator[str]:
-        """Yield what was passed over."""
+        """Yield what was passed over, and a choice that no stack came along for; others tell what is seen."""
+        if self._view is not None and not self._seen:
+            yield f"no stack came along to see as {self._view.text}: every image is as it was"
         if self._others:
             kinds = ", ".join(f"{count} {kind or 'without a suffix'}" for kind, count in self._others.items())
             yield f"left alone because they are neither images nor annotations: {one_line(kinds)}"

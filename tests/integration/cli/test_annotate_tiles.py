@@ -47,11 +47,11 @@ def test_shards_give_the_same_file(tiny, wide, tmp_path):
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
 
 
-def test_workers_give_the_same_file(custom, wide, tmp_path):
+def test_workers_give_the_same_file(wide, tmp_path):
+    asked = ("--tiles", "128", "--model", "shapes", "--score-threshold", "0.05")
     for workers in ("1", "2"):
-        annotated(
-            wide, "--out", tmp_path / f"{workers}.json", "--tiles", "128", "--workers", workers, *custom
-        )
+        annotated(wide, "--out", tmp_path / f"{workers}.json", "--workers", workers, *asked)
+    assert json.loads((tmp_path / "1.json").read_bytes())["annotations"]
     assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
 
 

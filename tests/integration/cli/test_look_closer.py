@@ -8,7 +8,7 @@ from maskrcnn_core.batch.worker import Job
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.images.reading import encode_png
 from maskrcnn_core.models.catalog import MODELS
-from maskrcnn_core.synthetic.scenes import draw_scene
+from maskrcnn_core.synthetic.scenes import draw_scene, write_scenes
 from tests.builders.cli import annotated, invoke
 
 pytestmark = pytest.mark.usefixtures("weights")
@@ -38,11 +38,14 @@ def test_masks_are_finer_and_all_else_is_the_same(tmp_path):
     assert "closer" not in json.loads((tmp_path / "a.json").read_bytes())["info"]["description"]
 
 
-def test_workers_and_shards_give_the_same_file(custom, drawn, tmp_path):
-    asked = ("--look-closer", "on", "--max-detections", "2")
-    annotated(drawn, "--out", tmp_path / "1.json", "--workers", "1", *asked, *custom)
-    annotated(drawn, "--out", tmp_path / "2.json", "--workers", "2", *asked, *custom)
-    annotated(drawn, "--out", tmp_path / "3.json", "--shards", tmp_path / "s", *asked, *custom)
+def test_workers_and_shards_give_the_same_file(tmp_path):
+    write_scenes(tmp_path / "in", range(2), kind="shapes")
+    asked = ("--look-closer", "on", "--model", "shapes")
+    drawn = tmp_path / "in" / "images"
+    annotated(drawn, "--out", tmp_path / "1.json", "--workers", "1", *asked)
+    annotated(drawn, "--out", tmp_path / "2.json", "--workers", "2", *asked)
+    annotated(drawn, "--out", tmp_path / "3.json", "--shards", tmp_path / "s", *asked)
+    assert rows_of(tmp_path / "1.json")
     assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
     assert rows_of(tmp_path / "1.json") == rows_of(tmp_path / "3.json")
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zipfile
 
 import numpy as np
 import pytest
@@ -13,23 +14,25 @@ from maskrcnn_core.dataset.categories import Category
 from maskrcnn_core.detection.candidates import Thresholds
 from maskrcnn_core.formats import format_by_key
 from maskrcnn_core.geometry.rle import Rle
-from maskrcnn_core.images.reading import decode_image
+from maskrcnn_core.images.reading import decode_image, encode_png
 from maskrcnn_core.measuring.methods import ModelRun, SeenImages, methods_statement
 from maskrcnn_core.microscopy.compositing import render
 from maskrcnn_core.microscopy.seeing import bytes_as_seen
 from maskrcnn_core.microscopy.stacks import open_stack
-from maskrcnn_core.microscopy.views import View
+from maskrcnn_core.microscopy.views import View, view_of
 from maskrcnn_core.projects.exchange.coco_in import import_coco
 from maskrcnn_core.projects.exchange.coco_out import export_coco
 from maskrcnn_core.projects.exchange.exporting import other_format, select
 from maskrcnn_core.projects.exchange.from_workspace import HandedOver, hand_over
 from maskrcnn_core.projects.exchange.images_in import import_images
+from maskrcnn_core.projects.exchange.intake import HandedIn, import_files
 from maskrcnn_core.projects.journal import Change
 from maskrcnn_core.projects.mask_edits import MadeMask, MendedMask, edit_masks
 from maskrcnn_core.projects.new_rows import new_category
 from maskrcnn_core.projects.people.methods import project_methods
 from maskrcnn_core.projects.review.review_queue import QueueFilter
 from maskrcnn_core.projects.seeing import pixels_of, seen_in
+from tests.builders.core import make_image
 from tests.builders.stacks import nuclei, ome
 
 VALUES, LABELS = nuclei()
@@ -151,3 +154,27 @@ def test_what_a_model_did_is_said_with_its_weights_and_thresholds():
     assert "a mask above a probability of 0.6. Only these categories were kept: cell." in text
     assert "Large pictures were seen in tiles (512, overlap 0.2)." in text
     assert "There is 1 instance; nobody corrected them." in text and "scikit-image" in text.splitlines()[-1]
+
+
+def test_what_is_chosen_holds_for_stacks_in_zips_and_folders_and_others_are_as_they_are(store):
+    photo = encode_png(make_image(3))
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as zipped:
+        zipped.writestr("day 1/nuclei.tif", STACK)
+        zipped.writestr("photo.png", photo)
+    deep = ome(VALUES[:, :2], names=("DAPI", "GFP"))
+    project = store.create_project("cells", "ann")
+    files = [("cells.zip", packed.getvalue()), HandedIn("flat.tif", deep, source="folder/")]
+    view = view_of("1", "3", "DAPI:grey", "0.1%..99.9%")
+    report = import_files(store, project.id, "ann", files, view=view)
+    assert report.images == 2 and report.refused == ("flat.tif: expected z 1 to 2, got 3",)
+    seen = {row.file_name: seen_in(row)[0] for row in store.images(project.id)}
+    assert seen == {"day 1/nuclei.tif": CHOSEN.replace("max", "3"), "photo.png": ""}
+
+
+def test_a_choice_without_a_stack_is_said(store):
+    project = store.create_project("photos", "ann")
+    files = [("photo.png", encode_png(make_image(3)))]
+    report = import_files(store, project.id, "ann", files, view=View(z="max"))
+    assert report.images == 1
+    assert any(note.startswith("no stack came along to see as page=1;z=max") for note in report.notes)
